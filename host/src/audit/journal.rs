@@ -1,0 +1,80 @@
+//! One run's side of the audit log: stamps records, coalesces denials, and remembers whether the log has failed.
+
+use super::{AuditSink, Event, Record};
+use crate::policy::{Denial, Rule};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Different denials recorded one by one; whatever comes after is counted under its rule alone.
+const DISTINCT: usize = 64;
+
+/// Writes the records of one run.
+pub(crate) struct Journal {
+    sink: Option<Arc<dyn AuditSink>>,
+    run: String,
+    agent: String,
+    denials: Mutex<BTreeMap<(Rule, String), u64>>,
+    denied: AtomicU64,
+    failed: AtomicBool,
+}
+
+impl Journal {
+    /// A journal for one run; without a sink nothing is recorded.
+    pub(crate) fn new(sink: Option<Arc<dyn AuditSink>>, run: String, agent: String) -> Self {
+        Self { sink, run, agent, denials: Mutex::default(), denied: AtomicU64::new(0), failed: AtomicBool::new(false) }
+    }
+
+    /// Hands a record to the operating system. No record, no effect: callers give up on an error.
+    pub(crate) fn record(&self, event: Event) -> io::Result<()> {
+        let Some(sink) = &self.sink else { return Ok(()) };
+        let time = format!("{:.3}", jiff::Timestamp::now());
+        let written = sink.record(&Record { time, run: &self.run, agent: &self.agent, event });
+        if let Err(error) = &written {
+            self.failed.store(true, Ordering::Relaxed);
+            tracing::error!(%error, "the audit log can't be written");
+        }
+        written
+    }
+
+    /// Records a denial, or counts it where one of its kind was recorded. Returns how many denials the run has had.
+    pub(crate) fn denial(&self, denial: &Denial) -> u64 {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut key = (denial.rule, denial.asked.clone());
+        if denials.len() >= DISTINCT && !denials.contains_key(&key) {
+            key.1 = "others".to_owned();
+        }
+        let first = !denials.contains_key(&key);
+        *denials.entry(key).or_insert(0) += 1;
+        drop(denials);
+        if first {
+            tracing::warn!(agent = %self.agent, run = %self.run, "{denial}");
+            let Denial { rule, asked, reason, remedy, .. } = denial.clone();
+            // A denial has no effect that could be refused for want of its record.
+            let _ = self.record(Event::Denial { rule: rule.to_string(), asked, reason, remedy });
+        }
+        self.denied.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Records how often denials came again. Call once, at the end of the run.
+    pub(crate) fn close_denials(&self) {
+        let denials = std::mem::take(&mut *self.denials.lock().unwrap_or_else(PoisonError::into_inner));
+        for ((rule, asked), count) in denials.into_iter().filter(|(_, count)| *count > 1) {
+            let _ = self.record(Event::DenialsRepeated { rule: rule.to_string(), asked, count: count - 1 });
+        }
+    }
+
+    pub(crate) fn denied(&self) -> u64 {
+        self.denied.load(Ordering::Relaxed)
+    }
+
+    /// Whether a record could not be written.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn run(&self) -> &str {
+        &self.run
+    }
+}

@@ -1,0 +1,131 @@
+//! What happened, one record for each grant used, denial, and run: handed to the operating system before the effect.
+//!
+//! A record says who, what, where, by which rule, with which version of which secret, how much and how long. Never what: no
+//! query, no header, no body, no value. The schema is [`Record`]'s; SECURITY.md describes it for readers of the log.
+
+mod file;
+mod journal;
+
+pub use file::FileAudit;
+pub(crate) use journal::Journal;
+
+use serde::{Deserialize, Serialize};
+
+/// Where records go.
+pub trait AuditSink: Send + Sync {
+    /// Takes one record. When this returns `Ok`, the record survives a crash of the process.
+    ///
+    /// # Errors
+    /// Whatever keeps the record from being written. The effect that it stands for is then refused.
+    fn record(&self, record: &Record<'_>) -> std::io::Result<()>;
+}
+
+/// One line of the log.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record<'a> {
+    /// RFC 3339, UTC, milliseconds.
+    pub time: String,
+    /// The run, unique on this host.
+    pub run: &'a str,
+    /// The agent's name.
+    pub agent: &'a str,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened. The variant's name is the record's `event`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "snake_case")]
+pub enum Event {
+    /// A run begins; no guest instruction has run yet.
+    RunStart {
+        /// SHA-256 of the component, hexadecimal.
+        component: String,
+        /// The secrets it may use.
+        secrets: Vec<Used>,
+    },
+    /// A request is about to leave.
+    Egress {
+        /// Number of the request within the run, from 1.
+        request: u64,
+        /// The method.
+        method: String,
+        /// `scheme://host:port/path`, without query.
+        url: String,
+        /// The manifest's entry that allowed it.
+        rule: String,
+        /// The secrets put into it.
+        secrets: Vec<Used>,
+    },
+    /// The answer to a request has ended, or the request has failed.
+    Answer {
+        /// Number of the request.
+        request: u64,
+        /// The status, where there was an answer.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// Bytes of the request's body.
+        sent: u64,
+        /// Bytes of the answer's body, after decompression.
+        received: u64,
+        /// Values taken out of it.
+        redacted: u64,
+        /// From the request to the end of the answer.
+        millis: u64,
+        /// How it ended, where not in order.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+    },
+    /// A placeholder left in a body, as the harmless text it is.
+    InertPlaceholder {
+        /// Number of the request.
+        request: u64,
+        /// The secret it stands for.
+        secret: String,
+    },
+    /// A handle was opened.
+    SecretOpened {
+        /// The secret and its version.
+        secret: Used,
+    },
+    /// An effect was denied. Further ones of the same rule and destination are counted, not repeated.
+    Denial {
+        /// The rule that decided.
+        rule: String,
+        /// What was asked for, without query.
+        asked: String,
+        /// What was found.
+        reason: String,
+        /// What would allow it.
+        remedy: String,
+    },
+    /// How often a denial came again, at the end of the run.
+    DenialsRepeated {
+        /// The rule that decided.
+        rule: String,
+        /// What was asked for the first time.
+        asked: String,
+        /// How many more there were.
+        count: u64,
+    },
+    /// The run has ended.
+    RunEnd {
+        /// How: `exit 0`, `trap`, `limit: cpu`, `stopped`.
+        outcome: String,
+        /// What it used.
+        usage: crate::meter::Usage,
+    },
+}
+
+/// A secret and the version of it that was used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// The name in the manifest.
+    pub name: String,
+    /// The version's fingerprint.
+    pub fingerprint: String,
+    /// The place of the request it went into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+}

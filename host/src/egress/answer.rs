@@ -1,0 +1,272 @@
+//! What comes back: decoded, scrubbed, counted, streamed.
+
+use super::coding::{Coding, Decoder};
+use super::exchange::Exchange;
+use crate::scrub::{Scrubber, Stream};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::time::Sleep;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+/// Headers that describe the bytes of a body as the server sent them, and no longer fit.
+const DESCRIBES_BYTES: [HeaderName; 9] = [
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::ETAG,
+    header::ACCEPT_RANGES,
+    HeaderName::from_static("digest"),
+    HeaderName::from_static("content-digest"),
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("content-md5"),
+    HeaderName::from_static("want-digest"),
+];
+
+/// An answer of a host that holds a grant: its headers scrubbed, and its body about to be.
+pub(super) fn guarded(
+    answer: http::Response<Incoming>,
+    exchange: Exchange,
+    scrubber: &Arc<Scrubber>,
+    between_bytes: Duration,
+) -> Result<http::Response<WasiBody>, Error> {
+    let (parts, body) = answer.into_parts();
+    let mut exchange = exchange;
+    let coding = content_coding(&parts.headers).inspect_err(|_| exchange.failed("a content coding that can't be decoded"))?;
+    let mut headers = scrubbed(&parts.headers, scrubber, &mut exchange);
+    for name in &DESCRIBES_BYTES {
+        headers.remove(name);
+    }
+    let body = AnswerBody {
+        inner: Some(body),
+        decoder: coding.map(Decoder::new),
+        scrub: Some(Stream::new(Arc::clone(scrubber))),
+        scrubber: Arc::clone(scrubber),
+        trailers: None,
+        exchange: Some(exchange),
+        between_bytes,
+        patience: None,
+    };
+    Ok(response(parts.status, headers, body))
+}
+
+/// An answer of a host that holds no grant: passed on as it is.
+pub(super) fn plain(
+    answer: http::Response<Incoming>,
+    exchange: Exchange,
+    scrubber: &Arc<Scrubber>,
+    between_bytes: Duration,
+) -> http::Response<WasiBody> {
+    let (parts, body) = answer.into_parts();
+    let body = AnswerBody {
+        inner: Some(body),
+        decoder: None,
+        scrub: None,
+        scrubber: Arc::clone(scrubber),
+        trailers: None,
+        exchange: Some(exchange),
+        between_bytes,
+        patience: None,
+    };
+    response(parts.status, parts.headers, body)
+}
+
+/// Only the status and the headers are handed on: the reason phrase, which a server may fill with an echo, is not.
+fn response(status: http::StatusCode, headers: HeaderMap, body: AnswerBody) -> http::Response<WasiBody> {
+    let mut response = http::Response::new(body.boxed_unsync());
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn content_coding(headers: &HeaderMap) -> Result<Option<Coding>, Error> {
+    let refused = || Error::HttpResponseContentCoding(Some("a content coding that the host can't decode".into()));
+    let mut codings = Vec::new();
+    for line in headers.get_all(header::CONTENT_ENCODING) {
+        for name in line.to_str().map_err(|_| refused())?.split(',') {
+            codings.extend(Coding::named(name).map_err(|()| refused())?);
+        }
+    }
+    match codings.as_slice() {
+        [] => Ok(None),
+        [coding] => Ok(Some(*coding)),
+        _ => Err(refused()),
+    }
+}
+
+fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber, exchange: &mut Exchange) -> HeaderMap {
+    let mut clean = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        if scrubber.scrub(name.as_str().as_bytes()).is_some() {
+            exchange.redacted(1);
+            continue;
+        }
+        let value = match scrubber.scrub(value.as_bytes()) {
+            None => value.clone(),
+            Some(scrubbed) => {
+                exchange.redacted(1);
+                HeaderValue::from_bytes(&scrubbed).unwrap_or_else(|_| HeaderValue::from_static("[redacted]"))
+            }
+        };
+        clean.append(name, value);
+    }
+    clean
+}
+
+/// The body of an answer on its way in.
+struct AnswerBody {
+    inner: Option<Incoming>,
+    decoder: Option<Decoder>,
+    scrub: Option<Stream>,
+    scrubber: Arc<Scrubber>,
+    trailers: Option<HeaderMap>,
+    exchange: Option<Exchange>,
+    between_bytes: Duration,
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl AnswerBody {
+    /// Takes a piece of the decoded body in and gives what may be handed on.
+    fn hand_on(&mut self, piece: Bytes) -> Result<Option<Bytes>, Error> {
+        let Some(exchange) = &mut self.exchange else { return Ok(None) };
+        if !exchange.received(piece.len()) {
+            exchange.failed("limits.received was reached");
+            return Err(Error::HttpResponseBodySize(None));
+        }
+        let Some(scrub) = &mut self.scrub else { return Ok((!piece.is_empty()).then_some(piece)) };
+        let before = scrub.redacted();
+        let mut out = Vec::with_capacity(piece.len() + 64);
+        scrub.push(&piece, &mut out);
+        exchange.redacted(scrub.redacted() - before);
+        Ok((!out.is_empty()).then(|| out.into()))
+    }
+
+    /// What the scrubber still holds, at the end.
+    fn last(&mut self) -> Option<Bytes> {
+        let mut scrub = self.scrub.take()?;
+        let before = scrub.redacted();
+        let mut out = Vec::new();
+        scrub.finish(&mut out);
+        if let Some(exchange) = &mut self.exchange {
+            exchange.redacted(scrub.redacted() - before);
+        }
+        (!out.is_empty()).then(|| out.into())
+    }
+
+    fn next_decoded(&mut self) -> Result<Option<Bytes>, Error> {
+        let Some(decoder) = &mut self.decoder else { return Ok(None) };
+        let mut out = Vec::new();
+        match decoder.step(&mut out) {
+            Ok(true) => Ok(Some(out.into())),
+            Ok(false) => Ok(None),
+            Err(_) => Err(self.broken_coding()),
+        }
+    }
+
+    fn broken_coding(&mut self) -> Error {
+        self.fail("the body does not follow its content coding");
+        Error::HttpResponseContentCoding(Some("the body does not follow its content coding".into()))
+    }
+
+    fn fail(&mut self, why: &'static str) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.failed(why);
+        }
+    }
+
+    /// The next frame of the server, within the time that one may take.
+    fn poll_server(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        if let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx) {
+            self.patience = None;
+            return Poll::Ready(frame.map(|frame| {
+                frame.map_err(|_| {
+                    self.fail("the connection broke off");
+                    Error::HttpResponseIncomplete
+                })
+            }));
+        }
+        let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.between_bytes)));
+        std::task::ready!(patience.as_mut().poll(cx));
+        self.fail("nothing came for too long");
+        self.inner = None;
+        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
+    }
+
+    fn end_of_server(&mut self) -> Result<Option<Bytes>, Error> {
+        self.inner = None;
+        let mut out = Vec::new();
+        if let Some(mut decoder) = self.decoder.take()
+            && decoder.finish(&mut out).is_err()
+        {
+            return Err(self.broken_coding());
+        }
+        if out.is_empty() { Ok(None) } else { self.hand_on(out.into()) }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        loop {
+            match self.next_decoded() {
+                Err(error) => return Poll::Ready(Some(Err(error))),
+                Ok(Some(piece)) => match self.hand_on(piece) {
+                    Ok(None) => continue,
+                    Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                    Err(error) => return Poll::Ready(Some(Err(error))),
+                },
+                Ok(None) => {}
+            }
+            let ready = if self.inner.is_some() {
+                match std::task::ready!(self.poll_server(cx)) {
+                    Some(Err(error)) => Err(error),
+                    None => self.end_of_server(),
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) => match &mut self.decoder {
+                            Some(decoder) => {
+                                decoder.feed(data);
+                                continue;
+                            }
+                            None => self.hand_on(data),
+                        },
+                        Err(frame) => {
+                            self.trailers = frame.into_trailers().ok();
+                            self.end_of_server()
+                        }
+                    },
+                }
+            } else if let Some(piece) = self.last() {
+                Ok(Some(piece))
+            } else {
+                let trailers = self.trailers.take();
+                let mut exchange = self.exchange.take();
+                if let Some(exchange) = &mut exchange {
+                    exchange.finished();
+                    if let Some(trailers) = trailers {
+                        let trailers = scrubbed(&trailers, &self.scrubber, exchange);
+                        return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                    }
+                }
+                return Poll::Ready(None);
+            };
+            match ready {
+                Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                Ok(None) => {}
+                Err(error) => {
+                    self.inner = None;
+                    self.scrub = None;
+                    self.exchange = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+    }
+}

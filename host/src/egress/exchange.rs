@@ -1,0 +1,93 @@
+//! One request and its answer, from the permit to the last byte: its counters, and the record of how it ended.
+
+use crate::audit::{Event, Journal};
+use crate::meter::Meter;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Bytes of one exchange.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    sent: AtomicU64,
+}
+
+/// An exchange under way. When it is dropped, finished or not, its record is written and its place among the open requests is free.
+pub(crate) struct Exchange {
+    journal: Arc<Journal>,
+    meter: Arc<Meter>,
+    number: u64,
+    started: Instant,
+    counters: Arc<Counters>,
+    status: Option<u16>,
+    received: u64,
+    redacted: u64,
+    error: Option<&'static str>,
+    _open: OwnedSemaphorePermit,
+}
+
+impl Counters {
+    pub(crate) fn sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new(journal: Arc<Journal>, meter: Arc<Meter>, number: u64, open: OwnedSemaphorePermit) -> Self {
+        Self {
+            journal,
+            meter,
+            number,
+            started: Instant::now(),
+            counters: Arc::default(),
+            status: None,
+            received: 0,
+            redacted: 0,
+            error: Some("given up by the agent"),
+            _open: open,
+        }
+    }
+
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
+    pub(crate) fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+
+    /// Counts a piece of the answer; false where the run has received all it may.
+    pub(crate) fn received(&mut self, bytes: usize) -> bool {
+        self.received += bytes as u64;
+        self.meter.receive(bytes)
+    }
+
+    pub(crate) fn redacted(&mut self, count: u64) {
+        self.redacted += count;
+        self.meter.redacted.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&mut self, why: &'static str) {
+        self.error = Some(why);
+    }
+
+    pub(crate) fn finished(&mut self) {
+        self.error = None;
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        // The effect has happened; a log that can't be written is noticed by the journal and fails the run.
+        let _ = self.journal.record(Event::Answer {
+            request: self.number,
+            status: self.status,
+            sent: self.counters.sent.load(Ordering::Relaxed),
+            received: self.received,
+            redacted: self.redacted,
+            millis: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            error: self.error.map(str::to_owned),
+        });
+    }
+}

@@ -1,0 +1,275 @@
+//! The straight line of a request: authorize, substitute, resolve and connect, send, scrub the answer.
+//!
+//! Nothing is followed, retried or re-parsed: a redirect reaches the guest as it is, and its next request is judged from the start.
+
+mod address;
+mod answer;
+mod coding;
+mod connect;
+mod exchange;
+mod pool;
+mod request_body;
+
+pub(crate) use address::AddressGuard;
+pub(crate) use connect::Network;
+pub use connect::{Resolve, SystemResolver};
+pub(crate) use pool::Pools;
+
+use crate::audit::{Event, Journal, Used};
+use crate::meter::{Limit, MAX_DENIALS, Meter, Stop};
+use crate::policy::{Asked, Denial, Permit, Policy, Substitution, Target, headers};
+use crate::scrub::Scrubber;
+use crate::secrets::Keyring;
+use connect::ConnectError;
+use exchange::Exchange;
+use http::{HeaderValue, Request, Response, Uri, header};
+use request_body::{RequestBody, Watch, drain};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+
+/// How long an answer, or the next piece of one, may take where the guest sets nothing. `limits.wall` bounds both.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the requests of one run share.
+pub(crate) struct Outbound {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) scrubber: Arc<Scrubber>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) pools: Arc<Pools>,
+    pub(crate) open: Arc<Semaphore>,
+}
+
+/// Sends one request of the guest, or denies it.
+pub(crate) async fn send(
+    outbound: Arc<Outbound>,
+    request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+) -> Result<Response<WasiBody>, Error> {
+    let (parts, body) = request.into_parts();
+    let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &without_own_host(&parts) };
+    let admitted = outbound.policy.authorize(&asked, &outbound.keyring.placeholders, Instant::now()).and_then(|permit| {
+        let open = Arc::clone(&outbound.open).try_acquire_owned();
+        open.map(|open| (permit, open)).map_err(|_| Policy::too_many_open(&asked, outbound.meter.limits.requests))
+    });
+    let (mut permit, open) = match admitted {
+        Ok(admitted) => admitted,
+        Err(denial) => {
+            drain(body);
+            return Err(outbound.deny(&denial));
+        }
+    };
+    let mut headers = asked.headers.clone();
+    headers::take_over(&mut headers, permit.guarded());
+
+    // Accounted before done: without its record the request does not leave.
+    let number = outbound.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
+    if outbound.journal.record(outbound.egress_event(number, &permit)).is_err() {
+        drain(body);
+        outbound.meter.stop(Stop::AuditFailed);
+        return Err(Error::InternalError(Some("strongroom: the audit log can't be written".into())));
+    }
+    let mut exchange = Exchange::new(Arc::clone(&outbound.journal), Arc::clone(&outbound.meter), number, open);
+    let substitutions = permit.take_substitutions();
+    let permit = Arc::new(permit);
+    let watch = outbound.watch(Arc::clone(&permit), number, &exchange);
+    let body = RequestBody::begin(body, watch).await.inspect_err(|_| exchange.failed("the agent broke off its request"))?;
+
+    let filled = outbound.substitute(&permit, substitutions, headers, body);
+    let (client, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
+    let first_byte = options.as_ref().and_then(|options| options.first_byte_timeout).unwrap_or(PATIENCE);
+    let between_bytes = options.as_ref().and_then(|options| options.between_bytes_timeout).unwrap_or(PATIENCE);
+    let answer = match tokio::time::timeout(first_byte, client.request(request)).await {
+        Err(_) => {
+            exchange.failed("no answer in time");
+            return Err(Error::HttpResponseTimeout);
+        }
+        Ok(Err(error)) => return Err(outbound.failure(&error, &mut exchange, &permit)),
+        Ok(Ok(answer)) => answer,
+    };
+    exchange.answered(answer.status().as_u16());
+    if permit.guarded() {
+        answer::guarded(answer, exchange, &outbound.scrubber, between_bytes)
+    } else {
+        Ok(answer::plain(answer, exchange, &outbound.scrubber, between_bytes))
+    }
+}
+
+/// The headers as the guest set them: the `Host` that wasi:http adds is the authority once more, which is judged as the URL.
+fn without_own_host(parts: &http::request::Parts) -> http::HeaderMap {
+    let mut headers = parts.headers.clone();
+    headers.remove(header::HOST);
+    headers
+}
+
+impl Outbound {
+    /// Records a denial and gives the guest's error for it.
+    fn deny(&self, denial: &Denial) -> Error {
+        if self.journal.denial(denial) >= MAX_DENIALS {
+            self.meter.stop(Stop::Limit(Limit::Denials));
+        }
+        if denial.stop {
+            self.meter.stop(Stop::Denied(denial.clone()));
+        }
+        Error::InternalError(Some(self.scrubber.scrub_text(&denial.for_guest())))
+    }
+
+    fn egress_event(&self, request: u64, permit: &Permit) -> Event {
+        let secrets = permit.substitutions().iter().filter_map(|substitution| {
+            let key = self.keyring.get(substitution.secret)?;
+            Some(Used { name: key.name.clone(), fingerprint: key.version.fingerprint.to_string(), place: Some(substitution.place.clone()) })
+        });
+        Event::Egress {
+            request,
+            method: permit.method().to_string(),
+            url: permit.url().to_string(),
+            rule: permit.rule().to_owned(),
+            secrets: secrets.collect(),
+        }
+    }
+
+    /// Watches a body for placeholders, across the borders of its pieces.
+    fn watch(self: &Arc<Self>, permit: Arc<Permit>, number: u64, exchange: &Exchange) -> Watch {
+        let outbound = Arc::clone(self);
+        let overlap = self.keyring.placeholders.overlap();
+        let mut tail: Vec<u8> = Vec::new();
+        let mut noted = false;
+        let inspect = move |piece: &[u8]| {
+            if noted || overlap == 0 {
+                return Ok(());
+            }
+            tail.extend_from_slice(&piece[..piece.len().min(overlap)]);
+            let found = outbound.keyring.placeholders.within(&tail).or_else(|| outbound.keyring.placeholders.within(piece));
+            let kept = if piece.len() >= overlap { piece.len() - overlap } else { 0 };
+            if piece.len() >= overlap {
+                tail.clear();
+                tail.extend_from_slice(&piece[kept..]);
+            } else {
+                let excess = tail.len().saturating_sub(overlap);
+                tail.drain(..excess);
+            }
+            let Some(secret) = found else { return Ok(()) };
+            noted = true;
+            if let Some(denial) = outbound.policy.judge_body(&permit, secret) {
+                return Err(outbound.deny(&denial));
+            }
+            let name = outbound.keyring.get(secret).map(|key| key.name.clone()).unwrap_or_default();
+            let _ = outbound.journal.record(Event::InertPlaceholder { request: number, secret: name });
+            Ok(())
+        };
+        Watch { meter: Arc::clone(&self.meter), exchange: exchange.counters(), inspect: Box::new(inspect) }
+    }
+
+    /// Puts the values in their places. From here to the socket is the only stretch where they stand in plain.
+    fn substitute(
+        &self,
+        permit: &Permit,
+        substitutions: Vec<Substitution>,
+        mut headers: http::HeaderMap,
+        body: RequestBody,
+    ) -> Result<(pool::HttpClient, Request<RequestBody>), Error> {
+        let url = permit.url();
+        let cannot = || Error::InternalError(Some("strongroom: a secret's value can't stand in its granted place".into()));
+        let mut query = url.query.clone();
+        let mut credential = Vec::new();
+        for substitution in substitutions {
+            let (secret, target, reveal) = substitution.into_parts();
+            let key = self.keyring.get(secret).ok_or_else(cannot)?;
+            let text = target.filled(key.version.value.reveal(reveal)).ok_or_else(cannot)?;
+            credential.push((secret, key.version.fingerprint.to_string()));
+            match target {
+                Target::Header { name, .. } => {
+                    headers.insert(name, sensitive(&text).ok_or_else(cannot)?);
+                }
+                Target::Basic { .. } => {
+                    headers.insert(header::AUTHORIZATION, sensitive(&text).ok_or_else(cannot)?);
+                }
+                Target::Query { name } => {
+                    let text = std::str::from_utf8(&text).map_err(|_| cannot())?;
+                    let pairs = url_pairs(query.as_deref().unwrap_or_default(), &name, text);
+                    query = Some(pairs);
+                }
+            }
+        }
+        let target = match &query {
+            Some(query) => format!("{}?{query}", url.path),
+            None => url.path.clone(),
+        };
+        let uri = Uri::builder().scheme(url.scheme.as_str()).authority(url.authority()).path_and_query(target).build();
+        let mut request = Request::new(body);
+        *request.method_mut() = permit.method().clone();
+        *request.uri_mut() = uri.map_err(|_| cannot())?;
+        *request.headers_mut() = headers;
+        Ok((self.pools.client(credential), request))
+    }
+
+    /// The error for a request that did not get an answer.
+    fn failure(&self, error: &hyper_util::client::legacy::Error, exchange: &mut Exchange, permit: &Permit) -> Error {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(at) = cause {
+            if let Some(connect) = at.downcast_ref::<ConnectError>() {
+                return self.connect_failure(connect, exchange, permit);
+            }
+            if let Some(own) = at.downcast_ref::<Error>() {
+                exchange.failed("the request was broken off");
+                return own_error(own);
+            }
+            cause = at.source();
+        }
+        exchange.failed("the connection broke off before an answer");
+        Error::ConnectionTerminated
+    }
+
+    fn connect_failure(&self, error: &ConnectError, exchange: &mut Exchange, permit: &Permit) -> Error {
+        let (why, error) = match error {
+            ConnectError::Address(address) => {
+                exchange.failed("the address is not allowed");
+                let _ = self.deny(&Policy::address_denied(permit, *address));
+                return Error::DestinationIpProhibited;
+            }
+            ConnectError::Resolve => {
+                ("the host's name can't be resolved", Error::DnsError { rcode: Some("no address".into()), info_code: None })
+            }
+            ConnectError::Refused => ("the connection was refused", Error::ConnectionRefused),
+            ConnectError::Timeout => ("no connection in time", Error::ConnectionTimeout),
+            ConnectError::Certificate => ("the server's certificate is not valid for this host", Error::TlsCertificateError),
+            ConnectError::Tls => ("the TLS handshake failed", Error::TlsProtocolError),
+        };
+        exchange.failed(why);
+        error
+    }
+}
+
+/// A copy of an error of our own that came back through the client.
+fn own_error(error: &Error) -> Error {
+    match error {
+        Error::InternalError(text) => Error::InternalError(text.clone()),
+        Error::HttpRequestBodySize(size) => Error::HttpRequestBodySize(*size),
+        _ => Error::HttpProtocolError,
+    }
+}
+
+fn sensitive(text: &[u8]) -> Option<HeaderValue> {
+    let mut value = HeaderValue::from_bytes(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// The query with the value of one parameter replaced.
+fn url_pairs(query: &str, name: &str, value: &str) -> String {
+    let mut out = String::with_capacity(query.len() + value.len());
+    for pair in query.split('&') {
+        if !out.is_empty() {
+            out.push('&');
+        }
+        match pair.split_once('=') {
+            Some((key, _)) if key == name => out.extend([name, "=", value]),
+            _ => out.push_str(pair),
+        }
+    }
+    out
+}

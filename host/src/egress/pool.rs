@@ -1,0 +1,52 @@
+//! Connections that are kept open: one pool for each agent and credential, so that no answer meant for one can reach another.
+
+use super::connect::{Connector, Network};
+use super::request_body::RequestBody;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a connection stays open without use.
+const IDLE: Duration = Duration::from_secs(30);
+/// Idle connections kept for each host.
+const IDLE_PER_HOST: usize = 8;
+/// Pools kept for each agent; the oldest goes first.
+const MAX_POOLS: usize = 64;
+
+pub(crate) type HttpClient = Client<Connector, RequestBody>;
+
+/// What a pool is for: the secrets, by index and fingerprint, that its requests carry.
+pub(crate) type Credential = Vec<(usize, String)>;
+
+/// The pools of one agent.
+pub(crate) struct Pools {
+    network: Arc<Network>,
+    clients: Mutex<Vec<(Credential, HttpClient)>>,
+}
+
+impl Pools {
+    pub(crate) fn new(network: Arc<Network>) -> Self {
+        Self { network, clients: Mutex::default() }
+    }
+
+    pub(crate) fn client(&self, credential: Credential) -> HttpClient {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = clients.iter().find(|(known, _)| *known == credential) {
+            return client.clone();
+        }
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .http1_max_headers(128)
+            .http2_max_header_list_size(64 * 1024)
+            .build(Connector(Arc::clone(&self.network)));
+        if clients.len() == MAX_POOLS {
+            clients.remove(0);
+        }
+        clients.push((credential, client.clone()));
+        client
+    }
+}

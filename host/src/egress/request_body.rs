@@ -1,0 +1,111 @@
+//! What a guest sends: counted, watched for placeholders, streamed.
+
+use crate::meter::Meter;
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use wasmtime_wasi_http::{Error, WasiBody};
+
+/// The body of a request on its way out.
+pub(crate) struct RequestBody {
+    first: Option<Frame<Bytes>>,
+    rest: Option<WasiBody>,
+    watch: Option<Watch>,
+}
+
+/// What is done with each piece of it.
+pub(crate) struct Watch {
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) exchange: Arc<super::exchange::Counters>,
+    /// Called with a piece and what came before it; an error ends the body.
+    pub(crate) inspect: Box<dyn FnMut(&[u8]) -> Result<(), Error> + Send>,
+}
+
+impl RequestBody {
+    /// Waits for the first bytes, or for the end: only then is it known whether there is a body at all.
+    pub(crate) async fn begin(mut body: WasiBody, watch: Watch) -> Result<Self, Error> {
+        loop {
+            match body.frame().await.transpose()? {
+                None => return Ok(Self { first: None, rest: None, watch: None }),
+                Some(frame) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
+                // Trailers of a body without bytes carry nothing that a server would read.
+                Some(frame) if frame.is_trailers() => return Ok(Self { first: None, rest: None, watch: None }),
+                Some(frame) => return Ok(Self { first: Some(frame), rest: Some(body), watch: Some(watch) }),
+            }
+        }
+    }
+
+    fn watched(&mut self, frame: &Frame<Bytes>) -> Result<(), Error> {
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        if let Some(data) = frame.data_ref() {
+            if !watch.meter.send(data.len()) {
+                return Err(Error::HttpRequestBodySize(None));
+            }
+            watch.exchange.sent(data.len());
+            return (watch.inspect)(data);
+        }
+        match frame.trailers_ref() {
+            Some(trailers) => trailers.iter().try_for_each(|(name, value)| {
+                (watch.inspect)(name.as_str().as_bytes())?;
+                (watch.inspect)(value.as_bytes())
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = match (self.first.take(), &mut self.rest) {
+            (Some(frame), _) => frame,
+            (None, None) => return Poll::Ready(None),
+            (None, Some(rest)) => match std::task::ready!(Pin::new(rest).poll_frame(cx)) {
+                Some(Ok(frame)) => frame,
+                ended => {
+                    self.rest = None;
+                    return Poll::Ready(ended);
+                }
+            },
+        };
+        match self.watched(&frame) {
+            // Trailers may hold anything and no server needs them from an agent: judged, counted, and left out.
+            Ok(()) if frame.is_trailers() => {
+                self.rest = None;
+                Poll::Ready(None)
+            }
+            Ok(()) => Poll::Ready(Some(Ok(frame))),
+            Err(error) => Poll::Ready(Some(Err(error))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.rest.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.is_end_stream() { SizeHint::with_exact(0) } else { SizeHint::default() }
+    }
+}
+
+impl Drop for RequestBody {
+    /// The server may have answered before it read everything; the guest still gets to finish.
+    fn drop(&mut self) {
+        if let Some(rest) = self.rest.take() {
+            drain(rest);
+        }
+    }
+}
+
+/// Reads a body to its end and forgets it, in a task of its own: a guest whose body is dropped sees a broken connection where
+/// the answer or the denial should be. It ends with the run, when the guest's side of the body goes.
+pub(crate) fn drain(mut body: WasiBody) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(async move { while let Some(Ok(_)) = body.frame().await {} });
+    }
+}

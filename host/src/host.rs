@@ -1,0 +1,374 @@
+//! The front door: a host, built once, that loads agents and runs them.
+
+use crate::audit::{AuditSink, FileAudit};
+use crate::egress::{AddressGuard, Network, Pools, Resolve, SystemResolver};
+use crate::manifest::{BackendConfig, HostConfig, Manifest, ReadError};
+use crate::policy::Policy;
+use crate::runtime::{
+    self, AgentParts, Cache, ComponentError, Engine, HostParts, Inspection, Inspector, Outcome, RunError, RunOptions, RunState,
+};
+use crate::secrets::{BackendError, Backends, EnvBackend, SecretBackend};
+use crate::state::{StateDir, random_key};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
+use wasmtime::component::Linker;
+
+/// Runs agents. Cheap to clone; the clones are one host.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    parts: HostParts,
+    linker: Linker<RunState>,
+    cache: Option<Cache>,
+    network: Arc<Network>,
+}
+
+/// An agent that a host has loaded. Each run of it is on its own; rates and connections are the agent's.
+#[derive(Clone)]
+pub struct Agent {
+    host: Host,
+    parts: Arc<AgentParts>,
+}
+
+/// Sets a host up. See [`Host::builder`].
+#[derive(Default)]
+pub struct HostBuilder {
+    config: HostConfig,
+    backends: Vec<(String, Arc<dyn SecretBackend>)>,
+    default_backend: Option<String>,
+    audit: Option<Audit>,
+    stateless: bool,
+    resolver: Option<Arc<dyn Resolve>>,
+    max_agents: Option<u32>,
+    inspector: Option<Inspector>,
+}
+
+enum Audit {
+    Sink(Arc<dyn AuditSink>),
+    Off,
+}
+
+/// Why a host could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The state directory can't be used.
+    #[error("the state directory can't be used: {0}; set `[state] dir` in the host configuration")]
+    State(std::io::Error),
+    /// The audit log can't be opened.
+    #[error("the audit log {path} can't be opened: {source}; set `[audit] file` in the host configuration", path = path.display())]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of certificate authorities can't be read.
+    #[error("{path}: {reason}; `network.ca` names files with certificates in PEM", path = path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A backend can't be set up.
+    #[error("backend `{name}`: {reason}")]
+    Backend {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The engine can't be set up, for want of address space or memory.
+    #[error("the WebAssembly engine can't be set up: {0}; lower `max_agents`")]
+    Engine(String),
+}
+
+/// Why an agent could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ReadError),
+    /// The component's file can't be read.
+    #[error("{path}: the component can't be read ({source}); build the agent, or correct `component` in the manifest", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The manifest names no component, and none was given.
+    #[error("the manifest names no component; give its bytes with `Host::agent`")]
+    NoComponent,
+    /// The component.
+    #[error("{path}: {source}", path = path.display())]
+    Component {
+        /// The file, or the agent's name.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ComponentError,
+    },
+    /// The manifest names a secret that manifests can't have.
+    #[error("secret `{name}`: {reason}")]
+    Secret {
+        /// The secret's name.
+        name: String,
+        /// Why.
+        reason: BackendError,
+    },
+}
+
+impl HostBuilder {
+    /// The operator's configuration. Without one: the `env` backend, public addresses only, audit and state in the user's state directory.
+    #[must_use]
+    pub fn config(mut self, config: HostConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// A backend of your own, under the name that manifests write before the colon. It takes the place of one configured by that name.
+    #[must_use]
+    pub fn backend(mut self, name: impl Into<String>, backend: impl SecretBackend + 'static) -> Self {
+        self.backends.push((name.into(), Arc::new(backend)));
+        self
+    }
+
+    /// Where bare names are looked up. Default `env`.
+    #[must_use]
+    pub fn default_backend(mut self, name: impl Into<String>) -> Self {
+        self.default_backend = Some(name.into());
+        self
+    }
+
+    /// Where audit records go instead of a file.
+    #[must_use]
+    pub fn audit(mut self, sink: impl AuditSink + 'static) -> Self {
+        self.audit = Some(Audit::Sink(Arc::new(sink)));
+        self
+    }
+
+    /// Keeps no audit log. For measurements, and for embedders that account for every effect themselves.
+    #[must_use]
+    pub fn without_audit(mut self) -> Self {
+        self.audit = Some(Audit::Off);
+        self
+    }
+
+    /// Keeps nothing on disk: no cache of compiled components, and fingerprints that change with each host.
+    #[must_use]
+    pub fn without_state(mut self) -> Self {
+        self.stateless = true;
+        self
+    }
+
+    /// Looks names up instead of the system. The addresses are checked all the same.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// How many agents run at once, at most. Default 1,024; address space is set aside for each, memory is not.
+    #[must_use]
+    pub fn max_agents(mut self, agents: u32) -> Self {
+        self.max_agents = Some(agents);
+        self
+    }
+
+    /// Hands every linear memory of a guest to `inspector` when its run has ended. For tests: such a host compiles slower code.
+    #[must_use]
+    pub fn inspect_memory(mut self, inspector: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        self.inspector = Some(Arc::new(inspector));
+        self
+    }
+
+    /// Builds the host. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    /// [`BuildError`], which says what to set.
+    pub fn build(self) -> Result<Host, BuildError> {
+        let state = if self.stateless { None } else { Some(open_state(&self.config)?) };
+        let audit = match self.audit {
+            Some(Audit::Sink(sink)) => Some(sink),
+            Some(Audit::Off) => None,
+            None => Some(open_audit(&self.config, state.as_ref())?),
+        };
+        let fingerprint_key = state.as_ref().map_or_else(random_key, |state| state.key("host.key")).map_err(BuildError::State)?;
+        let engine = Engine::new(self.max_agents.unwrap_or(1_024), self.inspector.is_some());
+        let engine = engine.map_err(|error| BuildError::Engine(error.to_string()))?;
+        let linker = runtime::linker(&engine).map_err(|error| BuildError::Engine(error.to_string()))?;
+        let cache = state.as_ref().map(open_cache).transpose().map_err(BuildError::State)?;
+        let network = Network {
+            guard: AddressGuard::new(self.config.network_allow.clone()),
+            resolver: self.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
+            tls: Arc::new(tls(&self.config.network_ca)?),
+        };
+        let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
+        let backends = Backends::new(backends(self.backends, &self.config)?, default.clone());
+        if !backends.has_default() {
+            let reason = "bare names are looked up there, but it is not configured; correct SECRETS_BACKEND".to_owned();
+            return Err(BuildError::Backend { name: default, reason });
+        }
+        let name = runtime::hex(&random_key().map_err(BuildError::State)?[..6]);
+        let parts = HostParts { engine, backends, audit, fingerprint_key, inspector: self.inspector, runs: AtomicU64::new(0), name };
+        Ok(Host(Arc::new(Inner { parts, linker, cache, network: Arc::new(network) })))
+    }
+}
+
+impl Host {
+    /// Sets a host up.
+    #[must_use]
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Loads an agent from its manifest's file. Compiles the component, unless the cache holds it: 0.1 to 5 seconds of work.
+    ///
+    /// # Errors
+    /// [`LoadError`], which names the file and what to correct.
+    pub fn load(&self, manifest: impl AsRef<Path>) -> Result<Agent, LoadError> {
+        let manifest = Manifest::read(manifest.as_ref())?;
+        let path = manifest.component.clone().ok_or(LoadError::NoComponent)?;
+        let bytes = read_component(&path)?;
+        self.agent_from(manifest, &bytes, path)
+    }
+
+    /// Loads an agent from a manifest made in code and the bytes of its component.
+    ///
+    /// # Errors
+    /// [`LoadError`], which says what to correct.
+    pub fn agent(&self, manifest: Manifest, component: &[u8]) -> Result<Agent, LoadError> {
+        let name = PathBuf::from(&manifest.name);
+        self.agent_from(manifest, component, name)
+    }
+
+    /// What a component imports and exports. Compiles it.
+    ///
+    /// # Errors
+    /// [`ComponentError`] where it is not a component.
+    pub fn inspect(&self, component: &[u8]) -> Result<Inspection, ComponentError> {
+        runtime::inspect(&self.0.parts.engine, component)
+    }
+
+    /// Whether a manifest's secrets may be named at all, without asking where they are kept.
+    pub(crate) fn check_secrets(&self, manifest: &Manifest) -> Result<(), LoadError> {
+        for secret in &manifest.secrets {
+            let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
+            let entries = self.0.parts.backends.entries(&secret.from, namespace);
+            entries.map_err(|reason| LoadError::Secret { name: secret.name.clone(), reason })?;
+        }
+        Ok(())
+    }
+
+    fn agent_from(&self, manifest: Manifest, component: &[u8], path: PathBuf) -> Result<Agent, LoadError> {
+        self.check_secrets(&manifest)?;
+        let Inner { parts, linker, cache, network } = &*self.0;
+        let loaded = runtime::load(&parts.engine, linker, cache.as_ref(), component, manifest.sha256.as_ref());
+        let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
+        let parts = AgentParts {
+            policy: Arc::new(Policy::new(&manifest)),
+            pools: Arc::new(Pools::new(Arc::clone(network))),
+            searches: Mutex::new(None),
+            manifest,
+            loaded,
+        };
+        Ok(Agent { host: self.clone(), parts: Arc::new(parts) })
+    }
+}
+
+impl Agent {
+    /// Runs the agent once, to its end, within its limits. Needs a Tokio runtime with time and I/O.
+    ///
+    /// Dropping the future ends the run: the guest stops, its requests are given up, and what it did is in the audit log.
+    ///
+    /// # Errors
+    /// [`RunError`] where nothing has run, or where the audit log failed. What the guest itself comes to is an [`Outcome`].
+    pub async fn run(&self, options: RunOptions) -> Result<Outcome, RunError> {
+        runtime::run(&self.host.0.parts, &self.parts, options).await
+    }
+
+    /// The agent's manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.parts.manifest
+    }
+}
+
+/// Reads a component's bytes, at most [`runtime::MAX_COMPONENT`] of them.
+pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
+    use std::io::Read;
+
+    let read = std::fs::File::open(path).and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(runtime::MAX_COMPONENT + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    read.map_err(|source| LoadError::Read { path: path.to_owned(), source })
+}
+
+fn open_state(config: &HostConfig) -> Result<StateDir, BuildError> {
+    let path = config.state_dir.clone().or_else(StateDir::default_path);
+    let unknown = || BuildError::State(std::io::Error::other("neither XDG_STATE_HOME nor HOME is set"));
+    StateDir::open(&path.ok_or_else(unknown)?).map_err(BuildError::State)
+}
+
+fn open_audit(config: &HostConfig, state: Option<&StateDir>) -> Result<Arc<dyn AuditSink>, BuildError> {
+    let path = config.audit_file.clone().or_else(|| state.map(|state| state.path().join("audit.jsonl")));
+    let path = path.unwrap_or_else(|| PathBuf::from("audit.jsonl"));
+    match FileAudit::open(&path) {
+        Ok(file) => Ok(Arc::new(file)),
+        Err(source) => Err(BuildError::Audit { path, source }),
+    }
+}
+
+fn open_cache(state: &StateDir) -> std::io::Result<Cache> {
+    Ok(Cache::new(state.subdirectory("compiled")?, state.key("cache.key")?))
+}
+
+fn backends(own: Vec<(String, Arc<dyn SecretBackend>)>, config: &HostConfig) -> Result<Vec<(String, Arc<dyn SecretBackend>)>, BuildError> {
+    let mut all = own;
+    for (name, backend) in &config.backends {
+        if all.iter().any(|(known, _)| known == name) {
+            continue;
+        }
+        let BackendConfig::Env { file } = backend;
+        let env = match file {
+            Some(file) => EnvBackend::with_file(file).map_err(|reason| BuildError::Backend { name: name.clone(), reason })?,
+            None => EnvBackend::new(),
+        };
+        all.push((name.clone(), Arc::new(env)));
+    }
+    if !all.iter().any(|(name, _)| name == "env") {
+        all.push(("env".to_owned(), Arc::new(EnvBackend::new())));
+    }
+    Ok(all)
+}
+
+/// TLS 1.2 and 1.3 with the Mozilla roots, the operator's own authorities, and ALPN for HTTP/2 and HTTP/1.1.
+fn tls(authorities: &[PathBuf]) -> Result<rustls::ClientConfig, BuildError> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    for path in authorities {
+        let wrong = |reason: String| BuildError::Ca { path: path.clone(), reason };
+        let mut any = false;
+        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
+            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+            any = true;
+        }
+        if !any {
+            return Err(wrong("it holds no certificate".into()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let mut config = config.map_err(|error| BuildError::Engine(error.to_string()))?.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}

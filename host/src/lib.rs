@@ -1,0 +1,65 @@
+//! Strongroom runs AI agents as untrusted WebAssembly components that *use* API keys they never *hold*.
+//!
+//! An agent sees opaque handles and placeholders. The host resolves them, puts the value into the granted place of a request to
+//! a granted destination as it leaves, scrubs every answer, and records what it did.
+//!
+//! # A tour
+//! - [`Host::builder`] sets a host up: configuration, [`SecretBackend`]s, an [`AuditSink`].
+//! - [`Host::load`] reads an agent's [`Manifest`] and its component; [`Host::agent`] takes both from code.
+//! - [`Agent::run`] runs it once and gives an [`Outcome`]: how it ended ([`End`]) and what it used ([`Usage`]).
+//!
+//! ```no_run
+//! use strongroom::{End, Host, RunOptions};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let host = Host::builder().build()?;
+//! let agent = host.load("agent.toml")?;
+//! let outcome = agent.run(RunOptions::default()).await?;
+//! assert_eq!(outcome.end, End::Exit(0));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Secrets of your own come through a backend:
+//!
+//! ```no_run
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use strongroom::{Host, StaticBackend};
+//!
+//! let backend = StaticBackend::new().with("trading-bot-1/API_KEY", std::fs::read("/run/credentials/api-key")?);
+//! let host = Host::builder().backend("static", backend).default_backend("static").build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//! `cli` (default): the `strongroom` binary. Without it the library builds alone.
+
+#![deny(unsafe_code)]
+
+pub mod audit;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+mod egress;
+mod host;
+pub mod manifest;
+mod meter;
+mod policy;
+mod runtime;
+pub mod scrub;
+mod secrets;
+mod state;
+pub mod text;
+
+pub use audit::{AuditSink, FileAudit};
+pub use egress::{Resolve, SystemResolver};
+pub use host::{Agent, BuildError, Host, HostBuilder, LoadError};
+pub use manifest::{HostConfig, Manifest};
+pub use meter::{Limit, Usage};
+pub use policy::{Denial, Rule};
+pub use runtime::{Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions};
+pub use secrets::{
+    BackendError, Entry, EnvBackend, Fingerprint, Found, MAX_LENGTH, MIN_LENGTH, Missing, SecretBackend, SecretValue, SecretsUnavailable,
+    StaticBackend,
+};

@@ -1,0 +1,104 @@
+//! The operator's host configuration, `strongroom.toml`.
+
+use super::diagnostic::{Diagnostics, Problem};
+use super::reader::{Document, Section};
+use super::{ReadError, names};
+use std::path::{Path, PathBuf};
+
+/// What the operator says about this host. The default is a host with the `env` backend that reaches only public addresses.
+#[derive(Debug, Clone, Default)]
+pub struct HostConfig {
+    /// Backends by the name that manifests use before the colon.
+    pub backends: Vec<(String, BackendConfig)>,
+    /// Addresses that are not globally routable and that grants may reach all the same.
+    pub network_allow: Vec<ipnet::IpNet>,
+    /// Files of additional certificate authorities, PEM.
+    pub network_ca: Vec<PathBuf>,
+    /// The audit log. By default `audit.jsonl` in the state directory.
+    pub audit_file: Option<PathBuf>,
+    /// Where the host keeps its state.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// One backend of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BackendConfig {
+    /// The host's environment, then the `.env` file where one is named.
+    Env {
+        /// A file of `NAME=value` lines.
+        file: Option<PathBuf>,
+    },
+}
+
+impl HostConfig {
+    /// Parses the text of a host configuration. `file` is the name that findings carry.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
+        Document::read(file, text, |root| Some(config(root)))
+    }
+
+    /// Reads a host configuration from a file. Relative paths in it are relative to it.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the file can't be read, or everything that is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let mut config = Self::parse(&path.display().to_string(), &text)?;
+        let dir = path.parent().unwrap_or(Path::new(""));
+        let here = |file: &mut PathBuf| *file = dir.join(&file);
+        config.network_ca.iter_mut().for_each(here);
+        config.audit_file.iter_mut().for_each(here);
+        config.state_dir.iter_mut().for_each(here);
+        for (_, BackendConfig::Env { file }) in &mut config.backends {
+            file.iter_mut().for_each(here);
+        }
+        Ok(config)
+    }
+}
+
+fn config(root: &Section<'_>) -> HostConfig {
+    let mut config = HostConfig::default();
+    for (name, span, section) in root.named_tables("backends") {
+        if let Err(problem) = names::backend_name(&name) {
+            root.report(span, problem);
+        }
+        let kind = section.require("type", "type = \"env\"", |text| match text {
+            "env" => Ok(()),
+            "file" | "vault" | "aws" => {
+                Err(Problem::new("a backend that is not supported yet", "use `\"env\"`, or embed the library with a backend of your own"))
+            }
+            _ => Err(Problem::new("an unknown type of backend", "write `\"env\"`")),
+        });
+        if kind.is_some() {
+            let file = section.parse("file", path);
+            config.backends.push((name, BackendConfig::Env { file }));
+        } else {
+            // The keys of a backend that is not supported are not findings of their own.
+            section.ignore_rest();
+        }
+    }
+    if let Some(network) = root.table("network") {
+        let cidr = |text: &str| {
+            text.parse::<ipnet::IpNet>()
+                .map(|net| net.trunc())
+                .map_err(|_| Problem::new("not a network", "write an address and a prefix length, as in `127.0.0.1/32`"))
+        };
+        config.network_allow = network.list("allow", cidr).unwrap_or_default();
+        config.network_ca = network.list("ca", path).unwrap_or_default();
+        network.later("proxy", "proxies come with a later release; leave the key out");
+    }
+    if let Some(audit) = root.table("audit") {
+        config.audit_file = audit.parse("file", path);
+    }
+    if let Some(state) = root.table("state") {
+        config.state_dir = state.parse("dir", path);
+    }
+    root.later("signing", "signing comes with a later release; leave the table out");
+    config
+}
+
+fn path(text: &str) -> Result<PathBuf, Problem> {
+    if text.is_empty() { Err(Problem::new("empty", "write a path")) } else { Ok(PathBuf::from(text)) }
+}

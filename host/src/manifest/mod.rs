@@ -1,0 +1,404 @@
+//! The files people write: the agent's manifest and the operator's host configuration.
+//!
+//! Both are parsed once into types in which invalid configuration does not exist; nothing is validated again later. Every
+//! finding has a file, a line and a column, says what was found and what to write instead, and never quotes a value.
+
+mod config;
+mod diagnostic;
+mod host_pattern;
+mod names;
+mod path_pattern;
+mod place;
+mod reader;
+mod shape;
+mod suspicion;
+mod units;
+
+pub use config::{BackendConfig, HostConfig};
+pub use diagnostic::{Diagnostic, Diagnostics, Problem};
+pub(crate) use host_pattern::is_host;
+pub use host_pattern::{HostPattern, Scheme};
+pub use names::SecretRef;
+pub use path_pattern::PathPattern;
+pub use place::{Place, Template};
+pub use shape::Shape;
+pub(crate) use suspicion::looks_like_a_secret;
+pub use units::Rate;
+
+use reader::{Document, Section};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What one agent is, what it may use, and how much of it.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The agent's name, `[a-z0-9-]`; the default namespace for look-ups.
+    pub name: String,
+    /// The component's file, relative to the manifest. None where the bytes are given in code.
+    pub component: Option<PathBuf>,
+    /// The component's SHA-256; any other component is refused.
+    pub sha256: Option<[u8; 32]>,
+    /// Arguments after the program's name.
+    pub args: Vec<String>,
+    /// Plain environment variables.
+    pub env: Vec<(String, String)>,
+    /// What the agent may consume.
+    pub limits: Limits,
+    /// The secrets it may use, in the order of their names.
+    pub secrets: Vec<SecretSpec>,
+    /// Destinations that get no secret.
+    pub egress: Vec<EgressRule>,
+}
+
+/// Bounds of one run. Reaching one ends the run, but for `requests`, which refuses the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory, summed over all memories. Default 64 MiB.
+    pub memory: u64,
+    /// Time in which guest instructions run, counted in ticks of 10 ms. Default 10 s.
+    pub cpu: Duration,
+    /// Time from the first guest instruction. Default 60 s.
+    pub wall: Duration,
+    /// Bytes of stdout, stderr and log together. Default 8 MiB.
+    pub output: u64,
+    /// Requests open at once, from the request to the end of its answer. Default 32.
+    pub requests: u32,
+    /// Bytes of request bodies in all. Default 64 MiB.
+    pub sent: u64,
+    /// Bytes of answers' bodies in all, after decompression. Default 256 MiB.
+    pub received: u64,
+    /// What guest clocks tick in. Default 1 ms.
+    pub clock: Duration,
+}
+
+/// One secret and the uses of it that are granted.
+#[derive(Debug, Clone)]
+pub struct SecretSpec {
+    /// The name the agent knows it by.
+    pub name: String,
+    /// Where it is kept.
+    pub from: SecretRef,
+    /// The namespace of a bare name's look-up; by default the agent's name.
+    pub namespace: Option<String>,
+    /// Whether the run fails without it. Default true.
+    pub required: bool,
+    /// Plain text used where an optional secret is not there.
+    pub default: Option<String>,
+    /// What the value looks like; a value that does not match is refused.
+    pub format: Option<regex::Regex>,
+    /// What its placeholder looks like.
+    pub placeholder: Shape,
+    /// Whether the placeholder stands in the environment under the secret's name.
+    pub expose_env: bool,
+    /// The destinations and places it may go to.
+    pub allow: Vec<Grant>,
+}
+
+/// One use of a secret: where it may go, and in which place of the request.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The origins.
+    pub host: HostPattern,
+    /// The methods, upper-case. Default GET.
+    pub methods: Vec<String>,
+    /// The paths.
+    pub paths: Vec<PathPattern>,
+    /// The places. Default `header:authorization`.
+    pub place: Vec<Place>,
+    /// How often.
+    pub rate: Option<Rate>,
+    /// What happens to a placeholder that stands elsewhere.
+    pub misplaced: Misplaced,
+    /// The line of the manifest, for denials that name it.
+    pub line: usize,
+}
+
+/// A destination that gets no secret.
+#[derive(Debug, Clone)]
+pub struct EgressRule {
+    /// The origins.
+    pub host: HostPattern,
+    /// The methods, upper-case. Default GET.
+    pub methods: Vec<String>,
+    /// The paths. Default all.
+    pub paths: Vec<PathPattern>,
+    /// How often.
+    pub rate: Option<Rate>,
+    /// Whether the agent may send credentials of its own there.
+    pub own_credentials: bool,
+    /// What happens to a placeholder that stands in such a request.
+    pub misplaced: Misplaced,
+    /// The line of the manifest, for denials that name it.
+    pub line: usize,
+}
+
+/// What happens to a placeholder outside its granted place. In all cases the value is not put there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Misplaced {
+    /// In a header or the URL: denied. In a body: sent as it is, and audited.
+    #[default]
+    ByPlace,
+    /// Denied wherever it stands.
+    Deny,
+    /// Denied, and the run ends.
+    Stop,
+    /// Sent as it is wherever it stands, and audited.
+    Pass,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            cpu: Duration::from_secs(10),
+            wall: Duration::from_secs(60),
+            output: 8 << 20,
+            requests: 32,
+            sent: 64 << 20,
+            received: 256 << 20,
+            clock: Duration::from_millis(1),
+        }
+    }
+}
+
+impl Manifest {
+    /// A manifest that grants nothing, to be filled in code.
+    ///
+    /// # Errors
+    /// A [`Problem`] where the name is not 1 to 63 of `[a-z0-9-]`.
+    pub fn new(name: &str) -> Result<Self, Problem> {
+        names::agent_name(name)?;
+        Ok(Self {
+            name: name.to_owned(),
+            component: None,
+            sha256: None,
+            args: Vec::new(),
+            env: Vec::new(),
+            limits: Limits::default(),
+            secrets: Vec::new(),
+            egress: Vec::new(),
+        })
+    }
+
+    /// Parses the text of a manifest. `file` is the name that findings carry.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
+        Document::read(file, text, |root| manifest(root, text))
+    }
+
+    /// Reads a manifest from a file.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the file can't be read, or everything that is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let mut manifest = Self::parse(&path.display().to_string(), &text)?;
+        if let (Some(component), Some(dir)) = (&manifest.component, path.parent()) {
+            manifest.component = Some(dir.join(component));
+        }
+        Ok(manifest)
+    }
+
+    /// The secret of that name.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<&SecretSpec> {
+        self.secrets.iter().find(|secret| secret.name == name)
+    }
+}
+
+/// Why a manifest or a host configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file can't be read.
+    #[error("{path}: can't be read ({source}); check the path and its permissions")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file says something wrong.
+    #[error(transparent)]
+    Invalid(#[from] Diagnostics),
+}
+
+fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
+    let name = root.require("name", "name = \"my-agent\"", |text| names::agent_name(text).map(|()| text.to_owned()));
+    let component = root.require("component", "component = \"my_agent.wasm\"", |text| {
+        if text.is_empty() { Err(Problem::new("empty", "name the component's file")) } else { Ok(PathBuf::from(text)) }
+    });
+    let sha256 = root.parse("sha256", sha256);
+    root.later("signers", "signing comes with a later release; leave the table out");
+    let mut manifest = Manifest { component, sha256, ..Manifest::new(name.as_deref().unwrap_or("unnamed")).ok()? };
+    if let Some(run) = root.table("run") {
+        manifest.args = run.list("args", |text| not_secret(text).map(|()| text.to_owned())).unwrap_or_default();
+        manifest.env = run.strings("env", |name, value| {
+            let ok = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
+            if !ok {
+                return Err(Problem::new("not an environment variable", "use a name without `=` and text without NUL"));
+            }
+            not_secret(value)
+        });
+        run.parse("trigger", |text| match text {
+            "once" => Ok(()),
+            _ => Err(Problem::new("not a trigger that `run` knows", "write `\"once\"`; the others come with `serve`")),
+        });
+    }
+    if let Some(section) = root.table("limits") {
+        limits(&section, &mut manifest.limits);
+    }
+    for (name, span, section) in root.named_tables("secrets") {
+        if let Err(problem) = names::secret_name(&name) {
+            root.report(span.clone(), problem);
+        }
+        if manifest.env.iter().any(|(key, _)| *key == name) {
+            root.report(span, Problem::new(format!("`{name}` is also in `run.env`"), "keep one of the two"));
+        }
+        manifest.secrets.extend(secret(name, &section, text));
+    }
+    manifest.egress = root.tables("egress").iter().filter_map(|section| egress_rule(section, text)).collect();
+    Some(manifest)
+}
+
+fn limits(section: &Section<'_>, limits: &mut Limits) {
+    let at_least = |least: u64, example: &'static str| {
+        move |text: &str| match units::size(text)? {
+            size if size >= least => Ok(size),
+            _ => Err(Problem::new("too small to run anything", format!("write at least `{example}`"))),
+        }
+    };
+    let memory = |text: &str| match at_least(64 << 10, "64KiB")(text)? {
+        size if size <= 4 << 30 => Ok(size),
+        _ => Err(Problem::new("more than a 32-bit memory can hold", "write at most `4GiB`")),
+    };
+    let clock = |text: &str| match units::duration(text)? {
+        tick if tick <= Duration::from_secs(1) => Ok(tick),
+        _ => Err(Problem::new("too coarse a clock", "write at most `1s`")),
+    };
+    set(&mut limits.memory, section.parse("memory", memory));
+    set(&mut limits.cpu, section.parse("cpu", units::duration));
+    set(&mut limits.wall, section.parse("wall", units::duration));
+    set(&mut limits.output, section.parse("output", units::size));
+    set(&mut limits.requests, section.integer("requests", 1..=10_000).and_then(|n| u32::try_from(n).ok()));
+    set(&mut limits.sent, section.parse("sent", units::size));
+    set(&mut limits.received, section.parse("received", units::size));
+    set(&mut limits.clock, section.parse("clock", clock));
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec> {
+    let from = section.parse("from", SecretRef::parse);
+    let namespace = section.parse("namespace", names::namespace);
+    let required = section.bool("required").unwrap_or(true);
+    let default = section.string("default");
+    let format = section.parse("format", |text| {
+        regex::Regex::new(text).map_err(|_| Problem::new("not a regular expression", "see https://docs.rs/regex/#syntax"))
+    });
+    let placeholder = section.parse("placeholder", Shape::parse).unwrap_or_default();
+    let expose_env = section.parse("expose", |text| match text {
+        "env" => Ok(true),
+        "handle" => Ok(false),
+        _ => Err(Problem::new("an unknown way to expose it", "write `\"env\"` or `\"handle\"`")),
+    });
+    section.later("seal", "sealing comes with a later release; leave the key out");
+    if required && default.is_some() {
+        section.report_here(Problem::new(
+            format!("`secrets.{name}` is required and has a default"),
+            "add `required = false`, or leave the default out",
+        ));
+    }
+    let allow = section.tables("allow").iter().filter_map(|section| grant(section, text)).collect();
+    Some(SecretSpec {
+        from: from.unwrap_or_else(|| SecretRef::Bare(name.clone())),
+        name,
+        namespace,
+        required,
+        default,
+        format,
+        placeholder,
+        expose_env: expose_env.unwrap_or(false),
+        allow,
+    })
+}
+
+fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
+    let host = section.require("host", "host = \"api.example.com\"", HostPattern::parse);
+    let methods = section.non_empty("methods", "methods = [\"GET\"]", method);
+    let paths = section.require_list("paths", "paths = [\"/v1/**\"]", PathPattern::parse);
+    let place = section.non_empty("place", "place = [\"header:authorization\"]", Place::parse);
+    let rate = section.parse("rate", units::rate);
+    let misplaced = section.parse("misplaced", misplaced);
+    Some(Grant {
+        host: host?,
+        methods: methods.unwrap_or_else(|| vec!["GET".into()]),
+        paths: paths?,
+        place: place.unwrap_or_else(|| vec![Place::Header(http::header::AUTHORIZATION, Template::BearerOrBare)]),
+        rate,
+        misplaced: misplaced.unwrap_or_default(),
+        line: section.line(text),
+    })
+}
+
+fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {
+    let host = section.require("host", "host = \"api.example.com\"", HostPattern::parse);
+    let methods = section.non_empty("methods", "methods = [\"GET\"]", method);
+    let paths = section.non_empty("paths", "paths = [\"/**\"]", PathPattern::parse);
+    let rate = section.parse("rate", units::rate);
+    let own_credentials = section.bool("own_credentials").unwrap_or(false);
+    let misplaced = section.parse("misplaced", misplaced);
+    Some(EgressRule {
+        host: host?,
+        methods: methods.unwrap_or_else(|| vec!["GET".into()]),
+        paths: paths.or_else(|| PathPattern::parse("/**").ok().map(|all| vec![all]))?,
+        rate,
+        own_credentials,
+        misplaced: misplaced.unwrap_or_default(),
+        line: section.line(text),
+    })
+}
+
+fn sha256(text: &str) -> Result<[u8; 32], Problem> {
+    let problem = || Problem::new("not a SHA-256", "write 64 hexadecimal digits; `strongroom inspect` prints them");
+    if text.len() != 64 || !text.is_ascii() {
+        return Err(problem());
+    }
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| problem())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| problem())?;
+    }
+    Ok(hash)
+}
+
+fn method(text: &str) -> Result<String, Problem> {
+    const KNOWN: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+    if KNOWN.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err(Problem::new("not a method that can be granted", format!("write some of {KNOWN:?}")))
+    }
+}
+
+fn misplaced(text: &str) -> Result<Misplaced, Problem> {
+    match text {
+        "deny" => Ok(Misplaced::Deny),
+        "stop" => Ok(Misplaced::Stop),
+        "pass" => Ok(Misplaced::Pass),
+        _ => Err(Problem::new("not a treatment", "write `\"deny\"`, `\"stop\"` or `\"pass\"`")),
+    }
+}
+
+fn not_secret(text: &str) -> Result<(), Problem> {
+    if looks_like_a_secret(text) {
+        let remedy = "an agent can read its arguments and environment: declare a `[secrets.NAME]` with `expose = \"env\"` instead";
+        return Err(Problem::new("this looks like a secret", remedy));
+    }
+    Ok(())
+}

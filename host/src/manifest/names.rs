@@ -1,0 +1,80 @@
+//! Names: of agents, of secrets, and of where a secret is kept.
+
+use super::diagnostic::Problem;
+use std::fmt;
+
+/// Where a secret is kept: `backend:path#field`, or a bare name that is looked up in the default backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretRef {
+    /// A name, looked up by the rules of the default backend.
+    Bare(String),
+    /// Exactly this entry of this backend.
+    Exact {
+        /// The backend's name in the host configuration.
+        backend: String,
+        /// The entry.
+        path: String,
+        /// The field of it, where entries have fields.
+        field: Option<String>,
+    },
+}
+
+impl SecretRef {
+    /// Parses a reference.
+    ///
+    /// # Errors
+    /// A [`Problem`] that says what is wrong with it; it never quotes the text, which may be a value pasted by mistake.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let remedy = "write `backend:path`, `backend:path#field`, or a bare name, as in `env:PURPLEFLEA_API_KEY`";
+        if crate::manifest::looks_like_a_secret(text) {
+            return Err(Problem::new("this looks like a secret itself", remedy));
+        }
+        let Some((backend, rest)) = text.split_once(':') else {
+            return secret_name(text).map(|()| Self::Bare(text.to_owned())).map_err(|_| Problem::new("not a reference", remedy));
+        };
+        let (path, field) = match rest.split_once('#') {
+            Some((path, field)) => (path, Some(field)),
+            None => (rest, None),
+        };
+        let clean = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic());
+        let dots = |s: &str| s.split('/').any(|segment| segment == "." || segment == "..");
+        if backend_name(backend).is_err() || !clean(path) || dots(path) || field.is_some_and(|f| !clean(f)) {
+            return Err(Problem::new("not a reference", remedy));
+        }
+        Ok(Self::Exact { backend: backend.to_owned(), path: path.to_owned(), field: field.map(str::to_owned) })
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bare(name) => f.write_str(name),
+            Self::Exact { backend, path, field: None } => write!(f, "{backend}:{path}"),
+            Self::Exact { backend, path, field: Some(field) } => write!(f, "{backend}:{path}#{field}"),
+        }
+    }
+}
+
+/// An agent's name: 1 to 63 of `[a-z0-9-]`.
+pub(crate) fn agent_name(text: &str) -> Result<(), Problem> {
+    let ok = (1..=63).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if ok { Ok(()) } else { Err(Problem::new("not a name", "use 1 to 63 lower-case letters, digits and `-`, as in `trading-bot-1`")) }
+}
+
+/// A secret's name: 1 to 128 of `[A-Za-z0-9_-]`.
+pub(crate) fn secret_name(text: &str) -> Result<(), Problem> {
+    let ok = (1..=128).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if ok { Ok(()) } else { Err(Problem::new("not a secret's name", "use 1 to 128 letters, digits, `_` and `-`, as in `API_KEY`")) }
+}
+
+/// A namespace: names joined by `/`.
+pub(crate) fn namespace(text: &str) -> Result<String, Problem> {
+    let ok = !text.is_empty() && text.split('/').all(|part| secret_name(part).is_ok());
+    if ok { Ok(text.to_owned()) } else { Err(Problem::new("not a namespace", "use names of letters, digits, `_` and `-`, joined by `/`")) }
+}
+
+/// A backend's name: 1 to 32 of `[a-z0-9_-]`.
+pub(crate) fn backend_name(text: &str) -> Result<(), Problem> {
+    let ok = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+    if ok { Ok(()) } else { Err(Problem::new("not a backend's name", "use 1 to 32 lower-case letters, digits, `_` and `-`")) }
+}

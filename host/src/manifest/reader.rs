@@ -1,0 +1,306 @@
+//! Reads one TOML document key by key and collects every finding with its place.
+//!
+//! A [`Section`] remembers which keys were asked for; [`Section::finish`] reports the rest as unknown. So a key is either
+//! used or refused, never ignored.
+
+use super::diagnostic::{Diagnostic, Diagnostics, Problem};
+use std::cell::RefCell;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A document being read.
+pub(super) struct Document<'a> {
+    file: &'a str,
+    text: &'a str,
+    findings: RefCell<Vec<(Range<usize>, Problem)>>,
+}
+
+/// One table of it.
+pub(super) struct Section<'a> {
+    document: &'a Document<'a>,
+    table: &'a DeTable<'a>,
+    span: Range<usize>,
+    path: String,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Document<'a> {
+    /// Parses `text` and hands its root table to `read`; gives the result only if nothing was found wrong.
+    pub(super) fn read<T>(file: &str, text: &str, read: impl FnOnce(&Section<'_>) -> Option<T>) -> Result<T, Diagnostics> {
+        let root = match DeTable::parse(text) {
+            Ok(root) => root,
+            Err(error) => {
+                let span = error.span().unwrap_or(0..0);
+                let problem = Problem::new(format!("not valid TOML: {}", error.message()), "see https://toml.io/en/v1.0.0");
+                return Err(Diagnostics(vec![Diagnostic::at(file, text, span, problem)]));
+            }
+        };
+        let document = Document { file, text, findings: RefCell::new(Vec::new()) };
+        let section = Section { document: &document, table: root.get_ref(), span: 0..0, path: String::new(), asked: RefCell::default() };
+        let value = read(&section);
+        section.finish();
+        drop(section);
+        let mut findings = document.findings.into_inner();
+        findings.sort_by_key(|(span, _)| span.start);
+        match value {
+            Some(value) if findings.is_empty() => Ok(value),
+            _ => Err(Diagnostics(
+                findings.into_iter().map(|(span, problem)| Diagnostic::at(document.file, document.text, span, problem)).collect(),
+            )),
+        }
+    }
+}
+
+impl<'a> Section<'a> {
+    fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.asked.borrow_mut().push(key);
+        self.table.iter().find(|(k, _)| k.get_ref().as_ref() == key).map(|(_, v)| v)
+    }
+
+    pub(super) fn report(&self, span: Range<usize>, problem: Problem) {
+        self.document.findings.borrow_mut().push((span, problem));
+    }
+
+    /// Reports `problem` at the table's own place.
+    pub(super) fn report_here(&self, problem: Problem) {
+        self.report(self.span.clone(), problem);
+    }
+
+    fn named(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn wrong_type(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {
+        let found = format!("`{}` is of type {}", self.named(key), value.get_ref().type_str());
+        self.report(value.span(), Problem::new(found, format!("write {expected}")));
+    }
+
+    /// The table's line, from 1.
+    pub(super) fn line(&self, text: &str) -> usize {
+        text.get(..self.span.start).map_or(1, |before| before.matches('\n').count() + 1)
+    }
+
+    /// Whether the key stands in the table at all.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.iter().any(|(k, _)| k.get_ref().as_ref() == key)
+    }
+
+    /// A string, parsed by `parse`.
+    pub(super) fn parse<T>(&self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Option<T> {
+        let value = self.value(key)?;
+        self.parse_value(key, value, parse)
+    }
+
+    fn parse_value<T>(&self, key: &str, value: &Spanned<DeValue<'_>>, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Option<T> {
+        let Some(text) = value.get_ref().as_str() else {
+            self.wrong_type(key, value, "a string");
+            return None;
+        };
+        match parse(text) {
+            Ok(parsed) => Some(parsed),
+            Err(mut problem) => {
+                problem.found = format!("`{}`: {}", self.named(key), problem.found);
+                self.report(value.span(), problem);
+                None
+            }
+        }
+    }
+
+    /// As [`Section::parse`], and the key must be there.
+    pub(super) fn require<T>(&self, key: &'static str, example: &str, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Option<T> {
+        if !self.has(key) {
+            self.value(key);
+            let found = format!("`{}` is missing", self.named(key));
+            self.report_here(Problem::new(found, format!("add `{example}`")));
+            return None;
+        }
+        self.parse(key, parse)
+    }
+
+    pub(super) fn string(&self, key: &'static str) -> Option<String> {
+        self.parse(key, |text| Ok(text.to_owned()))
+    }
+
+    pub(super) fn bool(&self, key: &'static str) -> Option<bool> {
+        let value = self.value(key)?;
+        let found = value.get_ref().as_bool();
+        if found.is_none() {
+            self.wrong_type(key, value, "`true` or `false`");
+        }
+        found
+    }
+
+    pub(super) fn integer(&self, key: &'static str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+        let value = self.value(key)?;
+        let number = value.get_ref().as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
+        match number {
+            Some(n) if range.contains(&n) => Some(n),
+            _ => {
+                self.wrong_type(key, value, &format!("a whole number from {} to {}", range.start(), range.end()));
+                None
+            }
+        }
+    }
+
+    /// A list of strings, each parsed by `parse`.
+    pub(super) fn list<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
+        let value = self.value(key)?;
+        let Some(array) = value.get_ref().as_array() else {
+            self.wrong_type(key, value, "a list of strings, as in `[\"a\", \"b\"]`");
+            return None;
+        };
+        Some(array.iter().filter_map(|item| self.parse_value(key, item, &parse)).collect())
+    }
+
+    /// A list of strings that must be there and not be empty.
+    pub(super) fn require_list<T>(&self, key: &'static str, example: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
+        if !self.has(key) {
+            self.require::<T>(key, example, |_| Err(Problem::new("", "")));
+            return None;
+        }
+        self.non_empty(key, example, parse)
+    }
+
+    /// A list of strings that, where it is there, must not be empty.
+    pub(super) fn non_empty<T>(&self, key: &'static str, example: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
+        let span = self.value(key)?.span();
+        let before = self.document.findings.borrow().len();
+        let list = self.list(key, parse)?;
+        if list.is_empty() && self.document.findings.borrow().len() == before {
+            self.report(span, Problem::new(format!("`{}` is empty", self.named(key)), format!("write `{example}`")));
+        }
+        Some(list)
+    }
+
+    /// A table of strings, in the order of the file, each parsed by `parse` from its key and value.
+    pub(super) fn strings(&self, key: &'static str, parse: impl Fn(&str, &str) -> Result<(), Problem>) -> Vec<(String, String)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong_type(key, value, "a table of strings, as in `{ NAME = \"value\" }`");
+            return Vec::new();
+        };
+        table
+            .iter()
+            .filter_map(|(k, v)| {
+                let name = k.get_ref().as_ref();
+                self.parse_value(&format!("{key}.{name}"), v, |text| parse(name, text).map(|()| text.to_owned()))
+                    .map(|text| (name.to_owned(), text))
+            })
+            .collect()
+    }
+
+    fn subsection(&self, path: String, table: &'a DeTable<'a>, span: Range<usize>) -> Section<'a> {
+        Section { document: self.document, table, span, path, asked: RefCell::default() }
+    }
+
+    /// A sub-table.
+    pub(super) fn table(&self, key: &'static str) -> Option<Section<'a>> {
+        let value = self.value(key)?;
+        match value.get_ref().as_table() {
+            Some(table) => Some(self.subsection(self.named(key), table, value.span())),
+            None => {
+                self.wrong_type(key, value, &format!("a table, `[{}]`", self.named(key)));
+                None
+            }
+        }
+    }
+
+    /// The tables of `[key.NAME]`, with each name and its place.
+    pub(super) fn named_tables(&self, key: &'static str) -> Vec<(String, Range<usize>, Section<'a>)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong_type(key, value, &format!("tables, `[{}.NAME]`", self.named(key)));
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for (name, value) in table.iter() {
+            let path = format!("{}.{}", self.named(key), name.get_ref());
+            match value.get_ref().as_table() {
+                Some(inner) => tables.push((name.get_ref().to_string(), name.span(), self.subsection(path, inner, name.span()))),
+                None => self.wrong_type(&format!("{key}.{}", name.get_ref()), value, &format!("a table, `[{path}]`")),
+            }
+        }
+        tables
+    }
+
+    /// The tables of `[[key]]`.
+    pub(super) fn tables(&self, key: &'static str) -> Vec<Section<'a>> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(array) = value.get_ref().as_array() else {
+            self.wrong_type(key, value, &format!("tables, `[[{}]]`", self.named(key)));
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for item in array.iter() {
+            match item.get_ref().as_table() {
+                Some(table) => tables.push(self.subsection(self.named(key), table, item.span())),
+                None => self.wrong_type(key, item, &format!("tables, `[[{}]]`", self.named(key))),
+            }
+        }
+        tables
+    }
+
+    /// Refuses a key that a later release will know, by name and with the reason.
+    pub(super) fn later(&self, key: &'static str, why: &str) {
+        if let Some(value) = self.value(key) {
+            let found = format!("`{}` is not supported yet", self.named(key));
+            self.report(value.span(), Problem::new(found, why.to_owned()));
+        }
+    }
+
+    /// Leaves the keys that were not asked for out of the findings: the table was refused as a whole.
+    pub(super) fn ignore_rest(mut self) {
+        self.path.clear();
+    }
+
+    /// Reports every key that was not asked for.
+    pub(super) fn finish(&self) {
+        let asked = self.asked.borrow();
+        for (key, _) in self.table.iter() {
+            let name = key.get_ref().as_ref();
+            if asked.contains(&name) {
+                continue;
+            }
+            let remedy = match nearest(name, &asked) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known here: {}", known(&asked)),
+            };
+            self.report(key.span(), Problem::new(format!("unknown key `{}`", self.named(&crate::text::for_people(name))), remedy));
+        }
+    }
+}
+
+impl Drop for Section<'_> {
+    fn drop(&mut self) {
+        if !self.path.is_empty() {
+            self.finish();
+        }
+    }
+}
+
+fn known(asked: &[&str]) -> String {
+    let mut names: Vec<String> = asked.iter().map(|name| format!("`{name}`")).collect();
+    names.sort();
+    names.dedup();
+    names.join(", ")
+}
+
+/// The known key that differs from `name` by at most two edits.
+fn nearest<'k>(name: &str, asked: &[&'k str]) -> Option<&'k str> {
+    asked.iter().map(|known| (edits(name, known), *known)).filter(|(edits, _)| *edits <= 2).min().map(|(_, known)| known)
+}
+
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let cost = (diagonal + usize::from(ca != *cb)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], cost);
+        }
+    }
+    row[b.len()]
+}

@@ -1,0 +1,147 @@
+//! What a run has used, its bounds, and whether it has to stop.
+
+use crate::manifest::Limits;
+use crate::policy::Denial;
+use serde::{Deserialize, Serialize};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::Notify;
+
+/// A bound of a run that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Limit {
+    /// `limits.memory`, or a bound on tables and instances.
+    Memory,
+    /// `limits.cpu`.
+    Cpu,
+    /// `limits.wall`.
+    Wall,
+    /// `limits.output`.
+    Output,
+    /// `limits.sent`.
+    Sent,
+    /// `limits.received`.
+    Received,
+    /// 1,000 denials in one run.
+    Denials,
+}
+
+/// What a run used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Most bytes of linear memory at once.
+    pub memory: u64,
+    /// Milliseconds in which guest instructions ran, counted in ticks of 10 ms.
+    pub cpu_millis: u64,
+    /// Milliseconds from the first guest instruction to the end.
+    pub wall_millis: u64,
+    /// Bytes of stdout, stderr and log.
+    pub output: u64,
+    /// Requests that left.
+    pub requests: u64,
+    /// Bytes of their bodies.
+    pub sent: u64,
+    /// Bytes of their answers' bodies, after decompression.
+    pub received: u64,
+    /// Values taken out of answers and output.
+    pub redacted: u64,
+    /// Effects denied.
+    pub denials: u64,
+}
+
+/// Why a run is being stopped from outside the guest.
+#[derive(Debug, Clone)]
+pub(crate) enum Stop {
+    Limit(Limit),
+    Denied(Denial),
+    AuditFailed,
+}
+
+/// The counters of one run. Cheap to update from any task of it.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    pub(crate) limits: Limits,
+    pub(crate) output: AtomicU64,
+    pub(crate) sent: AtomicU64,
+    pub(crate) received: AtomicU64,
+    pub(crate) redacted: AtomicU64,
+    pub(crate) requests: AtomicU64,
+    stop: OnceLock<Stop>,
+    stopped: Notify,
+}
+
+/// Denials after which a run ends.
+pub(crate) const MAX_DENIALS: u64 = 1_000;
+
+impl Limit {
+    /// The limit's name in the manifest.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+            Self::Wall => "wall",
+            Self::Output => "output",
+            Self::Sent => "sent",
+            Self::Received => "received",
+            Self::Denials => "denials",
+        }
+    }
+}
+
+impl Meter {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            output: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            redacted: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            stop: OnceLock::new(),
+            stopped: Notify::new(),
+        }
+    }
+
+    /// Ends the run at the next point where it can be; the first reason stands.
+    pub(crate) fn stop(&self, why: Stop) {
+        let _ = self.stop.set(why);
+        self.stopped.notify_one();
+    }
+
+    /// Waits until the run is to stop.
+    pub(crate) async fn stopped(&self) {
+        while self.stop.get().is_none() {
+            self.stopped.notified().await;
+        }
+    }
+
+    pub(crate) fn stop_reason(&self) -> Option<&Stop> {
+        self.stop.get()
+    }
+
+    /// Counts output; past the limit the run stops. Returns whether it may go on.
+    pub(crate) fn write(&self, bytes: usize) -> bool {
+        self.count(&self.output, bytes, self.limits.output, Limit::Output)
+    }
+
+    /// Counts bytes of a request's body; past the limit the run stops. Returns whether it may go on.
+    pub(crate) fn send(&self, bytes: usize) -> bool {
+        self.count(&self.sent, bytes, self.limits.sent, Limit::Sent)
+    }
+
+    /// Counts bytes of an answer's body; past the limit the run stops. Returns whether it may go on.
+    pub(crate) fn receive(&self, bytes: usize) -> bool {
+        self.count(&self.received, bytes, self.limits.received, Limit::Received)
+    }
+
+    fn count(&self, counter: &AtomicU64, bytes: usize, limit: u64, which: Limit) -> bool {
+        let within = counter.fetch_add(bytes as u64, Ordering::Relaxed) + bytes as u64 <= limit;
+        if !within {
+            self.stop(Stop::Limit(which));
+        }
+        within
+    }
+}

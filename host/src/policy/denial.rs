@@ -1,0 +1,101 @@
+//! Why an effect was denied, and what would have to be granted.
+
+use std::fmt;
+
+/// The rule that decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Rule {
+    /// No grant and no `[[egress]]` names the host at that scheme and port.
+    Destination,
+    /// The host is granted, but not with this method.
+    Method,
+    /// The host is granted, but not at this path.
+    Path,
+    /// The URL is not in the one form that every reader reads alike.
+    Url,
+    /// A header that no request may hold.
+    Header,
+    /// A granted place, or a header that looks like a credential, holds something that is not our placeholder.
+    ForeignCredential,
+    /// A placeholder stands where its value does not belong.
+    Misplaced,
+    /// More requests than the grant's rate.
+    Rate,
+    /// More requests open at once than `limits.requests`.
+    Requests,
+    /// The host's name led to an address that is not public and that the operator has not allowed.
+    Address,
+    /// A secret that the manifest does not grant was opened.
+    Secret,
+}
+
+/// A denied effect. What it prints is for the operator; the guest gets [`Denial::for_guest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The rule that decided.
+    pub rule: Rule,
+    /// What was asked for, without query: `POST https://host/path`.
+    pub asked: String,
+    /// What was found.
+    pub reason: String,
+    /// The manifest's lines that would allow it, or what to do instead.
+    pub remedy: String,
+    /// Whether the run ends with it.
+    pub stop: bool,
+}
+
+impl Rule {
+    /// The rule's name in the audit log and in messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Destination => "destination",
+            Self::Method => "method",
+            Self::Path => "path",
+            Self::Url => "url",
+            Self::Header => "header",
+            Self::ForeignCredential => "foreign-credential",
+            Self::Misplaced => "misplaced-placeholder",
+            Self::Rate => "rate",
+            Self::Requests => "requests",
+            Self::Address => "address",
+            Self::Secret => "secret",
+        }
+    }
+}
+
+impl Denial {
+    /// What the guest is told: the rule and what was wrong with its own request, nothing of what is granted to whom.
+    #[must_use]
+    pub fn for_guest(&self) -> String {
+        format!("strongroom: denied by rule `{}`: {}", self.rule.as_str(), self.reason)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = crate::text::for_people;
+        write!(f, "{} denied by rule `{}`: {}", text(&self.asked), self.rule, text(&self.reason))?;
+        if !self.remedy.is_empty() {
+            write!(f, "\n{}", crate::text::lines_for_people(&self.remedy))?;
+        }
+        Ok(())
+    }
+}
+
+/// An `[[egress]]` entry that would allow a request, as TOML.
+pub(super) fn egress_lines(origin: &str, method: &str, path: &str) -> String {
+    let mut entry = toml::Table::new();
+    entry.insert("host".into(), origin.into());
+    entry.insert("methods".into(), vec![method.to_owned()].into());
+    entry.insert("paths".into(), vec![path.to_owned()].into());
+    let mut root = toml::Table::new();
+    root.insert("egress".into(), toml::Value::Array(vec![toml::Value::Table(entry)]));
+    format!("to allow it, add to the manifest:\n{}", toml::to_string(&root).unwrap_or_default())
+}

@@ -1,0 +1,130 @@
+//! Which request headers a guest may set, and which look like a credential.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// Most header lines of one request.
+const MAX_LINES: usize = 128;
+/// Longest header value, in bytes.
+const MAX_VALUE: usize = 16 * 1024;
+/// All names and values together, in bytes.
+const MAX_TOTAL: usize = 64 * 1024;
+
+/// Headers by which some servers let a client override the method, the host or the path that was judged.
+const OVERRIDES: &[&str] = &[
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-original-uri",
+    "x-original-method",
+    "x-original-host",
+    "x-rewrite-url",
+    "x-forwarded-host",
+    "x-forwarded-server",
+    "x-forwarded-uri",
+    "x-forwarded-path",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-scheme",
+    "x-host",
+    "forwarded",
+    "x-proxy-url",
+    "x-real-url",
+];
+
+/// Headers that frame the message: the host writes its own.
+const FRAMING: &[HeaderName] =
+    &[header::HOST, header::TE, header::TRAILER, header::EXPECT, header::UPGRADE, header::CONNECTION, header::TRANSFER_ENCODING];
+
+/// Headers that would let an answer arrive in pieces or in a coding of the guest's choice.
+const ANSWER_SHAPING: &[HeaderName] = &[header::RANGE, header::IF_RANGE, header::ACCEPT_ENCODING, header::IF_MATCH, header::IF_NONE_MATCH];
+
+/// Refuses what no request may hold.
+pub(super) fn check(headers: &HeaderMap) -> Result<(), String> {
+    if headers.len() > MAX_LINES {
+        return Err(format!("the request has more than {MAX_LINES} header lines"));
+    }
+    let total: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if total > MAX_TOTAL || headers.values().any(|value| value.len() > MAX_VALUE) {
+        return Err(format!("the headers are longer than {MAX_TOTAL} bytes, or one value than {MAX_VALUE}"));
+    }
+    if let Some(name) = headers.keys().find(|name| OVERRIDES.contains(&name.as_str())) {
+        return Err(format!("the header `{name}` overrides the method or the URL that was judged"));
+    }
+    Ok(())
+}
+
+/// Takes out what is the host's own to say. On a `guarded` destination that includes the shape of the answer.
+pub(crate) fn take_over(headers: &mut HeaderMap, guarded: bool) {
+    for name in FRAMING {
+        headers.remove(name);
+    }
+    if guarded {
+        for name in ANSWER_SHAPING {
+            headers.remove(name);
+        }
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    }
+}
+
+/// Whether a header by that name usually carries a credential: `authorization`, `cookie`, and names with a word such as `token`.
+pub(super) fn is_credential(name: &HeaderName) -> bool {
+    const WORDS: &[&str] = &[
+        "auth",
+        "authorization",
+        "authentication",
+        "authenticate",
+        "token",
+        "secret",
+        "apikey",
+        "password",
+        "passwd",
+        "credential",
+        "credentials",
+        "cookie",
+        "session",
+        "sessionid",
+        "jwt",
+        "bearer",
+        "signature",
+    ];
+    let words: Vec<&str> = name.as_str().split(['-', '_']).collect();
+    let key = words.iter().position(|word| *word == "key").is_some_and(|at| at == 0 || words[at - 1] != "idempotency");
+    key || words.iter().any(|word| WORDS.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credential_headers_are_known_by_their_words() {
+        let name = |text| HeaderName::from_bytes(text).expect("a header name");
+        for yes in [
+            &b"authorization"[..],
+            b"cookie",
+            b"x-api-key",
+            b"api-key",
+            b"x-auth-token",
+            b"proxy-authorization",
+            b"ocp-apim-subscription-key",
+            b"x_session",
+        ] {
+            assert!(is_credential(&name(yes)), "{yes:?}");
+        }
+        for no in [&b"accept"[..], b"content-type", b"idempotency-key", b"x-author", b"x-keyboard", b"user-agent"] {
+            assert!(!is_credential(&name(no)), "{no:?}");
+        }
+    }
+
+    #[test]
+    fn overrides_and_oversize_are_refused() {
+        for name in OVERRIDES {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static("x"))]);
+            assert!(check(&headers).is_err(), "{name}");
+        }
+        let long = HeaderValue::from_bytes(&vec![b'a'; MAX_VALUE + 1]).expect("visible");
+        assert!(check(&HeaderMap::from_iter([(header::ACCEPT, long)])).is_err());
+    }
+}

@@ -1,0 +1,288 @@
+//! Decides: a request for an effect becomes a [`Permit`] or a [`Denial`].
+//!
+//! Pure and synchronous but for the rates. Only this room constructs permits, and every function that reveals a value or sends
+//! a request takes one by value, so that skipping the decision does not compile.
+
+mod budget;
+mod denial;
+pub(crate) mod headers;
+mod permit;
+pub(crate) mod placeholder;
+pub(crate) mod url;
+
+pub use denial::{Denial, Rule};
+pub(crate) use permit::{Permit, Reveal, Substitution, Target};
+pub(crate) use placeholder::Placeholders;
+
+use crate::manifest::{EgressRule, Grant, HostPattern, Manifest, Misplaced, PathPattern, Place};
+use budget::Budget;
+use http::{HeaderMap, HeaderName, Method, Uri};
+use std::time::Instant;
+use url::CanonicalUrl;
+
+/// What one agent may do, made from its manifest.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    destinations: Vec<Destination>,
+}
+
+/// A grant or an `[[egress]]` entry: where requests may go, and what may stand in them.
+#[derive(Debug)]
+struct Destination {
+    host: HostPattern,
+    methods: Vec<String>,
+    paths: Vec<PathPattern>,
+    budget: Option<Budget>,
+    misplaced: Misplaced,
+    own_credentials: bool,
+    /// For a grant, the secret's index in the manifest and its places.
+    secret: Option<(usize, Vec<Place>)>,
+    /// How messages and records name it.
+    label: String,
+}
+
+/// A request as the guest made it.
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl Policy {
+    pub(crate) fn new(manifest: &Manifest) -> Self {
+        let grants = manifest
+            .secrets
+            .iter()
+            .enumerate()
+            .flat_map(|(index, secret)| secret.allow.iter().map(move |grant| Destination::from_grant(index, &secret.name, grant)));
+        Self { destinations: grants.chain(manifest.egress.iter().map(Destination::from_egress)).collect() }
+    }
+
+    /// Whether a host of that name holds a grant, at whatever scheme, port, method or path.
+    fn guards(&self, host: &str) -> bool {
+        self.destinations.iter().any(|d| d.secret.is_some() && d.host.matches_name(host))
+    }
+
+    /// The verdict on a request, up to but not including its body.
+    pub(crate) fn authorize(&self, asked: &Asked<'_>, placeholders: &Placeholders, now: Instant) -> Result<Permit, Denial> {
+        let url = CanonicalUrl::read(asked.uri)
+            .map_err(|reason| deny(Rule::Url, asked, reason.to_owned(), "write the URL in its canonical form".to_owned()))?;
+        headers::check(asked.headers).map_err(|reason| deny(Rule::Header, asked, reason, "leave the header out".to_owned()))?;
+        let open = self.open(asked, &url)?;
+        let misplaced = open.iter().map(|d| d.misplaced).max_by_key(|m| strictness(*m)).unwrap_or_default();
+
+        let substitutions = substitutions(&open, asked, &url, placeholders);
+        let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.target.is_header(name));
+        foreign_credential(&open, asked, &url, &substitutions, placeholders, misplaced)?;
+        for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
+            let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
+            if inside.is_some() && misplaced != Misplaced::Pass {
+                return Err(self.misplaced(asked, &format!("header `{name}`"), misplaced, inside));
+            }
+        }
+        let elsewhere = url_outside(&url, &substitutions);
+        if let Some(secret) = placeholders.disguised(&elsewhere).filter(|_| misplaced != Misplaced::Pass) {
+            return Err(self.misplaced(asked, "URL", misplaced, Some(secret)));
+        }
+
+        let used = open.iter().find(|d| match &d.secret {
+            Some((secret, _)) => substitutions.iter().any(|s| s.secret == *secret),
+            None => false,
+        });
+        let used = used.or(open.first()).copied().unwrap_or(&self.destinations[0]);
+        if used.budget.as_ref().is_some_and(|budget| !budget.take(now)) {
+            let remedy = format!("raise `rate` in {}", used.label);
+            return Err(deny(Rule::Rate, asked, "more requests than the granted rate".to_owned(), remedy));
+        }
+        let guarded = self.guards(&url.host);
+        Ok(Permit::new(url, asked.method.clone(), substitutions, guarded, misplaced, used.label.clone()))
+    }
+
+    /// The destinations that cover the request; or, where there is none, the most telling reason.
+    fn open(&self, asked: &Asked<'_>, url: &CanonicalUrl) -> Result<Vec<&Destination>, Denial> {
+        let at_host: Vec<_> = self.destinations.iter().filter(|d| d.host.matches(url.scheme, &url.host, url.port)).collect();
+        let at_path: Vec<_> = at_host.iter().copied().filter(|d| d.paths.iter().any(|p| p.matches(&url.path))).collect();
+        let open: Vec<_> = at_path.iter().copied().filter(|d| d.methods.iter().any(|m| m == asked.method.as_str())).collect();
+        if !open.is_empty() {
+            return Ok(open);
+        }
+        let remedy = denial::egress_lines(&url.origin_pattern(), asked.method.as_str(), &url.path);
+        let (rule, reason) = if at_host.is_empty() {
+            (Rule::Destination, "nothing is granted at this scheme, host and port")
+        } else if at_path.is_empty() {
+            (Rule::Path, "nothing is granted at this path")
+        } else {
+            (Rule::Method, "this method is not granted here")
+        };
+        Err(deny(rule, asked, reason.to_owned(), remedy))
+    }
+
+    fn misplaced(&self, asked: &Asked<'_>, found: &str, misplaced: Misplaced, secret: Option<usize>) -> Denial {
+        let belongs: Vec<String> = self
+            .destinations
+            .iter()
+            .filter_map(|d| d.secret.as_ref().filter(|(index, _)| Some(*index) == secret).map(|(_, places)| (d, places)))
+            .flat_map(|(d, places)| places.iter().map(move |place| format!("{place} at {}", d.host)))
+            .collect();
+        let remedy = match belongs.as_slice() {
+            [] => "this secret is granted nowhere; add a `[[secrets.NAME.allow]]`".to_owned(),
+            places => format!("it belongs, whole and once, in {}", places.join(", or ")),
+        };
+        let reason = format!("a placeholder stands in the {found}, where its value does not belong");
+        Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::Misplaced, asked, reason, remedy) }
+    }
+
+    /// What happens to a placeholder found in a body: `None` lets it pass as the harmless text it is.
+    pub(crate) fn judge_body(&self, permit: &Permit, secret: usize) -> Option<Denial> {
+        match permit.misplaced() {
+            Misplaced::ByPlace | Misplaced::Pass => None,
+            treatment @ (Misplaced::Deny | Misplaced::Stop) => {
+                let asked = Asked { method: permit.method(), uri: &Uri::default(), headers: &HeaderMap::new() };
+                let denial = self.misplaced(&asked, "body", treatment, Some(secret));
+                Some(Denial { asked: format!("{} {}", permit.method(), permit.url()), ..denial })
+            }
+        }
+    }
+
+    /// The denial of a connection to an address that is not public.
+    pub(crate) fn address_denied(permit: &Permit, address: std::net::IpAddr) -> Denial {
+        Denial {
+            rule: Rule::Address,
+            asked: format!("{} {}", permit.method(), permit.url()),
+            reason: "the host's name leads to an address that is not public".to_owned(),
+            remedy: format!(
+                "where that is meant, add to the host configuration:\n[network]\nallow = [\"{address}/{}\"]",
+                if address.is_ipv4() { 32 } else { 128 }
+            ),
+            stop: false,
+        }
+    }
+
+    /// The denial of one request more than may be open at once.
+    pub(crate) fn too_many_open(asked: &Asked<'_>, limit: u32) -> Denial {
+        let reason = format!("{limit} requests are open already");
+        deny(Rule::Requests, asked, reason, "raise `limits.requests`, or let the agent finish its answers".to_owned())
+    }
+
+    /// The denial of a secret that is not there for this agent.
+    pub(crate) fn secret_unavailable(name: &str) -> Denial {
+        let name: String = name.chars().take(128).collect();
+        Denial {
+            rule: Rule::Secret,
+            asked: format!("open {name}"),
+            reason: "the manifest does not grant a secret of this name".to_owned(),
+            remedy: "add a `[secrets.NAME]` with an `allow` to the manifest".to_owned(),
+            stop: false,
+        }
+    }
+}
+
+impl Destination {
+    fn from_grant(index: usize, name: &str, grant: &Grant) -> Self {
+        Self {
+            host: grant.host.clone(),
+            methods: grant.methods.clone(),
+            paths: grant.paths.clone(),
+            budget: grant.rate.map(Budget::new),
+            misplaced: grant.misplaced,
+            own_credentials: false,
+            secret: Some((index, grant.place.clone())),
+            label: format!("secrets.{name}.allow, line {}", grant.line),
+        }
+    }
+
+    fn from_egress(rule: &EgressRule) -> Self {
+        Self {
+            host: rule.host.clone(),
+            methods: rule.methods.clone(),
+            paths: rule.paths.clone(),
+            budget: rule.rate.map(Budget::new),
+            misplaced: rule.misplaced,
+            own_credentials: rule.own_credentials,
+            secret: None,
+            label: format!("egress, line {}", rule.line),
+        }
+    }
+}
+
+fn deny(rule: Rule, asked: &Asked<'_>, reason: String, remedy: String) -> Denial {
+    let uri = asked.uri;
+    let whole =
+        format!("{} {}://{}{}", asked.method, uri.scheme_str().unwrap_or("?"), uri.authority().map_or("?", |a| a.as_str()), uri.path());
+    Denial { rule, asked: whole.chars().take(256).collect(), reason, remedy, stop: false }
+}
+
+fn strictness(misplaced: Misplaced) -> u8 {
+    match misplaced {
+        Misplaced::Pass => 0,
+        Misplaced::ByPlace => 1,
+        Misplaced::Deny => 2,
+        Misplaced::Stop => 3,
+    }
+}
+
+/// The places of the open grants that hold exactly the placeholder of their secret.
+fn substitutions(open: &[&Destination], asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Vec<Substitution> {
+    let mut found: Vec<Substitution> = Vec::new();
+    for (secret, place) in granted_places(open) {
+        if let Some(target) = Target::find(place, secret, asked.headers, url, placeholders)
+            && !found.iter().any(|s| s.target.same_place(&target))
+        {
+            found.push(Substitution::new(secret, target, place.to_string()));
+        }
+    }
+    found
+}
+
+fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = (usize, &'d Place)> {
+    open.iter().filter_map(|d| d.secret.as_ref()).flat_map(|(secret, places)| places.iter().map(move |place| (*secret, place)))
+}
+
+/// Denies a granted place that holds anything but our placeholder, and headers that look like a credential of the guest's own.
+fn foreign_credential(
+    open: &[&Destination],
+    asked: &Asked<'_>,
+    url: &CanonicalUrl,
+    substitutions: &[Substitution],
+    placeholders: &Placeholders,
+    misplaced: Misplaced,
+) -> Result<(), Denial> {
+    let foreign = |found: String| {
+        let remedy = "an agent uses the granted placeholder here or nothing; for a destination where it may use credentials of its own, set `own_credentials = true` in an `[[egress]]`";
+        Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::ForeignCredential, asked, found, remedy.to_owned()) }
+    };
+    let own = open.iter().any(|d| d.own_credentials);
+    for (name, value) in asked.headers {
+        if substitutions.iter().any(|s| s.target.is_header(name)) || placeholders.within(value.as_bytes()).is_some() {
+            continue;
+        }
+        let granted = granted_places(open).any(|(_, place)| match place {
+            Place::Header(place, _) => place == name,
+            Place::Basic => name == http::header::AUTHORIZATION,
+            Place::Query(_) => false,
+        });
+        if granted || (!own && headers::is_credential(name)) {
+            return Err(foreign(format!("the header `{name}` holds a credential that is not the granted one")));
+        }
+    }
+    for (_, place) in granted_places(open) {
+        let Place::Query(granted) = place else { continue };
+        let named = |name: &str| url::percent_decoded(name) == granted.as_bytes();
+        let held: Vec<&str> = url.parameters().filter(|(name, _)| named(name)).map(|(_, value)| value).collect();
+        if held.len() > 1 || held.iter().any(|value| placeholders.within(value.as_bytes()).is_none()) {
+            return Err(foreign(format!("the query parameter `{granted}` holds a credential that is not the granted one")));
+        }
+    }
+    Ok(())
+}
+
+/// Path and query without the parameters that are substituted.
+fn url_outside(url: &CanonicalUrl, substitutions: &[Substitution]) -> String {
+    let mut text = format!("{} {}", url.authority(), url.path);
+    for (name, value) in url.parameters() {
+        if !substitutions.iter().any(|s| s.target.is_parameter(name)) {
+            text.extend([" ", name, "=", value]);
+        }
+    }
+    text
+}

@@ -1,0 +1,208 @@
+//! What was decided, as a value that travels. Its fields are private to this room: nothing else can make one.
+
+use super::Placeholders;
+use super::url::CanonicalUrl;
+use crate::manifest::{Misplaced, Place};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, Method, header};
+use zeroize::Zeroizing;
+
+/// Leave to send one request, as judged.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    url: CanonicalUrl,
+    method: Method,
+    substitutions: Vec<Substitution>,
+    guarded: bool,
+    misplaced: Misplaced,
+    rule: String,
+}
+
+/// One value that goes into one place.
+#[derive(Debug)]
+pub(crate) struct Substitution {
+    /// The secret's index in the manifest.
+    pub(crate) secret: usize,
+    /// Where its value goes.
+    pub(crate) target: Target,
+    /// The place as the manifest writes it.
+    pub(crate) place: String,
+    reveal: Reveal,
+}
+
+/// Leave to read one secret's value, once.
+#[derive(Debug)]
+pub(crate) struct Reveal(());
+
+/// A place in this request, with what stands around the value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Header {
+        name: HeaderName,
+        before: String,
+        after: String,
+    },
+    /// The other half of `user:password`, and whether the secret is the user.
+    Basic {
+        other: String,
+        is_user: bool,
+    },
+    Query {
+        name: String,
+    },
+}
+
+impl Permit {
+    pub(super) fn new(
+        url: CanonicalUrl,
+        method: Method,
+        substitutions: Vec<Substitution>,
+        guarded: bool,
+        misplaced: Misplaced,
+        rule: String,
+    ) -> Self {
+        Self { url, method, substitutions, guarded, misplaced, rule }
+    }
+
+    pub(crate) fn url(&self) -> &CanonicalUrl {
+        &self.url
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Whether the host holds a grant of this agent, so that its answer is scrubbed.
+    pub(crate) fn guarded(&self) -> bool {
+        self.guarded
+    }
+
+    /// The manifest's entry that allowed it.
+    pub(crate) fn rule(&self) -> &str {
+        &self.rule
+    }
+
+    pub(crate) fn substitutions(&self) -> &[Substitution] {
+        &self.substitutions
+    }
+
+    pub(crate) fn take_substitutions(&mut self) -> Vec<Substitution> {
+        std::mem::take(&mut self.substitutions)
+    }
+
+    pub(super) fn misplaced(&self) -> Misplaced {
+        self.misplaced
+    }
+}
+
+impl Substitution {
+    pub(super) fn new(secret: usize, target: Target, place: String) -> Self {
+        Self { secret, target, place, reveal: Reveal(()) }
+    }
+
+    pub(crate) fn into_parts(self) -> (usize, Target, Reveal) {
+        (self.secret, self.target, self.reveal)
+    }
+}
+
+impl Reveal {
+    /// Leave to read a value in order to find it in text and take it out.
+    pub(crate) fn to_scrub() -> Self {
+        Self(())
+    }
+}
+
+impl Target {
+    /// The place in this request, if it holds exactly the placeholder of `secret`, whole and once.
+    pub(super) fn find(place: &Place, secret: usize, headers: &HeaderMap, url: &CanonicalUrl, placeholders: &Placeholders) -> Option<Self> {
+        match place {
+            Place::Header(name, template) => {
+                let (before, inner, after) = template.split(single(headers, name)?)?;
+                let ours = placeholders.exact(inner) == Some(secret);
+                ours.then(|| Self::Header { name: name.clone(), before: before.to_owned(), after: after.to_owned() })
+            }
+            Place::Basic => {
+                let value = single(headers, &header::AUTHORIZATION)?;
+                let coded = value.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("basic ")).map(|_| &value[6..])?;
+                let pair = String::from_utf8(STANDARD.decode(coded).ok()?).ok()?;
+                let (user, password) = pair.split_once(':')?;
+                let is = |text: &str| placeholders.exact(text) == Some(secret);
+                match (is(user), is(password)) {
+                    (true, false) => Some(Self::Basic { other: password.to_owned(), is_user: true }),
+                    (false, true) => Some(Self::Basic { other: user.to_owned(), is_user: false }),
+                    _ => None,
+                }
+            }
+            Place::Query(name) => {
+                let mut held = url.parameters().filter(|(key, _)| super::url::percent_decoded(key) == name.as_bytes());
+                let (key, value) = held.next().filter(|_| held.next().is_none())?;
+                (key == name && placeholders.exact(value) == Some(secret)).then(|| Self::Query { name: name.clone() })
+            }
+        }
+    }
+
+    pub(super) fn is_header(&self, header: &HeaderName) -> bool {
+        match self {
+            Self::Header { name, .. } => name == header,
+            Self::Basic { .. } => header == header::AUTHORIZATION,
+            Self::Query { .. } => false,
+        }
+    }
+
+    pub(super) fn is_parameter(&self, parameter: &str) -> bool {
+        matches!(self, Self::Query { name } if name == parameter)
+    }
+
+    pub(super) fn same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Query { name }, _) => other.is_parameter(name),
+            (Self::Header { name, .. }, _) => other.is_header(name),
+            (Self::Basic { .. }, _) => other.is_header(&header::AUTHORIZATION),
+        }
+    }
+
+    /// The whole text of the place with `value` in it. None where the value can't stand there.
+    pub(crate) fn filled(&self, value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 3 + 64));
+        match self {
+            Self::Header { before, after, .. } => {
+                text.extend_from_slice(before.as_bytes());
+                text.extend_from_slice(value);
+                text.extend_from_slice(after.as_bytes());
+            }
+            Self::Basic { other, is_user } => {
+                // RFC 7617: a user id holds no colon.
+                if *is_user && value.contains(&b':') {
+                    return None;
+                }
+                let mut pair = Zeroizing::new(Vec::with_capacity(value.len() + other.len() + 1));
+                let (user, password) = if *is_user { (value, other.as_bytes()) } else { (other.as_bytes(), value) };
+                pair.extend_from_slice(user);
+                pair.push(b':');
+                pair.extend_from_slice(password);
+                let coded = Zeroizing::new(STANDARD.encode(&*pair));
+                text.extend_from_slice(b"Basic ");
+                text.extend_from_slice(coded.as_bytes());
+            }
+            Self::Query { .. } => {
+                for byte in value {
+                    match byte {
+                        b if b.is_ascii_alphanumeric() || b"-._~".contains(b) => text.push(*b),
+                        b => text.extend_from_slice(&[b'%', HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]),
+                    }
+                }
+            }
+        }
+        Some(text)
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// The text of a header that has exactly one line.
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let mut lines = headers.get_all(name).iter();
+    let line = lines.next().filter(|_| lines.next().is_none())?;
+    line.to_str().ok()
+}

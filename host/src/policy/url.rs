@@ -1,0 +1,227 @@
+//! The one reading of a URL. What a URL parser would change is refused here, before policy; nothing parses it again after.
+//!
+//! The grammar is RFC 3986's, narrowed: no user info, no dot segments, no empty segments, no `;` parameters, no encoded dots,
+//! slashes, backslashes, semicolons or controls, no host that the WHATWG URL standard would rewrite.
+
+use crate::manifest::{Scheme, is_host};
+use http::Uri;
+use std::fmt;
+
+/// Longest path and query together, in bytes.
+pub(crate) const MAX_TARGET: usize = 8 * 1024;
+
+/// A URL that every reader reads alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CanonicalUrl {
+    pub(crate) scheme: Scheme,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) path: String,
+    pub(crate) query: Option<String>,
+}
+
+impl CanonicalUrl {
+    /// Reads a URI, or says why it is refused.
+    pub(crate) fn read(uri: &Uri) -> Result<Self, &'static str> {
+        let scheme = match uri.scheme_str() {
+            Some("https") => Scheme::Https,
+            Some("http") => Scheme::Http,
+            _ => return Err("the scheme is neither https nor http"),
+        };
+        let authority = uri.authority().ok_or("the URL names no host")?.as_str();
+        if authority.contains('@') {
+            return Err("the URL holds user information");
+        }
+        let after_host = match authority.rfind(']') {
+            Some(end) => end + 1,
+            None => authority.find(':').unwrap_or(authority.len()),
+        };
+        let (host, port) = authority.split_at(after_host);
+        if !is_host(host) {
+            return Err("the host is not in its one canonical spelling (lower-case ASCII name, dotted IPv4, bracketed IPv6)");
+        }
+        let port = match port.strip_prefix(':') {
+            None if port.is_empty() => scheme.default_port(),
+            Some(digits) if !digits.starts_with(['0', '+']) => digits.parse().map_err(|_| "the port is not a number from 1 to 65535")?,
+            _ => return Err("the port is not a number from 1 to 65535"),
+        };
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        if target.len() > MAX_TARGET {
+            return Err("path and query are longer than 8 KiB");
+        }
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let path = if path.is_empty() { "/" } else { path };
+        check_path(path)?;
+        if let Some(query) = query {
+            check_query(query)?;
+        }
+        Ok(Self { scheme, host: host.to_owned(), port, path: path.to_owned(), query: query.map(str::to_owned) })
+    }
+
+    /// `host`, or `host:port` where the port is not the scheme's own.
+    pub(crate) fn authority(&self) -> String {
+        if self.port == self.scheme.default_port() { self.host.clone() } else { format!("{}:{}", self.host, self.port) }
+    }
+
+    /// The host as grants write it, with scheme and port where they are not https and 443.
+    pub(crate) fn origin_pattern(&self) -> String {
+        match self.scheme {
+            Scheme::Https => self.authority(),
+            Scheme::Http => format!("http://{}", self.authority()),
+        }
+    }
+
+    /// The query's parameters as they stand, `name=value`, undecoded.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.query.iter().flat_map(|query| query.split('&')).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    }
+}
+
+impl fmt::Display for CanonicalUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme.as_str(), self.authority(), self.path)
+    }
+}
+
+/// Bytes that stand in a path as they are: RFC 3986 `pchar` without `;` and without percent-encoding.
+pub(crate) fn is_path_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte)
+}
+
+fn check_path(path: &str) -> Result<(), &'static str> {
+    let Some(rest) = path.strip_prefix('/') else { return Err("the path does not begin with a slash") };
+    let mut segments = rest.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        match segment {
+            "" if segments.peek().is_some() => return Err("the path holds an empty segment (`//`)"),
+            "." | ".." => return Err("the path holds a dot segment"),
+            _ => check_segment(segment)?,
+        }
+    }
+    Ok(())
+}
+
+fn check_segment(segment: &str) -> Result<(), &'static str> {
+    let bytes = segment.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] != b'%' {
+            if !is_path_byte(bytes[at]) {
+                return Err("the path holds a character that must be percent-encoded, a backslash or a semicolon");
+            }
+            at += 1;
+            continue;
+        }
+        match decoded(bytes.get(at + 1..at + 3)) {
+            None => return Err("the path holds a `%` that is no percent-encoding"),
+            Some(b'.' | b'/' | b'\\' | b';' | b'%') => {
+                return Err("the path holds an encoded dot, slash, backslash, semicolon or percent sign");
+            }
+            Some(byte) if byte.is_ascii_control() => return Err("the path holds an encoded control character"),
+            Some(_) => at += 3,
+        }
+    }
+    Ok(())
+}
+
+fn check_query(query: &str) -> Result<(), &'static str> {
+    if query.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>'#".contains(&b)) {
+        return Err("the query holds a character that must be percent-encoded");
+    }
+    let method = |pair: &str| {
+        let name = percent_decoded(pair.split('=').next().unwrap_or_default());
+        name.eq_ignore_ascii_case(b"_method") || name.eq_ignore_ascii_case(b"x-http-method-override")
+    };
+    if query.split(['&', ';']).any(method) {
+        return Err("the query holds a parameter that overrides the method");
+    }
+    Ok(())
+}
+
+/// `text` with its percent-encodings decoded; what is no percent-encoding stays.
+pub(crate) fn percent_decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        match decoded(bytes.get(at + 1..at + 3)) {
+            Some(byte) if bytes[at] == b'%' => {
+                out.push(byte);
+                at += 3;
+            }
+            _ => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+fn decoded(pair: Option<&[u8]>) -> Option<u8> {
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    match pair? {
+        [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Result<CanonicalUrl, &'static str> {
+        CanonicalUrl::read(&url.parse::<Uri>().map_err(|_| "not a URI")?)
+    }
+
+    #[test]
+    fn an_ordinary_url_is_read_as_it_is_written() {
+        let url = read("https://api.example.com/v1/orders%20x?a=1&b=%2f").expect("canonical");
+
+        assert_eq!((url.host.as_str(), url.port, url.path.as_str()), ("api.example.com", 443, "/v1/orders%20x"));
+        assert_eq!(url.parameters().collect::<Vec<_>>(), [("a", "1"), ("b", "%2f")]);
+        assert_eq!(read("http://localhost:8080").expect("canonical").to_string(), "http://localhost:8080/");
+        assert_eq!(read("https://x:443/").expect("canonical").authority(), "x");
+    }
+
+    #[test]
+    fn whatever_a_parser_would_change_is_refused() {
+        for url in [
+            "https://user@api.example.com/",
+            "https://API.example.com/",
+            "https://127.1/",
+            "https://0x7f000001/",
+            "https://2130706433/",
+            "https://0177.0.0.1/",
+            "https://[0:0:0:0:0:0:0:1]/",
+            "https://example.com./",
+            "https://x:0443/",
+            "https://x:/",
+            "https://x:0/",
+            "https://x/../a",
+            "https://x/a/./b",
+            "https://x/%2e%2e/a",
+            "https://x/a%2fb",
+            "https://x/a%5Cb",
+            "https://x/a\\b",
+            "https://x//a",
+            "https://x/a;b",
+            "https://x/a%3bb",
+            "https://x/%00",
+            "https://x/%0d%0a",
+            "https://x/%zz",
+            "https://x/%252e",
+            "https://x/?a='b'",
+            "https://x/?_method=DELETE",
+            "https://x/?%5Fmethod=DELETE",
+            "ftp://x/",
+            "https://x/a{b}",
+        ] {
+            assert!(read(url).is_err(), "{url}");
+        }
+        assert!(read(&format!("https://x/{}", "a".repeat(MAX_TARGET))).is_err());
+    }
+}

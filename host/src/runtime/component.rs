@@ -1,0 +1,166 @@
+//! From a file to a component that can be instantiated: read once, hashed, and compiled from those bytes.
+
+use super::bindings;
+use super::cache::Cache;
+use super::engine::Engine;
+use super::store::RunState;
+use sha2::{Digest, Sha256};
+use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime_wasi::p2::bindings::CommandPre;
+
+/// Largest component, 256 MiB.
+pub const MAX_COMPONENT: u64 = 256 << 20;
+
+/// What the host offers: packages with the versions and interfaces that a component may import.
+const OFFERED: &[(&str, &str, &[&str])] = &[
+    ("wasi:cli", "0.2.", &[]),
+    ("wasi:clocks", "0.2.", &[]),
+    ("wasi:filesystem", "0.2.", &[]),
+    ("wasi:io", "0.2.", &[]),
+    ("wasi:random", "0.2.", &[]),
+    ("wasi:sockets", "0.2.", &[]),
+    ("wasi:http", "0.2.", &["types", "outgoing-handler"]),
+    ("strongroom:agent", "0.1.", &["secrets", "log"]),
+];
+
+/// Why a component is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ComponentError {
+    /// The bytes are not WebAssembly at all.
+    #[error("this is not a WebAssembly component; build the agent with `cargo build --target wasm32-wasip2`, or the like")]
+    NotWasm,
+    /// A core module: what `wasm32-unknown-unknown` and `wasm32-wasip1` give.
+    #[error("this is a core WebAssembly module, not a component; build the agent for `wasm32-wasip2`")]
+    CoreModule,
+    /// Larger than [`MAX_COMPONENT`].
+    #[error("the component has {0} bytes, more than the {MAX_COMPONENT} that are read")]
+    TooLarge(u64),
+    /// Its hash is not the one in the manifest.
+    #[error("the component's SHA-256 is {found}, but the manifest says {expected}; rebuild it, or correct `sha256`")]
+    Hash {
+        /// The hash of the file.
+        found: String,
+        /// The hash in the manifest.
+        expected: String,
+    },
+    /// It imports something that the host does not offer.
+    #[error("the component imports `{0}`, which the host does not offer; an agent may import {offered}", offered = offered())]
+    Import(String),
+    /// It exports no `wasi:cli/run`.
+    #[error("the component exports no `wasi:cli/run`: it is a library or a server, not a command with a `main`")]
+    NotACommand,
+    /// It can't be validated or compiled.
+    #[error("the component is malformed: {0}")]
+    Malformed(String),
+    /// It links, but with other types than the host's.
+    #[error("the component does not fit this host: {0}")]
+    World(String),
+}
+
+/// A component, ready to be instantiated.
+pub(crate) struct Loaded {
+    pub(crate) pre: CommandPre<RunState>,
+    pub(crate) sha256: [u8; 32],
+}
+
+/// What a component imports and exports, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// SHA-256 of the bytes.
+    pub sha256: String,
+    /// The imports, and whether the host offers each.
+    pub imports: Vec<(String, bool)>,
+    /// The exports.
+    pub exports: Vec<String>,
+}
+
+/// Compiles a component, or takes it from the cache, and links it.
+pub(crate) fn load(
+    engine: &Engine,
+    linker: &Linker<RunState>,
+    cache: Option<&Cache>,
+    bytes: &[u8],
+    expected: Option<&[u8; 32]>,
+) -> Result<Loaded, ComponentError> {
+    let sha256 = check(bytes)?;
+    if let Some(expected) = expected.filter(|expected| **expected != sha256) {
+        return Err(ComponentError::Hash { found: super::hex(&sha256), expected: super::hex(expected) });
+    }
+    let cached = cache.and_then(|cache| cache.load(engine, &sha256));
+    let component = match cached {
+        Some(component) => component,
+        None => {
+            let component = compile(engine, bytes)?;
+            if let Some(cache) = cache {
+                cache.store(engine, &sha256, &component);
+            }
+            component
+        }
+    };
+    let imports = component.component_type();
+    let missing = imports.imports(engine.wasmtime()).find(|(name, _)| !is_offered(name));
+    if let Some((name, _)) = missing {
+        return Err(ComponentError::Import(crate::text::for_people(name)));
+    }
+    if !component.component_type().exports(engine.wasmtime()).any(|(name, _)| name.starts_with("wasi:cli/run@0.2.")) {
+        return Err(ComponentError::NotACommand);
+    }
+    let pre = linker.instantiate_pre(&component).map_err(|error| ComponentError::World(first_line(&error)))?;
+    let pre = CommandPre::new(pre).map_err(|error| ComponentError::World(first_line(&error)))?;
+    Ok(Loaded { pre, sha256 })
+}
+
+/// Reads what a component imports and exports.
+pub(crate) fn inspect(engine: &Engine, bytes: &[u8]) -> Result<Inspection, ComponentError> {
+    let sha256 = check(bytes)?;
+    let component = compile(engine, bytes)?;
+    let ty = component.component_type();
+    let name = |name: &str| crate::text::for_people(name);
+    Ok(Inspection {
+        sha256: super::hex(&sha256),
+        imports: ty.imports(engine.wasmtime()).map(|(import, _)| (name(import), is_offered(import))).collect(),
+        exports: ty.exports(engine.wasmtime()).map(|(export, _)| name(export)).collect(),
+    })
+}
+
+/// The linker for every agent: WASI, the one HTTP hook, and Strongroom's own.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<RunState>> {
+    let mut linker = Linker::new(engine.wasmtime());
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    bindings::Imports::add_to_linker::<_, HasSelf<RunState>>(&mut linker, |state| state)?;
+    Ok(linker)
+}
+
+fn check(bytes: &[u8]) -> Result<[u8; 32], ComponentError> {
+    match bytes {
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(ComponentError::CoreModule),
+        [b'\0', b'a', b's', b'm', ..] if bytes.len() as u64 > MAX_COMPONENT => Err(ComponentError::TooLarge(bytes.len() as u64)),
+        [b'\0', b'a', b's', b'm', ..] => Ok(Sha256::digest(bytes).into()),
+        _ => Err(ComponentError::NotWasm),
+    }
+}
+
+fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, ComponentError> {
+    Component::from_binary(engine.wasmtime(), bytes)
+        .map_err(|error| ComponentError::Malformed(crate::text::for_people(&error.root_cause().to_string())))
+}
+
+fn is_offered(import: &str) -> bool {
+    let Some((package, rest)) = import.split_once('/') else { return false };
+    let Some((interface, version)) = rest.split_once('@') else { return false };
+    OFFERED.iter().any(|(name, prefix, interfaces)| {
+        *name == package && version.starts_with(prefix) && (interfaces.is_empty() || interfaces.contains(&interface))
+    })
+}
+
+fn offered() -> String {
+    let names: Vec<String> = OFFERED.iter().map(|(name, version, _)| format!("{name}@{version}x")).collect();
+    names.join(", ")
+}
+
+fn first_line(error: &wasmtime::Error) -> String {
+    let text = format!("{error:#}");
+    crate::text::for_people(text.lines().next().unwrap_or_default())
+}

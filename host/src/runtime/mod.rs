@@ -1,0 +1,409 @@
+//! Owns wasmtime: the engine, the linker, and the life of one run, from resolved secrets to the last record.
+
+mod cache;
+mod clocks;
+mod component;
+mod engine;
+mod limiter;
+mod output;
+mod store;
+
+pub(crate) use cache::Cache;
+pub use component::{ComponentError, Inspection, MAX_COMPONENT};
+pub(crate) use component::{Loaded, inspect, linker, load};
+pub(crate) use engine::Engine;
+pub(crate) use store::RunState;
+
+use crate::audit::{AuditSink, Event, Journal, Used};
+use crate::egress::{Outbound, Pools};
+use crate::manifest::Manifest;
+use crate::meter::{Limit, Meter, Stop, Usage};
+use crate::policy::{Denial, Policy, Reveal};
+use crate::scrub::{Replacement, Scrubber, Search};
+use crate::secrets::{Backends, Keyring, SecretsUnavailable};
+use clocks::CoarseClock;
+use limiter::Limiter;
+use output::GuestOutput;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+use tokio::sync::Semaphore;
+use wasmtime::{Store, UpdateDeadline};
+use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
+
+/// The WIT world, as Rust.
+pub(crate) mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "strongroom:agent/imports",
+        imports: { default: trappable },
+        with: { "strongroom:agent/secrets.secret": super::store::OpenSecret },
+    });
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End {
+    /// The guest exited by itself, with this code. Rust's standard library reports 0 or 1 only.
+    Exit(i32),
+    /// The guest trapped: a panic, an out-of-bounds access, unreachable code. The text is wasmtime's reason.
+    Trap(String),
+    /// A limit of the manifest was reached.
+    Limit(Limit),
+    /// A denial whose rule says that the run ends with it.
+    Stopped(Denial),
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The run's name in the audit log.
+    pub run: String,
+    /// How it ended.
+    pub end: End,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// Why there was no run, or none that counts.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Secrets that could not be had; nothing has run.
+    #[error(transparent)]
+    Secrets(#[from] SecretsUnavailable),
+    /// The audit log could not be written; the run was not begun, or was stopped.
+    #[error("the audit log can't be written; no record, no effect: check its file and the disk")]
+    Audit,
+    /// The component could not be instantiated.
+    #[error("the component can't be started: {0}")]
+    Start(String),
+}
+
+/// How much a log record matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Every step.
+    Trace,
+    /// What a developer wants to see.
+    Debug,
+    /// What happened, in the normal course.
+    Info,
+    /// Something unexpected that the agent got over.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+/// A record that a guest logged, scrubbed. Escape it before people read it on a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    /// How much it matters.
+    pub level: LogLevel,
+    /// The message.
+    pub message: String,
+    /// Named values.
+    pub fields: Vec<(String, String)>,
+}
+
+pub(crate) type LogSink = Arc<dyn Fn(&LogRecord) + Send + Sync>;
+
+/// Where a guest's stdout, stderr and log go, and what it gets beside the manifest's arguments.
+pub struct RunOptions {
+    args: Vec<String>,
+    stdout: Box<dyn Write + Send>,
+    stderr: Box<dyn Write + Send>,
+    on_log: LogSink,
+}
+
+/// A buffer that a guest's output is written to and that can be read after the run.
+#[derive(Debug, Clone, Default)]
+pub struct Captured(Arc<Mutex<Vec<u8>>>);
+
+/// What hosts hand to a test at the end of a run: each of the guest's linear memories.
+pub(crate) type Inspector = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
+/// What the runs of one agent share.
+pub(crate) struct AgentParts {
+    pub(crate) manifest: Manifest,
+    pub(crate) loaded: Loaded,
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) pools: Arc<Pools>,
+    pub(crate) searches: Mutex<Option<(Vec<String>, Arc<Search>)>>,
+}
+
+/// What all runs of a host share.
+pub(crate) struct HostParts {
+    pub(crate) engine: Engine,
+    pub(crate) backends: Backends,
+    pub(crate) audit: Option<Arc<dyn AuditSink>>,
+    pub(crate) fingerprint_key: zeroize::Zeroizing<[u8; 32]>,
+    pub(crate) inspector: Option<Inspector>,
+    pub(crate) runs: AtomicU64,
+    pub(crate) name: String,
+}
+
+impl Default for RunOptions {
+    /// No further arguments; the guest's streams are the host's own; the log becomes `tracing` events of target `strongroom::agent`.
+    fn default() -> Self {
+        Self { args: Vec::new(), stdout: Box::new(std::io::stdout()), stderr: Box::new(std::io::stderr()), on_log: Arc::new(trace) }
+    }
+}
+
+impl RunOptions {
+    /// Arguments after those of the manifest.
+    #[must_use]
+    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Where stdout goes, scrubbed.
+    #[must_use]
+    pub fn stdout(mut self, sink: impl Write + Send + 'static) -> Self {
+        self.stdout = Box::new(sink);
+        self
+    }
+
+    /// Where stderr goes, scrubbed.
+    #[must_use]
+    pub fn stderr(mut self, sink: impl Write + Send + 'static) -> Self {
+        self.stderr = Box::new(sink);
+        self
+    }
+
+    /// Where log records go, scrubbed. Called on the run's own task: return soon.
+    #[must_use]
+    pub fn on_log(mut self, sink: impl Fn(&LogRecord) + Send + Sync + 'static) -> Self {
+        self.on_log = Arc::new(sink);
+        self
+    }
+}
+
+impl Captured {
+    /// What has been written so far, as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs an agent once.
+pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOptions) -> Result<Outcome, RunError> {
+    let manifest = &agent.manifest;
+    let keyring = Arc::new(Keyring::open(manifest, &host.backends, &host.fingerprint_key).await?);
+    let name = format!("{}-{}", host.name, host.runs.fetch_add(1, Ordering::Relaxed) + 1);
+    let journal = Arc::new(Journal::new(host.audit.clone(), name, manifest.name.clone()));
+    let secrets =
+        keyring.iter().map(|(_, key)| Used { name: key.name.clone(), fingerprint: key.version.fingerprint.to_string(), place: None });
+    let start = Event::RunStart { component: hex(&agent.loaded.sha256), secrets: secrets.collect() };
+    journal.record(start).map_err(|_| RunError::Audit)?;
+
+    let meter = Arc::new(Meter::new(manifest.limits.clone()));
+    let scrubber = Arc::new(scrubber(agent, &keyring));
+    let outbound = Arc::new(Outbound {
+        policy: Arc::clone(&agent.policy),
+        keyring: Arc::clone(&keyring),
+        scrubber: Arc::clone(&scrubber),
+        journal: Arc::clone(&journal),
+        meter: Arc::clone(&meter),
+        pools: Arc::clone(&agent.pools),
+        open: Arc::new(Semaphore::new(manifest.limits.requests as usize)),
+    });
+    let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
+    let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
+    let wasi = wasi(manifest, &keyring, &options.args, &stdout, &stderr);
+    let state = RunState::new(wasi, Limiter::new(manifest.limits.memory), outbound, options.on_log);
+    let mut store = Store::new(host.engine.wasmtime(), state);
+    store.limiter(|state| &mut state.limiter);
+    let ticks = Arc::new(AtomicU64::new(0));
+    count_ticks(&mut store, &meter, &ticks);
+
+    let (ended, wall) = execute(&mut store, agent, &meter).await?;
+    if let Some(inspector) = &host.inspector {
+        inspect_memories(&mut store, inspector);
+    }
+    stdout.finish();
+    stderr.finish();
+    let end = end(ended, &meter, &store.data().limiter, &scrubber);
+    let usage = Usage {
+        memory: store.data().limiter.peak(),
+        cpu_millis: ticks.load(Ordering::Relaxed) * millis(engine::TICK),
+        wall_millis: millis(wall),
+        output: meter.output.load(Ordering::Relaxed),
+        requests: meter.requests.load(Ordering::Relaxed),
+        sent: meter.sent.load(Ordering::Relaxed),
+        received: meter.received.load(Ordering::Relaxed),
+        redacted: meter.redacted.load(Ordering::Relaxed),
+        denials: journal.denied(),
+    };
+    // Requests that are still under way end with the store.
+    drop(store);
+    journal.close_denials();
+    let _ = journal.record(Event::RunEnd { outcome: end.to_string(), usage });
+    if journal.failed() {
+        return Err(RunError::Audit);
+    }
+    Ok(Outcome { run: journal.run().to_owned(), end, usage })
+}
+
+/// What the guest's own code came to, before the host's reasons are taken into account.
+enum Ended {
+    Returned(wasmtime::Result<Result<(), ()>>),
+    Stopped,
+    OutOfTime,
+}
+
+async fn execute(store: &mut Store<RunState>, agent: &AgentParts, meter: &Meter) -> Result<(Ended, std::time::Duration), RunError> {
+    // Instantiation runs no guest instruction of a command: its `start` functions count towards the limits all the same.
+    let started = Instant::now();
+    let work = async {
+        let command = match agent.loaded.pre.instantiate_async(&mut *store).await {
+            Ok(command) => command,
+            Err(error) => return Err(error),
+        };
+        command.wasi_cli_run().call_run(&mut *store).await
+    };
+    let ended = tokio::select! {
+        biased;
+        () = meter.stopped() => Ended::Stopped,
+        ended = tokio::time::timeout(meter.limits.wall, work) => match ended {
+            Ok(returned) => Ended::Returned(returned),
+            Err(_) => Ended::OutOfTime,
+        },
+    };
+    if let Ended::Returned(Err(error)) = &ended
+        && error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some()
+    {
+        return Err(RunError::Start("as many agents run as the host has room for; raise `max_agents`, or wait".into()));
+    }
+    Ok((ended, started.elapsed()))
+}
+
+/// Counts the ticks in which the guest ran, and ends the run past `limits.cpu`. It yields at each, so that a guest that spins
+/// can't keep the host's other tasks, or its own time limit, from their turn.
+fn count_ticks(store: &mut Store<RunState>, meter: &Arc<Meter>, ticks: &Arc<AtomicU64>) {
+    let (meter, ticks) = (Arc::clone(meter), Arc::clone(ticks));
+    let most = (meter.limits.cpu.as_millis() / engine::TICK.as_millis()).max(1);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |_| {
+        let run = ticks.fetch_add(1, Ordering::Relaxed) + 1;
+        if u128::from(run) > most {
+            meter.stop(Stop::Limit(Limit::Cpu));
+            return Err(wasmtime::Error::msg("limits.cpu was reached"));
+        }
+        Ok(UpdateDeadline::Yield(1))
+    });
+}
+
+fn wasi(manifest: &Manifest, keyring: &Keyring, args: &[String], stdout: &GuestOutput, stderr: &GuestOutput) -> wasmtime_wasi::WasiCtx {
+    let mut wasi = WasiCtxBuilder::new();
+    let clock = CoarseClock::new(manifest.limits.clock);
+    wasi.allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .max_random_size(1 << 20)
+        .wall_clock(clock)
+        .monotonic_clock(clock)
+        .stdout(stdout.clone())
+        .stderr(stderr.clone())
+        .arg(&manifest.name)
+        .args(&manifest.args)
+        .args(args)
+        .envs(&manifest.env);
+    for (index, key) in keyring.iter() {
+        if manifest.secrets[index].expose_env {
+            wasi.env(&key.name, &key.placeholder);
+        }
+    }
+    wasi.build()
+}
+
+/// The scrubber of a run. The search behind it is kept as long as the values stay the same.
+fn scrubber(agent: &AgentParts, keyring: &Keyring) -> Scrubber {
+    let keys: Vec<_> = keyring.iter().map(|(_, key)| key).filter(|key| !key.is_default).collect();
+    let versions: Vec<String> = keys.iter().map(|key| key.version.fingerprint.to_string()).collect();
+    let mut kept = agent.searches.lock().unwrap_or_else(PoisonError::into_inner);
+    let search = match &*kept {
+        Some((known, search)) if *known == versions => Arc::clone(search),
+        _ => {
+            let values: Vec<&[u8]> = keys.iter().map(|key| key.version.value.reveal(Reveal::to_scrub())).collect();
+            let search = Arc::new(Search::new(&values));
+            *kept = Some((versions, Arc::clone(&search)));
+            search
+        }
+    };
+    let replacement =
+        |key: &&crate::secrets::Key| Replacement { plain: key.placeholder.clone(), encoded: format!("[redacted:{}]", key.name) };
+    Scrubber::new(search, keys.iter().map(replacement).collect())
+}
+
+fn end(ended: Ended, meter: &Meter, limiter: &Limiter, scrubber: &Scrubber) -> End {
+    match (meter.stop_reason(), ended) {
+        (Some(Stop::Limit(limit)), _) => End::Limit(*limit),
+        (Some(Stop::Denied(denial)), _) => End::Stopped(denial.clone()),
+        (_, Ended::OutOfTime) => End::Limit(Limit::Wall),
+        (_, Ended::Stopped) => End::Trap("the audit log failed".into()),
+        (None | Some(Stop::AuditFailed), Ended::Returned(Ok(Ok(())))) => End::Exit(0),
+        (None | Some(Stop::AuditFailed), Ended::Returned(Ok(Err(())))) => End::Exit(1),
+        (None | Some(Stop::AuditFailed), Ended::Returned(Err(error))) => match error.downcast_ref::<I32Exit>() {
+            Some(exit) => End::Exit(exit.0),
+            None if limiter.refused() => End::Limit(Limit::Memory),
+            None => End::Trap(crate::text::for_people(&scrubber.scrub_text(&error.root_cause().to_string()))),
+        },
+    }
+}
+
+fn inspect_memories(store: &mut Store<RunState>, inspector: &Inspector) {
+    for instance in store.debug_all_instances() {
+        let mut index = 0;
+        while let Some(memory) = instance.debug_memory(&mut *store, index) {
+            inspector(memory.data(&*store));
+            index += 1;
+        }
+    }
+}
+
+fn trace(record: &LogRecord) {
+    let fields: Vec<String> = record.fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let (message, fields) = (&record.message, fields.join(" "));
+    match record.level {
+        LogLevel::Trace => tracing::trace!(target: "strongroom::agent", %fields, "{message}"),
+        LogLevel::Debug => tracing::debug!(target: "strongroom::agent", %fields, "{message}"),
+        LogLevel::Info => tracing::info!(target: "strongroom::agent", %fields, "{message}"),
+        LogLevel::Warn => tracing::warn!(target: "strongroom::agent", %fields, "{message}"),
+        LogLevel::Error => tracing::error!(target: "strongroom::agent", %fields, "{message}"),
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn millis(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exit(code) => write!(f, "exit {code}"),
+            Self::Trap(reason) => write!(f, "trap: {reason}"),
+            Self::Limit(limit) => write!(f, "limit: {}", limit.as_str()),
+            Self::Stopped(denial) => write!(f, "stopped by a denial of rule {}", denial.rule),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What one run holds inside wasmtime, and the thin implementations of what a guest imports.
+
+use super::bindings::strongroom::agent::{log, secrets};
+use super::limiter::Limiter;
+use super::{LogLevel, LogRecord};
+use crate::audit::{Event, Used};
+use crate::egress::{self, Outbound};
+use crate::meter::{Limit, MAX_DENIALS, Stop};
+use crate::policy::Policy;
+use std::future::Future;
+use std::sync::Arc;
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+/// Open handles of one run.
+const MAX_HANDLES: u32 = 1_024;
+/// Resources of all kinds of one run.
+const MAX_RESOURCES: usize = 16_384;
+
+/// A handle that a guest holds: the index of its secret.
+pub struct OpenSecret(usize);
+
+/// The state of one run.
+pub(crate) struct RunState {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    table: ResourceTable,
+    hooks: Hooks,
+    pub(super) limiter: Limiter,
+    outbound: Arc<Outbound>,
+    handles: u32,
+    on_log: super::LogSink,
+}
+
+/// The one way out.
+struct Hooks {
+    outbound: Arc<Outbound>,
+}
+
+impl RunState {
+    pub(super) fn new(wasi: WasiCtx, limiter: Limiter, outbound: Arc<Outbound>, on_log: super::LogSink) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
+        let hooks = Hooks { outbound: Arc::clone(&outbound) };
+        Self { wasi, http: WasiHttpCtx::new(), table, hooks, limiter, outbound, handles: 0, on_log }
+    }
+
+    fn secret(&self, handle: &Resource<OpenSecret>) -> wasmtime::Result<&crate::secrets::Key> {
+        let index = self.table.get(handle)?.0;
+        self.outbound.keyring.get(index).ok_or_else(|| wasmtime::Error::msg("a handle without its secret"))
+    }
+}
+
+impl WasiView for RunState {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for RunState {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
+type Sent = Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _errors: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let outbound = Arc::clone(&self.outbound);
+        Box::new(async move {
+            let answer = egress::send(outbound, request, options).await?;
+            Ok((answer, Box::new(async { Ok(()) }) as Box<dyn Future<Output = _> + Send>))
+        })
+    }
+}
+
+impl secrets::Host for RunState {}
+
+impl secrets::HostSecret for RunState {
+    fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<OpenSecret>, secrets::Error>> {
+        let journal = &self.outbound.journal;
+        let Some((index, key)) = self.outbound.keyring.by_name(&name) else {
+            if journal.denial(&Policy::secret_unavailable(&name)) >= MAX_DENIALS {
+                self.outbound.meter.stop(Stop::Limit(Limit::Denials));
+            }
+            return Ok(Err(secrets::Error::Unavailable));
+        };
+        if self.handles >= MAX_HANDLES {
+            return Ok(Err(secrets::Error::TooManyHandles));
+        }
+        let used = Used { name, fingerprint: key.version.fingerprint.to_string(), place: None };
+        if journal.record(Event::SecretOpened { secret: used }).is_err() {
+            self.outbound.meter.stop(Stop::AuditFailed);
+            return Ok(Err(secrets::Error::Unavailable));
+        }
+        self.handles += 1;
+        Ok(Ok(self.table.push(OpenSecret(index))?))
+    }
+
+    fn name(&mut self, handle: Resource<OpenSecret>) -> wasmtime::Result<String> {
+        Ok(self.secret(&handle)?.name.clone())
+    }
+
+    fn placeholder(&mut self, handle: Resource<OpenSecret>) -> wasmtime::Result<String> {
+        Ok(self.secret(&handle)?.placeholder.clone())
+    }
+
+    fn fingerprint(&mut self, handle: Resource<OpenSecret>) -> wasmtime::Result<String> {
+        Ok(self.secret(&handle)?.version.fingerprint.to_string())
+    }
+
+    fn expires_at(&mut self, handle: Resource<OpenSecret>) -> wasmtime::Result<Option<u64>> {
+        Ok(self.secret(&handle)?.version.expires_at)
+    }
+
+    fn drop(&mut self, handle: Resource<OpenSecret>) -> wasmtime::Result<()> {
+        self.table.delete(handle)?;
+        self.handles -= 1;
+        Ok(())
+    }
+}
+
+impl log::Host for RunState {
+    fn write(&mut self, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
+        let bytes: usize = message.len() + fields.iter().map(|field| field.key.len() + field.value.len()).sum::<usize>();
+        if !self.outbound.meter.write(bytes.max(1)) {
+            return Err(wasmtime::Error::msg("limits.output was reached"));
+        }
+        let scrub = |text: &str| self.outbound.scrubber.scrub_text(text);
+        let record = LogRecord {
+            level: match level {
+                log::Level::Trace => LogLevel::Trace,
+                log::Level::Debug => LogLevel::Debug,
+                log::Level::Info => LogLevel::Info,
+                log::Level::Warn => LogLevel::Warn,
+                log::Level::Error => LogLevel::Error,
+            },
+            message: scrub(&message),
+            fields: fields.iter().map(|field| (scrub(&field.key), scrub(&field.value))).collect(),
+        };
+        (self.on_log)(&record);
+        Ok(())
+    }
+}

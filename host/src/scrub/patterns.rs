@@ -1,0 +1,120 @@
+//! The forms of one value that a search looks for. Escapings are not among them: the views undo those.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use std::ops::Range;
+use zeroize::Zeroizing;
+
+/// Least bytes of a pattern: shorter pieces turn up by chance.
+const LEAST: usize = 6;
+
+/// One form of one value.
+pub(super) struct Pattern {
+    /// The form's bytes; matched in any letter case.
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    /// The value's index.
+    pub(super) value: usize,
+    /// Whether this is the value itself.
+    pub(super) is_raw: bool,
+    /// How many random bits one byte of the form stands for.
+    bits_per_byte: f64,
+    /// Whether one more base64 character on either side holds bits of the value.
+    shares_first: bool,
+    shares_last: bool,
+}
+
+impl Pattern {
+    /// The match with the base64 characters beside it that still hold bits of the value.
+    pub(super) fn widened(&self, text: &[u8], found: Range<usize>) -> Range<usize> {
+        let is_base64 = |at: usize| text.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || b"+/-_".contains(b));
+        let start = found.start - usize::from(self.shares_first && found.start > 0 && is_base64(found.start - 1));
+        let end = found.end + usize::from(self.shares_last && is_base64(found.end));
+        start..end
+    }
+
+    /// How much of the text's end is the beginning of this pattern, if that carries at least 64 bits.
+    pub(super) fn longest_prefix_at_end_of(&self, text: &[u8]) -> Option<usize> {
+        let least = (64.0 / self.bits_per_byte).ceil();
+        let longest = self.bytes.len().min(text.len());
+        (1..=longest)
+            .rev()
+            .take_while(|length| f64::from(u32::try_from(*length).unwrap_or(u32::MAX)) >= least)
+            .find(|length| text[text.len() - length..].eq_ignore_ascii_case(&self.bytes[..*length]))
+    }
+}
+
+/// All forms of a value.
+pub(super) fn of(value: usize, bytes: &[u8]) -> Vec<Pattern> {
+    let bits = bits_per_byte(bytes);
+    let mut forms = Vec::new();
+    let mut add = |form: Vec<u8>, is_raw: bool, bits_per_byte: f64, shares: (bool, bool)| {
+        let bytes = Zeroizing::new(form);
+        let known = forms.iter().any(|known: &Pattern| known.bytes.eq_ignore_ascii_case(&bytes));
+        if bytes.len() >= LEAST && !known {
+            forms.push(Pattern { bytes, value, is_raw, bits_per_byte, shares_first: shares.0, shares_last: shares.1 });
+        }
+    };
+    add(bytes.to_vec(), true, bits, (false, false));
+    add(bytes.iter().rev().copied().collect(), false, bits, (false, false));
+    add(hex(bytes), false, bits / 2.0, (false, false));
+    add(base32(bytes), false, bits * 5.0 / 8.0, (false, false));
+    // A value of several lines is also looked for line by line: what carries it may break or indent lines anew.
+    if bytes.contains(&b'\n') {
+        for line in bytes.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| line.len() >= 16 && !line.starts_with(b"-----")) {
+            add(line.to_vec(), false, bits_per_byte(line), (false, false));
+        }
+    }
+    for alignment in 0..3 {
+        for url_safe in [false, true] {
+            let (form, shares) = base64_at(bytes, alignment, url_safe);
+            add(form, false, bits * 6.0 / 8.0, shares);
+        }
+    }
+    forms
+}
+
+/// The base64 characters that depend on the value alone when it begins `alignment` bytes into a group of three, and whether a
+/// character on either side depends on it too.
+fn base64_at(bytes: &[u8], alignment: usize, url_safe: bool) -> (Vec<u8>, (bool, bool)) {
+    let mut padded = Zeroizing::new(vec![0; alignment]);
+    padded.extend_from_slice(bytes);
+    let coded = if url_safe { URL_SAFE_NO_PAD.encode(&*padded) } else { STANDARD_NO_PAD.encode(&*padded) };
+    let coded = Zeroizing::new(coded.into_bytes());
+    let first = (alignment * 8).div_ceil(6);
+    let last = padded.len() * 8 / 6;
+    let shares = (alignment > 0, padded.len() * 8 % 6 != 0);
+    (coded[first.min(last)..last].to_vec(), shares)
+}
+
+fn hex(bytes: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [DIGITS[usize::from(b >> 4)], DIGITS[usize::from(b & 15)]]).collect()
+}
+
+/// RFC 4648 base32, without the last character where it is shared with what follows.
+fn base32(bytes: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let mut out = Vec::with_capacity(bytes.len() * 8 / 5);
+    let (mut held, mut bits) = (0u32, 0);
+    for byte in bytes {
+        held = held << 8 | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            out.push(DIGITS[(held >> bits & 31) as usize]);
+        }
+        held &= (1 << bits) - 1;
+    }
+    out
+}
+
+/// An estimate of the random bits in one byte, from the characters that the value is made of.
+fn bits_per_byte(bytes: &[u8]) -> f64 {
+    if bytes.iter().all(u8::is_ascii_digit) {
+        10f64.log2()
+    } else if bytes.iter().filter(|b| !b.is_ascii_hexdigit()).count() * 3 <= bytes.len() && !bytes.iter().any(u8::is_ascii_uppercase) {
+        4.0
+    } else {
+        62f64.log2()
+    }
+}

@@ -1,0 +1,150 @@
+use super::*;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use std::sync::Arc;
+
+const VALUE: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+
+fn scrubber(values: &[&str]) -> Scrubber {
+    let bytes: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+    let replacement = Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted:KEY]".into() };
+    Scrubber::new(Arc::new(Search::new(&bytes)), vec![replacement; values.len()])
+}
+
+/// Every encoding of row 7, by name.
+fn encodings(value: &str) -> Vec<(String, Vec<u8>)> {
+    let each = |f: &dyn Fn(u8) -> String| value.bytes().map(f).collect::<String>().into_bytes();
+    let mut all = vec![
+        ("raw".to_owned(), value.as_bytes().to_vec()),
+        ("upper".to_owned(), value.to_uppercase().into_bytes()),
+        ("reversed".to_owned(), value.bytes().rev().collect()),
+        ("json".to_owned(), each(&|b| format!("\\u{:04x}", b))),
+        ("json in part".to_owned(), each(&|b| if b % 3 == 0 { format!("\\u{b:04X}") } else { char::from(b).to_string() })),
+        ("percent".to_owned(), each(&|b| format!("%{b:02X}"))),
+        ("percent, lower".to_owned(), each(&|b| format!("%{b:02x}"))),
+        ("html decimal".to_owned(), each(&|b| format!("&#{b};"))),
+        ("html hex".to_owned(), each(&|b| format!("&#x{b:x};"))),
+        ("quoted-printable".to_owned(), each(&|b| format!("={b:02X}"))),
+        ("c".to_owned(), each(&|b| format!("\\x{b:02x}"))),
+        ("octal".to_owned(), each(&|b| format!("\\{b:03o}"))),
+        ("hex".to_owned(), each(&|b| format!("{b:02x}"))),
+        ("hex, upper".to_owned(), each(&|b| format!("{b:02X}"))),
+        ("hex, colons".to_owned(), each(&|b| format!("{b:02x}:"))),
+        ("hex, spaces".to_owned(), each(&|b| format!("{b:02x} "))),
+        ("hex, 0x".to_owned(), each(&|b| format!("0x{b:02x}, "))),
+        ("utf-16le".to_owned(), value.bytes().flat_map(|b| [b, 0]).collect()),
+        ("utf-16be".to_owned(), value.bytes().flat_map(|b| [0, b]).collect()),
+        ("base32".to_owned(), b"OBTF63DJOZSV6OLGHBSTOZBWMM2WENDBGM4TEOBRG4YDMZRVMU2GIM3DGJRDCYJQ".to_vec()),
+    ];
+    for shift in 0..3 {
+        let text = format!("{}{value}tail", "u:x"[..shift].to_owned());
+        for (name, coded) in [("base64", STANDARD.encode(&text)), ("base64url", URL_SAFE.encode(&text))] {
+            all.push((format!("{name} +{shift}"), coded.clone().into_bytes()));
+            for columns in [5, 20, 64] {
+                let lines: Vec<&str> = coded.as_bytes().chunks(columns).map(|line| std::str::from_utf8(line).expect("ASCII")).collect();
+                all.push((format!("{name} +{shift} at {columns}"), lines.join("\r\n").into_bytes()));
+                all.push((format!("{name} +{shift} at {columns}, in JSON"), lines.join("\\n").into_bytes()));
+            }
+        }
+    }
+    all
+}
+
+fn streamed(scrubber: Scrubber, text: &[u8], chunk: usize) -> Vec<u8> {
+    let mut stream = Stream::new(Arc::new(scrubber));
+    let mut out = Vec::new();
+    for chunk in text.chunks(chunk) {
+        stream.push(chunk, &mut out);
+    }
+    stream.finish(&mut out);
+    out
+}
+
+#[test]
+fn no_encoding_of_a_value_gets_through_in_any_chunking() {
+    for (name, coded) in encodings(VALUE) {
+        let text = [b"before \"".as_slice(), &coded, b"\" after"].concat();
+        let whole = scrubber(&[VALUE]).scrub(&text).unwrap_or_else(|| panic!("{name} got through"));
+        assert!(whole.starts_with(b"before \""), "{name}: {}", String::from_utf8_lossy(&whole));
+        assert!(whole.ends_with(b"after"), "{name}: {}", String::from_utf8_lossy(&whole));
+        for chunk in [1, 2, 3, 7, 64, 1000] {
+            let out = streamed(scrubber(&[VALUE]), &text, chunk);
+            assert_eq!(String::from_utf8_lossy(&out), String::from_utf8_lossy(&whole), "{name} in chunks of {chunk}");
+        }
+    }
+}
+
+#[test]
+fn a_raw_echo_becomes_the_placeholder_and_the_rest_stays() {
+    let text = format!("{{\"auth\":\"Bearer {VALUE}\",\"ok\":true}}");
+
+    let out = scrubber(&[VALUE]).scrub_text(&text);
+
+    assert_eq!(out, "{\"auth\":\"Bearer PLACEHOLDER\",\"ok\":true}");
+}
+
+#[test]
+fn text_without_a_value_is_left_as_it_is_in_any_chunking() {
+    let text = "a=1&b=%20 \\u0041 &amp; =3D\r\n pf_live_ 9f8e7d6c — and so on\0\n\n".repeat(50);
+
+    assert_eq!(scrubber(&[VALUE]).scrub(text.as_bytes()), None);
+    for chunk in [1, 13, 4096] {
+        assert_eq!(streamed(scrubber(&[VALUE]), text.as_bytes(), chunk), text.as_bytes());
+    }
+}
+
+#[test]
+fn a_trailing_fragment_of_64_bits_is_taken_out_and_a_shorter_one_is_not() {
+    let text = |length: usize| format!("cut short: {}", &VALUE[..length]);
+
+    assert_eq!(scrubber(&[VALUE]).scrub_text(&text(30)), "cut short: [redacted:KEY]");
+    assert_eq!(scrubber(&[VALUE]).scrub(text(8).as_bytes()), None);
+}
+
+#[test]
+fn what_is_held_back_does_not_depend_on_what_it_is() {
+    let held = |text: &str| {
+        let mut stream = Stream::new(Arc::new(scrubber(&[VALUE])));
+        let mut out = Vec::new();
+        stream.push(text.as_bytes(), &mut out);
+        out.len()
+    };
+    let right = format!("{}{}", "x".repeat(2000), &VALUE[..20]);
+    let wrong = format!("{}{}", "x".repeat(2000), "y".repeat(20));
+
+    assert_eq!(held(&right), held(&wrong));
+}
+
+#[test]
+fn an_event_of_a_stream_is_not_held_back() {
+    let mut stream = Stream::new(Arc::new(scrubber(&[VALUE])));
+    let mut out = Vec::new();
+
+    stream.push(b"data: {\"delta\":\"hi\"}\n\n", &mut out);
+
+    assert_eq!(out, b"data: {\"delta\":\"hi\"}\n\n");
+}
+
+#[test]
+fn base64_leaves_no_character_that_shares_bits_with_the_value() {
+    for shift in 0..3 {
+        let text = format!("{}{VALUE}~~~~~~", &"abc"[..shift]);
+        let coded = STANDARD.encode(&text);
+        let out = scrubber(&[VALUE]).scrub_text(&coded);
+        let (before, after) = out.split_once("[redacted:KEY]").expect("found");
+        assert!(before.len() * 6 <= shift * 8, "alignment {shift}: {before:?} holds bits of the value");
+        let clean_tail = STANDARD.encode("~~~~~~~~~");
+        assert!(clean_tail.contains(after.trim_end_matches('=').get(..4).unwrap_or("")), "alignment {shift}: {after:?}");
+    }
+}
+
+#[test]
+fn several_values_and_values_of_several_lines_are_found() {
+    let pem = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEH\nBG0wawIBAQQgevZzL1gdAFr88hb2OF2NxApJ\n-----END PRIVATE KEY-----";
+    let both = scrubber(&[VALUE, pem]);
+
+    assert_eq!(both.scrub_text(&format!("{VALUE}{VALUE}")), "PLACEHOLDERPLACEHOLDER");
+    let indented = pem.replace('\n', "\n      ");
+    let out = both.scrub_text(&indented);
+    assert!(!out.contains("MIGHAgEAMBMGByqG") && !out.contains("BG0wawIBAQQgevZz"), "{out}");
+}

@@ -1,0 +1,104 @@
+//! The host's environment, then a `.env` file that the operator names.
+//!
+//! Only variables that a manifest names are ever read, and never the host's own credentials.
+
+use super::{BackendError, Entry, Found, SecretBackend, SecretValue};
+use async_trait::async_trait;
+use std::collections::HashMap;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Prefixes of variables that hold the host's own credentials and settings.
+const HOSTS_OWN: &[&str] = &["VAULT_", "BAO_", "AWS_", "STRONGROOM_"];
+/// Further variables of the same kind.
+const HOSTS_OWN_EXACTLY: &[&str] = &["SECRETS_BACKEND", "PATH", "HOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "RUST_LOG"];
+
+/// Reads environment variables. A bare name is looked up as `NAMESPACE_NAME`, then `NAME`, in upper case with `-` as `_`.
+#[derive(Default)]
+pub struct EnvBackend {
+    file: HashMap<String, Zeroizing<String>>,
+}
+
+impl EnvBackend {
+    /// The process environment alone.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The process environment, then the `NAME=value` lines of a file.
+    ///
+    /// # Errors
+    /// A message that names the file, and the line where it can't be parsed.
+    pub fn with_file(path: &Path) -> Result<Self, String> {
+        let lines = dotenvy::from_path_iter(path).map_err(|error| match error {
+            dotenvy::Error::Io(error) => format!("{}: can't be read ({error}); check `file` of the env backend", path.display()),
+            _ => format!("{}: can't be read", path.display()),
+        })?;
+        let mut file = HashMap::new();
+        for (at, line) in lines.enumerate() {
+            // The parser's own message quotes the line, which may hold a value.
+            let remedy = "write `NAME=value`, with quotes around values that hold spaces or `#`";
+            let (name, value) = line.map_err(|_| format!("{}: entry {} is not valid; {remedy}", path.display(), at + 1))?;
+            file.insert(name, Zeroizing::new(value));
+        }
+        Ok(Self { file })
+    }
+}
+
+/// The variables a bare name stands for, the more specific first.
+pub(crate) fn variables(namespace: &str, name: &str) -> [String; 2] {
+    let upper = |text: &str| text.replace(['-', '/'], "_").to_ascii_uppercase();
+    [format!("{}_{}", upper(namespace), upper(name)), upper(name)]
+}
+
+#[async_trait]
+impl SecretBackend for EnvBackend {
+    fn entries_for(&self, namespace: &str, name: &str) -> Vec<Entry> {
+        variables(namespace, name).map(|path| Entry { path, field: None }).into()
+    }
+
+    fn admits(&self, entry: &Entry) -> Result<(), BackendError> {
+        let upper = entry.path.to_ascii_uppercase();
+        if HOSTS_OWN.iter().any(|prefix| upper.starts_with(prefix)) || HOSTS_OWN_EXACTLY.contains(&upper.as_str()) {
+            let name = crate::text::for_people(&entry.path);
+            return Err(BackendError::Refused(format!("the variable `{name}` is the host's own; a manifest can't name it")));
+        }
+        if entry.field.is_some() || entry.path.contains(['=', '\0']) {
+            let name = crate::text::for_people(&entry.path);
+            return Err(BackendError::Refused(format!("`env:{name}` names no variable; write `env:NAME`, without a field")));
+        }
+        Ok(())
+    }
+
+    async fn get(&self, entry: &Entry) -> Result<Found, BackendError> {
+        use std::os::unix::ffi::OsStringExt;
+
+        let value = match std::env::var_os(&entry.path) {
+            Some(value) => Some(SecretValue::new(value.into_vec())),
+            None => self.file.get(&entry.path).map(|value| SecretValue::new(value.as_bytes())),
+        };
+        match value {
+            Some(value) => Ok(Found { value, expires_at: None }),
+            None => Err(BackendError::NotFound { looked_for: format!("the variable `{}`", entry.path) }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_own_variables_are_closed() {
+        let backend = EnvBackend::new();
+        let admits = |path: &str| backend.admits(&Entry { path: path.into(), field: None }).is_ok();
+
+        assert!(admits("PURPLEFLEA_API_KEY"));
+        for own in ["VAULT_SECRET_ID", "AWS_SECRET_ACCESS_KEY", "aws_session_token", "STRONGROOM_KEY", "SECRETS_BACKEND"] {
+            assert!(!admits(own), "{own}");
+        }
+        // An agent called `aws` must not reach them through its namespace either.
+        assert_eq!(variables("aws", "secret-access-key")[0], "AWS_SECRET_ACCESS_KEY");
+    }
+}

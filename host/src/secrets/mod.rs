@@ -1,0 +1,11 @@
+//! Turns the references of a manifest into live values.
+
+pub(crate) mod backends;
+mod keyring;
+mod value;
+
+pub(crate) use backends::Backends;
+pub use backends::{BackendError, Entry, EnvBackend, Found, SecretBackend, StaticBackend};
+pub(crate) use keyring::{Key, Keyring};
+pub use keyring::{Missing, SecretsUnavailable};
+pub use value::{Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};

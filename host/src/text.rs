@@ -1,0 +1,38 @@
+//! Text that a person will read on a terminal, made harmless.
+
+use std::fmt::Write;
+
+/// `text` with control characters (C0, C1), bidirectional overrides and line separators written as `\u{..}`.
+#[must_use]
+pub fn for_people(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// As [`for_people`], but line feeds and tabs stay.
+#[must_use]
+pub fn lines_for_people(text: &str) -> String {
+    text.split('\n').map(|line| line.split('\t').map(for_people).collect::<Vec<_>>().join("\t")).collect::<Vec<_>>().join("\n")
+}
+
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_escapes_and_bidi_overrides_are_spelled_out() {
+        assert_eq!(for_people("a\x1b[31mb\u{202e}c\u{9b}"), "a\\u{1b}[31mb\\u{202e}c\\u{9b}");
+        assert_eq!(lines_for_people("a\tb\nc\r"), "a\tb\nc\\u{d}");
+    }
+}
