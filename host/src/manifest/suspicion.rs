@@ -51,8 +51,15 @@ fn word(word: &str) -> bool {
     if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return true;
     }
-    let tail_after_prefix = PREFIXES.iter().filter_map(|prefix| word.strip_prefix(prefix)).any(|tail| tail.len() >= 16 && is_random(tail));
+    let tail_after_prefix = PREFIXES.iter().filter_map(|prefix| word.strip_prefix(prefix)).any(is_tail);
     tail_after_prefix || (word.len() >= 32 && is_random(word))
+}
+
+/// What follows a known prefix: long, of one run of letters and digits, some of them digits.
+fn is_tail(tail: &str) -> bool {
+    tail.len() >= 16
+        && tail.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+        && tail.bytes().filter(u8::is_ascii_digit).count() >= 3
 }
 
 /// Letters and digits alternate often: in 16 or more characters of a random string they do, in words and versions they don't.

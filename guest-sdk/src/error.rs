@@ -1,0 +1,42 @@
+//! What can go wrong for an agent.
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The manifest does not grant a secret of this name, or there is none. The host does not say which.
+    #[error("the secret `{0}` is not available to this agent")]
+    Unavailable(String),
+    /// More handles are open than the host allows.
+    #[error("too many handles are open; drop some first")]
+    TooManyHandles,
+    /// The host denied the request.
+    #[error("denied by rule `{rule}`: {reason}")]
+    Denied {
+        /// The rule, as in the operator's audit log.
+        rule: String,
+        /// What was wrong with the request.
+        reason: String,
+    },
+    /// The request can't be made from what was given: a URL, a method or a header that is not one.
+    #[error("not a request: {0}")]
+    Request(String),
+    /// The request failed on its way, or its answer did. The text is the kind of failure.
+    #[error("the request failed: {0}")]
+    Failed(String),
+    /// The answer is not UTF-8 text.
+    #[error("the answer is not text")]
+    NotText,
+}
+
+impl Error {
+    /// Tells a denial of the host from other failures, by its text.
+    #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "only a host sends such texts"))]
+    pub(crate) fn from_host(text: &str) -> Self {
+        let denied = text.strip_prefix("strongroom: denied by rule `").and_then(|rest| rest.split_once("`: "));
+        match denied {
+            Some((rule, reason)) => Self::Denied { rule: rule.to_owned(), reason: reason.to_owned() },
+            None => Self::Failed(text.to_owned()),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! HTTP requests that carry a handle where a credential goes.
+//!
+//! Requests block until the head of the answer is there; its body is read as it comes, through [`std::io::Read`].
+
+use crate::{Error, Secret, sys};
+use std::io::Read;
+use std::time::Duration;
+
+/// A request under construction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Request {
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// An answer, whose body is still to be read.
+#[derive(Debug)]
+pub struct Response {
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    body: sys::Body,
+}
+
+/// `GET`.
+pub fn get(url: impl Into<String>) -> Request {
+    request("GET", url)
+}
+
+/// `POST`.
+pub fn post(url: impl Into<String>) -> Request {
+    request("POST", url)
+}
+
+/// A request of any method.
+pub fn request(method: impl Into<String>, url: impl Into<String>) -> Request {
+    Request { method: method.into(), url: url.into(), headers: Vec::new(), body: Vec::new(), timeout: None }
+}
+
+impl Request {
+    /// Sends the secret as `Authorization: Bearer` (RFC 6750). The manifest grants it with `place = ["header:authorization"]`.
+    pub fn bearer(self, secret: &Secret) -> Self {
+        let value = format!("Bearer {}", secret.placeholder());
+        self.header("authorization", value)
+    }
+
+    /// Sends the secret as the whole value of a header. The manifest grants it with `place = ["header:NAME"]`.
+    pub fn secret_header(self, name: &str, secret: &Secret) -> Self {
+        let value = secret.placeholder();
+        self.header(name, value)
+    }
+
+    /// Sends the secret as a query parameter. The manifest grants it with `place = ["query:NAME"]`.
+    pub fn secret_query(mut self, name: &str, secret: &Secret) -> Self {
+        let separator = if self.url.contains('?') { '&' } else { '?' };
+        self.url.push_str(&format!("{separator}{name}={}", secret.placeholder()));
+        self
+    }
+
+    /// Adds a header line.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends a JSON text.
+    pub fn json(self, text: impl Into<String>) -> Self {
+        self.header("content-type", "application/json").body(text.into())
+    }
+
+    /// Sends these bytes.
+    pub fn body(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.body = bytes.into();
+        self
+    }
+
+    /// How long the head of the answer, and each further piece of its body, may take. The host's own default is 60 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sends the request and waits for the head of the answer. Redirects are not followed.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] with the host's rule; [`Error::Failed`] where the network failed; [`Error::Request`] where it is no request.
+    /// An answer of any status is no error.
+    pub fn send(mut self) -> Result<Response, Error> {
+        let body = std::mem::take(&mut self.body);
+        self.send_from(body.as_slice())
+    }
+
+    /// As [`Request::send`], with a body that is read as it is sent.
+    ///
+    /// # Errors
+    /// Those of [`Request::send`].
+    pub fn send_from(self, mut body: impl Read) -> Result<Response, Error> {
+        let (status, headers, body) = sys::send(self, &mut body)?;
+        Ok(Response { status, headers, body })
+    }
+}
+
+impl Response {
+    /// The status code.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The first line of a header, where it is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let line = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        line.and_then(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// All header lines.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, Vec<u8>)] {
+        &self.headers
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where it broke off.
+    pub fn bytes(mut self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.body.read_to_end(&mut bytes).map_err(|error| Error::from_io(&error))?;
+        Ok(bytes)
+    }
+
+    /// The whole body, as text.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] where it broke off, [`Error::NotText`] where it is not UTF-8.
+    pub fn text(self) -> Result<String, Error> {
+        String::from_utf8(self.bytes()?).map_err(|_| Error::NotText)
+    }
+}
+
+impl Read for Response {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.body.read(buffer)
+    }
+}
+
+impl Error {
+    fn from_io(error: &std::io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

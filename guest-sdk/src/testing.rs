@@ -1,0 +1,170 @@
+//! A room to test an agent's logic in, on your own machine: it plays the host with what the test gives it.
+//!
+//! ```
+//! use strongroom_guest::{Secret, http, testing::Room};
+//!
+//! let room = Room::new().secret("KEY").answer("GET", "https://api.example.com/v1/me", 200, "hello");
+//! let text = room.enter(|| http::get("https://api.example.com/v1/me").bearer(&Secret::open("KEY").unwrap()).send().unwrap().text());
+//!
+//! assert_eq!(text.unwrap(), "hello");
+//! assert!(room.requests()[0].header("authorization").unwrap().starts_with("Bearer placeholder-of-KEY"));
+//! ```
+
+use crate::Error;
+use crate::http::Request;
+use crate::log::Level;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+thread_local! {
+    static ENTERED: RefCell<Option<Rc<RefCell<Inner>>>> = const { RefCell::new(None) };
+}
+
+/// A stand-in for the host.
+#[derive(Debug, Clone, Default)]
+pub struct Room(Rc<RefCell<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    secrets: Vec<String>,
+    answers: VecDeque<(String, String, Result<(u16, Vec<u8>), Error>)>,
+    requests: Vec<Sent>,
+    logs: Vec<(Level, String)>,
+}
+
+/// A request that the agent sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The method.
+    pub method: String,
+    /// The URL.
+    pub url: String,
+    /// The body.
+    pub body: Vec<u8>,
+    headers: Vec<(String, String)>,
+}
+
+impl Sent {
+    /// The first line of a header.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Room {
+    /// A room that grants nothing and answers nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Grants a secret.
+    #[must_use]
+    pub fn secret(self, name: &str) -> Self {
+        self.0.borrow_mut().secrets.push(name.to_owned());
+        self
+    }
+
+    /// Answers the next request of this method and URL; answers are given once each, in order.
+    #[must_use]
+    pub fn answer(self, method: &str, url: &str, status: u16, body: impl Into<Vec<u8>>) -> Self {
+        self.0.borrow_mut().answers.push_back((method.to_owned(), url.to_owned(), Ok((status, body.into()))));
+        self
+    }
+
+    /// Fails the next request of this method and URL.
+    #[must_use]
+    pub fn fail(self, method: &str, url: &str, error: Error) -> Self {
+        self.0.borrow_mut().answers.push_back((method.to_owned(), url.to_owned(), Err(error)));
+        self
+    }
+
+    /// Runs an agent's logic in the room, on this thread.
+    ///
+    /// # Panics
+    /// Where this thread is in a room already.
+    pub fn enter<T>(&self, agent: impl FnOnce() -> T) -> T {
+        struct Leave;
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                ENTERED.with(|entered| *entered.borrow_mut() = None);
+            }
+        }
+
+        ENTERED.with(|entered| {
+            let before = entered.borrow_mut().replace(Rc::clone(&self.0));
+            assert!(before.is_none(), "this thread is in a room already");
+        });
+        let _leave = Leave;
+        agent()
+    }
+
+    /// The requests sent so far.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Sent> {
+        self.0.borrow().requests.clone()
+    }
+
+    /// The messages logged so far.
+    #[must_use]
+    pub fn logs(&self) -> Vec<(Level, String)> {
+        self.0.borrow().logs.clone()
+    }
+}
+
+fn room() -> Rc<RefCell<Inner>> {
+    ENTERED.with(|entered| entered.borrow().clone()).expect("off WebAssembly, an agent runs inside `testing::Room::enter`")
+}
+
+#[derive(Debug)]
+pub(crate) struct Handle(String);
+
+pub(crate) type Body = std::io::Cursor<Vec<u8>>;
+
+impl Handle {
+    pub(crate) fn name(&self) -> String {
+        self.0.clone()
+    }
+
+    pub(crate) fn placeholder(&self) -> String {
+        format!("placeholder-of-{}", self.0)
+    }
+
+    #[expect(clippy::unused_self, reason = "the host's handle has it too")]
+    pub(crate) fn fingerprint(&self) -> String {
+        "00000000".to_owned()
+    }
+
+    #[expect(clippy::unused_self, reason = "the host's handle has it too")]
+    pub(crate) fn expires_at(&self) -> Option<u64> {
+        None
+    }
+}
+
+pub(crate) fn open(name: &str) -> Result<Handle, Error> {
+    let granted = room().borrow().secrets.iter().any(|known| known == name);
+    if granted { Ok(Handle(name.to_owned())) } else { Err(Error::Unavailable(name.to_owned())) }
+}
+
+pub(crate) fn log(level: Level, message: &str, _fields: &[(&str, &str)]) {
+    room().borrow_mut().logs.push((level, message.to_owned()));
+}
+
+type Answer = (u16, Vec<(String, Vec<u8>)>, Body);
+
+pub(crate) fn send(request: Request, content: &mut dyn std::io::Read) -> Result<Answer, Error> {
+    let mut body = Vec::new();
+    content.read_to_end(&mut body).map_err(|error| Error::Request(error.to_string()))?;
+    let room = room();
+    let mut room = room.borrow_mut();
+    let at = room.answers.iter().position(|(method, url, _)| *method == request.method && *url == request.url);
+    let Request { method, url, headers, .. } = request;
+    room.requests.push(Sent { method, url, body, headers });
+    match at.and_then(|at| room.answers.remove(at)) {
+        Some((_, _, Ok((status, body)))) => Ok((status, Vec::new(), Body::new(body))),
+        Some((_, _, Err(error))) => Err(error),
+        None => Err(Error::Denied { rule: "destination".into(), reason: "the room has no answer to this request".into() }),
+    }
+}

@@ -1,0 +1,156 @@
+//! The real thing: Strongroom's own imports, and `wasi:http`.
+
+use crate::Error;
+use crate::http::Request;
+use crate::log::Level;
+use std::io::Read;
+use wasip2::http::outgoing_handler::handle;
+use wasip2::http::types::{
+    ErrorCode, Fields, IncomingBody, IncomingResponse, Method, OutgoingBody, OutgoingRequest, RequestOptions, Scheme,
+};
+use wasip2::io::streams::{InputStream, StreamError};
+
+#[expect(missing_docs, unsafe_code, reason = "generated; the WIT is the documentation")]
+mod bindings {
+    wit_bindgen::generate!({ path: "../wit", world: "strongroom:agent/imports" });
+}
+
+use bindings::strongroom::agent::{log, secrets};
+
+/// Most bytes of one write to a body (`blocking-write-and-flush`).
+const WRITE: usize = 4096;
+
+pub(crate) type Handle = secrets::Secret;
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) struct Body {
+    // Dropped in this order: a stream before what it reads from.
+    stream: InputStream,
+    _body: IncomingBody,
+    _response: IncomingResponse,
+}
+
+pub(crate) fn open(name: &str) -> Result<Handle, Error> {
+    secrets::Secret::open(name).map_err(|error| match error {
+        secrets::Error::Unavailable => Error::Unavailable(name.to_owned()),
+        secrets::Error::TooManyHandles => Error::TooManyHandles,
+    })
+}
+
+pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
+    let level = match level {
+        Level::Trace => log::Level::Trace,
+        Level::Debug => log::Level::Debug,
+        Level::Info => log::Level::Info,
+        Level::Warn => log::Level::Warn,
+        Level::Error => log::Level::Error,
+    };
+    let fields: Vec<log::Field> =
+        fields.iter().map(|(key, value)| log::Field { key: (*key).to_owned(), value: (*value).to_owned() }).collect();
+    log::write(level, message, &fields);
+}
+
+type Answer = (u16, Vec<(String, Vec<u8>)>, Body);
+
+pub(crate) fn send(request: Request, content: &mut dyn Read) -> Result<Answer, Error> {
+    let (head, options) = head(&request)?;
+    let body = head.body().map_err(|()| Error::Request("it has no body".into()))?;
+    let answer = handle(head, Some(options)).map_err(|code| failed(&code))?;
+    // Where the host denies the request, writing fails too: the reason comes with the answer.
+    let _ = write(body, content);
+    answer.subscribe().block();
+    let response = match answer.get() {
+        Some(Ok(Ok(response))) => response,
+        Some(Ok(Err(code))) => return Err(failed(&code)),
+        Some(Err(())) | None => return Err(Error::Failed("no answer".into())),
+    };
+    let headers = response.headers().entries();
+    let status = response.status();
+    let body = response.consume().map_err(|()| Error::Failed("the answer has no body".into()))?;
+    let stream = body.stream().map_err(|()| Error::Failed("the answer has no body".into()))?;
+    Ok((status, headers, Body { stream, _body: body, _response: response }))
+}
+
+fn head(request: &Request) -> Result<(OutgoingRequest, RequestOptions), Error> {
+    let wrong = |what: &str| Error::Request(what.to_owned());
+    let (scheme, rest) = request.url.split_once("://").ok_or_else(|| wrong("the URL has no scheme"))?;
+    let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, target) = rest.split_at(at);
+    let headers = Fields::new();
+    for (name, value) in &request.headers {
+        headers.append(name, value.as_bytes()).map_err(|error| Error::Request(format!("header `{name}`: {error:?}")))?;
+    }
+    let head = OutgoingRequest::new(headers);
+    let method = match request.method.as_str() {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "PATCH" => Method::Patch,
+        "DELETE" => Method::Delete,
+        "OPTIONS" => Method::Options,
+        other => Method::Other(other.to_owned()),
+    };
+    let scheme = match scheme {
+        "https" => Scheme::Https,
+        "http" => Scheme::Http,
+        other => Scheme::Other(other.to_owned()),
+    };
+    head.set_method(&method).map_err(|()| wrong("not a method"))?;
+    head.set_scheme(Some(&scheme)).map_err(|()| wrong("not a scheme"))?;
+    head.set_authority(Some(authority)).map_err(|()| wrong("not a host"))?;
+    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+    head.set_path_with_query(Some(&target)).map_err(|()| wrong("not a path"))?;
+    let options = RequestOptions::new();
+    if let Some(timeout) = request.timeout {
+        let nanos = u64::try_from(timeout.as_nanos()).ok();
+        // A host that knows no time limits sends the request all the same.
+        let _ = options.set_first_byte_timeout(nanos).and_then(|()| options.set_between_bytes_timeout(nanos));
+    }
+    Ok((head, options))
+}
+
+fn write(body: OutgoingBody, content: &mut dyn Read) -> Result<(), Error> {
+    let broken = |_| Error::Failed("the request's body could not be sent".into());
+    let unread = |error: std::io::Error| Error::Request(format!("its body can't be read: {error}"));
+    let mut piece = [0; WRITE];
+    let mut length = content.read(&mut piece).map_err(unread)?;
+    if length > 0 {
+        let stream = body.write().map_err(|()| Error::Request("it has no body".into()))?;
+        while length > 0 {
+            stream.blocking_write_and_flush(&piece[..length]).map_err(broken)?;
+            length = content.read(&mut piece).map_err(unread)?;
+        }
+    }
+    OutgoingBody::finish(body, None).map_err(|code| failed(&code))
+}
+
+fn failed(code: &ErrorCode) -> Error {
+    match code {
+        ErrorCode::InternalError(Some(text)) => Error::from_host(text),
+        other => Error::Failed(format!("{other:?}")),
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match self.stream.blocking_read(buffer.len() as u64) {
+                Ok(bytes) if bytes.is_empty() => {}
+                Ok(bytes) => {
+                    buffer[..bytes.len()].copy_from_slice(&bytes);
+                    return Ok(bytes.len());
+                }
+                Err(StreamError::Closed) => return Ok(0),
+                Err(StreamError::LastOperationFailed(error)) => {
+                    let code = wasip2::http::types::http_error_code(&error);
+                    return Err(std::io::Error::other(code.map_or_else(|| error.to_debug_string(), |code| failed(&code).to_string())));
+                }
+            }
+        }
+    }
+}

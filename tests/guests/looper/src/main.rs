@@ -1,0 +1,37 @@
+//! The benchmarks' guest. Without arguments it does nothing; with `METHOD URL COUNT BEARER` it sends that request so many times;
+//! with `upload URL BYTES` and `download URL` it moves one large body. It imports plain WASI alone, so any host can run it.
+
+use std::io::Read;
+use strongroom_guest::http;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        [] => {}
+        ["idle"] => std::thread::sleep(std::time::Duration::from_secs(3600)),
+        ["download", url] => {
+            let mut answer = http::get(*url).send().expect("an answer");
+            let mut buffer = vec![0; 64 * 1024];
+            let mut total = 0u64;
+            while let Ok(read @ 1..) = answer.read(&mut buffer) {
+                total += read as u64;
+            }
+            println!("{total}");
+        }
+        ["upload", url, bytes] => {
+            let total: u64 = bytes.parse().expect("a number");
+            let answer = http::post(*url).send_from(std::io::repeat(b'x').take(total)).expect("an answer");
+            println!("{}", answer.status());
+        }
+        [method, url, count, bearer] => {
+            let bearer = format!("Bearer {bearer}");
+            for _ in 0..count.parse().expect("a number") {
+                let answer = http::request(*method, *url).header("authorization", &bearer).send().expect("an answer");
+                assert_eq!(answer.status(), 200, "the server answers every request");
+                assert!(!answer.bytes().expect("a body").is_empty(), "with a body");
+            }
+        }
+        _ => panic!("unknown arguments"),
+    }
+}

@@ -1,0 +1,170 @@
+//! A guest that does what its arguments say, one after the other, and prints what it saw. The tests' hand inside the room.
+//!
+//! `{NAME}` in an argument stands for the placeholder of that secret; `{NAME|upper}`, `{NAME|b64}` and `{NAME|pct}` for a
+//! disguise of it.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::io::{Read, Write};
+use std::time::Duration;
+use strongroom_guest::{Secret, http, log};
+
+fn main() {
+    for argument in std::env::args().skip(1) {
+        let line = filled(&argument);
+        let mut words = line.split(' ');
+        let verb = words.next().unwrap_or_default();
+        let rest: Vec<&str> = words.collect();
+        perform(verb, &rest);
+    }
+}
+
+fn perform(verb: &str, rest: &[&str]) {
+    match verb {
+        "env" => std::env::vars().for_each(|(name, value)| println!("env {name}={value}")),
+        "args" => println!("args {:?}", std::env::args().collect::<Vec<_>>()),
+        "open" => match Secret::open(rest[0]) {
+            Ok(secret) => println!("open {} {} {} {:?}", secret.name(), secret.placeholder(), secret.fingerprint(), secret.expires_at()),
+            Err(error) => println!("open: {error}"),
+        },
+        "handles" => {
+            let mut open = Vec::new();
+            let error = loop {
+                match Secret::open(rest[0]) {
+                    Ok(secret) => open.push(secret),
+                    Err(error) => break error,
+                }
+            };
+            println!("handles {}: {error}", open.len());
+        }
+        "send" => println!("send {}", outcome(request(rest))),
+        "repeat" => {
+            let times: usize = rest[0].parse().unwrap_or(1);
+            (0..times).for_each(|_| println!("send {}", outcome(request(&rest[1..]))));
+        }
+        "hold" => {
+            let held: Vec<_> = (0..rest[0].parse().unwrap_or(1)).map(|_| request(&rest[1..]).send()).collect();
+            held.iter().for_each(|answer| {
+                println!("hold {}", answer.as_ref().map_or_else(ToString::to_string, |answer| answer.status().to_string()))
+            });
+        }
+        "download" => println!("download {}", request(rest).send().map_or_else(|error| error.to_string(), count)),
+        "upload" => {
+            let body = vec![b'x'; rest[0].parse().unwrap_or(0)];
+            println!("upload {}", outcome(request(&rest[1..]).body(body)));
+        }
+        "print" => println!("{}", rest.join(" ")),
+        "bytes" => {
+            let _ = std::io::stdout().write_all(&STANDARD.decode(rest[0]).unwrap_or_default());
+        }
+        "log" => log::info(&rest.join(" "), &[("field", &rest.join(" "))]),
+        "flood" => loop {
+            println!("{}", "x".repeat(1000));
+        },
+        "flood-log" => loop {
+            log::info(&"x".repeat(1000), &[]);
+        },
+        "spin" => loop {
+            std::hint::black_box(0);
+        },
+        "recurse" => println!("{}", deeper(rest.len() as u64)),
+        "alloc" => {
+            let megabytes: usize = rest[0].parse().unwrap_or(1);
+            let hoard: Vec<Vec<u8>> = (0..megabytes).map(|_| vec![1; 1 << 20]).collect();
+            println!("alloc {}", hoard.len());
+        }
+        "sleep" => std::thread::sleep(Duration::from_millis(rest[0].parse().unwrap_or(0))),
+        "clock" => {
+            let grain = |nanos: u128| (0..10).map(|power| 10u128.pow(power)).take_while(|grain| nanos % grain == 0).last().unwrap_or(1);
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_nanos());
+            println!("clock {}", grain(now));
+        }
+        "files" => println!("files {:?} {:?}", std::fs::read("/etc/passwd").map(|_| ()), std::fs::write("x", "y")),
+        "socket" => println!(
+            "socket {:?} {:?} {:?}",
+            std::net::TcpStream::connect("127.0.0.1:1").map(|_| ()),
+            std::net::TcpListener::bind("127.0.0.1:0").map(|_| ()),
+            std::net::UdpSocket::bind("127.0.0.1:0").map(|_| ())
+        ),
+        "stdin" => {
+            let mut text = String::new();
+            println!("stdin {:?} {text:?}", std::io::stdin().read_to_string(&mut text));
+        }
+        "panic" => panic!("{}", rest.join(" ")),
+        "exit" => std::process::exit(rest[0].parse().unwrap_or(1)),
+        other => panic!("the probe knows no `{other}`"),
+    }
+}
+
+/// `METHOD URL`, then `h:NAME=VALUE`, `b:BODY`, `t:MILLIS`.
+fn request(words: &[&str]) -> http::Request {
+    let mut request = http::request(words[0], words[1]);
+    for word in &words[2..] {
+        request = match word.split_once(':') {
+            Some(("h", header)) => {
+                let (name, value) = header.split_once('=').unwrap_or((header, ""));
+                request.header(name, value.replace('+', " "))
+            }
+            Some(("b", body)) => request.body(body),
+            Some(("t", millis)) => request.timeout(Duration::from_millis(millis.parse().unwrap_or(0))),
+            _ => panic!("the probe knows no `{word}`"),
+        };
+    }
+    request
+}
+
+fn outcome(request: http::Request) -> String {
+    let answer = match request.send() {
+        Ok(answer) => answer,
+        Err(error) => return error.to_string(),
+    };
+    let status = answer.status();
+    let headers: Vec<String> = answer.headers().iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect();
+    let body = answer.bytes().map_or_else(|error| error.to_string(), |body| String::from_utf8_lossy(&body).into_owned());
+    format!("{status} [{}] {body}", headers.join("; "))
+}
+
+fn count(mut answer: http::Response) -> String {
+    let mut buffer = vec![0; 256 * 1024];
+    let mut total = 0u64;
+    loop {
+        match answer.read(&mut buffer) {
+            Ok(0) => return total.to_string(),
+            Ok(read) => total += read as u64,
+            Err(error) => return format!("{total} then {error}"),
+        }
+    }
+}
+
+#[expect(unconditional_recursion, reason = "that is the point")]
+fn deeper(depth: u64) -> u64 {
+    std::hint::black_box(depth) + deeper(depth + 1)
+}
+
+fn filled(argument: &str) -> String {
+    let mut out = String::new();
+    let mut rest = argument;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((inside, after)) = after.split_once('}') else { break };
+        out.push_str(before);
+        let (name, disguise) = inside.split_once('|').unwrap_or((inside, ""));
+        match Secret::open(name) {
+            Ok(secret) => out.push_str(&disguised(&secret.placeholder(), disguise)),
+            Err(_) => out.push_str(&format!("{{{inside}}}")),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+fn disguised(placeholder: &str, how: &str) -> String {
+    match how {
+        "upper" => placeholder.to_uppercase(),
+        "b64" => STANDARD.encode(placeholder),
+        "basic" => STANDARD.encode(format!("user:{placeholder}")),
+        "pct" => placeholder.bytes().map(|b| format!("%{b:02X}")).collect(),
+        "half" => placeholder[..placeholder.len() / 2].to_owned(),
+        _ => placeholder.to_owned(),
+    }
+}
