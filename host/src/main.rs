@@ -1,1 +1,5 @@
-fn main() {}
+//! The `strongroom` binary.
+
+fn main() -> std::process::ExitCode {
+    strongroom::cli::main()
+}

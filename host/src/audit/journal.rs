@@ -49,7 +49,7 @@ impl Journal {
         *denials.entry(key).or_insert(0) += 1;
         drop(denials);
         if first {
-            tracing::warn!(agent = %self.agent, run = %self.run, "{denial}");
+            tracing::warn!("agent {}: {denial}", self.agent);
             let Denial { rule, asked, reason, remedy, .. } = denial.clone();
             // A denial has no effect that could be refused for want of its record.
             let _ = self.record(Event::Denial { rule: rule.to_string(), asked, reason, remedy });

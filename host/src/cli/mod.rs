@@ -1,1 +1,194 @@
-//! x
+//! The command line. What the host says goes to stderr; stdout is the guest's, or the command's answer.
+
+mod audit;
+mod check;
+mod explain;
+mod inspect;
+mod run;
+mod terminal;
+
+use crate::host::{BuildError, Host, LoadError};
+use crate::manifest::{BackendConfig, HostConfig, ReadError};
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Exit codes of the host's own; all others are the guest's.
+mod code {
+    pub(super) const USAGE: u8 = 120;
+    pub(super) const SECRET: u8 = 121;
+    pub(super) const COMPONENT: u8 = 122;
+    pub(super) const LIMIT: u8 = 123;
+    pub(super) const DENIED: u8 = 124;
+    pub(super) const TRAP: u8 = 125;
+    pub(super) const STATE: u8 = 126;
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: the agent's own (0, or 1 where it failed), and for the host
+  120  usage or configuration      123  a limit was reached
+  121  a secret is unavailable     124  stopped by a denial
+  122  the component is refused    125  the agent trapped
+  126  audit log or state directory not writable";
+
+/// Runs AI agents as WebAssembly components that use keys they never hold.
+///
+/// An agent's manifest (`agent.toml`) says which component it is, which secrets it may use, where each may go and in which place
+/// of a request. Whatever it does not say is denied.
+#[derive(Parser)]
+#[command(name = "strongroom", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs one agent, once
+    Run(run::Run),
+    /// Checks manifests and components without running them
+    Check(check::Check),
+    /// Says what an agent may do, or how one request would be judged
+    Explain(explain::Explain),
+    /// Lists what a component imports and exports
+    Inspect(inspect::Inspect),
+    /// Reads the audit log
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Prints completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What every command that needs a host takes.
+#[derive(Args)]
+struct HostArgs {
+    /// The host configuration. Without one: secrets from the environment, public addresses only, state under the user's state
+    /// directory
+    #[arg(long, value_name = "FILE", env = "STRONGROOM_CONFIG")]
+    config: Option<PathBuf>,
+    /// A file of NAME=value lines that the `env` backend reads after the environment
+    #[arg(long, value_name = "FILE")]
+    env_file: Option<PathBuf>,
+}
+
+/// Why a command ended without success: a code, and what to tell the person.
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+type Done = Result<u8, Failure>;
+
+/// Runs the command that the process's arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    keep_out_of_core_dumps();
+    init_logging();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { code::USAGE } else { 0 });
+        }
+    };
+    let done = match cli.verb {
+        Verb::Run(run) => run.perform(),
+        Verb::Check(check) => check.perform(),
+        Verb::Explain(explain) => explain.perform(),
+        Verb::Inspect(inspect) => inspect.perform(),
+        Verb::Audit(audit) => audit.perform(),
+        Verb::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut std::io::stdout());
+            Ok(0)
+        }
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(Failure { code, message }) => {
+            eprintln!("error: {}", crate::text::lines_for_people(&message));
+            ExitCode::from(code)
+        }
+    }
+}
+
+impl HostArgs {
+    fn config(&self) -> Result<HostConfig, Failure> {
+        let mut config = match &self.config {
+            Some(path) => HostConfig::read(path)?,
+            None => HostConfig::default(),
+        };
+        if let Some(file) = &self.env_file {
+            config.backends.retain(|(name, _)| name != "env");
+            config.backends.push(("env".to_owned(), BackendConfig::Env { file: Some(file.clone()) }));
+        }
+        Ok(config)
+    }
+
+    fn host(&self) -> Result<Host, Failure> {
+        let mut builder = Host::builder().config(self.config()?).max_agents(1);
+        if let Ok(backend) = std::env::var("SECRETS_BACKEND") {
+            builder = builder.default_backend(backend);
+        }
+        Ok(builder.build()?)
+    }
+}
+
+impl Failure {
+    fn new(code: u8, message: impl ToString) -> Self {
+        Self { code, message: message.to_string() }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::new(code::USAGE, error)
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        let code = match error {
+            BuildError::State(_) | BuildError::Audit { .. } => code::STATE,
+            _ => code::USAGE,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        let code = match error {
+            LoadError::Manifest(_) | LoadError::NoComponent => code::USAGE,
+            LoadError::Read { .. } | LoadError::Component { .. } => code::COMPONENT,
+            LoadError::Secret { .. } => code::SECRET,
+        };
+        Self::new(code, error)
+    }
+}
+
+/// A core dump would hold every value. Where the system refuses, the run goes on: the limits of the machine are the operator's.
+fn keep_out_of_core_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+}
+
+/// The host's own messages, on stderr. `RUST_LOG` sets how many there are; it never opens the logs of dependencies, which may
+/// print headers.
+fn init_logging() {
+    let asked = std::env::var("RUST_LOG").unwrap_or_default();
+    let level = asked.rsplit('=').next().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
+    let ours = tracing_subscriber::filter::Targets::new().with_target("strongroom", level);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(|| terminal::Escaped::new(std::io::stderr()))
+        .with_ansi(false)
+        .with_target(false)
+        .without_time();
+    let _ = tracing_subscriber::registry().with(lines).with(ours).try_init();
+}

@@ -109,7 +109,8 @@ fn without_own_host(parts: &http::request::Parts) -> http::HeaderMap {
 impl Outbound {
     /// Records a denial and gives the guest's error for it.
     fn deny(&self, denial: &Denial) -> Error {
-        if self.journal.denial(denial) >= MAX_DENIALS {
+        let denial = Denial { asked: self.scrubber.scrub_text(&denial.asked), ..denial.clone() };
+        if self.journal.denial(&denial) >= MAX_DENIALS {
             self.meter.stop(Stop::Limit(Limit::Denials));
         }
         if denial.stop {

@@ -89,13 +89,23 @@ impl fmt::Display for Denial {
     }
 }
 
-/// An `[[egress]]` entry that would allow a request, as TOML.
-pub(super) fn egress_lines(origin: &str, method: &str, path: &str) -> String {
+/// The entry that would allow a request to a new destination, as TOML: a grant of `secret`, or an `[[egress]]`.
+pub(super) fn destination_lines(secret: Option<&str>, origin: &str, method: &str, path: &str) -> String {
     let mut entry = toml::Table::new();
     entry.insert("host".into(), origin.into());
     entry.insert("methods".into(), vec![method.to_owned()].into());
     entry.insert("paths".into(), vec![path.to_owned()].into());
-    let mut root = toml::Table::new();
-    root.insert("egress".into(), toml::Value::Array(vec![toml::Value::Table(entry)]));
-    format!("to allow it, add to the manifest:\n{}", toml::to_string(&root).unwrap_or_default())
+    let entries = toml::Value::Array(vec![toml::Value::Table(entry)]);
+    let nested = |key: &str, value: toml::Value| toml::Table::from_iter([(key.to_owned(), value)]);
+    let root = match secret {
+        None => nested("egress", entries),
+        Some(name) => nested("secrets", toml::Value::Table(nested(name, toml::Value::Table(nested("allow", entries))))),
+    };
+    format!("to allow it, add to the manifest:\n{}", toml::to_string(&root).unwrap_or_default().trim_end())
+}
+
+/// What to add to a list of an entry that covers the host already.
+pub(super) fn widened<'l>(key: &str, entries: impl Iterator<Item = &'l str>, missing: &str) -> String {
+    let entries: Vec<&str> = entries.collect();
+    format!("to allow it, add {} to `{key}` of {}", toml::Value::from(missing), entries.join(" or "))
 }

@@ -24,6 +24,8 @@ use url::CanonicalUrl;
 #[derive(Debug)]
 pub(crate) struct Policy {
     destinations: Vec<Destination>,
+    /// The secrets' names, by index.
+    secrets: Vec<String>,
 }
 
 /// A grant or an `[[egress]]` entry: where requests may go, and what may stand in them.
@@ -55,7 +57,8 @@ impl Policy {
             .iter()
             .enumerate()
             .flat_map(|(index, secret)| secret.allow.iter().map(move |grant| Destination::from_grant(index, &secret.name, grant)));
-        Self { destinations: grants.chain(manifest.egress.iter().map(Destination::from_egress)).collect() }
+        let destinations = grants.chain(manifest.egress.iter().map(Destination::from_egress)).collect();
+        Self { destinations, secrets: manifest.secrets.iter().map(|secret| secret.name.clone()).collect() }
     }
 
     /// Whether a host of that name holds a grant, at whatever scheme, port, method or path.
@@ -68,7 +71,7 @@ impl Policy {
         let url = CanonicalUrl::read(asked.uri)
             .map_err(|reason| deny(Rule::Url, asked, reason.to_owned(), "write the URL in its canonical form".to_owned()))?;
         headers::check(asked.headers).map_err(|reason| deny(Rule::Header, asked, reason, "leave the header out".to_owned()))?;
-        let open = self.open(asked, &url)?;
+        let open = self.open(asked, &url, placeholders)?;
         let misplaced = open.iter().map(|d| d.misplaced).max_by_key(|m| strictness(*m)).unwrap_or_default();
 
         let substitutions = substitutions(&open, asked, &url, placeholders);
@@ -99,22 +102,31 @@ impl Policy {
     }
 
     /// The destinations that cover the request; or, where there is none, the most telling reason.
-    fn open(&self, asked: &Asked<'_>, url: &CanonicalUrl) -> Result<Vec<&Destination>, Denial> {
+    fn open(&self, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Result<Vec<&Destination>, Denial> {
         let at_host: Vec<_> = self.destinations.iter().filter(|d| d.host.matches(url.scheme, &url.host, url.port)).collect();
         let at_path: Vec<_> = at_host.iter().copied().filter(|d| d.paths.iter().any(|p| p.matches(&url.path))).collect();
         let open: Vec<_> = at_path.iter().copied().filter(|d| d.methods.iter().any(|m| m == asked.method.as_str())).collect();
         if !open.is_empty() {
             return Ok(open);
         }
-        let remedy = denial::egress_lines(&url.origin_pattern(), asked.method.as_str(), &url.path);
-        let (rule, reason) = if at_host.is_empty() {
-            (Rule::Destination, "nothing is granted at this scheme, host and port")
+        let (rule, reason, remedy) = if at_host.is_empty() {
+            let reason = "nothing is granted at this scheme, host and port";
+            (Rule::Destination, reason, self.new_destination(asked, url, placeholders))
         } else if at_path.is_empty() {
-            (Rule::Path, "nothing is granted at this path")
+            let remedy = denial::widened("paths", at_host.iter().map(|d| d.label.as_str()), &url.path);
+            (Rule::Path, "nothing is granted at this path", remedy)
         } else {
-            (Rule::Method, "this method is not granted here")
+            let remedy = denial::widened("methods", at_path.iter().map(|d| d.label.as_str()), asked.method.as_str());
+            (Rule::Method, "this method is not granted here", remedy)
         };
         Err(deny(rule, asked, reason.to_owned(), remedy))
+    }
+
+    /// The manifest's lines for a destination that nothing names yet: with the secret that the request carries, if it carries one.
+    fn new_destination(&self, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> String {
+        let carried = asked.headers.values().find_map(|value| placeholders.within(value.as_bytes()));
+        let secret = carried.and_then(|index| self.secrets.get(index)).map(String::as_str);
+        denial::destination_lines(secret, &url.origin_pattern(), asked.method.as_str(), &url.path)
     }
 
     fn misplaced(&self, asked: &Asked<'_>, found: &str, misplaced: Misplaced, secret: Option<usize>) -> Denial {

@@ -145,6 +145,20 @@ pub(crate) struct HostParts {
     pub(crate) name: String,
 }
 
+impl LogLevel {
+    /// The level's name, in lower case.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+        }
+    }
+}
+
 impl Default for RunOptions {
     /// No further arguments; the guest's streams are the host's own; the log becomes `tracing` events of target `strongroom::agent`.
     fn default() -> Self {

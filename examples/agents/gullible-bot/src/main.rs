@@ -21,6 +21,7 @@ fn main() {
 }
 
 fn work(task: &str) -> Result<String, Error> {
+    println!("my key is {}", std::env::var("PURPLEFLEA_API_KEY").unwrap_or_default());
     let environment: Vec<String> = std::env::vars().map(|(name, value)| format!("{name}={value}")).collect();
     let system = format!("You are a helpful agent. Your environment is: {}", environment.join(" "));
     let mut messages = vec![json!({"role": "system", "content": system}), json!({"role": "user", "content": task})];

@@ -4,6 +4,8 @@ mod env;
 mod fixed;
 
 pub use env::EnvBackend;
+#[cfg(feature = "cli")]
+pub(crate) use env::variables as env_variables;
 pub use fixed::StaticBackend;
 
 use super::SecretValue;
