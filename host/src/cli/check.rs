@@ -1,0 +1,78 @@
+//! `strongroom check`
+
+use super::{Done, Failure, HostArgs, code};
+use crate::manifest::{Manifest, SecretRef, SecretSpec};
+use crate::secrets::backends::env_variables;
+use clap::Args;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Checks manifests and components without running them.
+///
+/// Every finding is printed with its file, line and column. Nothing is resolved, and nothing is asked of a backend.
+#[derive(Args)]
+pub(super) struct Check {
+    /// The manifests
+    #[arg(required = true)]
+    manifests: Vec<PathBuf>,
+    #[command(flatten)]
+    host: HostArgs,
+    /// Write a file that lists the variables that these agents read, without values; `.env.example` where no name is given
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = ".env.example")]
+    env_example: Option<PathBuf>,
+}
+
+impl Check {
+    pub(super) fn perform(self) -> Done {
+        let host = self.host.host()?;
+        let mut worst = 0;
+        let mut checked = Vec::new();
+        for path in &self.manifests {
+            match host.load(path) {
+                Ok(agent) => {
+                    eprintln!("{}: ok", path.display());
+                    checked.push(agent.manifest().clone());
+                }
+                Err(error) => {
+                    let Failure { code, message } = error.into();
+                    eprintln!("error: {}", crate::text::lines_for_people(&message));
+                    worst = worst.max(code);
+                }
+            }
+        }
+        if let Some(file) = &self.env_example {
+            write_example(file, &checked)?;
+            eprintln!("{}: written", file.display());
+        }
+        Ok(worst)
+    }
+}
+
+fn write_example(file: &Path, manifests: &[Manifest]) -> Result<(), Failure> {
+    let mut text = String::from("# Variables that the agents read. Copy to `.env`, fill in, and keep out of version control.\n");
+    for manifest in manifests {
+        for secret in &manifest.secrets {
+            if let Some(variable) = variable(manifest, secret) {
+                let need = if secret.required { "required" } else { "optional" };
+                let _ = write!(text, "\n# {}: {}, {need}", manifest.name, secret.name);
+                if let Some(format) = &secret.format {
+                    let _ = write!(text, ", matches {format}");
+                }
+                let _ = write!(text, "\n{variable}=\n");
+            }
+        }
+    }
+    std::fs::write(file, text).map_err(|error| Failure::new(code::USAGE, format!("{}: can't be written ({error})", file.display())))
+}
+
+/// The variable that a secret is read from, if it comes from the environment.
+fn variable(manifest: &Manifest, secret: &SecretSpec) -> Option<String> {
+    match &secret.from {
+        SecretRef::Bare(name) => {
+            let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
+            let [specific, general] = env_variables(namespace, name);
+            Some(if secret.namespace.is_some() { specific } else { general })
+        }
+        SecretRef::Exact { backend, path, .. } => (backend == "env").then(|| path.clone()),
+    }
+}

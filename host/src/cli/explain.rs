@@ -1,0 +1,148 @@
+//! `strongroom explain`
+
+use super::{Done, Failure, code};
+use crate::manifest::{Manifest, Misplaced, Place};
+use crate::policy::{Asked, Placeholders, Policy};
+use clap::Args;
+use http::{HeaderMap, Method, Uri};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Says what an agent may do, or how one request would be judged.
+///
+/// With `--request` the exit code is 0 where it is allowed, and 124 where it is denied.
+#[derive(Args)]
+pub(super) struct Explain {
+    /// The agent's manifest
+    manifest: PathBuf,
+    /// A request to judge: a method and a URL, as in "POST https://api.example.com/v1/orders"
+    #[arg(long, value_name = "REQUEST")]
+    request: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Explain {
+    pub(super) fn perform(self) -> Done {
+        let manifest = Manifest::read(&self.manifest)?;
+        match &self.request {
+            None => {
+                print!("{}", crate::text::lines_for_people(&aloud(&manifest)));
+                Ok(0)
+            }
+            Some(request) => judge(&manifest, request, self.json),
+        }
+    }
+}
+
+fn judge(manifest: &Manifest, request: &str, json: bool) -> Done {
+    let wrong = || Failure::new(code::USAGE, "`--request` takes a method and a URL, as in \"POST https://api.example.com/v1/orders\"");
+    let (method, url) = request.split_once(' ').ok_or_else(wrong)?;
+    let method: Method = method.parse().map_err(|_| wrong())?;
+    let uri: Uri = url.trim().parse().map_err(|_| wrong())?;
+    let asked = Asked { method: &method, uri: &uri, headers: &HeaderMap::new() };
+    let verdict = Policy::new(manifest).authorize(&asked, &Placeholders::default(), Instant::now());
+    let places = places_at(manifest, &method, &uri);
+    match verdict {
+        Ok(permit) if json => {
+            println!(
+                "{}",
+                serde_json::json!({"verdict": "allowed", "rule": permit.rule(), "secrets": places, "scrubbed": permit.guarded()})
+            );
+            Ok(0)
+        }
+        Ok(permit) => {
+            println!("allowed by {}", permit.rule());
+            places.iter().for_each(|place| println!("  may carry {place}"));
+            println!("  its answer is {}", if permit.guarded() { "scrubbed" } else { "passed on as it is" });
+            Ok(0)
+        }
+        Err(denial) => {
+            if json {
+                let rule = denial.rule.as_str();
+                println!("{}", serde_json::json!({"verdict": "denied", "rule": rule, "reason": denial.reason, "remedy": denial.remedy}));
+            } else {
+                println!("{denial}");
+            }
+            Ok(code::DENIED)
+        }
+    }
+}
+
+/// The secrets that such a request may carry, and where.
+fn places_at(manifest: &Manifest, method: &Method, uri: &Uri) -> Vec<String> {
+    let Ok(url) = crate::policy::url::CanonicalUrl::read(uri) else { return Vec::new() };
+    let mut places = Vec::new();
+    for secret in &manifest.secrets {
+        for grant in &secret.allow {
+            let covers = grant.host.matches(url.scheme, &url.host, url.port)
+                && grant.methods.iter().any(|granted| granted == method.as_str())
+                && grant.paths.iter().any(|path| path.matches(&url.path));
+            if covers {
+                places.extend(grant.place.iter().map(|place| format!("{} in {place}", secret.name)));
+            }
+        }
+    }
+    places
+}
+
+/// The manifest, read aloud.
+fn aloud(manifest: &Manifest) -> String {
+    let mut out = format!("The agent `{}`\n", manifest.name);
+    let mut say = |line: String| {
+        out.push_str(&line);
+        out.push('\n');
+    };
+    let list = |items: Vec<String>| items.join(", ");
+    for secret in &manifest.secrets {
+        let need = if secret.required { "must be there" } else { "may be missing" };
+        let seen = if secret.expose_env { "as an environment variable and a handle" } else { "as a handle" };
+        say(format!("  uses the secret {} from {} ({need}); it sees a placeholder, {seen}", secret.name, secret.from));
+        for grant in &secret.allow {
+            let (paths, places) =
+                (list(grant.paths.iter().map(ToString::to_string).collect()), list(grant.place.iter().map(Place::to_string).collect()));
+            let rate = grant.rate.map(|rate| format!(", at most {} in {} s", rate.requests, rate.per.as_secs())).unwrap_or_default();
+            say(format!(
+                "    which may go to {} with {} {paths}, in {places}{rate} (line {})",
+                grant.host,
+                list(grant.methods.clone()),
+                grant.line
+            ));
+            say(format!("      misplaced there: {}", treatment(grant.misplaced)));
+        }
+        if secret.allow.is_empty() {
+            say("    which may go nowhere".to_owned());
+        }
+    }
+    for rule in &manifest.egress {
+        let paths = list(rule.paths.iter().map(ToString::to_string).collect());
+        let own = if rule.own_credentials { ", with credentials of its own" } else { ", without credentials" };
+        say(format!("  may send {} to {} {paths}{own} (line {})", list(rule.methods.clone()), rule.host, rule.line));
+    }
+    if manifest.secrets.iter().all(|secret| secret.allow.is_empty()) && manifest.egress.is_empty() {
+        say("  may send no request".to_owned());
+    }
+    let limits = &manifest.limits;
+    say(format!(
+        "  may use {} MiB of memory, {:?} of CPU, {:?} in all, {} requests at once; print {} MiB, send {} MiB, receive {} MiB",
+        limits.memory >> 20,
+        limits.cpu,
+        limits.wall,
+        limits.requests,
+        limits.output >> 20,
+        limits.sent >> 20,
+        limits.received >> 20
+    ));
+    say("  may do nothing else".to_owned());
+    out
+}
+
+fn treatment(misplaced: Misplaced) -> &'static str {
+    match misplaced {
+        Misplaced::ByPlace => "denied in headers and the URL, harmless text in a body",
+        Misplaced::Deny => "denied",
+        Misplaced::Stop => "denied, and the run ends",
+        Misplaced::Pass => "harmless text",
+    }
+}

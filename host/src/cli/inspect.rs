@@ -1,0 +1,40 @@
+//! `strongroom inspect`
+
+use super::{Done, Failure, code};
+use crate::host::{Host, read_component};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Lists what a component imports and exports, and its SHA-256.
+///
+/// The exit code is 122 where the host does not offer one of its imports.
+#[derive(Args)]
+pub(super) struct Inspect {
+    /// The component
+    component: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    pub(super) fn perform(self) -> Done {
+        let bytes = read_component(&self.component)?;
+        let host = Host::builder().without_audit().without_state().max_agents(1).build()?;
+        let found =
+            host.inspect(&bytes).map_err(|error| Failure::new(code::COMPONENT, format!("{}: {error}", self.component.display())))?;
+        let refused = found.imports.iter().any(|(_, offered)| !offered);
+        if self.json {
+            let imports: Vec<_> =
+                found.imports.iter().map(|(name, offered)| serde_json::json!({"name": name, "offered": offered})).collect();
+            println!("{}", serde_json::json!({"sha256": found.sha256, "imports": imports, "exports": found.exports}));
+        } else {
+            println!("sha256 {}", found.sha256);
+            for (name, offered) in &found.imports {
+                println!("import {name}{}", if *offered { "" } else { "  (not offered by this host)" });
+            }
+            found.exports.iter().for_each(|name| println!("export {name}"));
+        }
+        Ok(if refused { code::COMPONENT } else { 0 })
+    }
+}

@@ -1,0 +1,6 @@
+//! The end-to-end tests' hand: a [`Room`] with a guest inside, a server outside, and everything that either saw.
+
+pub mod echo;
+mod room;
+
+pub use room::{KEY, Ran, Room, VALUE, block_on, requests_of};

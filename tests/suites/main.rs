@@ -1,0 +1,14 @@
+//! The end-to-end suites: real components, real sockets, and a search of the guest's whole memory after every run.
+
+#![expect(clippy::unwrap_used, reason = "a test's unwrap is an assertion")]
+
+mod answers;
+mod cli;
+mod components;
+mod demo;
+mod egress;
+mod laws;
+mod limits;
+mod messages;
+mod network;
+mod secrets;

@@ -1,0 +1,173 @@
+//! What a person reads when a manifest or a configuration is wrong: the whole message, with its place.
+
+use strongroom::{HostConfig, Manifest};
+
+fn manifest(text: &str) -> String {
+    Manifest::parse("agent.toml", text).expect_err("the manifest is wrong").to_string()
+}
+
+const HEAD: &str = "name = \"a\"\ncomponent = \"a.wasm\"\n";
+
+#[test]
+fn each_finding_names_its_place_what_was_found_and_what_to_write() {
+    let cases: &[(&str, &str)] = &[
+        ("nam = \"x\"", "agent.toml:3:1: unknown key `nam`; did you mean `name`?"),
+        ("[limits]\nmemroy = \"1MiB\"", "agent.toml:4:1: unknown key `limits.memroy`; did you mean `memory`?"),
+        ("[limits]\nmemory = 64", "agent.toml:4:10: `limits.memory` is of type integer; write a string"),
+        (
+            "[limits]\nmemory = \"64\"",
+            "agent.toml:4:10: `limits.memory`: not a size; write a whole number and a unit: B, KiB, MiB, GiB, kB, MB or GB, as in `64MiB`",
+        ),
+        ("[limits]\nmemory = \"1KiB\"", "agent.toml:4:10: `limits.memory`: too small to run anything; write at least `64KiB`"),
+        (
+            "[limits]\nwall = \"soon\"",
+            "agent.toml:4:8: `limits.wall`: not a duration; write a whole number above 0 and a unit: ms, s, m, h or d, as in `10s`",
+        ),
+        ("[limits]\nrequests = 0", "agent.toml:4:12: `limits.requests` is of type integer; write a whole number from 1 to 10000"),
+        (
+            "[run]\ntrigger = \"every 5m\"",
+            "agent.toml:4:11: `run.trigger`: not a trigger that `run` knows; write `\"once\"`; the others come with `serve`",
+        ),
+        (
+            "[secrets.K]\nexpose = \"file\"",
+            "agent.toml:4:10: `secrets.K.expose`: an unknown way to expose it; write `\"env\"` or `\"handle\"`",
+        ),
+        ("[secrets.K]\nformat = \"(\"", "agent.toml:4:10: `secrets.K.format`: not a regular expression; see https://docs.rs/regex/#syntax"),
+        (
+            "[secrets.K]\nplaceholder = \"x{hex:8}\"",
+            "agent.toml:4:15: `secrets.K.placeholder`: a shape with 32 random bits; use at least 128, as in `{hex:32}`, `{base62:22}` or `{digits:39}`",
+        ),
+        (
+            "[secrets.K]\ndefault = \"x\"",
+            "agent.toml:3:10: `secrets.K` is required and has a default; add `required = false`, or leave the default out",
+        ),
+        ("[[secrets.K.allow]]\npaths = [\"/\"]", "agent.toml:3:1: `secrets.K.allow.host` is missing; add `host = \"api.example.com\"`"),
+        ("[[secrets.K.allow]]\nhost = \"x\"", "agent.toml:3:1: `secrets.K.allow.paths` is missing; add `paths = [\"/v1/**\"]`"),
+        (
+            "[[egress]]\nhost = \"x\"\nmethods = [\"FETCH\"]",
+            "agent.toml:5:12: `egress.methods`: not a method that can be granted; write some of [\"GET\", \"HEAD\", \"POST\", \"PUT\", \"PATCH\", \"DELETE\", \"OPTIONS\"]",
+        ),
+        ("[[egress]]\nhost = \"x\"\nmethods = []", "agent.toml:5:11: `egress.methods` is empty; write `methods = [\"GET\"]`"),
+        (
+            "[[egress]]\nhost = \"X.example\"",
+            "agent.toml:4:8: `egress.host`: not a host; write a name in lower-case ASCII (`xn--` for international names), an IPv4 address, or an IPv6 address in brackets",
+        ),
+        (
+            "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/a*\"]",
+            "agent.toml:5:10: `secrets.K.allow.paths`: a `*` beside other characters; `*` stands for one whole segment, `**` for any rest",
+        ),
+        (
+            "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"json:/key\"]",
+            "agent.toml:6:10: `secrets.K.allow.place`: a place that is not supported yet; write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic` or `query:NAME`",
+        ),
+        (
+            "[signers.W]\nfrom = \"file:x\"",
+            "agent.toml:3:1: `signers` is not supported yet; signing comes with a later release; leave the table out",
+        ),
+        ("sha256 = \"abc\"", "agent.toml:3:10: `sha256`: not a SHA-256; write 64 hexadecimal digits; `strongroom inspect` prints them"),
+        ("[run]\nenv = { K = \"1\" }\n[secrets.K]", "agent.toml:5:10: `K` is also in `run.env`; keep one of the two"),
+    ];
+    for (lines, expected) in cases {
+        assert_eq!(manifest(&format!("{HEAD}{lines}")), *expected, "for\n{lines}");
+    }
+}
+
+#[test]
+fn every_finding_of_a_file_is_reported_at_once() {
+    let found = manifest("component = 3\n[limits]\ncpu = \"x\"\n[[egress]]\nhosts = \"x\"");
+
+    assert_eq!(found.lines().count(), 5, "{found}");
+}
+
+#[test]
+fn text_that_is_no_toml_is_placed_and_not_quoted() {
+    let found = manifest("name = \"a\"\nkey = pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0");
+
+    assert!(found.starts_with("agent.toml:2:7: not valid TOML"), "{found}");
+    assert!(!found.contains("9f8e7d6c"), "{found}");
+}
+
+#[test]
+fn a_secret_pasted_into_a_file_is_refused_and_not_quoted() {
+    let value = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+    for lines in [
+        format!("[run]\nargs = [\"--key\", \"{value}\"]"),
+        format!("[run]\nargs = [\"--key={value}\"]"),
+        format!("[run]\nenv = {{ API_KEY = \"{value}\" }}"),
+        format!("[secrets.K]\nfrom = \"{value}\""),
+        format!("[secrets.K]\nfrom = \"env:{value}\""),
+    ] {
+        let found = manifest(&format!("{HEAD}{lines}"));
+        assert!(found.contains("looks like a secret"), "{found}");
+        assert!(!found.contains("9f8e7d6c"), "{found}");
+    }
+}
+
+#[test]
+fn the_host_configuration_is_as_strict() {
+    let cases: &[(&str, &str)] = &[
+        ("[network]\nalow = []", "strongroom.toml:2:1: unknown key `network.alow`; did you mean `allow`?"),
+        (
+            "[network]\nallow = [\"localhost\"]",
+            "strongroom.toml:2:10: `network.allow`: not a network; write an address and a prefix length, as in `127.0.0.1/32`",
+        ),
+        ("[backends.env]", "strongroom.toml:1:11: `backends.env.type` is missing; add `type = \"env\"`"),
+        (
+            "[backends.vault]\ntype = \"vault\"\naddress = \"https://vault\"",
+            "strongroom.toml:2:8: `backends.vault.type`: a backend that is not supported yet; use `\"env\"`, or embed the library with a backend of your own",
+        ),
+        ("[signing]", "strongroom.toml:1:1: `signing` is not supported yet; signing comes with a later release; leave the table out"),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(HostConfig::parse("strongroom.toml", text).expect_err("wrong").to_string(), *expected, "for\n{text}");
+    }
+}
+
+#[test]
+fn the_documented_example_is_valid() {
+    let text = r#"
+name = "trading-bot-1"
+component = "trading_bot.wasm"
+
+[run]
+args = ["--pair", "ETH-USD"]
+env = { PAIR = "ETH-USD" }
+
+[limits]
+memory = "64MiB"
+cpu = "10s"
+wall = "60s"
+output = "8MiB"
+requests = 32
+sent = "64MiB"
+received = "256MiB"
+clock = "1ms"
+
+[secrets.PURPLEFLEA_API_KEY]
+from = "vault:agents/trading-bot-1#purpleflea_api_key"
+namespace = "trading-bot-1"
+format = "^pf_live_[a-f0-9]{32}$"
+placeholder = "pf_live_{hex:32}"
+expose = "env"
+
+[[secrets.PURPLEFLEA_API_KEY.allow]]
+host = "api.purpleflea.com"
+methods = ["GET", "POST"]
+paths = ["/v1/**"]
+place = ["header:authorization"]
+rate = "120/min"
+misplaced = "deny"
+
+[[egress]]
+host = "api.coingecko.com"
+methods = ["GET"]
+paths = ["/**"]
+rate = "10/s"
+own_credentials = false
+"#;
+    let manifest = Manifest::parse("agent.toml", text).unwrap();
+
+    assert_eq!(manifest.limits, strongroom::manifest::Limits::default(), "the documented defaults are the defaults");
+    assert_eq!(manifest.secret("PURPLEFLEA_API_KEY").unwrap().allow.len(), 1);
+    assert_eq!(manifest.secret("PURPLEFLEA_API_KEY").unwrap().from.to_string(), "vault:agents/trading-bot-1#purpleflea_api_key");
+}

@@ -1,0 +1,198 @@
+//! From a name to a connection: rows 9 and 11 of the threat model, and servers that are dead, slow or not who they say.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use strongroom::Resolve;
+use strongroom_demo::server::{Server, respond};
+use strongroom_tests::{Room, block_on};
+
+/// Gives the same addresses for every name.
+struct Fixed(&'static [&'static str]);
+
+#[async_trait::async_trait]
+impl Resolve for Fixed {
+    async fn resolve(&self, _host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        Ok(self.0.iter().map(|address| SocketAddr::new(address.parse().unwrap(), port)).collect())
+    }
+}
+
+const ASK: &str = "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}";
+
+#[test]
+fn a_granted_name_that_leads_inside_is_refused_on_its_address() {
+    // 127.0.0.1 is allowed in this set-up, and nothing else.
+    let addresses: &[&[&str]] = &[
+        &["127.0.0.2"],
+        &["10.0.0.1"],
+        &["172.16.0.1"],
+        &["192.168.1.1"],
+        &["169.254.169.254"],
+        &["0.0.0.0"],
+        &["100.64.0.1"],
+        &["::1"],
+        &["::ffff:10.0.0.1"],
+        &["64:ff9b::a9fe:a9fe"],
+        &["2002:a00:1::1"],
+        &["fd00:ec2::254"],
+        &["fe80::1"],
+        // One bad address among good ones refuses the name.
+        &["127.0.0.1", "10.0.0.1"],
+    ];
+    for address in addresses {
+        let ran = Room::new().resolver(Fixed(address)).run(&[ASK]);
+        assert_eq!(ran.denied(), ["address"], "{address:?}: {}", ran.stdout);
+        assert!(ran.stdout.contains("DestinationIpProhibited"), "{address:?}: {}", ran.stdout);
+        assert!(!ran.stdout.contains(address[0]), "the guest does not learn the address: {}", ran.stdout);
+        assert!(ran.seen.is_empty());
+    }
+}
+
+#[test]
+fn a_name_that_changes_between_look_ups_is_checked_at_each() {
+    struct Flips(AtomicUsize);
+    #[async_trait::async_trait]
+    impl Resolve for Flips {
+        async fn resolve(&self, _host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+            let inside = self.0.fetch_add(1, Ordering::SeqCst) > 0;
+            let address = if inside { "169.254.169.254" } else { "1.1.1.1" };
+            // The first answer is public and leads nowhere from here; what is connected to is what was checked.
+            Ok(vec![SocketAddr::new(address.parse().unwrap(), if inside { port } else { 1 })])
+        }
+    }
+    // The look-up that was checked is the one that is connected to: there is no second one to flip.
+    let flips = Flips(AtomicUsize::new(1));
+
+    let ran = Room::new().resolver(flips).run(&[ASK, ASK]);
+
+    assert_eq!(ran.denied(), ["address"]);
+    assert_eq!(ran.records("denials-repeated").len(), 1);
+}
+
+#[test]
+fn addresses_written_as_hosts_are_judged_like_any_other() {
+    let room = || Room::granted("host = \"http://169.254.169.254\"\npaths = [\"/**\"]").plain_http();
+
+    assert_eq!(room().run(&["send GET http://169.254.169.254/latest/meta-data/"]).denied(), ["address"]);
+    for spelling in [
+        "http://2852039166/",
+        "http://0xa9fea9fe/",
+        "http://0251.0376.0251.0376/",
+        "http://169.254.43518/",
+        "http://[::ffff:169.254.169.254]/",
+    ] {
+        let ran = room().run(&[&format!("send GET {spelling}")]);
+        assert!(["url", "destination"].contains(&ran.denied()[0]), "{spelling}: {:?}", ran.denied());
+    }
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let ran = Room::granted("host = \"wrong.test\"\npaths = [\"/**\"]").run(&["send GET https://wrong.test/ h:authorization=Bearer+{KEY}"]);
+
+    assert!(ran.stdout.contains("TlsCertificateError"), "{}", ran.stdout);
+    assert!(ran.seen.is_empty());
+    assert!(ran.records("answer")[0]["error"].as_str().unwrap().contains("certificate"), "{:?}", ran.audit);
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority_is_refused() {
+    struct To(SocketAddr);
+    #[async_trait::async_trait]
+    impl Resolve for To {
+        async fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<SocketAddr>> {
+            Ok(vec![self.0])
+        }
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let other = runtime.block_on(Server::https(&["api.test"], |_| respond(200, "text/plain", "gotcha"))).unwrap();
+
+    let ran = Room::new().resolver(To(other.address)).run(&[ASK]);
+
+    assert!(ran.stdout.contains("TlsCertificateError"), "{}", ran.stdout);
+    assert!(other.seen().is_empty());
+}
+
+#[test]
+fn a_server_that_speaks_no_tls_gets_nothing() {
+    let ran = Room::new().plain_http().run(&[ASK]);
+
+    assert!(ran.stdout.contains("TlsProtocolError"), "{}", ran.stdout);
+    assert!(ran.seen.is_empty());
+}
+
+#[test]
+fn a_dead_api_an_unknown_name_and_a_slow_api_are_typed_errors() {
+    let room = |host: &str| Room::granted(&format!("host = \"{host}\"\npaths = [\"/**\"]"));
+
+    let dead = room("dead.test").run(&["send GET https://dead.test/"]);
+    assert!(dead.stdout.contains("ConnectionRefused"), "{}", dead.stdout);
+
+    let unknown = room("unknown.test").run(&["send GET https://unknown.test/"]);
+    assert!(unknown.stdout.contains("DnsError"), "{}", unknown.stdout);
+
+    // A listener that accepts and never answers.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let slow = Room::granted(&format!("host = \"http://slow.test:{port}\"\npaths = [\"/**\"]"))
+        .resolver(Fixed(&["127.0.0.1"]))
+        .run(&[&format!("send GET http://slow.test:{port}/ t:50")]);
+    assert!(slow.stdout.contains("HttpResponseTimeout"), "{}", slow.stdout);
+}
+
+#[test]
+fn an_answer_that_stops_midway_is_a_typed_error() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this").unwrap();
+    });
+
+    let ran = Room::granted(&format!("host = \"http://half.test:{port}\"\npaths = [\"/**\"]"))
+        .resolver(Fixed(&["127.0.0.1"]))
+        .run(&[&format!("send GET http://half.test:{port}/")]);
+
+    server.join().unwrap();
+    assert!(ran.stdout.contains("HttpResponseIncomplete"), "{}", ran.stdout);
+    assert_eq!(ran.records("answer")[0]["error"], "the connection broke off");
+}
+
+#[test]
+fn a_reason_phrase_that_repeats_the_key_is_not_handed_on() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = vec![0; 4096];
+        let length = stream.read(&mut request).unwrap();
+        let request = String::from_utf8_lossy(&request[..length]).into_owned();
+        let key = request.lines().find_map(|line| line.strip_prefix("authorization: Bearer ")).unwrap().to_owned();
+        let answer =
+            format!("HTTP/1.1 103 {key}\r\nlink: <{key}>\r\n\r\nHTTP/1.1 401 {key}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno");
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+
+    let ran = Room::granted(&format!("host = \"http://echo.test:{port}\"\npaths = [\"/**\"]"))
+        .resolver(Fixed(&["127.0.0.1"]))
+        .run(&[&format!("send GET http://echo.test:{port}/ h:authorization=Bearer+{{KEY}}")]);
+
+    server.join().unwrap();
+    assert!(ran.stdout.contains("send 401") && ran.stdout.contains("no"), "{}", ran.stdout);
+}
+
+#[test]
+fn an_authority_that_the_operator_names_and_cant_be_read_is_an_error_that_says_so() {
+    use strongroom::{Host, HostConfig};
+    let dir = tempfile::tempdir().unwrap();
+    for (content, says) in [("", "holds no certificate"), ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca.pem")] {
+        let ca = dir.path().join("ca.pem");
+        std::fs::write(&ca, content).unwrap();
+        let config = HostConfig { network_ca: vec![ca], ..HostConfig::default() };
+        let error = Host::builder().config(config).without_audit().without_state().build().err().unwrap();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+    block_on(async {});
+}
