@@ -28,9 +28,17 @@ pub struct Room(Rc<RefCell<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     secrets: Vec<String>,
-    answers: VecDeque<(String, String, Result<(u16, Vec<u8>), Error>)>,
+    answers: VecDeque<Prepared>,
     requests: Vec<Sent>,
     logs: Vec<(Level, String)>,
+}
+
+/// What the room answers to a request.
+#[derive(Debug)]
+struct Prepared {
+    method: String,
+    url: String,
+    answer: Result<(u16, Vec<u8>), Error>,
 }
 
 /// A request that the agent sent.
@@ -70,14 +78,17 @@ impl Room {
     /// Answers the next request of this method and URL; answers are given once each, in order.
     #[must_use]
     pub fn answer(self, method: &str, url: &str, status: u16, body: impl Into<Vec<u8>>) -> Self {
-        self.0.borrow_mut().answers.push_back((method.to_owned(), url.to_owned(), Ok((status, body.into()))));
-        self
+        self.prepare(method, url, Ok((status, body.into())))
     }
 
     /// Fails the next request of this method and URL.
     #[must_use]
     pub fn fail(self, method: &str, url: &str, error: Error) -> Self {
-        self.0.borrow_mut().answers.push_back((method.to_owned(), url.to_owned(), Err(error)));
+        self.prepare(method, url, Err(error))
+    }
+
+    fn prepare(self, method: &str, url: &str, answer: Result<(u16, Vec<u8>), Error>) -> Self {
+        self.0.borrow_mut().answers.push_back(Prepared { method: method.to_owned(), url: url.to_owned(), answer });
         self
     }
 
@@ -159,12 +170,11 @@ pub(crate) fn send(request: Request, content: &mut dyn std::io::Read) -> Result<
     content.read_to_end(&mut body).map_err(|error| Error::Request(error.to_string()))?;
     let room = room();
     let mut room = room.borrow_mut();
-    let at = room.answers.iter().position(|(method, url, _)| *method == request.method && *url == request.url);
+    let at = room.answers.iter().position(|prepared| prepared.method == request.method && prepared.url == request.url);
     let Request { method, url, headers, .. } = request;
     room.requests.push(Sent { method, url, body, headers });
     match at.and_then(|at| room.answers.remove(at)) {
-        Some((_, _, Ok((status, body)))) => Ok((status, Vec::new(), Body::new(body))),
-        Some((_, _, Err(error))) => Err(error),
+        Some(Prepared { answer, .. }) => answer.map(|(status, body)| (status, Vec::new(), Body::new(body))),
         None => Err(Error::Denied { rule: "destination".into(), reason: "the room has no answer to this request".into() }),
     }
 }

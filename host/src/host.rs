@@ -7,6 +7,7 @@ use crate::policy::Policy;
 use crate::runtime::{
     self, AgentParts, Cache, ComponentError, Engine, HostParts, Inspection, Inspector, Outcome, RunError, RunOptions, RunState,
 };
+use crate::secrets::backends::Named;
 use crate::secrets::{BackendError, Backends, EnvBackend, SecretBackend};
 use crate::state::{StateDir, random_key};
 use rustls::pki_types::CertificateDer;
@@ -38,7 +39,7 @@ pub struct Agent {
 #[derive(Default)]
 pub struct HostBuilder {
     config: HostConfig,
-    backends: Vec<(String, Arc<dyn SecretBackend>)>,
+    backends: Named,
     default_backend: Option<String>,
     audit: Option<Audit>,
     stateless: bool,
@@ -331,7 +332,7 @@ fn open_cache(state: &StateDir) -> std::io::Result<Cache> {
     Ok(Cache::new(state.subdirectory("compiled")?, state.key("cache.key")?))
 }
 
-fn backends(own: Vec<(String, Arc<dyn SecretBackend>)>, config: &HostConfig) -> Result<Vec<(String, Arc<dyn SecretBackend>)>, BuildError> {
+fn backends(own: Named, config: &HostConfig) -> Result<Named, BuildError> {
     let mut all = own;
     for (name, backend) in &config.backends {
         if all.iter().any(|(known, _)| known == name) {

@@ -118,21 +118,26 @@ impl Meter {
         }
     }
 
+    /// Whether the run is to stop: nothing of it may have an effect any more.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stop.get().is_some()
+    }
+
     pub(crate) fn stop_reason(&self) -> Option<&Stop> {
         self.stop.get()
     }
 
-    /// Counts output; past the limit the run stops. Returns whether it may go on.
+    /// Counts output; past the limit the run stops. Returns whether the run may go on.
     pub(crate) fn write(&self, bytes: usize) -> bool {
         self.count(&self.output, bytes, self.limits.output, Limit::Output)
     }
 
-    /// Counts bytes of a request's body; past the limit the run stops. Returns whether it may go on.
+    /// Counts bytes of a request's body; past the limit the run stops. Returns whether the run may go on.
     pub(crate) fn send(&self, bytes: usize) -> bool {
         self.count(&self.sent, bytes, self.limits.sent, Limit::Sent)
     }
 
-    /// Counts bytes of an answer's body; past the limit the run stops. Returns whether it may go on.
+    /// Counts bytes of an answer's body; past the limit the run stops. Returns whether the run may go on.
     pub(crate) fn receive(&self, bytes: usize) -> bool {
         self.count(&self.received, bytes, self.limits.received, Limit::Received)
     }
@@ -142,6 +147,6 @@ impl Meter {
         if !within {
             self.stop(Stop::Limit(which));
         }
-        within
+        within && !self.is_stopped()
     }
 }

@@ -34,13 +34,13 @@ impl StateDir {
         Self::open(&self.0.join(name))
     }
 
-    /// A key of the host's own, made on first use. Two processes that make it at once agree on one.
+    /// A key of the host's own, made on first use. Several hosts that make it at once agree on one.
     pub(crate) fn key(&self, name: &str) -> io::Result<Zeroizing<[u8; 32]>> {
         let path = self.0.join(name);
         if !path.exists() {
             let fresh = random_key()?;
-            let temporary = self.0.join(format!("{name}.{}", std::process::id()));
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+            let temporary = self.0.join(format!("{name}.{:016x}", getrandom::u64().map_err(io::Error::other)?));
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(&*fresh)?;
             file.sync_all()?;
             // A link fails where the name is taken: then another process was first, and its key counts.

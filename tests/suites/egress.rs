@@ -97,7 +97,7 @@ fn misplaced_placeholders_are_treated_as_the_manifest_says() {
 
     let stopped = room("stop").try_run(&[in_body, "print still here"]).unwrap();
     assert!(matches!(&stopped.outcome.end, End::Stopped(denial) if denial.rule == Rule::Misplaced), "{:?}", stopped.outcome.end);
-    assert!(!stopped.stdout.contains("still here"));
+    assert!(!stopped.stdout.contains("still here"), "{}", stopped.stdout);
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn law_6_no_log_record_error_or_trap_holds_the_value() {
 
     assert!(matches!(ran.outcome.end, End::Trap(_)));
     let outside: Vec<_> = ran.leaks.iter().filter(|leak| !leak.contains("guest memory")).collect();
-    assert!(outside.is_empty(), "{outside:?}");
+    assert!(outside.is_empty(), "{outside:?} {:?}", ran.audit);
     assert!(ran.stderr.contains("panicked"), "{}", ran.stderr);
 }
 

@@ -62,7 +62,7 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
         ),
         (
             "[signers.W]\nfrom = \"file:x\"",
-            "agent.toml:3:1: `signers` is not supported yet; signing comes with a later release; leave the table out",
+            "agent.toml:3:2: `signers` is not supported yet; signing comes with a later release; leave the table out",
         ),
         ("sha256 = \"abc\"", "agent.toml:3:10: `sha256`: not a SHA-256; write 64 hexadecimal digits; `strongroom inspect` prints them"),
         ("[run]\nenv = { K = \"1\" }\n[secrets.K]", "agent.toml:5:10: `K` is also in `run.env`; keep one of the two"),

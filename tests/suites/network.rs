@@ -155,7 +155,7 @@ fn an_answer_that_stops_midway_is_a_typed_error() {
         .run(&[&format!("send GET http://half.test:{port}/")]);
 
     server.join().unwrap();
-    assert!(ran.stdout.contains("HttpResponseIncomplete"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("incomplete HTTP response"), "{}", ran.stdout);
     assert_eq!(ran.records("answer")[0]["error"], "the connection broke off");
 }
 

@@ -50,6 +50,9 @@ pub(crate) async fn send(
     request: Request<WasiBody>,
     options: Option<RequestOptions>,
 ) -> Result<Response<WasiBody>, Error> {
+    if outbound.meter.is_stopped() {
+        return Err(Error::InternalError(Some("strongroom: the run is stopped".into())));
+    }
     let (parts, body) = request.into_parts();
     let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &without_own_host(&parts) };
     let admitted = outbound.policy.authorize(&asked, &outbound.keyring.placeholders, Instant::now()).and_then(|permit| {
@@ -60,7 +63,7 @@ pub(crate) async fn send(
         Ok(admitted) => admitted,
         Err(denial) => {
             drain(body);
-            return Err(outbound.deny(&denial));
+            return Err(outbound.deny(denial));
         }
     };
     let mut headers = asked.headers.clone();
@@ -107,16 +110,19 @@ fn without_own_host(parts: &http::request::Parts) -> http::HeaderMap {
 }
 
 impl Outbound {
-    /// Records a denial and gives the guest's error for it.
-    fn deny(&self, denial: &Denial) -> Error {
-        let denial = Denial { asked: self.scrubber.scrub_text(&denial.asked), ..denial.clone() };
+    /// Records a denial, ends the run where it says so, and gives the guest's error for it.
+    pub(crate) fn deny(&self, denial: Denial) -> Error {
+        let scrub = |text: String| self.scrubber.scrub_text(&text);
+        let Denial { rule, asked, reason, remedy, stop } = denial;
+        let denial = Denial { rule, asked: scrub(asked), reason: scrub(reason), remedy: scrub(remedy), stop };
+        let error = Error::InternalError(Some(denial.for_guest()));
         if self.journal.denial(&denial) >= MAX_DENIALS {
             self.meter.stop(Stop::Limit(Limit::Denials));
         }
         if denial.stop {
-            self.meter.stop(Stop::Denied(denial.clone()));
+            self.meter.stop(Stop::Denied(denial));
         }
-        Error::InternalError(Some(self.scrubber.scrub_text(&denial.for_guest())))
+        error
     }
 
     fn egress_event(&self, request: u64, permit: &Permit) -> Event {
@@ -127,7 +133,7 @@ impl Outbound {
         Event::Egress {
             request,
             method: permit.method().to_string(),
-            url: permit.url().to_string(),
+            url: self.scrubber.scrub_text(&permit.url().to_string()),
             rule: permit.rule().to_owned(),
             secrets: secrets.collect(),
         }
@@ -156,7 +162,7 @@ impl Outbound {
             let Some(secret) = found else { return Ok(()) };
             noted = true;
             if let Some(denial) = outbound.policy.judge_body(&permit, secret) {
-                return Err(outbound.deny(&denial));
+                return Err(outbound.deny(denial));
             }
             let name = outbound.keyring.get(secret).map(|key| key.name.clone()).unwrap_or_default();
             let _ = outbound.journal.record(Event::InertPlaceholder { request: number, secret: name });
@@ -229,7 +235,7 @@ impl Outbound {
         let (why, error) = match error {
             ConnectError::Address(address) => {
                 exchange.failed("the address is not allowed");
-                let _ = self.deny(&Policy::address_denied(permit, *address));
+                self.deny(Policy::address_denied(permit, *address));
                 return Error::DestinationIpProhibited;
             }
             ConnectError::Resolve => {

@@ -16,12 +16,15 @@ pub(crate) struct RequestBody {
     watch: Option<Watch>,
 }
 
+/// Judges a piece of a body.
+type Inspect = Box<dyn FnMut(&[u8]) -> Result<(), Error> + Send>;
+
 /// What is done with each piece of it.
 pub(crate) struct Watch {
     pub(crate) meter: Arc<Meter>,
     pub(crate) exchange: Arc<super::exchange::Counters>,
     /// Called with a piece and what came before it; an error ends the body.
-    pub(crate) inspect: Box<dyn FnMut(&[u8]) -> Result<(), Error> + Send>,
+    pub(crate) inspect: Inspect,
 }
 
 impl RequestBody {

@@ -59,7 +59,7 @@ impl Cache {
         let stored = component.serialize().map_err(std::io::Error::other).and_then(|code| {
             let tag = self.mac(engine, sha256, &code).finalize().into_bytes();
             let path = self.path(engine, sha256);
-            let temporary = path.with_extension(format!("{}.{:x}", std::process::id(), rand_suffix()));
+            let temporary = path.with_extension(format!("{:016x}", getrandom::u64().map_err(std::io::Error::other)?));
             let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(&tag)?;
             file.write_all(&code)?;
@@ -69,10 +69,6 @@ impl Cache {
             tracing::warn!(%error, "the compiled component can't be cached");
         }
     }
-}
-
-fn rand_suffix() -> u64 {
-    getrandom::u64().unwrap_or(0)
 }
 
 #[expect(unsafe_code, reason = "wasmtime takes compiled code only on the caller's word; the caller is `Cache::load`, after the HMAC")]

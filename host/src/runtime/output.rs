@@ -44,7 +44,7 @@ impl GuestOutput {
 
     fn put(&self, bytes: &[u8]) -> Result<(), StreamError> {
         if !self.meter.write(bytes.len()) {
-            return Err(StreamError::Trap(wasmtime::Error::msg("limits.output was reached")));
+            return Err(StreamError::Trap(wasmtime::Error::msg("the run is stopped")));
         }
         let mut shared = self.lock();
         let mut out = Vec::with_capacity(bytes.len());

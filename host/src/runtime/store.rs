@@ -5,7 +5,7 @@ use super::limiter::Limiter;
 use super::{LogLevel, LogRecord};
 use crate::audit::{Event, Used};
 use crate::egress::{self, Outbound};
-use crate::meter::{Limit, MAX_DENIALS, Stop};
+use crate::meter::Stop;
 use crate::policy::Policy;
 use std::future::Future;
 use std::sync::Arc;
@@ -85,18 +85,18 @@ impl secrets::Host for RunState {}
 
 impl secrets::HostSecret for RunState {
     fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<OpenSecret>, secrets::Error>> {
-        let journal = &self.outbound.journal;
+        if self.outbound.meter.is_stopped() {
+            return Err(wasmtime::Error::msg("the run is stopped"));
+        }
         let Some((index, key)) = self.outbound.keyring.by_name(&name) else {
-            if journal.denial(&Policy::secret_unavailable(&name)) >= MAX_DENIALS {
-                self.outbound.meter.stop(Stop::Limit(Limit::Denials));
-            }
+            self.outbound.deny(Policy::secret_unavailable(&name));
             return Ok(Err(secrets::Error::Unavailable));
         };
         if self.handles >= MAX_HANDLES {
             return Ok(Err(secrets::Error::TooManyHandles));
         }
         let used = Used { name, fingerprint: key.version.fingerprint.to_string(), place: None };
-        if journal.record(Event::SecretOpened { secret: used }).is_err() {
+        if self.outbound.journal.record(Event::SecretOpened { secret: used }).is_err() {
             self.outbound.meter.stop(Stop::AuditFailed);
             return Ok(Err(secrets::Error::Unavailable));
         }
@@ -131,7 +131,7 @@ impl log::Host for RunState {
     fn write(&mut self, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
         let bytes: usize = message.len() + fields.iter().map(|field| field.key.len() + field.value.len()).sum::<usize>();
         if !self.outbound.meter.write(bytes.max(1)) {
-            return Err(wasmtime::Error::msg("limits.output was reached"));
+            return Err(wasmtime::Error::msg("the run is stopped"));
         }
         let scrub = |text: &str| self.outbound.scrubber.scrub_text(text);
         let record = LogRecord {

@@ -82,7 +82,7 @@ fn base64_at(bytes: &[u8], alignment: usize, url_safe: bool) -> (Vec<u8>, (bool,
     let coded = Zeroizing::new(coded.into_bytes());
     let first = (alignment * 8).div_ceil(6);
     let last = padded.len() * 8 / 6;
-    let shares = (alignment > 0, padded.len() * 8 % 6 != 0);
+    let shares = (alignment > 0, !(padded.len() * 8).is_multiple_of(6));
     (coded[first.min(last)..last].to_vec(), shares)
 }
 

@@ -2,8 +2,11 @@
 
 use wstd::http::{Body, Client, Method, Request};
 
-#[wstd::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    wstd::runtime::block_on(trade())
+}
+
+async fn trade() -> Result<(), Box<dyn std::error::Error>> {
     let key = std::env::var("PURPLEFLEA_API_KEY")?;
     if !key.starts_with("pf_live_") || key.len() != 40 {
         return Err("PURPLEFLEA_API_KEY is not a Purple Flea key".into());

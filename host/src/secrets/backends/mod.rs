@@ -67,14 +67,17 @@ pub trait SecretBackend: Send + Sync {
     async fn get(&self, entry: &Entry) -> Result<Found, BackendError>;
 }
 
-/// The backends of a host, by name.
+/// Backends, by the name that manifests write before the colon.
+pub(crate) type Named = Vec<(String, Arc<dyn SecretBackend>)>;
+
+/// The backends of a host.
 pub(crate) struct Backends {
-    by_name: Vec<(String, Arc<dyn SecretBackend>)>,
+    by_name: Named,
     default: String,
 }
 
 impl Backends {
-    pub(crate) fn new(by_name: Vec<(String, Arc<dyn SecretBackend>)>, default: String) -> Self {
+    pub(crate) fn new(by_name: Named, default: String) -> Self {
         Self { by_name, default }
     }
 

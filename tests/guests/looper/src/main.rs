@@ -9,7 +9,10 @@ fn main() {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         [] => {}
-        ["idle"] => std::thread::sleep(std::time::Duration::from_secs(3600)),
+        ["idle"] => {
+            println!("up");
+            std::thread::sleep(std::time::Duration::from_secs(3600));
+        }
         ["download", url] => {
             let mut answer = http::get(*url).send().expect("an answer");
             let mut buffer = vec![0; 64 * 1024];
@@ -25,6 +28,10 @@ fn main() {
             println!("{}", answer.status());
         }
         [method, url, count, bearer] => {
+            let bearer = match bearer.strip_prefix("env:") {
+                Some(name) => std::env::var(name).expect("the placeholder"),
+                None => (*bearer).to_owned(),
+            };
             let bearer = format!("Bearer {bearer}");
             for _ in 0..count.parse().expect("a number") {
                 let answer = http::request(*method, *url).header("authorization", &bearer).send().expect("an answer");

@@ -75,7 +75,8 @@ fn perform(verb: &str, rest: &[&str]) {
         }
         "sleep" => std::thread::sleep(Duration::from_millis(rest[0].parse().unwrap_or(0))),
         "clock" => {
-            let grain = |nanos: u128| (0..10).map(|power| 10u128.pow(power)).take_while(|grain| nanos % grain == 0).last().unwrap_or(1);
+            let grain =
+                |nanos: u128| (0..10).map(|power| 10u128.pow(power)).take_while(|grain| nanos.is_multiple_of(*grain)).last().unwrap_or(1);
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.as_nanos());
             println!("clock {}", grain(now));
         }
