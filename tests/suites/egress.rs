@@ -91,6 +91,14 @@ fn misplaced_placeholders_are_treated_as_the_manifest_says() {
     assert_eq!(passed.seen.len(), 2);
     assert!(passed.seen[0].header("x-a").starts_with("pf_live_") && !passed.seen[0].text().contains(VALUE));
 
+    // What passes is the placeholder, not a credential of the guest's own beside it.
+    let smuggled = room("pass").run(&[
+        "send GET https://api.test/v1/x h:authorization=Bearer+theirs-{KEY}",
+        "send GET https://api.test/v1/x h:cookie=session=theirs;x={KEY}",
+    ]);
+    assert_eq!(smuggled.denied(), ["foreign-credential"]);
+    assert!(smuggled.seen.is_empty());
+
     let denied = room("deny").run(&[in_header, in_body]);
     assert_eq!(denied.denied(), ["misplaced-placeholder"; 2]);
     assert!(denied.seen.is_empty(), "{:?}", denied.seen);
@@ -226,4 +234,51 @@ fn nothing_of_one_host_is_seen_at_another() {
         .run(&["send GET https://api.test/v1/x h:authorization=Bearer+{KEY}", "send GET https://other.test/x"]);
 
     assert!(!requests_of(&ran.seen, "other.test")[0].text().contains("authorization"), "{:?}", ran.seen);
+}
+
+#[test]
+fn a_trailer_is_judged_like_a_body_and_left_out() {
+    let ran = Room::new().run(&["trailer api.test {KEY}"]);
+
+    assert_eq!(ran.records("inert-placeholder").len(), 1);
+    assert_eq!(ran.seen.len(), 1);
+    assert!(!ran.seen[0].text().contains(VALUE));
+}
+
+#[test]
+fn headers_that_no_client_may_set_never_leave_the_guest() {
+    let long = format!("send GET https://api.test/v1/x h:x-long={}", "a".repeat(20_000));
+    let many = format!("send GET https://api.test/v1/x {}", (0..130).map(|i| format!("h:x-{i}=1")).collect::<Vec<_>>().join(" "));
+    let attempts = [
+        "send GET https://api.test/v1/x h:host=evil.test",
+        "send GET https://api.test/v1/x h:transfer-encoding=chunked",
+        "send GET https://api.test/v1/x h:connection=x-api-key",
+        "send GET https://api.test/v1/x h:upgrade=h2c",
+        "send GET https://api.test/v1/x h:proxy-authorization=Basic+x",
+        "send GET https://api.test/v1/x h:x-a=1\r\nhost:evil.test",
+        "send GET https://api.test/v1/x h:x-a=1\0",
+        "send POST https://api.test/v1/x h:content-length=0 b:smuggled",
+        long.as_str(),
+        many.as_str(),
+    ];
+    for attempt in attempts {
+        let ran = Room::new().run(&[attempt]);
+        assert!(ran.seen.is_empty(), "{attempt}: {:?}", ran.seen);
+        assert!(!ran.stdout.contains("send 200"), "{attempt}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_head_request_tells_no_length() {
+    let ran = Room::granted("host = \"api.test\"\nmethods = [\"HEAD\"]\npaths = [\"/v1/**\"]")
+        .server(|seen| {
+            let mut answer = respond(200, "text/plain", "");
+            let length = seen.header("authorization").len();
+            answer.headers_mut().insert("content-length", length.into());
+            answer.headers_mut().insert("etag", http::HeaderValue::from_static("\"x\""));
+            answer
+        })
+        .run(&["send HEAD https://api.test/v1/x h:authorization=Bearer+{KEY}"]);
+
+    assert!(ran.stdout.contains("send 200") && !ran.stdout.contains("content-length") && !ran.stdout.contains("etag"), "{}", ran.stdout);
 }

@@ -111,7 +111,7 @@ fn law_7_a_denial_names_the_rule_and_prints_the_lines_that_would_allow_it() {
 struct FailsFrom(usize, AtomicUsize);
 
 impl AuditSink for FailsFrom {
-    fn record(&self, _record: &Record<'_>) -> std::io::Result<()> {
+    fn record(&self, _records: &[Record<'_>]) -> std::io::Result<()> {
         let number = self.1.fetch_add(1, Ordering::SeqCst);
         if number < self.0 { Ok(()) } else { Err(std::io::Error::other("the disk is full")) }
     }
@@ -141,8 +141,8 @@ fn law_8_the_record_is_there_when_the_request_arrives() {
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<String>>>);
     impl AuditSink for Kept {
-        fn record(&self, record: &Record<'_>) -> std::io::Result<()> {
-            self.0.lock().unwrap().push(format!("{:?}", record.event));
+        fn record(&self, records: &[Record<'_>]) -> std::io::Result<()> {
+            self.0.lock().unwrap().extend(records.iter().map(|record| format!("{:?}", record.event)));
             Ok(())
         }
     }

@@ -1,6 +1,5 @@
 //! A noisy agent hurts only itself: each bound of the manifest, reached.
 
-use std::time::Duration;
 use strongroom::{End, Limit};
 use strongroom_demo::server::respond;
 use strongroom_tests::Room;
@@ -119,6 +118,25 @@ fn a_spinning_agent_leaves_its_neighbours_their_turn() {
             ended = spinning => panic!("the noisy agent ended by itself: {ended:?}"),
             done = working => assert_eq!(done.unwrap().end, End::Exit(0)),
         }
-        tokio::time::timeout(Duration::from_secs(1), std::future::ready(())).await.unwrap();
+    });
+}
+
+#[test]
+fn one_agent_more_than_the_host_has_room_for_is_told_so() {
+    use strongroom::{Host, Manifest, RunError, RunOptions};
+
+    let host = Host::builder().without_audit().without_state().max_agents(1).build().unwrap();
+    let text = "name = \"a\"\ncomponent = \"a.wasm\"\n[run]\nargs = [\"sleep 3600000\"]";
+    let agent = host.agent(Manifest::parse("agent.toml", text).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        tokio::select! {
+            biased;
+            ended = agent.run(RunOptions::default()) => panic!("the first agent ended: {ended:?}"),
+            second = agent.run(RunOptions::default()) => {
+                assert!(matches!(second, Err(RunError::Start(_))), "{second:?}");
+            }
+        }
     });
 }

@@ -16,6 +16,16 @@ impl Resolve for Fixed {
     }
 }
 
+/// Sends every name to one address.
+struct To(SocketAddr);
+
+#[async_trait::async_trait]
+impl Resolve for To {
+    async fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        Ok(vec![self.0])
+    }
+}
+
 const ASK: &str = "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}";
 
 #[test]
@@ -95,14 +105,26 @@ fn a_certificate_for_another_name_is_refused() {
 }
 
 #[test]
+fn an_expired_certificate_is_refused() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let expired = runtime.block_on(Server::https_expired(&["api.test"], |_| respond(200, "text/plain", "gotcha"))).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, &expired.ca).unwrap();
+    let config = strongroom::HostConfig {
+        network_allow: vec!["127.0.0.1/32".parse().unwrap()],
+        network_ca: vec![ca],
+        ..strongroom::HostConfig::default()
+    };
+
+    let ran = Room::new().host(|host| host.config(config).without_state().without_audit()).resolver(To(expired.address)).run(&[ASK]);
+
+    assert!(ran.stdout.contains("TlsCertificateError"), "{}", ran.stdout);
+    assert!(expired.seen().is_empty());
+}
+
+#[test]
 fn a_certificate_of_an_unknown_authority_is_refused() {
-    struct To(SocketAddr);
-    #[async_trait::async_trait]
-    impl Resolve for To {
-        async fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<SocketAddr>> {
-            Ok(vec![self.0])
-        }
-    }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let other = runtime.block_on(Server::https(&["api.test"], |_| respond(200, "text/plain", "gotcha"))).unwrap();
 

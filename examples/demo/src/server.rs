@@ -86,7 +86,19 @@ impl Server {
     where
         H: Fn(&Seen) -> Response + Send + Sync + 'static,
     {
-        let (ca, tls) = certificates(names);
+        let (ca, tls) = certificates(names, None);
+        Self::start(ca, Some(TlsAcceptor::from(Arc::new(tls))), handler).await
+    }
+
+    /// Serves HTTPS under these names, with a certificate that has expired.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub async fn https_expired<H>(names: &[&str], handler: H) -> std::io::Result<Self>
+    where
+        H: Fn(&Seen) -> Response + Send + Sync + 'static,
+    {
+        let (ca, tls) = certificates(names, Some(rcgen::date_time_ymd(2020, 1, 1)));
         Self::start(ca, Some(TlsAcceptor::from(Arc::new(tls))), handler).await
     }
 
@@ -160,12 +172,13 @@ async fn answer<H: Fn(&Seen) -> Response>(
 }
 
 /// A certificate authority, as PEM, and a server's side of TLS under it.
-fn certificates(names: &[&str]) -> (String, rustls::ServerConfig) {
+fn certificates(names: &[&str], ended: Option<time::OffsetDateTime>) -> (String, rustls::ServerConfig) {
     let mut authority = CertificateParams::new(Vec::new()).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key pair")).expect("an authority");
     let key = KeyPair::generate().expect("a key pair");
-    let params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).expect("valid names");
+    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).expect("valid names");
+    params.not_after = ended.unwrap_or(params.not_after);
     let certificate = params.signed_by(&key, &authority).expect("a certificate");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("protocol versions");

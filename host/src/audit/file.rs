@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-/// Appends each record as one line, in one write, to a file that only its owner can read (mode 0600). Many hosts may append to
+/// Appends each record as one line, whole lines in one write, to a file that only its owner can read (mode 0600). Many hosts may append to
 /// the same file. A record survives `kill -9` of the process; it is not synced to the disk.
 #[derive(Debug)]
 pub struct FileAudit(File);
@@ -25,14 +25,17 @@ impl FileAudit {
 }
 
 impl AuditSink for FileAudit {
-    fn record(&self, record: &Record<'_>) -> io::Result<()> {
-        let mut line = serde_json::to_vec(record)?;
-        line.push(b'\n');
-        let written = (&self.0).write(&line)?;
-        if written == line.len() {
+    fn record(&self, records: &[Record<'_>]) -> io::Result<()> {
+        let mut lines = Vec::with_capacity(512);
+        for record in records {
+            serde_json::to_writer(&mut lines, record)?;
+            lines.push(b'\n');
+        }
+        let written = (&self.0).write(&lines)?;
+        if written == lines.len() {
             Ok(())
         } else {
-            Err(io::Error::new(io::ErrorKind::WriteZero, "the record was cut short; is the disk full?"))
+            Err(io::Error::new(io::ErrorKind::WriteZero, "a record was cut short; is the disk full?"))
         }
     }
 }

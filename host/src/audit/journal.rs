@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Different denials recorded one by one; whatever comes after is counted under its rule alone.
 const DISTINCT: usize = 64;
+/// Records of answers that may wait for the next record.
+const WAITING: usize = 16;
 
 /// Writes the records of one run.
 pub(crate) struct Journal {
@@ -17,25 +19,48 @@ pub(crate) struct Journal {
     agent: String,
     denials: Mutex<BTreeMap<(Rule, String), u64>>,
     denied: AtomicU64,
+    waiting: Mutex<Vec<(jiff::Timestamp, Event<'static>)>>,
     failed: AtomicBool,
 }
 
 impl Journal {
     /// A journal for one run; without a sink nothing is recorded.
     pub(crate) fn new(sink: Option<Arc<dyn AuditSink>>, run: String, agent: String) -> Self {
-        Self { sink, run, agent, denials: Mutex::default(), denied: AtomicU64::new(0), failed: AtomicBool::new(false) }
+        Self {
+            sink,
+            run,
+            agent,
+            denials: Mutex::default(),
+            denied: AtomicU64::new(0),
+            waiting: Mutex::default(),
+            failed: AtomicBool::new(false),
+        }
     }
 
-    /// Hands a record to the operating system. No record, no effect: callers give up on an error.
-    pub(crate) fn record(&self, event: Event) -> io::Result<()> {
+    /// Hands a record to the operating system, after those that wait. No record, no effect: callers give up on an error.
+    pub(crate) fn record(&self, event: Event<'_>) -> io::Result<()> {
         let Some(sink) = &self.sink else { return Ok(()) };
-        let time = format!("{:.3}", jiff::Timestamp::now());
-        let written = sink.record(&Record { time, run: &self.run, agent: &self.agent, event });
+        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let stamped = |(time, event)| Record { time: format!("{time:.3}"), run: &self.run, agent: &self.agent, event };
+        let now = std::iter::once((jiff::Timestamp::now(), event));
+        let records: Vec<Record<'_>> = waiting.into_iter().chain(now).map(stamped).collect();
+        let written = sink.record(&records);
         if let Err(error) = &written {
             self.failed.store(true, Ordering::Relaxed);
             tracing::error!(%error, "the audit log can't be written");
         }
         written
+    }
+
+    /// Keeps a record of what has happened already for the next that is handed over, so that both take one write.
+    pub(crate) fn note(&self, event: Event<'static>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.len() < WAITING && self.sink.is_some() {
+            waiting.push((jiff::Timestamp::now(), event));
+            return;
+        }
+        drop(waiting);
+        let _ = self.record(event);
     }
 
     /// Records a denial, or counts it where one of its kind was recorded. Returns how many denials the run has had.
@@ -50,9 +75,9 @@ impl Journal {
         drop(denials);
         if first {
             tracing::warn!("agent {}: {denial}", self.agent);
-            let Denial { rule, asked, reason, remedy, .. } = denial.clone();
+            let Denial { rule, asked, reason, remedy, .. } = denial;
             // A denial has no effect that could be refused for want of its record.
-            let _ = self.record(Event::Denial { rule: rule.to_string(), asked, reason, remedy });
+            let _ = self.record(Event::Denial { rule: rule.as_str(), asked, reason, remedy });
         }
         self.denied.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -61,7 +86,7 @@ impl Journal {
     pub(crate) fn close_denials(&self) {
         let denials = std::mem::take(&mut *self.denials.lock().unwrap_or_else(PoisonError::into_inner));
         for ((rule, asked), count) in denials.into_iter().filter(|(_, count)| *count > 1) {
-            let _ = self.record(Event::DenialsRepeated { rule: rule.to_string(), asked, count: count - 1 });
+            let _ = self.record(Event::DenialsRepeated { rule: rule.as_str(), asked: &asked, count: count - 1 });
         }
     }
 

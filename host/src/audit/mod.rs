@@ -9,19 +9,19 @@ mod journal;
 pub use file::FileAudit;
 pub(crate) use journal::Journal;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Where records go.
 pub trait AuditSink: Send + Sync {
-    /// Takes one record. When this returns `Ok`, the record survives a crash of the process.
+    /// Takes records of one run, in order. When this returns `Ok`, they survive a crash of the process.
     ///
     /// # Errors
-    /// Whatever keeps the record from being written. The effect that it stands for is then refused.
-    fn record(&self, record: &Record<'_>) -> std::io::Result<()>;
+    /// Whatever keeps a record from being written. The effect that the last of them stands for is then refused.
+    fn record(&self, records: &[Record<'_>]) -> std::io::Result<()>;
 }
 
 /// One line of the log.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Record<'a> {
     /// RFC 3339, UTC, milliseconds.
     pub time: String,
@@ -31,34 +31,35 @@ pub struct Record<'a> {
     pub agent: &'a str,
     /// What happened.
     #[serde(flatten)]
-    pub event: Event,
+    pub event: Event<'a>,
 }
 
 /// What happened. The variant's name is the record's `event`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "snake_case")]
-pub enum Event {
+pub enum Event<'a> {
     /// A run begins; no guest instruction has run yet.
     RunStart {
         /// SHA-256 of the component, hexadecimal.
-        component: String,
+        component: &'a str,
         /// The secrets it may use.
-        secrets: Vec<Used>,
+        secrets: &'a [Used<'a>],
     },
     /// A request is about to leave.
     Egress {
         /// Number of the request within the run, from 1.
         request: u64,
         /// The method.
-        method: String,
+        method: &'a str,
         /// `scheme://host:port/path`, without query.
-        url: String,
+        url: &'a str,
         /// The manifest's entry that allowed it.
-        rule: String,
+        rule: &'a str,
         /// The secrets put into it.
-        secrets: Vec<Used>,
+        secrets: &'a [Used<'a>],
     },
-    /// The answer to a request has ended, or the request has failed.
+    /// The answer to a request has ended, or the request has failed. It is written with the run's next record, at the latest
+    /// at its end.
     Answer {
         /// Number of the request.
         request: u64,
@@ -75,57 +76,57 @@ pub enum Event {
         millis: u64,
         /// How it ended, where not in order.
         #[serde(skip_serializing_if = "Option::is_none")]
-        error: Option<String>,
+        error: Option<&'static str>,
     },
     /// A placeholder left in a body, as the harmless text it is.
     InertPlaceholder {
         /// Number of the request.
         request: u64,
         /// The secret it stands for.
-        secret: String,
+        secret: &'a str,
     },
     /// A handle was opened.
     SecretOpened {
         /// The secret and its version.
-        secret: Used,
+        secret: Used<'a>,
     },
     /// An effect was denied. Further ones of the same rule and destination are counted, not repeated.
     Denial {
         /// The rule that decided.
-        rule: String,
+        rule: &'a str,
         /// What was asked for, without query.
-        asked: String,
+        asked: &'a str,
         /// What was found.
-        reason: String,
+        reason: &'a str,
         /// What would allow it.
-        remedy: String,
+        remedy: &'a str,
     },
     /// How often a denial came again, at the end of the run.
     DenialsRepeated {
         /// The rule that decided.
-        rule: String,
+        rule: &'a str,
         /// What was asked for the first time.
-        asked: String,
+        asked: &'a str,
         /// How many more there were.
         count: u64,
     },
     /// The run has ended.
     RunEnd {
         /// How: `exit 0`, `trap`, `limit: cpu`, `stopped`.
-        outcome: String,
+        outcome: &'a str,
         /// What it used.
         usage: crate::meter::Usage,
     },
 }
 
 /// A secret and the version of it that was used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Used {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Used<'a> {
     /// The name in the manifest.
-    pub name: String,
+    pub name: &'a str,
     /// The version's fingerprint.
-    pub fingerprint: String,
+    pub fingerprint: &'a str,
     /// The place of the request it went into.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<String>,
+    pub place: Option<&'a str>,
 }

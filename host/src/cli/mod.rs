@@ -88,6 +88,7 @@ type Done = Result<u8, Failure>;
 #[must_use]
 pub fn main() -> ExitCode {
     keep_out_of_core_dumps();
+    std::panic::set_hook(Box::new(report_panic));
     init_logging();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -169,6 +170,12 @@ impl From<LoadError> for Failure {
         };
         Self::new(code, error)
     }
+}
+
+/// Where the host itself fails, the place is reported and the message is not: it may quote what was being worked on.
+fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
+    eprintln!("error: the host failed{place}; this is a defect of Strongroom, please report it");
 }
 
 /// A core dump would hold every value. Where the system refuses, the run goes on: the limits of the machine are the operator's.

@@ -53,8 +53,10 @@ pub(crate) async fn send(
     if outbound.meter.is_stopped() {
         return Err(Error::InternalError(Some("strongroom: the run is stopped".into())));
     }
-    let (parts, body) = request.into_parts();
-    let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &without_own_host(&parts) };
+    let (mut parts, body) = request.into_parts();
+    // The `Host` that wasi:http adds is the authority once more, which is judged as the URL.
+    parts.headers.remove(header::HOST);
+    let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
     let admitted = outbound.policy.authorize(&asked, &outbound.keyring.placeholders, Instant::now()).and_then(|permit| {
         let open = Arc::clone(&outbound.open).try_acquire_owned();
         open.map(|open| (permit, open)).map_err(|_| Policy::too_many_open(&asked, outbound.meter.limits.requests))
@@ -66,12 +68,12 @@ pub(crate) async fn send(
             return Err(outbound.deny(denial));
         }
     };
-    let mut headers = asked.headers.clone();
+    let mut headers = parts.headers;
     headers::take_over(&mut headers, permit.guarded());
 
     // Accounted before done: without its record the request does not leave.
     let number = outbound.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
-    if outbound.journal.record(outbound.egress_event(number, &permit)).is_err() {
+    if outbound.account(number, &permit).is_err() {
         drain(body);
         outbound.meter.stop(Stop::AuditFailed);
         return Err(Error::InternalError(Some("strongroom: the audit log can't be written".into())));
@@ -102,13 +104,6 @@ pub(crate) async fn send(
     }
 }
 
-/// The headers as the guest set them: the `Host` that wasi:http adds is the authority once more, which is judged as the URL.
-fn without_own_host(parts: &http::request::Parts) -> http::HeaderMap {
-    let mut headers = parts.headers.clone();
-    headers.remove(header::HOST);
-    headers
-}
-
 impl Outbound {
     /// Records a denial, ends the run where it says so, and gives the guest's error for it.
     pub(crate) fn deny(&self, denial: Denial) -> Error {
@@ -125,18 +120,14 @@ impl Outbound {
         error
     }
 
-    fn egress_event(&self, request: u64, permit: &Permit) -> Event {
-        let secrets = permit.substitutions().iter().filter_map(|substitution| {
+    /// Hands the record of a request to the audit log.
+    fn account(&self, request: u64, permit: &Permit) -> std::io::Result<()> {
+        let used = permit.substitutions().iter().filter_map(|substitution| {
             let key = self.keyring.get(substitution.secret)?;
-            Some(Used { name: key.name.clone(), fingerprint: key.version.fingerprint.to_string(), place: Some(substitution.place.clone()) })
+            Some(Used { name: &key.name, fingerprint: key.version.fingerprint.as_str(), place: Some(&substitution.place) })
         });
-        Event::Egress {
-            request,
-            method: permit.method().to_string(),
-            url: self.scrubber.scrub_text(&permit.url().to_string()),
-            rule: permit.rule().to_owned(),
-            secrets: secrets.collect(),
-        }
+        let (secrets, url) = (used.collect::<Vec<_>>(), self.scrubber.scrub_text(&permit.url().to_string()));
+        self.journal.record(Event::Egress { request, method: permit.method().as_str(), url: &url, rule: permit.rule(), secrets: &secrets })
     }
 
     /// Watches a body for placeholders, across the borders of its pieces.
@@ -164,7 +155,7 @@ impl Outbound {
             if let Some(denial) = outbound.policy.judge_body(&permit, secret) {
                 return Err(outbound.deny(denial));
             }
-            let name = outbound.keyring.get(secret).map(|key| key.name.clone()).unwrap_or_default();
+            let name = outbound.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
             let _ = outbound.journal.record(Event::InertPlaceholder { request: number, secret: name });
             Ok(())
         };

@@ -264,8 +264,10 @@ fn foreign_credential(
         Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::ForeignCredential, asked, found, remedy.to_owned()) }
     };
     let own = open.iter().any(|d| d.own_credentials);
+    // A placeholder that stands wrongly is its own rule, unless that lets it pass: then what stands around it is judged here.
+    let misplaced_denies = |value: &[u8]| misplaced != Misplaced::Pass && placeholders.within(value).is_some();
     for (name, value) in asked.headers {
-        if substitutions.iter().any(|s| s.target.is_header(name)) || placeholders.within(value.as_bytes()).is_some() {
+        if substitutions.iter().any(|s| s.target.is_header(name)) || misplaced_denies(value.as_bytes()) {
             continue;
         }
         let granted = granted_places(open).any(|(_, place)| match place {
@@ -281,7 +283,8 @@ fn foreign_credential(
         let Place::Query(granted) = place else { continue };
         let named = |name: &str| url::percent_decoded(name) == granted.as_bytes();
         let held: Vec<&str> = url.parameters().filter(|(name, _)| named(name)).map(|(_, value)| value).collect();
-        if held.len() > 1 || held.iter().any(|value| placeholders.within(value.as_bytes()).is_none()) {
+        let substituted = substitutions.iter().any(|s| s.target.is_parameter(granted));
+        if !substituted && held.iter().any(|value| !misplaced_denies(value.as_bytes())) {
             return Err(foreign(format!("the query parameter `{granted}` holds a credential that is not the granted one")));
         }
     }

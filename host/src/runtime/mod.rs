@@ -221,9 +221,8 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     let keyring = Arc::new(Keyring::open(manifest, &host.backends, &host.fingerprint_key).await?);
     let name = format!("{}-{}", host.name, host.runs.fetch_add(1, Ordering::Relaxed) + 1);
     let journal = Arc::new(Journal::new(host.audit.clone(), name, manifest.name.clone()));
-    let secrets =
-        keyring.iter().map(|(_, key)| Used { name: key.name.clone(), fingerprint: key.version.fingerprint.to_string(), place: None });
-    let start = Event::RunStart { component: hex(&agent.loaded.sha256), secrets: secrets.collect() };
+    let secrets = keyring.iter().map(|(_, key)| Used { name: &key.name, fingerprint: key.version.fingerprint.as_str(), place: None });
+    let start = Event::RunStart { component: &hex(&agent.loaded.sha256), secrets: &secrets.collect::<Vec<_>>() };
     journal.record(start).map_err(|_| RunError::Audit)?;
 
     let meter = Arc::new(Meter::new(manifest.limits.clone()));
@@ -267,7 +266,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     // Requests that are still under way end with the store.
     drop(store);
     journal.close_denials();
-    let _ = journal.record(Event::RunEnd { outcome: end.to_string(), usage });
+    let _ = journal.record(Event::RunEnd { outcome: &end.to_string(), usage });
     if journal.failed() {
         return Err(RunError::Audit);
     }

@@ -95,7 +95,7 @@ impl secrets::HostSecret for RunState {
         if self.handles >= MAX_HANDLES {
             return Ok(Err(secrets::Error::TooManyHandles));
         }
-        let used = Used { name, fingerprint: key.version.fingerprint.to_string(), place: None };
+        let used = Used { name: &name, fingerprint: key.version.fingerprint.as_str(), place: None };
         if self.outbound.journal.record(Event::SecretOpened { secret: used }).is_err() {
             self.outbound.meter.stop(Stop::AuditFailed);
             return Ok(Err(secrets::Error::Unavailable));

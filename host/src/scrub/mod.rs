@@ -25,6 +25,8 @@ pub struct Search {
     patterns: Vec<Pattern>,
     automaton: Option<AhoCorasick>,
     window: usize,
+    /// Least bytes of a text that a value, or 64 bits of one, can stand in.
+    shortest: usize,
     cuts_hold: bool,
 }
 
@@ -74,7 +76,8 @@ impl Search {
                 .expect("patterns are bounded by the length and number of secrets, far below the automaton's limits")
         });
         let cuts_hold = values.iter().all(|value| !value.contains(&b'}') && memchr::memmem::find(value, b"\n\n").is_none());
-        Self { patterns, automaton, window: longest * views::WIDEST, cuts_hold }
+        let shortest = patterns.iter().map(|pattern| pattern.bytes.len().min(pattern.least)).min().unwrap_or(usize::MAX);
+        Self { patterns, automaton, window: longest * views::WIDEST, shortest, cuts_hold }
     }
 }
 
@@ -99,6 +102,9 @@ impl Scrubber {
     /// A whole text, scrubbed; `None` where nothing was found.
     #[must_use]
     pub fn scrub(&self, text: &[u8]) -> Option<Vec<u8>> {
+        if text.len() < self.search.shortest {
+            return None;
+        }
         let mut findings = self.findings(text);
         findings.extend(self.trailing_fragment(text));
         let findings = merged(findings);

@@ -16,8 +16,8 @@ pub(super) struct Pattern {
     pub(super) value: usize,
     /// Whether this is the value itself.
     pub(super) is_raw: bool,
-    /// How many random bits one byte of the form stands for.
-    bits_per_byte: f64,
+    /// Least bytes of its beginning that give 64 bits of the value away.
+    pub(super) least: usize,
     /// Whether one more base64 character on either side holds bits of the value.
     shares_first: bool,
     shares_last: bool,
@@ -34,12 +34,15 @@ impl Pattern {
 
     /// How much of the text's end is the beginning of this pattern, if that carries at least 64 bits.
     pub(super) fn longest_prefix_at_end_of(&self, text: &[u8]) -> Option<usize> {
-        let least = (64.0 / self.bits_per_byte).ceil();
-        let longest = self.bytes.len().min(text.len());
-        (1..=longest)
-            .rev()
-            .take_while(|length| f64::from(u32::try_from(*length).unwrap_or(u32::MAX)) >= least)
-            .find(|length| text[text.len() - length..].eq_ignore_ascii_case(&self.bytes[..*length]))
+        let least = self.least;
+        if text.len() < least {
+            return None;
+        }
+        let first = self.bytes[0];
+        let tail = &text[text.len().saturating_sub(self.bytes.len())..=text.len() - least];
+        let begins = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), tail);
+        let offset = text.len().saturating_sub(self.bytes.len());
+        begins.map(|at| text.len() - offset - at).find(|length| text[text.len() - length..].eq_ignore_ascii_case(&self.bytes[..*length]))
     }
 }
 
@@ -51,7 +54,8 @@ pub(super) fn of(value: usize, bytes: &[u8]) -> Vec<Pattern> {
         let bytes = Zeroizing::new(form);
         let known = forms.iter().any(|known: &Pattern| known.bytes.eq_ignore_ascii_case(&bytes));
         if bytes.len() >= LEAST && !known {
-            forms.push(Pattern { bytes, value, is_raw, bits_per_byte, shares_first: shares.0, shares_last: shares.1 });
+            let least = fragment(bits_per_byte);
+            forms.push(Pattern { bytes, value, is_raw, least, shares_first: shares.0, shares_last: shares.1 });
         }
     };
     add(bytes.to_vec(), true, bits, (false, false));
@@ -106,6 +110,11 @@ fn base32(bytes: &[u8]) -> Vec<u8> {
         held &= (1 << bits) - 1;
     }
     out
+}
+
+/// Least bytes that carry 64 bits.
+fn fragment(bits_per_byte: f64) -> usize {
+    (1..=64).find(|length| f64::from(*length) * bits_per_byte >= 64.0).map_or(64, |length: u32| length as usize)
 }
 
 /// An estimate of the random bits in one byte, from the characters that the value is made of.

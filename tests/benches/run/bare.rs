@@ -101,12 +101,8 @@ impl Bare {
         Self { client: client(roots), ..self }
     }
 
-    pub async fn run_empty(&self) {
-        self.run(&[]).await;
-    }
-
-    pub async fn run(&self, args: &[String]) {
-        let wasi = WasiCtxBuilder::new().arg("looper").args(args).build();
+    pub async fn run(self: Arc<Self>, args: Vec<String>) {
+        let wasi = WasiCtxBuilder::new().arg("looper").args(&args).build();
         let hooks = PassThrough(self.client.clone());
         let state = State { wasi, http: WasiHttpCtx::new(), table: ResourceTable::new(), hooks };
         let mut store = Store::new(&self.engine, state);
@@ -205,16 +201,11 @@ pub fn native_client(roots: rustls::RootCertStore) -> reqwest::Client {
     reqwest::Client::builder().tls_backend_preconfigured(tls(roots)).no_proxy().build().expect("a client")
 }
 
-pub async fn native_loop(client: &reqwest::Client, url: &str, key: &str, requests: usize) {
-    let client = client.clone();
-    let (url, bearer) = (url.to_owned(), format!("Bearer {key}"));
-    // On a worker, as the guests' requests are.
-    let work = tokio::spawn(async move {
-        for _ in 0..requests {
-            let answer = client.get(&url).header("authorization", &bearer).send().await.expect("an answer");
-            assert_eq!(answer.status(), 200);
-            assert!(!answer.bytes().await.expect("a body").is_empty());
-        }
-    });
-    work.await.expect("no panic");
+pub async fn native_loop(client: reqwest::Client, url: String, requests: usize) {
+    let bearer = format!("Bearer {}", super::KEY);
+    for _ in 0..requests {
+        let answer = client.get(&url).header("authorization", &bearer).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        assert!(!answer.bytes().await.expect("a body").is_empty());
+    }
 }

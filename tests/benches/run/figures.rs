@@ -41,8 +41,8 @@ impl Figures {
         self.figures.push(figure);
     }
 
-    /// Prints the table and writes the file.
-    pub fn finish(self) {
+    /// Prints the table and, where `write` is set, writes the file.
+    pub fn finish(self, write: bool) {
         println!("\n{:62} {:>10} {:>10}  {:<6} {:>10}  against", "figure", "value", "target", "holds", "baseline");
         for figure in &self.figures {
             let value = format!("{:.2} {}", figure.value, figure.unit);
@@ -51,6 +51,9 @@ impl Figures {
                 "{:62} {value:>10} {:>10.2}  {holds:<6} {:>10.2}  {}",
                 figure.name, figure.target, figure.baseline_value, figure.baseline
             );
+        }
+        if !write {
+            return;
         }
         let list: Vec<Value> = self
             .figures

@@ -26,14 +26,20 @@ const GIB: u64 = 1 << 30;
 /// Filled by the bench with what the exchange accepts; any value does.
 const KEY: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
 
+/// The parts, by the names that select them: `cargo bench --bench run -- loops`.
+const PARTS: [(&str, fn(&mut Figures)); 5] =
+    [("empty", empty_runs), ("loops", loops), ("idle", idle_agents), ("start", cold_start), ("bodies", large_bodies)];
+
 fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let mut figures = Figures::new("run");
-    empty_runs(&mut figures);
-    loops(&mut figures);
-    idle_agents(&mut figures);
-    cold_start(&mut figures);
-    large_bodies(&mut figures);
-    figures.finish();
+    for (name, measure) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            measure(&mut figures);
+        }
+    }
+    // A part of the figures is for people alone.
+    figures.finish(wanted.is_empty());
 }
 
 fn runtime() -> Runtime {
@@ -74,7 +80,12 @@ fn quiet() -> RunOptions {
     RunOptions::default().stdout(std::io::sink()).stderr(std::io::sink())
 }
 
-async fn run(agent: &Agent, args: &[String]) {
+/// Runs a future as a task, as a service would: on the thread of `block_on` every wake-up would cross threads.
+fn on_a_worker(runtime: &Runtime, work: impl Future<Output = ()> + Send + 'static) {
+    runtime.block_on(runtime.spawn(work)).expect("no panic");
+}
+
+async fn run(agent: Agent, args: Vec<String>) {
     let outcome = agent.run(quiet().args(args.iter().cloned())).await.expect("a run");
     assert_eq!(outcome.end, End::Exit(0), "{args:?}");
 }
@@ -87,7 +98,7 @@ fn empty_runs(figures: &mut Figures) {
     let audited = host(64, None).audit(audit).build().expect("a host");
     let silent = host(64, None).without_audit().build().expect("a host");
     let (audited, silent) = (agent(&audited, "api.test"), agent(&silent, "api.test"));
-    let bare = bare::Bare::new(64);
+    let bare = Arc::new(bare::Bare::new(64));
     let time = |work: &dyn Fn()| {
         let start = Instant::now();
         work();
@@ -96,9 +107,9 @@ fn empty_runs(figures: &mut Figures) {
     let mut times = [Vec::new(), Vec::new(), Vec::new()];
     for round in 0..RUNS + 200 {
         let taken = [
-            time(&|| runtime.block_on(run(&audited, &[]))),
-            time(&|| runtime.block_on(run(&silent, &[]))),
-            time(&|| runtime.block_on(bare.run_empty())),
+            time(&|| runtime.block_on(run(audited.clone(), Vec::new()))),
+            time(&|| runtime.block_on(run(silent.clone(), Vec::new()))),
+            time(&|| runtime.block_on(bare.clone().run(Vec::new()))),
         ];
         if round >= 200 {
             times.iter_mut().zip(taken).for_each(|(times, taken)| times.push(taken));
@@ -120,7 +131,7 @@ fn loops(figures: &mut Figures) {
         let host = host(16, ca).audit(audit).build().expect("a host");
         let origin = format!("{scheme}://localhost:{}", server.port);
         let strongroom = agent(&host, &origin);
-        let bare = bare::Bare::new(16).trusting(server.roots());
+        let bare = Arc::new(bare::Bare::new(16).trusting(server.roots()));
         let native = bare::native_client(server.roots());
         let url = format!("{origin}/v1/price");
         let (mut ours, mut hook, mut reqwest) = (Vec::new(), Vec::new(), Vec::new());
@@ -133,9 +144,9 @@ fn loops(figures: &mut Figures) {
             // The guest takes its placeholder from its environment where it has one.
             let args = |bearer: &str| ["GET", &url, &REQUESTS.to_string(), bearer].map(str::to_owned);
             let taken = [
-                each(&|| runtime.block_on(async { run(&strongroom, &args("env:KEY")).await })),
-                each(&|| runtime.block_on(async { bare.run(&args(KEY)).await })),
-                each(&|| runtime.block_on(async { bare::native_loop(&native, &url, KEY, REQUESTS).await })),
+                each(&|| on_a_worker(&runtime, run(strongroom.clone(), args("env:KEY").to_vec()))),
+                each(&|| on_a_worker(&runtime, bare.clone().run(args(KEY).to_vec()))),
+                each(&|| on_a_worker(&runtime, bare::native_loop(native.clone(), url.clone(), REQUESTS))),
             ];
             if round > 0 {
                 ours.push(taken[0]);
@@ -181,7 +192,7 @@ fn idle_agents(figures: &mut Figures) {
     let runtime = runtime();
     let host = host(IDLE as u32 + 8, None).without_audit().build().expect("a host");
     let agent = agent(&host, "api.test");
-    runtime.block_on(run(&agent, &[]));
+    runtime.block_on(run(agent.clone(), Vec::new()));
     let before = resident(std::process::id());
     let up = Arc::new(AtomicUsize::new(0));
     for _ in 0..IDLE {
@@ -204,7 +215,7 @@ fn desk(origin: &str) -> tempfile::TempDir {
     let component = strongroom_components::path("looper");
     let manifest = format!(
         "name = \"looper\"\ncomponent = \"{}\"\n[limits]\nwall = \"1h\"\ncpu = \"1h\"\nsent = \"4GiB\"\nreceived = \"4GiB\"\n\
-         [secrets.KEY]\n[[secrets.KEY.allow]]\nhost = \"{origin}\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/**\"]\n",
+         [secrets.KEY]\nexpose = \"env\"\n[[secrets.KEY.allow]]\nhost = \"{origin}\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/**\"]\n",
         component.display()
     );
     std::fs::write(dir.path().join("agent.toml"), manifest).expect("a file");
@@ -240,7 +251,7 @@ fn large_bodies(figures: &mut Figures) {
     let server = server::Server::start(false);
     let origin = format!("http://127.0.0.1:{}", server.port);
     let desk = desk(&origin);
-    let idle = peak(command(desk.path(), &["GET", &format!("{origin}/v1/price"), "10", "none"]));
+    let idle = peak(command(desk.path(), &["GET", &format!("{origin}/v1/price"), "10", "env:KEY"]));
     for (what, args) in [
         ("download", vec!["download".to_owned(), format!("{origin}/download/{GIB}")]),
         ("upload", vec!["upload".to_owned(), format!("{origin}/upload"), GIB.to_string()]),

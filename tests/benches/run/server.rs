@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The answer to a small GET.
 const ANSWER: &[u8] =
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 35\r\n\r\n{\"pair\":\"ETH-USD\",\"price\":\"3120.50\"}";
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 36\r\n\r\n{\"pair\":\"ETH-USD\",\"price\":\"3120.50\"}";
 
 pub struct Server {
     pub port: u16,

@@ -53,6 +53,7 @@ fn perform(verb: &str, rest: &[&str]) {
             let body = vec![b'x'; rest[0].parse().unwrap_or(0)];
             println!("upload {}", outcome(request(&rest[1..]).body(body)));
         }
+        "trailer" => println!("trailer {}", trailer(rest[0], rest[1])),
         "print" => println!("{}", rest.join(" ")),
         "bytes" => {
             let _ = std::io::stdout().write_all(&STANDARD.decode(rest[0]).unwrap_or_default());
@@ -168,4 +169,33 @@ fn disguised(placeholder: &str, how: &str) -> String {
         "half" => placeholder[..placeholder.len() / 2].to_owned(),
         _ => placeholder.to_owned(),
     }
+}
+
+/// Posts a body of one byte with a trailer, which the SDK has no call for.
+#[cfg(target_family = "wasm")]
+fn trailer(authority: &str, value: &str) -> String {
+    use wasip2::http::outgoing_handler::handle;
+    use wasip2::http::types::{Fields, Method, OutgoingBody, OutgoingRequest};
+
+    let request = OutgoingRequest::new(Fields::new());
+    request.set_method(&Method::Post).expect("a method");
+    request.set_authority(Some(authority)).expect("an authority");
+    request.set_path_with_query(Some("/v1/x")).expect("a path");
+    let body = request.body().expect("a body");
+    let answer = handle(request, None).expect("a request");
+    let stream = body.write().expect("a stream");
+    stream.blocking_write_and_flush(b"x").expect("written");
+    drop(stream);
+    let trailers = Fields::from_list(&[("x-trailer".to_owned(), value.as_bytes().to_vec())]).expect("fields");
+    OutgoingBody::finish(body, Some(trailers)).expect("finished");
+    answer.subscribe().block();
+    match answer.get() {
+        Some(Ok(Ok(answer))) => answer.status().to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn trailer(_authority: &str, _value: &str) -> String {
+    unreachable!("the probe runs as a component")
 }
