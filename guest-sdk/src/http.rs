@@ -19,11 +19,7 @@ pub struct Request {
 
 /// An answer, whose body is still to be read.
 #[derive(Debug)]
-pub struct Response {
-    status: u16,
-    headers: Vec<(String, Vec<u8>)>,
-    body: sys::Body,
-}
+pub struct Response(sys::Answer);
 
 /// `GET`.
 pub fn get(url: impl Into<String>) -> Request {
@@ -98,8 +94,7 @@ impl Request {
     /// # Errors
     /// Those of [`Request::send`].
     pub fn send_from(self, mut body: impl Read) -> Result<Response, Error> {
-        let (status, headers, body) = sys::send(self, &mut body)?;
-        Ok(Response { status, headers, body })
+        sys::send(self, &mut body).map(Response)
     }
 }
 
@@ -107,20 +102,19 @@ impl Response {
     /// The status code.
     #[must_use]
     pub fn status(&self) -> u16 {
-        self.status
+        self.0.status()
     }
 
     /// The first line of a header, where it is text.
     #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let line = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-        line.and_then(|(_, value)| std::str::from_utf8(value).ok())
+    pub fn header(&self, name: &str) -> Option<String> {
+        String::from_utf8(self.0.header(name)?).ok()
     }
 
     /// All header lines.
     #[must_use]
-    pub fn headers(&self) -> &[(String, Vec<u8>)] {
-        &self.headers
+    pub fn headers(&self) -> Vec<(String, Vec<u8>)> {
+        self.0.headers()
     }
 
     /// The whole body.
@@ -129,7 +123,7 @@ impl Response {
     /// [`Error::Failed`] where it broke off.
     pub fn bytes(mut self) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
-        self.body.read_to_end(&mut bytes).map_err(|error| Error::from_io(&error))?;
+        self.0.read_to_end(&mut bytes).map_err(|error| Error::Failed(error.to_string()))?;
         Ok(bytes)
     }
 
@@ -144,12 +138,6 @@ impl Response {
 
 impl Read for Response {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.body.read(buffer)
-    }
-}
-
-impl Error {
-    fn from_io(error: &std::io::Error) -> Self {
-        Self::Failed(error.to_string())
+        self.0.read(buffer)
     }
 }

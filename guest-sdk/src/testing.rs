@@ -132,7 +132,34 @@ fn room() -> Rc<RefCell<Inner>> {
 #[derive(Debug)]
 pub(crate) struct Handle(String);
 
-pub(crate) type Body = std::io::Cursor<Vec<u8>>;
+/// A prepared answer, being read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    status: u16,
+    body: std::io::Cursor<Vec<u8>>,
+}
+
+impl Answer {
+    pub(crate) fn status(&self) -> u16 {
+        self.status
+    }
+
+    #[expect(clippy::unused_self, reason = "the host's answer has it too")]
+    pub(crate) fn header(&self, _name: &str) -> Option<Vec<u8>> {
+        None
+    }
+
+    #[expect(clippy::unused_self, reason = "the host's answer has it too")]
+    pub(crate) fn headers(&self) -> Vec<(String, Vec<u8>)> {
+        Vec::new()
+    }
+}
+
+impl std::io::Read for Answer {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.body.read(buffer)
+    }
+}
 
 impl Handle {
     pub(crate) fn name(&self) -> String {
@@ -163,8 +190,6 @@ pub(crate) fn log(level: Level, message: &str, _fields: &[(&str, &str)]) {
     room().borrow_mut().logs.push((level, message.to_owned()));
 }
 
-type Answer = (u16, Vec<(String, Vec<u8>)>, Body);
-
 pub(crate) fn send(request: Request, content: &mut dyn std::io::Read) -> Result<Answer, Error> {
     let mut body = Vec::new();
     content.read_to_end(&mut body).map_err(|error| Error::Request(error.to_string()))?;
@@ -174,7 +199,7 @@ pub(crate) fn send(request: Request, content: &mut dyn std::io::Read) -> Result<
     let Request { method, url, headers, .. } = request;
     room.requests.push(Sent { method, url, body, headers });
     match at.and_then(|at| room.answers.remove(at)) {
-        Some(Prepared { answer, .. }) => answer.map(|(status, body)| (status, Vec::new(), Body::new(body))),
+        Some(Prepared { answer, .. }) => answer.map(|(status, body)| Answer { status, body: std::io::Cursor::new(body) }),
         None => Err(Error::Denied { rule: "destination".into(), reason: "the room has no answer to this request".into() }),
     }
 }

@@ -22,13 +22,13 @@ const WRITE: usize = 4096;
 
 pub(crate) type Handle = secrets::Secret;
 
-/// The body of an answer.
+/// An answer. Its headers are read when they are asked for.
 #[derive(Debug)]
-pub(crate) struct Body {
+pub(crate) struct Answer {
     // Dropped in this order: a stream before what it reads from.
     stream: InputStream,
     _body: IncomingBody,
-    _response: IncomingResponse,
+    response: IncomingResponse,
 }
 
 pub(crate) fn open(name: &str) -> Result<Handle, Error> {
@@ -51,12 +51,10 @@ pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
     log::write(level, message, &fields);
 }
 
-type Answer = (u16, Vec<(String, Vec<u8>)>, Body);
-
 pub(crate) fn send(request: Request, content: &mut dyn Read) -> Result<Answer, Error> {
     let (head, options) = head(&request)?;
     let body = head.body().map_err(|()| Error::Request("it has no body".into()))?;
-    let answer = handle(head, Some(options)).map_err(|code| failed(&code))?;
+    let answer = handle(head, options).map_err(|code| failed(&code))?;
     // Where the host denies the request, writing fails too: the reason comes with the answer.
     let _ = write(body, content);
     answer.subscribe().block();
@@ -65,14 +63,12 @@ pub(crate) fn send(request: Request, content: &mut dyn Read) -> Result<Answer, E
         Some(Ok(Err(code))) => return Err(failed(&code)),
         Some(Err(())) | None => return Err(Error::Failed("no answer".into())),
     };
-    let headers = response.headers().entries();
-    let status = response.status();
     let body = response.consume().map_err(|()| Error::Failed("the answer has no body".into()))?;
     let stream = body.stream().map_err(|()| Error::Failed("the answer has no body".into()))?;
-    Ok((status, headers, Body { stream, _body: body, _response: response }))
+    Ok(Answer { stream, _body: body, response })
 }
 
-fn head(request: &Request) -> Result<(OutgoingRequest, RequestOptions), Error> {
+fn head(request: &Request) -> Result<(OutgoingRequest, Option<RequestOptions>), Error> {
     let wrong = |what: &str| Error::Request(what.to_owned());
     let (scheme, rest) = request.url.split_once("://").ok_or_else(|| wrong("the URL has no scheme"))?;
     let at = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -102,12 +98,13 @@ fn head(request: &Request) -> Result<(OutgoingRequest, RequestOptions), Error> {
     head.set_authority(Some(authority)).map_err(|()| wrong("not a host"))?;
     let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
     head.set_path_with_query(Some(&target)).map_err(|()| wrong("not a path"))?;
-    let options = RequestOptions::new();
-    if let Some(timeout) = request.timeout {
+    let options = request.timeout.map(|timeout| {
+        let options = RequestOptions::new();
         let nanos = u64::try_from(timeout.as_nanos()).ok();
         // A host that knows no time limits sends the request all the same.
         let _ = options.set_first_byte_timeout(nanos).and_then(|()| options.set_between_bytes_timeout(nanos));
-    }
+        options
+    });
     Ok((head, options))
 }
 
@@ -133,7 +130,21 @@ fn failed(code: &ErrorCode) -> Error {
     }
 }
 
-impl Read for Body {
+impl Answer {
+    pub(crate) fn status(&self) -> u16 {
+        self.response.status()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<Vec<u8>> {
+        self.response.headers().get(name).into_iter().next()
+    }
+
+    pub(crate) fn headers(&self) -> Vec<(String, Vec<u8>)> {
+        self.response.headers().entries()
+    }
+}
+
+impl Read for Answer {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);

@@ -26,8 +26,10 @@ const GIB: u64 = 1 << 30;
 /// Filled by the bench with what the exchange accepts; any value does.
 const KEY: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
 
+type Part = fn(&mut Figures);
+
 /// The parts, by the names that select them: `cargo bench --bench run -- loops`.
-const PARTS: [(&str, fn(&mut Figures)); 5] =
+const PARTS: [(&str, Part); 5] =
     [("empty", empty_runs), ("loops", loops), ("idle", idle_agents), ("start", cold_start), ("bodies", large_bodies)];
 
 fn main() {
@@ -120,61 +122,53 @@ fn empty_runs(figures: &mut Figures) {
     figures.add(Figure::at_most("empty run, audit off, p50", silent, "µs", "bare wasmtime, same engine settings", bare, 2.0 * bare));
 }
 
-/// One guest that loops over a small GET.
+/// One guest that loops over a small GET: on a current-thread runtime, as the binary has it, and on a multi-threaded one, where
+/// wake-ups cross threads.
 fn loops(figures: &mut Figures) {
+    let current = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     for scheme in ["http", "https"] {
-        let runtime = runtime();
-        let server = server::Server::start(scheme == "https");
-        let dir = tempfile::tempdir().expect("a directory");
-        let ca = (scheme == "https").then(|| server.write_ca(dir.path()));
-        let audit = FileAudit::open(&dir.path().join("audit.jsonl")).expect("a file");
-        let host = host(16, ca).audit(audit).build().expect("a host");
-        let origin = format!("{scheme}://localhost:{}", server.port);
-        let strongroom = agent(&host, &origin);
-        let bare = Arc::new(bare::Bare::new(16).trusting(server.roots()));
-        let native = bare::native_client(server.roots());
-        let url = format!("{origin}/v1/price");
-        let (mut ours, mut hook, mut reqwest) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..=REPETITIONS {
-            let each = |work: &dyn Fn()| {
-                let start = Instant::now();
-                work();
-                start.elapsed().as_secs_f64() * 1e6 / REQUESTS as f64
-            };
-            // The guest takes its placeholder from its environment where it has one.
-            let args = |bearer: &str| ["GET", &url, &REQUESTS.to_string(), bearer].map(str::to_owned);
-            let taken = [
-                each(&|| on_a_worker(&runtime, run(strongroom.clone(), args("env:KEY").to_vec()))),
-                each(&|| on_a_worker(&runtime, bare.clone().run(args(KEY).to_vec()))),
-                each(&|| on_a_worker(&runtime, bare::native_loop(native.clone(), url.clone(), REQUESTS))),
-            ];
-            if round > 0 {
-                ours.push(taken[0]);
-                hook.push(taken[1]);
-                reqwest.push(taken[2]);
-            }
-        }
-        assert_eq!(server.wrong_keys(), 0, "every request carried the key");
-        let name = |what: &str| format!("GET loop over {scheme}, {what}");
-        let hook_ratio = paired(&hook, &ours);
-        let native_ratio = paired(&reqwest, &ours);
-        figures.add(Figure::at_least(
-            &name("speed against a bare hook"),
-            hook_ratio,
-            "ratio",
-            "bare hook, µs a request",
-            median(&hook),
-            0.9,
-        ));
-        figures.add(Figure::at_least(
-            &name("speed against native reqwest"),
-            native_ratio,
-            "ratio",
-            "native reqwest, µs a request",
-            median(&reqwest),
-            0.65,
-        ));
+        get_loop(figures, scheme, "one thread", &current());
+        get_loop(figures, scheme, "two threads", &runtime());
     }
+}
+
+fn get_loop(figures: &mut Figures, scheme: &str, threads: &str, runtime: &Runtime) {
+    let server = server::Server::start(scheme == "https");
+    let dir = tempfile::tempdir().expect("a directory");
+    let ca = (scheme == "https").then(|| server.write_ca(dir.path()));
+    let audit = FileAudit::open(&dir.path().join("audit.jsonl")).expect("a file");
+    let host = host(16, ca).audit(audit).build().expect("a host");
+    let origin = format!("{scheme}://localhost:{}", server.port);
+    let strongroom = agent(&host, &origin);
+    let bare = Arc::new(bare::Bare::new(16).trusting(server.roots()));
+    let native = bare::native_client(server.roots());
+    let url = format!("{origin}/v1/price");
+    let (mut ours, mut hook, mut reqwest) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=REPETITIONS {
+        let each = |work: &dyn Fn()| {
+            let start = Instant::now();
+            work();
+            start.elapsed().as_secs_f64() * 1e6 / REQUESTS as f64
+        };
+        // The guest takes its placeholder from its environment where it has one.
+        let args = |bearer: &str| ["GET", &url, &REQUESTS.to_string(), bearer].map(str::to_owned);
+        let taken = [
+            each(&|| on_a_worker(runtime, run(strongroom.clone(), args("env:KEY").to_vec()))),
+            each(&|| on_a_worker(runtime, bare.clone().run(args(KEY).to_vec()))),
+            each(&|| on_a_worker(runtime, bare::native_loop(native.clone(), url.clone(), REQUESTS))),
+        ];
+        if round > 0 {
+            ours.push(taken[0]);
+            hook.push(taken[1]);
+            reqwest.push(taken[2]);
+        }
+    }
+    assert_eq!(server.wrong_keys(), 0, "every request carried the key");
+    let name = |what: &str| format!("GET loop, {scheme}, {threads}, speed against {what}");
+    let hook_ratio = paired(&hook, &ours);
+    let native_ratio = paired(&reqwest, &ours);
+    figures.add(Figure::at_least(&name("a bare hook"), hook_ratio, "ratio", "bare hook, µs a request", median(&hook), 0.9));
+    figures.add(Figure::at_least(&name("native reqwest"), native_ratio, "ratio", "native reqwest, µs a request", median(&reqwest), 0.65));
 }
 
 /// How much memory an agent that waits takes.
@@ -204,7 +198,22 @@ fn idle_agents(figures: &mut Figures) {
     }
     let each = (resident(std::process::id()) - before) as f64 / IDLE as f64 / 1024.0;
     runtime.shutdown_background();
-    figures.add(Figure::at_most("resident memory of an idle agent, of 1,000", each, "KiB", "absolute", 64.0, 64.0));
+    figures.add(Figure::at_most("resident memory of an idle agent, of 1,000", each, "KiB", "the same in bare wasmtime", idle_bare(), 64.0));
+}
+
+/// The same agents in bare wasmtime. What they print goes nowhere, so they are given a second to come up.
+fn idle_bare() -> f64 {
+    let runtime = runtime();
+    let bare = Arc::new(bare::Bare::new(IDLE as u32 + 8));
+    runtime.block_on(bare.clone().run(Vec::new()));
+    let before = resident(std::process::id());
+    for _ in 0..IDLE {
+        runtime.spawn(bare.clone().run(vec!["idle".to_owned()]));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let each = (resident(std::process::id()) - before) as f64 / IDLE as f64 / 1024.0;
+    runtime.shutdown_background();
+    each
 }
 
 const BINARY: &str = env!("CARGO_BIN_EXE_strongroom-under-test");

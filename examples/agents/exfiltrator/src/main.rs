@@ -96,7 +96,7 @@ fn row_6(key: &Secret) {
     match get(format!("{API}/v1/redirect")).bearer(key).send() {
         Err(error) => report(6, "a redirect", Err(error)),
         Ok(answer) => {
-            let to = answer.header("location").unwrap_or_default().to_owned();
+            let to = answer.header("location").unwrap_or_default();
             println!("6 | a redirect | answered {} to {to}, not followed", answer.status());
             report(6, "follows it by hand", get(to).bearer(key).send().map(|answer| answer.status().to_string()));
         }
