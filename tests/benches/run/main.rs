@@ -7,6 +7,7 @@ mod figures;
 mod server;
 
 use figures::{Figure, Figures, median, paired};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -14,6 +15,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use strongroom::{Agent, End, FileAudit, Host, HostBuilder, HostConfig, Manifest, Resolve, RunOptions, StaticBackend};
 use tokio::runtime::Runtime;
+
+/// Counts what is on the heap: the part of an agent's memory that is not in wasmtime's pool.
+#[global_allocator]
+static HEAP: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
 /// Runs for a median of a single run's cost.
 const RUNS: usize = 2_000;
@@ -187,7 +192,7 @@ fn idle_agents(figures: &mut Figures) {
     let host = host(IDLE as u32 + 8, None).without_audit().build().expect("a host");
     let agent = agent(&host, "api.test");
     runtime.block_on(run(agent.clone(), Vec::new()));
-    let before = resident(std::process::id());
+    let (before, heap_before) = (resident(std::process::id()), heap());
     let up = Arc::new(AtomicUsize::new(0));
     for _ in 0..IDLE {
         let (agent, up) = (agent.clone(), Up(Arc::clone(&up)));
@@ -196,24 +201,36 @@ fn idle_agents(figures: &mut Figures) {
     while up.load(Ordering::SeqCst) < IDLE {
         std::thread::sleep(Duration::from_millis(10));
     }
-    let each = (resident(std::process::id()) - before) as f64 / IDLE as f64 / 1024.0;
+    let each = |bytes: u64| bytes as f64 / IDLE as f64 / 1024.0;
+    let (resident, heap) = (each(resident(std::process::id()) - before), each(heap() - heap_before));
     runtime.shutdown_background();
-    figures.add(Figure::at_most("resident memory of an idle agent, of 1,000", each, "KiB", "the same in bare wasmtime", idle_bare(), 64.0));
+    let (bare_resident, bare_heap) = idle_bare();
+    let name = "an idle agent of 1,000, beyond the pool (heap)";
+    figures.add(Figure::at_most(name, heap, "KiB", "the same in bare wasmtime", bare_heap, 64.0));
+    let name = "an idle agent of 1,000, with its pages of the pool (resident)";
+    figures.add(Figure::at_most(name, resident, "KiB", "the same in bare wasmtime", bare_resident, 64.0));
 }
 
 /// The same agents in bare wasmtime. What they print goes nowhere, so they are given a second to come up.
-fn idle_bare() -> f64 {
+fn idle_bare() -> (f64, f64) {
     let runtime = runtime();
     let bare = Arc::new(bare::Bare::new(IDLE as u32 + 8));
     runtime.block_on(bare.clone().run(Vec::new()));
-    let before = resident(std::process::id());
+    let (before, heap_before) = (resident(std::process::id()), heap());
     for _ in 0..IDLE {
         runtime.spawn(bare.clone().run(vec!["idle".to_owned()]));
     }
     std::thread::sleep(Duration::from_secs(1));
-    let each = (resident(std::process::id()) - before) as f64 / IDLE as f64 / 1024.0;
+    let each = |bytes: u64| bytes as f64 / IDLE as f64 / 1024.0;
+    let (resident, heap) = (each(resident(std::process::id()) - before), each(heap() - heap_before));
     runtime.shutdown_background();
-    each
+    (resident, heap)
+}
+
+/// Bytes on the heap now.
+fn heap() -> u64 {
+    let stats = HEAP.stats();
+    (stats.bytes_allocated - stats.bytes_deallocated) as u64
 }
 
 const BINARY: &str = env!("CARGO_BIN_EXE_strongroom-under-test");
