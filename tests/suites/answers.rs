@@ -152,3 +152,16 @@ fn an_answer_of_a_host_without_a_grant_is_passed_on_as_it_is() {
 
     assert!(ran.stdout.contains("etag=\"1\""), "{}", ran.stdout);
 }
+
+#[test]
+fn a_large_secret_in_an_answer_of_single_bytes_is_found_at_a_linear_cost() {
+    let value: &'static str = Box::leak((0..1000).map(|i| format!("{:x}", i * 2_654_435_761u64)).collect::<String>().into_boxed_str());
+
+    let ran = Room::new()
+        .value("KEY", value)
+        .server(move |_| echo::chunked(format!("{}{value}{}", "-".repeat(20_000), ".".repeat(20_000)).as_bytes(), 1))
+        .run(&["download GET https://api.test/v1/x"]);
+
+    assert_eq!(ran.records("answer")[0]["redacted"], 1);
+    assert!(ran.stdout.contains(&format!("download {}", 40_000 + 40)), "the placeholder stands in its stead: {}", ran.stdout);
+}

@@ -138,14 +138,6 @@ fn law_8_no_record_no_effect() {
 
 #[test]
 fn law_8_the_record_is_there_when_the_request_arrives() {
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<String>>>);
-    impl AuditSink for Kept {
-        fn record(&self, records: &[Record<'_>]) -> std::io::Result<()> {
-            self.0.lock().unwrap().extend(records.iter().map(|record| format!("{:?}", record.event)));
-            Ok(())
-        }
-    }
     let kept = Kept::default();
     let records = Arc::clone(&kept.0);
     let at_arrival: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -184,6 +176,39 @@ fn law_8_the_log_tells_who_what_where_by_which_rule_and_never_what() {
     assert!(!format!("{:?}", ran.audit).contains("private"), "{:?}", ran.audit);
     assert_eq!(ran.records("run-start").len(), 1);
     assert_eq!(ran.records("run-end")[0]["outcome"], "exit 0");
+}
+
+/// Keeps every record's event, as text.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<String>>>);
+
+impl AuditSink for Kept {
+    fn record(&self, records: &[Record<'_>]) -> std::io::Result<()> {
+        self.0.lock().unwrap().extend(records.iter().map(|record| format!("{:?}", record.event)));
+        Ok(())
+    }
+}
+
+#[test]
+fn law_8_a_run_that_is_dropped_midway_is_recorded_to_its_end() {
+    use strongroom::{Host, Manifest, RunOptions};
+    let kept = Kept::default();
+    let host = Host::builder().audit(kept.clone()).without_state().max_agents(1).build().unwrap();
+    let manifest = Manifest::parse("agent.toml", "name = \"a\"\ncomponent = \"a.wasm\"").unwrap();
+    let agent = host.agent(manifest, &strongroom_components::bytes("probe")).unwrap();
+    let began = Arc::new(tokio::sync::Notify::new());
+    let begin = Arc::clone(&began);
+
+    strongroom_tests::block_on(async {
+        let options = RunOptions::default().args(["log begun", "sleep 3600000"]).on_log(move |_| begin.notify_one());
+        tokio::select! {
+            ended = agent.run(options) => panic!("it sleeps for an hour: {ended:?}"),
+            () = began.notified() => {}
+        }
+    });
+
+    let records = kept.0.lock().unwrap();
+    assert!(records.last().unwrap().starts_with("RunEnd") && records.last().unwrap().contains("given up"), "{records:?}");
 }
 
 #[test]

@@ -39,11 +39,18 @@ impl Journal {
 
     /// Hands a record to the operating system, after those that wait. No record, no effect: callers give up on an error.
     pub(crate) fn record(&self, event: Event<'_>) -> io::Result<()> {
+        self.hand_over(Some(event))
+    }
+
+    fn hand_over(&self, event: Option<Event<'_>>) -> io::Result<()> {
         let Some(sink) = &self.sink else { return Ok(()) };
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         let stamped = |(time, event)| Record { time: format!("{time:.3}"), run: &self.run, agent: &self.agent, event };
-        let now = std::iter::once((jiff::Timestamp::now(), event));
+        let now = event.map(|event| (jiff::Timestamp::now(), event));
         let records: Vec<Record<'_>> = waiting.into_iter().chain(now).map(stamped).collect();
+        if records.is_empty() {
+            return Ok(());
+        }
         let written = sink.record(&records);
         if let Err(error) = &written {
             self.failed.store(true, Ordering::Relaxed);
@@ -101,5 +108,12 @@ impl Journal {
 
     pub(crate) fn run(&self) -> &str {
         &self.run
+    }
+}
+
+impl Drop for Journal {
+    /// Requests that were given up with the run end a little after it; their records are the last.
+    fn drop(&mut self) {
+        let _ = self.hand_over(None);
     }
 }

@@ -6,6 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 const MAX_LINES: usize = 128;
 /// Longest header value, in bytes.
 const MAX_VALUE: usize = 16 * 1024;
+/// Longest header name, in bytes.
+const MAX_NAME: usize = 256;
 /// All names and values together, in bytes.
 const MAX_TOTAL: usize = 64 * 1024;
 
@@ -44,6 +46,9 @@ const ANSWER_SHAPING: &[HeaderName] = &[header::RANGE, header::IF_RANGE, header:
 pub(super) fn check(headers: &HeaderMap) -> Result<(), String> {
     if headers.len() > MAX_LINES {
         return Err(format!("the request has more than {MAX_LINES} header lines"));
+    }
+    if headers.keys().any(|name| name.as_str().len() > MAX_NAME) {
+        return Err(format!("the name of a header is longer than {MAX_NAME} bytes"));
     }
     let total: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if total > MAX_TOTAL || headers.values().any(|value| value.len() > MAX_VALUE) {

@@ -224,6 +224,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     let secrets = keyring.iter().map(|(_, key)| Used { name: &key.name, fingerprint: key.version.fingerprint.as_str(), place: None });
     let start = Event::RunStart { component: &hex(&agent.loaded.sha256), secrets: &secrets.collect::<Vec<_>>() };
     journal.record(start).map_err(|_| RunError::Audit)?;
+    let mut open = OpenRun { journal: Arc::clone(&journal), ended: false };
 
     let meter = Arc::new(Meter::new(manifest.limits.clone()));
     let scrubber = Arc::new(scrubber(agent, &keyring));
@@ -265,12 +266,33 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     };
     // Requests that are still under way end with the store.
     drop(store);
-    journal.close_denials();
-    let _ = journal.record(Event::RunEnd { outcome: &end.to_string(), usage });
+    open.end(&end.to_string(), usage);
     if journal.failed() {
         return Err(RunError::Audit);
     }
     Ok(Outcome { run: journal.run().to_owned(), end, usage })
+}
+
+/// A run whose end is still to be recorded. It is recorded even where the run's future is dropped midway.
+struct OpenRun {
+    journal: Arc<Journal>,
+    ended: bool,
+}
+
+impl OpenRun {
+    fn end(&mut self, outcome: &str, usage: Usage) {
+        self.ended = true;
+        self.journal.close_denials();
+        let _ = self.journal.record(Event::RunEnd { outcome, usage });
+    }
+}
+
+impl Drop for OpenRun {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end("given up by the host", Usage::default());
+        }
+    }
 }
 
 /// What the guest's own code came to, before the host's reasons are taken into account.

@@ -15,8 +15,12 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpC
 
 /// Open handles of one run.
 const MAX_HANDLES: u32 = 1_024;
-/// Resources of all kinds of one run.
-const MAX_RESOURCES: usize = 16_384;
+/// Resources of all kinds of one run, and the bytes that one set of header fields may take: together they bound what a guest
+/// can make the host hold for it.
+const MAX_RESOURCES: usize = 2_048;
+const MAX_FIELDS: usize = 64 * 1024;
+/// Most bytes of a body that wait in one write; two may wait.
+const BODY_CHUNK: usize = 64 * 1024;
 
 /// A handle that a guest holds: the index of its secret.
 pub struct OpenSecret(usize);
@@ -43,7 +47,9 @@ impl RunState {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let hooks = Hooks { outbound: Arc::clone(&outbound) };
-        Self { wasi, http: WasiHttpCtx::new(), table, hooks, limiter, outbound, handles: 0, on_log }
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(MAX_FIELDS);
+        Self { wasi, http, table, hooks, limiter, outbound, handles: 0, on_log }
     }
 
     fn secret(&self, handle: &Resource<OpenSecret>) -> wasmtime::Result<&crate::secrets::Key> {
@@ -78,6 +84,10 @@ impl WasiHttpHooks for Hooks {
             let answer = egress::send(outbound, request, options).await?;
             Ok((answer, Box::new(async { Ok(()) }) as Box<dyn Future<Output = _> + Send>))
         })
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK
     }
 }
 

@@ -20,6 +20,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use views::View;
 
+/// Most bytes of patterns for which a DFA is built.
+const DFA: usize = 16 * 1024;
+
 /// Known values, made ready for search. Costs some 100 microseconds for each value; build it once and share it.
 pub struct Search {
     patterns: Vec<Pattern>,
@@ -61,18 +64,15 @@ impl Search {
     pub fn new(values: &[&[u8]]) -> Self {
         let patterns: Vec<Pattern> = values.iter().enumerate().flat_map(|(index, value)| patterns::of(index, value)).collect();
         let longest = patterns.iter().map(|pattern| pattern.bytes.len()).max().unwrap_or(0);
+        let bytes: usize = patterns.iter().map(|pattern| pattern.bytes.len()).sum();
+        // A DFA is the fastest, and takes some 256 bytes of memory for each byte of a pattern.
+        let kind = if bytes <= DFA { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
         let automaton = (!patterns.is_empty()).then(|| {
             AhoCorasickBuilder::new()
                 .match_kind(MatchKind::LeftmostLongest)
-                .kind(Some(AhoCorasickKind::DFA))
+                .kind(Some(kind))
                 .ascii_case_insensitive(true)
                 .build(patterns.iter().map(|pattern| &*pattern.bytes))
-                .or_else(|_| {
-                    AhoCorasickBuilder::new()
-                        .match_kind(MatchKind::LeftmostLongest)
-                        .ascii_case_insensitive(true)
-                        .build(patterns.iter().map(|pattern| &*pattern.bytes))
-                })
                 .expect("patterns are bounded by the length and number of secrets, far below the automaton's limits")
         });
         let cuts_hold = values.iter().all(|value| !value.contains(&b'}') && memchr::memmem::find(value, b"\n\n").is_none());

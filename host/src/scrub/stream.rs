@@ -7,7 +7,8 @@ use std::sync::Arc;
 /// crosses them unless a value itself holds a `}` or an empty line; then they are not used.
 pub(super) const CUTS: [&[u8]; 4] = [b"\n\n", b"\r\n\r\n", b"}\n", b"}\r\n"];
 
-/// One stream. It holds back a constant number of bytes, the longest that an encoded value can take.
+/// One stream. It holds back between one and two windows, whatever is in them; a window is the longest that an encoded value can
+/// take. Letting go only when a whole window has come keeps the cost of a stream linear, however small its chunks.
 pub struct Stream {
     scrubber: Arc<Scrubber>,
     /// What is not let go yet, in the source's bytes.
@@ -30,7 +31,7 @@ impl Stream {
         }
         self.held.extend_from_slice(chunk);
         let window = self.scrubber.search.window;
-        let mut safe = self.held.len().saturating_sub(window);
+        let mut safe = if self.held.len() >= 2 * window { self.held.len() - window } else { 0 };
         if self.scrubber.search.cuts_hold {
             let new = self.held.len() - chunk.len();
             safe = safe.max(last_cut(&self.held, new.saturating_sub(3)));
