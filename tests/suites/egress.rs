@@ -282,3 +282,22 @@ fn a_head_request_tells_no_length() {
 
     assert!(ran.stdout.contains("send 200") && !ran.stdout.contains("content-length") && !ran.stdout.contains("etag"), "{}", ran.stdout);
 }
+
+#[test]
+fn connections_are_kept_for_one_credential_and_one_authority_alone() {
+    let manifest = "[secrets.KEY]\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\n\
+                    [secrets.OTHER]\n[[secrets.OTHER.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"header:x-other\"]\n\
+                    [[egress]]\nhost = \"sub.api.test\"";
+
+    let ran = Room::with(manifest).value("OTHER", "other-value-0123456789").run(&[
+        "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}",
+        "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}",
+        "send GET https://api.test/v1/x h:x-other={OTHER}",
+        "send GET https://api.test/v1/x",
+        // The same address and certificate under another name: HTTP/2 would allow it to share a connection.
+        "send GET https://sub.api.test/x",
+    ]);
+
+    let connections: Vec<u64> = ran.seen.iter().map(|seen| seen.connection).collect();
+    assert_eq!(connections, [0, 0, 1, 2, 3]);
+}

@@ -69,6 +69,7 @@ fn handles() {
     let ran = Room::new().run(&["handles KEY", "open KEY"]);
 
     assert!(ran.stdout.starts_with("handles 1024: too many handles"), "{}", ran.stdout);
+    assert_eq!(ran.records("secret-opened").len(), 1, "a guest can't fill the log by opening the same again");
 }
 
 #[test]

@@ -25,8 +25,8 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
         ),
         ("[limits]\nrequests = 0", "agent.toml:4:12: `limits.requests` is of type integer; write a whole number from 1 to 10000"),
         (
-            "[run]\ntrigger = \"every 5m\"",
-            "agent.toml:4:11: `run.trigger`: not a trigger that `run` knows; write `\"once\"`; the others come with `serve`",
+            "[run]\ntrigger = { every = \"5m\" }",
+            "agent.toml:4:11: `run.trigger` is not supported yet; write `\"once\"`; the other triggers come with `serve`",
         ),
         (
             "[secrets.K]\nexpose = \"file\"",

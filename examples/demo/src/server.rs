@@ -29,6 +29,8 @@ pub struct Seen {
     pub method: String,
     /// Path and query, as they came.
     pub target: String,
+    /// The number of the connection it came over.
+    pub connection: u64,
     /// The header lines.
     pub headers: http::HeaderMap,
     /// The body.
@@ -122,13 +124,14 @@ impl Server {
         let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
         let (handler, record) = (Arc::new(handler), Arc::clone(&seen));
         let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            for connection in 0.. {
+                let Ok((stream, _)) = listener.accept().await else { return };
                 let _ = stream.set_nodelay(true);
                 let (handler, record, tls) = (Arc::clone(&handler), Arc::clone(&record), tls.clone());
                 tokio::spawn(async move {
                     let service = service_fn(move |request| {
                         let (handler, record) = (Arc::clone(&handler), Arc::clone(&record));
-                        async move { answer(request, &*handler, &record).await }
+                        async move { answer(connection, request, &*handler, &record).await }
                     });
                     let server = auto::Builder::new(TokioExecutor::new());
                     match tls {
@@ -153,6 +156,7 @@ impl Server {
 }
 
 async fn answer<H: Fn(&Seen) -> Response>(
+    connection: u64,
     request: http::Request<Incoming>,
     handler: &H,
     record: &Mutex<Vec<Seen>>,
@@ -165,7 +169,7 @@ async fn answer<H: Fn(&Seen) -> Response>(
         line.rsplit_once(':').map_or(line, |(host, _)| host).to_owned()
     });
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let seen = Seen { host, method: parts.method.to_string(), target, headers: parts.headers, body };
+    let seen = Seen { host, method: parts.method.to_string(), target, connection, headers: parts.headers, body };
     let response = handler(&seen);
     record.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
     Ok(response)

@@ -5,21 +5,26 @@ use serde_json::Value;
 use std::fmt::Write;
 
 /// Widest cell.
-const WIDEST: usize = 72;
+const WIDEST: usize = 56;
 
 /// The report as text.
 #[must_use]
 pub fn report(report: &Report) -> String {
     let mut out = String::new();
     out.push_str("\nWhat each agent saw\n\n");
-    out.push_str(&table(&["agent", "its key, as it saw it", "an answer that repeated the key", "memory searched", "ended"], &saw(report)));
+    out.push_str(&table(&["agent", "its key, as it saw it", "an answer in which the API repeated the real key", "ended"], &saw(report)));
     out.push_str("\nWhat the servers saw on the wire\n\n");
     out.push_str(&table(&["host", "request", "authorization", "times"], &wire(report)));
     out.push_str("\nWhat was denied, and by which rule\n\n");
     out.push_str(&table(&["agent", "rule", "what it asked for", "times"], &denied(report)));
     let faults = report.faults();
     if faults.is_empty() {
-        let _ = writeln!(out, "\nNo agent ever held a key: not in its memory, its output, or the audit log, in any encoding.");
+        let memory: usize = report.agents.iter().map(|agent| agent.memory).sum();
+        let _ = writeln!(
+            out,
+            "\nNo agent ever held a key: not in its memory ({} KiB were searched), its output, or the audit log, in any encoding.",
+            memory / 1024
+        );
     }
     for fault in faults {
         let _ = writeln!(out, "\nFAILED: {fault}");
@@ -31,8 +36,10 @@ fn saw(report: &Report) -> Vec<Vec<String>> {
     let rows = report.agents.iter().map(|agent| {
         let key = words(&agent.printed).find(|word| word.starts_with("pf_live_")).unwrap_or_default().to_owned();
         let echo = agent.printed.lines().find(|line| line.contains("placed_with") || line.contains("prints an echo")).unwrap_or("(none)");
-        let echo = echo.find('{').map_or(echo, |at| &echo[at..]);
-        vec![agent.name.to_owned(), key, echo.to_owned(), format!("{} KiB", agent.memory / 1024), agent.end.clone()]
+        // From where the key was: what stands in its place.
+        let echo = echo.find("\"placed_with\"").or_else(|| echo.find('{')).map_or(echo, |at| &echo[at..]);
+        let end = agent.end.split(':').next().unwrap_or_default();
+        vec![agent.name.to_owned(), key, echo.to_owned(), end.to_owned()]
     });
     rows.collect()
 }

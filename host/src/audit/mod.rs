@@ -85,7 +85,7 @@ pub enum Event<'a> {
         /// The secret it stands for.
         secret: &'a str,
     },
-    /// A handle was opened.
+    /// A handle was opened, for the first time in the run.
     SecretOpened {
         /// The secret and its version.
         secret: Used<'a>,

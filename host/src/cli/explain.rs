@@ -15,7 +15,7 @@ use std::time::Instant;
 pub(super) struct Explain {
     /// The agent's manifest
     manifest: PathBuf,
-    /// A request to judge: a method and a URL, as in "POST https://api.example.com/v1/orders"
+    /// A request to judge: a method and a URL, as in `POST https://api.example.com/v1/orders`
     #[arg(long, value_name = "REQUEST")]
     request: Option<String>,
     /// Print JSON

@@ -20,6 +20,7 @@ pub(crate) use host_pattern::is_host;
 pub use host_pattern::{HostPattern, Scheme};
 pub use names::SecretRef;
 pub use path_pattern::PathPattern;
+pub(crate) use path_pattern::is_path_byte;
 pub use place::{Place, Template};
 pub use shape::Shape;
 pub(crate) use suspicion::looks_like_a_secret;
@@ -241,10 +242,9 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
             }
             not_secret(value)
         });
-        run.parse("trigger", |text| match text {
-            "once" => Ok(()),
-            _ => Err(Problem::new("not a trigger that `run` knows", "write `\"once\"`; the others come with `serve`")),
-        });
+        if run.string_is("trigger", "once") == Some(false) {
+            run.later("trigger", "write `\"once\"`; the other triggers come with `serve`");
+        }
     }
     if let Some(section) = root.table("limits") {
         limits(&section, &mut manifest.limits);

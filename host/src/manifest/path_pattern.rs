@@ -36,7 +36,7 @@ impl PathPattern {
                 _ if part.contains('*') => {
                     return Err(Problem::new("a `*` beside other characters", "`*` stands for one whole segment, `**` for any rest"));
                 }
-                _ if !part.bytes().all(|b| crate::policy::url::is_path_byte(b) || b == b'%') => {
+                _ if !part.bytes().all(|b| is_path_byte(b) || b == b'%') => {
                     return Err(Problem::new("a character that no path can hold", "percent-encode it, as in `%20`"));
                 }
                 _ => segments.push(Segment::Literal(part.to_owned())),
@@ -75,6 +75,11 @@ impl fmt::Display for PathPattern {
         }
         f.write_str(if self.rest { "/**" } else { "" })
     }
+}
+
+/// Bytes that stand in a path as they are: RFC 3986 `pchar` without `;` and without percent-encoding.
+pub(crate) fn is_path_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! The grammar is RFC 3986's, narrowed: no user info, no dot segments, no empty segments, no `;` parameters, no encoded dots,
 //! slashes, backslashes, semicolons or controls, no host that the WHATWG URL standard would rewrite.
 
-use crate::manifest::{Scheme, is_host};
+use crate::manifest::{Scheme, is_host, is_path_byte};
 use http::Uri;
 use std::fmt;
 
@@ -84,11 +84,6 @@ impl fmt::Display for CanonicalUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}{}", self.scheme.as_str(), self.authority(), self.path)
     }
-}
-
-/// Bytes that stand in a path as they are: RFC 3986 `pchar` without `;` and without percent-encoding.
-pub(crate) fn is_path_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte)
 }
 
 fn check_path(path: &str) -> Result<(), &'static str> {

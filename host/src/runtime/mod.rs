@@ -5,6 +5,7 @@ mod clocks;
 mod component;
 mod engine;
 mod limiter;
+mod options;
 mod output;
 mod store;
 
@@ -12,6 +13,8 @@ pub(crate) use cache::Cache;
 pub use component::{ComponentError, Inspection, MAX_COMPONENT};
 pub(crate) use component::{Loaded, inspect, linker, load};
 pub(crate) use engine::Engine;
+pub(crate) use options::LogSink;
+pub use options::{Captured, LogLevel, LogRecord, RunOptions};
 pub(crate) use store::RunState;
 
 use crate::audit::{AuditSink, Event, Journal, Used};
@@ -24,7 +27,6 @@ use crate::secrets::{Backends, Keyring, SecretsUnavailable};
 use clocks::CoarseClock;
 use limiter::Limiter;
 use output::GuestOutput;
-use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -82,46 +84,6 @@ pub enum RunError {
     Start(String),
 }
 
-/// How much a log record matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogLevel {
-    /// Every step.
-    Trace,
-    /// What a developer wants to see.
-    Debug,
-    /// What happened, in the normal course.
-    Info,
-    /// Something unexpected that the agent got over.
-    Warn,
-    /// Something failed.
-    Error,
-}
-
-/// A record that a guest logged, scrubbed. Escape it before people read it on a terminal.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogRecord {
-    /// How much it matters.
-    pub level: LogLevel,
-    /// The message.
-    pub message: String,
-    /// Named values.
-    pub fields: Vec<(String, String)>,
-}
-
-pub(crate) type LogSink = Arc<dyn Fn(&LogRecord) + Send + Sync>;
-
-/// Where a guest's stdout, stderr and log go, and what it gets beside the manifest's arguments.
-pub struct RunOptions {
-    args: Vec<String>,
-    stdout: Box<dyn Write + Send>,
-    stderr: Box<dyn Write + Send>,
-    on_log: LogSink,
-}
-
-/// A buffer that a guest's output is written to and that can be read after the run.
-#[derive(Debug, Clone, Default)]
-pub struct Captured(Arc<Mutex<Vec<u8>>>);
-
 /// What hosts hand to a test at the end of a run: each of the guest's linear memories.
 pub(crate) type Inspector = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
@@ -143,76 +105,6 @@ pub(crate) struct HostParts {
     pub(crate) inspector: Option<Inspector>,
     pub(crate) runs: AtomicU64,
     pub(crate) name: String,
-}
-
-impl LogLevel {
-    /// The level's name, in lower case.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Trace => "trace",
-            Self::Debug => "debug",
-            Self::Info => "info",
-            Self::Warn => "warn",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl Default for RunOptions {
-    /// No further arguments; the guest's streams are the host's own; the log becomes `tracing` events of target `strongroom::agent`.
-    fn default() -> Self {
-        Self { args: Vec::new(), stdout: Box::new(std::io::stdout()), stderr: Box::new(std::io::stderr()), on_log: Arc::new(trace) }
-    }
-}
-
-impl RunOptions {
-    /// Arguments after those of the manifest.
-    #[must_use]
-    pub fn args(mut self, args: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.args.extend(args.into_iter().map(Into::into));
-        self
-    }
-
-    /// Where stdout goes, scrubbed.
-    #[must_use]
-    pub fn stdout(mut self, sink: impl Write + Send + 'static) -> Self {
-        self.stdout = Box::new(sink);
-        self
-    }
-
-    /// Where stderr goes, scrubbed.
-    #[must_use]
-    pub fn stderr(mut self, sink: impl Write + Send + 'static) -> Self {
-        self.stderr = Box::new(sink);
-        self
-    }
-
-    /// Where log records go, scrubbed. Called on the run's own task: return soon.
-    #[must_use]
-    pub fn on_log(mut self, sink: impl Fn(&LogRecord) + Send + Sync + 'static) -> Self {
-        self.on_log = Arc::new(sink);
-        self
-    }
-}
-
-impl Captured {
-    /// What has been written so far, as text.
-    #[must_use]
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
-    }
-}
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Runs an agent once.
@@ -422,18 +314,6 @@ fn inspect_memories(store: &mut Store<RunState>, inspector: &Inspector) {
             inspector(memory.data(&*store));
             index += 1;
         }
-    }
-}
-
-fn trace(record: &LogRecord) {
-    let fields: Vec<String> = record.fields.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    let (message, fields) = (&record.message, fields.join(" "));
-    match record.level {
-        LogLevel::Trace => tracing::trace!(target: "strongroom::agent", %fields, "{message}"),
-        LogLevel::Debug => tracing::debug!(target: "strongroom::agent", %fields, "{message}"),
-        LogLevel::Info => tracing::info!(target: "strongroom::agent", %fields, "{message}"),
-        LogLevel::Warn => tracing::warn!(target: "strongroom::agent", %fields, "{message}"),
-        LogLevel::Error => tracing::error!(target: "strongroom::agent", %fields, "{message}"),
     }
 }
 

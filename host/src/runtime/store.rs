@@ -34,6 +34,8 @@ pub(crate) struct RunState {
     pub(super) limiter: Limiter,
     outbound: Arc<Outbound>,
     handles: u32,
+    /// The secrets whose opening is recorded. Once is enough: a guest must not be able to fill the log.
+    opened: Vec<usize>,
     on_log: super::LogSink,
 }
 
@@ -49,7 +51,7 @@ impl RunState {
         let hooks = Hooks { outbound: Arc::clone(&outbound) };
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(MAX_FIELDS);
-        Self { wasi, http, table, hooks, limiter, outbound, handles: 0, on_log }
+        Self { wasi, http, table, hooks, limiter, outbound, handles: 0, opened: Vec::new(), on_log }
     }
 
     fn secret(&self, handle: &Resource<OpenSecret>) -> wasmtime::Result<&crate::secrets::Key> {
@@ -105,10 +107,13 @@ impl secrets::HostSecret for RunState {
         if self.handles >= MAX_HANDLES {
             return Ok(Err(secrets::Error::TooManyHandles));
         }
-        let used = Used { name: &name, fingerprint: key.version.fingerprint.as_str(), place: None };
-        if self.outbound.journal.record(Event::SecretOpened { secret: used }).is_err() {
-            self.outbound.meter.stop(Stop::AuditFailed);
-            return Ok(Err(secrets::Error::Unavailable));
+        if !self.opened.contains(&index) {
+            let used = Used { name: &name, fingerprint: key.version.fingerprint.as_str(), place: None };
+            if self.outbound.journal.record(Event::SecretOpened { secret: used }).is_err() {
+                self.outbound.meter.stop(Stop::AuditFailed);
+                return Ok(Err(secrets::Error::Unavailable));
+            }
+            self.opened.push(index);
         }
         self.handles += 1;
         Ok(Ok(self.table.push(OpenSecret(index))?))

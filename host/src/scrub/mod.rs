@@ -6,7 +6,7 @@
 //! found is replaced where it stands, so readable text stays readable.
 //!
 //! A stream is held back by a constant number of bytes, whatever they are, so that timing and chunking say nothing about a
-//! value; only at the fixed boundaries of [`stream::CUTS`] is everything let go.
+//! value; only at the fixed boundaries of `stream::CUTS` is everything let go.
 
 mod patterns;
 mod stream;
