@@ -47,14 +47,14 @@ fn an_echo_in_a_header_a_cookie_a_trailer_or_a_name_is_taken_out() {
         &format!("send GET https://api.test/v1/echo/raw?in=header {ASK}"),
         &format!("send GET https://api.test/v1/echo/base64?in=cookie {ASK}"),
         &format!("send GET https://api.test/v1/echo/raw?in=name {ASK}"),
-        &format!("send GET https://api.test/v1/echo/raw?in=trailer {ASK}"),
+        "trailers api.test /v1/echo/raw?in=trailer",
     ]);
 
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert!(lines[0].contains("x-echo=<<pf_live_"), "{}", lines[0]);
     assert!(lines[1].contains("set-cookie=key=<<[redacted:KEY]"), "{}", lines[1]);
     assert!(lines[2].contains("see the header's name"), "{}", lines[2]);
-    assert!(lines[3].contains("see the trailer"), "{}", lines[3]);
+    assert!(lines[3].contains("trailers x-echo=<<pf_live_"), "{}", lines[3]);
 }
 
 #[test]
@@ -157,11 +157,13 @@ fn an_answer_of_a_host_without_a_grant_is_passed_on_as_it_is() {
 fn a_large_secret_in_an_answer_of_single_bytes_is_found_at_a_linear_cost() {
     let value: &'static str = Box::leak((0..1000).map(|i| format!("{:x}", i * 2_654_435_761u64)).collect::<String>().into_boxed_str());
 
-    let ran = Room::new()
+    // Over HTTP/1.1: a client of HTTP/2 takes so many small frames for an attack and closes the connection.
+    let ran = Room::granted("host = \"http://api.test:PORT\"\npaths = [\"/v1/**\"]")
+        .plain_http()
         .value("KEY", value)
         .server(move |_| echo::chunked(format!("{}{value}{}", "-".repeat(20_000), ".".repeat(20_000)).as_bytes(), 1))
-        .run(&["download GET https://api.test/v1/x"]);
+        .run(&["download GET http://api.test:PORT/v1/x"]);
 
-    assert_eq!(ran.records("answer")[0]["redacted"], 1);
+    assert_eq!(ran.records("answer")[0]["redacted"], 1, "{} {:?}", ran.stdout, ran.records("answer"));
     assert!(ran.stdout.contains(&format!("download {}", 40_000 + 40)), "the placeholder stands in its stead: {}", ran.stdout);
 }

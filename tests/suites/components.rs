@@ -125,3 +125,39 @@ fn a_component_that_imports_plain_wasi_alone_runs() {
 
     assert_eq!(ran.outcome.end, End::Exit(0));
 }
+
+/// A command whose module declares `items`.
+fn command(items: &str, body: &str) -> Vec<u8> {
+    wat(&format!(
+        r#"(component
+            (core module $m {items} (func (export "run") (result i32) {body} (i32.const 0)))
+            (core instance $i (instantiate $m))
+            (func $run (result (result)) (canon lift (core func $i "run")))
+            (instance $r (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $r)))"#
+    ))
+}
+
+fn end(component: &[u8]) -> End {
+    let agent = load(component, "[limits]\nmemory = \"1MiB\"").unwrap();
+    block_on(agent.run(RunOptions::default())).unwrap().end
+}
+
+#[test]
+fn a_component_written_by_hand_runs() {
+    assert_eq!(end(&command("", "")), End::Exit(0));
+}
+
+#[test]
+fn tables_and_memories_are_bounded_at_load_and_at_run() {
+    assert!(refused(&command("(table 300000 funcref)", "")).contains("table"));
+    assert!(refused(&command("(memory 1) (memory 1)", "")).contains("memories"));
+
+    // Growing past the bounds fails inside the guest; a trap that follows is the limit's doing.
+    let grow_memory = "(if (i32.eq (memory.grow (i32.const 100)) (i32.const -1)) (then unreachable))";
+    assert_eq!(end(&command("(memory 1)", grow_memory)), End::Limit(strongroom::Limit::Memory));
+    let grow_table = "(if (i32.eq (table.grow (ref.null func) (i32.const 199999)) (i32.const -1)) (then unreachable))";
+    assert_eq!(end(&command("(table 1 funcref)", grow_table)), End::Exit(0));
+    // A start of more than the limit is the limit's doing as well.
+    assert!(matches!(end(&command("(memory 17)", "")), End::Limit(strongroom::Limit::Memory)));
+}

@@ -162,6 +162,27 @@ fn a_dead_api_an_unknown_name_and_a_slow_api_are_typed_errors() {
 }
 
 #[test]
+fn an_answer_that_drips_is_given_up_after_the_time_that_a_piece_may_take() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this").unwrap();
+        // Held open until the client gives up.
+        let _ = stream.read(&mut [0; 1]);
+    });
+
+    let ran = Room::granted(&format!("host = \"http://drip.test:{port}\"\npaths = [\"/**\"]"))
+        .resolver(Fixed(&["127.0.0.1"]))
+        .run(&[&format!("send GET http://drip.test:{port}/ t:200")]);
+
+    server.join().unwrap();
+    assert_eq!(ran.records("answer")[0]["error"], "nothing came for too long", "{}", ran.stdout);
+}
+
+#[test]
 fn an_answer_that_stops_midway_is_a_typed_error() {
     use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -53,6 +53,7 @@ fn perform(verb: &str, rest: &[&str]) {
             let body = vec![b'x'; rest[0].parse().unwrap_or(0)];
             println!("upload {}", outcome(request(&rest[1..]).body(body)));
         }
+        "trailers" => println!("trailers {}", trailers(rest[0], rest[1])),
         "trailer" => println!("trailer {}", trailer(rest[0], rest[1])),
         "print" => println!("{}", rest.join(" ")),
         "bytes" => {
@@ -193,6 +194,42 @@ fn trailer(authority: &str, value: &str) -> String {
         Some(Ok(Ok(answer))) => answer.status().to_string(),
         other => format!("{other:?}"),
     }
+}
+
+/// Gets a path and reads the trailers of the answer, which the SDK has no call for.
+#[cfg(target_family = "wasm")]
+fn trailers(authority: &str, path: &str) -> String {
+    use wasip2::http::outgoing_handler::handle;
+    use wasip2::http::types::{Fields, IncomingBody, OutgoingBody, OutgoingRequest};
+
+    let bearer = format!("Bearer {}", std::env::var("KEY").unwrap_or_default());
+    let fields = Fields::from_list(&[("authorization".to_owned(), bearer.into_bytes())]).expect("fields");
+    let request = OutgoingRequest::new(fields);
+    request.set_authority(Some(authority)).expect("an authority");
+    request.set_path_with_query(Some(path)).expect("a path");
+    let body = request.body().expect("a body");
+    let answer = handle(request, None).expect("a request");
+    OutgoingBody::finish(body, None).expect("finished");
+    answer.subscribe().block();
+    let Some(Ok(Ok(answer))) = answer.get() else { return "no answer".into() };
+    let body = answer.consume().expect("a body");
+    let stream = body.stream().expect("a stream");
+    while stream.blocking_read(4096).is_ok() {}
+    drop(stream);
+    let trailers = IncomingBody::finish(body);
+    trailers.subscribe().block();
+    match trailers.get() {
+        Some(Ok(Ok(Some(fields)))) => {
+            let lines = fields.entries().into_iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(&value)));
+            lines.collect::<Vec<_>>().join("; ")
+        }
+        other => format!("none: {other:?}"),
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn trailers(_authority: &str, _path: &str) -> String {
+    unreachable!("the probe runs as a component")
 }
 
 #[cfg(not(target_family = "wasm"))]
