@@ -192,6 +192,20 @@ fn rates_are_kept() {
 }
 
 #[test]
+fn a_request_that_carries_two_secrets_draws_on_the_rates_of_both() {
+    let manifest = "[secrets.KEY]\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\n\
+                    [secrets.OTHER]\n[[secrets.OTHER.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"header:x-other\"]\nrate = \"1/h\"";
+
+    let ran = Room::with(manifest).value("OTHER", "other-value-0123456789").run(&[
+        "repeat 3 GET https://api.test/v1/x h:authorization=Bearer+{KEY} h:x-other={OTHER}",
+        "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}",
+    ]);
+
+    assert_eq!(ran.seen.len(), 2, "one with both, one with the unlimited one alone");
+    assert_eq!(ran.denied(), ["rate"]);
+}
+
+#[test]
 fn a_flood_of_denials_is_coalesced_and_ends_the_run() {
     let ran = Room::new().try_run(&["repeat 5000 GET https://evil.test/x"]).unwrap();
 

@@ -74,7 +74,7 @@ impl Policy {
         let open = self.open(asked, &url, placeholders)?;
         let misplaced = open.iter().map(|d| d.misplaced).max_by_key(|m| strictness(*m)).unwrap_or_default();
 
-        let substitutions = substitutions(&open, asked, &url, placeholders);
+        let (substitutions, used) = substitutions(&open, asked, &url, placeholders);
         let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.target.is_header(name));
         foreign_credential(&open, asked, &url, &substitutions, placeholders, misplaced)?;
         for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
@@ -88,17 +88,13 @@ impl Policy {
             return Err(self.misplaced(asked, "URL", misplaced, Some(secret)));
         }
 
-        let used = open.iter().find(|d| match &d.secret {
-            Some((secret, _)) => substitutions.iter().any(|s| s.secret == *secret),
-            None => false,
-        });
-        let used = used.or(open.first()).copied().unwrap_or(&self.destinations[0]);
-        if used.budget.as_ref().is_some_and(|budget| !budget.take(now)) {
-            let remedy = format!("raise `rate` in {}", used.label);
+        if let Some(spent) = used.iter().find(|d| d.budget.as_ref().is_some_and(|budget| !budget.take(now))) {
+            let remedy = format!("raise `rate` in {}", spent.label);
             return Err(deny(Rule::Rate, asked, "more requests than the granted rate".to_owned(), remedy));
         }
+        let rule = used.iter().map(|d| d.label.as_str()).collect::<Vec<_>>().join("; ");
         let guarded = self.guards(&url.host);
-        Ok(Permit::new(url, asked.method.clone(), substitutions, guarded, misplaced, used.label.clone()))
+        Ok(Permit::new(url, asked.method.clone(), substitutions, guarded, misplaced, rule))
     }
 
     /// The destinations that cover the request; or, where there is none, the most telling reason.
@@ -233,21 +229,33 @@ fn strictness(misplaced: Misplaced) -> u8 {
     }
 }
 
-/// The places of the open grants that hold exactly the placeholder of their secret.
-fn substitutions(open: &[&Destination], asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Vec<Substitution> {
-    let mut found: Vec<Substitution> = Vec::new();
-    for (secret, place) in granted_places(open) {
+/// The places of the open grants that hold exactly the placeholder of their secret, and the entries that the request draws on:
+/// the grant of each, or the first entry that covers the request.
+fn substitutions<'d>(
+    open: &[&'d Destination],
+    asked: &Asked<'_>,
+    url: &CanonicalUrl,
+    placeholders: &Placeholders,
+) -> (Vec<Substitution>, Vec<&'d Destination>) {
+    let (mut found, mut used): (Vec<Substitution>, Vec<&Destination>) = (Vec::new(), Vec::new());
+    for (destination, secret, place) in granted_places(open) {
         if let Some(target) = Target::find(place, secret, asked.headers, url, placeholders)
             && !found.iter().any(|s| s.target.same_place(&target))
         {
             found.push(Substitution::new(secret, target, place.to_string()));
+            used.push(destination);
         }
     }
-    found
+    if used.is_empty() {
+        used.extend(open.first());
+    }
+    (found, used)
 }
 
-fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = (usize, &'d Place)> {
-    open.iter().filter_map(|d| d.secret.as_ref()).flat_map(|(secret, places)| places.iter().map(move |place| (*secret, place)))
+fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = (&'d Destination, usize, &'d Place)> {
+    open.iter()
+        .filter_map(|d| d.secret.as_ref().map(|(secret, places)| (*d, *secret, places)))
+        .flat_map(|(d, secret, places)| places.iter().map(move |place| (d, secret, place)))
 }
 
 /// Denies a granted place that holds anything but our placeholder, and headers that look like a credential of the guest's own.
@@ -270,7 +278,7 @@ fn foreign_credential(
         if substitutions.iter().any(|s| s.target.is_header(name)) || misplaced_denies(value.as_bytes()) {
             continue;
         }
-        let granted = granted_places(open).any(|(_, place)| match place {
+        let granted = granted_places(open).any(|(_, _, place)| match place {
             Place::Header(place, _) => place == name,
             Place::Basic => name == http::header::AUTHORIZATION,
             Place::Query(_) => false,
@@ -279,7 +287,7 @@ fn foreign_credential(
             return Err(foreign(format!("the header `{name}` holds a credential that is not the granted one")));
         }
     }
-    for (_, place) in granted_places(open) {
+    for (_, _, place) in granted_places(open) {
         let Place::Query(granted) = place else { continue };
         let named = |name: &str| url::percent_decoded(name) == granted.as_bytes();
         let held: Vec<&str> = url.parameters().filter(|(name, _)| named(name)).map(|(_, value)| value).collect();
