@@ -121,10 +121,8 @@ impl Response {
     ///
     /// # Errors
     /// [`Error::Failed`] where it broke off.
-    pub fn bytes(mut self) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::new();
-        self.0.read_to_end(&mut bytes).map_err(|error| Error::Failed(error.to_string()))?;
-        Ok(bytes)
+    pub fn bytes(self) -> Result<Vec<u8>, Error> {
+        self.0.into_bytes()
     }
 
     /// The whole body, as text.

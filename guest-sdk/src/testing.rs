@@ -155,6 +155,12 @@ impl Answer {
     }
 }
 
+impl Answer {
+    pub(crate) fn into_bytes(self) -> Result<Vec<u8>, Error> {
+        Ok(self.body.into_inner())
+    }
+}
+
 impl std::io::Read for Answer {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         self.body.read(buffer)

@@ -19,6 +19,8 @@ use bindings::strongroom::agent::{log, secrets};
 
 /// Most bytes of one write to a body (`blocking-write-and-flush`).
 const WRITE: usize = 4096;
+/// Most bytes of one read.
+const READ: u64 = 64 * 1024;
 
 pub(crate) type Handle = secrets::Secret;
 
@@ -79,6 +81,7 @@ fn head(request: &Request) -> Result<(OutgoingRequest, Option<RequestOptions>), 
     }
     let head = OutgoingRequest::new(headers);
     let method = match request.method.as_str() {
+        // What a request is where nothing is set.
         "GET" => Method::Get,
         "HEAD" => Method::Head,
         "POST" => Method::Post,
@@ -93,7 +96,9 @@ fn head(request: &Request) -> Result<(OutgoingRequest, Option<RequestOptions>), 
         "http" => Scheme::Http,
         other => Scheme::Other(other.to_owned()),
     };
-    head.set_method(&method).map_err(|()| wrong("not a method"))?;
+    if !matches!(method, Method::Get) {
+        head.set_method(&method).map_err(|()| wrong("not a method"))?;
+    }
     head.set_scheme(Some(&scheme)).map_err(|()| wrong("not a scheme"))?;
     head.set_authority(Some(authority)).map_err(|()| wrong("not a host"))?;
     let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
@@ -144,23 +149,42 @@ impl Answer {
     }
 }
 
+impl Answer {
+    /// The whole body, in as few calls of the host as it takes.
+    pub(crate) fn into_bytes(self) -> Result<Vec<u8>, Error> {
+        let mut all = Vec::new();
+        while let Some(piece) = next(&self.stream, READ)? {
+            if all.is_empty() {
+                all = piece;
+            } else {
+                all.extend_from_slice(&piece);
+            }
+        }
+        Ok(all)
+    }
+}
+
 impl Read for Answer {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        loop {
-            match self.stream.blocking_read(buffer.len() as u64) {
-                Ok(bytes) if bytes.is_empty() => {}
-                Ok(bytes) => {
-                    buffer[..bytes.len()].copy_from_slice(&bytes);
-                    return Ok(bytes.len());
-                }
-                Err(StreamError::Closed) => return Ok(0),
-                Err(StreamError::LastOperationFailed(error)) => {
-                    let code = wasip2::http::types::http_error_code(&error);
-                    return Err(std::io::Error::other(code.map_or_else(|| error.to_debug_string(), |code| failed(&code).to_string())));
-                }
+        let piece = next(&self.stream, buffer.len() as u64).map_err(std::io::Error::other)?.unwrap_or_default();
+        buffer[..piece.len()].copy_from_slice(&piece);
+        Ok(piece.len())
+    }
+}
+
+/// The next bytes of a body, at most `most`; nothing at its end.
+fn next(stream: &InputStream, most: u64) -> Result<Option<Vec<u8>>, Error> {
+    loop {
+        match stream.blocking_read(most) {
+            Ok(piece) if piece.is_empty() => {}
+            Ok(piece) => return Ok(Some(piece)),
+            Err(StreamError::Closed) => return Ok(None),
+            Err(StreamError::LastOperationFailed(error)) => {
+                let code = wasip2::http::types::http_error_code(&error);
+                return Err(code.map_or_else(|| Error::Failed(error.to_debug_string()), |code| failed(&code)));
             }
         }
     }

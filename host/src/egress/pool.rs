@@ -40,7 +40,6 @@ impl Pools {
             .timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST)
-            .http1_max_headers(128)
             .http2_max_header_list_size(64 * 1024)
             .build(Connector(Arc::clone(&self.network)));
         if clients.len() == MAX_POOLS {

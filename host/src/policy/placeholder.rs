@@ -7,12 +7,15 @@ use crate::manifest::Shape;
 #[derive(Debug, Default)]
 pub(crate) struct Placeholders {
     entries: Vec<(usize, String)>,
+    /// The same in lower case.
+    folded: Vec<Vec<u8>>,
     longest: usize,
 }
 
 impl Placeholders {
     pub(crate) fn insert(&mut self, secret: usize, placeholder: String) {
         self.longest = self.longest.max(placeholder.len());
+        self.folded.push(placeholder.to_ascii_lowercase().into_bytes());
         self.entries.push((secret, placeholder));
     }
 
@@ -28,9 +31,13 @@ impl Placeholders {
 
     /// As [`Placeholders::within`], and in whatever letter case or percent-encoding.
     pub(crate) fn disguised(&self, text: &str) -> Option<usize> {
-        let folded = percent_decoded(text).to_ascii_lowercase();
-        let finds = |placeholder: &str| memchr::memmem::find(&folded, placeholder.to_ascii_lowercase().as_bytes()).is_some();
-        self.entries.iter().find(|(_, placeholder)| finds(placeholder)).map(|(secret, _)| *secret)
+        if self.folded.iter().all(|placeholder| text.len() < placeholder.len()) {
+            return None;
+        }
+        let mut plain = percent_decoded(text);
+        plain.make_ascii_lowercase();
+        let found = self.folded.iter().position(|placeholder| memchr::memmem::find(&plain, placeholder).is_some());
+        found.map(|at| self.entries[at].0)
     }
 
     /// How many bytes of a stream have to be kept so that no placeholder is missed at a border.

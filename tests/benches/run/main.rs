@@ -4,10 +4,10 @@
 
 mod bare;
 mod figures;
+mod heap;
 mod server;
 
 use figures::{Figure, Figures, median, paired};
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -16,9 +16,8 @@ use std::time::{Duration, Instant};
 use strongroom::{Agent, End, FileAudit, Host, HostBuilder, HostConfig, Manifest, Resolve, RunOptions, StaticBackend};
 use tokio::runtime::Runtime;
 
-/// Counts what is on the heap: the part of an agent's memory that is not in wasmtime's pool.
 #[global_allocator]
-static HEAP: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
+static HEAP: heap::Counting = heap::Counting;
 
 /// Runs for a median of a single run's cost.
 const RUNS: usize = 2_000;
@@ -191,8 +190,9 @@ fn idle_agents(figures: &mut Figures) {
     let runtime = runtime();
     let host = host(IDLE as u32 + 8, None).without_audit().build().expect("a host");
     let agent = agent(&host, "api.test");
+    heap::count();
     runtime.block_on(run(agent.clone(), Vec::new()));
-    let (before, heap_before) = (resident(std::process::id()), heap());
+    let (before, heap_before) = (resident(std::process::id()), heap::live());
     let up = Arc::new(AtomicUsize::new(0));
     for _ in 0..IDLE {
         let (agent, up) = (agent.clone(), Up(Arc::clone(&up)));
@@ -202,7 +202,7 @@ fn idle_agents(figures: &mut Figures) {
         std::thread::sleep(Duration::from_millis(10));
     }
     let each = |bytes: u64| bytes as f64 / IDLE as f64 / 1024.0;
-    let (resident, heap) = (each(resident(std::process::id()) - before), each(heap() - heap_before));
+    let (resident, heap) = (each(resident(std::process::id()) - before), each(heap::live() - heap_before));
     runtime.shutdown_background();
     let (bare_resident, bare_heap) = idle_bare();
     let name = "an idle agent of 1,000, beyond the pool (heap)";
@@ -216,21 +216,15 @@ fn idle_bare() -> (f64, f64) {
     let runtime = runtime();
     let bare = Arc::new(bare::Bare::new(IDLE as u32 + 8));
     runtime.block_on(bare.clone().run(Vec::new()));
-    let (before, heap_before) = (resident(std::process::id()), heap());
+    let (before, heap_before) = (resident(std::process::id()), heap::live());
     for _ in 0..IDLE {
         runtime.spawn(bare.clone().run(vec!["idle".to_owned()]));
     }
     std::thread::sleep(Duration::from_secs(1));
     let each = |bytes: u64| bytes as f64 / IDLE as f64 / 1024.0;
-    let (resident, heap) = (each(resident(std::process::id()) - before), each(heap() - heap_before));
+    let (resident, heap) = (each(resident(std::process::id()) - before), each(heap::live() - heap_before));
     runtime.shutdown_background();
     (resident, heap)
-}
-
-/// Bytes on the heap now.
-fn heap() -> u64 {
-    let stats = HEAP.stats();
-    (stats.bytes_allocated - stats.bytes_deallocated) as u64
 }
 
 const BINARY: &str = env!("CARGO_BIN_EXE_strongroom-under-test");
