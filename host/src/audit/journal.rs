@@ -2,6 +2,7 @@
 
 use super::{AuditSink, Event, Record};
 use crate::policy::{Denial, Rule};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -45,7 +46,7 @@ impl Journal {
     fn hand_over(&self, event: Option<Event<'_>>) -> io::Result<()> {
         let Some(sink) = &self.sink else { return Ok(()) };
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        let stamped = |(time, event)| Record { time: format!("{time:.3}"), run: &self.run, agent: &self.agent, event };
+        let stamped = |(time, event)| Record { time: stamp(time), run: &self.run, agent: &self.agent, event };
         let now = event.map(|event| (jiff::Timestamp::now(), event));
         let records: Vec<Record<'_>> = waiting.into_iter().chain(now).map(stamped).collect();
         if records.is_empty() {
@@ -111,9 +112,37 @@ impl Journal {
     }
 }
 
+/// RFC 3339, UTC, to the millisecond. The part down to the second is formatted once a second.
+fn stamp(time: jiff::Timestamp) -> String {
+    thread_local! {
+        static SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    }
+    SECOND.with_borrow_mut(|(second, text)| {
+        if *second != time.as_second() {
+            *second = time.as_second();
+            *text = time.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+        }
+        format!("{text}.{:03}Z", time.subsec_millisecond())
+    })
+}
+
 impl Drop for Journal {
     /// Requests that were given up with the run end a little after it; their records are the last.
     fn drop(&mut self) {
         let _ = self.hand_over(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_are_rfc_3339_with_milliseconds() {
+        for (nanos, text) in
+            [(0, "1970-01-01T00:00:00.000Z"), (7_000_000, "1970-01-01T00:00:00.007Z"), (1_999_999_999, "1970-01-01T00:00:01.999Z")]
+        {
+            assert_eq!(stamp(jiff::Timestamp::from_nanosecond(nanos).expect("in range")), text);
+        }
     }
 }

@@ -102,7 +102,7 @@ fn content_coding(headers: &HeaderMap) -> Result<Option<Coding>, Error> {
 fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber, exchange: &mut Exchange) -> HeaderMap {
     let mut clean = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
-        if scrubber.scrub(name.as_str().as_bytes()).is_some() {
+        if scrubber.finds(name.as_str().as_bytes()) {
             exchange.redacted(1);
             continue;
         }

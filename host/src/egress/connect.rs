@@ -190,18 +190,4 @@ impl hyper::rt::Write for Stream {
             Self::Tls(stream) => hyper::rt::Write::poll_shutdown(Pin::new(stream), cx),
         }
     }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => hyper::rt::Write::is_write_vectored(stream),
-            Self::Tls(stream) => hyper::rt::Write::is_write_vectored(&**stream),
-        }
-    }
-
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => hyper::rt::Write::poll_write_vectored(Pin::new(stream), cx, bufs),
-            Self::Tls(stream) => hyper::rt::Write::poll_write_vectored(Pin::new(stream), cx, bufs),
-        }
-    }
 }

@@ -107,7 +107,7 @@ pub(crate) async fn send(
 impl Outbound {
     /// Records a denial, ends the run where it says so, and gives the guest's error for it.
     pub(crate) fn deny(&self, denial: Denial) -> Error {
-        let scrub = |text: String| self.scrubber.scrub_text(&text);
+        let scrub = |text: String| self.scrubber.scrub_text(&text).into_owned();
         let Denial { rule, asked, reason, remedy, stop } = denial;
         let denial = Denial { rule, asked: scrub(asked), reason: scrub(reason), remedy: scrub(remedy), stop };
         let error = Error::InternalError(Some(denial.for_guest()));
@@ -126,7 +126,8 @@ impl Outbound {
             let key = self.keyring.get(substitution.secret)?;
             Some(Used { name: &key.name, fingerprint: key.version.fingerprint.as_str(), place: Some(&substitution.place) })
         });
-        let (secrets, url) = (used.collect::<Vec<_>>(), self.scrubber.scrub_text(&permit.url().to_string()));
+        let (secrets, url) = (used.collect::<Vec<_>>(), permit.url().to_string());
+        let url = self.scrubber.scrub_text(&url);
         self.journal.record(Event::Egress { request, method: permit.method().as_str(), url: &url, rule: permit.rule(), secrets: &secrets })
     }
 

@@ -16,6 +16,7 @@ pub use stream::Stream;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use patterns::Pattern;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use views::View;
@@ -118,11 +119,17 @@ impl Scrubber {
 
     /// A whole text, scrubbed, as text.
     #[must_use]
-    pub fn scrub_text(&self, text: &str) -> String {
+    pub fn scrub_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.scrub(text.as_bytes()) {
-            None => text.to_owned(),
-            Some(scrubbed) => String::from_utf8_lossy(&scrubbed).into_owned(),
+            None => Cow::Borrowed(text),
+            Some(scrubbed) => Cow::Owned(String::from_utf8_lossy(&scrubbed).into_owned()),
         }
+    }
+
+    /// Whether a value stands in a text, whole.
+    #[must_use]
+    pub fn finds(&self, text: &[u8]) -> bool {
+        text.len() >= self.search.shortest && !self.findings(text).is_empty()
     }
 
     /// Every place where a value stands, in all views; overlapping and unsorted.
