@@ -68,6 +68,8 @@ pub(crate) struct Meter {
     pub(crate) received: AtomicU64,
     pub(crate) redacted: AtomicU64,
     pub(crate) requests: AtomicU64,
+    heads: AtomicU64,
+    coded: AtomicU64,
     stop: OnceLock<Stop>,
     stopped: Notify,
 }
@@ -100,6 +102,8 @@ impl Meter {
             received: AtomicU64::new(0),
             redacted: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            heads: AtomicU64::new(0),
+            coded: AtomicU64::new(0),
             stop: OnceLock::new(),
             stopped: Notify::new(),
         }
@@ -135,6 +139,16 @@ impl Meter {
     /// Counts bytes of a request's body; past the limit the run stops. Returns whether the run may go on.
     pub(crate) fn send(&self, bytes: usize) -> bool {
         self.count(&self.sent, bytes, self.limits.sent, Limit::Sent)
+    }
+
+    /// Counts bytes of URLs and headers, which a guest could upload in as well, against the same limit.
+    pub(crate) fn send_head(&self, bytes: usize) -> bool {
+        self.count(&self.heads, bytes, self.limits.sent, Limit::Sent)
+    }
+
+    /// Counts bytes of an answer's body before they are decoded, against the same limit: a coding may decode to nothing.
+    pub(crate) fn receive_coded(&self, bytes: usize) -> bool {
+        self.count(&self.coded, bytes, self.limits.received, Limit::Received)
     }
 
     /// Counts bytes of an answer's body; past the limit the run stops. Returns whether the run may go on.

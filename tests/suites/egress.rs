@@ -50,7 +50,7 @@ fn each_kind_of_place_takes_the_value_whole() {
             "authorization",
             format!("token {VALUE}"),
         ),
-        ("basic", basic, "authorization", format!("Basic {}", base64("user:", VALUE))),
+        ("basic=user:{}", basic, "authorization", format!("Basic {}", base64("user:", VALUE))),
     ];
     for (place, request, header, expected) in cases {
         let ran =
@@ -71,7 +71,17 @@ fn base64(before: &str, value: &str) -> String {
 
 #[test]
 fn a_query_place_takes_nothing_but_the_placeholder_once() {
-    for query in ["api_key=theirs", "api_key={KEY}&api_key=theirs", "api_key={KEY}x", "api%5Fkey=theirs", "api%5fkey={KEY}"] {
+    for query in [
+        "api_key=theirs",
+        "api_key={KEY}&api_key=theirs",
+        "api_key={KEY}x",
+        "api%5Fkey=theirs",
+        "api%5fkey={KEY}",
+        "API_KEY=theirs",
+        "api.key=theirs",
+        "api_key[]=theirs",
+        "api_key={KEY}&Api-Key=theirs",
+    ] {
         let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"query:api_key\"]")
             .run(&[&format!("send GET https://api.test/v1/x?{query}")]);
         assert!(ran.seen.is_empty(), "{query}: {:?}", ran.seen);
@@ -314,4 +324,45 @@ fn connections_are_kept_for_one_credential_and_one_authority_alone() {
 
     let connections: Vec<u64> = ran.seen.iter().map(|seen| seen.connection).collect();
     assert_eq!(connections, [0, 0, 1, 2, 3]);
+}
+
+#[test]
+fn the_other_half_of_basic_authentication_is_the_operators_to_say() {
+    let room = |place: &str| Room::granted(&format!("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"{place}\"]"));
+    let ask = |pair: &str| format!("send GET https://api.test/v1/x h:authorization=Basic+{pair}");
+
+    // `user:` before the placeholder: fine where the manifest says so, a credential of the guest's own where it does not.
+    assert_eq!(room("basic=user:{}").run(&[&ask("{KEY|basic}")]).seen.len(), 1);
+    for place in ["basic", "basic=another:{}", "basic={}:user"] {
+        let ran = room(place).run(&[&ask("{KEY|basic}")]);
+        assert_eq!(ran.denied(), ["foreign-credential"], "{place}");
+    }
+    assert_eq!(room("basic").run(&[&ask("{KEY|alone}")]).seen.len(), 1);
+}
+
+#[test]
+fn an_encoded_echo_of_basic_authentication_does_not_get_through() {
+    let operations: Vec<String> = strongroom_tests::echo::FORMS
+        .iter()
+        .filter(|form| **form != "upper")
+        .map(|form| format!("send GET https://api.test/v1/echo/{form} h:authorization=Basic+{{KEY|basic}}"))
+        .collect();
+    let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
+
+    let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"basic=user:{}\"]").run(&operations);
+
+    for (operation, line) in operations.iter().zip(ran.stdout.lines()) {
+        assert!(line.contains("[redacted:KEY]"), "{operation}: {line}");
+    }
+}
+
+#[test]
+fn urls_and_headers_count_towards_what_may_be_sent() {
+    let request = format!("repeat 100 GET https://api.test/v1/{}", "a".repeat(4_000));
+
+    let ran = Room::new().and("[limits]\nsent = \"100KiB\"").try_run(&[&request]).unwrap();
+
+    assert_eq!(ran.outcome.end, End::Limit(Limit::Sent));
+    assert!(ran.seen.len() < 30, "{}", ran.seen.len());
+    assert!(ran.records("egress").iter().all(|record| record["url"].as_str().unwrap().len() <= 512), "recorded paths are cut");
 }

@@ -39,6 +39,14 @@ fn output_of_every_kind() {
 }
 
 #[test]
+fn fields_without_text_count_too() {
+    // The probe logs one field with each record; this many records of nothing pass the limit by their fields alone.
+    let operations: Vec<&str> = std::iter::repeat_n("log ", 3_000).collect();
+
+    ends_with(Room::with("[limits]\noutput = \"64KiB\""), &operations, Limit::Output);
+}
+
+#[test]
 fn a_single_endless_line_is_bounded_too() {
     let line = format!("print {}", "x".repeat(100_000));
 

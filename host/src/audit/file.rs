@@ -5,11 +5,16 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Appends each record as one line, whole lines in one write, to a file that only its owner can read (mode 0600). Many hosts may append to
 /// the same file. A record survives `kill -9` of the process; it is not synced to the disk.
 #[derive(Debug)]
-pub struct FileAudit(File);
+pub struct FileAudit {
+    file: File,
+    /// The last line has no end: a write was cut short.
+    torn: AtomicBool,
+}
 
 impl FileAudit {
     /// Opens or creates the file.
@@ -20,18 +25,23 @@ impl FileAudit {
         if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
             std::fs::create_dir_all(dir)?;
         }
-        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(Self)
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        Ok(Self { file, torn: AtomicBool::new(false) })
     }
 }
 
 impl AuditSink for FileAudit {
     fn record(&self, records: &[Record<'_>]) -> io::Result<()> {
         let mut lines = Vec::with_capacity(512);
+        if self.torn.load(Ordering::Relaxed) {
+            lines.push(b'\n');
+        }
         for record in records {
             serde_json::to_writer(&mut lines, record)?;
             lines.push(b'\n');
         }
-        let written = (&self.0).write(&lines)?;
+        let written = (&self.file).write(&lines)?;
+        self.torn.store(written < lines.len(), Ordering::Relaxed);
         if written == lines.len() {
             Ok(())
         } else {

@@ -21,13 +21,14 @@ impl AddressGuard {
     }
 }
 
-/// The IPv4 address inside a v4-mapped, v4-compatible, 6to4 (RFC 3056) or NAT64 (RFC 6052, RFC 8215) address.
+/// The IPv4 address inside a v4-mapped, v4-compatible, 6to4 (RFC 3056) or NAT64 (RFC 6052)
+/// address. NAT64 for local use (RFC 8215) hides it at a place that depends on the network, and is never global.
 fn unwrapped(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let o = v6.octets();
     let v4 = |at: usize| IpAddr::V4(Ipv4Addr::new(o[at], o[at + 1], o[at + 2], o[at + 3]));
     match v6.segments() {
-        [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0x64, 0xff9b, 1, ..] => v4(12),
+        [0, 0, 0, 0, 0, 0xffff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => v4(12),
         [0, 0, 0, 0, 0, 0, high, _] if high != 0 => v4(12),
         [0x2002, ..] => v4(2),
         _ => address,
@@ -97,6 +98,7 @@ mod tests {
             "2002:a00:1::1",
             "64:ff9b::10.0.0.1",
             "64:ff9b:1::a00:1",
+            "64:ff9b:1:a9fe:a9:fe00:808:808",
             "fe80::1",
             "fc00::1",
             "fd00:ec2::254",

@@ -158,6 +158,18 @@ impl AnswerBody {
         (!out.is_empty()).then(|| out.into())
     }
 
+    /// Hands a piece of a coded body to its decoder.
+    fn feed(&mut self, piece: Bytes) -> Result<(), Error> {
+        if !self.exchange.as_ref().is_some_and(|exchange| exchange.received_coded(piece.len())) {
+            self.fail("limits.received was reached");
+            return Err(Error::HttpResponseBodySize(None));
+        }
+        if let Some(decoder) = &mut self.decoder {
+            decoder.feed(piece);
+        }
+        Ok(())
+    }
+
     fn next_decoded(&mut self) -> Result<Option<Bytes>, Error> {
         let Some(decoder) = &mut self.decoder else { return Ok(None) };
         let mut out = Vec::new();
@@ -230,12 +242,10 @@ impl Body for AnswerBody {
                     Some(Err(error)) => Err(error),
                     None => self.end_of_server(),
                     Some(Ok(frame)) => match frame.into_data() {
-                        Ok(data) => match &mut self.decoder {
-                            Some(decoder) => {
-                                decoder.feed(data);
-                                continue;
-                            }
-                            None => self.hand_on(data),
+                        Ok(data) if self.decoder.is_none() => self.hand_on(data),
+                        Ok(data) => match self.feed(data) {
+                            Ok(()) => continue,
+                            Err(error) => Err(error),
                         },
                         Err(frame) => {
                             self.trailers = frame.into_trailers().ok();

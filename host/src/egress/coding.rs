@@ -24,6 +24,7 @@ pub(super) struct Decoder {
     /// A member or frame has ended; another may follow.
     between: bool,
     begun: bool,
+    buffer: Vec<u8>,
 }
 
 impl Coding {
@@ -42,7 +43,7 @@ impl Coding {
 
 impl Decoder {
     pub(super) fn new(coding: Coding) -> Self {
-        Self { coding, decoder: None, input: Bytes::new(), between: false, begun: false }
+        Self { coding, decoder: None, input: Bytes::new(), between: false, begun: false, buffer: vec![0; STEP] }
     }
 
     /// Takes the next piece in. Call only when [`Decoder::step`] has nothing more to give.
@@ -64,15 +65,15 @@ impl Decoder {
             self.between = false;
         }
         let mut input = self.input.clone();
+        let mut buffer = std::mem::take(&mut self.buffer);
         let (decoded, consumed, ended) = {
-            let mut buffer = vec![0; STEP];
             let mut source = PartialBuffer::new(input.as_ref());
             let mut sink = WriteBuffer::new_initialized(&mut buffer);
             let ended = self.decoder()?.decode(&mut source, &mut sink)?;
-            let (decoded, consumed) = (sink.written_len(), source.written_len());
-            out.extend_from_slice(&buffer[..decoded]);
-            (decoded, consumed, ended)
+            (sink.written_len(), source.written_len(), ended)
         };
+        out.extend_from_slice(&buffer[..decoded]);
+        self.buffer = buffer;
         input.advance(consumed);
         self.input = input;
         self.between = ended;

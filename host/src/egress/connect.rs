@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 
 /// Longest time to resolve, connect and shake hands, each.
@@ -49,6 +50,8 @@ pub(crate) enum ConnectError {
     Address(IpAddr),
     #[error("the connection was refused")]
     Refused,
+    #[error("the agent has {CONNECTIONS} connections open")]
+    TooMany,
     #[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
     Timeout,
     #[error("the server's certificate is not valid for this host")]
@@ -64,12 +67,25 @@ pub(crate) struct Network {
     pub(crate) tls: Arc<rustls::ClientConfig>,
 }
 
-/// Connects for one pool.
-#[derive(Clone)]
-pub(crate) struct Connector(pub(crate) Arc<Network>);
+/// Look-ups of one agent under way, and its connections, idle ones included: what the whole host has few of.
+const LOOKUPS: usize = 8;
+const CONNECTIONS: usize = 128;
 
-/// An open connection.
-pub(crate) enum Stream {
+/// Connects for one agent.
+#[derive(Clone)]
+pub(crate) struct Connector {
+    network: Arc<Network>,
+    lookups: Arc<Semaphore>,
+    connections: Arc<Semaphore>,
+}
+
+/// An open connection, and its place among those of its agent.
+pub(crate) struct Stream {
+    transport: Transport,
+    _place: OwnedSemaphorePermit,
+}
+
+enum Transport {
     Plain(TokioIo<TcpStream>),
     Tls(Box<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>>),
 }
@@ -84,25 +100,31 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let network = Arc::clone(&self.0);
-        Box::pin(async move { network.connect(&uri).await })
+        let connector = self.clone();
+        Box::pin(async move { connector.connect(&uri).await })
     }
 }
 
-impl Network {
+impl Connector {
+    pub(crate) fn new(network: Arc<Network>) -> Self {
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { network, lookups: places(LOOKUPS), connections: places(CONNECTIONS) }
+    }
+
     async fn connect(&self, uri: &Uri) -> Result<Stream, ConnectError> {
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        let place = Arc::clone(&self.connections).try_acquire_owned().map_err(|_| ConnectError::TooMany)?;
         let addresses = self.addresses(host, port).await?;
         let tcp = connect_any(&addresses).await?;
         if !tls {
-            return Ok(Stream::Plain(TokioIo::new(tcp)));
+            return Ok(Stream { transport: Transport::Plain(TokioIo::new(tcp)), _place: place });
         }
         let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::Certificate)?;
-        let handshake = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp);
+        let handshake = TlsConnector::from(Arc::clone(&self.network.tls)).connect(name, tcp);
         match within(handshake).await? {
-            Ok(stream) => Ok(Stream::Tls(Box::new(TokioIo::new(stream)))),
+            Ok(stream) => Ok(Stream { transport: Transport::Tls(Box::new(TokioIo::new(stream))), _place: place }),
             Err(error) => Err(tls_error(&error)),
         }
     }
@@ -111,14 +133,29 @@ impl Network {
     async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
         let found = match host.parse::<IpAddr>() {
             Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => within(self.resolver.resolve(host, port)).await?.map_err(|_| ConnectError::Resolve)?,
+            Err(_) => within(self.look_up(host.to_owned(), port)).await??,
         };
         // One forbidden address among several refuses the name: an attacker's zone would mix them.
-        match found.iter().find(|address| !self.guard.admits(address.ip())) {
+        match found.iter().find(|address| !self.network.guard.admits(address.ip())) {
             Some(forbidden) => Err(ConnectError::Address(forbidden.ip())),
             None if found.is_empty() => Err(ConnectError::Resolve),
             None => Ok(found),
         }
+    }
+}
+
+impl Connector {
+    /// Looks a name up in a task of its own, which keeps its place until the resolver has answered: the system's own can't be
+    /// cancelled, and a guest that gives up and asks again must not pile look-ups up.
+    async fn look_up(&self, host: String, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
+        let place = Arc::clone(&self.lookups).acquire_owned().await.map_err(|_| ConnectError::Resolve)?;
+        let resolver = Arc::clone(&self.network.resolver);
+        let found = tokio::spawn(async move {
+            let found = resolver.resolve(&host, port).await;
+            drop(place);
+            found
+        });
+        found.await.map_err(|_| ConnectError::Resolve)?.map_err(|_| ConnectError::Resolve)
     }
 }
 
@@ -150,9 +187,9 @@ fn tls_error(error: &io::Error) -> ConnectError {
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        match self {
-            Self::Plain(_) => Connected::new(),
-            Self::Tls(stream) => match stream.inner().get_ref().1.alpn_protocol() {
+        match &self.transport {
+            Transport::Plain(_) => Connected::new(),
+            Transport::Tls(stream) => match stream.inner().get_ref().1.alpn_protocol() {
                 Some(b"h2") => Connected::new().negotiated_h2(),
                 _ => Connected::new(),
             },
@@ -162,32 +199,32 @@ impl Connection for Stream {
 
 impl hyper::rt::Read for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: hyper::rt::ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
 }
 
 impl hyper::rt::Write for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => hyper::rt::Write::poll_write(Pin::new(stream), cx, buf),
-            Self::Tls(stream) => hyper::rt::Write::poll_write(Pin::new(stream), cx, buf),
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => hyper::rt::Write::poll_write(Pin::new(stream), cx, buf),
+            Transport::Tls(stream) => hyper::rt::Write::poll_write(Pin::new(stream), cx, buf),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => hyper::rt::Write::poll_flush(Pin::new(stream), cx),
-            Self::Tls(stream) => hyper::rt::Write::poll_flush(Pin::new(stream), cx),
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => hyper::rt::Write::poll_flush(Pin::new(stream), cx),
+            Transport::Tls(stream) => hyper::rt::Write::poll_flush(Pin::new(stream), cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => hyper::rt::Write::poll_shutdown(Pin::new(stream), cx),
-            Self::Tls(stream) => hyper::rt::Write::poll_shutdown(Pin::new(stream), cx),
+        match &mut self.get_mut().transport {
+            Transport::Plain(stream) => hyper::rt::Write::poll_shutdown(Pin::new(stream), cx),
+            Transport::Tls(stream) => hyper::rt::Write::poll_shutdown(Pin::new(stream), cx),
         }
     }
 }

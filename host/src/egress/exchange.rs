@@ -63,6 +63,11 @@ impl Exchange {
         self.meter.receive(bytes)
     }
 
+    /// Counts a piece of a coded answer; false where the run has received all it may.
+    pub(crate) fn received_coded(&self, bytes: usize) -> bool {
+        self.meter.receive_coded(bytes)
+    }
+
     pub(crate) fn redacted(&mut self, count: u64) {
         self.redacted += count;
         self.meter.redacted.fetch_add(count, Ordering::Relaxed);

@@ -33,6 +33,9 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 /// How long an answer, or the next piece of one, may take where the guest sets nothing. `limits.wall` bounds both.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Most characters of a URL in the audit log: a guest chooses its paths, and must not fill the disk with them.
+const MAX_RECORDED: usize = 512;
+
 /// What the requests of one run share.
 pub(crate) struct Outbound {
     pub(crate) policy: Arc<Policy>,
@@ -68,6 +71,11 @@ pub(crate) async fn send(
             return Err(outbound.deny(denial));
         }
     };
+    let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if !outbound.meter.send_head(head + parts.uri.path_and_query().map_or(0, |target| target.as_str().len())) {
+        drain(body);
+        return Err(Error::HttpRequestHeaderSectionSize(None));
+    }
     let mut headers = parts.headers;
     headers::take_over(&mut headers, permit.guarded());
 
@@ -128,6 +136,7 @@ impl Outbound {
         });
         let (secrets, url) = (used.collect::<Vec<_>>(), permit.url().to_string());
         let url = self.scrubber.scrub_text(&url);
+        let url: String = url.chars().take(MAX_RECORDED).collect();
         self.journal.record(Event::Egress { request, method: permit.method().as_str(), url: &url, rule: permit.rule(), secrets: &secrets })
     }
 
@@ -157,7 +166,10 @@ impl Outbound {
                 return Err(outbound.deny(denial));
             }
             let name = outbound.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
-            let _ = outbound.journal.record(Event::InertPlaceholder { request: number, secret: name });
+            if outbound.journal.record(Event::InertPlaceholder { request: number, secret: name }).is_err() {
+                outbound.meter.stop(Stop::AuditFailed);
+                return Err(Error::InternalError(None));
+            }
             Ok(())
         };
         Watch { meter: Arc::clone(&self.meter), exchange: exchange.counters(), inspect: Box::new(inspect) }
@@ -234,6 +246,7 @@ impl Outbound {
                 ("the host's name can't be resolved", Error::DnsError { rcode: Some("no address".into()), info_code: None })
             }
             ConnectError::Refused => ("the connection was refused", Error::ConnectionRefused),
+            ConnectError::TooMany => ("too many connections are open", Error::ConnectionLimitReached),
             ConnectError::Timeout => ("no connection in time", Error::ConnectionTimeout),
             ConnectError::Certificate => ("the server's certificate is not valid for this host", Error::TlsCertificateError),
             ConnectError::Tls => ("the TLS handshake failed", Error::TlsProtocolError),

@@ -21,13 +21,13 @@ pub(crate) type Credential = Vec<(usize, String)>;
 
 /// The pools of one agent.
 pub(crate) struct Pools {
-    network: Arc<Network>,
+    connector: Connector,
     clients: Mutex<Vec<(Credential, HttpClient)>>,
 }
 
 impl Pools {
     pub(crate) fn new(network: Arc<Network>) -> Self {
-        Self { network, clients: Mutex::default() }
+        Self { connector: Connector::new(network), clients: Mutex::default() }
     }
 
     pub(crate) fn client(&self, credential: Credential) -> HttpClient {
@@ -41,7 +41,7 @@ impl Pools {
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .http2_max_header_list_size(64 * 1024)
-            .build(Connector(Arc::clone(&self.network)));
+            .build(self.connector.clone());
         if clients.len() == MAX_POOLS {
             clients.remove(0);
         }

@@ -209,6 +209,13 @@ impl Manifest {
     }
 }
 
+impl SecretSpec {
+    /// Whether a grant sends it as `Authorization: Basic`.
+    pub(crate) fn in_basic(&self) -> bool {
+        self.allow.iter().any(|grant| grant.place.iter().any(|place| matches!(place, Place::Basic(_))))
+    }
+}
+
 /// Why a manifest or a host configuration can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {

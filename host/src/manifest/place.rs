@@ -10,9 +10,20 @@ pub enum Place {
     /// A header with a single line, whose value is exactly the template.
     Header(HeaderName, Template),
     /// `Authorization: Basic` (RFC 7617) with the secret as the whole user or the whole password.
-    Basic,
+    Basic(Basic),
     /// A query parameter, once, whose value is exactly the secret.
     Query(String),
+}
+
+/// The other half of `user:password`. It is the operator's to say: a guest that chose it could bring a credential of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Basic {
+    /// Nothing, or `x`, on either side.
+    Alone,
+    /// This user; the secret is the password.
+    User(String),
+    /// This password; the secret is the user.
+    Password(String),
 }
 
 /// The text around a secret.
@@ -53,9 +64,10 @@ impl Place {
     /// # Errors
     /// A [`Problem`] that says what is wrong with the place.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        let remedy = "write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic` or `query:NAME`";
+        let remedy = "write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}` or `query:NAME`";
         match text.split_once(':') {
-            None if text == "basic" => Ok(Self::Basic),
+            None if text == "basic" => Ok(Self::Basic(Basic::Alone)),
+            _ if text.starts_with("basic=") => Basic::parse(&text["basic=".len()..]).map(Self::Basic),
             Some(("header", header)) => Self::header(header),
             Some(("query", name)) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~[]".contains(&b)) => {
                 Ok(Self::Query(name.to_owned()))
@@ -84,6 +96,26 @@ impl Place {
             Some(template) => Template::parse(template)?,
         };
         Ok(Self::Header(name, template))
+    }
+}
+
+impl Basic {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let visible = |half: &str| half.bytes().all(|b| (0x21..0x7f).contains(&b));
+        match text.split_once(':') {
+            Some((user, "{}")) if visible(user) && !user.contains("{}") => Ok(Self::User(user.to_owned())),
+            Some(("{}", password)) if visible(password) && !password.contains("{}") => Ok(Self::Password(password.to_owned())),
+            _ => Err(Problem::new("not a user and a password", "write `basic=USER:{}` or `basic={}:PASSWORD`, with `{}` for the secret")),
+        }
+    }
+
+    /// Whether the other half may be this text, on this side.
+    pub(crate) fn admits(&self, other: &str, secret_is_user: bool) -> bool {
+        match self {
+            Self::Alone => other.is_empty() || other == "x",
+            Self::User(user) => !secret_is_user && other == user,
+            Self::Password(password) => secret_is_user && other == password,
+        }
     }
 }
 
@@ -117,7 +149,9 @@ impl Template {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Basic => f.write_str("basic"),
+            Self::Basic(Basic::Alone) => f.write_str("basic"),
+            Self::Basic(Basic::User(user)) => write!(f, "basic={user}:{{}}"),
+            Self::Basic(Basic::Password(password)) => write!(f, "basic={{}}:{password}"),
             Self::Query(name) => write!(f, "query:{name}"),
             Self::Header(name, Template::BearerOrBare) => write!(f, "header:{name}"),
             Self::Header(name, Template::Exact { before, after }) if before.is_empty() && after.is_empty() => write!(f, "header:{name}"),
@@ -132,12 +166,33 @@ mod tests {
 
     #[test]
     fn places_print_as_they_are_written() {
-        for text in ["header:authorization", "header:x-api-key", "header:authorization=token {}", "basic", "query:api_key"] {
+        for text in [
+            "header:authorization",
+            "header:x-api-key",
+            "header:authorization=token {}",
+            "basic",
+            "basic=user:{}",
+            "basic={}:pass",
+            "query:api_key",
+        ] {
             assert_eq!(Place::parse(text).expect("valid").to_string(), text);
         }
-        for bad in
-            ["", "header:", "header:host", "header:cookie", "header:x=abc", "header:x={}{}", "query:", "query:a b", "json:/a", "body"]
-        {
+        for bad in [
+            "",
+            "header:",
+            "header:host",
+            "header:cookie",
+            "header:x=abc",
+            "header:x={}{}",
+            "query:",
+            "query:a b",
+            "json:/a",
+            "body",
+            "basic=",
+            "basic={}",
+            "basic={}:{}",
+            "basic=a b:{}",
+        ] {
             assert!(Place::parse(bad).is_err(), "{bad}");
         }
     }

@@ -54,7 +54,7 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), String> {
     if total > MAX_TOTAL || headers.values().any(|value| value.len() > MAX_VALUE) {
         return Err(format!("the headers are longer than {MAX_TOTAL} bytes, or one value than {MAX_VALUE}"));
     }
-    if let Some(name) = headers.keys().find(|name| OVERRIDES.contains(&name.as_str())) {
+    if let Some(name) = headers.keys().find(|name| OVERRIDES.contains(&name.as_str().replace('_', "-").as_str())) {
         return Err(format!("the header `{name}` overrides the method or the URL that was judged"));
     }
     Ok(())

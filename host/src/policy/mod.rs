@@ -279,8 +279,9 @@ fn foreign_credential(
             continue;
         }
         let granted = granted_places(open).any(|(_, _, place)| match place {
-            Place::Header(place, _) => place == name,
-            Place::Basic => name == http::header::AUTHORIZATION,
+            // Servers of the CGI family read `x_api_key` as `x-api-key`.
+            Place::Header(place, _) => place.as_str().replace('_', "-") == name.as_str().replace('_', "-"),
+            Place::Basic(_) => name == http::header::AUTHORIZATION,
             Place::Query(_) => false,
         });
         if granted || (!own && headers::is_credential(name)) {
@@ -289,7 +290,7 @@ fn foreign_credential(
     }
     for (_, _, place) in granted_places(open) {
         let Place::Query(granted) = place else { continue };
-        let named = |name: &str| url::percent_decoded(name) == granted.as_bytes();
+        let named = |name: &str| url::same_parameter(name, granted);
         let held: Vec<&str> = url.parameters().filter(|(name, _)| named(name)).map(|(_, value)| value).collect();
         let substituted = substitutions.iter().any(|s| s.target.is_parameter(granted));
         if !substituted && held.iter().any(|value| !misplaced_denies(value.as_bytes())) {

@@ -122,20 +122,20 @@ impl Target {
                 let ours = placeholders.exact(inner) == Some(secret);
                 ours.then(|| Self::Header { name: name.clone(), before: before.to_owned(), after: after.to_owned() })
             }
-            Place::Basic => {
+            Place::Basic(template) => {
                 let value = single(headers, &header::AUTHORIZATION)?;
                 let coded = value.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("basic ")).map(|_| &value[6..])?;
                 let pair = String::from_utf8(STANDARD.decode(coded).ok()?).ok()?;
                 let (user, password) = pair.split_once(':')?;
                 let is = |text: &str| placeholders.exact(text) == Some(secret);
                 match (is(user), is(password)) {
-                    (true, false) => Some(Self::Basic { other: password.to_owned(), is_user: true }),
-                    (false, true) => Some(Self::Basic { other: user.to_owned(), is_user: false }),
+                    (true, false) if template.admits(password, true) => Some(Self::Basic { other: password.to_owned(), is_user: true }),
+                    (false, true) if template.admits(user, false) => Some(Self::Basic { other: user.to_owned(), is_user: false }),
                     _ => None,
                 }
             }
             Place::Query(name) => {
-                let mut held = url.parameters().filter(|(key, _)| super::url::percent_decoded(key) == name.as_bytes());
+                let mut held = url.parameters().filter(|(key, _)| super::url::same_parameter(key, name));
                 let (key, value) = held.next().filter(|_| held.next().is_none())?;
                 (key == name && placeholders.exact(value) == Some(secret)).then(|| Self::Query { name: name.clone() })
             }

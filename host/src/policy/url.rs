@@ -123,8 +123,8 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
 }
 
 fn check_query(query: &str) -> Result<(), &'static str> {
-    if query.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>'#".contains(&b)) {
-        return Err("the query holds a character that must be percent-encoded");
+    if query.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>'#;".contains(&b)) {
+        return Err("the query holds a character that must be percent-encoded, or a semicolon");
     }
     let method = |pair: &str| {
         let name = percent_decoded(pair.split('=').next().unwrap_or_default());
@@ -134,6 +134,16 @@ fn check_query(query: &str) -> Result<(), &'static str> {
         return Err("the query holds a parameter that overrides the method");
     }
     Ok(())
+}
+
+/// Whether servers may take two parameter names for one: some ignore case, some read `.` and blanks as `_`, some cut `[…]` off.
+pub(crate) fn same_parameter(a: &str, b: &str) -> bool {
+    let fold = |name: &str| {
+        let plain = percent_decoded(name);
+        let stem = plain.split(|b| *b == b'[').next().unwrap_or_default();
+        stem.iter().map(|b| if b". +-".contains(b) { b'_' } else { b.to_ascii_lowercase() }).collect::<Vec<u8>>()
+    };
+    fold(a) == fold(b)
 }
 
 /// `text` with its percent-encodings decoded; what is no percent-encoding stays.

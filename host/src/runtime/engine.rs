@@ -7,10 +7,11 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 /// How often the epoch moves on: the grain of `limits.cpu`.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
-/// Core instances, memories and tables that one component may hold. JavaScript and Python components use a handful.
+/// Core instances, memories and tables that one component may hold; the pool has room for as many of each agent, so that none
+/// can take another's. JavaScript and Python components use a handful.
 const CORE_INSTANCES: u32 = 64;
-const MEMORIES: u32 = 8;
-const TABLES: u32 = 32;
+const MEMORIES: u32 = 4;
+const TABLES: u32 = 16;
 /// Elements of one table.
 const TABLE_ELEMENTS: usize = 200_000;
 
@@ -24,9 +25,9 @@ impl Engine {
     pub(crate) fn new(agents: u32, inspectable: bool) -> wasmtime::Result<Self> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(agents)
-            .total_core_instances(agents.saturating_mul(4).max(CORE_INSTANCES))
-            .total_memories(agents.saturating_mul(2).max(MEMORIES))
-            .total_tables(agents.saturating_mul(4).max(TABLES))
+            .total_core_instances(agents.saturating_mul(CORE_INSTANCES))
+            .total_memories(agents.saturating_mul(MEMORIES))
+            .total_tables(agents.saturating_mul(TABLES))
             .total_stacks(agents)
             .max_core_instances_per_component(CORE_INSTANCES)
             .max_memories_per_component(MEMORIES)

@@ -19,10 +19,10 @@ pub(crate) use store::RunState;
 
 use crate::audit::{AuditSink, Event, Journal, Used};
 use crate::egress::{Outbound, Pools};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SecretSpec};
 use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::{Denial, Policy, Reveal};
-use crate::scrub::{Replacement, Scrubber, Search};
+use crate::scrub::{Replacement, Scrubber, Search, Value};
 use crate::secrets::{Backends, Keyring, SecretsUnavailable};
 use clocks::CoarseClock;
 use limiter::Limiter;
@@ -280,7 +280,10 @@ fn scrubber(agent: &AgentParts, keyring: &Keyring) -> Scrubber {
     let search = match &*kept {
         Some((known, search)) if *known == versions => Arc::clone(search),
         _ => {
-            let values: Vec<&[u8]> = keys.iter().map(|key| key.version.value.reveal(Reveal::to_scrub())).collect();
+            let in_basic = |name: &str| agent.manifest.secret(name).is_some_and(SecretSpec::in_basic);
+            let values =
+                keys.iter().map(|key| Value { bytes: key.version.value.reveal(Reveal::to_scrub()), in_basic: in_basic(&key.name) });
+            let values: Vec<Value<'_>> = values.collect();
             let search = Arc::new(Search::new(&values));
             *kept = Some((versions, Arc::clone(&search)));
             search

@@ -19,6 +19,8 @@ const MAX_HANDLES: u32 = 1_024;
 /// can make the host hold for it.
 const MAX_RESOURCES: usize = 2_048;
 const MAX_FIELDS: usize = 64 * 1024;
+/// What a field of a log record counts beside its text.
+const FIELD: usize = 32;
 /// Most bytes of a body that wait in one write; two may wait.
 const BODY_CHUNK: usize = 64 * 1024;
 
@@ -144,7 +146,7 @@ impl secrets::HostSecret for RunState {
 
 impl log::Host for RunState {
     fn write(&mut self, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
-        let bytes: usize = message.len() + fields.iter().map(|field| field.key.len() + field.value.len()).sum::<usize>();
+        let bytes: usize = message.len() + fields.iter().map(|field| FIELD + field.key.len() + field.value.len()).sum::<usize>();
         if !self.outbound.meter.write(bytes.max(1)) {
             return Err(wasmtime::Error::msg("the run is stopped"));
         }

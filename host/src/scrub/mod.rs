@@ -34,6 +34,15 @@ pub struct Search {
     cuts_hold: bool,
 }
 
+/// A value to look for.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    /// The value.
+    pub bytes: &'a [u8],
+    /// Whether it is sent in base64, after a user or before a password (RFC 7617): an echo may encode it once more.
+    pub in_basic: bool,
+}
+
 /// What stands in a value's stead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
@@ -62,8 +71,9 @@ impl Search {
     /// Prepares the search for these values. They are kept, wiped when the search is dropped: each as itself, reversed, in hex,
     /// in base32, and in base64 at three alignments of two alphabets.
     #[must_use]
-    pub fn new(values: &[&[u8]]) -> Self {
-        let patterns: Vec<Pattern> = values.iter().enumerate().flat_map(|(index, value)| patterns::of(index, value)).collect();
+    pub fn new(values: &[Value<'_>]) -> Self {
+        let of = |(index, value): (usize, &Value<'_>)| patterns::of(index, value.bytes, value.in_basic);
+        let patterns: Vec<Pattern> = values.iter().enumerate().flat_map(of).collect();
         let longest = patterns.iter().map(|pattern| pattern.bytes.len()).max().unwrap_or(0);
         let bytes: usize = patterns.iter().map(|pattern| pattern.bytes.len()).sum();
         // A DFA is the fastest, and takes some 256 bytes of memory for each byte of a pattern.
@@ -76,7 +86,7 @@ impl Search {
                 .build(patterns.iter().map(|pattern| &*pattern.bytes))
                 .expect("patterns are bounded by the length and number of secrets, far below the automaton's limits")
         });
-        let cuts_hold = values.iter().all(|value| !value.contains(&b'}') && memchr::memmem::find(value, b"\n\n").is_none());
+        let cuts_hold = values.iter().all(|value| !value.bytes.contains(&b'}') && memchr::memmem::find(value.bytes, b"\n\n").is_none());
         let shortest = patterns.iter().map(|pattern| pattern.bytes.len().min(pattern.least)).min().unwrap_or(usize::MAX);
         Self { patterns, automaton, window: longest * views::WIDEST, shortest, cuts_hold }
     }

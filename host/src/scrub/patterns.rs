@@ -38,6 +38,9 @@ impl Pattern {
         if text.len() < least {
             return None;
         }
+        if self.bytes.len() < least {
+            return None;
+        }
         let first = self.bytes[0];
         let tail = &text[text.len().saturating_sub(self.bytes.len())..=text.len() - least];
         let begins = memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), tail);
@@ -46,35 +49,67 @@ impl Pattern {
     }
 }
 
-/// All forms of a value.
-pub(super) fn of(value: usize, bytes: &[u8]) -> Vec<Pattern> {
-    let bits = bits_per_byte(bytes);
+/// All forms of a value. `in_basic` adds those of its base64, as `Authorization: Basic` carries it.
+pub(super) fn of(value: usize, bytes: &[u8], in_basic: bool) -> Vec<Pattern> {
     let mut forms = Vec::new();
-    let mut add = |form: Vec<u8>, is_raw: bool, bits_per_byte: f64, shares: (bool, bool)| {
-        let bytes = Zeroizing::new(form);
-        let known = forms.iter().any(|known: &Pattern| known.bytes.eq_ignore_ascii_case(&bytes));
-        if bytes.len() >= LEAST && !known {
-            let least = fragment(bits_per_byte);
-            forms.push(Pattern { bytes, value, is_raw, least, shares_first: shares.0, shares_last: shares.1 });
-        }
-    };
-    add(bytes.to_vec(), true, bits, (false, false));
-    add(bytes.iter().rev().copied().collect(), false, bits, (false, false));
-    add(hex(bytes), false, bits / 2.0, (false, false));
-    add(base32(bytes), false, bits * 5.0 / 8.0, (false, false));
+    add_forms(&mut forms, value, bytes, true, guessable(bytes));
     // A value of several lines is also looked for line by line: what carries it may break or indent lines anew.
     if bytes.contains(&b'\n') {
         for line in bytes.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|line| line.len() >= 16 && !line.starts_with(b"-----")) {
-            add(line.to_vec(), false, bits_per_byte(line), (false, false));
+            // The first of them begins as all keys of its kind do: no part of a line counts as a fragment.
+            add(&mut forms, line.to_vec(), value, false, usize::MAX, (false, false));
         }
     }
-    for alignment in 0..3 {
-        for url_safe in [false, true] {
-            let (form, shares) = base64_at(bytes, alignment, url_safe);
-            add(form, false, bits * 6.0 / 8.0, shares);
+    if in_basic {
+        for alignment in 0..3 {
+            let (coded, _) = base64_at(bytes, alignment, false);
+            let known = guessable(bytes) * 4 / 3 + 2;
+            add_forms(&mut forms, value, &Zeroizing::new(coded), false, known);
         }
     }
     forms
+}
+
+/// A value as it is, reversed, and in hex, base32 and base64. Its first `known` bytes are no secret.
+fn add_forms(forms: &mut Vec<Pattern>, value: usize, bytes: &[u8], is_raw: bool, known: usize) {
+    let least = known + fragment(bits_per_byte(bytes));
+    let reversed_least = if bytes.starts_with(b"-----BEGIN") { usize::MAX } else { fragment(bits_per_byte(bytes)) };
+    let in_base64 = |bytes: usize| bytes.saturating_mul(8).div_ceil(6);
+    add(forms, bytes.to_vec(), value, is_raw, least, (false, false));
+    add(forms, bytes.iter().rev().copied().collect(), value, false, reversed_least, (false, false));
+    add(forms, hex(bytes), value, false, least.saturating_mul(2), (false, false));
+    add(forms, base32(bytes), value, false, least.saturating_mul(8).div_ceil(5), (false, false));
+    for alignment in 0..3 {
+        for url_safe in [false, true] {
+            let (form, shares) = base64_at(bytes, alignment, url_safe);
+            add(forms, form, value, false, in_base64(least), shares);
+        }
+    }
+}
+
+fn add(forms: &mut Vec<Pattern>, form: Vec<u8>, value: usize, is_raw: bool, least: usize, shares: (bool, bool)) {
+    let bytes = Zeroizing::new(form);
+    let known = forms.iter().any(|known: &Pattern| known.bytes.eq_ignore_ascii_case(&bytes));
+    if bytes.len() >= LEAST && !known {
+        forms.push(Pattern { bytes, value, is_raw, least, shares_first: shares.0, shares_last: shares.1 });
+    }
+}
+
+/// How many bytes at the beginning of a value anyone can guess: the name of its kind, the header of a token or a key. Were they
+/// counted as a fragment's, a guest could guess a value on from there, one character at a time, by what is taken out.
+fn guessable(value: &[u8]) -> usize {
+    const LONG: &[&[u8]] = &[b"pypi-AgEIcHlwaS5vcmc", b"pypi-AgENdGVzdC5weXBpLm9yZw"];
+    if value.starts_with(b"-----BEGIN") {
+        return usize::MAX / 16;
+    }
+    if value.starts_with(b"eyJ") {
+        // A JWT's header and claims can be guessed, its signature can't.
+        return value.iter().rposition(|b| *b == b'.').map_or(value.len(), |at| at + 1);
+    }
+    let long = LONG.iter().find(|prefix| value.starts_with(prefix)).map(|prefix| prefix.len());
+    let name = value[..value.len() / 2].iter().rposition(|b| b"_-.:/".contains(b)).map_or(0, |at| at + 1);
+    // Kinds without a separator (AKIA…, AIza…) have names of four letters.
+    long.unwrap_or(name).max(4)
 }
 
 /// The base64 characters that depend on the value alone when it begins `alignment` bytes into a group of three, and whether a

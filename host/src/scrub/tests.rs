@@ -6,7 +6,7 @@ use std::sync::Arc;
 const VALUE: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
 
 fn scrubber(values: &[&str]) -> Scrubber {
-    let bytes: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+    let bytes: Vec<Value<'_>> = values.iter().map(|value| Value { bytes: value.as_bytes(), in_basic: true }).collect();
     let replacement = Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted:KEY]".into() };
     Scrubber::new(Arc::new(Search::new(&bytes)), vec![replacement; values.len()])
 }
@@ -99,6 +99,41 @@ fn a_trailing_fragment_of_64_bits_is_taken_out_and_a_shorter_one_is_not() {
 
     assert_eq!(scrubber(&[VALUE]).scrub_text(&text(30)), "cut short: [redacted:KEY]");
     assert_eq!(scrubber(&[VALUE]).scrub(text(8).as_bytes()), None);
+}
+
+/// The oracle: an answer that ends with a guess must fare alike whether the next character is right or wrong, until the guess
+/// holds 64 bits that nobody can know.
+#[test]
+fn a_guess_at_the_end_of_an_answer_tells_nothing() {
+    let jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVPmB92K27uhbUJU1p1rwWw1gFWFOEjXkQ";
+    let pem = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\n-----END PRIVATE KEY-----";
+    // Each value with how much of its beginning anyone can know.
+    for (value, known) in [
+        (VALUE, 8),
+        ("sk-ant-api03-Xy7Kq2mZp9Lw4Rt8Vb3Nc6Hd1Fg5Js0A", 13),
+        ("github_pat_11ABCDEFG0aBcDeFgHiJkL_mNoPqRsTuVwXyZ0123456789abcdef", 11),
+        ("AKIAIOSFODNN7EXAMPLE", 4),
+        (jwt, 57),
+        (pem, 77),
+    ] {
+        let scrubber = scrubber(&[value]);
+        // Ten characters of base62 are just below 64 bits.
+        for length in 1..=known + 10 {
+            let right = format!("echo: {}", &value[..length]);
+            let wrong = format!("echo: {}~", &value[..length - 1]);
+            let fate = |text: &str| scrubber.scrub(text.as_bytes()).is_some();
+            assert_eq!(fate(&right), fate(&wrong), "{length} characters of {value}");
+        }
+    }
+}
+
+#[test]
+fn an_encoded_echo_of_basic_authentication_is_found() {
+    let sent = STANDARD.encode(format!("user:{VALUE}"));
+    let hex: String = sent.bytes().map(|b| format!("{b:02x}")).collect();
+    for echo in [hex, STANDARD.encode(format!("Basic {sent}")), sent.chars().rev().collect()] {
+        assert!(scrubber(&[VALUE]).scrub_text(&echo).contains("[redacted:KEY]"), "{echo}");
+    }
 }
 
 #[test]

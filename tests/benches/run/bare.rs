@@ -70,10 +70,13 @@ impl Bare {
     pub fn new(agents: u32) -> Self {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(agents)
-            .total_core_instances(agents.saturating_mul(4).max(64))
-            .total_memories(agents.saturating_mul(2).max(8))
-            .total_tables(agents.saturating_mul(4).max(32))
+            .total_core_instances(agents.saturating_mul(64))
+            .total_memories(agents.saturating_mul(4))
+            .total_tables(agents.saturating_mul(16))
             .total_stacks(agents)
+            .max_core_instances_per_component(64)
+            .max_memories_per_component(4)
+            .max_tables_per_component(16)
             .table_elements(200_000)
             .max_core_instance_size(4 << 20)
             .max_component_instance_size(4 << 20)

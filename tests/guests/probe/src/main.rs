@@ -166,6 +166,7 @@ fn disguised(placeholder: &str, how: &str) -> String {
         "upper" => placeholder.to_uppercase(),
         "b64" => STANDARD.encode(placeholder),
         "basic" => STANDARD.encode(format!("user:{placeholder}")),
+        "alone" => STANDARD.encode(format!("{placeholder}:")),
         "pct" => placeholder.bytes().map(|b| format!("%{b:02X}")).collect(),
         "half" => placeholder[..placeholder.len() / 2].to_owned(),
         _ => placeholder.to_owned(),
