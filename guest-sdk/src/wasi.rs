@@ -55,10 +55,15 @@ pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
 
 pub(crate) fn send(request: Request, content: &mut dyn Read) -> Result<Answer, Error> {
     let (head, options) = head(&request)?;
-    let body = head.body().map_err(|()| Error::Request("it has no body".into()))?;
+    let mut first = [0; WRITE];
+    let length = content.read(&mut first).map_err(unread)?;
+    // A request that never had its body taken has none: two calls and a stream less for the host.
+    let body = if length > 0 { Some(head.body().map_err(|()| Error::Request("it has no body".into()))?) } else { None };
     let answer = handle(head, options).map_err(|code| failed(&code))?;
     // Where the host denies the request, writing fails too: the reason comes with the answer.
-    let _ = write(body, content);
+    if let Some(body) = body {
+        let _ = write(body, &first[..length], content);
+    }
     answer.subscribe().block();
     let response = match answer.get() {
         Some(Ok(Ok(response))) => response,
@@ -113,19 +118,23 @@ fn head(request: &Request) -> Result<(OutgoingRequest, Option<RequestOptions>), 
     Ok((head, options))
 }
 
-fn write(body: OutgoingBody, content: &mut dyn Read) -> Result<(), Error> {
+fn write(body: OutgoingBody, first: &[u8], content: &mut dyn Read) -> Result<(), Error> {
     let broken = |_| Error::Failed("the request's body could not be sent".into());
-    let unread = |error: std::io::Error| Error::Request(format!("its body can't be read: {error}"));
+    let stream = body.write().map_err(|()| Error::Request("it has no body".into()))?;
+    stream.blocking_write_and_flush(first).map_err(broken)?;
     let mut piece = [0; WRITE];
-    let mut length = content.read(&mut piece).map_err(unread)?;
-    if length > 0 {
-        let stream = body.write().map_err(|()| Error::Request("it has no body".into()))?;
-        while length > 0 {
-            stream.blocking_write_and_flush(&piece[..length]).map_err(broken)?;
-            length = content.read(&mut piece).map_err(unread)?;
+    loop {
+        match content.read(&mut piece).map_err(unread)? {
+            0 => break,
+            length => stream.blocking_write_and_flush(&piece[..length]).map_err(broken)?,
         }
     }
+    drop(stream);
     OutgoingBody::finish(body, None).map_err(|code| failed(&code))
+}
+
+fn unread(error: std::io::Error) -> Error {
+    Error::Request(format!("its body can't be read: {error}"))
 }
 
 fn failed(code: &ErrorCode) -> Error {

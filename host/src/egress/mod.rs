@@ -136,8 +136,14 @@ impl Outbound {
         });
         let (secrets, url) = (used.collect::<Vec<_>>(), permit.url().to_string());
         let url = self.scrubber.scrub_text(&url);
-        let url: String = url.chars().take(MAX_RECORDED).collect();
-        self.journal.record(Event::Egress { request, method: permit.method().as_str(), url: &url, rule: permit.rule(), secrets: &secrets })
+        let end = url.char_indices().nth(MAX_RECORDED).map_or(url.len(), |(at, _)| at);
+        self.journal.record(Event::Egress {
+            request,
+            method: permit.method().as_str(),
+            url: &url[..end],
+            rule: permit.rule(),
+            secrets: &secrets,
+        })
     }
 
     /// Watches a body for placeholders, across the borders of its pieces.

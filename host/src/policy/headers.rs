@@ -54,10 +54,16 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), String> {
     if total > MAX_TOTAL || headers.values().any(|value| value.len() > MAX_VALUE) {
         return Err(format!("the headers are longer than {MAX_TOTAL} bytes, or one value than {MAX_VALUE}"));
     }
-    if let Some(name) = headers.keys().find(|name| OVERRIDES.contains(&name.as_str().replace('_', "-").as_str())) {
+    if let Some(name) = headers.keys().find(|name| OVERRIDES.iter().any(|known| same_name(known, name.as_str()))) {
         return Err(format!("the header `{name}` overrides the method or the URL that was judged"));
     }
     Ok(())
+}
+
+/// Whether servers may take two header names for one: those of the CGI family read `x_api_key` as `x-api-key`.
+pub(super) fn same_name(a: &str, b: &str) -> bool {
+    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| fold(a) == fold(b))
 }
 
 /// Takes out what is the host's own to say. On a `guarded` destination that includes the shape of the answer.

@@ -279,8 +279,7 @@ fn foreign_credential(
             continue;
         }
         let granted = granted_places(open).any(|(_, _, place)| match place {
-            // Servers of the CGI family read `x_api_key` as `x-api-key`.
-            Place::Header(place, _) => place.as_str().replace('_', "-") == name.as_str().replace('_', "-"),
+            Place::Header(place, _) => headers::same_name(place.as_str(), name.as_str()),
             Place::Basic(_) => name == http::header::AUTHORIZATION,
             Place::Query(_) => false,
         });
