@@ -239,3 +239,37 @@ fn an_authority_that_the_operator_names_and_cant_be_read_is_an_error_that_says_s
     }
     block_on(async {});
 }
+
+#[test]
+fn an_agent_has_so_many_connections_and_no_more() {
+    // Each name leaves a connection that is kept for a while: a wildcard must not eat the host's file descriptors.
+    let operations: Vec<String> = (0..140).map(|i| format!("send GET http://a{i}.api.test:PORT/v1/x")).collect();
+    let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
+
+    let ran = Room::granted("host = \"http://*.api.test:PORT\"\npaths = [\"/v1/**\"]").plain_http().run(&operations);
+
+    let answered = ran.stdout.matches("send 200").count();
+    assert_eq!(answered, 128, "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("ConnectionLimitReached").count(), 12);
+}
+
+#[test]
+fn look_ups_that_were_given_up_still_count() {
+    /// Never answers, and counts how often it was asked.
+    struct Silent(std::sync::Arc<AtomicUsize>);
+    #[async_trait::async_trait]
+    impl Resolve for Silent {
+        async fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<SocketAddr>> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            std::future::pending().await
+        }
+    }
+    let asked = std::sync::Arc::new(AtomicUsize::new(0));
+    let operations: Vec<String> = (0..20).map(|i| format!("send GET https://a{i}.api.test/v1/x t:10")).collect();
+    let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
+
+    let ran = Room::granted("host = \"*.api.test\"\npaths = [\"/v1/**\"]").resolver(Silent(std::sync::Arc::clone(&asked))).run(&operations);
+
+    assert_eq!(ran.stdout.matches("HttpResponseTimeout").count(), 20, "{}", ran.stdout);
+    assert_eq!(asked.load(Ordering::SeqCst), 8, "the rest waited for a place and were given up");
+}
