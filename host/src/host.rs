@@ -317,14 +317,23 @@ pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
 }
 
 fn open_state(config: &HostConfig) -> Result<StateDir, BuildError> {
-    let path = config.state_dir.clone().or_else(StateDir::default_path);
+    let path = state_path(config);
     let unknown = || BuildError::State(std::io::Error::other("neither XDG_STATE_HOME nor HOME is set"));
     StateDir::open(&path.ok_or_else(unknown)?).map_err(BuildError::State)
 }
 
+/// Where a host keeps its state, unless it is told to keep none.
+pub(crate) fn state_path(config: &HostConfig) -> Option<PathBuf> {
+    config.state_dir.clone().or_else(StateDir::default_path)
+}
+
+/// Where a host keeps its audit log: where the operator says, or in its state directory.
+pub(crate) fn audit_path(config: &HostConfig, state: Option<&Path>) -> Option<PathBuf> {
+    config.audit_file.clone().or_else(|| state.map(|dir| dir.join("audit.jsonl")))
+}
+
 fn open_audit(config: &HostConfig, state: Option<&StateDir>) -> Result<Arc<dyn AuditSink>, BuildError> {
-    let path = config.audit_file.clone().or_else(|| state.map(|state| state.path().join("audit.jsonl")));
-    let path = path.unwrap_or_else(|| PathBuf::from("audit.jsonl"));
+    let path = audit_path(config, state.map(StateDir::path)).unwrap_or_else(|| PathBuf::from("audit.jsonl"));
     match FileAudit::open(&path) {
         Ok(file) => Ok(Arc::new(file)),
         Err(source) => Err(BuildError::Audit { path, source }),

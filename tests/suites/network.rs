@@ -1,10 +1,12 @@
 //! From a name to a connection: rows 9 and 11 of the threat model, and servers that are dead, slow or not who they say.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use strongroom::Resolve;
 use strongroom_demo::server::{Server, respond};
-use strongroom_tests::{Room, block_on};
+use strongroom_tests::Room;
 
 /// Gives the same addresses for every name.
 struct Fixed(&'static [&'static str]);
@@ -24,6 +26,22 @@ impl Resolve for To {
     async fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<SocketAddr>> {
         Ok(vec![self.0])
     }
+}
+
+/// An answer that promises more than it holds.
+const HALF: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this";
+
+/// A server that takes one connection, reads one request, and answers it byte by byte as the test says.
+fn once(answer: impl FnOnce(&str, &mut TcpStream) + Send + 'static) -> (u16, JoinHandle<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = vec![0; 4096];
+        let length = stream.read(&mut request).unwrap();
+        answer(&String::from_utf8_lossy(&request[..length]), &mut stream);
+    });
+    (port, server)
 }
 
 const ASK: &str = "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}";
@@ -163,13 +181,8 @@ fn a_dead_api_an_unknown_name_and_a_slow_api_are_typed_errors() {
 
 #[test]
 fn an_answer_that_drips_is_given_up_after_the_time_that_a_piece_may_take() {
-    use std::io::{Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let _ = stream.read(&mut [0; 4096]).unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this").unwrap();
+    let (port, server) = once(|_, stream| {
+        stream.write_all(HALF).unwrap();
         // Held open until the client gives up.
         let _ = stream.read(&mut [0; 1]);
     });
@@ -184,14 +197,7 @@ fn an_answer_that_drips_is_given_up_after_the_time_that_a_piece_may_take() {
 
 #[test]
 fn an_answer_that_stops_midway_is_a_typed_error() {
-    use std::io::{Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let _ = stream.read(&mut [0; 4096]).unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this").unwrap();
-    });
+    let (port, server) = once(|_, stream| stream.write_all(HALF).unwrap());
 
     let ran = Room::granted(&format!("host = \"http://half.test:{port}\"\npaths = [\"/**\"]"))
         .resolver(Fixed(&["127.0.0.1"]))
@@ -204,14 +210,7 @@ fn an_answer_that_stops_midway_is_a_typed_error() {
 
 #[test]
 fn a_reason_phrase_that_repeats_the_key_is_not_handed_on() {
-    use std::io::{Read, Write};
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut request = vec![0; 4096];
-        let length = stream.read(&mut request).unwrap();
-        let request = String::from_utf8_lossy(&request[..length]).into_owned();
+    let (port, server) = once(|request, stream| {
         let key = request.lines().find_map(|line| line.strip_prefix("authorization: Bearer ")).unwrap().to_owned();
         let answer =
             format!("HTTP/1.1 103 {key}\r\nlink: <{key}>\r\n\r\nHTTP/1.1 401 {key}\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno");
@@ -237,7 +236,6 @@ fn an_authority_that_the_operator_names_and_cant_be_read_is_an_error_that_says_s
         let error = Host::builder().config(config).without_audit().without_state().build().err().unwrap();
         assert!(error.to_string().contains(says), "{error}");
     }
-    block_on(async {});
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `strongroom audit`
 
 use super::{Done, Failure, HostArgs, code};
-use crate::state::StateDir;
+use crate::host::{audit_path, state_path};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
@@ -71,8 +71,7 @@ impl Show {
             return Ok(file.clone());
         }
         let config = self.host.config()?;
-        let state = config.state_dir.or_else(StateDir::default_path);
-        let path = config.audit_file.or_else(|| state.map(|dir| dir.join("audit.jsonl")));
+        let path = audit_path(&config, state_path(&config).as_deref());
         path.ok_or_else(|| Failure::new(code::USAGE, "name the log: `strongroom audit show FILE`"))
     }
 }

@@ -42,8 +42,9 @@ fn judge(manifest: &Manifest, request: &str, json: bool) -> Done {
     let method: Method = method.parse().map_err(|_| wrong())?;
     let uri: Uri = url.trim().parse().map_err(|_| wrong())?;
     let asked = Asked { method: &method, uri: &uri, headers: &HeaderMap::new() };
-    let verdict = Policy::new(manifest).authorize(&asked, &Placeholders::default(), Instant::now());
-    let places = places_at(manifest, &method, &uri);
+    let policy = Policy::new(manifest);
+    let places = policy.places(&asked);
+    let verdict = policy.authorize(&asked, &Placeholders::default(), Instant::now());
     match verdict {
         Ok(permit) if json => {
             println!(
@@ -68,23 +69,6 @@ fn judge(manifest: &Manifest, request: &str, json: bool) -> Done {
             Ok(code::DENIED)
         }
     }
-}
-
-/// The secrets that such a request may carry, and where.
-fn places_at(manifest: &Manifest, method: &Method, uri: &Uri) -> Vec<String> {
-    let Ok(url) = crate::policy::url::CanonicalUrl::read(uri) else { return Vec::new() };
-    let mut places = Vec::new();
-    for secret in &manifest.secrets {
-        for grant in &secret.allow {
-            let covers = grant.host.matches(url.scheme, &url.host, url.port)
-                && grant.methods.iter().any(|granted| granted == method.as_str())
-                && grant.paths.iter().any(|path| path.matches(&url.path));
-            if covers {
-                places.extend(grant.place.iter().map(|place| format!("{} in {place}", secret.name)));
-            }
-        }
-    }
-    places
 }
 
 /// The manifest, read aloud.

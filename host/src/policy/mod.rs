@@ -97,6 +97,14 @@ impl Policy {
         Ok(Permit::new(url, asked.method.clone(), substitutions, guarded, misplaced, rule))
     }
 
+    /// The secrets that such a request may carry, each with its place, for people.
+    #[cfg(feature = "cli")]
+    pub(crate) fn places(&self, asked: &Asked<'_>) -> Vec<String> {
+        let Ok(url) = CanonicalUrl::read(asked.uri) else { return Vec::new() };
+        let open = self.open(asked, &url, &Placeholders::default()).unwrap_or_default();
+        granted_places(&open).map(|(_, secret, place)| format!("{} in {place}", self.secrets[secret])).collect()
+    }
+
     /// The destinations that cover the request; or, where there is none, the most telling reason.
     fn open(&self, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Result<Vec<&Destination>, Denial> {
         let at_host: Vec<_> = self.destinations.iter().filter(|d| d.host.matches(url.scheme, &url.host, url.port)).collect();
