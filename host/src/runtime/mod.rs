@@ -22,7 +22,7 @@ use crate::egress::{Outbound, Pools};
 use crate::manifest::{Manifest, SecretSpec};
 use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::{Denial, Policy, Reveal};
-use crate::scrub::{Replacement, Scrubber, Search, Value};
+use crate::scrub::{Known, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{Backends, Keyring, SecretsUnavailable};
 use clocks::CoarseClock;
 use limiter::Limiter;
@@ -280,11 +280,11 @@ fn scrubber(agent: &AgentParts, keyring: &Keyring) -> Scrubber {
     let search = match &*kept {
         Some((known, search)) if *known == versions => Arc::clone(search),
         _ => {
-            let in_basic = |name: &str| agent.manifest.secret(name).is_some_and(SecretSpec::in_basic);
-            let values =
-                keys.iter().map(|key| Value { bytes: key.version.value.reveal(Reveal::to_scrub()), in_basic: in_basic(&key.name) });
-            let values: Vec<Value<'_>> = values.collect();
-            let search = Arc::new(Search::new(&values));
+            let known = |key: &&crate::secrets::Key| {
+                let in_basic = agent.manifest.secret(&key.name).is_some_and(SecretSpec::in_basic);
+                Arc::new(Known::new(key.version.value.reveal(Reveal::to_scrub()), in_basic))
+            };
+            let search = Arc::new(Search::new(keys.iter().map(known).collect(), Some(Rules::standard())));
             *kept = Some((versions, Arc::clone(&search)));
             search
         }

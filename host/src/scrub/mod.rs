@@ -1,46 +1,64 @@
-//! Finds known values in text, in whatever encoding, and takes them out. Pure; knows nothing of the rest of the host.
+//! Finds secrets in text and takes them out: known values in whatever encoding, and unknown ones by rules. Pure; knows nothing of
+//! the rest of the host.
 //!
-//! A value is kept as a handful of *patterns* (itself, its base64 at each alignment, its hex, base32, reversed, each in any
-//! letter case), and text is searched as it stands and through *views* that undo one layer of escaping (`%41`, `\u0041`,
-//! `&#65;`, `=41`, UTF-16, line breaks, separators). Decoding before matching covers text that is escaped in part. What is
-//! found is replaced where it stands, so readable text stays readable.
+//! * `forms`: what a value looks like encoded. A form is a function of the value, not a copy.
+//! * `views`: how text is read where it is escaped, in one layer or two.
+//! * `lanes`, `grams`, `sweep`: one pass over a text that finds every form in every view, at the speed of memory: sparse probes into a
+//!   table of the forms' beginnings, and marks on the few bytes that begin an escape. `sweep` says why nothing is missed.
+//! * `rules`: patterns of secrets that nobody registered, kept as data.
+//! * `stream`: the same over a stream, held back by a constant number of bytes whatever they are, so that timing and chunking say
+//!   nothing about a value; only at fixed boundaries is everything let go.
 //!
-//! A stream is held back by a constant number of bytes, whatever they are, so that timing and chunking say nothing about a
-//! value; only at the fixed boundaries of `stream::CUTS` is everything let go.
+//! What is found is replaced where it stands, so readable text stays readable.
 
-mod patterns;
+mod forms;
+mod grams;
+mod lanes;
+#[cfg(any(test, fuzzing))]
+mod naive;
+mod rules;
 mod stream;
+mod sweep;
 mod views;
 
+pub use forms::Known;
+pub use rules::{RuleError, Rules};
 pub use stream::Stream;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
-use patterns::Pattern;
+use forms::Form;
+use grams::{Beginning, Grams};
+use lanes::Lanes;
+use rules::Tail;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
-use views::View;
+use sweep::Sweep;
 
-/// Most bytes of patterns for which a DFA is built.
-const DFA: usize = 16 * 1024;
+/// Most bytes between two probes.
+const STEP: usize = 16;
+/// How far behind its beginning a form is looked at once more before all of it is: beyond the names that keys of a kind share.
+const FURTHER: u8 = 40;
+/// How far behind its beginning something may bear its first mark, or be met by its first probe.
+const REACH: usize = 64;
 
-/// Known values, made ready for search. Costs some 100 microseconds for each value; build it once and share it.
+/// Known values, made ready for search. Costs some 20 microseconds for each value; build it once and share it.
 pub struct Search {
-    patterns: Vec<Pattern>,
-    automaton: Option<AhoCorasick>,
+    rules: Option<Arc<Rules>>,
+    values: Vec<Arc<Known>>,
+    /// Which form of which value has a number.
+    forms: Vec<(u32, u32)>,
+    grams: Grams,
+    /// Bytes between two probes.
+    step: usize,
+    /// Bytes that stand in forms, in either case.
+    alphabet: [bool; 256],
+    /// Bytes that begin an escape.
+    introduces: [bool; 256],
+    lanes: Lanes,
     window: usize,
     /// Least bytes of a text that a value, or 64 bits of one, can stand in.
     shortest: usize,
     cuts_hold: bool,
-}
-
-/// A value to look for.
-#[derive(Clone, Copy)]
-pub struct Value<'a> {
-    /// The value.
-    pub bytes: &'a [u8],
-    /// Whether it is sent in base64, after a user or before a password (RFC 7617): an echo may encode it once more.
-    pub in_basic: bool,
 }
 
 /// What stands in a value's stead.
@@ -53,42 +71,133 @@ pub struct Replacement {
 }
 
 /// A search with what it puts in the values' stead. Cheap to make; share it between the streams of a run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Scrubber {
     search: Arc<Search>,
-    replacements: Vec<Replacement>,
+    replacements: Arc<Vec<Replacement>>,
+    lens: Lens,
 }
 
-/// A stretch of the source that holds a value.
+/// What of the rules' findings counts.
+#[derive(Debug, Clone, Default)]
+struct Lens {
+    /// Rules that are not applied, by number.
+    passed: Vec<usize>,
+    /// Texts that look like secrets and stand for them: minted placeholders.
+    exempt: Arc<Vec<String>>,
+}
+
+impl Lens {
+    fn looks_for(&self, rule: usize, found: &[u8]) -> bool {
+        let is_exempt = |text: &String| {
+            memchr::memmem::find(found, text.as_bytes()).is_some() || memchr::memmem::find(text.as_bytes(), found).is_some()
+        };
+        !self.passed.contains(&rule) && !self.exempt.iter().any(is_exempt)
+    }
+}
+
+/// A stretch of the source that is to be taken out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Finding {
     at: Range<usize>,
-    value: usize,
+    subject: Subject,
+    /// The value as it is.
     plain: bool,
+    /// How it goes on beyond what was looked at.
+    tail: Option<Tail>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    /// A value, by its index.
+    Value(usize),
+    /// What a rule tells, by its number.
+    Rule(usize),
 }
 
 impl Search {
-    /// Prepares the search for these values. They are kept, wiped when the search is dropped: each as itself, reversed, in hex,
-    /// in base32, and in base64 at three alignments of two alphabets.
+    /// Prepares the search for these values, and for what `rules` tell.
     #[must_use]
-    pub fn new(values: &[Value<'_>]) -> Self {
-        let of = |(index, value): (usize, &Value<'_>)| patterns::of(index, value.bytes, value.in_basic);
-        let patterns: Vec<Pattern> = values.iter().enumerate().flat_map(of).collect();
-        let longest = patterns.iter().map(|pattern| pattern.bytes.len()).max().unwrap_or(0);
-        let bytes: usize = patterns.iter().map(|pattern| pattern.bytes.len()).sum();
-        // A DFA is the fastest, and takes some 256 bytes of memory for each byte of a pattern.
-        let kind = if bytes <= DFA { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
-        let automaton = (!patterns.is_empty()).then(|| {
-            AhoCorasickBuilder::new()
-                .match_kind(MatchKind::LeftmostLongest)
-                .kind(Some(kind))
-                .ascii_case_insensitive(true)
-                .build(patterns.iter().map(|pattern| &*pattern.bytes))
-                .expect("patterns are bounded by the length and number of secrets, far below the automaton's limits")
+    pub fn new(values: Vec<Arc<Known>>, rules: Option<Arc<Rules>>) -> Self {
+        let number = |at: usize| u32::try_from(at).expect("secrets are bounded in number and length");
+        let numbered = |(value, known): (usize, &Arc<Known>)| (0..known.forms().len()).map(move |form| (number(value), number(form)));
+        let forms: Vec<(u32, u32)> = values.iter().enumerate().flat_map(|value| numbered(value).collect::<Vec<_>>()).collect();
+        let lengths = || values.iter().flat_map(|known| known.forms()).map(Form::len);
+        let shortest = lengths().min().unwrap_or(usize::MAX);
+        let step = [STEP, 8].into_iter().find(|step| step + 3 <= shortest).unwrap_or(4);
+        // Two grams fit in a form, so that one stands before or behind an early escape.
+        let width = shortest.saturating_sub(step - 1).min(shortest / 2).clamp(4, grams::WIDEST);
+        let each = step + width - 1;
+        let beginnings = forms.iter().map(|(value, form)| {
+            let known = &values[*value as usize];
+            let form = &known.forms()[*form as usize];
+            let further = u8::try_from(form.len() - 1).unwrap_or(u8::MAX).min(FURTHER);
+            Beginning {
+                bytes: (0..form.len().min(each + width - 1)).map(|at| known.byte(form, at)).collect(),
+                further: (further, known.byte(form, usize::from(further)).to_ascii_lowercase()),
+            }
         });
-        let cuts_hold = values.iter().all(|value| !value.bytes.contains(&b'}') && memchr::memmem::find(value.bytes, b"\n\n").is_none());
-        let shortest = patterns.iter().map(|pattern| pattern.bytes.len().min(pattern.least)).min().unwrap_or(usize::MAX);
-        Self { patterns, automaton, window: longest * views::WIDEST, shortest, cuts_hold }
+        let grams = Grams::new(width, each, beginnings);
+        let mut alphabet = [false; 256];
+        for byte in values.iter().flat_map(|known| known.alphabet()) {
+            alphabet[usize::from(byte.to_ascii_lowercase())] = true;
+            alphabet[usize::from(byte.to_ascii_uppercase())] = true;
+        }
+        let introduces =
+            std::array::from_fn(|byte| u8::try_from(byte).is_ok_and(|byte| views::CHAINS.iter().any(|chain| chain.reads(byte))));
+        let longest = lengths().max().unwrap_or(0) * views::WIDEST;
+        let window = longest + if rules.is_some() { rules::LIMIT } else { 0 } + REACH;
+        let cuts_hold = !values.iter().any(|known| [b"}".as_slice(), b"\n\n", b"\r"].iter().any(|cut| known.holds(cut)));
+        let least = values.iter().flat_map(|known| known.forms()).map(|form| form.len().min(form.least as usize)).min();
+        Self {
+            rules,
+            values,
+            forms,
+            grams,
+            step,
+            alphabet,
+            introduces,
+            lanes: Lanes::new(),
+            window,
+            shortest: least.unwrap_or(usize::MAX),
+            cuts_hold,
+        }
+    }
+
+    /// Bytes of memory that the search uses, without the values.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.grams.size() + self.forms.len() * 8 + self.values.iter().map(|known| size_of_val(known.forms())).sum::<usize>()
+    }
+
+    /// Every encoding of every value, as it is looked for: for tests and benchmarks, which search for them in other ways.
+    #[doc(hidden)]
+    pub fn literals(&self) -> Vec<Vec<u8>> {
+        let literal = |at: usize| {
+            let (value, form) = self.form(u32::try_from(at).expect("forms are numbered"));
+            (0..form.len()).map(|offset| self.values[value].byte(form, offset)).collect()
+        };
+        (0..self.forms.len()).map(literal).collect()
+    }
+
+    /// The gram that a view shows, if it may be one of a form's.
+    #[inline]
+    fn shown(&self, bytes: impl Iterator<Item = u8>) -> Option<u64> {
+        let mut gram = [0; grams::WIDEST];
+        let shown = bytes.zip(&mut gram[..self.grams.width]).map(|(shown, byte)| *byte = shown).count();
+        let gram = self.grams.gram_of(gram);
+        (shown == self.grams.width && self.grams.may_hold(gram)).then_some(gram)
+    }
+
+    fn has_values(&self) -> bool {
+        !self.values.is_empty()
+    }
+
+    #[inline]
+    fn form(&self, number: u32) -> (usize, &Form) {
+        let (value, form) = self.forms[number as usize];
+        (value as usize, &self.values[value as usize].forms()[form as usize])
     }
 }
 
@@ -99,15 +208,22 @@ impl Scrubber {
     /// Where there is not one replacement for each value.
     #[must_use]
     pub fn new(search: Arc<Search>, replacements: Vec<Replacement>) -> Self {
-        let values = search.patterns.last().map_or(0, |pattern| pattern.value + 1);
-        assert!(replacements.len() >= values, "each value has its replacement");
-        Self { search, replacements }
+        assert!(replacements.len() >= search.values.len(), "each value has its replacement");
+        let exempt = Arc::new(replacements.iter().map(|replacement| replacement.plain.clone()).collect());
+        Self { search, replacements: Arc::new(replacements), lens: Lens { passed: Vec::new(), exempt } }
+    }
+
+    /// The same without these rules. Names that no rule has are ignored.
+    #[must_use]
+    pub fn passing(&self, rules: &[String]) -> Self {
+        let known = self.search.rules.iter().flat_map(|known| rules.iter().filter_map(|name| known.number(name)));
+        Self { lens: Lens { passed: known.collect(), exempt: Arc::clone(&self.lens.exempt) }, ..self.clone() }
     }
 
     /// Whether there is anything to look for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.search.automaton.is_none()
+        !self.search.has_values() && self.search.rules.is_none()
     }
 
     /// A whole text, scrubbed; `None` where nothing was found.
@@ -117,13 +233,13 @@ impl Scrubber {
             return None;
         }
         let mut findings = self.findings(text);
-        findings.extend(self.trailing_fragment(text));
-        let findings = merged(findings);
+        findings.extend(sweep::trailing_fragment(&self.search, text, self.search.window));
+        let findings = sorted(findings);
         if findings.is_empty() {
             return None;
         }
         let mut out = Vec::with_capacity(text.len());
-        self.replace(text, &findings, 0..text.len(), &mut out);
+        self.replace(text, &findings, 0..text.len(), &mut Covered::default(), &mut out);
         Some(out)
     }
 
@@ -142,82 +258,87 @@ impl Scrubber {
         text.len() >= self.search.shortest && !self.findings(text).is_empty()
     }
 
-    /// Every place where a value stands, in all views; overlapping and unsorted.
     fn findings(&self, text: &[u8]) -> Vec<Finding> {
-        let Some(automaton) = &self.search.automaton else { return Vec::new() };
-        let mut found = Vec::new();
-        for hit in automaton.find_iter(text) {
-            let pattern = &self.search.patterns[hit.pattern().as_usize()];
-            let plain = pattern.is_raw && text[hit.range()] == *pattern.bytes;
-            found.push(Finding { at: pattern.widened(text, hit.range()), value: pattern.value, plain });
-        }
-        for view in views::ALL.iter().filter(|view| view.applies(text)) {
-            self.look_through(*view, text, &mut found);
-        }
-        found
+        Sweep::findings(&self.search, &self.lens, text, 0..text.len())
     }
 
-    fn look_through(&self, view: View, text: &[u8], found: &mut Vec<Finding>) {
-        let Some(automaton) = &self.search.automaton else { return };
-        let seen = view.decode(text);
-        for hit in automaton.find_iter(&seen.bytes) {
-            let pattern = &self.search.patterns[hit.pattern().as_usize()];
-            let range = pattern.widened(&seen.bytes, hit.range());
-            let at = seen.source(range);
-            found.push(Finding { at, value: pattern.value, plain: false });
-        }
-    }
-
-    /// The end of a text, where it is the beginning of a pattern and carries at least 64 bits of a value.
-    fn trailing_fragment(&self, text: &[u8]) -> Option<Finding> {
-        let fragment = |bytes: &[u8]| {
-            let of = |pattern: &Pattern| pattern.longest_prefix_at_end_of(bytes).map(|length| (length, pattern.value));
-            self.search.patterns.iter().filter_map(of).max()
-        };
-        let mut longest = fragment(text).map(|(length, value)| Finding { at: text.len() - length..text.len(), value, plain: false });
-        for view in views::ALL.iter().filter(|view| view.applies(text)) {
-            let seen = view.decode(text);
-            if let Some((length, value)) = fragment(&seen.bytes) {
-                let at = seen.source(seen.bytes.len() - length..seen.bytes.len()).start..text.len();
-                if longest.as_ref().is_none_or(|longest| at.start < longest.at.start) {
-                    longest = Some(Finding { at, value, plain: false });
-                }
+    /// Writes `text[range]` with the findings, which begin in it and are sorted, replaced. What overlaps is one finding, and has the
+    /// replacement of its beginning. Returns how many replacements it wrote.
+    fn replace(&self, text: &[u8], findings: &[Finding], range: Range<usize>, covered: &mut Covered, out: &mut Vec<u8>) -> u64 {
+        covered.go_on(text, range.end);
+        let mut count = 0;
+        let mut at = range.start.max(covered.until);
+        for finding in findings {
+            if finding.at.start >= covered.until {
+                out.extend_from_slice(&text[at.min(finding.at.start)..finding.at.start]);
+                self.put(finding, out);
+                count += 1;
             }
-        }
-        longest
-    }
-
-    /// Writes `text[range]` with the findings that begin in it replaced.
-    fn replace(&self, text: &[u8], findings: &[Finding], range: Range<usize>, out: &mut Vec<u8>) {
-        let mut at = range.start;
-        for finding in findings.iter().filter(|finding| range.contains(&finding.at.start)) {
-            out.extend_from_slice(&text[at..finding.at.start]);
-            let replacement = &self.replacements[finding.value];
-            out.extend_from_slice(if finding.plain { replacement.plain.as_bytes() } else { replacement.encoded.as_bytes() });
-            at = finding.at.end;
+            if finding.at.end > covered.until {
+                *covered = Covered { until: finding.at.end, tail: finding.tail, left: MOST_TAIL };
+                covered.go_on(text, range.end);
+            }
+            at = covered.until;
         }
         if at < range.end {
             out.extend_from_slice(&text[at..range.end]);
         }
+        count
+    }
+
+    /// Writes what stands in the stead of a finding.
+    fn put(&self, finding: &Finding, out: &mut Vec<u8>) {
+        match (finding.subject, &self.search.rules) {
+            (Subject::Value(value), _) if finding.plain => out.extend_from_slice(self.replacements[value].plain.as_bytes()),
+            (Subject::Value(value), _) => out.extend_from_slice(self.replacements[value].encoded.as_bytes()),
+            (Subject::Rule(rule), rules) => {
+                let name = rules.as_ref().map_or("secret", |rules| rules.name(rule));
+                out.extend([b"[redacted:", name.as_bytes(), b"]"].into_iter().flatten());
+            }
+        }
     }
 }
 
-/// Sorted, and without overlap: what overlaps becomes one finding. A finding as it is wins over the same found in an encoding.
-fn merged(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.sort_by_key(|finding| (finding.at.start, std::cmp::Reverse(finding.at.end), !finding.plain));
-    let mut out: Vec<Finding> = Vec::with_capacity(findings.len());
-    for finding in findings {
-        match out.last_mut() {
-            Some(last) if finding.at.start < last.at.end => last.at.end = last.at.end.max(finding.at.end),
-            _ => out.push(finding),
+/// Most bytes of what goes on beyond the end of a finding.
+const MOST_TAIL: usize = 16 * 1024;
+
+/// How far a text is covered by what was found in it.
+#[derive(Debug, Default)]
+struct Covered {
+    /// Where the last finding ends; it may lie beyond the text.
+    until: usize,
+    /// Whether it goes on there, and for how many bytes at most.
+    tail: Option<Tail>,
+    left: usize,
+}
+
+impl Covered {
+    /// Covers what goes on, up to `end`.
+    fn go_on(&mut self, text: &[u8], end: usize) {
+        let Some(tail) = self.tail else { return };
+        let from = self.until;
+        if from >= end {
+            return;
+        }
+        let (until, ended) = tail.end(text, from, end);
+        let most = from + self.left;
+        self.until = until.min(most);
+        self.left = most - self.until;
+        if ended || self.left == 0 {
+            self.tail = None;
         }
     }
-    out
+}
+
+/// In the order of their beginnings; the longer first, and of equal ones the value as it is.
+fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
+    findings.sort_by_key(|finding| (finding.at.start, std::cmp::Reverse(finding.at.end), !finding.plain, finding.subject));
+    findings
 }
 
 impl std::fmt::Debug for Search {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Search({} patterns)", self.patterns.len())
+        write!(f, "Search({} values in {} forms)", self.values.len(), self.forms.len())
     }
 }
 

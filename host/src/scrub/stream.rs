@@ -1,18 +1,24 @@
 //! The scrubber over a stream: any chunking gives the same output.
+//!
+//! At some boundaries nothing needs to be held back: at the end of an event of a stream (SSE), of a line of NDJSON. No form
+//! crosses them unless a value itself holds a `}` or an empty line; then they are not used.
 
-use super::{Scrubber, merged};
+use super::sweep::{self, Sweep};
+use super::{Covered, Finding, Scrubber, sorted};
 use std::sync::Arc;
+use zeroize::Zeroize;
 
-/// Boundaries at which nothing needs to be held back: the end of an event of a stream (SSE), of a line of NDJSON. No pattern
-/// crosses them unless a value itself holds a `}` or an empty line; then they are not used.
-pub(super) const CUTS: [&[u8]; 4] = [b"\n\n", b"\r\n\r\n", b"}\n", b"}\r\n"];
+/// Bytes that are kept behind what is let go: rules look back for the name of a field.
+const CONTEXT: usize = 128;
 
-/// One stream. It holds back between one and two windows, whatever is in them; a window is the longest that an encoded value can
-/// take. Letting go only when a whole window has come keeps the cost of a stream linear, however small its chunks.
+/// One stream. It holds back one window, whatever is in it: the longest that an encoded value can take.
 pub struct Stream {
     scrubber: Arc<Scrubber>,
-    /// What is not let go yet, in the source's bytes.
+    /// The source's bytes that are not let go yet, behind some that are.
     held: Vec<u8>,
+    /// How many of them are let go.
+    gone: usize,
+    covered: Covered,
     redacted: u64,
 }
 
@@ -20,7 +26,7 @@ impl Stream {
     /// A stream that looks for the scrubber's values.
     #[must_use]
     pub fn new(scrubber: Arc<Scrubber>) -> Self {
-        Self { scrubber, held: Vec::new(), redacted: 0 }
+        Self { scrubber, held: Vec::new(), gone: 0, covered: Covered::default(), redacted: 0 }
     }
 
     /// Takes a chunk in, and appends to `out` what can be let go.
@@ -31,26 +37,26 @@ impl Stream {
         }
         self.held.extend_from_slice(chunk);
         let window = self.scrubber.search.window;
-        let mut safe = if self.held.len() >= 2 * window { self.held.len() - window } else { 0 };
+        let mut safe = self.held.len().saturating_sub(window);
         if self.scrubber.search.cuts_hold {
             let new = self.held.len() - chunk.len();
             safe = safe.max(last_cut(&self.held, new.saturating_sub(3)));
         }
-        if safe > 0 {
-            self.let_go(safe, out);
+        if safe > self.gone {
+            self.let_go(safe, None, out);
         }
     }
 
     /// Ends the stream: lets everything go, without a trailing fragment of a value.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        let held = std::mem::take(&mut self.held);
-        match self.scrubber.scrub(&held) {
-            None => out.extend_from_slice(&held),
-            Some(scrubbed) => {
-                self.redacted += 1;
-                out.extend_from_slice(&scrubbed);
-            }
+        if !self.scrubber.is_empty() {
+            let (search, end) = (&self.scrubber.search, self.held.len());
+            let fragment = sweep::trailing_fragment(search, &self.held[self.gone..], search.window);
+            let fragment = fragment.map(|finding| Finding { at: finding.at.start + self.gone..end, ..finding });
+            self.let_go(end, fragment, out);
         }
+        self.held.zeroize();
+        (self.gone, self.covered) = (0, Covered::default());
     }
 
     /// How many findings were replaced so far.
@@ -59,18 +65,24 @@ impl Stream {
         self.redacted
     }
 
-    /// Lets go what begins before `safe`; a finding that crosses it goes as a whole.
-    fn let_go(&mut self, safe: usize, out: &mut Vec<u8>) {
-        let findings = merged(self.scrubber.findings(&self.held));
-        let crossing = findings.iter().find(|finding| finding.at.contains(&safe)).map(|finding| finding.at.end);
-        let end = crossing.unwrap_or(safe);
-        self.redacted += findings.iter().filter(|finding| finding.at.start < safe).count() as u64;
-        self.scrubber.replace(&self.held, &findings, 0..end, out);
-        self.held.drain(..end);
+    /// Lets go what begins before `safe`.
+    fn let_go(&mut self, safe: usize, fragment: Option<Finding>, out: &mut Vec<u8>) {
+        let mut findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.gone..safe);
+        findings.extend(fragment);
+        let findings = sorted(findings);
+        self.redacted += self.scrubber.replace(&self.held, &findings, self.gone..safe, &mut self.covered, out);
+        self.gone = safe;
+        if self.gone >= self.held.len() / 2 + CONTEXT {
+            let past = self.gone - CONTEXT;
+            self.held.drain(..past);
+            self.covered.until = self.covered.until.saturating_sub(past);
+            self.gone = CONTEXT;
+        }
     }
 }
 
-/// The end of the last boundary that ends at or after `from`.
+/// The end of the last boundary that ends at or after `from`: an empty line, or a line that ends with a brace.
 fn last_cut(text: &[u8], from: usize) -> usize {
-    CUTS.iter().filter_map(|cut| memchr::memmem::rfind(&text[from..], cut).map(|at| from + at + cut.len())).max().unwrap_or(0)
+    let ends = |line: &[u8]| line.ends_with(b"}") || line.ends_with(b"\n") || line.ends_with(b"\n\r") || line.ends_with(b"}\r");
+    memchr::memrchr_iter(b'\n', &text[from..]).map(|at| from + at).find(|at| ends(&text[..*at])).map_or(0, |at| at + 1)
 }

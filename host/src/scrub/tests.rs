@@ -6,9 +6,9 @@ use std::sync::Arc;
 const VALUE: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
 
 fn scrubber(values: &[&str]) -> Scrubber {
-    let bytes: Vec<Value<'_>> = values.iter().map(|value| Value { bytes: value.as_bytes(), in_basic: true }).collect();
+    let known = values.iter().map(|value| Arc::new(Known::new(value.as_bytes(), true))).collect();
     let replacement = Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted:KEY]".into() };
-    Scrubber::new(Arc::new(Search::new(&bytes)), vec![replacement; values.len()])
+    Scrubber::new(Arc::new(Search::new(known, None)), vec![replacement; values.len()])
 }
 
 /// Every encoding of row 7, by name.
@@ -182,4 +182,42 @@ fn several_values_and_values_of_several_lines_are_found() {
     let indented = pem.replace('\n', "\n      ");
     let out = both.scrub_text(&indented);
     assert!(!out.contains("MIGHAgEAMBMGByqG") && !out.contains("BG0wawIBAQQgevZz"), "{out}");
+}
+
+/// A row of numbers that is the same in each run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
+    }
+
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.next().to_le_bytes()[0]).collect()
+    }
+}
+
+#[test]
+fn the_search_finds_what_a_naive_one_finds_however_a_stream_is_cut() {
+    let short = "s3cr3t-8";
+    let percent = "ab%41cd&amp;ef\\gh=3D";
+    let key = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318";
+    let lines = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEH\nBG0wawIBAQQgevZzL1gdAFr88hb2OF2NxApJ\n-----END PRIVATE KEY-----";
+    let json = "{\"user\":\"app\",\"password\":\"Zt8#kLw2\\\"mQ9vXr4s\"}";
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    for values in [vec![VALUE], vec![short, VALUE], vec![percent, lines], vec![key, json, "AKIAIOSFODNN7EXAMPLEx"]] {
+        for rules in [None, Some(Rules::standard())] {
+            let known = values.iter().map(|value| Arc::new(Known::new(value.as_bytes(), true))).collect();
+            let replacement = Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted:KEY]".into() };
+            let scrubber = Arc::new(Scrubber::new(Arc::new(Search::new(known, rules)), vec![replacement; values.len()]));
+            for _ in 0..25 {
+                let length = numbers.next() as usize % 60;
+                let text = naive::text(&scrubber, &numbers.bytes(length));
+                naive::compare(&scrubber, &text, &numbers.bytes(5));
+            }
+        }
+    }
 }

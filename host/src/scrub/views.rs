@@ -1,16 +1,16 @@
 //! Ways to read a text: each undoes one kind of escaping wherever it stands, and remembers where every byte came from.
 
-use std::ops::Range;
-
-/// Most source bytes that one byte of a view can come from, with room for the separators between two.
+/// Most source bytes for each byte of a form, on the average over the form.
 pub(super) const WIDEST: usize = 10;
+/// Most blanks behind a line break that belong to it.
+const INDENT: usize = 16;
 
 /// One way to read a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum View {
     /// `%41`, and `+` as it is (RFC 3986).
     Percent,
-    /// `\u0041`, `\x41`, `\/`, `\"` (JSON, C, shell), with escaped line breaks taken out.
+    /// `\u0041`, `\x41`, `\101`, `\/`, `\"` (JSON, C, shell), with escaped line breaks taken out.
     Backslash,
     /// `&#65;`, `&#x41;`, `&amp;` (HTML, XML).
     Entity,
@@ -24,62 +24,147 @@ pub(super) enum View {
     Unseparated,
 }
 
-/// All views.
-pub(super) const ALL: [View; 7] =
-    [View::Percent, View::Backslash, View::Entity, View::QuotedPrintable, View::Wide, View::Unwrapped, View::Unseparated];
+/// One way to read a text, and where it was escaped twice, the way to read what the first one shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Chain(View, Option<View>);
 
-/// A text as a view shows it.
-pub(super) struct Seen {
-    pub(super) bytes: Vec<u8>,
-    /// Where each byte begins and ends in the source.
-    from: Vec<(u32, u32)>,
+/// Every chain that a search looks through.
+pub(super) const CHAINS: [Chain; 15] = [
+    Chain(View::Percent, None),
+    Chain(View::Backslash, None),
+    Chain(View::Entity, None),
+    Chain(View::QuotedPrintable, None),
+    Chain(View::Wide, None),
+    Chain(View::Unwrapped, None),
+    Chain(View::Percent, Some(View::Percent)),
+    Chain(View::Percent, Some(View::Backslash)),
+    Chain(View::Backslash, Some(View::Backslash)),
+    Chain(View::Backslash, Some(View::Percent)),
+    Chain(View::Backslash, Some(View::Entity)),
+    Chain(View::Backslash, Some(View::QuotedPrintable)),
+    Chain(View::Backslash, Some(View::Unwrapped)),
+    Chain(View::Entity, Some(View::Entity)),
+    Chain(View::Entity, Some(View::Percent)),
+];
+
+/// How hexadecimal is read.
+pub(super) const SEPARATED: Chain = Chain(View::Unseparated, None);
+
+/// Source bytes that the inner view of a chain must see at once.
+const AHEAD: usize = 12;
+
+impl Chain {
+    /// Whether a byte begins something that this chain reads differently.
+    pub(super) fn reads(self, byte: u8) -> bool {
+        self.0.introduced_by(byte) || self.1.is_some_and(|inner| inner.introduced_by(byte))
+    }
 }
 
-impl Seen {
-    fn with_capacity(capacity: usize) -> Self {
-        Self { bytes: Vec::with_capacity(capacity), from: Vec::with_capacity(capacity) }
+/// A text as a chain shows it, from one place on. It ends at an empty line, which ends whatever was wrapped, and at the text's end.
+pub(super) struct Walk<'t> {
+    text: &'t [u8],
+    at: usize,
+    chain: Chain,
+    /// What the outer view showed and the inner one has not taken yet, with the end of each byte's source.
+    ahead: [u8; AHEAD],
+    ends: [usize; AHEAD],
+    filled: usize,
+    /// Whether nothing was shown for a part of the text yet.
+    pub(super) skipped: bool,
+}
+
+impl<'t> Walk<'t> {
+    pub(super) fn new(text: &'t [u8], at: usize, chain: Chain) -> Self {
+        Self { text, at, chain, ahead: [0; AHEAD], ends: [0; AHEAD], filled: 0, skipped: false }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "texts are searched in pieces of far less than 4 GiB")]
-    fn push(&mut self, byte: u8, start: usize, end: usize) {
-        self.bytes.push(byte);
-        self.from.push((start as u32, end as u32));
-    }
-
-    /// The stretch of the source that a stretch of the view came from.
-    pub(super) fn source(&self, range: Range<usize>) -> Range<usize> {
-        if range.is_empty() {
-            return 0..0;
+    /// The next byte of the outer view.
+    #[inline]
+    fn outer(&mut self) -> Option<(u8, usize)> {
+        loop {
+            let byte = *self.text.get(self.at)?;
+            if byte == b'\n' && self.at > 0 && self.text[self.at - 1] == b'\n' {
+                return None;
+            }
+            let (shown, length) = if self.chain.0.introduced_by(byte) { self.chain.0.unit(self.text, self.at) } else { (Some(byte), 1) };
+            self.at += length;
+            if let Some(shown) = shown {
+                return Some((shown, self.at));
+            }
+            self.skipped = true;
         }
-        self.from[range.start].0 as usize..self.from[range.end - 1].1 as usize
+    }
+
+    fn fill(&mut self, least: usize) {
+        while self.filled < least {
+            let Some((byte, end)) = self.outer() else { return };
+            (self.ahead[self.filled], self.ends[self.filled]) = (byte, end);
+            self.filled += 1;
+        }
+    }
+}
+
+impl Iterator for Walk<'_> {
+    /// A byte, and where its source ends.
+    type Item = (u8, usize);
+
+    #[inline]
+    fn next(&mut self) -> Option<(u8, usize)> {
+        let Some(inner) = self.chain.1 else { return self.outer() };
+        loop {
+            self.fill(1);
+            if self.filled == 0 {
+                return None;
+            }
+            let (mut shown, mut length) = (Some(self.ahead[0]), 1);
+            if inner.introduced_by(self.ahead[0]) {
+                self.fill(AHEAD);
+                (shown, length) = inner.unit(&self.ahead[..self.filled], 0);
+            }
+            let length = length.min(self.filled);
+            let end = self.ends[length - 1];
+            self.ahead.copy_within(length..self.filled, 0);
+            self.ends.copy_within(length..self.filled, 0);
+            self.filled -= length;
+            if let Some(shown) = shown {
+                return Some((shown, end));
+            }
+            self.skipped = true;
+        }
     }
 }
 
 impl View {
-    /// Whether the text holds anything that this view reads differently.
-    pub(super) fn applies(self, text: &[u8]) -> bool {
+    /// Whether a byte begins something that this view reads differently.
+    #[inline]
+    pub(super) fn introduced_by(self, byte: u8) -> bool {
         match self {
-            Self::Percent => memchr::memchr(b'%', text).is_some(),
-            Self::Backslash => memchr::memchr(b'\\', text).is_some(),
-            Self::Entity => memchr::memchr(b'&', text).is_some(),
-            Self::QuotedPrintable => memchr::memchr(b'=', text).is_some(),
-            Self::Wide => memchr::memchr(0, text).is_some(),
-            Self::Unwrapped => memchr::memchr2(b'\n', b'\r', text).is_some() || memchr::memmem::find(text, b"\\n").is_some(),
-            Self::Unseparated => memchr::memchr3(b':', b' ', b'-', text).is_some() || memchr::memchr2(b',', b'x', text).is_some(),
+            Self::Percent => byte == b'%',
+            Self::Backslash => byte == b'\\',
+            Self::Entity => byte == b'&',
+            Self::QuotedPrintable => byte == b'=',
+            Self::Wide => byte == 0,
+            Self::Unwrapped => matches!(byte, b'\n' | b'\r'),
+            Self::Unseparated => matches!(byte, b':' | b' ' | b'-' | b',' | b'_' | b'0' | b'\\'),
         }
     }
 
-    pub(super) fn decode(self, text: &[u8]) -> Seen {
-        let mut seen = Seen::with_capacity(text.len());
-        let mut at = 0;
-        while at < text.len() {
-            let (byte, length) = self.unit(text, at);
-            if let Some(byte) = byte {
-                seen.push(byte, at, at + length);
-            }
-            at += length;
-        }
-        seen
+    /// What the view that `byte`, at `at`, belongs to shows there, how long it is, and whether another escape may stand within it.
+    /// `None` where no chain reads it.
+    #[inline]
+    pub(super) fn first(text: &[u8], at: usize, byte: u8) -> Option<(Option<u8>, usize, bool)> {
+        let (view, nests, least): (Self, &[u8], usize) = match byte {
+            b'%' => (Self::Percent, b"%\\&", 3),
+            b'\\' => (Self::Backslash, b"%\\&", 6),
+            b'&' => (Self::Entity, b"%\\&", 10),
+            b'=' => (Self::QuotedPrintable, b"\\", 3),
+            0 => (Self::Wide, b"", 1),
+            b'\n' | b'\r' => (Self::Unwrapped, b"", 1),
+            _ => return None,
+        };
+        let (shown, length) = view.unit(text, at);
+        let within = text[at + 1..].iter().take(least.max(length) - 1).take_while(|byte| !matches!(byte, b'"' | b' ' | b';' | b'='));
+        Some((shown, length, within.into_iter().any(|byte| nests.contains(byte))))
     }
 
     /// What stands at `at`: a byte or nothing, and how many source bytes it takes.
@@ -95,12 +180,11 @@ impl View {
                 [_, b'\r', b'\n', ..] => (None, 3),
                 _ => hex_byte(rest, 1).map_or(as_is, |byte| (Some(byte), 3)),
             },
-            Self::Wide if rest[0] == 0 => (None, 1),
+            // Two in a row are no half of a character that a key could hold.
+            Self::Wide if rest[0] == 0 && rest.get(1) != Some(&0) && (at == 0 || text[at - 1] != 0) => (None, 1),
             Self::Unwrapped => match rest {
-                // An empty line ends whatever was wrapped.
-                [b'\n', b'\n', ..] | [b'\r', b'\n', b'\r', b'\n', ..] => as_is,
-                [b'\r' | b'\n', ..] => (None, 1 + rest[1..].iter().take(4).take_while(|b| matches!(b, b' ' | b'\t')).count()),
-                [b'\\', b'r' | b'n', ..] => (None, 2),
+                [b'\r', b'\n', b'\r', b'\n', ..] => as_is,
+                [b'\r' | b'\n', ..] => (None, 1 + rest[1..].iter().take(INDENT).take_while(|b| matches!(b, b' ' | b'\t')).count()),
                 _ => as_is,
             },
             Self::Unseparated => match rest {
@@ -142,6 +226,9 @@ fn backslash(text: &[u8]) -> Option<(Option<u8>, usize)> {
 }
 
 fn entity(text: &[u8]) -> Option<(Option<u8>, usize)> {
+    if !matches!(text.get(1), Some(b'#' | b'a'..=b'z')) {
+        return None;
+    }
     const NAMED: &[(&[u8], u8)] = &[
         (b"&amp;", b'&'),
         (b"&lt;", b'<'),

@@ -1,0 +1,371 @@
+//! The forms in which a value is looked for. Escapings are not among them: the views undo those.
+//!
+//! A form is not kept: it is a function of the value, read byte by byte, so that each value is in memory once.
+
+use std::ops::Range;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Least bytes of a form: shorter pieces turn up by chance.
+const LEAST: usize = 8;
+/// Least bytes of one line, or one field, of a value that is looked for by itself.
+const LEAST_PART: usize = 16;
+
+/// A value to look for, with the parts of it that are looked for by themselves. Make it once for each version of a secret.
+pub struct Known {
+    /// The value, then the parts that are not written in it as they are.
+    pieces: Vec<Piece>,
+    forms: Vec<Form>,
+}
+
+/// Bytes that are looked for: a stretch of a buffer that pieces share.
+struct Piece {
+    bytes: Arc<Zeroizing<Vec<u8>>>,
+    range: Range<usize>,
+}
+
+impl Piece {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { range: 0..bytes.len(), bytes: Arc::new(Zeroizing::new(bytes)) }
+    }
+
+    fn part(&self, range: Range<usize>) -> Self {
+        Self { bytes: Arc::clone(&self.bytes), range: self.range.start + range.start..self.range.start + range.end }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.range.clone()]
+    }
+}
+
+/// One form of one piece: an encoding of it, or an encoding of an encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Form {
+    piece: u16,
+    /// The value itself, not a part of it and not encoded.
+    pub(super) is_raw: bool,
+    inner: Coding,
+    outer: Coding,
+    length: u32,
+    /// Least bytes of its beginning that give 64 bits of the value away.
+    pub(super) least: u32,
+}
+
+/// One encoding of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Plain,
+    Reversed,
+    /// Two digits for each byte.
+    Hex,
+    /// RFC 4648: `bits` of each character, of bytes that begin `lead` bytes into a group.
+    Based {
+        bits: u8,
+        lead: u8,
+        alphabet: Alphabet,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alphabet {
+    Base64,
+    Base64Url,
+    Base32,
+}
+
+impl Alphabet {
+    const fn digits(self) -> &'static [u8] {
+        match self {
+            Self::Base64 => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+            Self::Base64Url => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+            Self::Base32 => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+        }
+    }
+}
+
+impl Coding {
+    /// The characters that depend on the bytes alone, of `length` bytes.
+    #[inline]
+    fn length(self, length: usize) -> usize {
+        match self {
+            Self::Plain | Self::Reversed => length,
+            Self::Hex => length * 2,
+            Self::Based { bits, lead, .. } => {
+                let (bits, lead) = (usize::from(bits), usize::from(lead));
+                ((lead + length) * 8 / bits).saturating_sub((lead * 8).div_ceil(bits))
+            }
+        }
+    }
+
+    /// Character `at` of the encoding of `length` bytes.
+    #[inline]
+    fn char_at(self, at: usize, length: usize, byte: impl Fn(usize) -> u8) -> u8 {
+        match self {
+            Self::Plain => byte(at),
+            Self::Reversed => byte(length - 1 - at),
+            Self::Hex => {
+                let half = if at.is_multiple_of(2) { byte(at / 2) >> 4 } else { byte(at / 2) & 15 };
+                b"0123456789abcdef"[usize::from(half)]
+            }
+            Self::Based { bits, lead, alphabet } => {
+                let (bits, lead) = (usize::from(bits), usize::from(lead) * 8);
+                let first = lead.div_ceil(bits) * bits - lead + at * bits;
+                let (whole, over) = (first / 8, first % 8);
+                let high = u16::from(byte(whole)) << 8;
+                let low = if over + bits > 8 { u16::from(byte(whole + 1)) } else { 0 };
+                let digit = (high | low) >> (16 - over - bits) & ((1 << bits) - 1);
+                alphabet.digits()[usize::from(digit)]
+            }
+        }
+    }
+
+    /// Whether a character before, or after, holds bits of the bytes too.
+    fn shares(self, length: usize) -> (bool, bool) {
+        match self {
+            Self::Based { bits, lead, .. } => {
+                let (bits, lead) = (usize::from(bits), usize::from(lead));
+                (!(lead * 8).is_multiple_of(bits), !((lead + length) * 8).is_multiple_of(bits))
+            }
+            _ => (false, false),
+        }
+    }
+
+    /// How many characters the first `bytes` take up.
+    fn spread(self, bytes: usize) -> usize {
+        match self {
+            Self::Plain | Self::Reversed => bytes,
+            Self::Hex => bytes.saturating_mul(2),
+            Self::Based { bits, .. } => bytes.saturating_mul(8).div_ceil(usize::from(bits)),
+        }
+    }
+}
+
+const BASE64: [Coding; 3] = [base64(0, Alphabet::Base64), base64(1, Alphabet::Base64), base64(2, Alphabet::Base64)];
+const BASE64_URL: [Coding; 3] = [base64(0, Alphabet::Base64Url), base64(1, Alphabet::Base64Url), base64(2, Alphabet::Base64Url)];
+
+const fn base64(lead: u8, alphabet: Alphabet) -> Coding {
+    Coding::Based { bits: 6, lead, alphabet }
+}
+
+const fn base32(lead: u8) -> Coding {
+    Coding::Based { bits: 5, lead, alphabet: Alphabet::Base32 }
+}
+
+impl Known {
+    /// Prepares a value. It is kept, wiped on drop: as it is, and once more each string of a JSON document that is escaped in it, and
+    /// the bytes of one that is hexadecimal. One that is sent `in_basic` authentication (RFC 7617) is sent in base64: its echo may be
+    /// encoded once more in any way.
+    #[must_use]
+    pub fn new(value: &[u8], in_basic: bool) -> Self {
+        let whole = Piece::new(value.to_vec());
+        let parts = parts(&whole);
+        let is_of_parts = value.contains(&b'\n') || (!parts.is_empty() && value.starts_with(b"{"));
+        let mut known = Self { pieces: vec![whole], forms: Vec::new() };
+        if is_of_parts {
+            // Whatever encodes the whole encodes the parts.
+            known.add_form(0, (Coding::Plain, Coding::Plain), usize::MAX / 64);
+        } else {
+            known.add_forms(0, guessable(value), in_basic);
+        }
+        for part in parts {
+            let Ok(index) = u16::try_from(known.pieces.len()) else { break };
+            known.pieces.push(part);
+            // The first line of a key begins as all keys of its kind do: no piece of a part counts as a fragment.
+            known.add_forms(index, usize::MAX / 64, false);
+        }
+        known
+    }
+
+    pub(super) fn forms(&self) -> &[Form] {
+        &self.forms
+    }
+
+    fn piece(&self, form: &Form) -> &[u8] {
+        self.pieces[usize::from(form.piece)].as_bytes()
+    }
+
+    /// Every byte that can stand in a form, in either letter case.
+    pub(super) fn alphabet(&self) -> impl Iterator<Item = u8> + '_ {
+        let coded = (0..=127u8).filter(|b| b.is_ascii_alphanumeric() || b"+/-_".contains(b));
+        self.pieces.iter().flat_map(|piece| piece.as_bytes().iter().copied()).chain(coded)
+    }
+
+    /// Whether the value holds one of these bytes in a row.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        memchr::memmem::find(self.pieces[0].as_bytes(), bytes).is_some()
+    }
+
+    /// Byte `at` of a form.
+    #[inline]
+    pub(super) fn byte(&self, form: &Form, at: usize) -> u8 {
+        let piece = self.piece(form);
+        if form.inner == Coding::Plain {
+            return form.outer.char_at(at, piece.len(), |at| piece[at]);
+        }
+        let inner = form.inner.length(piece.len());
+        form.outer.char_at(at, inner, |at| form.inner.char_at(at, piece.len(), |at| piece[at]))
+    }
+
+    /// Whether `text` begins with a form, in any letter case.
+    pub(super) fn begins(&self, text: &[u8], form: &Form) -> bool {
+        let length = form.len();
+        let Some(text) = text.get(..length) else { return false };
+        if form.inner == Coding::Plain && form.outer == Coding::Plain {
+            return text.eq_ignore_ascii_case(self.piece(form));
+        }
+        // The end first: what resembles a value mostly begins like it.
+        let alike = |at: usize| text[at].eq_ignore_ascii_case(&self.byte(form, at));
+        alike(length - 1) && (0..length - 1).all(alike)
+    }
+
+    /// Whether `text` is the value as it is.
+    pub(super) fn is_plain(&self, text: &[u8]) -> bool {
+        self.pieces[0].as_bytes() == text
+    }
+
+    /// A found form, with the characters beside it that still hold bits of the value.
+    pub(super) fn widened(&self, form: &Form, text: &[u8], found: Range<usize>) -> Range<usize> {
+        let inner = form.inner.length(self.piece(form).len());
+        let (before, after) = form.outer.shares(inner);
+        let is_digit = |at: usize| text.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || b"+/-_".contains(b));
+        let start = found.start - usize::from(before && found.start > 0 && is_digit(found.start - 1));
+        start..found.end + usize::from(after && is_digit(found.end))
+    }
+
+    /// Every form of a piece, whose first `guessable` bytes are no secret.
+    fn add_forms(&mut self, piece: u16, guessable: usize, in_basic: bool) {
+        use Coding::{Hex, Plain, Reversed};
+        let bytes = self.pieces[usize::from(piece)].as_bytes();
+        let random = fragment(bits_per_byte(bytes));
+        let least = guessable + random;
+        // The second alphabet of base64 matters where one of its two own digits turns up.
+        let by_alphabet = |bytes: &[u8]| if bytes.iter().any(|b| !b.is_ascii() || matches!(b & 63, 62 | 63)) { 2 } else { 1 };
+        let base64s = |bytes: &[u8]| BASE64.into_iter().chain(BASE64_URL).take(3 * by_alphabet(bytes));
+        let mut forms = vec![((Plain, Plain), least), ((Plain, Hex), least)];
+        forms.push(((Plain, Reversed), if guessable >= bytes.len() { guessable } else { random }));
+        forms.extend((0..5).map(|lead| ((Plain, base32(lead)), least)));
+        for inner in base64s(bytes) {
+            forms.push(((Plain, inner), least));
+            // What base64 wrote may be encoded once more.
+            let coded = (0..inner.length(bytes.len())).map(|at| inner.char_at(at, bytes.len(), |at| bytes[at]));
+            let coded = Zeroizing::new(coded.collect::<Vec<u8>>());
+            let twice = base64s(&coded).chain([Hex, Reversed, base32(0)].into_iter().filter(|_| in_basic));
+            forms.extend(twice.map(|outer| ((inner, outer), inner.spread(least))));
+        }
+        for (codings, least) in forms {
+            self.add_form(piece, codings, codings.1.spread(least));
+        }
+    }
+
+    fn add_form(&mut self, piece: u16, (inner, outer): (Coding, Coding), least: usize) {
+        let length = outer.length(inner.length(self.pieces[usize::from(piece)].as_bytes().len()));
+        if length >= LEAST {
+            let is_raw = piece == 0 && inner == Coding::Plain && outer == Coding::Plain;
+            let saturated = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            self.forms.push(Form { piece, is_raw, inner, outer, length: saturated(length), least: saturated(least) });
+        }
+    }
+}
+
+impl Form {
+    pub(super) fn len(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Whether the form's text is hexadecimal digits.
+    pub(super) fn is_hex(&self) -> bool {
+        self.outer == Coding::Hex
+    }
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Known({} forms)", self.forms.len())
+    }
+}
+
+/// The parts of a value that are looked for by themselves: the lines of one of several lines, since what carries it may break or
+/// indent them anew; the strings of a JSON document; a key in hexadecimal without its `0x`, and its bytes.
+fn parts(value: &Piece) -> Vec<Piece> {
+    let text = value.as_bytes();
+    let mut parts = lines(value);
+    if text.starts_with(b"{") || text.starts_with(b"[") {
+        if let Ok(document) = serde_json::from_slice(text) {
+            strings(document, value, &mut parts);
+        }
+        return parts;
+    }
+    let digits = text.strip_prefix(b"0x").unwrap_or(text);
+    if digits.len() < text.len() && digits.len() >= LEAST_PART {
+        parts.push(value.part(text.len() - digits.len()..text.len()));
+    }
+    if digits.len() >= 2 * LEAST_PART && digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit) {
+        let digit = |at: usize| char::from(digits[at]).to_digit(16).unwrap_or(0) as u8;
+        let bytes: Vec<u8> = (0..digits.len() / 2).map(|at| digit(2 * at) << 4 | digit(2 * at + 1)).collect();
+        parts.push(Piece::new(bytes));
+    }
+    parts
+}
+
+fn lines(of: &Piece) -> Vec<Piece> {
+    let text = of.as_bytes();
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        let start = at + (line.len() - line.trim_ascii_start().len());
+        let trimmed = line.trim_ascii();
+        if trimmed.len() < text.trim_ascii().len() && trimmed.len() >= LEAST_PART && !trimmed.starts_with(b"-----") {
+            lines.push(of.part(start..start + trimmed.len()));
+        }
+        at += line.len();
+    }
+    lines
+}
+
+fn strings(document: serde_json::Value, whole: &Piece, parts: &mut Vec<Piece>) {
+    match document {
+        serde_json::Value::String(text) if text.len() >= LEAST_PART => {
+            let text = Piece::new(text.into_bytes());
+            let part = memchr::memmem::find(whole.as_bytes(), text.as_bytes()).map(|at| whole.part(at..at + text.as_bytes().len()));
+            let part = part.unwrap_or(text);
+            parts.extend(lines(&part));
+            parts.push(part);
+        }
+        serde_json::Value::Array(items) => items.into_iter().for_each(|item| strings(item, whole, parts)),
+        serde_json::Value::Object(fields) => fields.into_iter().for_each(|(_, field)| strings(field, whole, parts)),
+        _ => {}
+    }
+}
+
+/// How many bytes at the beginning of a value anyone can guess: the name of its kind, the header of a token or a key. Were they
+/// counted as a fragment's, a guest could guess a value on from there, one character at a time, by what is taken out.
+fn guessable(value: &[u8]) -> usize {
+    const LONG: &[&[u8]] = &[b"pypi-AgEIcHlwaS5vcmc", b"pypi-AgENdGVzdC5weXBpLm9yZw"];
+    if value.starts_with(b"-----BEGIN") {
+        return usize::MAX / 16;
+    }
+    if value.starts_with(b"eyJ") {
+        // A JWT's header and claims can be guessed, its signature can't.
+        return value.iter().rposition(|b| *b == b'.').map_or(value.len(), |at| at + 1);
+    }
+    let long = LONG.iter().find(|prefix| value.starts_with(prefix)).map(|prefix| prefix.len());
+    let name = value[..value.len() / 2].iter().rposition(|b| b"_-.:/".contains(b)).map_or(0, |at| at + 1);
+    // Kinds without a separator (AKIA…, AIza…) have names of four letters.
+    long.unwrap_or(name).max(4)
+}
+
+/// Least bytes that carry 64 bits.
+fn fragment(bits_per_byte: f64) -> usize {
+    (1..=64).find(|length| f64::from(*length) * bits_per_byte >= 64.0).map_or(64, |length: u32| length as usize)
+}
+
+/// An estimate of the random bits in one byte, from the characters that the value is made of.
+fn bits_per_byte(bytes: &[u8]) -> f64 {
+    if bytes.iter().all(u8::is_ascii_digit) {
+        10f64.log2()
+    } else if bytes.iter().filter(|b| !b.is_ascii_hexdigit()).count() * 3 <= bytes.len() && !bytes.iter().any(u8::is_ascii_uppercase) {
+        4.0
+    } else {
+        62f64.log2()
+    }
+}

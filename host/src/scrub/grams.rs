@@ -1,0 +1,177 @@
+//! Which forms hold a piece of a few bytes, and where: a keyed hash table behind a bit map that answers "none" at once.
+//!
+//! Letters are folded, so that any case is found. The key is drawn once for each process: which texts make a search work harder
+//! can't be computed from outside.
+
+use std::sync::OnceLock;
+
+/// Most bytes in a gram.
+pub(super) const WIDEST: usize = 8;
+/// Bits in the map for each gram in it. Each sets two of one word: one probe in some two hundred hits by chance.
+const SPARSE: usize = 16;
+
+/// Where a gram stands: in which form, how many bytes from its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) form: u32,
+    pub(super) offset: usize,
+    /// One more byte of the form, folded, and where it stands: it tells forms with the same beginning apart.
+    pub(super) further: (usize, u8),
+}
+
+/// The beginning of a form, and one byte of it beyond.
+pub(super) struct Beginning {
+    pub(super) bytes: Vec<u8>,
+    pub(super) further: (u8, u8),
+}
+
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    /// A part of the hash.
+    tag: u16,
+    further: (u8, u8),
+    /// The form's number above eight bits of offset.
+    place: u32,
+}
+
+/// The grams of all forms.
+pub(super) struct Grams {
+    key: u64,
+    /// Bytes in a gram.
+    pub(super) width: usize,
+    mask: u64,
+    map: Box<[u64]>,
+    /// How far a hash is shifted to be a bucket's number.
+    bucket: u32,
+    /// Where each bucket begins.
+    heads: Box<[u32]>,
+    entries: Box<[Entry]>,
+}
+
+/// Most forms in a table.
+const FORMS: u32 = 1 << 24;
+
+impl Grams {
+    /// A table of grams of `width` bytes. `forms` is asked for the beginning of each form, and gives as many grams of it as `each`.
+    ///
+    /// # Panics
+    /// Where there are more than 16 million forms, which no number of secrets in one agent comes near.
+    pub(super) fn new(width: usize, each: usize, beginnings: impl Iterator<Item = Beginning>) -> Self {
+        let mut grams = Self {
+            key: key(),
+            width,
+            mask: u64::MAX >> (64 - 8 * width),
+            map: Box::new([0]),
+            bucket: 58,
+            heads: Box::new([]),
+            entries: Box::new([]),
+        };
+        let mut hashed = Vec::new();
+        for (form, beginning) in (0u32..).zip(beginnings) {
+            assert!(form < FORMS, "forms are bounded");
+            for (bytes, offset) in beginning.bytes.windows(width).take(each).zip(0u32..) {
+                let hash = grams.hash(grams.gram(bytes));
+                hashed.push((hash, Entry { tag: tag(hash), further: beginning.further, place: form << 8 | offset }));
+            }
+        }
+        let words = (hashed.len() * SPARSE / 64).next_power_of_two().clamp(1 << 4, 1 << 20);
+        let buckets = (hashed.len() / 2).next_power_of_two().clamp(1 << 6, 1 << 22);
+        grams.bucket = 64 - buckets.trailing_zeros();
+        grams.map = vec![0; words].into();
+        let mut heads = vec![0u32; buckets + 1];
+        for (hash, _) in &hashed {
+            grams.map[word(*hash) & (words - 1)] |= bits(*hash);
+            heads[(hash >> grams.bucket) as usize + 1] += 1;
+        }
+        for at in 1..heads.len() {
+            heads[at] += heads[at - 1];
+        }
+        let mut next = heads.clone();
+        let mut entries = vec![Entry::default(); hashed.len()];
+        for (hash, entry) in &hashed {
+            let slot = &mut next[(hash >> grams.bucket) as usize];
+            entries[*slot as usize] = *entry;
+            *slot += 1;
+        }
+        (grams.heads, grams.entries) = (heads.into(), entries.into());
+        grams
+    }
+
+    /// The gram that stands at the beginning of `bytes`, which are as many as a gram has, or more.
+    #[inline(always)]
+    pub(super) fn gram(&self, bytes: &[u8]) -> u64 {
+        match bytes.first_chunk() {
+            Some(bytes) => self.gram_of(*bytes),
+            None => {
+                let mut padded = [0; WIDEST];
+                padded[..bytes.len()].copy_from_slice(bytes);
+                self.gram_of(padded)
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn gram_of(&self, bytes: [u8; WIDEST]) -> u64 {
+        // Letters differ from their other case in this bit.
+        (u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020) & self.mask
+    }
+
+    /// Whether the gram may be in the table.
+    #[inline(always)]
+    pub(super) fn may_hold(&self, gram: u64) -> bool {
+        let hash = self.hash(gram);
+        let bits = bits(hash);
+        self.map[word(hash) & (self.map.len() - 1)] & bits == bits
+    }
+
+    /// Where the gram stands.
+    #[inline]
+    pub(super) fn places(&self, gram: u64) -> impl Iterator<Item = Place> + '_ {
+        let hash = self.hash(gram);
+        let bucket = (hash >> self.bucket) as usize;
+        let entries = &self.entries[self.heads[bucket] as usize..self.heads[bucket + 1] as usize];
+        let tag = tag(hash);
+        entries.iter().filter(move |entry| entry.tag == tag).map(|entry| Place {
+            form: entry.place >> 8,
+            offset: (entry.place & 0xff) as usize,
+            further: (usize::from(entry.further.0), entry.further.1),
+        })
+    }
+
+    /// Bytes of memory in use.
+    pub(super) fn size(&self) -> usize {
+        self.map.len() * 8 + self.heads.len() * 4 + size_of_val(&*self.entries)
+    }
+
+    #[inline(always)]
+    fn hash(&self, gram: u64) -> u64 {
+        gram.wrapping_mul(self.key)
+    }
+}
+
+/// Which word of the map, before it is cut to the map's size.
+#[inline(always)]
+fn word(hash: u64) -> usize {
+    (hash >> 36) as usize
+}
+
+/// Two bits of a word.
+#[inline(always)]
+fn bits(hash: u64) -> u64 {
+    1 << (hash >> 24 & 63) | 1 << (hash >> 30 & 63)
+}
+
+#[inline(always)]
+fn tag(hash: u64) -> u16 {
+    (hash >> 16) as u16
+}
+
+fn key() -> u64 {
+    static KEY: OnceLock<u64> = OnceLock::new();
+    *KEY.get_or_init(|| {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).expect("the system has a random source");
+        // Odd, so that multiplying by it loses nothing.
+        u64::from_le_bytes(bytes) | 1
+    })
+}

@@ -1,0 +1,384 @@
+//! The first look at a text: which of its bytes begin something, 4 KiB at a time, in vector registers where there are any.
+//!
+//! What is marked here is all that the rest of a search looks at, beside its own sparse probes. The marks are a filter: they
+//! may stand where nothing is, and must stand where something can be.
+
+use pulp::NullaryFnOnce;
+
+/// Bytes in a block: one bit each in a mask.
+pub(super) const BLOCK: usize = 64;
+/// Blocks that are marked at once.
+pub(super) const BLOCKS: usize = 64;
+/// Bytes that are marked at once.
+pub(super) const BATCH: usize = BLOCK * BLOCKS;
+
+/// Marks of a batch: bit `i` of mask `b` speaks of byte `64 * b + i`.
+pub(super) struct Marks {
+    /// How many blocks are marked.
+    pub(super) blocks: usize,
+    /// Bytes that begin an escape, or break a line.
+    pub(super) escapes: [u64; BLOCKS],
+    /// Letters and digits that begin a word, where 16 bytes or more follow without a break (or the block ends before).
+    pub(super) words: [u64; BLOCKS],
+    /// Words of exactly two, or exactly four, letters and digits, where two more such words follow behind one or two separators each.
+    pub(super) pairs: [u64; BLOCKS],
+    /// The first of five hyphens.
+    pub(super) dashes: [u64; BLOCKS],
+    /// Every 32 bytes, where the next 16 are letters, digits, blanks and commas.
+    pub(super) lists: [u64; BLOCKS],
+}
+
+/// Classes of a byte, by its two halves: it is in a class where both tables have the class's bit.
+#[derive(Clone, Copy)]
+struct Tables {
+    low: [u8; 16],
+    high: [u8; 16],
+}
+
+const ALNUM: u8 = 0b0000_0111;
+const ESCAPE: u8 = 0b0111_1000;
+const HYPHEN: u8 = 0b1000_0000;
+
+const KINDS: Tables =
+    tables(&[b"0123456789", b"ABCDEFGHIJKLMNOabcdefghijklmno", b"PQRSTUVWXYZpqrstuvwxyz", b"%&", b"\\", b"=", b"\0\n\r", b"-"]);
+
+/// What ends a run of bytes that a key could be made of.
+const BREAKS: Tables = tables(&[
+    b"\x00\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f",
+    b"\"'()",
+    b"<>",
+    b"[\\]{|}",
+    b"`",
+    b" ,",
+]);
+const BLANK: u8 = 0b0010_0000;
+
+/// Whether a byte ends a run of bytes that a key could be made of.
+pub(super) fn breaks(byte: u8) -> bool {
+    BREAKS.of(byte) != 0
+}
+
+const fn tables(classes: &[&[u8]]) -> Tables {
+    let mut tables = Tables { low: [0; 16], high: [0; 16] };
+    let mut class = 0;
+    while class < classes.len() {
+        let mut at = 0;
+        while at < classes[class].len() {
+            let byte = classes[class][at];
+            tables.low[(byte & 15) as usize] |= 1 << class;
+            tables.high[(byte >> 4) as usize] |= 1 << class;
+            at += 1;
+        }
+        class += 1;
+    }
+    tables
+}
+
+impl Tables {
+    const fn of(&self, byte: u8) -> u8 {
+        if byte < 0x80 { self.low[(byte & 15) as usize] & self.high[(byte >> 4) as usize] } else { 0 }
+    }
+}
+
+/// What the bytes of one block are.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+struct Classes {
+    alnum: u64,
+    escape: u64,
+    hyphen: u64,
+    broken: u64,
+    blank: u64,
+}
+
+/// A way to tell the classes of a block.
+trait Classify: Copy {
+    fn classify(self, block: &[u8; BLOCK]) -> Classes;
+}
+
+/// Without vector registers.
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Classify for Plain {
+    fn classify(self, block: &[u8; BLOCK]) -> Classes {
+        let mut classes = Classes::default();
+        for (at, byte) in block.iter().enumerate() {
+            let (kind, breaks) = (KINDS.of(*byte), BREAKS.of(*byte));
+            classes.alnum |= u64::from(kind & ALNUM != 0) << at;
+            classes.escape |= u64::from(kind & ESCAPE != 0) << at;
+            classes.hyphen |= u64::from(kind & HYPHEN != 0) << at;
+            classes.broken |= u64::from(breaks != 0) << at;
+            classes.blank |= u64::from(breaks & BLANK != 0) << at;
+        }
+        classes
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{ALNUM, BLANK, BLOCK, BREAKS, Classes, Classify, ESCAPE, HYPHEN, KINDS, Tables};
+    use pulp::x86::{V3, V4};
+    use std::arch::x86_64::{__m256i, __m512i};
+
+    /// Both tables, each twice or four times: a shuffle looks up within 16 bytes.
+    const fn repeated<const N: usize>(tables: &Tables) -> [[u8; N]; 2] {
+        let mut out = [[0; N]; 2];
+        let mut at = 0;
+        while at < N {
+            out[0][at] = tables.low[at % 16];
+            out[1][at] = tables.high[at % 16];
+            at += 1;
+        }
+        out
+    }
+
+    // No closures here: what is to run in vector registers must be inlined into a function that may use them.
+
+    impl Classify for V4 {
+        #[inline(always)]
+        fn classify(self, block: &[u8; BLOCK]) -> Classes {
+            let bytes: __m512i = pulp::cast(*block);
+            let high = self.avx512f._mm512_and_si512(self.avx512bw._mm512_srli_epi16::<4>(bytes), self.avx512f._mm512_set1_epi8(15));
+            let (kinds, breaks) =
+                (look_512(self, &const { repeated(&KINDS) }, bytes, high), look_512(self, &const { repeated(&BREAKS) }, bytes, high));
+            Classes {
+                alnum: any_512(self, kinds, ALNUM),
+                escape: any_512(self, kinds, ESCAPE),
+                hyphen: any_512(self, kinds, HYPHEN),
+                broken: any_512(self, breaks, 0xff),
+                blank: any_512(self, breaks, BLANK),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn look_512(lanes: V4, tables: &[[u8; 64]; 2], bytes: __m512i, high: __m512i) -> __m512i {
+        let [by_low, by_high]: [__m512i; 2] = pulp::cast(*tables);
+        lanes.avx512f._mm512_and_si512(lanes.avx512bw._mm512_shuffle_epi8(by_low, bytes), lanes.avx512bw._mm512_shuffle_epi8(by_high, high))
+    }
+
+    #[inline(always)]
+    fn any_512(lanes: V4, of: __m512i, bits: u8) -> u64 {
+        lanes.avx512bw._mm512_test_epi8_mask(of, lanes.avx512f._mm512_set1_epi8(bits.cast_signed()))
+    }
+
+    impl Classify for V3 {
+        #[inline(always)]
+        fn classify(self, block: &[u8; BLOCK]) -> Classes {
+            let halves: [__m256i; 2] = pulp::cast(*block);
+            let (first, second) = (half(self, halves[0]), half(self, halves[1]));
+            Classes {
+                alnum: joined(first[0], second[0]),
+                escape: joined(first[1], second[1]),
+                hyphen: joined(first[2], second[2]),
+                broken: joined(first[3], second[3]),
+                blank: joined(first[4], second[4]),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn half(lanes: V3, bytes: __m256i) -> [u32; 5] {
+        let high = lanes.avx2._mm256_and_si256(lanes.avx2._mm256_srli_epi16::<4>(bytes), lanes.avx._mm256_set1_epi8(15));
+        let (kinds, breaks) =
+            (look_256(lanes, &const { repeated(&KINDS) }, bytes, high), look_256(lanes, &const { repeated(&BREAKS) }, bytes, high));
+        [
+            any_256(lanes, kinds, ALNUM),
+            any_256(lanes, kinds, ESCAPE),
+            any_256(lanes, kinds, HYPHEN),
+            any_256(lanes, breaks, 0xff),
+            any_256(lanes, breaks, BLANK),
+        ]
+    }
+
+    #[inline(always)]
+    fn look_256(lanes: V3, tables: &[[u8; 32]; 2], bytes: __m256i, high: __m256i) -> __m256i {
+        let [by_low, by_high]: [__m256i; 2] = pulp::cast(*tables);
+        lanes.avx2._mm256_and_si256(lanes.avx2._mm256_shuffle_epi8(by_low, bytes), lanes.avx2._mm256_shuffle_epi8(by_high, high))
+    }
+
+    #[inline(always)]
+    fn any_256(lanes: V3, of: __m256i, bits: u8) -> u32 {
+        let bits = lanes.avx2._mm256_and_si256(of, lanes.avx._mm256_set1_epi8(bits.cast_signed()));
+        !lanes.avx2._mm256_movemask_epi8(lanes.avx2._mm256_cmpeq_epi8(bits, lanes.avx._mm256_setzero_si256())).cast_unsigned()
+    }
+
+    #[inline(always)]
+    fn joined(first: u32, second: u32) -> u64 {
+        u64::from(first) | u64::from(second) << 32
+    }
+}
+
+/// The widest registers of this machine.
+#[derive(Clone, Copy)]
+pub(super) enum Lanes {
+    Plain,
+    #[cfg(target_arch = "x86_64")]
+    V3(pulp::x86::V3),
+    #[cfg(target_arch = "x86_64")]
+    V4(pulp::x86::V4),
+}
+
+impl Lanes {
+    pub(super) fn new() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if let Some(lanes) = pulp::x86::V4::try_new() {
+                return Self::V4(lanes);
+            }
+            if let Some(lanes) = pulp::x86::V3::try_new() {
+                return Self::V3(lanes);
+            }
+        }
+        Self::Plain
+    }
+
+    /// Marks `text[from..]`, a batch at most, into `marks`. What is beyond the text's end bears no mark.
+    pub(super) fn mark(self, text: &[u8], from: usize, marks: &mut Marks) {
+        match self {
+            Self::Plain => Marking { classify: Plain, text, from, marks }.call(),
+            #[cfg(target_arch = "x86_64")]
+            Self::V3(lanes) => lanes.vectorize(Marking { classify: lanes, text, from, marks }),
+            #[cfg(target_arch = "x86_64")]
+            Self::V4(lanes) => lanes.vectorize(Marking { classify: lanes, text, from, marks }),
+        }
+    }
+}
+
+impl Marks {
+    pub(super) fn new() -> Self {
+        Self { blocks: 0, escapes: [0; BLOCKS], words: [0; BLOCKS], pairs: [0; BLOCKS], dashes: [0; BLOCKS], lists: [0; BLOCKS] }
+    }
+}
+
+struct Marking<'t, C> {
+    classify: C,
+    text: &'t [u8],
+    from: usize,
+    marks: &'t mut Marks,
+}
+
+impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { classify, text, from, marks } = self;
+        // Letters and digits of the block before, of the batch, and of the block after it.
+        let mut alnum = [0u64; BLOCKS + 2];
+        let mut hyphen = [0u64; BLOCKS];
+        let mut broken = [0u64; BLOCKS];
+        let mut blank = [0u64; BLOCKS];
+        let (mut twos, mut fours) = ([0u64; BLOCKS + 1], [0u64; BLOCKS + 1]);
+        let batch = &text[from..text.len().min(from + BATCH)];
+        let (blocks, rest) = batch.as_chunks::<BLOCK>();
+        for (at, block) in blocks.iter().enumerate() {
+            let classes = classify.classify(block);
+            (alnum[at + 1], hyphen[at], broken[at], blank[at], marks.escapes[at]) =
+                (classes.alnum, classes.hyphen, classes.broken, classes.blank, classes.escape);
+        }
+        marks.blocks = batch.len().div_ceil(BLOCK);
+        if !rest.is_empty() {
+            let at = blocks.len();
+            let mut block = [b' '; BLOCK];
+            block[..rest.len()].copy_from_slice(rest);
+            let classes = Plain.classify(&block);
+            (alnum[at + 1], hyphen[at], broken[at], blank[at], marks.escapes[at]) =
+                (classes.alnum, classes.hyphen, classes.broken, classes.blank, classes.escape);
+        }
+        if from > 0 {
+            alnum[0] = u64::from(text[from - 1].is_ascii_alphanumeric()) << 63;
+        }
+        // Of the block behind the batch, what a word that begins in the batch may reach.
+        for (at, byte) in text[from + batch.len()..].iter().take(BLOCK / 2).enumerate() {
+            alnum[marks.blocks + 1] |= u64::from(byte.is_ascii_alphanumeric()) << at;
+        }
+        for at in 0..marks.blocks {
+            let (before, here, after) = (alnum[at], alnum[at + 1], alnum[at + 2]);
+            let begins = here & !(here << 1 | before >> 63);
+            let mut ends = broken[at];
+            ends |= ends >> 1;
+            ends |= ends >> 2;
+            ends |= ends >> 4;
+            ends |= ends >> 8;
+            marks.words[at] = begins & !ends;
+            let listed = !(here | blank[at]);
+            let low = u64::from(listed & 0xffff == 0 && blank[at] & 0xffff != 0);
+            let high = u64::from(listed >> 32 & 0xffff == 0 && blank[at] >> 32 & 0xffff != 0);
+            marks.lists[at] = low | high << 32;
+            (twos[at], fours[at]) = (word(before, here, after, 2), word(before, here, after, 4));
+            let mut dashes = hyphen[at];
+            dashes &= more(dashes, 1);
+            dashes &= more(dashes, 2);
+            marks.dashes[at] = dashes & more(hyphen[at], 4);
+        }
+        let (before, here) = (alnum[marks.blocks], alnum[marks.blocks + 1]);
+        (twos[marks.blocks], fours[marks.blocks]) = (word(before, here, 0, 2), word(before, here, 0, 4));
+        for at in 0..marks.blocks {
+            let (two, next) = (twos[at], twos[at + 1]);
+            let two = two & (ahead(two, next, 3) | ahead(two, next, 4)) & (ahead(two, next, 6) | ahead(two, next, 7) | ahead(two, next, 8));
+            let (four, next) = (fours[at], fours[at + 1]);
+            let four = four
+                & (ahead(four, next, 5) | ahead(four, next, 6))
+                & (ahead(four, next, 10) | ahead(four, next, 11) | ahead(four, next, 12));
+            marks.pairs[at] = two | four;
+        }
+    }
+}
+
+/// Where words of exactly `length` letters and digits begin.
+#[inline(always)]
+fn word(before: u64, here: u64, after: u64, length: u32) -> u64 {
+    let mut word = here & !(here << 1 | before >> 63) & !ahead(here, after, length);
+    for by in 1..length {
+        word &= ahead(here, after, by);
+    }
+    word
+}
+
+/// A mask as seen from `by` bytes on, with what the next block holds.
+#[inline(always)]
+fn ahead(here: u64, after: u64, by: u32) -> u64 {
+    here >> by | after << (64 - by)
+}
+
+/// A mask as seen from `by` bytes on; beyond the block there may be more.
+#[inline(always)]
+fn more(mask: u64, by: u32) -> u64 {
+    mask >> by | !(u64::MAX >> by)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_hold_the_classes_and_nothing_else() {
+        for byte in 0..=255u8 {
+            assert_eq!(KINDS.of(byte) & ALNUM != 0, byte.is_ascii_alphanumeric(), "{byte:#x}");
+            assert_eq!(KINDS.of(byte) & ESCAPE != 0, b"%&\\=\0\n\r".contains(&byte), "{byte:#x}");
+            assert_eq!(KINDS.of(byte) & HYPHEN != 0, byte == b'-', "{byte:#x}");
+            assert_eq!(BREAKS.of(byte) & BLANK != 0, b" ,".contains(&byte), "{byte:#x}");
+            assert_eq!(breaks(byte), byte < 0x20 || b" \"'(),<>[\\]{|}`".contains(&byte), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn every_width_of_register_sees_the_same() {
+        let text: Vec<u8> = (0..3 * BATCH).map(|at| (at * at / 7 + at / 3) as u8).collect();
+        for from in [0, 1, 63, BATCH, 2 * BATCH + 5] {
+            let marked = |lanes: Lanes| {
+                let mut marks = Marks::new();
+                lanes.mark(&text, from, &mut marks);
+                [marks.escapes, marks.words, marks.pairs, marks.dashes, marks.lists].map(|masks| masks[..marks.blocks].to_vec())
+            };
+            let plain = marked(Lanes::Plain);
+            #[cfg(target_arch = "x86_64")]
+            {
+                assert!(pulp::x86::V3::try_new().is_none_or(|lanes| marked(Lanes::V3(lanes)) == plain), "AVX2 at {from}");
+                assert!(pulp::x86::V4::try_new().is_none_or(|lanes| marked(Lanes::V4(lanes)) == plain), "AVX-512 at {from}");
+            }
+            assert_eq!(marked(Lanes::new()), plain);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Secrets that begin with no keyword: phrases of words, blocks of PEM, numbers in a list, keys told by their checksum.
+
+use super::validators::{base58, is_checked};
+use bip39::{Language, Mnemonic};
+use std::ops::Range;
+use std::sync::OnceLock;
+
+pub(super) const MNEMONIC: usize = 0;
+pub(super) const PEM: usize = 1;
+pub(super) const WIF: usize = 2;
+pub(super) const KEYPAIR: usize = 3;
+pub(super) const BYTES: usize = 4;
+pub(super) const COUNT: usize = 5;
+
+const NAMES: [&str; COUNT] = ["mnemonic", "pem", "wif", "solana-keypair", "byte-array"];
+
+/// Most bytes of 64 numbers in a list.
+const LIST: usize = 64 * 5 + 2;
+
+pub(super) fn named(name: &str) -> Option<usize> {
+    NAMES.iter().position(|known| *known == name)
+}
+
+/// The names of fields that a detector's values stand under.
+pub(super) fn names_of(detector: usize) -> &'static [&'static str] {
+    if detector == KEYPAIR { &["privatekey", "secretkey", "privkey", "keypair", "walletkey", "walletsecret", "secret"] } else { &[] }
+}
+
+/// The expression of a detector that is a rule with names.
+pub(super) fn expression(name: &str) -> Option<&'static str> {
+    (name == NAMES[KEYPAIR]).then_some("[1-9A-HJ-NP-Za-km-z]{86,88}")
+}
+
+/// The head of a private key in PEM (RFC 7468), OpenSSH's and OpenPGP's.
+pub(super) fn pem(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let line = &text[at..text.len().min(at + 64)];
+    let label = line.strip_prefix(b"-----BEGIN ")?;
+    let end = memchr::memmem::find(label, b"-----")?;
+    let label = &label[..end];
+    let is_private = label.ends_with(b"PRIVATE KEY") || label == b"PGP PRIVATE KEY BLOCK";
+    is_private.then_some(at..at + b"-----BEGIN ".len() + end + 5)
+}
+
+/// Where a block of PEM ends, from `from` on; `None` where its last line has not come.
+pub(in crate::scrub) fn pem_end(text: &[u8], from: usize) -> Option<usize> {
+    let end = from + memchr::memmem::find(&text[from..], b"-----END ")? + b"-----END ".len();
+    let line = &text[end..text.len().min(end + 64)];
+    match memchr::memmem::find(line, b"-----") {
+        Some(dashes) => Some(end + dashes + 5),
+        None => (line.len() == 64).then_some(end),
+    }
+}
+
+/// A private key of Bitcoin in wallet import format: 0x80 or 0xef, 32 bytes, perhaps 0x01, and a checksum.
+pub(super) fn wif(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let length = text[at..].iter().take(53).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    if !(51..=52).contains(&length) {
+        return None;
+    }
+    let bytes = base58(&text[at..at + length])?;
+    (matches!(bytes.len(), 37 | 38) && matches!(bytes[0], 0x80 | 0xef) && is_checked(&bytes)).then_some(at..at + length)
+}
+
+/// Phrases of BIP-39, in English, that begin in `starts`, around the word at `at`.
+pub(super) fn mnemonic(text: &[u8], at: usize, starts: &Range<usize>, mut found: impl FnMut(Range<usize>)) {
+    let is_letter = |at: usize| text.get(at).is_some_and(u8::is_ascii_lowercase);
+    let begin =
+        if is_letter(at) { at - text[..at].iter().rev().take(8).take_while(|byte| byte.is_ascii_lowercase()).count() } else { at + 1 };
+    let Some(word) = word_at(text, begin) else { return };
+    // Back to the first word of the row that may be a beginning, and forward to the last.
+    let mut first = word.start;
+    let mut before = 0;
+    while before < 23 && first >= 2 && text[first - 1] == b' ' {
+        let length = text[..first - 1].iter().rev().take(9).take_while(|byte| byte.is_ascii_lowercase()).count();
+        let start = first - 1 - length;
+        if start < starts.start || word_at(text, start).is_none() {
+            break;
+        }
+        (first, before) = (start, before + 1);
+    }
+    let next = |end: usize| (text.get(end) == Some(&b' ')).then(|| word_at(text, end + 1)).flatten();
+    let after = std::iter::successors(Some(word), |word| next(word.end)).take(24).count();
+    if before + after < 12 {
+        return;
+    }
+    let words: Vec<Range<usize>> = std::iter::successors(word_at(text, first), |word| next(word.end)).take(before + 24).collect();
+    for (first, word) in words.iter().enumerate().take(before + 1).filter(|(_, word)| starts.contains(&word.start)) {
+        let phrase = [24, 21, 18, 15, 12].into_iter().filter(|count| first + count <= words.len()).find_map(|count| {
+            let range = word.start..words[first + count - 1].end;
+            let phrase = std::str::from_utf8(&text[range.clone()]).ok()?;
+            Mnemonic::parse_in_normalized(Language::English, phrase).ok().map(|_| range)
+        });
+        phrase.into_iter().for_each(&mut found);
+    }
+}
+
+/// The word of the list that begins at `at`, behind something that is no letter.
+fn word_at(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let begins = !at.checked_sub(1).is_some_and(|before| text[before].is_ascii_alphanumeric());
+    let length = text.get(at..)?.iter().take(9).take_while(|byte| byte.is_ascii_lowercase()).count();
+    let ends = !text.get(at + length).is_some_and(u8::is_ascii_alphanumeric);
+    (begins && ends && (3..=8).contains(&length) && is_listed(&text[at..at + length])).then_some(at..at + length)
+}
+
+/// Whether a word, of eight letters at most, is in the list: a table of its 2,048 words, as numbers, a quarter full.
+fn is_listed(word: &[u8]) -> bool {
+    const SLOTS: usize = 1 << 13;
+    static WORDS: OnceLock<Box<[u64; SLOTS]>> = OnceLock::new();
+    let number = |word: &[u8]| word.iter().fold(0u64, |number, letter| number << 8 | u64::from(*letter));
+    let slots = |number: u64| (0..SLOTS).map(move |next| ((number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as usize + next) % SLOTS);
+    let words = WORDS.get_or_init(|| {
+        let mut words = Box::new([0; SLOTS]);
+        for word in Language::English.word_list() {
+            let number = number(word.as_bytes());
+            if let Some(free) = slots(number).find(|slot| words[*slot] == 0) {
+                words[free] = number;
+            }
+        }
+        words
+    });
+    let number = number(word);
+    slots(number).find(|slot| words[*slot] == number || words[*slot] == 0).is_some_and(|slot| words[slot] == number)
+}
+
+/// A list of exactly 64 numbers of one byte each that begins in `starts`, around `at`: a key pair as Solana's tools write it.
+pub(super) fn byte_array(text: &[u8], at: usize, starts: &Range<usize>) -> Option<Range<usize>> {
+    let is_part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b',' | b' ');
+    let start = if text[at] == b'[' {
+        at
+    } else {
+        let back = text[..at].iter().rev().take(LIST).take_while(|byte| is_part(**byte)).count();
+        (at - back).checked_sub(1).filter(|start| text[*start] == b'[')?
+    };
+    if !starts.contains(&start) {
+        return None;
+    }
+    let length = text[start + 1..].iter().take(2 * LIST).take_while(|byte| is_part(**byte)).count();
+    let end = start + 1 + length;
+    if text.get(end) != Some(&b']') {
+        return None;
+    }
+    let mut count = 0;
+    for number in text[start + 1..end].split(|byte| *byte == b',') {
+        std::str::from_utf8(number.trim_ascii()).ok()?.parse::<u8>().ok()?;
+        count += 1;
+    }
+    (count == 64).then_some(start..end + 1)
+}

@@ -1,0 +1,147 @@
+//! What a match must be beside its shape.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+/// A test by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Validator {
+    /// Random-looking: 3 bits of entropy in a character; letters and digits, or letters of both cases.
+    Entropy,
+    /// Ends with the CRC-32 of what comes before, in base62 (GitHub's and npm's tokens).
+    Github,
+    /// The header of a JSON Web Token (RFC 7519) names an algorithm.
+    Jwt,
+    /// Ends with four bytes of a double SHA-256 (Bitcoin's Base58Check).
+    Base58Check,
+    /// A password that is none of the words that stand for one.
+    Password,
+    /// A private key of secp256k1, in hexadecimal.
+    Secp256k1,
+    /// 64 bytes in base58.
+    Keypair,
+}
+
+impl Validator {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "entropy" => Self::Entropy,
+            "github" => Self::Github,
+            "jwt" => Self::Jwt,
+            "base58check" => Self::Base58Check,
+            "password" => Self::Password,
+            "secp256k1" => Self::Secp256k1,
+            "solana-keypair" => Self::Keypair,
+            _ => return None,
+        })
+    }
+
+    /// Whether `whole`, of which `tail` stands behind the keyword, is a secret. `group` is the expression's first group.
+    pub(super) fn admits(self, whole: &[u8], tail: &[u8], group: Option<&[u8]>) -> bool {
+        match self {
+            Self::Entropy => is_random(tail),
+            Self::Github => tail.split_last_chunk::<6>().is_some_and(|(text, sum)| base62(crc32fast::hash(text)) == *sum),
+            Self::Jwt => is_jwt(whole),
+            Self::Base58Check => base58(whole).is_some_and(|bytes| is_checked(&bytes)),
+            Self::Password => group.is_some_and(is_password),
+            Self::Secp256k1 => is_scalar(tail),
+            Self::Keypair => base58(whole).is_some_and(|bytes| bytes.len() == 64),
+        }
+    }
+}
+
+fn is_random(text: &[u8]) -> bool {
+    let mut counts = [0u32; 256];
+    let text: Vec<u8> = text.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
+    text.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    let length = text.len() as f64;
+    let entropy: f64 = counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / length).map(|p| -p * p.log2()).sum();
+    let ascending = text.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) <= 1).count();
+    let any = |class: fn(&u8) -> bool| text.iter().any(class);
+    let mixed = (any(u8::is_ascii_digit) && any(u8::is_ascii_alphabetic)) || (any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase));
+    entropy >= 3.0 && mixed && ascending * 2 < text.len()
+}
+
+fn base62(mut number: u32) -> [u8; 6] {
+    let mut out = [b'0'; 6];
+    for slot in out.iter_mut().rev() {
+        *slot = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"[(number % 62) as usize];
+        number /= 62;
+    }
+    out
+}
+
+fn is_jwt(token: &[u8]) -> bool {
+    let header = token.split(|byte| *byte == b'.').next().unwrap_or_default();
+    let header = URL_SAFE_NO_PAD.decode(header).ok().and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
+    header.is_some_and(|header| header.get("alg").is_some_and(serde_json::Value::is_string))
+}
+
+/// The bytes that a base58 text stands for (Bitcoin's alphabet).
+pub(super) fn base58(text: &[u8]) -> Option<Vec<u8>> {
+    const DIGITS: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    let mut bytes: Vec<u8> = Vec::with_capacity(text.len());
+    for digit in text {
+        let mut carry = DIGITS.iter().position(|known| known == digit)?;
+        for byte in &mut bytes {
+            carry += usize::from(*byte) * 58;
+            *byte = (carry & 0xff) as u8;
+            carry >>= 8;
+        }
+        while carry > 0 {
+            bytes.push((carry & 0xff) as u8);
+            carry >>= 8;
+        }
+    }
+    bytes.extend(text.iter().take_while(|digit| **digit == b'1').map(|_| 0));
+    bytes.reverse();
+    Some(bytes)
+}
+
+/// Whether bytes end with the beginning of their double SHA-256.
+pub(super) fn is_checked(bytes: &[u8]) -> bool {
+    bytes.split_last_chunk::<4>().is_some_and(|(payload, sum)| Sha256::digest(Sha256::digest(payload)).starts_with(sum))
+}
+
+fn is_password(text: &[u8]) -> bool {
+    const WORDS: &[&str] = &[
+        "password",
+        "passwd",
+        "pass",
+        "pwd",
+        "secret",
+        "changeme",
+        "change-me",
+        "example",
+        "your-password",
+        "yourpassword",
+        "your_password",
+        "mypassword",
+        "user",
+        "username",
+        "postgres",
+        "root",
+        "admin",
+        "guest",
+        "token",
+        "test",
+        "redacted",
+        "hidden",
+    ];
+    let lower = String::from_utf8_lossy(text).to_ascii_lowercase();
+    let one_letter = text.iter().all(|byte| byte == &text[0]);
+    let is_template = lower.starts_with(['<', '$', '{', '%', '[', '*'])
+        || lower.contains("...")
+        || lower.contains("redacted")
+        || lower.starts_with("sr_");
+    text.len() >= 4 && !one_letter && !is_template && !WORDS.contains(&lower.as_str())
+}
+
+/// 32 bytes above zero and below the order of secp256k1 (SEC 2), not of one byte over and over.
+fn is_scalar(text: &[u8]) -> bool {
+    const ORDER: &[u8; 64] = b"fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+    let digits = text.strip_prefix(b"0x").unwrap_or(text).to_ascii_lowercase();
+    let varied = digits.iter().any(|digit| *digit != digits[0]) && digits.chunks(2).any(|pair| pair != &digits[..2]);
+    digits.len() == ORDER.len() && varied && digits.as_slice() < ORDER.as_slice()
+}
