@@ -1,6 +1,8 @@
 //! The end-to-end tests' hand: a [`Room`] with a guest inside, a server outside, and everything that either saw.
 
+pub mod corpus;
 pub mod echo;
+pub mod figures;
 mod room;
 
 pub use room::{KEY, Ran, Room, VALUE, block_on, requests_of};

@@ -105,7 +105,7 @@ impl Coding {
             Self::Reversed => byte(length - 1 - at),
             Self::Hex => {
                 let half = if at.is_multiple_of(2) { byte(at / 2) >> 4 } else { byte(at / 2) & 15 };
-                b"0123456789abcdef"[usize::from(half)]
+                HEX[usize::from(half)]
             }
             Self::Based { bits, lead, alphabet } => {
                 let (bits, lead) = (usize::from(bits), usize::from(lead) * 8);
@@ -139,6 +139,8 @@ impl Coding {
         }
     }
 }
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 const BASE64: [Coding; 3] = [base64(0, Alphabet::Base64), base64(1, Alphabet::Base64), base64(2, Alphabet::Base64)];
 const BASE64_URL: [Coding; 3] = [base64(0, Alphabet::Base64Url), base64(1, Alphabet::Base64Url), base64(2, Alphabet::Base64Url)];
@@ -208,14 +210,15 @@ impl Known {
 
     /// Whether `text` begins with a form, in any letter case.
     pub(super) fn begins(&self, text: &[u8], form: &Form) -> bool {
-        let length = form.len();
-        let Some(text) = text.get(..length) else { return false };
-        if form.inner == Coding::Plain && form.outer == Coding::Plain {
-            return text.eq_ignore_ascii_case(self.piece(form));
+        let Some(text) = text.get(..form.len()) else { return false };
+        let piece = self.piece(form);
+        let bytes = || piece.iter().copied();
+        match (form.inner, form.outer) {
+            (Coding::Plain, Coding::Plain) => text.eq_ignore_ascii_case(piece),
+            (_, Coding::Reversed) => text.iter().rev().copied().zip(Encoded::new(form.inner, bytes())).all(alike),
+            (Coding::Plain, outer) => text.iter().copied().zip(Encoded::new(outer, bytes())).all(alike),
+            (inner, outer) => text.iter().copied().zip(Encoded::new(outer, Encoded::new(inner, bytes()))).all(alike),
         }
-        // The end first: what resembles a value mostly begins like it.
-        let alike = |at: usize| text[at].eq_ignore_ascii_case(&self.byte(form, at));
-        alike(length - 1) && (0..length - 1).all(alike)
     }
 
     /// Whether `text` is the value as it is.
@@ -281,6 +284,50 @@ impl Form {
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Known({} forms)", self.forms.len())
+    }
+}
+
+fn alike((found, byte): (u8, u8)) -> bool {
+    found.eq_ignore_ascii_case(&byte)
+}
+
+/// The characters of an encoding, one after the other; the last one may hold bits of what follows.
+struct Encoded<I> {
+    coding: Coding,
+    bytes: I,
+    held: usize,
+    count: u32,
+}
+
+impl<I: Iterator<Item = u8>> Encoded<I> {
+    fn new(coding: Coding, mut bytes: I) -> Self {
+        let (mut held, mut count) = (0, 0);
+        if let Coding::Based { bits, lead, .. } = coding {
+            let lead = u32::from(lead) * 8;
+            let skipped = lead.next_multiple_of(u32::from(bits)) - lead;
+            if skipped > 0 {
+                (held, count) = (usize::from(bytes.next().unwrap_or(0)), 8 - skipped);
+            }
+        }
+        Self { coding, bytes, held, count }
+    }
+}
+
+impl<I: Iterator<Item = u8>> Iterator for Encoded<I> {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        let (bits, digits): (u32, &[u8]) = match self.coding {
+            Coding::Plain | Coding::Reversed => return self.bytes.next(),
+            Coding::Hex => (4, HEX),
+            Coding::Based { bits, alphabet, .. } => (u32::from(bits), alphabet.digits()),
+        };
+        if self.count < bits {
+            (self.held, self.count) = (self.held << 8 | usize::from(self.bytes.next()?), self.count + 8);
+        }
+        self.count -= bits;
+        Some(digits[self.held >> self.count & ((1 << bits) - 1)])
     }
 }
 

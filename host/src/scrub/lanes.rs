@@ -24,7 +24,7 @@ pub(super) struct Marks {
     pub(super) pairs: [u64; BLOCKS],
     /// The first of five hyphens.
     pub(super) dashes: [u64; BLOCKS],
-    /// Every 32 bytes, where the next 16 are letters, digits, blanks and commas.
+    /// Every 32 bytes, where the next 16, and 16 before or behind those, are letters, digits, blanks and commas.
     pub(super) lists: [u64; BLOCKS],
 }
 
@@ -269,6 +269,8 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
         let mut hyphen = [0u64; BLOCKS];
         let mut broken = [0u64; BLOCKS];
         let mut blank = [0u64; BLOCKS];
+        // Before the batch there may be any list.
+        let mut rows = [1 << 48; BLOCKS + 1];
         let (mut twos, mut fours) = ([0u64; BLOCKS + 1], [0u64; BLOCKS + 1]);
         let batch = &text[from..text.len().min(from + BATCH)];
         let (blocks, rest) = batch.as_chunks::<BLOCK>();
@@ -302,10 +304,7 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
             ends |= ends >> 4;
             ends |= ends >> 8;
             marks.words[at] = begins & !ends;
-            let listed = !(here | blank[at]);
-            let low = u64::from(listed & 0xffff == 0 && blank[at] & 0xffff != 0);
-            let high = u64::from(listed >> 32 & 0xffff == 0 && blank[at] >> 32 & 0xffff != 0);
-            marks.lists[at] = low | high << 32;
+            rows[at + 1] = row(here, blank[at], 0) | row(here, blank[at], 16) | row(here, blank[at], 32) | row(here, blank[at], 48);
             (twos[at], fours[at]) = (word(before, here, after, 2), word(before, here, after, 4));
             let mut dashes = hyphen[at];
             dashes &= more(dashes, 1);
@@ -322,6 +321,10 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
                 & (ahead(four, next, 5) | ahead(four, next, 6))
                 & (ahead(four, next, 10) | ahead(four, next, 11) | ahead(four, next, 12));
             marks.pairs[at] = two | four;
+            // A list of 47 bytes or more holds one of two rows, and its neighbour on one side.
+            let (before, here) = (rows[at], rows[at + 1]);
+            let low = here & 1 & (here >> 16 | before >> 48);
+            marks.lists[at] = low | here & 1 << 32 & (here << 16 | here >> 16);
         }
     }
 }
@@ -334,6 +337,13 @@ fn word(before: u64, here: u64, after: u64, length: u32) -> u64 {
         word &= ahead(here, after, by);
     }
     word
+}
+
+/// Whether the 16 bytes from `at` on are letters, digits and blanks, some of each: as bit `at`.
+#[inline(always)]
+fn row(alnum: u64, blank: u64, at: u32) -> u64 {
+    let window = 0xffffu64 << at;
+    u64::from((alnum | blank) & window == window && blank & window != 0) << at
 }
 
 /// A mask as seen from `by` bytes on, with what the next block holds.

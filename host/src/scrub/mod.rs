@@ -149,7 +149,8 @@ impl Search {
         let longest = lengths().max().unwrap_or(0) * views::WIDEST;
         let window = longest + if rules.is_some() { rules::LIMIT } else { 0 } + REACH;
         let cuts_hold = !values.iter().any(|known| [b"}".as_slice(), b"\n\n", b"\r"].iter().any(|cut| known.holds(cut)));
-        let least = values.iter().flat_map(|known| known.forms()).map(|form| form.len().min(form.least as usize)).min();
+        let least = values.iter().flat_map(|known| known.forms()).map(|form| form.len().min(form.least as usize));
+        let least = least.chain(rules.is_some().then_some(rules::LEAST)).min();
         Self {
             rules,
             values,
@@ -233,7 +234,7 @@ impl Scrubber {
             return None;
         }
         let mut findings = self.findings(text);
-        findings.extend(sweep::trailing_fragment(&self.search, text, self.search.window));
+        findings.extend(sweep::trailing_fragment(&self.search, text));
         let findings = sorted(findings);
         if findings.is_empty() {
             return None;

@@ -27,7 +27,7 @@ impl Scrubber {
                 findings.push(Finding { at: found.at, subject: Subject::Rule(found.rule), plain: false, tail: found.tail });
             }
         }
-        findings.extend(sweep::trailing_fragment(search, text, search.window));
+        findings.extend(sweep::trailing_fragment(search, text));
         let mut out = Vec::new();
         self.replace(text, &sorted(findings), 0..text.len(), &mut Covered::default(), &mut out);
         out

@@ -51,7 +51,7 @@ impl Stream {
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         if !self.scrubber.is_empty() {
             let (search, end) = (&self.scrubber.search, self.held.len());
-            let fragment = sweep::trailing_fragment(search, &self.held[self.gone..], search.window);
+            let fragment = sweep::trailing_fragment(search, &self.held[self.gone..]);
             let fragment = fragment.map(|finding| Finding { at: finding.at.start + self.gone..end, ..finding });
             self.let_go(end, fragment, out);
         }

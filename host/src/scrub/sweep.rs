@@ -125,7 +125,9 @@ impl<'s> Sweep<'s> {
             if may_be_raw && self.raw(start, place.form) {
                 continue;
             }
-            if may_be_raw || self.next_escape(start) <= start + further {
+            // A form with a wrong byte in it, as it is, is none: unless an escape explains the byte.
+            let explained = if may_be_raw { search.form(place.form).1.len() } else { further + 1 };
+            if self.next_escape(start) < start + explained {
                 self.escaped(start, place.form);
             }
         }
@@ -309,46 +311,66 @@ fn each(mut mask: u64, mut f: impl FnMut(usize)) {
 }
 
 /// The end of a text, where it is the beginning of a form and carries at least 64 bits of a value that can't be guessed.
-pub(super) fn trailing_fragment(search: &Search, text: &[u8], window: usize) -> Option<Finding> {
-    for start in text.len().saturating_sub(window)..text.len().saturating_sub(search.grams.width) {
-        let first = text[start];
-        if !search.alphabet[usize::from(first)] && !search.introduces[usize::from(first)] {
-            continue;
+pub(super) fn trailing_fragment(search: &Search, text: &[u8]) -> Option<Finding> {
+    if !search.has_values() {
+        return None;
+    }
+    let may_be_part = |byte: &u8| search.alphabet[usize::from(*byte)] || search.introduces[usize::from(*byte)] || b" \t:;,#".contains(byte);
+    let tail = text.iter().rev().take(search.window).take_while(|byte| may_be_part(byte)).count();
+    (text.len() - tail..text.len()).find_map(|start| fragment_at(search, text, start))
+}
+
+/// The fragment that begins at `start`, if one does.
+fn fragment_at(search: &Search, text: &[u8], start: usize) -> Option<Finding> {
+    let width = search.grams.width;
+    let shown = |gram: Option<u64>, chain: Option<Chain>| {
+        let mut places = gram.into_iter().flat_map(|gram| search.grams.places(gram)).filter(|place| place.offset == 0);
+        places.find(|place| is_fragment(search, text, start, place.form, chain)).map(|place| place.form)
+    };
+    let begins = &text[start..text.len().min(start + width)];
+    let escape = begins.iter().position(|byte| search.introduces[usize::from(*byte)]);
+    let as_it_is = || shown(search.shown(begins.iter().copied()), None);
+    let through = |chain: &Chain| {
+        let escape = start + escape?;
+        let walk = Walk::new(text, escape, *chain).map(|(byte, _)| byte);
+        shown(search.shown(text[start..escape].iter().copied().chain(walk)), None)
+    };
+    let separated = || {
+        let is_pair = begins.len() > 2 && begins[..2].iter().all(u8::is_ascii_hexdigit) && !begins[2].is_ascii_alphanumeric();
+        is_pair.then(|| shown(search.shown(Walk::new(text, start, SEPARATED).map(|(byte, _)| byte)), Some(SEPARATED))).flatten()
+    };
+    let form = as_it_is().or_else(|| CHAINS.iter().find_map(through)).or_else(separated)?;
+    let value = search.form(form).0;
+    Some(Finding { at: start..text.len(), subject: Subject::Value(value), plain: false, tail: None })
+}
+
+/// Whether the text from `start` on is the beginning of a form: as it is up to the first escape, and then as a chain shows it.
+fn is_fragment(search: &Search, text: &[u8], start: usize, number: u32, chain: Option<Chain>) -> bool {
+    let (value, form) = search.form(number);
+    let known = &search.values[value];
+    let ends = |at: usize, from: usize, chain: Chain| {
+        let (mut length, mut end) = (from, at);
+        let mut walk = Walk::new(text, at, chain);
+        let alike = walk.by_ref().all(|(byte, source)| {
+            (length, end) = (length + 1, source);
+            length <= form.len() && byte.eq_ignore_ascii_case(&known.byte(form, length - 1))
+        });
+        alike && end == text.len() && length >= form.least as usize
+    };
+    if let Some(chain) = chain {
+        return ends(start, 0, chain);
+    }
+    for offset in 0..form.len() {
+        let Some(byte) = text.get(start + offset) else { return offset >= form.least as usize };
+        let chains = CHAINS.iter().filter(|chain| search.introduces[usize::from(*byte)] && chain.reads(*byte));
+        if chains.into_iter().any(|chain| ends(start + offset, offset, *chain)) {
+            return true;
         }
-        for chain in std::iter::once(None).chain(CHAINS.iter().map(Some)).chain([Some(&SEPARATED)]) {
-            // A chain that reads nothing here differently shows what another shows.
-            let near = &text[start..text.len().min(start + search.grams.width * WIDEST)];
-            if chain.is_some_and(|chain: &Chain| !near.iter().any(|byte| chain.reads(*byte))) {
-                continue;
-            }
-            let shown = |at: usize| chain.map(|chain| Walk::new(text, at, *chain));
-            let gram = match shown(start) {
-                None => search.shown(text[start..].iter().copied()),
-                Some(walk) => search.shown(walk.map(|(byte, _)| byte)),
-            };
-            let Some(gram) = gram else { continue };
-            let skips = shown(start).is_some_and(|mut walk| walk.next().is_some() && walk.skipped);
-            for place in search.grams.places(gram).filter(|place| place.offset == 0 && !skips) {
-                let (value, form) = search.form(place.form);
-                let known = &search.values[value];
-                let mut length = 0;
-                let mut end = start;
-                let alike = |(byte, source): (u8, usize)| {
-                    (length, end) = (length + 1, source);
-                    length <= form.len() && byte.eq_ignore_ascii_case(&known.byte(form, length - 1))
-                };
-                let all = match shown(start) {
-                    None => text[start..].iter().copied().zip(start + 1..).all(alike),
-                    Some(mut walk) => walk.all(alike),
-                };
-                let ends = all && end == text.len() && length >= form.least as usize;
-                if ends {
-                    return Some(Finding { at: start..text.len(), subject: Subject::Value(value), plain: false, tail: None });
-                }
-            }
+        if !byte.eq_ignore_ascii_case(&known.byte(form, offset)) {
+            return false;
         }
     }
-    None
+    false
 }
 
 const _: () = assert!(BATCH.is_multiple_of(16), "probes keep their step across batches");

@@ -3,17 +3,16 @@
 //! Prints a table and writes `target/figures/run.json`.
 
 mod bare;
-mod figures;
 mod heap;
 mod server;
 
-use figures::{Figure, Figures, median, paired};
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use strongroom::{Agent, End, FileAudit, Host, HostBuilder, HostConfig, Manifest, Resolve, RunOptions, StaticBackend};
+use strongroom_tests::figures::{Figure, Figures, median, paired};
 use tokio::runtime::Runtime;
 
 #[global_allocator]

@@ -51,6 +51,13 @@ pub(in crate::scrub) fn pem_end(text: &[u8], from: usize) -> Option<usize> {
     }
 }
 
+/// Whether 51 or 52 letters and digits may stand at `at`.
+#[inline]
+pub(super) fn may_be_wif(text: &[u8], at: usize) -> bool {
+    let is_part = |by: usize| text.get(at + by).is_some_and(u8::is_ascii_alphanumeric);
+    is_part(50) && !(is_part(51) && is_part(52))
+}
+
 /// A private key of Bitcoin in wallet import format: 0x80 or 0xef, 32 bytes, perhaps 0x01, and a checksum.
 pub(super) fn wif(text: &[u8], at: usize) -> Option<Range<usize>> {
     let length = text[at..].iter().take(53).take_while(|byte| byte.is_ascii_alphanumeric()).count();
@@ -96,30 +103,58 @@ pub(super) fn mnemonic(text: &[u8], at: usize, starts: &Range<usize>, mut found:
 
 /// The word of the list that begins at `at`, behind something that is no letter.
 fn word_at(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let (number, length) = letters(text.get(at..)?);
     let begins = !at.checked_sub(1).is_some_and(|before| text[before].is_ascii_alphanumeric());
-    let length = text.get(at..)?.iter().take(9).take_while(|byte| byte.is_ascii_lowercase()).count();
     let ends = !text.get(at + length).is_some_and(u8::is_ascii_alphanumeric);
-    (begins && ends && (3..=8).contains(&length) && is_listed(&text[at..at + length])).then_some(at..at + length)
+    (length >= 3 && begins && ends && Words::hold(number)).then_some(at..at + length)
 }
 
-/// Whether a word, of eight letters at most, is in the list: a table of its 2,048 words, as numbers, a quarter full.
-fn is_listed(word: &[u8]) -> bool {
-    const SLOTS: usize = 1 << 13;
-    static WORDS: OnceLock<Box<[u64; SLOTS]>> = OnceLock::new();
-    let number = |word: &[u8]| word.iter().fold(0u64, |number, letter| number << 8 | u64::from(*letter));
-    let slots = |number: u64| (0..SLOTS).map(move |next| ((number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as usize + next) % SLOTS);
-    let words = WORDS.get_or_init(|| {
-        let mut words = Box::new([0; SLOTS]);
-        for word in Language::English.word_list() {
-            let number = number(word.as_bytes());
-            if let Some(free) = slots(number).find(|slot| words[*slot] == 0) {
-                words[free] = number;
-            }
+/// The small letters, eight at most, that a text begins with: as a number, and how many.
+#[inline]
+fn letters(text: &[u8]) -> (u64, usize) {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let mut bytes = [0; 8];
+    match text.first_chunk() {
+        Some(first) => bytes = *first,
+        None => bytes[..text.len()].copy_from_slice(text),
+    }
+    let number = u64::from_le_bytes(bytes);
+    // The high bit of each byte: set where the byte is ASCII and from `a` to `z`.
+    let ascii = number & !(0x80 * EACH);
+    let small = (ascii + (0x80 - u64::from(b'a')) * EACH) & !(ascii + (0x7f - u64::from(b'z')) * EACH) & !number & (0x80 * EACH);
+    let length = (small ^ (0x80 * EACH)).trailing_zeros() / 8;
+    let mask = 1u64.checked_shl(8 * length).map_or(u64::MAX, |bit| bit - 1);
+    (number & mask, length as usize)
+}
+
+/// The 2,048 words as numbers, behind a small bit map of their hashes: most words of ordinary text fail on that.
+struct Words {
+    map: Box<[u64; 1 << 9]>,
+    numbers: Vec<u64>,
+}
+
+impl Words {
+    fn new() -> Self {
+        let mut numbers: Vec<u64> = Language::English.word_list().iter().map(|word| letters(word.as_bytes()).0).collect();
+        numbers.sort_unstable();
+        let mut map = Box::new([0; 1 << 9]);
+        for hash in numbers.iter().map(|number| Self::hash(*number)) {
+            map[hash / 64] |= 1 << (hash % 64);
         }
-        words
-    });
-    let number = number(word);
-    slots(number).find(|slot| words[*slot] == number || words[*slot] == 0).is_some_and(|slot| words[slot] == number)
+        Self { map, numbers }
+    }
+
+    /// Whether the list holds a word.
+    fn hold(number: u64) -> bool {
+        static WORDS: OnceLock<Words> = OnceLock::new();
+        let words = WORDS.get_or_init(Self::new);
+        let hash = Self::hash(number);
+        words.map[hash / 64] >> (hash % 64) & 1 != 0 && words.numbers.binary_search(&number).is_ok()
+    }
+
+    fn hash(number: u64) -> usize {
+        (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49) as usize
+    }
 }
 
 /// A list of exactly 64 numbers of one byte each that begins in `starts`, around `at`: a key pair as Solana's tools write it.

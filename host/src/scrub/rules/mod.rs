@@ -16,6 +16,8 @@ use validators::Validator;
 
 /// Most bytes that are looked at to decide a rule. What is longer and still fits is taken out as far as it goes.
 pub(super) const LIMIT: usize = 512;
+/// Least bytes of a secret that a rule finds.
+pub(super) const LEAST: usize = 16;
 /// Least bytes of a value that a rule with names is tried on.
 const LEAST_VALUE: usize = 24;
 /// Most bytes of a name, with what stands between it and its value.
@@ -50,6 +52,8 @@ struct Rule {
     what: String,
     expression: String,
     compiled: OnceLock<Option<Regex>>,
+    /// A byte without which the expression holds nowhere.
+    needs: Option<u8>,
     validator: Option<Validator>,
 }
 
@@ -66,6 +70,7 @@ struct Written {
     detector: Option<String>,
     #[serde(default)]
     expression: String,
+    needs: Option<char>,
     validator: Option<String>,
     /// Texts in which the rule finds one secret, and in which it finds none: `strongroom check` and the tests try them.
     #[serde(default, rename = "match")]
@@ -231,7 +236,14 @@ impl Rules {
             None => written.expression,
         };
         let validator = validator.or_else(|| written.detector.as_deref().and_then(Validator::named));
-        self.rules.push(Rule { name: written.name, what: written.what, expression, compiled: OnceLock::new(), validator });
+        self.rules.push(Rule {
+            name: written.name,
+            what: written.what,
+            expression,
+            compiled: OnceLock::new(),
+            needs: written.needs.and_then(|needs| u8::try_from(needs).ok()),
+            validator,
+        });
         Ok(())
     }
 
@@ -258,10 +270,13 @@ impl Rules {
             self.by_keyword(text, at, *first, found);
         }
         let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return };
-        if matches!(before, b'"' | b'\'' | b'=' | b' ' | b':' | b'`' | b'>') {
+        if before == b' ' {
+            self.behind_blank(text, at, found);
+        }
+        if is_between(before) || matches!(before, b':' | b'=') {
             self.by_name(text, at, found);
         }
-        if matches!(first[0], b'5' | b'K' | b'L' | b'9' | b'c') {
+        if matches!(first[0], b'5' | b'K' | b'L' | b'9' | b'c') && detectors::may_be_wif(text, at) {
             self.detect(detectors::WIF, text, at, found);
         }
     }
@@ -279,23 +294,40 @@ impl Rules {
         }
     }
 
-    fn by_name(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+    fn behind_blank(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
         for (keyword, number) in &self.behind {
             if text[..at].ends_with(keyword.as_bytes()) {
                 let start = at - keyword.len();
                 found.extend(self.rules[*number].matched(text, start, at).map(|(at, tail)| Match { at, rule: *number, tail }));
             }
         }
+    }
+
+    #[inline]
+    fn by_name(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        // JSON as programs write it, told apart by the last letters of the name.
+        if let Some([ending @ .., b'"', b':', b'"']) = text[..at].last_chunk::<6>()
+            && ending.iter().all(u8::is_ascii_alphanumeric)
+            && !is_set(&self.endings, ending.map(|letter| letter.to_ascii_lowercase()))
+        {
+            return;
+        }
         let Some(name) = name_before(text, at) else { return };
         let mut letters = name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
         let (Some(last), Some(second), Some(third)) = (letters.next(), letters.next(), letters.next()) else { return };
-        let ending = [third, second, last];
-        let value = || text[at..].iter().take(LEAST_VALUE).take_while(|byte| !lanes::breaks(**byte)).count();
-        if !is_set(&self.endings, ending) || value() < LEAST_VALUE {
+        if is_set(&self.endings, [third, second, last]) {
+            self.named(text, at, name, found);
+        }
+    }
+
+    #[cold]
+    fn named(&self, text: &[u8], at: usize, name: &[u8], found: &mut Vec<Match>) {
+        if text[at..].iter().take(LEAST_VALUE).take_while(|byte| !lanes::breaks(**byte)).count() < LEAST_VALUE {
             return;
         }
         let name: Vec<u8> = name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
-        for (ending, number) in self.names.get(&ending).into_iter().flatten() {
+        let Some(ending) = name.last_chunk::<3>() else { return };
+        for (ending, number) in self.names.get(ending).into_iter().flatten() {
             if name.ends_with(ending.as_bytes()) {
                 found.extend(self.rules[*number].matched(text, at, at).map(|(at, tail)| Match { at, rule: *number, tail }));
             }
@@ -384,14 +416,16 @@ impl Rule {
         let looked_at = &text[at..text.len().min(start + LIMIT)];
         // A line's end ends every secret but those of several lines, which have detectors.
         let looked_at = memchr::memchr(b'\n', looked_at).map_or(looked_at, |end| &looked_at[..end]);
-        let captures = self.regex()?.captures(looked_at)?;
-        let whole = captures.get(0)?;
+        if self.needs.is_some_and(|needs| memchr::memchr(needs, looked_at).is_none()) {
+            return None;
+        }
+        let whole = self.regex()?.find(looked_at)?;
         let end = at + whole.end();
         let goes_on = end == start + LIMIT;
         if !goes_on && text.get(end).is_some_and(u8::is_ascii_alphanumeric) {
             return None;
         }
-        let group = captures.get(1).map(|group| group.as_bytes());
+        let group = || self.regex()?.captures(looked_at)?.get(1).map(|group| group.as_bytes());
         let valid = self.validator.is_none_or(|validator| validator.admits(&text[start..end], whole.as_bytes(), group));
         valid.then_some((start..end, goes_on.then_some(Tail::Token)))
     }
@@ -401,19 +435,29 @@ fn begins_word(text: &[u8], at: usize) -> bool {
     text[at].is_ascii_alphanumeric() && !at.checked_sub(1).is_some_and(|before| text[before].is_ascii_alphanumeric())
 }
 
-/// The name of the field whose value begins at `at`.
+/// The name of the field whose value begins at `at`, with all that may belong to it.
+#[inline]
 fn name_before(text: &[u8], at: usize) -> Option<&[u8]> {
-    let before = &text[at.saturating_sub(NAME)..at];
-    let is_between = |byte: u8| matches!(byte, b'"' | b'\'' | b'`' | b' ' | b'\t' | b'\\' | b'>');
-    let [rest @ .., b':' | b'='] = trimmed(before, is_between) else { return None };
-    let rest = trimmed(rest, |byte| is_between(byte) || byte == b':');
-    let name = rest.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).count();
-    Some(&rest[rest.len() - name..])
+    let least = at.saturating_sub(NAME);
+    let back = |mut at: usize, drop: fn(u8) -> bool| {
+        while at > least && drop(text[at - 1]) {
+            at -= 1;
+        }
+        at
+    };
+    let sign = back(at, is_between);
+    if sign == least || !matches!(text[sign - 1], b':' | b'=') {
+        return None;
+    }
+    let end = back(sign - 1, |byte| is_between(byte) || byte == b':');
+    let start = back(end, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    Some(&text[start..end])
 }
 
-/// Without the bytes at its end that `drop` names.
-fn trimmed(text: &[u8], drop: impl Fn(u8) -> bool) -> &[u8] {
-    &text[..text.iter().rposition(|byte| !drop(*byte)).map_or(0, |at| at + 1)]
+/// What stands between a field's name, its sign, and its value.
+#[inline]
+fn is_between(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'' | b'`' | b' ' | b'\t' | b'\\' | b'>')
 }
 
 fn written(text: &str) -> Result<Vec<Written>, RuleError> {

@@ -37,14 +37,14 @@ impl Validator {
         })
     }
 
-    /// Whether `whole`, of which `tail` stands behind the keyword, is a secret. `group` is the expression's first group.
-    pub(super) fn admits(self, whole: &[u8], tail: &[u8], group: Option<&[u8]>) -> bool {
+    /// Whether `whole`, of which `tail` stands behind the keyword, is a secret. `group` gives the expression's first group.
+    pub(super) fn admits<'t>(self, whole: &[u8], tail: &[u8], group: impl FnOnce() -> Option<&'t [u8]>) -> bool {
         match self {
             Self::Entropy => is_random(tail),
             Self::Github => tail.split_last_chunk::<6>().is_some_and(|(text, sum)| base62(crc32fast::hash(text)) == *sum),
             Self::Jwt => is_jwt(whole),
             Self::Base58Check => base58(whole).is_some_and(|bytes| is_checked(&bytes)),
-            Self::Password => group.is_some_and(is_password),
+            Self::Password => group().is_some_and(is_password),
             Self::Secp256k1 => is_scalar(tail),
             Self::Keypair => base58(whole).is_some_and(|bytes| bytes.len() == 64),
         }

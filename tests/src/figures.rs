@@ -32,10 +32,12 @@ impl Figure {
 }
 
 impl Figures {
+    /// No figures yet, of the benchmark of that name.
     pub fn new(bench: &'static str) -> Self {
         Self { bench, figures: Vec::new() }
     }
 
+    /// Adds a figure and says so.
     pub fn add(&mut self, figure: Figure) {
         eprintln!("{}: {:.2} {}", figure.name, figure.value, figure.unit);
         self.figures.push(figure);
