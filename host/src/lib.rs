@@ -42,6 +42,9 @@ pub mod audit;
 #[doc(hidden)]
 pub mod cli;
 mod egress;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 pub mod manifest;
 mod meter;

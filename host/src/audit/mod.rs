@@ -85,6 +85,13 @@ pub enum Event<'a> {
         /// The secret it stands for.
         secret: &'a str,
     },
+    /// What looks like secrets was taken out of a request's body, before that part of it left.
+    LeakRedacted {
+        /// Number of the request.
+        request: u64,
+        /// What was found so far, by the names of the rules.
+        kinds: &'a [String],
+    },
     /// A handle was opened, for the first time in the run.
     SecretOpened {
         /// The secret and its version.

@@ -18,7 +18,8 @@ pub(crate) use pool::Pools;
 use crate::audit::{Event, Journal, Used};
 use crate::meter::{Limit, MAX_DENIALS, Meter, Stop};
 use crate::policy::{Asked, Denial, Permit, Policy, Substitution, Target, headers};
-use crate::scrub::Scrubber;
+use crate::manifest::Treatment;
+use crate::scrub::{Scrubber, Stream};
 use crate::secrets::Keyring;
 use connect::ConnectError;
 use exchange::Exchange;
@@ -41,6 +42,8 @@ pub(crate) struct Outbound {
     pub(crate) policy: Arc<Policy>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) scrubber: Arc<Scrubber>,
+    /// The same for what the guest sends, whose length may be said before it.
+    pub(crate) sent: Arc<Scrubber>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) pools: Arc<Pools>,
@@ -71,6 +74,11 @@ pub(crate) async fn send(
             return Err(outbound.deny(denial));
         }
     };
+    let scrubber = outbound.scrubber_for(&permit);
+    if let Some(denial) = leak_in_head(&scrubber, &permit, &parts) {
+        drain(body);
+        return Err(outbound.deny(denial));
+    }
     let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if !outbound.meter.send_head(head + parts.uri.path_and_query().map_or(0, |target| target.as_str().len())) {
         drain(body);
@@ -90,7 +98,7 @@ pub(crate) async fn send(
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
     let watch = outbound.watch(Arc::clone(&permit), number, &exchange);
-    let body = RequestBody::begin(body, watch).await.inspect_err(|_| exchange.failed("the agent broke off its request"))?;
+    let body = RequestBody::begin(body, watch, Stream::new(scrubber)).await.inspect_err(|_| exchange.failed("the agent broke off its request"))?;
 
     let filled = outbound.substitute(&permit, substitutions, headers, body);
     let (client, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
@@ -113,6 +121,14 @@ pub(crate) async fn send(
 }
 
 impl Outbound {
+    /// What looks for secrets in a request.
+    fn scrubber_for(&self, permit: &Permit) -> Arc<Scrubber> {
+        match permit.leaks().allowed.as_slice() {
+            [] => Arc::clone(&self.sent),
+            allowed => Arc::new(self.sent.passing(allowed)),
+        }
+    }
+
     /// Records a denial, ends the run where it says so, and gives the guest's error for it.
     pub(crate) fn deny(&self, denial: Denial) -> Error {
         let scrub = |text: String| self.scrubber.scrub_text(&text).into_owned();
@@ -148,7 +164,7 @@ impl Outbound {
 
     /// Watches a body for placeholders, across the borders of its pieces.
     fn watch(self: &Arc<Self>, permit: Arc<Permit>, number: u64, exchange: &Exchange) -> Watch {
-        let outbound = Arc::clone(self);
+        let (judged, outbound) = (Arc::clone(&permit), Arc::clone(self));
         let overlap = self.keyring.placeholders.overlap();
         let mut tail: Vec<u8> = Vec::new();
         let mut noted = false;
@@ -168,7 +184,7 @@ impl Outbound {
             }
             let Some(secret) = found else { return Ok(()) };
             noted = true;
-            if let Some(denial) = outbound.policy.judge_body(&permit, secret) {
+            if let Some(denial) = outbound.policy.judge_body(&judged, secret) {
                 return Err(outbound.deny(denial));
             }
             let name = outbound.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
@@ -178,7 +194,18 @@ impl Outbound {
             }
             Ok(())
         };
-        Watch { meter: Arc::clone(&self.meter), exchange: exchange.counters(), inspect: Box::new(inspect) }
+        let outbound = Arc::clone(self);
+        let leaked = move |kinds: Vec<String>| {
+            if permit.leaks().treatment != Treatment::Redact {
+                return Err(outbound.deny(Policy::leak(&permit, &kinds.join(", "), "body")));
+            }
+            if outbound.journal.record(Event::LeakRedacted { request: number, kinds: &kinds }).is_err() {
+                outbound.meter.stop(Stop::AuditFailed);
+                return Err(Error::InternalError(None));
+            }
+            Ok(())
+        };
+        Watch { meter: Arc::clone(&self.meter), exchange: exchange.counters(), inspect: Box::new(inspect), leaked: Box::new(leaked) }
     }
 
     /// Puts the values in their places. From here to the socket is the only stretch where they stand in plain.
@@ -260,6 +287,17 @@ impl Outbound {
         exchange.failed(why);
         error
     }
+}
+
+/// What looks like a secret in the URL or in a header that is not for credentials.
+fn leak_in_head(scrubber: &Scrubber, permit: &Permit, parts: &http::request::Parts) -> Option<Denial> {
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    let in_url = scrubber.first(target.as_bytes()).map(|kind| Policy::leak(permit, &kind, "URL"));
+    let in_header = || {
+        let mut others = parts.headers.iter().filter(|(name, _)| !permit.is_for_credentials(name));
+        others.find_map(|(name, value)| Some(Policy::leak(permit, &scrubber.first(value.as_bytes())?, &format!("header `{name}`"))))
+    };
+    in_url.or_else(in_header)
 }
 
 /// A copy of an error of our own that came back through the client.

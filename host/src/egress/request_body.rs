@@ -1,6 +1,7 @@
 //! What a guest sends: counted, watched for placeholders, streamed.
 
 use crate::meter::Meter;
+use crate::scrub::Stream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -14,10 +15,14 @@ pub(crate) struct RequestBody {
     first: Option<Frame<Bytes>>,
     rest: Option<WasiBody>,
     watch: Option<Watch>,
+    scrub: Option<Stream>,
 }
 
 /// Judges a piece of a body.
 type Inspect = Box<dyn FnMut(&[u8]) -> Result<(), Error> + Send>;
+
+/// Judges what was taken out of a body.
+type Leaked = Box<dyn FnMut(Vec<String>) -> Result<(), Error> + Send>;
 
 /// What is done with each piece of it.
 pub(crate) struct Watch {
@@ -25,18 +30,20 @@ pub(crate) struct Watch {
     pub(crate) exchange: Arc<super::exchange::Counters>,
     /// Called with a piece and what came before it; an error ends the body.
     pub(crate) inspect: Inspect,
+    /// Called with what was taken out of a piece; an error ends the body.
+    pub(crate) leaked: Leaked,
 }
 
 impl RequestBody {
     /// Waits for the first bytes, or for the end: only then is it known whether there is a body at all.
-    pub(crate) async fn begin(mut body: WasiBody, watch: Watch) -> Result<Self, Error> {
+    pub(crate) async fn begin(mut body: WasiBody, watch: Watch, scrub: Stream) -> Result<Self, Error> {
         loop {
             match body.frame().await.transpose()? {
-                None => return Ok(Self { first: None, rest: None, watch: None }),
+                None => return Ok(Self { first: None, rest: None, watch: None, scrub: None }),
                 Some(frame) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
                 // Trailers of a body without bytes carry nothing that a server would read.
-                Some(frame) if frame.is_trailers() => return Ok(Self { first: None, rest: None, watch: None }),
-                Some(frame) => return Ok(Self { first: Some(frame), rest: Some(body), watch: Some(watch) }),
+                Some(frame) if frame.is_trailers() => return Ok(Self { first: None, rest: None, watch: None, scrub: None }),
+                Some(frame) => return Ok(Self { first: Some(frame), rest: Some(body), watch: Some(watch), scrub: Some(scrub) }),
             }
         }
     }
@@ -60,35 +67,79 @@ impl RequestBody {
     }
 }
 
+impl RequestBody {
+    /// What may leave of a piece and of what was held back before.
+    fn scrubbed(&mut self, data: &[u8]) -> Result<Option<Frame<Bytes>>, Error> {
+        let Some(scrub) = &mut self.scrub else { return Ok(None) };
+        let mut out = Vec::with_capacity(data.len() + 64);
+        let before = scrub.kinds_found();
+        scrub.push(data, &mut out);
+        self.judged(before, out)
+    }
+
+    /// What is still held back, at the end.
+    fn last(&mut self) -> Result<Option<Frame<Bytes>>, Error> {
+        let Some(scrub) = &mut self.scrub else { return Ok(None) };
+        let mut out = Vec::new();
+        let before = scrub.kinds_found();
+        scrub.finish(&mut out);
+        let last = self.judged(before, out);
+        self.scrub = None;
+        last
+    }
+
+    fn judged(&mut self, before: usize, out: Vec<u8>) -> Result<Option<Frame<Bytes>>, Error> {
+        if let (Some(scrub), Some(watch)) = (&self.scrub, &mut self.watch)
+            && scrub.kinds_found() > before
+        {
+            (watch.leaked)(scrub.kinds())?;
+        }
+        Ok((!out.is_empty()).then(|| Frame::data(out.into())))
+    }
+}
+
 impl Body for RequestBody {
     type Data = Bytes;
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = match (self.first.take(), &mut self.rest) {
-            (Some(frame), _) => frame,
-            (None, None) => return Poll::Ready(None),
-            (None, Some(rest)) => match std::task::ready!(Pin::new(rest).poll_frame(cx)) {
-                Some(Ok(frame)) => frame,
-                ended => {
+        loop {
+            let frame = match (self.first.take(), &mut self.rest) {
+                (Some(frame), _) => frame,
+                (None, None) => return Poll::Ready(self.last().transpose()),
+                (None, Some(rest)) => match std::task::ready!(Pin::new(rest).poll_frame(cx)) {
+                    Some(Ok(frame)) => frame,
+                    None => {
+                        self.rest = None;
+                        continue;
+                    }
+                    Some(Err(error)) => {
+                        (self.rest, self.scrub) = (None, None);
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                },
+            };
+            let clean = self.watched(&frame).and_then(|()| match frame.into_data() {
+                Ok(data) => self.scrubbed(&data),
+                // Trailers may hold anything and no server needs them from an agent: judged, counted, and left out.
+                Err(_) => {
                     self.rest = None;
-                    return Poll::Ready(ended);
+                    Ok(None)
                 }
-            },
-        };
-        match self.watched(&frame) {
-            // Trailers may hold anything and no server needs them from an agent: judged, counted, and left out.
-            Ok(()) if frame.is_trailers() => {
-                self.rest = None;
-                Poll::Ready(None)
+            });
+            match clean {
+                Ok(None) => {}
+                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
+                Err(error) => {
+                    self.scrub = None;
+                    return Poll::Ready(Some(Err(error)));
+                }
             }
-            Ok(()) => Poll::Ready(Some(Ok(frame))),
-            Err(error) => Poll::Ready(Some(Err(error))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.rest.is_none()
+        self.first.is_none() && self.rest.is_none() && self.scrub.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

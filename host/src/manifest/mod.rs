@@ -26,6 +26,7 @@ pub use shape::Shape;
 pub(crate) use suspicion::looks_like_a_secret;
 pub use units::Rate;
 
+use crate::scrub::Rules;
 use reader::{Document, Section};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -110,6 +111,8 @@ pub struct Grant {
     pub rate: Option<Rate>,
     /// What happens to a placeholder that stands elsewhere.
     pub misplaced: Misplaced,
+    /// What happens to a secret of the agent's own finding in a request.
+    pub leaks: Leaks,
     /// The line of the manifest, for denials that name it.
     pub line: usize,
 }
@@ -129,6 +132,8 @@ pub struct EgressRule {
     pub own_credentials: bool,
     /// What happens to a placeholder that stands in such a request.
     pub misplaced: Misplaced,
+    /// What happens to a secret of the agent's own finding in a request.
+    pub leaks: Leaks,
     /// The line of the manifest, for denials that name it.
     pub line: usize,
 }
@@ -145,6 +150,29 @@ pub enum Misplaced {
     Stop,
     /// Sent as it is wherever it stands, and audited.
     Pass,
+}
+
+/// What happens to what looks like a secret in a request, by the rules of [`crate::scrub::Rules`]. A guest has none of ours, but it reads
+/// pages, files and answers that may hold somebody's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leaks {
+    /// The treatment.
+    pub treatment: Treatment,
+    /// Rules whose findings may pass.
+    pub allowed: Vec<String>,
+}
+
+/// What is done about a finding. In a header or the URL, which can't be changed without changing what is asked for, each but `Stop`
+/// denies the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Treatment {
+    /// In a body: replaced by its name.
+    #[default]
+    Redact,
+    /// The request is denied.
+    Deny,
+    /// The request is denied, and the run ends.
+    Stop,
 }
 
 impl Default for Limits {
@@ -342,6 +370,7 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
     let place = section.non_empty("place", "place = [\"header:authorization\"]", Place::parse);
     let rate = section.parse("rate", units::rate);
     let misplaced = section.parse("misplaced", misplaced);
+    let leaks = leaks(section);
     Some(Grant {
         host: host?,
         methods: methods.unwrap_or_else(|| vec!["GET".into()]),
@@ -349,6 +378,7 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
         place: place.unwrap_or_else(|| vec![Place::Header(http::header::AUTHORIZATION, Template::BearerOrBare)]),
         rate,
         misplaced: misplaced.unwrap_or_default(),
+        leaks,
         line: section.line(text),
     })
 }
@@ -360,6 +390,7 @@ fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {
     let rate = section.parse("rate", units::rate);
     let own_credentials = section.bool("own_credentials").unwrap_or(false);
     let misplaced = section.parse("misplaced", misplaced);
+    let leaks = leaks(section);
     Some(EgressRule {
         host: host?,
         methods: methods.unwrap_or_else(|| vec!["GET".into()]),
@@ -367,6 +398,7 @@ fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {
         rate,
         own_credentials,
         misplaced: misplaced.unwrap_or_default(),
+        leaks,
         line: section.line(text),
     })
 }
@@ -400,6 +432,20 @@ fn misplaced(text: &str) -> Result<Misplaced, Problem> {
         "pass" => Ok(Misplaced::Pass),
         _ => Err(Problem::new("not a treatment", "write `\"deny\"`, `\"stop\"` or `\"pass\"`")),
     }
+}
+
+fn leaks(section: &Section<'_>) -> Leaks {
+    let treatment = section.parse("leaks", |text| match text {
+        "redact" => Ok(Treatment::Redact),
+        "deny" => Ok(Treatment::Deny),
+        "stop" => Ok(Treatment::Stop),
+        _ => Err(Problem::new("not a treatment", "write `\"redact\"`, `\"deny\"` or `\"stop\"`")),
+    });
+    let allowed = section.list("leaks_allowed", |name| match Rules::standard().has(name) {
+        true => Ok(name.to_owned()),
+        false => Err(Problem::new("no rule has this name", "`strongroom rules` lists them")),
+    });
+    Leaks { treatment: treatment.unwrap_or_default(), allowed: allowed.unwrap_or_default() }
 }
 
 fn not_secret(text: &str) -> Result<(), Problem> {

@@ -19,6 +19,8 @@ pub enum Rule {
     ForeignCredential,
     /// A placeholder stands where its value does not belong.
     Misplaced,
+    /// A header, the URL or the body holds what looks like a secret.
+    Leak,
     /// More requests than the grant's rate.
     Rate,
     /// More requests open at once than `limits.requests`.
@@ -56,6 +58,7 @@ impl Rule {
             Self::Header => "header",
             Self::ForeignCredential => "foreign-credential",
             Self::Misplaced => "misplaced-placeholder",
+            Self::Leak => "leak",
             Self::Rate => "rate",
             Self::Requests => "requests",
             Self::Address => "address",

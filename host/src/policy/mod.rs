@@ -12,9 +12,10 @@ pub(crate) mod url;
 
 pub use denial::{Denial, Rule};
 pub(crate) use permit::{Permit, Reveal, Substitution, Target};
+use permit::Terms;
 pub(crate) use placeholder::Placeholders;
 
-use crate::manifest::{EgressRule, Grant, HostPattern, Manifest, Misplaced, PathPattern, Place};
+use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, PathPattern, Place, Treatment};
 use budget::Budget;
 use http::{HeaderMap, HeaderName, Method, Uri};
 use std::time::Instant;
@@ -36,6 +37,7 @@ struct Destination {
     paths: Vec<PathPattern>,
     budget: Option<Budget>,
     misplaced: Misplaced,
+    leaks: Leaks,
     own_credentials: bool,
     /// For a grant, the secret's index in the manifest and its places.
     secret: Option<(usize, Vec<Place>)>,
@@ -94,7 +96,23 @@ impl Policy {
         }
         let rule = used.iter().map(|d| d.label.as_str()).collect::<Vec<_>>().join("; ");
         let guarded = self.guards(&url.host);
-        Ok(Permit::new(url, asked.method.clone(), substitutions, guarded, misplaced, rule))
+        let leaks = Leaks {
+            treatment: open.iter().map(|d| d.leaks.treatment).max().unwrap_or_default(),
+            allowed: used.iter().flat_map(|d| d.leaks.allowed.iter().cloned()).collect(),
+        };
+        let own_credentials = open.iter().any(|d| d.own_credentials);
+        Ok(Permit::new(url, asked.method.clone(), substitutions, Terms { guarded, misplaced, leaks, own_credentials }, rule))
+    }
+
+    /// The verdict on what looks like a secret in a request: `kind` by name, `place` where it stands.
+    pub(crate) fn leak(permit: &Permit, kind: &str, place: &str) -> Denial {
+        Denial {
+            rule: Rule::Leak,
+            asked: format!("{} {}", permit.method(), permit.url()),
+            reason: format!("the {place} holds what looks like a secret: {kind}"),
+            remedy: format!("keep secrets out of requests; if this is none, add {} to `leaks_allowed` of {}", toml::Value::from(kind), permit.rule()),
+            stop: permit.leaks().treatment == Treatment::Stop,
+        }
     }
 
     /// The secrets that such a request may carry, each with its place, for people.
@@ -201,6 +219,7 @@ impl Destination {
             paths: grant.paths.clone(),
             budget: grant.rate.map(Budget::new),
             misplaced: grant.misplaced,
+            leaks: grant.leaks.clone(),
             own_credentials: false,
             secret: Some((index, grant.place.clone())),
             label: format!("secrets.{name}.allow, line {}", grant.line),
@@ -214,6 +233,7 @@ impl Destination {
             paths: rule.paths.clone(),
             budget: rule.rate.map(Budget::new),
             misplaced: rule.misplaced,
+            leaks: rule.leaks.clone(),
             own_credentials: rule.own_credentials,
             secret: None,
             label: format!("egress, line {}", rule.line),

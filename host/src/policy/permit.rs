@@ -2,7 +2,7 @@
 
 use super::Placeholders;
 use super::url::CanonicalUrl;
-use crate::manifest::{Misplaced, Place};
+use crate::manifest::{Leaks, Misplaced, Place};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, Method, header};
@@ -14,9 +14,17 @@ pub(crate) struct Permit {
     url: CanonicalUrl,
     method: Method,
     substitutions: Vec<Substitution>,
-    guarded: bool,
-    misplaced: Misplaced,
+    terms: Terms,
     rule: String,
+}
+
+/// On what terms a request may leave.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) guarded: bool,
+    pub(super) misplaced: Misplaced,
+    pub(super) leaks: Leaks,
+    pub(super) own_credentials: bool,
 }
 
 /// One value that goes into one place.
@@ -58,11 +66,10 @@ impl Permit {
         url: CanonicalUrl,
         method: Method,
         substitutions: Vec<Substitution>,
-        guarded: bool,
-        misplaced: Misplaced,
+        terms: Terms,
         rule: String,
     ) -> Self {
-        Self { url, method, substitutions, guarded, misplaced, rule }
+        Self { url, method, substitutions, terms, rule }
     }
 
     pub(crate) fn url(&self) -> &CanonicalUrl {
@@ -75,7 +82,18 @@ impl Permit {
 
     /// Whether the host holds a grant of this agent, so that its answer is scrubbed.
     pub(crate) fn guarded(&self) -> bool {
-        self.guarded
+        self.terms.guarded
+    }
+
+    /// What happens to what looks like a secret in it.
+    pub(crate) fn leaks(&self) -> &Leaks {
+        &self.terms.leaks
+    }
+
+    /// Whether a header may hold a credential: the granted one, or one of the agent's own where the destination takes it.
+    pub(crate) fn is_for_credentials(&self, name: &HeaderName) -> bool {
+        let own = self.terms.own_credentials && super::headers::is_credential(name);
+        own || self.substitutions.iter().any(|substitution| substitution.target.is_header(name))
     }
 
     /// The manifest's entry that allowed it.
@@ -92,7 +110,7 @@ impl Permit {
     }
 
     pub(super) fn misplaced(&self) -> Misplaced {
-        self.misplaced
+        self.terms.misplaced
     }
 }
 

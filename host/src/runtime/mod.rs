@@ -124,6 +124,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
         policy: Arc::clone(&agent.policy),
         keyring: Arc::clone(&keyring),
         scrubber: Arc::clone(&scrubber),
+        sent: Arc::new(scrubber.fitted()),
         journal: Arc::clone(&journal),
         meter: Arc::clone(&meter),
         pools: Arc::clone(&agent.pools),

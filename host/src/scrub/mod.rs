@@ -22,6 +22,8 @@ mod sweep;
 mod views;
 
 pub use forms::Known;
+#[cfg(fuzzing)]
+pub(crate) use naive::{compare, text as made_text};
 pub use rules::{RuleError, Rules};
 pub use stream::Stream;
 
@@ -76,6 +78,8 @@ pub struct Scrubber {
     search: Arc<Search>,
     replacements: Arc<Vec<Replacement>>,
     lens: Lens,
+    /// Whether a replacement is as long as what it replaces.
+    fitted: bool,
 }
 
 /// What of the rules' findings counts.
@@ -211,7 +215,7 @@ impl Scrubber {
     pub fn new(search: Arc<Search>, replacements: Vec<Replacement>) -> Self {
         assert!(replacements.len() >= search.values.len(), "each value has its replacement");
         let exempt = Arc::new(replacements.iter().map(|replacement| replacement.plain.clone()).collect());
-        Self { search, replacements: Arc::new(replacements), lens: Lens { passed: Vec::new(), exempt } }
+        Self { search, replacements: Arc::new(replacements), lens: Lens { passed: Vec::new(), exempt }, fitted: false }
     }
 
     /// The same without these rules. Names that no rule has are ignored.
@@ -219,6 +223,13 @@ impl Scrubber {
     pub fn passing(&self, rules: &[String]) -> Self {
         let known = self.search.rules.iter().flat_map(|known| rules.iter().filter_map(|name| known.number(name)));
         Self { lens: Lens { passed: known.collect(), exempt: Arc::clone(&self.lens.exempt) }, ..self.clone() }
+    }
+
+    /// The same with replacements cut, or filled up with `*`, to the length of what they replace: for a text whose length is said
+    /// before it.
+    #[must_use]
+    pub fn fitted(&self) -> Self {
+        Self { fitted: true, ..self.clone() }
     }
 
     /// Whether there is anything to look for.
@@ -259,6 +270,22 @@ impl Scrubber {
         text.len() >= self.search.shortest && !self.findings(text).is_empty()
     }
 
+    /// What stands first in a text: the rule's name, or what replaces the value in an encoding.
+    #[must_use]
+    pub fn first(&self, text: &[u8]) -> Option<String> {
+        if text.len() < self.search.shortest {
+            return None;
+        }
+        sorted(self.findings(text)).first().map(|finding| self.named(finding.subject))
+    }
+
+    fn named(&self, subject: Subject) -> String {
+        match (subject, &self.search.rules) {
+            (Subject::Value(value), _) => self.replacements[value].encoded.clone(),
+            (Subject::Rule(rule), rules) => rules.as_ref().map_or_else(String::new, |rules| rules.name(rule).to_owned()),
+        }
+    }
+
     fn findings(&self, text: &[u8]) -> Vec<Finding> {
         Sweep::findings(&self.search, &self.lens, text, 0..text.len())
     }
@@ -266,18 +293,25 @@ impl Scrubber {
     /// Writes `text[range]` with the findings, which begin in it and are sorted, replaced. What overlaps is one finding, and has the
     /// replacement of its beginning. Returns how many replacements it wrote.
     fn replace(&self, text: &[u8], findings: &[Finding], range: Range<usize>, covered: &mut Covered, out: &mut Vec<u8>) -> u64 {
-        covered.go_on(text, range.end);
+        let grown = covered.go_on(text, range.end);
+        self.fill(grown, out);
         let mut count = 0;
         let mut at = range.start.max(covered.until);
         for finding in findings {
-            if finding.at.start >= covered.until {
+            let begins = finding.at.start >= covered.until;
+            if begins {
                 out.extend_from_slice(&text[at.min(finding.at.start)..finding.at.start]);
-                self.put(finding, out);
                 count += 1;
             }
             if finding.at.end > covered.until {
+                let from = covered.until.max(finding.at.start);
                 *covered = Covered { until: finding.at.end, tail: finding.tail, left: MOST_TAIL };
                 covered.go_on(text, range.end);
+                if begins {
+                    self.put(finding, covered.until - from, out);
+                } else {
+                    self.fill(covered.until - from, out);
+                }
             }
             at = covered.until;
         }
@@ -287,15 +321,26 @@ impl Scrubber {
         count
     }
 
-    /// Writes what stands in the stead of a finding.
-    fn put(&self, finding: &Finding, out: &mut Vec<u8>) {
-        match (finding.subject, &self.search.rules) {
-            (Subject::Value(value), _) if finding.plain => out.extend_from_slice(self.replacements[value].plain.as_bytes()),
-            (Subject::Value(value), _) => out.extend_from_slice(self.replacements[value].encoded.as_bytes()),
-            (Subject::Rule(rule), rules) => {
-                let name = rules.as_ref().map_or("secret", |rules| rules.name(rule));
-                out.extend([b"[redacted:", name.as_bytes(), b"]"].into_iter().flatten());
-            }
+    /// Writes what stands in the stead of a finding of `length` bytes.
+    fn put(&self, finding: &Finding, length: usize, out: &mut Vec<u8>) {
+        let text = match finding.subject {
+            Subject::Value(value) if finding.plain => self.replacements[value].plain.clone(),
+            Subject::Value(_) => self.named(finding.subject),
+            Subject::Rule(_) => format!("[redacted:{}]", self.named(finding.subject)),
+        };
+        let text = text.as_bytes();
+        if self.fitted {
+            out.extend_from_slice(&text[..text.len().min(length)]);
+            self.fill(length.saturating_sub(text.len()), out);
+        } else {
+            out.extend_from_slice(text);
+        }
+    }
+
+    /// Writes what stands for `length` bytes more of a finding.
+    fn fill(&self, length: usize, out: &mut Vec<u8>) {
+        if self.fitted {
+            out.resize(out.len() + length, b'*');
         }
     }
 }
@@ -314,13 +359,10 @@ struct Covered {
 }
 
 impl Covered {
-    /// Covers what goes on, up to `end`.
-    fn go_on(&mut self, text: &[u8], end: usize) {
-        let Some(tail) = self.tail else { return };
+    /// Covers what goes on, up to `end`, and says how many bytes that is.
+    fn go_on(&mut self, text: &[u8], end: usize) -> usize {
         let from = self.until;
-        if from >= end {
-            return;
-        }
+        let Some(tail) = self.tail.filter(|_| from < end) else { return 0 };
         let (until, ended) = tail.end(text, from, end);
         let most = from + self.left;
         self.until = until.min(most);
@@ -328,6 +370,7 @@ impl Covered {
         if ended || self.left == 0 {
             self.tail = None;
         }
+        self.until - from
     }
 }
 

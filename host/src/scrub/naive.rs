@@ -55,7 +55,7 @@ fn is_separated(text: &[u8], start: usize) -> bool {
 ///
 /// # Panics
 /// Where two of them differ.
-pub(super) fn compare(scrubber: &Arc<Scrubber>, text: &[u8], cuts: &[u8]) {
+pub(crate) fn compare(scrubber: &Arc<Scrubber>, text: &[u8], cuts: &[u8]) {
     let expected = scrubber.naive(text);
     let whole = scrubber.scrub(text).unwrap_or_else(|| text.to_vec());
     assert_alike(&whole, &expected, "the search", text);
@@ -81,7 +81,7 @@ fn assert_alike(found: &[u8], expected: &[u8], what: &str, text: &[u8]) {
 }
 
 /// A text made of `seed`'s bytes: forms of the values, whole and broken, in one or two escapes, between pieces of ordinary text.
-pub(super) fn text(scrubber: &Scrubber, seed: &[u8]) -> Vec<u8> {
+pub(crate) fn text(scrubber: &Scrubber, seed: &[u8]) -> Vec<u8> {
     const ORDINARY: &[&[u8]] = &[
         b"{\"id\": 42, \"at\":\"2026-11-24T10:11:12Z\"}\n",
         b"a=1&b=%20",

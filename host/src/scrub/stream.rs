@@ -4,12 +4,15 @@
 //! crosses them unless a value itself holds a `}` or an empty line; then they are not used.
 
 use super::sweep::{self, Sweep};
-use super::{Covered, Finding, Scrubber, sorted};
+use super::{Covered, Finding, Scrubber, Subject, sorted};
 use std::sync::Arc;
 use zeroize::Zeroize;
 
 /// Bytes that are kept behind what is let go: rules look back for the name of a field.
 const CONTEXT: usize = 128;
+
+/// Most kinds of findings that a stream remembers.
+const MOST_KINDS: usize = 16;
 
 /// One stream. It holds back one window, whatever is in it: the longest that an encoded value can take.
 pub struct Stream {
@@ -20,13 +23,15 @@ pub struct Stream {
     gone: usize,
     covered: Covered,
     redacted: u64,
+    /// What was found, each once, the first few.
+    kinds: Vec<Subject>,
 }
 
 impl Stream {
     /// A stream that looks for the scrubber's values.
     #[must_use]
     pub fn new(scrubber: Arc<Scrubber>) -> Self {
-        Self { scrubber, held: Vec::new(), gone: 0, covered: Covered::default(), redacted: 0 }
+        Self { scrubber, held: Vec::new(), gone: 0, covered: Covered::default(), redacted: 0, kinds: Vec::new() }
     }
 
     /// Takes a chunk in, and appends to `out` what can be let go.
@@ -59,6 +64,18 @@ impl Stream {
         (self.gone, self.covered) = (0, Covered::default());
     }
 
+    /// What was found so far, each kind once: rules by their names, values by what replaces them in an encoding.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<String> {
+        self.kinds.iter().map(|subject| self.scrubber.named(*subject)).collect()
+    }
+
+    /// How many kinds were found so far; it stops growing after a few.
+    #[must_use]
+    pub fn kinds_found(&self) -> usize {
+        self.kinds.len()
+    }
+
     /// How many findings were replaced so far.
     #[must_use]
     pub fn redacted(&self) -> u64 {
@@ -70,6 +87,11 @@ impl Stream {
         let mut findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.gone..safe);
         findings.extend(fragment);
         let findings = sorted(findings);
+        for finding in &findings {
+            if self.kinds.len() < MOST_KINDS && !self.kinds.contains(&finding.subject) {
+                self.kinds.push(finding.subject);
+            }
+        }
         self.redacted += self.scrubber.replace(&self.held, &findings, self.gone..safe, &mut self.covered, out);
         self.gone = safe;
         if self.gone >= self.held.len() / 2 + CONTEXT {

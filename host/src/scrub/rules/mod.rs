@@ -257,6 +257,12 @@ impl Rules {
         self.rules.iter().position(|rule| rule.name == name)
     }
 
+    /// Whether a rule has this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.number(name).is_some()
+    }
+
     /// Each rule's name, and what it finds.
     pub fn list(&self) -> impl Iterator<Item = (&str, &str)> {
         self.rules.iter().map(|rule| (rule.name.as_str(), rule.what.as_str()))

@@ -1,0 +1,40 @@
+//! Doors for fuzzing, which exist only where cargo-fuzz builds the library. `tests/fuzz` holds the targets.
+
+use crate::policy::url::CanonicalUrl;
+use crate::scrub::{Known, Replacement, Rules, Scrubber, Search, compare, made_text};
+use http::Uri;
+use std::sync::{Arc, LazyLock};
+
+/// Holds the search for secrets against the naive one, and every cutting of a stream against the whole.
+///
+/// # Panics
+/// Where they differ.
+pub fn scrub(bytes: &[u8]) {
+    const VALUES: [&str; 5] = [
+        "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        "s3cr3t-8",
+        "ab%41cd&amp;ef\\gh=3D",
+        "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEH\nBG0wawIBAQQgevZzL1gdAFr88hb2OF2NxApJ\n-----END PRIVATE KEY-----",
+        "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318",
+    ];
+    static SCRUBBERS: LazyLock<Vec<Arc<Scrubber>>> = LazyLock::new(|| {
+        let scrubber = |values: &[&str], rules: bool| {
+            let known = values.iter().map(|value| Arc::new(Known::new(value.as_bytes(), false))).collect();
+            let replacement = Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted:KEY]".into() };
+            Arc::new(Scrubber::new(Arc::new(Search::new(known, rules.then(Rules::standard))), vec![replacement; values.len()]))
+        };
+        vec![scrubber(&VALUES[..1], false), scrubber(&VALUES[1..3], false), scrubber(&VALUES[3..], true), scrubber(&[], true)]
+    });
+    let Some(([how, cuts @ ..], text)) = bytes.split_first_chunk::<6>() else { return };
+    let scrubber = &SCRUBBERS[usize::from(*how) % SCRUBBERS.len()];
+    // Half of the inputs are texts, half are recipes for texts.
+    let text = if *how < 128 { text.to_vec() } else { made_text(scrubber, text) };
+    compare(scrubber, &text[..text.len().min(1500)], cuts);
+}
+
+/// Reads a URI as the policy does; gives what it would send.
+pub fn canonical(uri: &str) -> Option<String> {
+    let url = CanonicalUrl::read(&uri.parse::<Uri>().ok()?).ok()?;
+    let query = url.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    Some(format!("{url}{query}"))
+}
