@@ -7,6 +7,7 @@ use crate::policy::Policy;
 use crate::runtime::{
     self, AgentParts, Cache, ComponentError, Engine, HostParts, Inspection, Inspector, Outcome, RunError, RunOptions, RunState,
 };
+use crate::scrub::Rules;
 use crate::secrets::backends::Named;
 use crate::secrets::{BackendError, Backends, EnvBackend, SecretBackend};
 use crate::state::{StateDir, random_key};
@@ -84,6 +85,14 @@ pub enum BuildError {
         /// Why.
         reason: String,
     },
+    /// A file of rules can't be used.
+    #[error("{path}: {reason}; `scrub.rules` names files in the format of the host's own rules", path = path.display())]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The engine can't be set up, for want of address space or memory.
     #[error("the WebAssembly engine can't be set up: {0}; lower `max_agents`")]
     Engine(String),
@@ -114,6 +123,12 @@ pub enum LoadError {
         path: PathBuf,
         /// What is wrong with it.
         source: ComponentError,
+    },
+    /// The manifest lets a rule pass that the host does not have.
+    #[error("`leaks_allowed` names `{rule}`, but no rule has this name; `strongroom rules` lists them")]
+    Rule {
+        /// The name.
+        rule: String,
     },
     /// The manifest names a secret that manifests can't have.
     #[error("secret `{name}`: {reason}")]
@@ -216,8 +231,9 @@ impl HostBuilder {
             let reason = "bare names are looked up there, but it is not configured; correct SECRETS_BACKEND".to_owned();
             return Err(BuildError::Backend { name: default, reason });
         }
+        let rules = rules(&self.config.scrub_rules)?;
         let name = runtime::hex(&random_key().map_err(BuildError::State)?[..6]);
-        let parts = HostParts { engine, backends, audit, fingerprint_key, inspector: self.inspector, runs: AtomicU64::new(0), name };
+        let parts = HostParts { engine, backends, rules, audit, fingerprint_key, inspector: self.inspector, runs: AtomicU64::new(0), name };
         Ok(Host(Arc::new(Inner { parts, linker, cache, network: Arc::new(network) })))
     }
 }
@@ -269,6 +285,9 @@ impl Host {
 
     fn agent_from(&self, manifest: Manifest, component: &[u8], path: PathBuf) -> Result<Agent, LoadError> {
         self.check_secrets(&manifest)?;
+        if let Some(rule) = manifest.leaks_allowed().find(|rule| !self.0.parts.rules.has(rule)) {
+            return Err(LoadError::Rule { rule: rule.to_owned() });
+        }
         let Inner { parts, linker, cache, network } = &*self.0;
         let loaded = runtime::load(&parts.engine, linker, cache.as_ref(), component, manifest.sha256.as_ref());
         let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
@@ -314,6 +333,19 @@ pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
         Ok(bytes)
     });
     read.map_err(|source| LoadError::Read { path: path.to_owned(), source })
+}
+
+/// The host's own rules, and those of the operator's files.
+pub(crate) fn rules(files: &[PathBuf]) -> Result<Arc<Rules>, BuildError> {
+    let broken = |path: &PathBuf, reason: String| BuildError::Rules { path: path.clone(), reason };
+    let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| broken(path, error.to_string()));
+    let texts = files.iter().map(read).collect::<Result<Vec<String>, BuildError>>()?;
+    // Each file is tried by itself first, so that an error names it.
+    for (path, text) in files.iter().zip(&texts) {
+        Rules::with(std::slice::from_ref(text)).map_err(|error| broken(path, error.to_string()))?;
+    }
+    let last = || files.last().cloned().unwrap_or_default();
+    Rules::with(&texts).map_err(|error| broken(&last(), error.to_string()))
 }
 
 fn open_state(config: &HostConfig) -> Result<StateDir, BuildError> {

@@ -38,6 +38,12 @@ pub const FORMS: &[&str] = &[
     "utf16be",
     "reversed",
     "upper",
+    "hex-0x",
+    "base32",
+    "base64-twice",
+    "percent-twice",
+    "json-twice",
+    "html-in-json",
 ];
 /// Every content coding that a host undoes.
 pub const CODINGS: &[&str] = &["identity", "gzip", "deflate", "raw-deflate", "br", "zstd"];
@@ -131,8 +137,21 @@ pub fn formed(value: &str, form: &str) -> Vec<u8> {
         "utf16be" => value.bytes().flat_map(|b| [0, b]).collect(),
         "reversed" => value.bytes().rev().collect(),
         "upper" => value.to_uppercase().into_bytes(),
+        "hex-0x" => each(&|b| format!("0x{b:02x}, ")),
+        "base32" => base32(value.as_bytes()),
+        "base64-twice" => STANDARD.encode(STANDARD.encode(format!("k{value}"))).into_bytes(),
+        "percent-twice" => each(&|b| format!("%25{b:02X}")),
+        "json-twice" => each(&|b| format!("\\\\u{b:04x}")),
+        "html-in-json" => each(&|b| format!("\\u0026#{b};")),
         _ => value.as_bytes().to_vec(),
     }
+}
+
+/// RFC 4648, without padding.
+fn base32(bytes: &[u8]) -> Vec<u8> {
+    let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
+    let digit = |bits: &[u8]| (0..5).fold(0, |number, at| number << 1 | bits.get(at).copied().unwrap_or(0));
+    bits.chunks(5).map(|bits| b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[usize::from(digit(bits))]).collect()
 }
 
 /// A body under a content coding.

@@ -1,43 +1,9 @@
-//! What an agent may send, where, and in which place: the table in `egress.toml`, and what needs more than one line.
+//! What an agent may send, where, and in which place, as far as it needs more than a line of the table in `tests/hostile`.
 
 use serde_json::Value;
 use strongroom::{End, Limit, Rule};
 use strongroom_demo::server::respond;
 use strongroom_tests::{Room, VALUE, requests_of};
-
-#[test]
-fn every_row_of_the_table_holds() {
-    let table: toml::Table = include_str!("egress.toml").parse().unwrap();
-    let cases = table["case"].as_array().unwrap();
-    let room = || Room::new().and("[[egress]]\nhost = \"other.test\"\nmethods = [\"GET\", \"POST\"]");
-    assert!(cases.len() >= 60, "the table is read whole");
-    for case in cases {
-        let text = |key: &str| case.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-        let name = text("name");
-        let ran = room().run(&[text("do")]);
-        match text("rule") {
-            "" => {
-                assert_eq!(ran.denied(), Vec::<&str>::new(), "{name}: {}", ran.stdout);
-                let [seen] = ran.seen.as_slice() else { panic!("{name}: {} requests reached the server", ran.seen.len()) };
-                match text("sent") {
-                    "value" => assert!(seen.header("authorization").ends_with(VALUE), "{name}: {seen:?}"),
-                    "nothing" => assert!(!seen.text().contains(VALUE) && seen.header("authorization").is_empty(), "{name}: {seen:?}"),
-                    "inert" => {
-                        assert!(!seen.text().contains(VALUE), "{name}: {seen:?}");
-                        assert!(String::from_utf8_lossy(&seen.body).contains("pf_live_"), "{name}: {seen:?}");
-                        assert_eq!(ran.records("inert-placeholder").len(), 1, "{name}: it is audited");
-                    }
-                    other => panic!("{name}: the table knows no `{other}`"),
-                }
-            }
-            rule => {
-                assert_eq!(ran.denied(), [rule], "{name}: {}", ran.stdout);
-                assert!(ran.seen.is_empty(), "{name}: something left: {:?}", ran.seen);
-                assert!(ran.stdout.contains(&format!("denied by rule `{rule}`")), "{name}: the guest is told: {}", ran.stdout);
-            }
-        }
-    }
-}
 
 #[test]
 fn each_kind_of_place_takes_the_value_whole() {

@@ -7,6 +7,7 @@ mod cli;
 mod components;
 mod demo;
 mod egress;
+mod hostile;
 mod laws;
 mod limits;
 mod messages;

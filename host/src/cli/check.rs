@@ -1,15 +1,18 @@
 //! `strongroom check`
 
-use super::{Done, Failure, HostArgs, code};
+use super::{Done, Failure, HostArgs, at_rest, code};
 use crate::manifest::{Manifest, SecretRef, SecretSpec};
 use crate::secrets::backends::env_variables;
+use crate::scrub::{Scrubber, Search};
 use clap::Args;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Checks manifests and components without running them.
 ///
-/// Every finding is printed with its file, line and column. Nothing is resolved, and nothing is asked of a backend.
+/// Every finding is printed with its file, line and column. Nothing is resolved, and nothing is asked of a backend. Secrets at rest
+/// are findings too: in a manifest, in a component, and in a `.env` file beside the manifest that git tracks.
 #[derive(Args)]
 pub(super) struct Check {
     /// The manifests
@@ -20,18 +23,31 @@ pub(super) struct Check {
     /// Write a file that lists the variables that these agents read, without values; `.env.example` where no name is given
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = ".env.example")]
     env_example: Option<PathBuf>,
+    /// A rule whose findings in components and files are none; `strongroom rules` lists them
+    #[arg(long, value_name = "RULE")]
+    allow: Vec<String>,
 }
 
 impl Check {
     pub(super) fn perform(self) -> Done {
         let host = self.host.host()?;
+        let rules = crate::host::rules(&self.host.config()?.scrub_rules)?;
+        let scrubber = Scrubber::new(Arc::new(Search::new(Vec::new(), Some(rules))), Vec::new()).passing(&self.allow);
         let mut worst = 0;
         let mut checked = Vec::new();
         for path in &self.manifests {
             match host.load(path) {
                 Ok(agent) => {
-                    eprintln!("{}: ok", path.display());
-                    checked.push(agent.manifest().clone());
+                    let manifest = agent.manifest();
+                    let found = at_rest::secrets(path, manifest.component.as_deref(), &scrubber);
+                    for finding in &found {
+                        eprintln!("error: {}", crate::text::lines_for_people(finding));
+                        worst = worst.max(code::USAGE);
+                    }
+                    if found.is_empty() {
+                        eprintln!("{}: ok", path.display());
+                    }
+                    checked.push(manifest.clone());
                 }
                 Err(error) => {
                     let Failure { code, message } = error.into();

@@ -1,9 +1,11 @@
 //! The command line. What the host says goes to stderr; stdout is the guest's, or the command's answer.
 
+mod at_rest;
 mod audit;
 mod check;
 mod explain;
 mod inspect;
+mod rules;
 mod run;
 mod terminal;
 
@@ -54,6 +56,8 @@ enum Verb {
     Explain(explain::Explain),
     /// Lists what a component imports and exports
     Inspect(inspect::Inspect),
+    /// Lists the rules by which unregistered secrets are recognised
+    Rules(rules::ListRules),
     /// Reads the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -102,6 +106,7 @@ pub fn main() -> ExitCode {
         Verb::Check(check) => check.perform(),
         Verb::Explain(explain) => explain.perform(),
         Verb::Inspect(inspect) => inspect.perform(),
+        Verb::Rules(rules) => rules.perform(),
         Verb::Audit(audit) => audit.perform(),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut std::io::stdout());
@@ -164,7 +169,7 @@ impl From<BuildError> for Failure {
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let code = match error {
-            LoadError::Manifest(_) | LoadError::NoComponent => code::USAGE,
+            LoadError::Manifest(_) | LoadError::Rule { .. } | LoadError::NoComponent => code::USAGE,
             LoadError::Read { .. } | LoadError::Component { .. } => code::COMPONENT,
             LoadError::Secret { .. } => code::SECRET,
         };

@@ -24,8 +24,8 @@ use crate::secrets::Keyring;
 use connect::ConnectError;
 use exchange::Exchange;
 use http::{HeaderValue, Request, Response, Uri, header};
-use request_body::{RequestBody, Watch, drain};
-use std::sync::Arc;
+use request_body::{Broken, RequestBody, Watch, drain};
+use std::sync::{Arc, PoisonError};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -97,7 +97,8 @@ pub(crate) async fn send(
     let mut exchange = Exchange::new(Arc::clone(&outbound.journal), Arc::clone(&outbound.meter), number, open);
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
-    let watch = outbound.watch(Arc::clone(&permit), number, &exchange);
+    let broken = Broken::default();
+    let watch = outbound.watch(Arc::clone(&permit), number, &exchange, Arc::clone(&broken));
     let body = RequestBody::begin(body, watch, Stream::new(scrubber)).await.inspect_err(|_| exchange.failed("the agent broke off its request"))?;
 
     let filled = outbound.substitute(&permit, substitutions, headers, body);
@@ -109,7 +110,13 @@ pub(crate) async fn send(
             exchange.failed("no answer in time");
             return Err(Error::HttpResponseTimeout);
         }
-        Ok(Err(error)) => return Err(outbound.failure(&error, &mut exchange, &permit)),
+        Ok(Err(error)) => {
+            if let Some(own) = broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                exchange.failed("the request was broken off");
+                return Err(own);
+            }
+            return Err(outbound.failure(&error, &mut exchange, &permit));
+        }
         Ok(Ok(answer)) => answer,
     };
     exchange.answered(answer.status().as_u16());
@@ -163,7 +170,7 @@ impl Outbound {
     }
 
     /// Watches a body for placeholders, across the borders of its pieces.
-    fn watch(self: &Arc<Self>, permit: Arc<Permit>, number: u64, exchange: &Exchange) -> Watch {
+    fn watch(self: &Arc<Self>, permit: Arc<Permit>, number: u64, exchange: &Exchange, broken: Broken) -> Watch {
         let (judged, outbound) = (Arc::clone(&permit), Arc::clone(self));
         let overlap = self.keyring.placeholders.overlap();
         let mut tail: Vec<u8> = Vec::new();
@@ -205,7 +212,7 @@ impl Outbound {
             }
             Ok(())
         };
-        Watch { meter: Arc::clone(&self.meter), exchange: exchange.counters(), inspect: Box::new(inspect), leaked: Box::new(leaked) }
+        Watch { meter: Arc::clone(&self.meter), exchange: exchange.counters(), inspect: Box::new(inspect), leaked: Box::new(leaked), broken }
     }
 
     /// Puts the values in their places. From here to the socket is the only stretch where they stand in plain.
@@ -291,11 +298,12 @@ impl Outbound {
 
 /// What looks like a secret in the URL or in a header that is not for credentials.
 fn leak_in_head(scrubber: &Scrubber, permit: &Permit, parts: &http::request::Parts) -> Option<Denial> {
+    let first = |text: &[u8]| scrubber.find(text).into_iter().next().map(|(kind, _)| kind);
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    let in_url = scrubber.first(target.as_bytes()).map(|kind| Policy::leak(permit, &kind, "URL"));
+    let in_url = first(target.as_bytes()).map(|kind| Policy::leak(permit, &kind, "URL"));
     let in_header = || {
         let mut others = parts.headers.iter().filter(|(name, _)| !permit.is_for_credentials(name));
-        others.find_map(|(name, value)| Some(Policy::leak(permit, &scrubber.first(value.as_bytes())?, &format!("header `{name}`"))))
+        others.find_map(|(name, value)| Some(Policy::leak(permit, &first(value.as_bytes())?, &format!("header `{name}`"))))
     };
     in_url.or_else(in_header)
 }

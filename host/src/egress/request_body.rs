@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use wasmtime_wasi_http::{Error, WasiBody};
 
@@ -24,6 +24,9 @@ type Inspect = Box<dyn FnMut(&[u8]) -> Result<(), Error> + Send>;
 /// Judges what was taken out of a body.
 type Leaked = Box<dyn FnMut(Vec<String>) -> Result<(), Error> + Send>;
 
+/// Where a body leaves the error that ended it: on its way through an HTTP/2 client it would be lost.
+pub(crate) type Broken = Arc<Mutex<Option<Error>>>;
+
 /// What is done with each piece of it.
 pub(crate) struct Watch {
     pub(crate) meter: Arc<Meter>,
@@ -32,6 +35,7 @@ pub(crate) struct Watch {
     pub(crate) inspect: Inspect,
     /// Called with what was taken out of a piece; an error ends the body.
     pub(crate) leaked: Leaked,
+    pub(crate) broken: Broken,
 }
 
 impl RequestBody {
@@ -88,6 +92,13 @@ impl RequestBody {
         last
     }
 
+    fn broken(&self, error: Error) -> Error {
+        if let Some(watch) = &self.watch {
+            *watch.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(super::own_error(&error));
+        }
+        error
+    }
+
     fn judged(&mut self, before: usize, out: Vec<u8>) -> Result<Option<Frame<Bytes>>, Error> {
         if let (Some(scrub), Some(watch)) = (&self.scrub, &mut self.watch)
             && scrub.kinds_found() > before
@@ -106,7 +117,7 @@ impl Body for RequestBody {
         loop {
             let frame = match (self.first.take(), &mut self.rest) {
                 (Some(frame), _) => frame,
-                (None, None) => return Poll::Ready(self.last().transpose()),
+                (None, None) => return Poll::Ready(self.last().map_err(|error| self.broken(error)).transpose()),
                 (None, Some(rest)) => match std::task::ready!(Pin::new(rest).poll_frame(cx)) {
                     Some(Ok(frame)) => frame,
                     None => {
@@ -132,7 +143,7 @@ impl Body for RequestBody {
                 Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Err(error) => {
                     self.scrub = None;
-                    return Poll::Ready(Some(Err(error)));
+                    return Poll::Ready(Some(Err(self.broken(error))));
                 }
             }
         }

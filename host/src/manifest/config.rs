@@ -18,6 +18,8 @@ pub struct HostConfig {
     pub audit_file: Option<PathBuf>,
     /// Where the host keeps its state.
     pub state_dir: Option<PathBuf>,
+    /// Files of rules for secrets that nobody registered, beside those that come with the host.
+    pub scrub_rules: Vec<PathBuf>,
 }
 
 /// One backend of the configuration.
@@ -51,6 +53,7 @@ impl HostConfig {
         config.network_ca.iter_mut().for_each(here);
         config.audit_file.iter_mut().for_each(here);
         config.state_dir.iter_mut().for_each(here);
+        config.scrub_rules.iter_mut().for_each(here);
         for (_, BackendConfig::Env { file }) in &mut config.backends {
             file.iter_mut().for_each(here);
         }
@@ -94,6 +97,9 @@ fn config(root: &Section<'_>) -> HostConfig {
     }
     if let Some(state) = root.table("state") {
         config.state_dir = state.parse("dir", path);
+    }
+    if let Some(scrub) = root.table("scrub") {
+        config.scrub_rules = scrub.list("rules", path).unwrap_or_default();
     }
     root.later("signing", "signing comes with a later release; leave the table out");
     config

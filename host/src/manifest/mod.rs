@@ -26,7 +26,6 @@ pub use shape::Shape;
 pub(crate) use suspicion::looks_like_a_secret;
 pub use units::Rate;
 
-use crate::scrub::Rules;
 use reader::{Document, Section};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -228,6 +227,12 @@ impl Manifest {
             manifest.component = Some(dir.join(component));
         }
         Ok(manifest)
+    }
+
+    /// The rules that it lets pass.
+    pub(crate) fn leaks_allowed(&self) -> impl Iterator<Item = &str> {
+        let grants = self.secrets.iter().flat_map(|secret| &secret.allow).map(|grant| &grant.leaks);
+        grants.chain(self.egress.iter().map(|rule| &rule.leaks)).flat_map(|leaks| leaks.allowed.iter().map(String::as_str))
     }
 
     /// The secret of that name.
@@ -441,9 +446,10 @@ fn leaks(section: &Section<'_>) -> Leaks {
         "stop" => Ok(Treatment::Stop),
         _ => Err(Problem::new("not a treatment", "write `\"redact\"`, `\"deny\"` or `\"stop\"`")),
     });
-    let allowed = section.list("leaks_allowed", |name| match Rules::standard().has(name) {
-        true => Ok(name.to_owned()),
-        false => Err(Problem::new("no rule has this name", "`strongroom rules` lists them")),
+    // Whether the host has such a rule is known where the agent is loaded.
+    let allowed = section.list("leaks_allowed", |name| match names::agent_name(name) {
+        Ok(()) => Ok(name.to_owned()),
+        Err(_) => Err(Problem::new("not the name of a rule", "`strongroom rules` lists them")),
     });
     Leaks { treatment: treatment.unwrap_or_default(), allowed: allowed.unwrap_or_default() }
 }

@@ -1,65 +1,22 @@
 //! Does a piece of configuration look like a credential? Used to refuse what someone pasted into a file by mistake.
 
-const PREFIXES: &[&str] = &[
-    "pf_live_",
-    "pf_test_",
-    "sk-",
-    "sk_live_",
-    "sk_test_",
-    "rk_live_",
-    "pk_live_",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "github_pat_",
-    "glpat-",
-    "xoxb-",
-    "xoxp-",
-    "xoxa-",
-    "xapp-",
-    "AKIA",
-    "ASIA",
-    "AIza",
-    "ya29.",
-    "hvs.",
-    "hvb.",
-    "s.",
-    "npm_",
-    "pypi-",
-    "dop_v1_",
-    "shpat_",
-    "SG.",
-    "key-",
-    "eyJ",
-    "AGE-SECRET-KEY-",
-];
+use crate::scrub::{Rules, Scrubber, Search};
+use std::sync::{Arc, LazyLock};
 
-/// Whether `text` has the shape of a credential: a known prefix before a long random tail, a private key in PEM, 32 bytes in
-/// hexadecimal, or a long run that mixes letters and digits like nothing a person would write.
+/// Whether `text` looks like a credential: a rule of the scrubber finds one in it, it is 32 bytes in hexadecimal, or a long run that
+/// mixes letters and digits like nothing a person would write.
 pub(crate) fn looks_like_a_secret(text: &str) -> bool {
+    static RULES: LazyLock<Scrubber> =
+        LazyLock::new(|| Scrubber::new(Arc::new(Search::new(Vec::new(), Some(Rules::standard()))), Vec::new()));
     let text = text.trim();
-    if text.contains("-----BEGIN") && text.contains("PRIVATE KEY") {
-        return true;
-    }
-    text.split(|c: char| c.is_whitespace() || matches!(c, '=' | ',' | ';' | '"' | '\'' | ':' | '/' | '?' | '&' | '@')).any(word)
+    let borders = |c: char| c.is_whitespace() || matches!(c, '=' | ',' | ';' | '"' | '\'' | ':' | '/' | '?' | '&' | '@');
+    !RULES.find(text.as_bytes()).is_empty() || text.split(borders).any(word)
 }
 
 fn word(word: &str) -> bool {
     let hex = word.strip_prefix("0x").unwrap_or(word);
-    if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return true;
-    }
-    let tail_after_prefix = PREFIXES.iter().filter_map(|prefix| word.strip_prefix(prefix)).any(is_tail);
-    tail_after_prefix || (word.len() >= 32 && is_random(word))
-}
-
-/// What follows a known prefix: long, of one run of letters and digits, some of them digits.
-fn is_tail(tail: &str) -> bool {
-    tail.len() >= 16
-        && tail.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
-        && tail.bytes().filter(u8::is_ascii_digit).count() >= 3
+    let is_key = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+    is_key || (word.len() >= 24 && is_random(word))
 }
 
 /// Letters and digits alternate often: in 16 or more characters of a random string they do, in words and versions they don't.
@@ -82,7 +39,7 @@ mod tests {
     #[test]
     fn keys_are_noticed_and_ordinary_values_are_not() {
         for secret in [
-            "pf_live_0123456789abcdef0123456789abcdef",
+            "pf_live_5b1e0c9a7f3d2846b0c1d8e7f6a59432",
             "sk-proj4a8Zk29fQpL1vT7xYb3N",
             "--key=0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318",
             "-----BEGIN PRIVATE KEY-----",

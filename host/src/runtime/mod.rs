@@ -100,6 +100,7 @@ pub(crate) struct AgentParts {
 pub(crate) struct HostParts {
     pub(crate) engine: Engine,
     pub(crate) backends: Backends,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) audit: Option<Arc<dyn AuditSink>>,
     pub(crate) fingerprint_key: zeroize::Zeroizing<[u8; 32]>,
     pub(crate) inspector: Option<Inspector>,
@@ -119,7 +120,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     let mut open = OpenRun { journal: Arc::clone(&journal), ended: false };
 
     let meter = Arc::new(Meter::new(manifest.limits.clone()));
-    let scrubber = Arc::new(scrubber(agent, &keyring));
+    let scrubber = Arc::new(scrubber(agent, &keyring, &host.rules));
     let outbound = Arc::new(Outbound {
         policy: Arc::clone(&agent.policy),
         keyring: Arc::clone(&keyring),
@@ -274,7 +275,7 @@ fn wasi(manifest: &Manifest, keyring: &Keyring, args: &[String], stdout: &GuestO
 }
 
 /// The scrubber of a run. The search behind it is kept as long as the values stay the same.
-fn scrubber(agent: &AgentParts, keyring: &Keyring) -> Scrubber {
+fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubber {
     let keys: Vec<_> = keyring.iter().map(|(_, key)| key).filter(|key| !key.is_default).collect();
     let versions: Vec<String> = keys.iter().map(|key| key.version.fingerprint.to_string()).collect();
     let mut kept = agent.searches.lock().unwrap_or_else(PoisonError::into_inner);
@@ -285,14 +286,18 @@ fn scrubber(agent: &AgentParts, keyring: &Keyring) -> Scrubber {
                 let in_basic = agent.manifest.secret(&key.name).is_some_and(SecretSpec::in_basic);
                 Arc::new(Known::new(key.version.value.reveal(Reveal::to_scrub()), in_basic))
             };
-            let search = Arc::new(Search::new(keys.iter().map(known).collect(), Some(Rules::standard())));
+            let formats = agent.manifest.secrets.iter().filter_map(|secret| Some((secret.name.as_str(), secret.format.as_ref()?.as_str())));
+            let formats: Vec<(&str, &str)> = formats.collect();
+            let (rules, _) = rules.sealing(&formats);
+            let search = Arc::new(Search::new(keys.iter().map(known).collect(), Some(rules)));
             *kept = Some((versions, Arc::clone(&search)));
             search
         }
     };
     let replacement =
         |key: &&crate::secrets::Key| Replacement { plain: key.placeholder.clone(), encoded: format!("[redacted:{}]", key.name) };
-    Scrubber::new(search, keys.iter().map(replacement).collect())
+    let plain = keyring.iter().filter(|(_, key)| key.is_default).map(|(_, key)| key.placeholder.clone());
+    Scrubber::new(search, keys.iter().map(replacement).collect()).exempting(plain)
 }
 
 fn end(ended: Ended, meter: &Meter, limiter: &Limiter, scrubber: &Scrubber) -> End {

@@ -112,7 +112,7 @@ struct Finding {
 }
 
 /// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subject {
     /// A value, by its index.
     Value(usize),
@@ -225,6 +225,13 @@ impl Scrubber {
         Self { lens: Lens { passed: known.collect(), exempt: Arc::clone(&self.lens.exempt) }, ..self.clone() }
     }
 
+    /// The same with these texts let pass, though they look like secrets.
+    #[must_use]
+    pub fn exempting(mut self, texts: impl Iterator<Item = String>) -> Self {
+        Arc::make_mut(&mut self.lens.exempt).extend(texts);
+        self
+    }
+
     /// The same with replacements cut, or filled up with `*`, to the length of what they replace: for a text whose length is said
     /// before it.
     #[must_use]
@@ -270,13 +277,13 @@ impl Scrubber {
         text.len() >= self.search.shortest && !self.findings(text).is_empty()
     }
 
-    /// What stands first in a text: the rule's name, or what replaces the value in an encoding.
+    /// What stands in a text, and where: rules by their names, values by what replaces them in an encoding.
     #[must_use]
-    pub fn first(&self, text: &[u8]) -> Option<String> {
+    pub fn find(&self, text: &[u8]) -> Vec<(String, Range<usize>)> {
         if text.len() < self.search.shortest {
-            return None;
+            return Vec::new();
         }
-        sorted(self.findings(text)).first().map(|finding| self.named(finding.subject))
+        sorted(self.findings(text)).into_iter().map(|finding| (self.named(finding.subject), finding.at)).collect()
     }
 
     fn named(&self, subject: Subject) -> String {
@@ -326,7 +333,7 @@ impl Scrubber {
         let text = match finding.subject {
             Subject::Value(value) if finding.plain => self.replacements[value].plain.clone(),
             Subject::Value(_) => self.named(finding.subject),
-            Subject::Rule(_) => format!("[redacted:{}]", self.named(finding.subject)),
+            Subject::Rule(rule) => self.search.rules.as_ref().map_or_else(String::new, |rules| rules.mark(rule).to_owned()),
         };
         let text = text.as_bytes();
         if self.fitted {
@@ -376,7 +383,12 @@ impl Covered {
 
 /// In the order of their beginnings; the longer first, and of equal ones the value as it is.
 fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
-    findings.sort_by_key(|finding| (finding.at.start, std::cmp::Reverse(finding.at.end), !finding.plain, finding.subject));
+    // The last rules are the manifest's own, and know more of a secret than its kind.
+    let order = |subject: Subject| match subject {
+        Subject::Value(value) => (0, value),
+        Subject::Rule(rule) => (1, usize::MAX - rule),
+    };
+    findings.sort_by_key(|finding| (finding.at.start, std::cmp::Reverse(finding.at.end), !finding.plain, order(finding.subject)));
     findings
 }
 

@@ -4,6 +4,7 @@
 //! name; a detector, where its own kind of text begins. None is tried anywhere else, so that their number hardly matters.
 
 mod detectors;
+mod formats;
 mod validators;
 
 use super::lanes;
@@ -24,8 +25,9 @@ const LEAST_VALUE: usize = 24;
 const NAME: usize = 72;
 
 /// The rules, ready for search.
+#[derive(Clone)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    rules: Vec<Arc<Rule>>,
     /// For each first three bytes of a keyword, the keywords and their rules.
     keywords: HashMap<[u8; 3], Vec<(Keyword, usize)>>,
     /// Which those are, roughly.
@@ -40,6 +42,7 @@ pub struct Rules {
 }
 
 /// What a secret begins with.
+#[derive(Clone)]
 struct Keyword {
     text: String,
     /// Where its last word begins.
@@ -49,6 +52,10 @@ struct Keyword {
 /// One kind of secret.
 struct Rule {
     name: String,
+    /// What is put in a secret's stead.
+    mark: String,
+    /// Whether the expression holds from the keyword's own beginning.
+    from_start: bool,
     what: String,
     expression: String,
     compiled: OnceLock<Option<Regex>>,
@@ -130,6 +137,9 @@ impl Tail {
 
 impl Rules {
     /// The rules that come with the library.
+    ///
+    /// # Panics
+    /// Never: the library's tests read the same file.
     #[must_use]
     pub fn standard() -> Arc<Self> {
         static RULES: OnceLock<Arc<Rules>> = OnceLock::new();
@@ -137,19 +147,31 @@ impl Rules {
         Arc::clone(RULES.get_or_init(read))
     }
 
-    /// Reads rules in the format of `rules.toml`. Each example in them is tried.
+    /// The rules that come with the library and these, in the format of its `rules.toml`. Each example in them is tried.
     ///
     /// # Errors
-    /// The first rule that can't be used, or whose examples fare otherwise than they should.
-    pub fn parse(text: &str) -> Result<Self, RuleError> {
-        let rules = Self::read(text)?;
-        for rule in &rules.rules {
-            rule.regex().ok_or_else(|| rule.error("its expression is no regular expression of the `regex` crate"))?;
+    /// The first rule that can't be used, whose name is taken, or whose examples fare otherwise than they should.
+    pub fn with(texts: &[String]) -> Result<Arc<Self>, RuleError> {
+        if texts.is_empty() {
+            return Ok(Self::standard());
         }
-        for written in written(text)? {
-            rules.try_examples(&written)?;
+        let mut rules = Self::read(include_str!("rules.toml"))?;
+        for text in texts {
+            let first = rules.rules.len();
+            for written in written(text)? {
+                if rules.has(&written.name) {
+                    return Err(RuleError { rule: written.name, problem: "another rule has this name".to_owned() });
+                }
+                rules.add(written)?;
+            }
+            for rule in &rules.rules[first..] {
+                rule.regex().ok_or_else(|| rule.error("its expression is no regular expression of the `regex` crate"))?;
+            }
+            for written in written(text)? {
+                rules.try_examples(&written)?;
+            }
         }
-        Ok(rules)
+        Ok(Arc::new(rules))
     }
 
     fn try_examples(&self, rule: &Written) -> Result<(), RuleError> {
@@ -236,15 +258,55 @@ impl Rules {
             None => written.expression,
         };
         let validator = validator.or_else(|| written.detector.as_deref().and_then(Validator::named));
-        self.rules.push(Rule {
+        self.rules.push(Arc::new(Rule {
+            mark: format!("[redacted:{}]", written.name),
             name: written.name,
+            from_start: false,
             what: written.what,
             expression,
             compiled: OnceLock::new(),
             needs: written.needs.and_then(|needs| u8::try_from(needs).ok()),
             validator,
-        });
+        }));
         Ok(())
+    }
+
+    /// These rules, and for each secret whose format carries 64 bits or more and begins with three bytes that are always the same, one
+    /// that seals every string of that format: an agent can't have itself given a key of the same kind. Names the secrets for
+    /// which the format is too loose.
+    #[must_use]
+    pub fn sealing<'n>(&self, formats: &[(&'n str, &str)]) -> (Arc<Self>, Vec<&'n str>) {
+        let mut rules = self.clone();
+        let mut loose = Vec::new();
+        for (name, expression) in formats {
+            let Some(beginnings) = formats::beginnings(expression) else {
+                loose.push(*name);
+                continue;
+            };
+            let number = rules.rules.len();
+            for text in beginnings {
+                if let Some(first) = text.as_bytes().first_chunk::<3>() {
+                    set(&mut rules.beginnings, *first);
+                    rules.keywords.entry(*first).or_default().push((Keyword { text, word: 0 }, number));
+                }
+            }
+            rules.rules.push(Arc::new(Rule {
+                name: (*name).to_owned(),
+                mark: format!("[sealed:{name}]"),
+                from_start: true,
+                what: "a string of the secret's format".to_owned(),
+                expression: formats::unanchored(expression),
+                compiled: OnceLock::new(),
+                needs: None,
+                validator: None,
+            }));
+        }
+        (Arc::new(rules), loose)
+    }
+
+    /// What is put in the stead of a rule's secret.
+    pub(super) fn mark(&self, rule: usize) -> &str {
+        &self.rules[rule].mark
     }
 
     /// The name of a rule.
@@ -291,11 +353,9 @@ impl Rules {
         for (keyword, number) in self.keywords.get(&first).into_iter().flatten() {
             let Some(start) = at.checked_sub(keyword.word) else { continue };
             if text[start..].starts_with(keyword.text.as_bytes()) && begins_word(text, start) {
-                found.extend(self.rules[*number].matched(text, start, start + keyword.text.len()).map(|(at, tail)| Match {
-                    at,
-                    rule: *number,
-                    tail,
-                }));
+                let rule = &self.rules[*number];
+                let from = if rule.from_start { start } else { start + keyword.text.len() };
+                found.extend(rule.matched(text, start, from).map(|(at, tail)| Match { at, rule: *number, tail }));
             }
         }
     }

@@ -53,6 +53,15 @@ fn perform(verb: &str, rest: &[&str]) {
             let body = vec![b'x'; rest[0].parse().unwrap_or(0)];
             println!("upload {}", outcome(request(&rest[1..]).body(body)));
         }
+        "relay" => {
+            let answer = outcome(request(&rest[1..]));
+            match rest[0] {
+                "stderr" => eprintln!("{answer}"),
+                "log" => log::warn(&answer, &[("answer", &answer)]),
+                "panic" => panic!("{answer}"),
+                _ => println!("{answer}"),
+            }
+        }
         "trailers" => println!("trailers {}", trailers(rest[0], rest[1])),
         "trailer" => println!("trailer {}", trailer(rest[0], rest[1])),
         "print" => println!("{}", rest.join(" ")),

@@ -1,0 +1,46 @@
+//! Secrets that lie in files: in a component, and in `.env` files that version control keeps.
+
+use crate::host::read_component;
+use crate::scrub::Scrubber;
+use std::path::{Path, PathBuf};
+
+/// What is found in the component of a manifest, and in the `.env` files beside it that git tracks.
+pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scrubber) -> Vec<String> {
+    let mut found = Vec::new();
+    if let Some(path) = component
+        && let Ok(bytes) = read_component(path)
+    {
+        for (kind, at) in scrubber.find(&bytes) {
+            let remedy = "an agent can read its own code: declare a `[secrets.NAME]`, and use its placeholder";
+            found.push(format!("{}: byte {}: a secret stands in the component ({kind}); {remedy}", path.display(), at.start));
+        }
+    }
+    let dir = manifest.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for path in tracked_env_files(dir) {
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        for (kind, at) in scrubber.find(&bytes) {
+            let line = bytes[..at.start].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let remedy = "replace the secret where it was issued, then take the file out of version control (`git rm --cached`)";
+            found.push(format!("{}:{line}: a secret stands in a file that git tracks ({kind}); {remedy}", path.display()));
+        }
+    }
+    found
+}
+
+/// The files of a directory whose names begin with `.env`, as far as the index of its repository names them.
+fn tracked_env_files(dir: &Path) -> Vec<PathBuf> {
+    let Ok(dir) = dir.canonicalize() else { return Vec::new() };
+    let Some((root, index)) = dir.ancestors().find_map(|root| Some((root, std::fs::read(root.join(".git/index")).ok()?))) else {
+        return Vec::new();
+    };
+    let files = std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_env = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".env"));
+    // The index lists paths relative to the root, each with a NUL behind it.
+    let is_tracked = |path: &PathBuf| {
+        let name = path.strip_prefix(root).map(|path| format!("{}\0", path.display()));
+        name.is_ok_and(|name| memchr::memmem::find(&index, name.as_bytes()).is_some())
+    };
+    let mut tracked: Vec<PathBuf> = files.filter(is_env).filter(is_tracked).collect();
+    tracked.sort();
+    tracked
+}
