@@ -64,8 +64,10 @@ impl Case {
         let Some(body) = self.text("answer") else { return room };
         let status = self.text("status").map_or(200, |status| status.parse().unwrap());
         let headers = self.table.get("answer_headers").and_then(Value::as_table).cloned().unwrap_or_default();
-        let headers: Vec<(String, String)> =
-            headers.iter().map(|(name, value)| (self.filled(name), self.filled(value.as_str().unwrap()).replace("{VALUE}", VALUE))).collect();
+        let headers: Vec<(String, String)> = headers
+            .iter()
+            .map(|(name, value)| (self.filled(name), self.filled(value.as_str().unwrap()).replace("{VALUE}", VALUE)))
+            .collect();
         let body = match body.split_once("{VALUE:") {
             Some((before, length)) => format!("{before}{}", &VALUE[..length.trim_end_matches('}').parse().unwrap()]),
             None => body.replace("{VALUE}", VALUE),
@@ -87,7 +89,11 @@ impl Case {
         if let Some(refused) = self.text("refused") {
             let error = ran.err().unwrap_or_else(|| panic!("{name}: it ran"));
             assert!(error.contains(&refused), "{name}: {error}");
-            assert!(!error.contains(VALUE) && (self.table["row"].as_integer() != Some(13) || self.each.len() < 20 || !error.contains(&self.each)), "{name}: {error} quotes the value");
+            assert!(
+                !error.contains(VALUE)
+                    && (self.table["row"].as_integer() != Some(13) || self.each.len() < 20 || !error.contains(&self.each)),
+                "{name}: {error} quotes the value"
+            );
             return;
         }
         let ran = ran.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -110,7 +116,13 @@ impl Case {
         assert!(denied.len() == found.len() && denied.iter().zip(&found).all(holds), "{name}: denied by {found:?}: {}", ran.stdout);
         let given = format!("{}{}{}", ran.stdout, ran.stderr, ran.log);
         for rule in &found {
-            assert!(given.contains(&format!("denied by rule `{rule}`")) || *rule == "address" || *rule == "secret" || self.text("ends").is_some(), "{name}: the guest is told: {given}");
+            assert!(
+                given.contains(&format!("denied by rule `{rule}`"))
+                    || *rule == "address"
+                    || *rule == "secret"
+                    || self.text("ends").is_some(),
+                "{name}: the guest is told: {given}"
+            );
         }
         let sent = self.text("sent");
         let seen = self.table.get("seen").and_then(Value::as_integer);

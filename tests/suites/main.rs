@@ -12,4 +12,5 @@ mod laws;
 mod limits;
 mod messages;
 mod network;
+mod sealing;
 mod secrets;

@@ -92,6 +92,15 @@ pub enum Event<'a> {
         /// What was found so far, by the names of the rules.
         kinds: &'a [String],
     },
+    /// A field of an answer was kept from the agent, which got a placeholder for it.
+    Sealed {
+        /// Number of the request.
+        request: u64,
+        /// The secret whose grant says so.
+        secret: &'a str,
+        /// The field, as the manifest writes it.
+        field: &'a str,
+    },
     /// A handle was opened, for the first time in the run.
     SecretOpened {
         /// The secret and its version.

@@ -2,8 +2,8 @@
 
 use super::{Done, Failure, HostArgs, at_rest, code};
 use crate::manifest::{Manifest, SecretRef, SecretSpec};
-use crate::secrets::backends::env_variables;
 use crate::scrub::{Scrubber, Search};
+use crate::secrets::backends::env_variables;
 use clap::Args;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

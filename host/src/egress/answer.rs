@@ -2,6 +2,7 @@
 
 use super::coding::{Coding, Decoder};
 use super::exchange::Exchange;
+use super::sealing::{JsonSealer, Sealing};
 use crate::scrub::{Scrubber, Stream};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -33,11 +34,15 @@ pub(super) fn guarded(
     answer: http::Response<Incoming>,
     exchange: Exchange,
     scrubber: &Arc<Scrubber>,
+    sealing: Option<Sealing>,
     between_bytes: Duration,
 ) -> Result<http::Response<WasiBody>, Error> {
-    let (parts, body) = answer.into_parts();
+    let (mut parts, body) = answer.into_parts();
     let mut exchange = exchange;
     let coding = content_coding(&parts.headers).inspect_err(|_| exchange.failed("a content coding that can't be decoded"))?;
+    if let Some(sealing) = &sealing {
+        sealing.headers(&mut parts.headers);
+    }
     let mut headers = scrubbed(&parts.headers, scrubber, &mut exchange);
     for name in &DESCRIBES_BYTES {
         headers.remove(name);
@@ -45,6 +50,7 @@ pub(super) fn guarded(
     let body = AnswerBody {
         inner: Some(body),
         decoder: coding.map(Decoder::new),
+        seal: sealing.as_ref().and_then(Sealing::body),
         scrub: Some(Stream::new(Arc::clone(scrubber))),
         scrubber: Arc::clone(scrubber),
         trailers: None,
@@ -66,6 +72,7 @@ pub(super) fn plain(
     let body = AnswerBody {
         inner: Some(body),
         decoder: None,
+        seal: None,
         scrub: None,
         scrubber: Arc::clone(scrubber),
         trailers: None,
@@ -122,6 +129,7 @@ fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber, exchange: &mut Exchange) -
 struct AnswerBody {
     inner: Option<Incoming>,
     decoder: Option<Decoder>,
+    seal: Option<JsonSealer>,
     scrub: Option<Stream>,
     scrubber: Arc<Scrubber>,
     trailers: Option<HeaderMap>,
@@ -141,6 +149,10 @@ impl AnswerBody {
         let Some(scrub) = &mut self.scrub else { return Ok((!piece.is_empty()).then_some(piece)) };
         let before = scrub.redacted();
         let mut out = Vec::with_capacity(piece.len() + 64);
+        let piece = match &mut self.seal {
+            Some(seal) => seal.push(&piece).into(),
+            None => piece,
+        };
         scrub.push(&piece, &mut out);
         exchange.redacted(scrub.redacted() - before);
         Ok((!out.is_empty()).then(|| out.into()))

@@ -9,6 +9,7 @@ mod connect;
 mod exchange;
 mod pool;
 mod request_body;
+mod sealing;
 
 pub(crate) use address::AddressGuard;
 pub(crate) use connect::Network;
@@ -16,20 +17,22 @@ pub use connect::{Resolve, SystemResolver};
 pub(crate) use pool::Pools;
 
 use crate::audit::{Event, Journal, Used};
-use crate::meter::{Limit, MAX_DENIALS, Meter, Stop};
-use crate::policy::{Asked, Denial, Permit, Policy, Substitution, Target, headers};
 use crate::manifest::Treatment;
-use crate::scrub::{Scrubber, Stream};
-use crate::secrets::Keyring;
+use crate::meter::{Limit, MAX_DENIALS, Meter, Stop};
+use crate::policy::{Asked, Denial, Permit, Policy, Reveal, Substitution, Target, headers};
+use crate::scrub::{Known, Replacement, Scrubber, Stream};
+use crate::secrets::{Keyring, MIN_LENGTH, Version};
 use connect::ConnectError;
 use exchange::Exchange;
 use http::{HeaderValue, Request, Response, Uri, header};
 use request_body::{Broken, RequestBody, Watch, drain};
-use std::sync::{Arc, PoisonError};
+use sealing::Sealing;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
+use zeroize::Zeroizing;
 
 /// How long an answer, or the next piece of one, may take where the guest sets nothing. `limits.wall` bounds both.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -41,9 +44,9 @@ const MAX_RECORDED: usize = 512;
 pub(crate) struct Outbound {
     pub(crate) policy: Arc<Policy>,
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) scrubber: Arc<Scrubber>,
-    /// The same for what the guest sends, whose length may be said before it.
-    pub(crate) sent: Arc<Scrubber>,
+    /// What looks for secrets in all that the agent gets and gives. It is renewed where an answer brings one.
+    pub(crate) scrubber: RwLock<Arc<Scrubber>>,
+    pub(crate) fingerprint_key: Zeroizing<[u8; 32]>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) pools: Arc<Pools>,
@@ -99,7 +102,8 @@ pub(crate) async fn send(
     let permit = Arc::new(permit);
     let broken = Broken::default();
     let watch = outbound.watch(Arc::clone(&permit), number, &exchange, Arc::clone(&broken));
-    let body = RequestBody::begin(body, watch, Stream::new(scrubber)).await.inspect_err(|_| exchange.failed("the agent broke off its request"))?;
+    let body =
+        RequestBody::begin(body, watch, Stream::new(scrubber)).await.inspect_err(|_| exchange.failed("the agent broke off its request"))?;
 
     let filled = outbound.substitute(&permit, substitutions, headers, body);
     let (client, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
@@ -121,24 +125,39 @@ pub(crate) async fn send(
     };
     exchange.answered(answer.status().as_u16());
     if permit.guarded() {
-        answer::guarded(answer, exchange, &outbound.scrubber, between_bytes)
+        let sealing = Sealing::of(&permit, &outbound, number);
+        answer::guarded(answer, exchange, &outbound.scrubber(), sealing, between_bytes)
     } else {
-        Ok(answer::plain(answer, exchange, &outbound.scrubber, between_bytes))
+        Ok(answer::plain(answer, exchange, &outbound.scrubber(), between_bytes))
     }
 }
 
 impl Outbound {
     /// What looks for secrets in a request.
     fn scrubber_for(&self, permit: &Permit) -> Arc<Scrubber> {
-        match permit.leaks().allowed.as_slice() {
-            [] => Arc::clone(&self.sent),
-            allowed => Arc::new(self.sent.passing(allowed)),
-        }
+        Arc::new(self.scrubber().fitted().passing(&permit.leaks().allowed))
+    }
+
+    pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
+        Arc::clone(&self.scrubber.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks for what answers brought from now on, too.
+    fn renew_scrubber(&self) {
+        let sealed = self.keyring.sealed();
+        let known = |(version, placeholder): &(Arc<Version>, String)| {
+            let value = version.value.reveal(Reveal::to_scrub());
+            let replacement = Replacement { plain: placeholder.clone(), encoded: "[sealed]".to_owned() };
+            (value.len() >= MIN_LENGTH).then(|| (Arc::new(Known::new(value, false)), replacement))
+        };
+        let mut scrubber = self.scrubber.write().unwrap_or_else(PoisonError::into_inner);
+        *scrubber = Arc::new(scrubber.knowing(sealed.iter().filter_map(known)));
     }
 
     /// Records a denial, ends the run where it says so, and gives the guest's error for it.
     pub(crate) fn deny(&self, denial: Denial) -> Error {
-        let scrub = |text: String| self.scrubber.scrub_text(&text).into_owned();
+        let scrubber = self.scrubber();
+        let scrub = |text: String| scrubber.scrub_text(&text).into_owned();
         let Denial { rule, asked, reason, remedy, stop } = denial;
         let denial = Denial { rule, asked: scrub(asked), reason: scrub(reason), remedy: scrub(remedy), stop };
         let error = Error::InternalError(Some(denial.for_guest()));
@@ -155,10 +174,14 @@ impl Outbound {
     fn account(&self, request: u64, permit: &Permit) -> std::io::Result<()> {
         let used = permit.substitutions().iter().filter_map(|substitution| {
             let key = self.keyring.get(substitution.secret)?;
-            Some(Used { name: &key.name, fingerprint: key.version.fingerprint.as_str(), place: Some(&substitution.place) })
+            Some((&key.name, self.keyring.version(substitution.source)?, &substitution.place))
         });
-        let (secrets, url) = (used.collect::<Vec<_>>(), permit.url().to_string());
-        let url = self.scrubber.scrub_text(&url);
+        let used: Vec<_> = used.collect();
+        let secrets =
+            used.iter().map(|(name, version, place)| Used { name, fingerprint: version.fingerprint.as_str(), place: Some(place) });
+        let (secrets, url) = (secrets.collect::<Vec<_>>(), permit.url().to_string());
+        let scrubber = self.scrubber();
+        let url = scrubber.scrub_text(&url);
         let end = url.char_indices().nth(MAX_RECORDED).map_or(url.len(), |(at, _)| at);
         self.journal.record(Event::Egress {
             request,
@@ -212,7 +235,13 @@ impl Outbound {
             }
             Ok(())
         };
-        Watch { meter: Arc::clone(&self.meter), exchange: exchange.counters(), inspect: Box::new(inspect), leaked: Box::new(leaked), broken }
+        Watch {
+            meter: Arc::clone(&self.meter),
+            exchange: exchange.counters(),
+            inspect: Box::new(inspect),
+            leaked: Box::new(leaked),
+            broken,
+        }
     }
 
     /// Puts the values in their places. From here to the socket is the only stretch where they stand in plain.
@@ -227,17 +256,25 @@ impl Outbound {
         let cannot = || Error::InternalError(Some("strongroom: a secret's value can't stand in its granted place".into()));
         let mut query = url.query.clone();
         let mut credential = Vec::new();
+        let mut cookies = Zeroizing::new(Vec::new());
         for substitution in substitutions {
-            let (secret, target, reveal) = substitution.into_parts();
-            let key = self.keyring.get(secret).ok_or_else(cannot)?;
-            let text = target.filled(key.version.value.reveal(reveal)).ok_or_else(cannot)?;
-            credential.push((secret, key.version.fingerprint.to_string()));
+            let (source, target, reveal) = substitution.into_parts();
+            let version = self.keyring.version(source).ok_or_else(cannot)?;
+            let text = target.filled(version.value.reveal(reveal)).ok_or_else(cannot)?;
+            credential.push(version.fingerprint.to_string());
             match target {
                 Target::Header { name, .. } => {
                     headers.insert(name, sensitive(&text).ok_or_else(cannot)?);
                 }
                 Target::Basic { .. } => {
                     headers.insert(header::AUTHORIZATION, sensitive(&text).ok_or_else(cannot)?);
+                }
+                Target::Cookie { .. } => {
+                    if !cookies.is_empty() {
+                        cookies.extend_from_slice(b"; ");
+                    }
+                    cookies.extend_from_slice(&text);
+                    headers.insert(header::COOKIE, sensitive(&cookies).ok_or_else(cannot)?);
                 }
                 Target::Query { name } => {
                     let text = std::str::from_utf8(&text).map_err(|_| cannot())?;
@@ -264,10 +301,6 @@ impl Outbound {
         while let Some(at) = cause {
             if let Some(connect) = at.downcast_ref::<ConnectError>() {
                 return self.connect_failure(connect, exchange, permit);
-            }
-            if let Some(own) = at.downcast_ref::<Error>() {
-                exchange.failed("the request was broken off");
-                return own_error(own);
             }
             cause = at.source();
         }

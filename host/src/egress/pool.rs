@@ -16,8 +16,8 @@ const MAX_POOLS: usize = 64;
 
 pub(crate) type HttpClient = Client<Connector, RequestBody>;
 
-/// What a pool is for: the secrets, by index and fingerprint, that its requests carry.
-pub(crate) type Credential = Vec<(usize, String)>;
+/// What a pool is for: the values that its requests carry, by their fingerprints.
+pub(crate) type Credential = Vec<String>;
 
 /// The pools of one agent.
 pub(crate) struct Pools {

@@ -10,6 +10,7 @@ mod names;
 mod path_pattern;
 mod place;
 mod reader;
+mod seal;
 mod shape;
 mod suspicion;
 mod units;
@@ -22,6 +23,7 @@ pub use names::SecretRef;
 pub use path_pattern::PathPattern;
 pub(crate) use path_pattern::is_path_byte;
 pub use place::{Place, Template};
+pub use seal::Seal;
 pub use shape::Shape;
 pub(crate) use suspicion::looks_like_a_secret;
 pub use units::Rate;
@@ -108,6 +110,8 @@ pub struct Grant {
     pub place: Vec<Place>,
     /// How often.
     pub rate: Option<Rate>,
+    /// The fields of answers that the agent gets placeholders for.
+    pub seal: Vec<Seal>,
     /// What happens to a placeholder that stands elsewhere.
     pub misplaced: Misplaced,
     /// What happens to a secret of the agent's own finding in a request.
@@ -347,7 +351,6 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
         "handle" => Ok(false),
         _ => Err(Problem::new("an unknown way to expose it", "write `\"env\"` or `\"handle\"`")),
     });
-    section.later("seal", "sealing comes with a later release; leave the key out");
     if required && default.is_some() {
         section.report_here(Problem::new(
             format!("`secrets.{name}` is required and has a default"),
@@ -376,7 +379,9 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
     let rate = section.parse("rate", units::rate);
     let misplaced = section.parse("misplaced", misplaced);
     let leaks = leaks(section);
+    let seal = section.list("seal", Seal::parse).unwrap_or_default();
     Some(Grant {
+        seal,
         host: host?,
         methods: methods.unwrap_or_else(|| vec!["GET".into()]),
         paths: paths?,

@@ -11,11 +11,11 @@ pub(crate) mod placeholder;
 pub(crate) mod url;
 
 pub use denial::{Denial, Rule};
-pub(crate) use permit::{Permit, Reveal, Substitution, Target};
 use permit::Terms;
-pub(crate) use placeholder::Placeholders;
+pub(crate) use permit::{Permit, Reveal, Substitution, Target};
+pub(crate) use placeholder::{Placeholders, Sealed, Source};
 
-use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, PathPattern, Place, Treatment};
+use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, PathPattern, Place, Seal, Treatment};
 use budget::Budget;
 use http::{HeaderMap, HeaderName, Method, Uri};
 use std::time::Instant;
@@ -39,6 +39,8 @@ struct Destination {
     misplaced: Misplaced,
     leaks: Leaks,
     own_credentials: bool,
+    /// The fields of answers that are secrets of their own.
+    seal: Vec<Seal>,
     /// For a grant, the secret's index in the manifest and its places.
     secret: Option<(usize, Vec<Place>)>,
     /// How messages and records name it.
@@ -101,7 +103,9 @@ impl Policy {
             allowed: used.iter().flat_map(|d| d.leaks.allowed.iter().cloned()).collect(),
         };
         let own_credentials = open.iter().any(|d| d.own_credentials);
-        Ok(Permit::new(url, asked.method.clone(), substitutions, Terms { guarded, misplaced, leaks, own_credentials }, rule))
+        let granted = open.iter().filter_map(|d| d.secret.as_ref().map(|(secret, _)| (*secret, &d.seal)));
+        let seals = granted.flat_map(|(secret, seal)| seal.iter().map(move |seal| (secret, seal.clone()))).collect();
+        Ok(Permit::new(url, asked.method.clone(), substitutions, Terms { guarded, misplaced, leaks, own_credentials, seals }, rule))
     }
 
     /// The verdict on what looks like a secret in a request: `kind` by name, `place` where it stands.
@@ -110,7 +114,11 @@ impl Policy {
             rule: Rule::Leak,
             asked: format!("{} {}", permit.method(), permit.url()),
             reason: format!("the {place} holds what looks like a secret: {kind}"),
-            remedy: format!("keep secrets out of requests; if this is none, add {} to `leaks_allowed` of {}", toml::Value::from(kind), permit.rule()),
+            remedy: format!(
+                "keep secrets out of requests; if this is none, add {} to `leaks_allowed` of {}",
+                toml::Value::from(kind),
+                permit.rule()
+            ),
             stop: permit.leaks().treatment == Treatment::Stop,
         }
     }
@@ -220,6 +228,7 @@ impl Destination {
             budget: grant.rate.map(Budget::new),
             misplaced: grant.misplaced,
             leaks: grant.leaks.clone(),
+            seal: grant.seal.clone(),
             own_credentials: false,
             secret: Some((index, grant.place.clone())),
             label: format!("secrets.{name}.allow, line {}", grant.line),
@@ -234,6 +243,7 @@ impl Destination {
             budget: rule.rate.map(Budget::new),
             misplaced: rule.misplaced,
             leaks: rule.leaks.clone(),
+            seal: Vec::new(),
             own_credentials: rule.own_credentials,
             secret: None,
             label: format!("egress, line {}", rule.line),
@@ -267,12 +277,16 @@ fn substitutions<'d>(
 ) -> (Vec<Substitution>, Vec<&'d Destination>) {
     let (mut found, mut used): (Vec<Substitution>, Vec<&Destination>) = (Vec::new(), Vec::new());
     for (destination, secret, place) in granted_places(open) {
-        if let Some(target) = Target::find(place, secret, asked.headers, url, placeholders)
+        if let Some((target, source)) = Target::find(place, secret, asked.headers, url, placeholders)
             && !found.iter().any(|s| s.target.same_place(&target))
         {
-            found.push(Substitution::new(secret, target, place.to_string()));
+            found.push(Substitution::new(secret, source, target, place.to_string()));
             used.push(destination);
         }
+    }
+    for (secret, source, name) in placeholders.sealed_cookies(asked.headers, url) {
+        let place = format!("cookie:{name}");
+        found.push(Substitution::new(secret, source, Target::Cookie { name }, place));
     }
     if used.is_empty() {
         used.extend(open.first());

@@ -1,8 +1,8 @@
 //! What was decided, as a value that travels. Its fields are private to this room: nothing else can make one.
 
-use super::Placeholders;
 use super::url::CanonicalUrl;
-use crate::manifest::{Leaks, Misplaced, Place};
+use super::{Placeholders, Source};
+use crate::manifest::{Leaks, Misplaced, Place, Seal};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, Method, header};
@@ -25,6 +25,7 @@ pub(super) struct Terms {
     pub(super) misplaced: Misplaced,
     pub(super) leaks: Leaks,
     pub(super) own_credentials: bool,
+    pub(super) seals: Vec<(usize, Seal)>,
 }
 
 /// One value that goes into one place.
@@ -32,6 +33,8 @@ pub(super) struct Terms {
 pub(crate) struct Substitution {
     /// The secret's index in the manifest.
     pub(crate) secret: usize,
+    /// Which value: the secret's, or one that an answer brought.
+    pub(crate) source: Source,
     /// Where its value goes.
     pub(crate) target: Target,
     /// The place as the manifest writes it.
@@ -59,16 +62,14 @@ pub(crate) enum Target {
     Query {
         name: String,
     },
+    /// One of the cookies, all of which are sealed.
+    Cookie {
+        name: String,
+    },
 }
 
 impl Permit {
-    pub(super) fn new(
-        url: CanonicalUrl,
-        method: Method,
-        substitutions: Vec<Substitution>,
-        terms: Terms,
-        rule: String,
-    ) -> Self {
+    pub(super) fn new(url: CanonicalUrl, method: Method, substitutions: Vec<Substitution>, terms: Terms, rule: String) -> Self {
         Self { url, method, substitutions, terms, rule }
     }
 
@@ -88,6 +89,11 @@ impl Permit {
     /// What happens to what looks like a secret in it.
     pub(crate) fn leaks(&self) -> &Leaks {
         &self.terms.leaks
+    }
+
+    /// The fields of its answer that are secrets of their own, each with the secret whose grant says so.
+    pub(crate) fn seals(&self) -> &[(usize, Seal)] {
+        &self.terms.seals
     }
 
     /// Whether a header may hold a credential: the granted one, or one of the agent's own where the destination takes it.
@@ -115,12 +121,12 @@ impl Permit {
 }
 
 impl Substitution {
-    pub(super) fn new(secret: usize, target: Target, place: String) -> Self {
-        Self { secret, target, place, reveal: Reveal(()) }
+    pub(super) fn new(secret: usize, source: Source, target: Target, place: String) -> Self {
+        Self { secret, source, target, place, reveal: Reveal(()) }
     }
 
-    pub(crate) fn into_parts(self) -> (usize, Target, Reveal) {
-        (self.secret, self.target, self.reveal)
+    pub(crate) fn into_parts(self) -> (Source, Target, Reveal) {
+        (self.source, self.target, self.reveal)
     }
 }
 
@@ -132,30 +138,41 @@ impl Reveal {
 }
 
 impl Target {
-    /// The place in this request, if it holds exactly the placeholder of `secret`, whole and once.
-    pub(super) fn find(place: &Place, secret: usize, headers: &HeaderMap, url: &CanonicalUrl, placeholders: &Placeholders) -> Option<Self> {
+    /// The place in this request, if it holds exactly the placeholder of `secret`, or of what its grant seals, whole and once.
+    pub(super) fn find(
+        place: &Place,
+        secret: usize,
+        headers: &HeaderMap,
+        url: &CanonicalUrl,
+        placeholders: &Placeholders,
+    ) -> Option<(Self, Source)> {
+        let source = |text: &str| placeholders.source(text, secret, url);
         match place {
             Place::Header(name, template) => {
                 let (before, inner, after) = template.split(single(headers, name)?)?;
-                let ours = placeholders.exact(inner) == Some(secret);
-                ours.then(|| Self::Header { name: name.clone(), before: before.to_owned(), after: after.to_owned() })
+                let source = source(inner)?;
+                Some((Self::Header { name: name.clone(), before: before.to_owned(), after: after.to_owned() }, source))
             }
             Place::Basic(template) => {
                 let value = single(headers, &header::AUTHORIZATION)?;
                 let coded = value.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("basic ")).map(|_| &value[6..])?;
                 let pair = String::from_utf8(STANDARD.decode(coded).ok()?).ok()?;
                 let (user, password) = pair.split_once(':')?;
-                let is = |text: &str| placeholders.exact(text) == Some(secret);
-                match (is(user), is(password)) {
-                    (true, false) if template.admits(password, true) => Some(Self::Basic { other: password.to_owned(), is_user: true }),
-                    (false, true) if template.admits(user, false) => Some(Self::Basic { other: user.to_owned(), is_user: false }),
+                match (source(user), source(password)) {
+                    (Some(source), None) if template.admits(password, true) => {
+                        Some((Self::Basic { other: password.to_owned(), is_user: true }, source))
+                    }
+                    (None, Some(source)) if template.admits(user, false) => {
+                        Some((Self::Basic { other: user.to_owned(), is_user: false }, source))
+                    }
                     _ => None,
                 }
             }
             Place::Query(name) => {
                 let mut held = url.parameters().filter(|(key, _)| super::url::same_parameter(key, name));
                 let (key, value) = held.next().filter(|_| held.next().is_none())?;
-                (key == name && placeholders.exact(value) == Some(secret)).then(|| Self::Query { name: name.clone() })
+                let source = source(value).filter(|_| key == name)?;
+                Some((Self::Query { name: name.clone() }, source))
             }
         }
     }
@@ -164,6 +181,7 @@ impl Target {
         match self {
             Self::Header { name, .. } => name == header,
             Self::Basic { .. } => header == header::AUTHORIZATION,
+            Self::Cookie { .. } => header == header::COOKIE,
             Self::Query { .. } => false,
         }
     }
@@ -177,6 +195,7 @@ impl Target {
             (Self::Query { name }, _) => other.is_parameter(name),
             (Self::Header { name, .. }, _) => other.is_header(name),
             (Self::Basic { .. }, _) => other.is_header(&header::AUTHORIZATION),
+            (Self::Cookie { .. }, _) => other.is_header(&header::COOKIE),
         }
     }
 
@@ -202,6 +221,11 @@ impl Target {
                 let coded = Zeroizing::new(STANDARD.encode(&*pair));
                 text.extend_from_slice(b"Basic ");
                 text.extend_from_slice(coded.as_bytes());
+            }
+            Self::Cookie { name } => {
+                text.extend_from_slice(name.as_bytes());
+                text.push(b'=');
+                text.extend_from_slice(value);
             }
             Self::Query { .. } => {
                 for byte in value {

@@ -28,7 +28,7 @@ use clocks::CoarseClock;
 use limiter::Limiter;
 use output::GuestOutput;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use wasmtime::{Store, UpdateDeadline};
@@ -124,8 +124,8 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     let outbound = Arc::new(Outbound {
         policy: Arc::clone(&agent.policy),
         keyring: Arc::clone(&keyring),
-        scrubber: Arc::clone(&scrubber),
-        sent: Arc::new(scrubber.fitted()),
+        scrubber: RwLock::new(Arc::clone(&scrubber)),
+        fingerprint_key: host.fingerprint_key.clone(),
         journal: Arc::clone(&journal),
         meter: Arc::clone(&meter),
         pools: Arc::clone(&agent.pools),

@@ -150,7 +150,8 @@ impl log::Host for RunState {
         if !self.outbound.meter.write(bytes.max(1)) {
             return Err(wasmtime::Error::msg("the run is stopped"));
         }
-        let scrub = |text: &str| self.outbound.scrubber.scrub_text(text).into_owned();
+        let scrubber = self.outbound.scrubber();
+        let scrub = |text: &str| scrubber.scrub_text(text).into_owned();
         let record = LogRecord {
             level: match level {
                 log::Level::Trace => LogLevel::Trace,

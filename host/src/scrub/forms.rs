@@ -160,20 +160,23 @@ impl Known {
     #[must_use]
     pub fn new(value: &[u8], in_basic: bool) -> Self {
         let whole = Piece::new(value.to_vec());
-        let parts = parts(&whole);
-        let is_of_parts = value.contains(&b'\n') || (!parts.is_empty() && value.starts_with(b"{"));
+        let mut parts = parts(&whole);
+        if in_basic {
+            parts.extend(BASE64.map(|coding| Piece::new(encoded(value, coding))));
+        }
+        let is_of_parts = value.contains(&b'\n') || (parts.len() > usize::from(in_basic) * BASE64.len() && value.starts_with(b"{"));
         let mut known = Self { pieces: vec![whole], forms: Vec::new() };
         if is_of_parts {
             // Whatever encodes the whole encodes the parts.
             known.add_form(0, (Coding::Plain, Coding::Plain), usize::MAX / 64);
         } else {
-            known.add_forms(0, guessable(value), in_basic);
+            known.add_forms(0, guessable(value));
         }
         for part in parts {
             let Ok(index) = u16::try_from(known.pieces.len()) else { break };
             known.pieces.push(part);
             // The first line of a key begins as all keys of its kind do: no piece of a part counts as a fragment.
-            known.add_forms(index, usize::MAX / 64, false);
+            known.add_forms(index, usize::MAX / 64);
         }
         known
     }
@@ -236,7 +239,7 @@ impl Known {
     }
 
     /// Every form of a piece, whose first `guessable` bytes are no secret.
-    fn add_forms(&mut self, piece: u16, guessable: usize, in_basic: bool) {
+    fn add_forms(&mut self, piece: u16, guessable: usize) {
         use Coding::{Hex, Plain, Reversed};
         let bytes = self.pieces[usize::from(piece)].as_bytes();
         let random = fragment(bits_per_byte(bytes));
@@ -250,9 +253,7 @@ impl Known {
         for inner in base64s(bytes) {
             forms.push(((Plain, inner), least));
             // What base64 wrote may be encoded once more.
-            let coded = (0..inner.length(bytes.len())).map(|at| inner.char_at(at, bytes.len(), |at| bytes[at]));
-            let coded = Zeroizing::new(coded.collect::<Vec<u8>>());
-            let twice = base64s(&coded).chain([Hex, Reversed, base32(0)].into_iter().filter(|_| in_basic));
+            let twice = base64s(&Zeroizing::new(encoded(bytes, inner)));
             forms.extend(twice.map(|outer| ((inner, outer), inner.spread(least))));
         }
         for (codings, least) in forms {
@@ -329,6 +330,11 @@ impl<I: Iterator<Item = u8>> Iterator for Encoded<I> {
         self.count -= bits;
         Some(digits[self.held >> self.count & ((1 << bits) - 1)])
     }
+}
+
+/// What an encoding makes of bytes, as far as it depends on them alone.
+fn encoded(bytes: &[u8], coding: Coding) -> Vec<u8> {
+    (0..coding.length(bytes.len())).map(|at| coding.char_at(at, bytes.len(), |at| bytes[at])).collect()
 }
 
 /// The parts of a value that are looked for by themselves: the lines of one of several lines, since what carries it may break or

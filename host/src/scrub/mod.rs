@@ -78,6 +78,8 @@ pub struct Scrubber {
     search: Arc<Search>,
     replacements: Arc<Vec<Replacement>>,
     lens: Lens,
+    /// How many values it was made for.
+    own: usize,
     /// Whether a replacement is as long as what it replaces.
     fitted: bool,
 }
@@ -215,7 +217,8 @@ impl Scrubber {
     pub fn new(search: Arc<Search>, replacements: Vec<Replacement>) -> Self {
         assert!(replacements.len() >= search.values.len(), "each value has its replacement");
         let exempt = Arc::new(replacements.iter().map(|replacement| replacement.plain.clone()).collect());
-        Self { search, replacements: Arc::new(replacements), lens: Lens { passed: Vec::new(), exempt }, fitted: false }
+        let own = search.values.len();
+        Self { search, replacements: Arc::new(replacements), lens: Lens { passed: Vec::new(), exempt }, own, fitted: false }
     }
 
     /// The same without these rules. Names that no rule has are ignored.
@@ -223,6 +226,23 @@ impl Scrubber {
     pub fn passing(&self, rules: &[String]) -> Self {
         let known = self.search.rules.iter().flat_map(|known| rules.iter().filter_map(|name| known.number(name)));
         Self { lens: Lens { passed: known.collect(), exempt: Arc::clone(&self.lens.exempt) }, ..self.clone() }
+    }
+
+    /// The same for more values, each with its replacement. Those of an earlier call are forgotten.
+    #[must_use]
+    pub fn knowing(&self, more: impl Iterator<Item = (Arc<Known>, Replacement)>) -> Self {
+        let first = self.own;
+        let mut values = self.search.values[..first].to_vec();
+        let mut replacements = self.replacements[..first].to_vec();
+        let mut exempt = Vec::clone(&self.lens.exempt);
+        for (value, replacement) in more {
+            exempt.push(replacement.plain.clone());
+            values.push(value);
+            replacements.push(replacement);
+        }
+        let search = Arc::new(Search::new(values, self.search.rules.clone()));
+        let lens = Lens { passed: self.lens.passed.clone(), exempt: Arc::new(exempt) };
+        Self { search, replacements: Arc::new(replacements), lens, own: first, fitted: self.fitted }
     }
 
     /// The same with these texts let pass, though they look like secrets.

@@ -351,11 +351,15 @@ fn is_fragment(search: &Search, text: &[u8], start: usize, number: u32, chain: O
     let ends = |at: usize, from: usize, chain: Chain| {
         let (mut length, mut end) = (from, at);
         let mut walk = Walk::new(text, at, chain);
-        let alike = walk.by_ref().all(|(byte, source)| {
+        while let Some((byte, source)) = walk.next() {
+            // As a form, it begins with something that shows.
+            let begins = length > 0 || !walk.skipped;
+            if !begins || length == form.len() || !byte.eq_ignore_ascii_case(&known.byte(form, length)) {
+                return false;
+            }
             (length, end) = (length + 1, source);
-            length <= form.len() && byte.eq_ignore_ascii_case(&known.byte(form, length - 1))
-        });
-        alike && end == text.len() && length >= form.least as usize
+        }
+        end == text.len() && length >= form.least as usize
     };
     if let Some(chain) = chain {
         return ends(start, 0, chain);

@@ -210,10 +210,10 @@ fn the_search_finds_what_a_naive_one_finds_however_a_stream_is_cut() {
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     for values in [vec![VALUE], vec![short, VALUE], vec![percent, lines], vec![key, json, "AKIAIOSFODNN7EXAMPLEx"]] {
         for rules in [None, Some(Rules::standard())] {
-            let known = values.iter().map(|value| Arc::new(Known::new(value.as_bytes(), true))).collect();
+            let known = values.iter().map(|value| Arc::new(Known::new(value.as_bytes(), false))).collect();
             let replacement = Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted:KEY]".into() };
             let scrubber = Arc::new(Scrubber::new(Arc::new(Search::new(known, rules)), vec![replacement; values.len()]));
-            for _ in 0..25 {
+            for _ in 0..15 {
                 let length = numbers.next() as usize % 60;
                 let text = naive::text(&scrubber, &numbers.bytes(length));
                 naive::compare(&scrubber, &text, &numbers.bytes(5));

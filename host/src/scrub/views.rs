@@ -1,7 +1,7 @@
 //! Ways to read a text: each undoes one kind of escaping wherever it stands, and remembers where every byte came from.
 
 /// Most source bytes for each byte of a form, on the average over the form.
-pub(super) const WIDEST: usize = 10;
+pub(super) const WIDEST: usize = 12;
 /// Most blanks behind a line break that belong to it.
 const INDENT: usize = 16;
 

@@ -2,15 +2,19 @@
 
 use super::backends::{BackendError, Backends};
 use super::value::{Fingerprint, SecretValue};
-use crate::manifest::{Manifest, SecretSpec};
-use crate::policy::Placeholders;
+use crate::manifest::{Manifest, SecretSpec, Shape};
 use crate::policy::placeholder::mint;
+use crate::policy::{Placeholders, Sealed, Source};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Most values of answers that one run keeps.
+const MAX_SEALED: usize = 64;
 
 /// The keys of one run, by the index of their secret in the manifest.
 pub(crate) struct Keyring {
     keys: Vec<Option<Key>>,
+    sealed: RwLock<Vec<Arc<Version>>>,
     pub(crate) placeholders: Placeholders,
 }
 
@@ -58,7 +62,8 @@ impl std::error::Error for SecretsUnavailable {}
 impl Keyring {
     /// Resolves every secret of the manifest and mints its placeholder; or lists all that are missing.
     pub(crate) async fn open(manifest: &Manifest, backends: &Backends, fingerprint_key: &[u8; 32]) -> Result<Self, SecretsUnavailable> {
-        let mut keyring = Self { keys: Vec::with_capacity(manifest.secrets.len()), placeholders: Placeholders::default() };
+        let mut keyring =
+            Self { keys: Vec::with_capacity(manifest.secrets.len()), sealed: RwLock::default(), placeholders: Placeholders::default() };
         let mut missing = Vec::new();
         for (index, spec) in manifest.secrets.iter().enumerate() {
             match resolve(manifest, spec, backends, fingerprint_key).await {
@@ -79,6 +84,43 @@ impl Keyring {
 
     pub(crate) fn get(&self, index: usize) -> Option<&Key> {
         self.keys.get(index)?.as_ref()
+    }
+
+    /// The version of a value that is to be put somewhere.
+    pub(crate) fn version(&self, source: Source) -> Option<Arc<Version>> {
+        match source {
+            Source::Secret(index) => self.get(index).map(|key| Arc::clone(&key.version)),
+            Source::Sealed(number) => self.sealed.read().unwrap_or_else(PoisonError::into_inner).get(number).cloned(),
+        }
+    }
+
+    /// Keeps a value that an answer brought, and gives the placeholder that stands for it: the same for the same value, bound alike. `None`
+    /// where the run has as many as it may.
+    pub(crate) fn seal(&self, secret: usize, value: &[u8], bound: Sealed, key: &[u8; 32]) -> Option<(String, bool)> {
+        let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
+        let value = SecretValue::new(value.to_vec());
+        let fingerprint = value.fingerprint(key);
+        let known = sealed.iter().position(|known| known.value.is(&value));
+        if let Some(placeholder) = known.and_then(|number| self.placeholders.sealed_as(number, &bound)) {
+            return Some((placeholder, false));
+        }
+        if sealed.len() >= MAX_SEALED {
+            return None;
+        }
+        let placeholder = mint(&Shape::default()).ok()?;
+        sealed.push(Arc::new(Version { value, fingerprint, expires_at: None }));
+        self.placeholders.seal(secret, placeholder.clone(), bound);
+        Some((placeholder, true))
+    }
+
+    /// The values that answers brought, each with its placeholder.
+    pub(crate) fn sealed(&self) -> Vec<(Arc<Version>, String)> {
+        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        sealed
+            .iter()
+            .enumerate()
+            .filter_map(|(number, version)| Some((Arc::clone(version), self.placeholders.sealed_text(number)?)))
+            .collect()
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<(usize, &Key)> {

@@ -6,6 +6,6 @@ mod value;
 
 pub(crate) use backends::Backends;
 pub use backends::{BackendError, Entry, EnvBackend, Found, SecretBackend, StaticBackend};
-pub(crate) use keyring::{Key, Keyring};
+pub(crate) use keyring::{Key, Keyring, Version};
 pub use keyring::{Missing, SecretsUnavailable};
 pub use value::{Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};

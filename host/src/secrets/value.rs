@@ -30,6 +30,11 @@ impl SecretValue {
         &self.0
     }
 
+    /// Whether two values are the same.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
     /// Whether the value can serve as a secret; says what is wrong without quoting it.
     pub(super) fn check(&self, format: Option<&regex::Regex>) -> Result<(), String> {
         if self.0.len() < MIN_LENGTH {

@@ -53,6 +53,15 @@ fn perform(verb: &str, rest: &[&str]) {
             let body = vec![b'x'; rest[0].parse().unwrap_or(0)];
             println!("upload {}", outcome(request(&rest[1..]).body(body)));
         }
+        // `login FIELD-OR-COOKIE REQUEST -- REQUEST`: `{SEALED}` in the second is what the first answered there.
+        "login" => {
+            let at = rest.iter().position(|word| *word == "--").unwrap_or(rest.len());
+            let first = outcome(request(&rest[1..at]));
+            let (_, after) = first.split_once(rest[0]).unwrap_or_default();
+            let sealed: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let second: Vec<String> = rest[at + 1..].iter().map(|word| word.replace("(SEALED)", &sealed)).collect();
+            println!("login {sealed} {}", outcome(request(&second.iter().map(String::as_str).collect::<Vec<_>>())));
+        }
         "relay" => {
             let answer = outcome(request(&rest[1..]));
             match rest[0] {

@@ -1,0 +1,49 @@
+//! What of an answer is a secret of its own: a session that the API opens, a token that it hands out.
+
+use super::diagnostic::Problem;
+use http::HeaderName;
+use std::fmt;
+
+/// A field of an answer that the agent gets a placeholder for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seal {
+    /// The value of every cookie that is set (RFC 6265). Its placeholder may stand in a cookie of that name.
+    SetCookie,
+    /// A header's whole value. Its placeholder may stand where the secret may.
+    Header(HeaderName),
+    /// A string of a JSON body, by JSON Pointer (RFC 6901). Its placeholder may stand where the secret may.
+    Json(Vec<String>),
+}
+
+impl Seal {
+    /// Parses `set-cookie`, `header:NAME`, `json:/POINTER`.
+    ///
+    /// # Errors
+    /// A [`Problem`] that says what is wrong with the field.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let wrong = || Problem::new("not a field of an answer", "write `set-cookie`, `header:NAME` or `json:/POINTER`");
+        match text.split_once(':') {
+            None if text == "set-cookie" => Ok(Self::SetCookie),
+            Some(("header", name)) if !name.eq_ignore_ascii_case("set-cookie") => {
+                HeaderName::from_bytes(name.as_bytes()).map(Self::Header).map_err(|_| wrong())
+            }
+            Some(("json", pointer)) if pointer.starts_with('/') => {
+                Ok(Self::Json(pointer[1..].split('/').map(|token| token.replace("~1", "/").replace("~0", "~")).collect()))
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetCookie => f.write_str("set-cookie"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Json(tokens) => {
+                let pointer: String = tokens.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();
+                write!(f, "json:{pointer}")
+            }
+        }
+    }
+}
