@@ -254,3 +254,89 @@ fn completions_and_help_are_there() {
     assert_eq!(help.code, 0);
     assert!(help.stdout.contains("121  a secret is unavailable"), "{}", help.stdout);
 }
+
+#[test]
+fn a_denial_in_the_log_is_judged_again_by_the_manifest_as_it_is() {
+    let desk = Desk::new(GRANT);
+    desk.write("strongroom.toml", "[audit]\nfile = \"audit.jsonl\"\n[network]\nallow = [\"127.0.0.1/32\"]");
+    desk.run("run agent.toml --config strongroom.toml --env-file .env -- send+GET+https://other.test/x");
+    let log = std::fs::read_to_string(desk.path("audit.jsonl")).unwrap();
+    let denial: serde_json::Value =
+        log.lines().map(|line| serde_json::from_str(line).unwrap()).find(|r: &serde_json::Value| r["event"] == "denial").unwrap();
+    let run = denial["run"].as_str().unwrap();
+
+    let before = desk.run(&format!("explain agent.toml --config strongroom.toml --from-audit {run}"));
+    assert_eq!(before.code, 124, "{}", before.stderr);
+    assert!(
+        before.stdout.contains("GET https://other.test/x\n  was denied by rule `destination`") && before.stdout.contains("[[egress]]"),
+        "{}",
+        before.stdout
+    );
+
+    desk.write("agent.toml", &format!("name = \"probe-1\"\ncomponent = \"probe.wasm\"\n{GRANT}\n[[egress]]\nhost = \"other.test\""));
+    let after = desk.run(&format!("explain agent.toml --config strongroom.toml --from-audit {run}"));
+    assert_eq!(after.code, 0, "{}", after.stderr);
+    assert!(after.stdout.contains("now: allowed by egress, line"), "{}", after.stdout);
+
+    let unknown = desk.run("explain agent.toml --config strongroom.toml --from-audit nothing-1");
+    assert_eq!(unknown.code, 120);
+    assert!(unknown.stderr.contains("no denial of the run"), "{}", unknown.stderr);
+}
+
+#[test]
+fn secrets_at_rest_are_found_where_they_lie() {
+    let desk = Desk::new(GRANT);
+    assert_eq!(desk.run("check agent.toml").code, 0);
+
+    // A `.env` file is where secrets belong, as long as version control does not keep it.
+    let secret = "AKIAQ3EGRT6NTZ4LM2PK";
+    desk.write(".env", &format!("A=1\nKEY={secret}\n"));
+    assert_eq!(desk.run("check agent.toml").code, 0);
+    let git = |arguments: &[&str]| Command::new("git").args(arguments).current_dir(desk.dir.path()).output().unwrap().status.success();
+    assert!(git(&["init", "-q"]) && git(&["add", "-f", ".env"]));
+    let tracked = desk.run("check agent.toml");
+    assert_eq!(tracked.code, 120);
+    assert!(
+        tracked.stderr.contains(".env:2: a secret stands in a file that git tracks (aws-access-key-id)")
+            && !tracked.stderr.contains(secret),
+        "{}",
+        tracked.stderr
+    );
+    assert_eq!(desk.run("check agent.toml --allow aws-access-key-id").code, 0);
+    assert!(git(&["rm", "-q", "--cached", ".env"]));
+
+    // Data at the end of a component, as a custom section (id 0) would hold it.
+    let mut component = std::fs::read(desk.path("probe.wasm")).unwrap();
+    let section = [b"\x04note ".as_slice(), secret.as_bytes()].concat();
+    component.extend([0, u8::try_from(section.len()).unwrap()]);
+    component.extend(section);
+    std::fs::write(desk.path("probe.wasm"), component).unwrap();
+    let held = desk.run("check agent.toml");
+    assert_eq!(held.code, 120);
+    assert!(
+        held.stderr.contains("a secret stands in the component (aws-access-key-id)") && !held.stderr.contains(secret),
+        "{}",
+        held.stderr
+    );
+}
+
+#[test]
+fn operators_add_rules_of_their_own() {
+    let desk = Desk::new(&format!("{GRANT}\nleaks_allowed = [\"house-ticket\"]"));
+    let rule = "[[rule]]\nname = \"house-ticket\"\nwhat = \"a ticket of ours\"\nkeywords = [\"tkt-\"]\nexpression = \"[0-9a-f]{24}\"\nmatch = ['t: tkt-0123456789abcdef01234567']\npass = ['tkt-0123']\n";
+    desk.write("rules.toml", rule);
+    desk.write("strongroom.toml", "[scrub]\nrules = [\"rules.toml\"]\n[audit]\nfile = \"audit.jsonl\"");
+
+    let unknown = desk.run("check agent.toml");
+    assert_eq!(unknown.code, 120);
+    assert!(unknown.stderr.contains("no rule has this name"), "{}", unknown.stderr);
+    assert_eq!(desk.run("check agent.toml --config strongroom.toml").code, 0);
+    assert!(desk.run("rules --config strongroom.toml").stdout.contains("house-ticket"));
+    let ran = desk.run("run agent.toml --config strongroom.toml --env-file .env -- print+tkt-aa23456789abcdef01234567");
+    assert_eq!(ran.stdout, "[redacted:house-ticket]\n", "{}", ran.stderr);
+
+    desk.write("rules.toml", &rule.replace("tkt-0123'", "tkt-0123456789abcdef01234567'"));
+    let wrong = desk.run("check agent.toml --config strongroom.toml");
+    assert_eq!(wrong.code, 120);
+    assert!(wrong.stderr.contains("rule `house-ticket`: `pass` example 1 holds 1 secrets"), "{}", wrong.stderr);
+}

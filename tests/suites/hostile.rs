@@ -145,6 +145,10 @@ impl Case {
         for text in self.list("prints") {
             assert!(given.contains(&text), "{name}: not in what it printed: {text}\n{given}");
         }
+        if let Some(form) = self.text("never_form") {
+            let form = String::from_utf8_lossy(&echo::formed(VALUE, &form)).into_owned();
+            assert!(!given.contains(&form), "{name}: it came back as it was: {given}");
+        }
         for text in self.list("never") {
             assert!(!given.contains(&text) && !audit.contains(&text), "{name}: {text} stands in\n{given}\n{audit}");
         }

@@ -1,16 +1,18 @@
 //! `strongroom explain`
 
-use super::{Done, Failure, code};
+use super::{Done, Failure, HostArgs, code};
+use crate::host::{audit_path, state_path};
 use crate::manifest::{Manifest, Misplaced, Place};
 use crate::policy::{Asked, Placeholders, Policy};
 use clap::Args;
 use http::{HeaderMap, Method, Uri};
+use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Instant;
 
 /// Says what an agent may do, or how one request would be judged.
 ///
-/// With `--request` the exit code is 0 where it is allowed, and 124 where it is denied.
+/// `--from-audit` judges what a run was denied once more, by the manifest as it is now. With `--request` the exit code is 0 where it is allowed, and 124 where it is denied.
 #[derive(Args)]
 pub(super) struct Explain {
     /// The agent's manifest
@@ -18,6 +20,11 @@ pub(super) struct Explain {
     /// A request to judge: a method and a URL, as in `POST https://api.example.com/v1/orders`
     #[arg(long, value_name = "REQUEST")]
     request: Option<String>,
+    /// A run whose denials to judge again, by its name in the audit log
+    #[arg(long, value_name = "RUN", conflicts_with = "request")]
+    from_audit: Option<String>,
+    #[command(flatten)]
+    host: HostArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -26,6 +33,9 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) fn perform(self) -> Done {
         let manifest = Manifest::read(&self.manifest)?;
+        if let Some(run) = &self.from_audit {
+            return replay(&manifest, &denials(&self.host, run)?);
+        }
         match &self.request {
             None => {
                 print!("{}", crate::text::lines_for_people(&aloud(&manifest)));
@@ -34,6 +44,46 @@ impl Explain {
             Some(request) => judge(&manifest, request, self.json),
         }
     }
+}
+
+/// The denials of a run, from the audit log.
+fn denials(host: &HostArgs, run: &str) -> Result<Vec<Value>, Failure> {
+    let config = host.config()?;
+    let path = audit_path(&config, state_path(&config).as_deref());
+    let path = path.ok_or_else(|| Failure::new(code::USAGE, "the configuration names no audit log; set `[audit] file`"))?;
+    let text = std::fs::read_to_string(&path);
+    let text = text.map_err(|error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display())))?;
+    let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let denials: Vec<Value> = records.filter(|record| record["run"] == *run && record["event"] == "denial").collect();
+    match denials.is_empty() {
+        false => Ok(denials),
+        true => Err(Failure::new(
+            code::USAGE,
+            format!("{}: no denial of the run `{run}`; `strongroom audit show --event denial` lists them", path.display()),
+        )),
+    }
+}
+
+/// Each denial as it was, and what would come of the same request now.
+fn replay(manifest: &Manifest, denials: &[Value]) -> Done {
+    let text = crate::text::for_people;
+    let mut worst = 0;
+    for denial in denials {
+        let asked = denial["asked"].as_str().unwrap_or_default();
+        println!("{}", text(asked));
+        println!(
+            "  was denied by rule `{}`: {}",
+            text(denial["rule"].as_str().unwrap_or_default()),
+            text(denial["reason"].as_str().unwrap_or_default())
+        );
+        print!("  now: ");
+        match judge(manifest, asked, false) {
+            Ok(code) => worst = worst.max(code),
+            // The log keeps the beginning of what was asked; what is no URL can't be judged again.
+            Err(_) => println!("not to be judged from the log alone; {}", text(denial["remedy"].as_str().unwrap_or_default())),
+        }
+    }
+    Ok(worst)
 }
 
 fn judge(manifest: &Manifest, request: &str, json: bool) -> Done {

@@ -49,6 +49,7 @@ fn perform(verb: &str, rest: &[&str]) {
             });
         }
         "download" => println!("download {}", request(rest).send().map_or_else(|error| error.to_string(), count)),
+        "pieces" => println!("pieces {:?}", request(rest).send().map_or_else(|error| error.to_string(), pieces)),
         "upload" => {
             let body = vec![b'x'; rest[0].parse().unwrap_or(0)];
             println!("upload {}", outcome(request(&rest[1..]).body(body)));
@@ -143,6 +144,15 @@ fn outcome(request: http::Request) -> String {
     let headers: Vec<String> = answer.headers().iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect();
     let body = answer.bytes().map_or_else(|error| error.to_string(), |body| String::from_utf8_lossy(&body).into_owned());
     format!("{status} [{}] {body}", headers.join("; "))
+}
+
+fn pieces(mut answer: http::Response) -> String {
+    let mut buffer = vec![0; 256 * 1024];
+    let mut sizes = Vec::new();
+    while let Ok(read @ 1..) = answer.read(&mut buffer) {
+        sizes.push(read.to_string());
+    }
+    sizes.join(",")
 }
 
 fn count(mut answer: http::Response) -> String {
