@@ -224,6 +224,7 @@ impl HostBuilder {
             guard: AddressGuard::new(self.config.network_allow.clone()),
             resolver: self.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
             tls: Arc::new(tls(&self.config.network_ca)?),
+            proxy: self.config.network_proxy.clone(),
         };
         let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
         let backends = Backends::new(backends(self.backends, &self.config)?, default.clone());

@@ -32,6 +32,7 @@ pub struct Room {
     resolver: Option<Box<dyn Resolve>>,
     configure: Option<Box<dyn FnOnce(HostBuilder) -> HostBuilder>>,
     guest: &'static str,
+    proxy: Option<String>,
 }
 
 /// What came of it.
@@ -98,6 +99,7 @@ impl Room {
             resolver: None,
             configure: None,
             guest: "probe",
+            proxy: None,
         }
     }
 
@@ -145,6 +147,13 @@ impl Room {
         self
     }
 
+    /// Sends everything through a proxy.
+    #[must_use]
+    pub fn proxy(mut self, url: &str) -> Self {
+        self.proxy = Some(url.to_owned());
+        self
+    }
+
     /// Runs another guest than the probe.
     #[must_use]
     pub fn guest(mut self, guest: &'static str) -> Self {
@@ -182,6 +191,10 @@ impl Room {
             network_ca: if self.plain_http { Vec::new() } else { vec![ca] },
             audit_file: Some(dir.path().join("audit.jsonl")),
             state_dir: Some(state_dir()),
+            network_proxy: self.proxy.as_ref().map(|proxy| {
+                let config = HostConfig::parse("strongroom.toml", &format!("[network]\nproxy = \"{proxy}\"")).expect("a configuration");
+                config.network_proxy.expect("a proxy")
+            }),
             ..HostConfig::default()
         };
         let needles: Arc<Vec<Needle>> = Arc::new(self.values.iter().map(|(name, value)| Needle::new(name, value)).collect());

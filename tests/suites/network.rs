@@ -1,7 +1,7 @@
 //! From a name to a connection: rows 9 and 11 of the threat model, and servers that are dead, slow or not who they say.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use strongroom::Resolve;
@@ -270,4 +270,66 @@ fn look_ups_that_were_given_up_still_count() {
 
     assert_eq!(ran.stdout.matches("HttpResponseTimeout").count(), 20, "{}", ran.stdout);
     assert_eq!(asked.load(Ordering::SeqCst), 8, "the rest waited for a place and were given up");
+}
+
+/// A proxy that opens tunnels, and remembers what it was asked; `answer` is its answer before each.
+fn proxy(answer: &'static str) -> (u16, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (asked, asks) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut near = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                near.read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
+            let head = String::from_utf8(head).unwrap();
+            let target = head.split(' ').nth(1).unwrap().to_owned();
+            asked.send(head).unwrap();
+            near.write_all(answer.as_bytes()).unwrap();
+            let Ok(mut far) = TcpStream::connect(target) else { continue };
+            let (mut near_, mut far_) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut near_, &mut far_));
+            std::thread::spawn(move || std::io::copy(&mut far, &mut near));
+        }
+    });
+    (port, asks)
+}
+
+#[test]
+fn the_operators_proxy_opens_tunnels_to_the_address_that_was_checked() {
+    let through = |answer, address: Option<&'static str>| {
+        let (port, asks) = proxy(answer);
+        let room = Room::new().proxy(&format!("http://127.0.0.1:{port}"));
+        let room = match address {
+            None => room,
+            Some(address) => room.resolver(Fixed(Box::leak(Box::new([address])))),
+        };
+        (room.run(&[ASK]), asks.try_iter().collect::<Vec<String>>())
+    };
+
+    let (ran, asks) = through("HTTP/1.1 200 Connection established\r\n\r\n", None);
+    assert_eq!(ran.seen.len(), 1, "{}", ran.stdout);
+    assert!(asks[0].starts_with("CONNECT 127.0.0.1:"), "an address, no name: {}", asks[0]);
+    assert!(!asks[0].contains("pf_live") && !asks[0].contains("api.test"), "{}", asks[0]);
+
+    let (ran, asks) = through("HTTP/1.1 200 OK\r\n\r\n", Some("10.0.0.1"));
+    assert_eq!((ran.denied(), asks.len()), (vec!["address"], 0), "what may not be reached is not reached through a proxy");
+
+    let (ran, _) = through("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", None);
+    assert!(ran.seen.is_empty() && ran.stdout.contains("ConnectionRefused"), "{}", ran.stdout);
+}
+
+#[test]
+fn no_proxy_is_taken_from_the_environment() {
+    // The suites run with these set, in the process of the binary: nothing listens there.
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_memory-under-test"))
+        .envs(["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"].map(|name| (name, "http://127.0.0.1:1")))
+        .output()
+        .unwrap();
+
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

@@ -1,6 +1,7 @@
 //! From a host's name to a connection: resolve, check the address, connect to that address, and TLS where the scheme says so.
 
 use super::address::AddressGuard;
+use super::proxy::tunnel;
 use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
@@ -50,6 +51,8 @@ pub(crate) enum ConnectError {
     Address(IpAddr),
     #[error("the connection was refused")]
     Refused,
+    #[error("the proxy opens no tunnel")]
+    Proxy,
     #[error("the agent has {CONNECTIONS} connections open")]
     TooMany,
     #[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
@@ -65,6 +68,8 @@ pub(crate) struct Network {
     pub(crate) guard: AddressGuard,
     pub(crate) resolver: Arc<dyn Resolve>,
     pub(crate) tls: Arc<rustls::ClientConfig>,
+    /// The operator's proxy, by host and port. None is ever taken from the environment.
+    pub(crate) proxy: Option<(String, u16)>,
 }
 
 /// Look-ups of one agent under way, and its connections, idle ones included: what the whole host has few of.
@@ -117,7 +122,10 @@ impl Connector {
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
         let place = Arc::clone(&self.connections).try_acquire_owned().map_err(|_| ConnectError::TooMany)?;
         let addresses = self.addresses(host, port).await?;
-        let tcp = connect_any(&addresses).await?;
+        let tcp = match &self.network.proxy {
+            None => connect_any(&addresses).await?,
+            Some(proxy) => within(tunnel(proxy, addresses[0])).await??,
+        };
         if !tls {
             return Ok(Stream { transport: Transport::Plain(TokioIo::new(tcp)), _place: place });
         }

@@ -8,6 +8,7 @@ mod coding;
 mod connect;
 mod exchange;
 mod pool;
+mod proxy;
 mod request_body;
 mod sealing;
 
@@ -319,6 +320,7 @@ impl Outbound {
                 ("the host's name can't be resolved", Error::DnsError { rcode: Some("no address".into()), info_code: None })
             }
             ConnectError::Refused => ("the connection was refused", Error::ConnectionRefused),
+            ConnectError::Proxy => ("the proxy opens no tunnel", Error::ConnectionRefused),
             ConnectError::TooMany => ("too many connections are open", Error::ConnectionLimitReached),
             ConnectError::Timeout => ("no connection in time", Error::ConnectionTimeout),
             ConnectError::Certificate => ("the server's certificate is not valid for this host", Error::TlsCertificateError),

@@ -14,6 +14,8 @@ pub struct HostConfig {
     pub network_allow: Vec<ipnet::IpNet>,
     /// Files of additional certificate authorities, PEM.
     pub network_ca: Vec<PathBuf>,
+    /// The proxy that all requests of agents go through (HTTP `CONNECT`), by host and port.
+    pub network_proxy: Option<(String, u16)>,
     /// The audit log. By default `audit.jsonl` in the state directory.
     pub audit_file: Option<PathBuf>,
     /// Where the host keeps its state.
@@ -90,7 +92,7 @@ fn config(root: &Section<'_>) -> HostConfig {
         };
         config.network_allow = network.list("allow", cidr).unwrap_or_default();
         config.network_ca = network.list("ca", path).unwrap_or_default();
-        network.later("proxy", "proxies come with a later release; leave the key out");
+        config.network_proxy = network.parse("proxy", proxy);
     }
     if let Some(audit) = root.table("audit") {
         config.audit_file = audit.parse("file", path);
@@ -103,6 +105,14 @@ fn config(root: &Section<'_>) -> HostConfig {
     }
     root.later("signing", "signing comes with a later release; leave the table out");
     config
+}
+
+fn proxy(text: &str) -> Result<(String, u16), Problem> {
+    let wrong = || Problem::new("not a proxy", "write `http://HOST:PORT`, without a user; it is asked for tunnels with `CONNECT`");
+    let (host, port) = text.strip_prefix("http://").and_then(|rest| rest.trim_end_matches('/').rsplit_once(':')).ok_or_else(wrong)?;
+    let port = port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?;
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    if super::is_host(host) { Ok((bare.to_owned(), port)) } else { Err(wrong()) }
 }
 
 fn path(text: &str) -> Result<PathBuf, Problem> {
