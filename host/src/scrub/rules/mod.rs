@@ -449,7 +449,7 @@ impl Rules {
                 }
                 self.list_at(text, at, &(at..at + 1), &mut found);
             }
-            if text[at..].starts_with(b"-----") && !text[..at].ends_with(b"-") {
+            if text[at..].starts_with(b"-----") {
                 self.dashes(text, at, &mut found);
             }
             if text[at] == b'[' {
