@@ -61,7 +61,8 @@ impl Stream {
             self.let_go(end, fragment, out);
         }
         self.held.zeroize();
-        (self.gone, self.covered) = (0, Covered::default());
+        // What goes on beyond the end of a finding goes on, should more come all the same.
+        (self.gone, self.covered.until) = (0, 0);
     }
 
     /// What was found so far, each kind once: rules by their names, values by what replaces them in an encoding.

@@ -221,3 +221,17 @@ fn the_search_finds_what_a_naive_one_finds_however_a_stream_is_cut() {
         }
     }
 }
+
+#[test]
+fn a_key_that_is_let_go_in_the_middle_stays_taken_out() {
+    let search = Arc::new(Search::new(Vec::new(), Some(Rules::standard())));
+    let mut stream = Stream::new(Arc::new(Scrubber::new(search, Vec::new())));
+    let mut out = Vec::new();
+
+    stream.push(b"-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49", &mut out);
+    stream.finish(&mut out);
+    stream.push(b"AgEGCCqGSM49AwEH\n-----END PRIVATE KEY-----\nafter\n", &mut out);
+    stream.finish(&mut out);
+
+    assert_eq!(String::from_utf8_lossy(&out), "[redacted:pem-private-key]\nafter\n");
+}
