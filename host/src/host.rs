@@ -2,14 +2,16 @@
 
 use crate::audit::{AuditSink, FileAudit};
 use crate::egress::{AddressGuard, Network, Pools, Resolve, SystemResolver};
-use crate::manifest::{BackendConfig, HostConfig, Manifest, ReadError};
+use crate::manifest::{BackendConfig, FileKeyRef, HostConfig, Manifest, ReadError};
 use crate::policy::Policy;
 use crate::runtime::{
     self, AgentParts, Cache, ComponentError, Engine, HostParts, Inspection, Inspector, Outcome, RunError, RunOptions, RunState,
 };
 use crate::scrub::Rules;
-use crate::secrets::backends::Named;
-use crate::secrets::{BackendError, Backends, EnvBackend, SecretBackend};
+use crate::secrets::backends::{Bounds, Named};
+use crate::secrets::{BackendError, Backends, EnvBackend, FileBackend, FileKey, SecretBackend};
+#[cfg(feature = "cli")]
+use crate::secrets::{Fingerprint, SecretValue};
 use crate::state::{StateDir, random_key};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -151,7 +153,7 @@ impl HostBuilder {
     /// A backend of your own, under the name that manifests write before the colon. It takes the place of one configured by that name.
     #[must_use]
     pub fn backend(mut self, name: impl Into<String>, backend: impl SecretBackend + 'static) -> Self {
-        self.backends.push((name.into(), Arc::new(backend)));
+        self.backends.push((name.into(), Arc::new(backend), Bounds::none()));
         self
     }
 
@@ -274,11 +276,33 @@ impl Host {
         runtime::inspect(&self.0.parts.engine, component)
     }
 
+    #[cfg(feature = "cli")]
+    pub(crate) fn backends(&self) -> &Backends {
+        &self.0.parts.backends
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn fingerprint(&self, value: &SecretValue) -> Fingerprint {
+        value.fingerprint(&self.0.parts.fingerprint_key)
+    }
+
+    /// Whether a manifest names an entry of a backend, and may.
+    #[cfg(feature = "cli")]
+    pub(crate) fn may_use(&self, manifest: &Manifest, backend: Option<&str>, path: &str) -> bool {
+        let backends = &self.0.parts.backends;
+        let Ok(wanted) = backends.named(backend) else { return false };
+        manifest.secrets.iter().any(|secret| {
+            let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
+            let entries = backends.entries(&secret.from, &manifest.name, namespace);
+            entries.is_ok_and(|(of, entries)| std::ptr::addr_eq(&raw const **of, wanted) && entries.iter().any(|entry| entry.path == path))
+        })
+    }
+
     /// Whether a manifest's secrets may be named at all, without asking where they are kept.
     pub(crate) fn check_secrets(&self, manifest: &Manifest) -> Result<(), LoadError> {
         for secret in &manifest.secrets {
             let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
-            let entries = self.0.parts.backends.entries(&secret.from, namespace);
+            let entries = self.0.parts.backends.entries(&secret.from, &manifest.name, namespace);
             entries.map_err(|reason| LoadError::Secret { name: secret.name.clone(), reason })?;
         }
         Ok(())
@@ -336,6 +360,12 @@ pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
     read.map_err(|source| LoadError::Read { path: path.to_owned(), source })
 }
 
+/// Manifests, of which none may be wrong.
+#[cfg(feature = "cli")]
+pub(crate) fn read_manifests(paths: &[PathBuf]) -> Result<Vec<Manifest>, ReadError> {
+    paths.iter().map(|path| Manifest::read(path)).collect()
+}
+
 /// The host's own rules, and those of the operator's files.
 pub(crate) fn rules(files: &[PathBuf]) -> Result<Arc<Rules>, BuildError> {
     let broken = |path: &PathBuf, reason: String| BuildError::Rules { path: path.clone(), reason };
@@ -380,20 +410,45 @@ fn open_cache(state: &StateDir) -> std::io::Result<Cache> {
 fn backends(own: Named, config: &HostConfig) -> Result<Named, BuildError> {
     let mut all = own;
     for (name, backend) in &config.backends {
-        if all.iter().any(|(known, _)| known == name) {
+        if all.iter().any(|(known, ..)| known == name) {
             continue;
         }
-        let BackendConfig::Env { file } = backend;
-        let env = match file {
-            Some(file) => EnvBackend::with_file(file).map_err(|reason| BuildError::Backend { name: name.clone(), reason })?,
-            None => EnvBackend::new(),
+        let wrong = |reason: String| BuildError::Backend { name: name.clone(), reason };
+        let (backend, bounds): (Arc<dyn SecretBackend>, Bounds) = match backend {
+            BackendConfig::Env { file: None } => (Arc::new(EnvBackend::new()), Bounds::none()),
+            BackendConfig::Env { file: Some(file) } => (Arc::new(EnvBackend::with_file(file).map_err(wrong)?), Bounds::none()),
+            BackendConfig::File { path, key, paths } => {
+                (Arc::new(FileBackend::new(path.clone(), file_key(key).map_err(wrong)?)), Bounds::new(paths.clone()))
+            }
         };
-        all.push((name.clone(), Arc::new(env)));
+        all.push((name.clone(), backend, bounds));
     }
-    if !all.iter().any(|(name, _)| name == "env") {
-        all.push(("env".to_owned(), Arc::new(EnvBackend::new())));
+    if !all.iter().any(|(name, ..)| name == "env") {
+        all.push(("env".to_owned(), Arc::new(EnvBackend::new()), Bounds::none()));
     }
     Ok(all)
+}
+
+/// What opens a file of secrets, from where the configuration says it is.
+pub(crate) fn file_key(key: &FileKeyRef) -> Result<FileKey, String> {
+    match key {
+        FileKeyRef::Identity(path) => FileKey::identity_file(path),
+        FileKeyRef::Credential(name) => {
+            let dir = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or("no systemd credentials here: CREDENTIALS_DIRECTORY is not set")?;
+            FileKey::identity_file(&Path::new(&dir).join(name))
+        }
+        FileKeyRef::Passphrase(variable) => {
+            let passphrase = std::env::var(variable).map_err(|_| format!("the variable `{variable}` with the passphrase is not set"))?;
+            Ok(FileKey::Passphrase(passphrase.into()))
+        }
+        #[cfg(feature = "cli")]
+        FileKeyRef::Prompt => {
+            let passphrase = rpassword::prompt_password("Passphrase: ").map_err(|error| format!("no passphrase: {error}"))?;
+            Ok(FileKey::Passphrase(passphrase.into()))
+        }
+        #[cfg(not(feature = "cli"))]
+        FileKeyRef::Prompt => Err("a passphrase can be asked for by the `strongroom` binary alone".to_owned()),
+    }
 }
 
 /// TLS 1.2 and 1.3 with the Mozilla roots, the operator's own authorities, and ALPN for HTTP/2 and HTTP/1.1.

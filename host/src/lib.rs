@@ -63,6 +63,6 @@ pub use meter::{Limit, Usage};
 pub use policy::{Denial, Rule};
 pub use runtime::{Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions};
 pub use secrets::{
-    BackendError, Entry, EnvBackend, Fingerprint, Found, MAX_LENGTH, MIN_LENGTH, Missing, SecretBackend, SecretValue, SecretsUnavailable,
-    StaticBackend,
+    BackendError, Entry, EnvBackend, FileBackend, FileKey, Fingerprint, Found, MAX_LENGTH, MIN_LENGTH, Missing, SecretBackend, SecretStore,
+    SecretValue, SecretsUnavailable, StaticBackend, StoreError, Stored, VersionInfo,
 };

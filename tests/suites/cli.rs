@@ -1,23 +1,24 @@
 //! The command line, as transcripts: what was typed, what came on stdout and stderr, and the exit code.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use strongroom_demo::server::{Server, respond};
 use strongroom_tests::VALUE;
 
 /// A directory with a manifest for the probe in it.
-struct Desk {
+pub(crate) struct Desk {
     dir: tempfile::TempDir,
 }
 
-struct Transcript {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Transcript {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Desk {
-    fn new(manifest: &str) -> Self {
+    pub(crate) fn new(manifest: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::copy(strongroom_components::path("probe"), dir.path().join("probe.wasm")).unwrap();
         let desk = Self { dir };
@@ -26,24 +27,36 @@ impl Desk {
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    fn run(&self, line: &str) -> Transcript {
+    pub(crate) fn run(&self, line: &str) -> Transcript {
         self.run_with(line, &[])
     }
 
     /// Types a line; words are split at blanks, and `+` stands for a blank within a word.
-    fn run_with(&self, line: &str, env: &[(&str, &str)]) -> Transcript {
+    pub(crate) fn run_with(&self, line: &str, env: &[(&str, &str)]) -> Transcript {
         let words = line.split(' ').map(|word| word.replace('+', " "));
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
         command.args(words).current_dir(self.dir.path()).env_clear().env("XDG_STATE_HOME", shared_state());
         let Output { status, stdout, stderr } = command.envs(env.iter().copied()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Transcript { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+    }
+
+    /// As [`Desk::run_with`], with text on stdin.
+    pub(crate) fn pipe(&self, line: &str, input: &str, env: &[(&str, &str)]) -> Transcript {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
+        command.args(line.split(' ')).current_dir(self.dir.path()).env_clear().env("XDG_STATE_HOME", shared_state());
+        let mut child =
+            command.envs(env.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Transcript { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
     }

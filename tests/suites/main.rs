@@ -17,3 +17,4 @@ mod oracle;
 mod patterns;
 mod sealing;
 mod secrets;
+mod store;

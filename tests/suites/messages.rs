@@ -114,7 +114,7 @@ fn the_host_configuration_is_as_strict() {
         ("[backends.env]", "strongroom.toml:1:11: `backends.env.type` is missing; add `type = \"env\"`"),
         (
             "[backends.vault]\ntype = \"vault\"\naddress = \"https://vault\"",
-            "strongroom.toml:2:8: `backends.vault.type`: a backend that is not supported yet; use `\"env\"`, or embed the library with a backend of your own",
+            "strongroom.toml:2:8: `backends.vault.type`: a backend that is not supported yet; use `\"env\"` or `\"file\"`, or embed the library with a backend of your own",
         ),
         ("[signing]", "strongroom.toml:1:1: `signing` is not supported yet; signing comes with a later release; leave the table out"),
     ];

@@ -7,6 +7,7 @@ mod explain;
 mod inspect;
 mod rules;
 mod run;
+mod secrets;
 mod terminal;
 
 use crate::host::{BuildError, Host, LoadError};
@@ -58,6 +59,9 @@ enum Verb {
     Inspect(inspect::Inspect),
     /// Lists the rules by which unregistered secrets are recognised
     Rules(rules::ListRules),
+    /// Keeps the secrets of a backend: init, set, import, list, status, rm-version, restore
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     /// Reads the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -107,6 +111,7 @@ pub fn main() -> ExitCode {
         Verb::Explain(explain) => explain.perform(),
         Verb::Inspect(inspect) => inspect.perform(),
         Verb::Rules(rules) => rules.perform(),
+        Verb::Secrets(secrets) => secrets.perform(),
         Verb::Audit(audit) => audit.perform(),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut std::io::stdout());

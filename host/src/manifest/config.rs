@@ -32,6 +32,28 @@ pub enum BackendConfig {
         /// A file of `NAME=value` lines.
         file: Option<PathBuf>,
     },
+    /// An encrypted file of versioned secrets.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What opens it.
+        key: FileKeyRef,
+        /// The paths that manifests may name; `{agent}` stands for the agent's name.
+        paths: Vec<String>,
+    },
+}
+
+/// Where the key of an encrypted file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileKeyRef {
+    /// `file:PATH`: an identity of age.
+    Identity(PathBuf),
+    /// `credential:NAME`: the same as a systemd credential.
+    Credential(String),
+    /// `env:NAME`: a passphrase in a variable.
+    Passphrase(String),
+    /// `prompt`: a passphrase that is asked for.
+    Prompt,
 }
 
 impl HostConfig {
@@ -56,8 +78,16 @@ impl HostConfig {
         config.audit_file.iter_mut().for_each(here);
         config.state_dir.iter_mut().for_each(here);
         config.scrub_rules.iter_mut().for_each(here);
-        for (_, BackendConfig::Env { file }) in &mut config.backends {
-            file.iter_mut().for_each(here);
+        for (_, backend) in &mut config.backends {
+            match backend {
+                BackendConfig::Env { file } => file.iter_mut().for_each(here),
+                BackendConfig::File { path, key, .. } => {
+                    here(path);
+                    if let FileKeyRef::Identity(file) = key {
+                        here(file);
+                    }
+                }
+            }
         }
         Ok(config)
     }
@@ -70,18 +100,18 @@ fn config(root: &Section<'_>) -> HostConfig {
             root.report(span, problem);
         }
         let kind = section.require("type", "type = \"env\"", |text| match text {
-            "env" => Ok(()),
-            "file" | "vault" | "aws" => {
-                Err(Problem::new("a backend that is not supported yet", "use `\"env\"`, or embed the library with a backend of your own"))
-            }
-            _ => Err(Problem::new("an unknown type of backend", "write `\"env\"`")),
+            "env" | "file" => Ok(text.to_owned()),
+            "vault" | "aws" => Err(Problem::new(
+                "a backend that is not supported yet",
+                "use `\"env\"` or `\"file\"`, or embed the library with a backend of your own",
+            )),
+            _ => Err(Problem::new("an unknown type of backend", "write `\"env\"` or `\"file\"`")),
         });
-        if kind.is_some() {
-            let file = section.parse("file", path);
-            config.backends.push((name, BackendConfig::Env { file }));
-        } else {
+        match kind.as_deref() {
+            Some("env") => config.backends.push((name, BackendConfig::Env { file: section.parse("file", path) })),
+            Some(_) => config.backends.extend(file(&section).map(|backend| (name, backend))),
             // The keys of a backend that is not supported are not findings of their own.
-            section.ignore_rest();
+            None => section.ignore_rest(),
         }
     }
     if let Some(network) = root.table("network") {
@@ -105,6 +135,23 @@ fn config(root: &Section<'_>) -> HostConfig {
     }
     root.later("signing", "signing comes with a later release; leave the table out");
     config
+}
+
+fn file(section: &Section<'_>) -> Option<BackendConfig> {
+    let path = section.require("path", "path = \"secrets.age\"", path);
+    let key = section.require("key", "key = \"file:secrets.key\"", |text| {
+        let wrong =
+            || Problem::new("not a place for a key", "write `file:PATH`, `credential:NAME`, `env:NAME` or `prompt`; never the key itself");
+        match text.split_once(':') {
+            None if text == "prompt" => Ok(FileKeyRef::Prompt),
+            Some(("file", path)) if !path.is_empty() => Ok(FileKeyRef::Identity(path.into())),
+            Some(("credential", name)) if !name.is_empty() && !name.contains('/') => Ok(FileKeyRef::Credential(name.to_owned())),
+            Some(("env", name)) if !name.is_empty() => Ok(FileKeyRef::Passphrase(name.to_owned())),
+            _ => Err(wrong()),
+        }
+    });
+    let paths = section.list("paths", |text| Ok(text.to_owned())).unwrap_or_else(|| vec!["{agent}/**".to_owned(), "*".to_owned()]);
+    Some(BackendConfig::File { path: path?, key: key?, paths })
 }
 
 fn proxy(text: &str) -> Result<(String, u16), Problem> {

@@ -15,7 +15,7 @@ mod shape;
 mod suspicion;
 mod units;
 
-pub use config::{BackendConfig, HostConfig};
+pub use config::{BackendConfig, FileKeyRef, HostConfig};
 pub use diagnostic::{Diagnostic, Diagnostics, Problem};
 pub(crate) use host_pattern::is_host;
 pub use host_pattern::{HostPattern, Scheme};

@@ -134,7 +134,7 @@ impl Keyring {
 
 async fn resolve(manifest: &Manifest, spec: &SecretSpec, backends: &Backends, fingerprint_key: &[u8; 32]) -> Result<Option<Key>, String> {
     let namespace = spec.namespace.as_deref().unwrap_or(&manifest.name);
-    let found = backends.get(&spec.from, namespace).await;
+    let found = backends.get(&spec.from, &manifest.name, namespace).await;
     let (value, expires_at, is_default) = match (found, &spec.default) {
         (Ok(found), _) => {
             found.value.check(spec.format.as_ref()).map_err(|why| format!("the value at {} is refused: {why}", spec.from))?;

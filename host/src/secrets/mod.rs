@@ -5,7 +5,10 @@ mod keyring;
 mod value;
 
 pub(crate) use backends::Backends;
-pub use backends::{BackendError, Entry, EnvBackend, Found, SecretBackend, StaticBackend};
+pub use backends::{
+    BackendError, Entry, EnvBackend, FileBackend, FileKey, Found, SecretBackend, SecretStore, StaticBackend, StoreError, Stored,
+    VersionInfo,
+};
 pub(crate) use keyring::{Key, Keyring, Version};
 pub use keyring::{Missing, SecretsUnavailable};
 pub use value::{Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};

@@ -30,6 +30,18 @@ impl SecretValue {
         &self.0
     }
 
+    /// The bytes, for the store that keeps them.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A string of a value that is a JSON document: by its key, or where `field` begins with a slash, by JSON Pointer (RFC 6901).
+    pub(super) fn field(&self, field: &str) -> Option<Self> {
+        let document: serde_json::Value = serde_json::from_slice(&self.0).ok()?;
+        let found = if field.starts_with('/') { document.pointer(field) } else { document.get(field) };
+        found.and_then(serde_json::Value::as_str).map(|text| Self::new(text.to_owned()))
+    }
+
     /// Whether two values are the same.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.0 == other.0

@@ -1,0 +1,194 @@
+//! The encrypted file of secrets, and the commands that keep it.
+
+use crate::cli::{Desk, Transcript};
+use std::os::unix::fs::PermissionsExt;
+use strongroom_tests::VALUE;
+
+const OTHER: &str = "pf_live_00112233445566778899aabbccddeeff";
+const MANIFEST: &str = "[secrets.KEY]\nformat = \"^pf_live_[a-f0-9]{32}$\"";
+const CONFIG: &str = "[backends.file]\ntype = \"file\"\npath = \"secrets.age\"\nkey = \"file:secrets.key\"";
+const FILE: &[(&str, &str)] = &[("SECRETS_BACKEND", "file"), ("STRONGROOM_CONFIG", "strongroom.toml")];
+
+/// A desk with a file of secrets on it.
+fn desk() -> Desk {
+    let desk = Desk::new(MANIFEST);
+    desk.write("strongroom.toml", CONFIG);
+    let made = desk.run_with("secrets init", FILE);
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    desk
+}
+
+fn ok(transcript: Transcript) -> String {
+    assert_eq!(transcript.code, 0, "{}", transcript.stderr);
+    let said = format!("{}{}", transcript.stdout, transcript.stderr);
+    assert!(!said.contains(VALUE) && !said.contains(OTHER), "a value on the terminal: {said}");
+    said
+}
+
+/// What the probe says of the version it runs with.
+fn opened(desk: &Desk, env: &[(&str, &str)]) -> String {
+    let ran = desk.run_with("run agent.toml -- open+KEY", env);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    ran.stdout.split(' ').nth(3).unwrap().to_owned()
+}
+
+#[test]
+fn the_same_agent_runs_from_the_environment_and_from_the_file() {
+    let desk = desk();
+    assert_eq!(ok(desk.pipe("secrets set KEY", &format!("{VALUE}\n"), FILE)), "KEY: version 1\n");
+
+    assert_eq!(opened(&desk, FILE), opened(&desk, &[("KEY", VALUE)]), "the same value has the same fingerprint");
+    let file = std::fs::read(desk.path("secrets.age")).unwrap();
+    assert!(file.starts_with(b"age-encryption.org/v1"), "the standard's format");
+    assert!(memchr::memmem::find(&file, VALUE.as_bytes()).is_none() && memchr::memmem::find(&file, b"KEY").is_none());
+    for name in ["secrets.age", "secrets.key", "secrets.age.bak"] {
+        assert_eq!(std::fs::metadata(desk.path(name)).unwrap().permissions().mode() & 0o777, 0o600, "{name}");
+    }
+}
+
+#[test]
+fn an_agents_own_secret_comes_before_a_shared_one() {
+    let desk = desk();
+    ok(desk.pipe("secrets set KEY", VALUE, FILE));
+    let shared = opened(&desk, FILE);
+    ok(desk.pipe("secrets set KEY --namespace probe-1", OTHER, FILE));
+
+    assert_ne!(opened(&desk, FILE), shared);
+}
+
+#[test]
+fn versions_are_kept_taken_out_of_use_and_restored() {
+    let desk = desk();
+    ok(desk.pipe("secrets set KEY --expect 0", VALUE, FILE));
+    let first = opened(&desk, FILE);
+    ok(desk.pipe("secrets set KEY --expect 1", OTHER, FILE));
+    let second = opened(&desk, FILE);
+    assert_ne!(first, second);
+
+    let late = desk.pipe("secrets set KEY --expect 1", VALUE, FILE);
+    assert_eq!(late.code, 120);
+    assert!(late.stderr.contains("version 2 is the newest, not 1"), "{}", late.stderr);
+
+    ok(desk.run_with("secrets rm-version KEY 2", FILE));
+    assert_eq!(opened(&desk, FILE), first);
+    let status = ok(desk.run_with("secrets status agent.toml", FILE));
+    for text in ["KEY\n", &format!("fingerprint {first}"), "version 2 of 20", ", out of use", "version 1 of 20", "agents probe-1"] {
+        assert!(status.contains(text), "{text}: {status}");
+    }
+    ok(desk.run_with("secrets restore KEY 2", FILE));
+    assert_eq!(opened(&desk, FILE), second);
+    assert_eq!(ok(desk.run_with("secrets list --json", FILE)), "[{\"path\":\"KEY\",\"version\":2}]\n");
+    assert_eq!(desk.run_with("secrets rm-version KEY 9", FILE).code, 120);
+}
+
+#[test]
+fn writers_at_once_lose_nothing() {
+    let desk = desk();
+    std::thread::scope(|scope| {
+        for writer in 0..8 {
+            let desk = &desk;
+            scope.spawn(move || ok(desk.pipe(&format!("secrets set KEY_{writer}"), &format!("{VALUE}-{writer}"), FILE)));
+        }
+    });
+
+    assert_eq!(ok(desk.run_with("secrets list", FILE)).lines().count(), 8);
+}
+
+#[test]
+fn a_file_that_was_changed_is_refused_and_the_last_generation_is_beside_it() {
+    let desk = desk();
+    ok(desk.pipe("secrets set KEY", VALUE, FILE));
+    ok(desk.pipe("secrets set KEY", OTHER, FILE));
+    let whole = std::fs::read(desk.path("secrets.age")).unwrap();
+    let mut changed = whole.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    for broken in [changed.as_slice(), &whole[..whole.len() / 2], b""] {
+        std::fs::write(desk.path("secrets.age"), broken).unwrap();
+        let ran = desk.run_with("run agent.toml -- open+KEY", FILE);
+        assert_eq!(ran.code, 121);
+        assert!(ran.stderr.contains("secrets.age: this key does not open it, or it was cut short or changed"), "{}", ran.stderr);
+        let set = desk.pipe("secrets set KEY", VALUE, FILE);
+        assert_eq!(set.code, 121, "nothing is written over what can't be read");
+    }
+
+    std::fs::copy(desk.path("secrets.age.bak"), desk.path("secrets.age")).unwrap();
+    assert_eq!(opened(&desk, FILE), opened(&desk, &[("KEY", VALUE)]));
+}
+
+#[test]
+fn a_manifest_reaches_its_own_paths_and_shared_ones() {
+    let desk = desk();
+    ok(desk.pipe("secrets set KEY --namespace other-agent", VALUE, FILE));
+    desk.write("agent.toml", "name = \"probe-1\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"file:other-agent/KEY\"");
+
+    let refused = desk.run_with("check agent.toml", FILE);
+    assert_eq!(refused.code, 121);
+    assert!(refused.stderr.contains("can't name the path `other-agent/KEY`"), "{}", refused.stderr);
+
+    desk.write("strongroom.toml", &format!("{CONFIG}\npaths = [\"other-agent/*\"]"));
+    assert_eq!(desk.run_with("check agent.toml", FILE).code, 0);
+    desk.write("agent.toml", "name = \"probe-1\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nnamespace = \"third-agent\"");
+    assert_eq!(desk.run_with("check agent.toml", FILE).code, 121, "a namespace is no way around");
+}
+
+#[test]
+fn a_field_of_a_document_is_a_value_of_its_own() {
+    let desk = desk();
+    ok(desk.pipe("secrets set bundle", &format!("{{\"api\":{{\"key\":\"{VALUE}\"}},\"n\":1}}"), FILE));
+    desk.write("agent.toml", "name = \"probe-1\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"file:bundle#/api/key\"");
+
+    assert_eq!(
+        opened(&desk, FILE),
+        opened(
+            &{
+                let env = Desk::new(MANIFEST);
+                env
+            },
+            &[("KEY", VALUE)]
+        )
+    );
+}
+
+#[test]
+fn what_can_not_be_done_says_what_to_do() {
+    let desk = Desk::new(MANIFEST);
+    let env = desk.pipe("secrets set KEY", VALUE, &[]);
+    assert_eq!(env.code, 120);
+    assert!(env.stderr.contains("can't be written to") && env.stderr.contains("set the variable"), "{}", env.stderr);
+    let none = desk.run_with("secrets init", &[]);
+    assert!(none.code == 120 && none.stderr.contains("type = \"file\""), "{}", none.stderr);
+
+    desk.write("strongroom.toml", CONFIG);
+    let missing = desk.pipe("secrets set KEY", VALUE, FILE);
+    assert!(missing.stderr.contains("`strongroom secrets init` makes one"), "{}", missing.stderr);
+    ok(desk.run_with("secrets init", FILE));
+    assert_eq!(desk.run_with("secrets init", FILE).code, 126, "what is there is never overwritten");
+    std::fs::set_permissions(desk.path("secrets.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open = desk.pipe("secrets set KEY", VALUE, FILE);
+    assert!(open.stderr.contains("other users can read it"), "{}", open.stderr);
+    std::fs::set_permissions(desk.path("secrets.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let short = desk.pipe("secrets set KEY", "short", FILE);
+    assert!(short.code == 120 && short.stderr.contains("fewer than 8 bytes"), "{}", short.stderr);
+
+    desk.write("strongroom.toml", "[backends.file]\ntype = \"file\"\npath = \"s.age\"\nkey = \"AGE-SECRET-KEY-1QQPQYU\"");
+    let pasted = desk.run_with("secrets list", FILE);
+    assert!(pasted.code == 120 && pasted.stderr.contains("never the key itself") && !pasted.stderr.contains("QQPQYU"), "{}", pasted.stderr);
+}
+
+#[test]
+fn a_dot_env_file_is_taken_over_and_a_passphrase_opens_a_file() {
+    let desk = Desk::new(MANIFEST);
+    desk.write("strongroom.toml", "[backends.file]\ntype = \"file\"\npath = \"secrets.age\"\nkey = \"env:PASSPHRASE\"");
+    let with = [FILE, &[("PASSPHRASE", "correct horse battery")]].concat();
+    ok(desk.run_with("secrets init", &with));
+    desk.write("old.env", &format!("KEY={VALUE}\nPORT=80\n"));
+
+    let said = ok(desk.run_with("secrets import old.env", &with));
+
+    assert!(said.contains("KEY: version 1") && said.contains("PORT: left out") && said.contains("2 read"), "{said}");
+    assert_eq!(opened(&desk, &with), opened(&desk, &[("KEY", VALUE)]));
+    let wrong = desk.run_with("run agent.toml -- open+KEY", &[FILE, &[("PASSPHRASE", "another")]].concat());
+    assert_eq!(wrong.code, 121);
+    let unset = desk.run_with("run agent.toml -- open+KEY", FILE);
+    assert!(unset.stderr.contains("`PASSPHRASE`"), "{}", unset.stderr);
+}
