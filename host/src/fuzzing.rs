@@ -1,4 +1,4 @@
-//! Doors for fuzzing, which exist only where cargo-fuzz builds the library. `tests/fuzz` holds the targets.
+//! Doors for fuzzing, which exist only where cargo-fuzz, or a test, builds the library. `tests/fuzz` holds the targets.
 
 use crate::policy::url::CanonicalUrl;
 use crate::scrub::{Known, Replacement, Rules, Scrubber, Search, compare, made_text};
@@ -37,4 +37,27 @@ pub fn canonical(uri: &str) -> Option<String> {
     let url = CanonicalUrl::read(&uri.parse::<Uri>().ok()?).ok()?;
     let query = url.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     Some(format!("{url}{query}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fuzzing_found_stays_mended() {
+        let corpus = |name: &str| {
+            let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/corpus").join(name);
+            let files = std::fs::read_dir(dir).expect("the corpus").map(|file| std::fs::read(file.expect("a file").path()).expect("read"));
+            files.collect::<Vec<Vec<u8>>>()
+        };
+        let (scrubbed, requests) = (corpus("scrub"), corpus("request"));
+        assert!(scrubbed.len() >= 5 && requests.len() >= 3);
+        for input in scrubbed {
+            scrub(&input);
+        }
+        for input in requests {
+            let Some(sent) = std::str::from_utf8(&input).ok().and_then(canonical) else { continue };
+            assert_eq!(canonical(&sent), Some(sent));
+        }
+    }
 }

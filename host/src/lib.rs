@@ -42,7 +42,7 @@ pub mod audit;
 #[doc(hidden)]
 pub mod cli;
 mod egress;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;

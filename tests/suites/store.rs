@@ -137,16 +137,7 @@ fn a_field_of_a_document_is_a_value_of_its_own() {
     ok(desk.pipe("secrets set bundle", &format!("{{\"api\":{{\"key\":\"{VALUE}\"}},\"n\":1}}"), FILE));
     desk.write("agent.toml", "name = \"probe-1\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"file:bundle#/api/key\"");
 
-    assert_eq!(
-        opened(&desk, FILE),
-        opened(
-            &{
-                let env = Desk::new(MANIFEST);
-                env
-            },
-            &[("KEY", VALUE)]
-        )
-    );
+    assert_eq!(opened(&desk, FILE), opened(&Desk::new(MANIFEST), &[("KEY", VALUE)]));
 }
 
 #[test]

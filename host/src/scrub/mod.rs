@@ -22,7 +22,7 @@ mod sweep;
 mod views;
 
 pub use forms::Known;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use naive::{compare, text as made_text};
 pub use rules::{RuleError, Rules};
 pub use stream::Stream;

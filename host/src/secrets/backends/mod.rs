@@ -115,7 +115,7 @@ pub struct Stored {
     /// Its versions, oldest first.
     pub versions: Vec<VersionInfo>,
     /// The current value, to be told apart from others by its fingerprint.
-    pub(crate) current: Option<SecretValue>,
+    pub current: Option<SecretValue>,
 }
 
 /// One version of a secret, without its value.
@@ -178,6 +178,7 @@ impl Backends {
     }
 
     /// The backend of that name, or the default one.
+    #[cfg(feature = "cli")]
     pub(crate) fn named(&self, name: Option<&str>) -> Result<&dyn SecretBackend, BackendError> {
         self.backend(name.unwrap_or(&self.default)).map(|(backend, _)| &**backend)
     }
