@@ -4,6 +4,7 @@
 //! may stand where nothing is, and must stand where something can be.
 
 use pulp::NullaryFnOnce;
+use std::cell::Cell;
 
 /// Bytes in a block: one bit each in a mask.
 pub(super) const BLOCK: usize = 64;
@@ -24,8 +25,22 @@ pub(super) struct Marks {
     pub(super) pairs: [u64; BLOCKS],
     /// The first of five hyphens.
     pub(super) dashes: [u64; BLOCKS],
+    /// What is between.
+    room: Room,
     /// Every 32 bytes, where the next 16, and 16 before or behind those, are letters, digits, blanks and commas.
     pub(super) lists: [u64; BLOCKS],
+}
+
+/// What is computed on the way; kept with the marks, so that a short text does not pay for the room of a long one.
+struct Room {
+    /// Letters and digits of the block before, of the batch, and of the block after it.
+    alnum: [u64; BLOCKS + 2],
+    hyphen: [u64; BLOCKS],
+    broken: [u64; BLOCKS],
+    blank: [u64; BLOCKS],
+    rows: [u64; BLOCKS + 1],
+    twos: [u64; BLOCKS + 1],
+    fours: [u64; BLOCKS + 1],
 }
 
 /// Classes of a byte, by its two halves: it is in a class where both tables have the class's bit.
@@ -246,8 +261,28 @@ impl Lanes {
 }
 
 impl Marks {
-    pub(super) fn new() -> Self {
-        Self { blocks: 0, escapes: [0; BLOCKS], words: [0; BLOCKS], pairs: [0; BLOCKS], dashes: [0; BLOCKS], lists: [0; BLOCKS] }
+    fn new() -> Self {
+        let room = Room {
+            alnum: [0; BLOCKS + 2],
+            hyphen: [0; BLOCKS],
+            broken: [0; BLOCKS],
+            blank: [0; BLOCKS],
+            rows: [0; BLOCKS + 1],
+            twos: [0; BLOCKS + 1],
+            fours: [0; BLOCKS + 1],
+        };
+        Self { blocks: 0, escapes: [0; BLOCKS], words: [0; BLOCKS], pairs: [0; BLOCKS], dashes: [0; BLOCKS], lists: [0; BLOCKS], room }
+    }
+
+    /// Marks for `work`: the thread's own, or new ones where those are in use.
+    pub(super) fn with<T>(work: impl FnOnce(&mut Self) -> T) -> T {
+        thread_local! {
+            static KEPT: Cell<Option<Box<Marks>>> = const { Cell::new(None) };
+        }
+        let mut marks = KEPT.take().unwrap_or_else(|| Box::new(Self::new()));
+        let done = work(&mut marks);
+        KEPT.set(Some(marks));
+        done
     }
 }
 
@@ -264,14 +299,7 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
     #[inline(always)]
     fn call(self) {
         let Self { classify, text, from, marks } = self;
-        // Letters and digits of the block before, of the batch, and of the block after it.
-        let mut alnum = [0u64; BLOCKS + 2];
-        let mut hyphen = [0u64; BLOCKS];
-        let mut broken = [0u64; BLOCKS];
-        let mut blank = [0u64; BLOCKS];
-        // Before the batch there may be any list.
-        let mut rows = [1 << 48; BLOCKS + 1];
-        let (mut twos, mut fours) = ([0u64; BLOCKS + 1], [0u64; BLOCKS + 1]);
+        let Room { alnum, hyphen, broken, blank, rows, twos, fours } = &mut marks.room;
         let batch = &text[from..text.len().min(from + BATCH)];
         let (blocks, rest) = batch.as_chunks::<BLOCK>();
         for (at, block) in blocks.iter().enumerate() {
@@ -284,14 +312,15 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
             let at = blocks.len();
             let mut block = [b' '; BLOCK];
             block[..rest.len()].copy_from_slice(rest);
-            let classes = Plain.classify(&block);
+            let classes = classify.classify(&block);
             (alnum[at + 1], hyphen[at], broken[at], blank[at], marks.escapes[at]) =
                 (classes.alnum, classes.hyphen, classes.broken, classes.blank, classes.escape);
         }
-        if from > 0 {
-            alnum[0] = u64::from(text[from - 1].is_ascii_alphanumeric()) << 63;
-        }
+        alnum[0] = from.checked_sub(1).map_or(0, |before| u64::from(text[before].is_ascii_alphanumeric()) << 63);
+        // Before the batch there may be any list.
+        rows[0] = 1 << 48;
         // Of the block behind the batch, what a word that begins in the batch may reach.
+        alnum[marks.blocks + 1] = 0;
         for (at, byte) in text[from + batch.len()..].iter().take(BLOCK / 2).enumerate() {
             alnum[marks.blocks + 1] |= u64::from(byte.is_ascii_alphanumeric()) << at;
         }

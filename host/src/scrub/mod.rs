@@ -60,6 +60,8 @@ pub struct Search {
     window: usize,
     /// Least bytes of a text that a value, or 64 bits of one, can stand in.
     shortest: usize,
+    /// Least bytes that 64 bits of a value can stand in.
+    least_fragment: usize,
     cuts_hold: bool,
 }
 
@@ -155,7 +157,9 @@ impl Search {
         let longest = lengths().max().unwrap_or(0) * views::WIDEST;
         let window = longest + if rules.is_some() { rules::LIMIT } else { 0 } + REACH;
         let cuts_hold = !values.iter().any(|known| [b"}".as_slice(), b"\n\n", b"\r"].iter().any(|cut| known.holds(cut)));
-        let least = values.iter().flat_map(|known| known.forms()).map(|form| form.len().min(form.least as usize));
+        let fragments = || values.iter().flat_map(|known| known.forms()).map(|form| form.least as usize);
+        let least_fragment = fragments().min().unwrap_or(usize::MAX);
+        let least = lengths().chain(fragments());
         let least = least.chain(rules.is_some().then_some(rules::LEAST)).min();
         Self {
             rules,
@@ -168,6 +172,7 @@ impl Search {
             lanes: Lanes::new(),
             window,
             shortest: least.unwrap_or(usize::MAX),
+            least_fragment,
             cuts_hold,
         }
     }

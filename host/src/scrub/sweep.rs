@@ -39,19 +39,18 @@ impl<'s> Sweep<'s> {
     /// All that begins in `starts`; overlapping and unsorted.
     pub(super) fn findings(search: &'s Search, lens: &'s Lens, text: &'s [u8], starts: Range<usize>) -> Vec<Finding> {
         let mut sweep = Self::new(search, lens, text, starts);
-        sweep.run(search.rules.as_deref());
+        Marks::with(|marks| sweep.run(search.rules.as_deref(), marks));
         sweep.found
     }
 
-    fn run(&mut self, rules: Option<&Rules>) {
+    fn run(&mut self, rules: Option<&Rules>, marks: &mut Marks) {
         let search = self.search;
         let end = self.text.len().min(self.starts.end + REACH);
         let marked = &self.text[..self.text.len().min(end + BLOCK)];
-        let mut marks = Marks::new();
         let mut at = self.starts.start;
         while at < end {
             let until = end.min(at + BATCH);
-            search.lanes.mark(marked, at, &mut marks);
+            search.lanes.mark(marked, at, marks);
             if search.has_values() {
                 match search.step {
                     16 => self.probe::<16>(at..until),
@@ -59,7 +58,7 @@ impl<'s> Sweep<'s> {
                     _ => self.probe::<4>(at..until),
                 }
             }
-            self.follow(at, &marks, rules);
+            self.follow(at, marks, rules);
             at = until;
         }
     }
@@ -293,7 +292,7 @@ impl<'s> Sweep<'s> {
                 continue;
             }
             let mut within = Self::new(self.search, self.lens, self.text, at.clone());
-            within.run(None);
+            Marks::with(|marks| within.run(None, marks));
             if within.found.is_empty() {
                 self.found.push(Finding { at, subject: Subject::Rule(rule), plain: false, tail });
             }
@@ -317,29 +316,35 @@ pub(super) fn trailing_fragment(search: &Search, text: &[u8]) -> Option<Finding>
     }
     let may_be_part = |byte: &u8| search.alphabet[usize::from(*byte)] || search.introduces[usize::from(*byte)] || b" \t:;,#".contains(byte);
     let tail = text.iter().rev().take(search.window).take_while(|byte| may_be_part(byte)).count();
-    (text.len() - tail..text.len()).find_map(|start| fragment_at(search, text, start))
+    let tail = text.len() - tail..text.len();
+    let is_escaped = text[tail.clone()].iter().any(|byte| search.introduces[usize::from(*byte)]);
+    // 64 bits take as many bytes at least.
+    let ends = tail.end.saturating_sub(search.least_fragment - 1);
+    (tail.start..ends).find_map(|start| fragment_at(search, text, start, is_escaped))
 }
 
 /// The fragment that begins at `start`, if one does.
-fn fragment_at(search: &Search, text: &[u8], start: usize) -> Option<Finding> {
+fn fragment_at(search: &Search, text: &[u8], start: usize, is_escaped: bool) -> Option<Finding> {
     let width = search.grams.width;
+    let begins = text.get(start..start + width)?;
     let shown = |gram: Option<u64>, chain: Option<Chain>| {
         let mut places = gram.into_iter().flat_map(|gram| search.grams.places(gram)).filter(|place| place.offset == 0);
         places.find(|place| is_fragment(search, text, start, place.form, chain)).map(|place| place.form)
     };
-    let begins = &text[start..text.len().min(start + width)];
-    let escape = begins.iter().position(|byte| search.introduces[usize::from(*byte)]);
-    let as_it_is = || shown(search.shown(begins.iter().copied()), None);
-    let through = |chain: &Chain| {
-        let escape = start + escape?;
-        let walk = Walk::new(text, escape, *chain).map(|(byte, _)| byte);
-        shown(search.shown(text[start..escape].iter().copied().chain(walk)), None)
+    let gram = search.grams.gram(&text[start..]);
+    let as_it_is = || shown(search.grams.may_hold(gram).then_some(gram), None);
+    let escaped = || {
+        let escape = start + begins.iter().position(|byte| search.introduces[usize::from(*byte)])?;
+        CHAINS.iter().find_map(|chain| {
+            let walk = Walk::new(text, escape, *chain).map(|(byte, _)| byte);
+            shown(search.shown(text[start..escape].iter().copied().chain(walk)), None)
+        })
     };
     let separated = || {
-        let is_pair = begins.len() > 2 && begins[..2].iter().all(u8::is_ascii_hexdigit) && !begins[2].is_ascii_alphanumeric();
+        let is_pair = !begins[2].is_ascii_alphanumeric() && begins[..2].iter().all(u8::is_ascii_hexdigit);
         is_pair.then(|| shown(search.shown(Walk::new(text, start, SEPARATED).map(|(byte, _)| byte)), Some(SEPARATED))).flatten()
     };
-    let form = as_it_is().or_else(|| CHAINS.iter().find_map(through)).or_else(separated)?;
+    let form = as_it_is().or_else(|| if is_escaped { escaped() } else { None }).or_else(separated)?;
     let value = search.form(form).0;
     Some(Finding { at: start..text.len(), subject: Subject::Value(value), plain: false, tail: None })
 }
