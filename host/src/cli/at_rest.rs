@@ -27,18 +27,30 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
     found
 }
 
+/// Where git keeps what it knows of a working tree.
+fn git_dir(root: &Path) -> Option<PathBuf> {
+    let git = root.join(".git");
+    if git.is_dir() {
+        return Some(git);
+    }
+    // A working tree beside the first one has a file that says where.
+    let text = std::fs::read_to_string(&git).ok()?;
+    Some(root.join(text.strip_prefix("gitdir: ")?.trim_end()))
+}
+
 /// The files of a directory whose names begin with `.env`, as far as the index of its repository names them.
 fn tracked_env_files(dir: &Path) -> Vec<PathBuf> {
     let Ok(dir) = dir.canonicalize() else { return Vec::new() };
-    let Some((root, index)) = dir.ancestors().find_map(|root| Some((root, std::fs::read(root.join(".git/index")).ok()?))) else {
+    let Some((root, index)) = dir.ancestors().find_map(|root| Some((root, std::fs::read(git_dir(root)?.join("index")).ok()?))) else {
         return Vec::new();
     };
     let files = std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_env = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".env"));
-    // The index lists paths relative to the root, each with a NUL behind it.
+    // The index lists paths relative to the root, each behind its length, of which this is the lower byte, and before a NUL.
     let is_tracked = |path: &PathBuf| {
-        let name = path.strip_prefix(root).map(|path| format!("{}\0", path.display()));
-        name.is_ok_and(|name| memchr::memmem::find(&index, name.as_bytes()).is_some())
+        let Ok(name) = path.strip_prefix(root).map(|path| path.display().to_string()) else { return false };
+        let entry = [&[name.len() as u8], name.as_bytes(), b"\0"].concat();
+        memchr::memmem::find(&index, &entry).is_some()
     };
     let mut tracked: Vec<PathBuf> = files.filter(is_env).filter(is_tracked).collect();
     tracked.sort();

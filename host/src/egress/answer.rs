@@ -3,14 +3,13 @@
 use super::coding::{Coding, Decoder};
 use super::exchange::Exchange;
 use super::sealing::{JsonSealer, Sealing};
-use crate::scrub::{Scrubber, Stream};
+use crate::scrub::{Live, Scrubber, Stream};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
@@ -33,7 +32,7 @@ const DESCRIBES_BYTES: [HeaderName; 9] = [
 pub(super) fn guarded(
     answer: http::Response<Incoming>,
     exchange: Exchange,
-    scrubber: &Arc<Scrubber>,
+    scrubber: &Live,
     sealing: Option<Sealing>,
     between_bytes: Duration,
 ) -> Result<http::Response<WasiBody>, Error> {
@@ -43,7 +42,7 @@ pub(super) fn guarded(
     if let Some(sealing) = &sealing {
         sealing.headers(&mut parts.headers);
     }
-    let mut headers = scrubbed(&parts.headers, scrubber, &mut exchange);
+    let mut headers = scrubbed(&parts.headers, &scrubber.now(), &mut exchange);
     for name in &DESCRIBES_BYTES {
         headers.remove(name);
     }
@@ -51,8 +50,9 @@ pub(super) fn guarded(
         inner: Some(body),
         decoder: coding.map(Decoder::new),
         seal: sealing.as_ref().and_then(Sealing::body),
-        scrub: Some(Stream::new(Arc::clone(scrubber))),
-        scrubber: Arc::clone(scrubber),
+        scrub: Some(Stream::new(scrubber.now())),
+        scrubber: scrubber.clone(),
+        sealing,
         trailers: None,
         exchange: Some(exchange),
         between_bytes,
@@ -65,7 +65,7 @@ pub(super) fn guarded(
 pub(super) fn plain(
     answer: http::Response<Incoming>,
     exchange: Exchange,
-    scrubber: &Arc<Scrubber>,
+    scrubber: &Live,
     between_bytes: Duration,
 ) -> http::Response<WasiBody> {
     let (parts, body) = answer.into_parts();
@@ -74,7 +74,8 @@ pub(super) fn plain(
         decoder: None,
         seal: None,
         scrub: None,
-        scrubber: Arc::clone(scrubber),
+        scrubber: scrubber.clone(),
+        sealing: None,
         trailers: None,
         exchange: Some(exchange),
         between_bytes,
@@ -131,7 +132,8 @@ struct AnswerBody {
     decoder: Option<Decoder>,
     seal: Option<JsonSealer>,
     scrub: Option<Stream>,
-    scrubber: Arc<Scrubber>,
+    scrubber: Live,
+    sealing: Option<Sealing>,
     trailers: Option<HeaderMap>,
     exchange: Option<Exchange>,
     between_bytes: Duration,
@@ -153,6 +155,8 @@ impl AnswerBody {
             Some(seal) => seal.push(&piece).into(),
             None => piece,
         };
+        // What was sealed since, in this answer or another, is looked for from here on.
+        scrub.renew(&self.scrubber.now());
         scrub.push(&piece, &mut out);
         exchange.redacted(scrub.redacted() - before);
         Ok((!out.is_empty()).then(|| out.into()))
@@ -161,6 +165,7 @@ impl AnswerBody {
     /// What the scrubber still holds, at the end.
     fn last(&mut self) -> Option<Bytes> {
         let mut scrub = self.scrub.take()?;
+        scrub.renew(&self.scrubber.now());
         let before = scrub.redacted();
         let mut out = Vec::new();
         scrub.finish(&mut out);
@@ -268,12 +273,15 @@ impl Body for AnswerBody {
             } else if let Some(piece) = self.last() {
                 Ok(Some(piece))
             } else {
-                let trailers = self.trailers.take();
+                let mut trailers = self.trailers.take();
+                if let (Some(sealing), Some(trailers)) = (&self.sealing, &mut trailers) {
+                    sealing.headers(trailers);
+                }
                 let mut exchange = self.exchange.take();
                 if let Some(exchange) = &mut exchange {
                     exchange.finished();
                     if let Some(trailers) = trailers {
-                        let trailers = scrubbed(&trailers, &self.scrubber, exchange);
+                        let trailers = scrubbed(&trailers, &self.scrubber.now(), exchange);
                         return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
                     }
                 }

@@ -21,15 +21,15 @@ use crate::audit::{Event, Journal, Used};
 use crate::manifest::Treatment;
 use crate::meter::{Limit, MAX_DENIALS, Meter, Stop};
 use crate::policy::{Asked, Denial, Permit, Policy, Reveal, Substitution, Target, headers};
-use crate::scrub::{Known, Replacement, Scrubber, Stream};
-use crate::secrets::{Keyring, MIN_LENGTH, Version};
+use crate::scrub::{Known, Live, Replacement, Scrubber, Stream};
+use crate::secrets::{Keyring, Version};
 use connect::ConnectError;
 use exchange::Exchange;
 use http::{HeaderValue, Request, Response, Uri, header};
 use request_body::{Broken, RequestBody, Watch, drain};
 use sealing::Sealing;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
@@ -41,12 +41,17 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Most characters of a URL in the audit log: a guest chooses its paths, and must not fill the disk with them.
 const MAX_RECORDED: usize = 512;
 
+/// Values of answers that later text is searched for: how many, and of how many bytes.
+const MAX_LOOKED_FOR: usize = 64;
+const MIN_TELLING: usize = 16;
+const MAX_TELLING: usize = 4096;
+
 /// What the requests of one run share.
 pub(crate) struct Outbound {
     pub(crate) policy: Arc<Policy>,
     pub(crate) keyring: Arc<Keyring>,
     /// What looks for secrets in all that the agent gets and gives. It is renewed where an answer brings one.
-    pub(crate) scrubber: RwLock<Arc<Scrubber>>,
+    pub(crate) scrubber: Live,
     pub(crate) fingerprint_key: Zeroizing<[u8; 32]>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
@@ -127,9 +132,9 @@ pub(crate) async fn send(
     exchange.answered(answer.status().as_u16());
     if permit.guarded() {
         let sealing = Sealing::of(&permit, &outbound, number);
-        answer::guarded(answer, exchange, &outbound.scrubber(), sealing, between_bytes)
+        answer::guarded(answer, exchange, &outbound.scrubber, sealing, between_bytes)
     } else {
-        Ok(answer::plain(answer, exchange, &outbound.scrubber(), between_bytes))
+        Ok(answer::plain(answer, exchange, &outbound.scrubber, between_bytes))
     }
 }
 
@@ -140,7 +145,7 @@ impl Outbound {
     }
 
     pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
-        Arc::clone(&self.scrubber.read().unwrap_or_else(PoisonError::into_inner))
+        self.scrubber.now()
     }
 
     /// Looks for what answers brought from now on, too.
@@ -149,10 +154,13 @@ impl Outbound {
         let known = |(version, placeholder): &(Arc<Version>, String)| {
             let value = version.value.reveal(Reveal::to_scrub());
             let replacement = Replacement { plain: placeholder.clone(), encoded: "[sealed]".to_owned() };
-            (value.len() >= MIN_LENGTH).then(|| (Arc::new(Known::new(value, false)), replacement))
+            // Short words are no secrets that text could be told by: what an API calls a session may be `accepted`.
+            let is_telling = (MIN_TELLING..=MAX_TELLING).contains(&value.len()) && crate::scrub::carries_64_bits(value);
+            is_telling.then(|| (Arc::new(Known::new(value, false)), replacement))
         };
-        let mut scrubber = self.scrubber.write().unwrap_or_else(PoisonError::into_inner);
-        *scrubber = Arc::new(scrubber.knowing(sealed.iter().filter_map(known)));
+        // The newest ones: an API that sets a cookie with each answer does not make the search slower without end.
+        let newest = &sealed[sealed.len().saturating_sub(MAX_LOOKED_FOR)..];
+        self.scrubber.renew(|scrubber| scrubber.knowing(newest.iter().filter_map(known)));
     }
 
     /// Records a denial, ends the run where it says so, and gives the guest's error for it.
@@ -196,10 +204,10 @@ impl Outbound {
     /// Watches a body for placeholders, across the borders of its pieces.
     fn watch(self: &Arc<Self>, permit: Arc<Permit>, number: u64, exchange: &Exchange, broken: Broken) -> Watch {
         let (judged, outbound) = (Arc::clone(&permit), Arc::clone(self));
-        let overlap = self.keyring.placeholders.overlap();
         let mut tail: Vec<u8> = Vec::new();
         let mut noted = false;
         let inspect = move |piece: &[u8]| {
+            let overlap = outbound.keyring.placeholders.overlap();
             if noted || overlap == 0 {
                 return Ok(());
             }
@@ -340,7 +348,12 @@ fn leak_in_head(scrubber: &Scrubber, permit: &Permit, parts: &http::request::Par
         let mut others = parts.headers.iter().filter(|(name, _)| !permit.is_for_credentials(name));
         others.find_map(|(name, value)| Some(Policy::leak(permit, &first(value.as_bytes())?, &format!("header `{name}`"))))
     };
-    in_url.or_else(in_header)
+    let in_name = || {
+        let names = parts.headers.keys().map(http::HeaderName::as_str).chain([permit.url().host.as_str()]);
+        let found = |name: &str| Some(Policy::leak(permit, &first(name.as_bytes())?, "name of a header, or of the host,"));
+        names.into_iter().find_map(found)
+    };
+    in_url.or_else(in_header).or_else(in_name)
 }
 
 /// A copy of an error of our own that came back through the client.

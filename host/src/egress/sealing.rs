@@ -62,12 +62,14 @@ impl Sealing {
         let (pair, attributes) = line.split_once(';').unwrap_or((line, ""));
         let Some((name, value)) = pair.split_once('=') else { return unreadable };
         let bare = value.trim().trim_matches('"');
-        if bare.is_empty() {
-            // A cookie that is taken back.
-            return HeaderValue::from_str(line).unwrap_or(unreadable);
-        }
-        let placeholder = self.seal(secret, bare.as_bytes(), Some(name.trim().to_owned()), &Seal::SetCookie);
-        let attributes = if attributes.is_empty() { String::new() } else { format!(";{attributes}") };
+        // A cookie that is taken back has no value to seal.
+        let placeholder = if bare.is_empty() {
+            String::new()
+        } else {
+            self.seal(secret, bare.as_bytes(), Some(name.trim().to_owned()), &Seal::SetCookie)
+        };
+        let attributes: String =
+            attributes.split(';').filter(|attribute| is_attribute(attribute)).map(|attribute| format!(";{attribute}")).collect();
         HeaderValue::from_str(&format!("{name}={placeholder}{attributes}")).unwrap_or(unreadable)
     }
 
@@ -90,6 +92,16 @@ impl Sealing {
         }
         placeholder
     }
+}
+
+/// Whether this is an attribute of a cookie that an agent may read: a known one, with nothing else in it. Older servers put several
+/// cookies into one line, and values may hold semicolons.
+fn is_attribute(text: &str) -> bool {
+    const KNOWN: &[&str] = &["expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "priority", "partitioned"];
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    let name = name.trim().to_ascii_lowercase();
+    let commas = value.matches(',').count();
+    KNOWN.contains(&name.as_str()) && !value.contains('=') && value.len() <= 64 && commas <= usize::from(name == "expires")
 }
 
 /// Seals strings of a JSON body as it streams past. It follows the nesting and looks at nothing else; what is not JSON passes.

@@ -104,7 +104,13 @@ impl Policy {
         };
         let own_credentials = open.iter().any(|d| d.own_credentials);
         let granted = open.iter().filter_map(|d| d.secret.as_ref().map(|(secret, _)| (*secret, &d.seal)));
-        let seals = granted.flat_map(|(secret, seal)| seal.iter().map(move |seal| (secret, seal.clone()))).collect();
+        let mut seals: Vec<(usize, Seal)> = Vec::new();
+        for (secret, seal) in granted.flat_map(|(secret, seals)| seals.iter().map(move |seal| (secret, seal))) {
+            // Two grants may name one field: the first seals it.
+            if !seals.iter().any(|(_, known)| known == seal) {
+                seals.push((secret, seal.clone()));
+            }
+        }
         Ok(Permit::new(url, asked.method.clone(), substitutions, Terms { guarded, misplaced, leaks, own_credentials, seals }, rule))
     }
 

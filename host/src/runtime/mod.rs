@@ -22,13 +22,13 @@ use crate::egress::{Outbound, Pools};
 use crate::manifest::{Manifest, SecretSpec};
 use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::{Denial, Policy, Reveal};
-use crate::scrub::{Known, Replacement, Rules, Scrubber, Search};
+use crate::scrub::{Known, Live, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{Backends, Keyring, SecretsUnavailable};
 use clocks::CoarseClock;
 use limiter::Limiter;
 use output::GuestOutput;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::Semaphore;
 use wasmtime::{Store, UpdateDeadline};
@@ -120,11 +120,11 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     let mut open = OpenRun { journal: Arc::clone(&journal), ended: false };
 
     let meter = Arc::new(Meter::new(manifest.limits.clone()));
-    let scrubber = Arc::new(scrubber(agent, &keyring, &host.rules));
+    let scrubber = Live::new(scrubber(agent, &keyring, &host.rules));
     let outbound = Arc::new(Outbound {
         policy: Arc::clone(&agent.policy),
         keyring: Arc::clone(&keyring),
-        scrubber: RwLock::new(Arc::clone(&scrubber)),
+        scrubber: scrubber.clone(),
         fingerprint_key: host.fingerprint_key.clone(),
         journal: Arc::clone(&journal),
         meter: Arc::clone(&meter),
@@ -146,7 +146,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     }
     stdout.finish();
     stderr.finish();
-    let end = end(ended, &meter, &store.data().limiter, &scrubber);
+    let end = end(ended, &meter, &store.data().limiter, &scrubber.now());
     let usage = Usage {
         memory: store.data().limiter.peak(),
         cpu_millis: ticks.load(Ordering::Relaxed) * millis(engine::TICK),

@@ -1,7 +1,7 @@
 //! What a guest prints: counted, scrubbed, handed on.
 
 use crate::meter::Meter;
-use crate::scrub::{Scrubber, Stream};
+use crate::scrub::{Live, Stream};
 use bytes::Bytes;
 use std::io::Write;
 use std::pin::Pin;
@@ -22,6 +22,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Clone)]
 pub(super) struct GuestOutput {
     shared: Arc<Mutex<Shared>>,
+    scrubber: Live,
     meter: Arc<Meter>,
 }
 
@@ -33,9 +34,9 @@ struct Shared {
 }
 
 impl GuestOutput {
-    pub(super) fn new(sink: Box<dyn Write + Send>, scrubber: &Arc<Scrubber>, meter: &Arc<Meter>) -> Self {
-        let shared = Shared { sink, scrub: Stream::new(Arc::clone(scrubber)), writes: 0, flusher: false };
-        Self { shared: Arc::new(Mutex::new(shared)), meter: Arc::clone(meter) }
+    pub(super) fn new(sink: Box<dyn Write + Send>, scrubber: &Live, meter: &Arc<Meter>) -> Self {
+        let shared = Shared { sink, scrub: Stream::new(scrubber.now()), writes: 0, flusher: false };
+        Self { shared: Arc::new(Mutex::new(shared)), scrubber: scrubber.clone(), meter: Arc::clone(meter) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -48,6 +49,7 @@ impl GuestOutput {
         }
         let mut shared = self.lock();
         let mut out = Vec::with_capacity(bytes.len());
+        shared.scrub.renew(&self.scrubber.now());
         shared.scrub.push(bytes, &mut out);
         shared.writes += 1;
         // The sink is the operator's own; one that is gone (a closed pipe) is no concern of the guest.
@@ -65,7 +67,7 @@ impl GuestOutput {
             tokio::time::sleep(IDLE).await;
             let mut shared = self.lock();
             if shared.writes == seen {
-                shared.finish();
+                shared.let_go(Stream::flush);
                 shared.flusher = false;
                 return;
             }
@@ -85,8 +87,12 @@ impl GuestOutput {
 
 impl Shared {
     fn finish(&mut self) {
+        self.let_go(Stream::finish);
+    }
+
+    fn let_go(&mut self, how: fn(&mut Stream, &mut Vec<u8>)) {
         let mut out = Vec::new();
-        self.scrub.finish(&mut out);
+        how(&mut self.scrub, &mut out);
         let _ = self.sink.write_all(&out).and_then(|()| self.sink.flush());
     }
 }

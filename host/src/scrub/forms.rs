@@ -8,8 +8,16 @@ use zeroize::Zeroizing;
 
 /// Least bytes of a form: shorter pieces turn up by chance.
 const LEAST: usize = 8;
-/// Least bytes of one line, or one field, of a value that is looked for by itself.
-const LEAST_PART: usize = 16;
+/// Least digits of a key in hexadecimal that is looked for without its `0x`, and half of those whose bytes are.
+const LEAST_KEY: usize = 16;
+/// Most bytes of a document that is looked for as a whole in every encoding, not only by its parts.
+const MAX_DOCUMENT: usize = 1024;
+/// Bytes of the first line of a key in PEM that are the same for all keys of its kind (PKCS #8, SEC 1, OpenSSH), in base64.
+const KEY_HEADER: usize = 52;
+/// Most bytes of the name of a kind of keys.
+const MAX_NAME: usize = 32;
+/// For what begins in a way that anyone can guess, up to its end: no piece of it is a fragment.
+const NO_FRAGMENT: usize = usize::MAX / 64;
 
 /// A value to look for, with the parts of it that are looked for by themselves. Make it once for each version of a secret.
 pub struct Known {
@@ -22,15 +30,22 @@ pub struct Known {
 struct Piece {
     bytes: Arc<Zeroizing<Vec<u8>>>,
     range: Range<usize>,
+    /// How much of its beginning anyone can guess.
+    guessable: usize,
 }
 
 impl Piece {
     fn new(bytes: Vec<u8>) -> Self {
-        Self { range: 0..bytes.len(), bytes: Arc::new(Zeroizing::new(bytes)) }
+        Self { range: 0..bytes.len(), guessable: guessable(&bytes), bytes: Arc::new(Zeroizing::new(bytes)) }
+    }
+
+    fn beginning(self, guessable: usize) -> Self {
+        Self { guessable, ..self }
     }
 
     fn part(&self, range: Range<usize>) -> Self {
-        Self { bytes: Arc::clone(&self.bytes), range: self.range.start + range.start..self.range.start + range.end }
+        let range = self.range.start + range.start..self.range.start + range.end;
+        Self { guessable: guessable(&self.bytes[range.clone()]), bytes: Arc::clone(&self.bytes), range }
     }
 
     fn as_bytes(&self) -> &[u8] {
@@ -162,21 +177,20 @@ impl Known {
         let whole = Piece::new(value.to_vec());
         let mut parts = parts(&whole);
         if in_basic {
-            parts.extend(BASE64.map(|coding| Piece::new(encoded(value, coding))));
+            parts.extend(BASE64.map(|coding| Piece::new(encoded(value, coding)).beginning(NO_FRAGMENT)));
         }
-        let is_of_parts = value.contains(&b'\n') || (parts.len() > usize::from(in_basic) * BASE64.len() && value.starts_with(b"{"));
+        // What encodes a long document encodes its parts.
+        let is_document = !parts.is_empty() && value.len() > MAX_DOCUMENT;
         let mut known = Self { pieces: vec![whole], forms: Vec::new() };
-        if is_of_parts {
-            // Whatever encodes the whole encodes the parts.
-            known.add_form(0, (Coding::Plain, Coding::Plain), usize::MAX / 64);
+        if is_document {
+            known.add_form(0, (Coding::Plain, Coding::Plain), NO_FRAGMENT);
         } else {
-            known.add_forms(0, guessable(value));
+            known.add_forms(0);
         }
         for part in parts {
             let Ok(index) = u16::try_from(known.pieces.len()) else { break };
             known.pieces.push(part);
-            // The first line of a key begins as all keys of its kind do: no piece of a part counts as a fragment.
-            known.add_forms(index, usize::MAX / 64);
+            known.add_forms(index);
         }
         known
     }
@@ -195,9 +209,9 @@ impl Known {
         self.pieces.iter().flat_map(|piece| piece.as_bytes().iter().copied()).chain(coded)
     }
 
-    /// Whether the value holds one of these bytes in a row.
+    /// Whether the value, or a part of it, holds these bytes in a row.
     pub(super) fn holds(&self, bytes: &[u8]) -> bool {
-        memchr::memmem::find(self.pieces[0].as_bytes(), bytes).is_some()
+        self.pieces.iter().any(|piece| memchr::memmem::find(piece.as_bytes(), bytes).is_some())
     }
 
     /// Byte `at` of a form.
@@ -238,9 +252,10 @@ impl Known {
         start..found.end + usize::from(after && is_digit(found.end))
     }
 
-    /// Every form of a piece, whose first `guessable` bytes are no secret.
-    fn add_forms(&mut self, piece: u16, guessable: usize) {
+    /// Every form of a piece.
+    fn add_forms(&mut self, piece: u16) {
         use Coding::{Hex, Plain, Reversed};
+        let guessable = self.pieces[usize::from(piece)].guessable;
         let bytes = self.pieces[usize::from(piece)].as_bytes();
         let random = fragment(bits_per_byte(bytes));
         let least = guessable + random;
@@ -337,25 +352,37 @@ fn encoded(bytes: &[u8], coding: Coding) -> Vec<u8> {
     (0..coding.length(bytes.len())).map(|at| coding.char_at(at, bytes.len(), |at| bytes[at])).collect()
 }
 
-/// The parts of a value that are looked for by themselves: the lines of one of several lines, since what carries it may break or
-/// indent them anew; the strings of a JSON document; a key in hexadecimal without its `0x`, and its bytes.
+/// The parts of a value that are looked for by themselves: it without the blanks around it; the lines of one of several lines, since
+/// what carries it may break or indent them anew; the strings of a JSON document; a key in hexadecimal without its `0x`, and its
+/// bytes; text that is not ASCII in Latin-1, which is what `\u00e4` and `&#228;` show.
 fn parts(value: &Piece) -> Vec<Piece> {
     let text = value.as_bytes();
     let mut parts = lines(value);
+    let trimmed = text.trim_ascii();
+    if trimmed.len() < text.len() {
+        let start = text.len() - text.trim_ascii_start().len();
+        parts.push(value.part(start..start + trimmed.len()));
+    }
+    if !text.is_ascii()
+        && let Ok(text) = std::str::from_utf8(text)
+        && let Some(latin) = text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>()
+    {
+        parts.push(Piece::new(latin));
+    }
     if text.starts_with(b"{") || text.starts_with(b"[") {
         if let Ok(document) = serde_json::from_slice(text) {
-            strings(document, value, &mut parts);
+            strings(document, "", value, &mut parts);
         }
         return parts;
     }
     let digits = text.strip_prefix(b"0x").unwrap_or(text);
-    if digits.len() < text.len() && digits.len() >= LEAST_PART {
-        parts.push(value.part(text.len() - digits.len()..text.len()));
+    if digits.len() < text.len() && digits.len() >= LEAST_KEY {
+        parts.push(value.part(text.len() - digits.len()..text.len()).beginning(0));
     }
-    if digits.len() >= 2 * LEAST_PART && digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit) {
+    if digits.len() >= 2 * LEAST_KEY && digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit) {
         let digit = |at: usize| char::from(digits[at]).to_digit(16).unwrap_or(0) as u8;
         let bytes: Vec<u8> = (0..digits.len() / 2).map(|at| digit(2 * at) << 4 | digit(2 * at + 1)).collect();
-        parts.push(Piece::new(bytes));
+        parts.push(Piece::new(bytes).beginning(0));
     }
     parts
 }
@@ -364,28 +391,42 @@ fn lines(of: &Piece) -> Vec<Piece> {
     let text = of.as_bytes();
     let mut lines = Vec::new();
     let mut at = 0;
+    let mut is_first = text.trim_ascii_start().starts_with(b"-----BEGIN");
     for line in text.split_inclusive(|b| *b == b'\n') {
         let start = at + (line.len() - line.trim_ascii_start().len());
         let trimmed = line.trim_ascii();
-        if trimmed.len() < text.trim_ascii().len() && trimmed.len() >= LEAST_PART && !trimmed.starts_with(b"-----") {
-            lines.push(of.part(start..start + trimmed.len()));
+        if trimmed.len() < text.trim_ascii().len() && trimmed.len() >= LEAST && !trimmed.starts_with(b"-----") {
+            let line = of.part(start..start + trimmed.len());
+            // The first line of a key begins as those of all keys of its kind do.
+            lines.push(if std::mem::take(&mut is_first) { line.beginning(KEY_HEADER) } else { line });
         }
         at += line.len();
     }
     lines
 }
 
-fn strings(document: serde_json::Value, whole: &Piece, parts: &mut Vec<Piece>) {
+/// Names of fields whose strings are no secrets: addresses, names, kinds.
+const PLAIN_FIELDS: &[&str] = &[
+    "url", "uri", "type", "email", "domain", "region", "zone", "host", "id", "project", "user", "username", "name", "account", "endpoint",
+    "scope",
+];
+
+fn strings(document: serde_json::Value, field: &str, whole: &Piece, parts: &mut Vec<Piece>) {
     match document {
-        serde_json::Value::String(text) if text.len() >= LEAST_PART => {
+        serde_json::Value::String(text) if text.len() >= LEAST => {
+            let field = field.to_ascii_lowercase();
+            let is_plain = field.rsplit(['_', '-']).next().is_some_and(|last| PLAIN_FIELDS.contains(&last));
+            if is_plain {
+                return;
+            }
             let text = Piece::new(text.into_bytes());
             let part = memchr::memmem::find(whole.as_bytes(), text.as_bytes()).map(|at| whole.part(at..at + text.as_bytes().len()));
             let part = part.unwrap_or(text);
             parts.extend(lines(&part));
             parts.push(part);
         }
-        serde_json::Value::Array(items) => items.into_iter().for_each(|item| strings(item, whole, parts)),
-        serde_json::Value::Object(fields) => fields.into_iter().for_each(|(_, field)| strings(field, whole, parts)),
+        serde_json::Value::Array(items) => items.into_iter().for_each(|item| strings(item, field, whole, parts)),
+        serde_json::Value::Object(fields) => fields.into_iter().for_each(|(field, value)| strings(value, &field, whole, parts)),
         _ => {}
     }
 }
@@ -394,17 +435,37 @@ fn strings(document: serde_json::Value, whole: &Piece, parts: &mut Vec<Piece>) {
 /// counted as a fragment's, a guest could guess a value on from there, one character at a time, by what is taken out.
 fn guessable(value: &[u8]) -> usize {
     const LONG: &[&[u8]] = &[b"pypi-AgEIcHlwaS5vcmc", b"pypi-AgENdGVzdC5weXBpLm9yZw"];
-    if value.starts_with(b"-----BEGIN") {
-        return usize::MAX / 16;
+    if value.starts_with(b"-----BEGIN") || value.starts_with(b"{") || value.starts_with(b"[") {
+        return NO_FRAGMENT;
     }
     if value.starts_with(b"eyJ") {
         // A JWT's header and claims can be guessed, its signature can't.
         return value.iter().rposition(|b| *b == b'.').map_or(value.len(), |at| at + 1);
     }
     let long = LONG.iter().find(|prefix| value.starts_with(prefix)).map(|prefix| prefix.len());
-    let name = value[..value.len() / 2].iter().rposition(|b| b"_-.:/".contains(b)).map_or(0, |at| at + 1);
+    // The name of a kind is made of words, each with a separator behind it; what mixes letters and digits is none.
+    let mut name = 0;
+    for (at, _) in value[..value.len() / 2].iter().enumerate().take(MAX_NAME).filter(|(_, byte)| b"_-.:/".contains(byte)) {
+        if !is_word(&value[name..at]) {
+            break;
+        }
+        name = at + 1;
+    }
     // Kinds without a separator (AKIA…, AIza…) have names of four letters.
     long.unwrap_or(name).max(4)
+}
+
+/// Letters of one case with two digits at most behind them, or a number; or nothing.
+fn is_word(text: &[u8]) -> bool {
+    let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let (word, rest) = text.split_at(letters);
+    let one_case = word.iter().all(u8::is_ascii_lowercase) || word.iter().all(u8::is_ascii_uppercase);
+    one_case && rest.iter().all(u8::is_ascii_digit) && (rest.len() <= 2 || letters == 0)
+}
+
+/// Whether a value carries 64 bits beyond what anyone can guess.
+pub(crate) fn carries_64_bits(value: &[u8]) -> bool {
+    value.len() >= guessable(value).saturating_add(fragment(bits_per_byte(value)))
 }
 
 /// Least bytes that carry 64 bits.

@@ -19,7 +19,8 @@ pub(super) struct Marks {
     pub(super) blocks: usize,
     /// Bytes that begin an escape, or break a line.
     pub(super) escapes: [u64; BLOCKS],
-    /// Letters and digits that begin a word, where 16 bytes or more follow without a break (or the block ends before).
+    /// Letters and digits that begin a word, or stand behind an escape, where 16 bytes or more follow without a break (or the block ends
+    /// before).
     pub(super) words: [u64; BLOCKS],
     /// Words of exactly two, or exactly four, letters and digits, where two more such words follow behind one or two separators each.
     pub(super) pairs: [u64; BLOCKS],
@@ -317,7 +318,8 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
                 (classes.alnum, classes.hyphen, classes.broken, classes.blank, classes.escape);
         }
         alnum[0] = from.checked_sub(1).map_or(0, |before| u64::from(text[before].is_ascii_alphanumeric()) << 63);
-        // Before the batch there may be any list.
+        // Before the batch there may be any escape and any list.
+        let last_escapes = if from == 0 { 0 } else { u64::MAX };
         rows[0] = 1 << 48;
         // Of the block behind the batch, what a word that begins in the batch may reach.
         alnum[marks.blocks + 1] = 0;
@@ -332,7 +334,10 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
             ends |= ends >> 2;
             ends |= ends >> 4;
             ends |= ends >> 8;
-            marks.words[at] = begins & !ends;
+            // Behind `\n`, `%3D` and `\u003d` a word begins too; which of these it is, is looked at later.
+            let (escape, last) = (marks.escapes[at], if at == 0 { last_escapes } else { marks.escapes[at - 1] });
+            let behind = escape << 2 | last >> 62 | escape << 3 | last >> 61 | escape << 6 | last >> 58;
+            marks.words[at] = (begins | here & behind) & !ends;
             rows[at + 1] = row(here, blank[at], 0) | row(here, blank[at], 16) | row(here, blank[at], 32) | row(here, blank[at], 48);
             (twos[at], fours[at]) = (word(before, here, after, 2), word(before, here, after, 4));
             let mut dashes = hyphen[at];

@@ -22,6 +22,7 @@ mod sweep;
 mod views;
 
 pub use forms::Known;
+pub(crate) use forms::carries_64_bits;
 #[cfg(any(test, fuzzing))]
 pub(crate) use naive::{compare, text as made_text};
 pub use rules::{RuleError, Rules};
@@ -33,7 +34,7 @@ use lanes::Lanes;
 use rules::Tail;
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use sweep::Sweep;
 
 /// Most bytes between two probes.
@@ -86,6 +87,25 @@ pub struct Scrubber {
     fitted: bool,
 }
 
+/// The scrubber of a run, which may be renewed while streams are open.
+#[derive(Debug, Clone)]
+pub(crate) struct Live(Arc<RwLock<Arc<Scrubber>>>);
+
+impl Live {
+    pub(crate) fn new(scrubber: Scrubber) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(scrubber))))
+    }
+
+    pub(crate) fn now(&self) -> Arc<Scrubber> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn renew(&self, with: impl FnOnce(&Scrubber) -> Scrubber) {
+        let mut scrubber = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *scrubber = Arc::new(with(&scrubber));
+    }
+}
+
 /// What of the rules' findings counts.
 #[derive(Debug, Clone, Default)]
 struct Lens {
@@ -97,9 +117,8 @@ struct Lens {
 
 impl Lens {
     fn looks_for(&self, rule: usize, found: &[u8]) -> bool {
-        let is_exempt = |text: &String| {
-            memchr::memmem::find(found, text.as_bytes()).is_some() || memchr::memmem::find(text.as_bytes(), found).is_some()
-        };
+        // A placeholder, whole or in part: not something else that a placeholder stands in.
+        let is_exempt = |text: &String| text.len() >= rules::LEAST && memchr::memmem::find(text.as_bytes(), found).is_some();
         !self.passed.contains(&rule) && !self.exempt.iter().any(is_exempt)
     }
 }
@@ -337,7 +356,12 @@ impl Scrubber {
             }
             if finding.at.end > covered.until {
                 let from = covered.until.max(finding.at.start);
-                *covered = Covered { until: finding.at.end, tail: finding.tail, left: MOST_TAIL };
+                // What went on before goes on behind a finding within it.
+                let (tail, left) = match covered.tail.filter(|_| !begins) {
+                    Some(tail) => (Some(tail), covered.left),
+                    None => (finding.tail, MOST_TAIL),
+                };
+                *covered = Covered { until: finding.at.end, tail, left };
                 covered.go_on(text, range.end);
                 if begins {
                     self.put(finding, covered.until - from, out);

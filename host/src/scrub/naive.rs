@@ -22,9 +22,12 @@ impl Scrubber {
         let mut findings = sweep.into_findings();
         let values = findings.clone();
         for found in search.rules.iter().flat_map(|rules| rules.all(text)) {
-            let is_known = values.iter().any(|value| found.at.contains(&value.at.start));
-            if !is_known && self.lens.looks_for(found.rule, &text[found.at.clone()]) {
-                findings.push(Finding { at: found.at, subject: Subject::Rule(found.rule), plain: false, tail: found.tail });
+            let secret = found.secret;
+            let within = || values.iter().filter(|value| found.at.contains(&value.at.start));
+            let is_known = within().any(|value| value.at.start <= secret.start && secret.end <= value.at.end);
+            if !is_known && self.lens.looks_for(found.rule, &text[secret.clone()]) {
+                let subject = within().min_by_key(|value| value.at.start).map_or(Subject::Rule(found.rule), |value| value.subject);
+                findings.push(Finding { at: found.at, subject, plain: false, tail: found.tail });
             }
         }
         findings.extend(sweep::trailing_fragment(search, text));

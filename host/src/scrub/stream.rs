@@ -11,6 +11,12 @@ use zeroize::Zeroize;
 /// Bytes that are kept behind what is let go: rules look back for the name of a field.
 const CONTEXT: usize = 128;
 
+/// Least bytes that are let go at once, unless at a cut.
+const LEAST_STEP: usize = 64;
+
+/// A word that is longer than this is let go in pieces.
+const LONGEST_WORD: usize = 256;
+
 /// Most kinds of findings that a stream remembers.
 const MOST_KINDS: usize = 16;
 
@@ -34,6 +40,13 @@ impl Stream {
         Self { scrubber, held: Vec::new(), gone: 0, covered: Covered::default(), redacted: 0, kinds: Vec::new() }
     }
 
+    /// Looks with another scrubber from now on; what is held back is looked at with it, too.
+    pub fn renew(&mut self, scrubber: &Arc<Scrubber>) {
+        if !Arc::ptr_eq(&self.scrubber, scrubber) {
+            self.scrubber = Arc::clone(scrubber);
+        }
+    }
+
     /// Takes a chunk in, and appends to `out` what can be let go.
     pub fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
         if self.scrubber.is_empty() {
@@ -43,11 +56,24 @@ impl Stream {
         self.held.extend_from_slice(chunk);
         let window = self.scrubber.search.window;
         let mut safe = self.held.len().saturating_sub(window);
+        let mut is_cut = false;
         if self.scrubber.search.cuts_hold {
             let new = self.held.len() - chunk.len();
-            safe = safe.max(last_cut(&self.held, new.saturating_sub(3)));
+            let cut = last_cut(&self.held, new.saturating_sub(3));
+            is_cut = cut > safe;
+            safe = safe.max(cut);
         }
-        if safe > self.gone {
+        // A few bytes are not worth a look.
+        if safe >= self.gone + LEAST_STEP || is_cut && safe > self.gone {
+            self.let_go(safe, None, out);
+        }
+    }
+
+    /// Lets go what would wait for more, up to the last word, which may be half a key: for streams that people watch.
+    pub fn flush(&mut self, out: &mut Vec<u8>) {
+        let word = self.held[self.gone..].iter().rev().take(LONGEST_WORD).take_while(|byte| !super::lanes::breaks(**byte)).count();
+        let safe = self.held.len() - if word == LONGEST_WORD { 0 } else { word };
+        if !self.scrubber.is_empty() && safe > self.gone {
             self.let_go(safe, None, out);
         }
     }

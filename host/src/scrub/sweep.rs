@@ -8,7 +8,7 @@
 use super::grams;
 use super::lanes::{BATCH, BLOCK, Marks};
 use super::rules::{Match, Rules};
-use super::views::{CHAINS, Chain, SEPARATED, View, WIDEST, Walk};
+use super::views::{CHAINS, Chain, INDENT, SEPARATED, View, WIDEST, Walk};
 use super::{Finding, Lens, REACH, Search, Subject};
 use std::ops::Range;
 
@@ -22,13 +22,15 @@ pub(super) struct Sweep<'s> {
     found: Vec<Finding>,
     /// What rules found and nobody looked at yet.
     matches: Vec<Match>,
+    /// Where the last list ends that was looked at.
+    listed: usize,
     /// A stretch without an escape.
     unescaped: (usize, usize),
 }
 
 impl<'s> Sweep<'s> {
     pub(super) fn new(search: &'s Search, lens: &'s Lens, text: &'s [u8], starts: Range<usize>) -> Self {
-        Self { search, lens, text, starts, found: Vec::new(), matches: Vec::new(), unescaped: (0, 0) }
+        Self { search, lens, text, starts, found: Vec::new(), matches: Vec::new(), listed: 0, unescaped: (0, 0) }
     }
 
     #[cfg(any(test, fuzzing))]
@@ -99,7 +101,11 @@ impl<'s> Sweep<'s> {
             if let Some(rules) = rules {
                 each(marks.words[block], |bit| rules.word(self.text, base + bit, &mut self.matches));
                 each(marks.dashes[block], |bit| rules.dashes(self.text, base + bit, &mut self.matches));
-                each(marks.lists[block], |bit| rules.list_at(self.text, base + bit, &self.starts, &mut self.matches));
+                each(marks.lists[block], |bit| {
+                    if base + bit >= self.listed {
+                        self.listed = rules.list_at(self.text, base + bit, &self.starts, &mut self.matches);
+                    }
+                });
                 if !self.matches.is_empty() {
                     self.settle();
                 }
@@ -243,7 +249,7 @@ impl<'s> Sweep<'s> {
             Some(_) if length == 1 => true,
             // A line break: none of a form's own, and what follows it is as it is.
             None | Some(b'\n' | b'\r') if !self.search.alphabet[usize::from(b'\n')] => {
-                let blanks = self.text[at + length..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+                let blanks = self.text[at + length..].iter().take(INDENT).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
                 let next = at + length + blanks;
                 match self.text.get(next..next + self.search.grams.width) {
                     Some(next) if !next.iter().any(|byte| self.search.introduces[usize::from(*byte)]) => {
@@ -285,16 +291,19 @@ impl<'s> Sweep<'s> {
         }
     }
 
-    /// Keeps what rules found, but for what holds a known value: that is taken out by its name.
+    /// Keeps what rules found, but for what a known value covers. Where one covers only a part, all of it goes by the value's name.
     fn settle(&mut self) {
-        for Match { at, rule, tail } in std::mem::take(&mut self.matches) {
-            if !self.starts.contains(&at.start) || !self.lens.looks_for(rule, &self.text[at.clone()]) {
+        for Match { at, secret, rule, tail } in std::mem::take(&mut self.matches) {
+            if !self.starts.contains(&at.start) || !self.lens.looks_for(rule, &self.text[secret.clone()]) {
                 continue;
             }
             let mut within = Self::new(self.search, self.lens, self.text, at.clone());
             Marks::with(|marks| within.run(None, marks));
-            if within.found.is_empty() {
-                self.found.push(Finding { at, subject: Subject::Rule(rule), plain: false, tail });
+            let known = within.found.iter().min_by_key(|finding| finding.at.start);
+            let covers = |finding: &Finding| finding.at.start <= secret.start && secret.end <= finding.at.end;
+            if !within.found.iter().any(covers) {
+                let subject = known.map_or(Subject::Rule(rule), |finding| finding.subject);
+                self.found.push(Finding { at, subject, plain: false, tail });
             }
         }
     }

@@ -235,3 +235,113 @@ fn a_key_that_is_let_go_in_the_middle_stays_taken_out() {
 
     assert_eq!(String::from_utf8_lossy(&out), "[redacted:pem-private-key]\nafter\n");
 }
+
+#[test]
+fn a_part_of_a_value_is_told_by_its_beginning_too() {
+    let key = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318";
+    let json = "{\"user\":\"application-user\",\"password\":\"Zt8kLw2mQ9vXr4sNp7Bq\"}";
+    let uuid = "3f2b8c1e-9d47-4a60-b5e8-71c6d0fa2934";
+    let aws = "wJalrXUtnF/MI+K7MDE/GbPxRfiCYzKtQw9Ln2Hd";
+    for (value, text) in [
+        (key, format!("bad key: {}", &key[2..65])),
+        (json, json[..json.len() - 4].to_owned()),
+        (uuid, format!("cut: {}", &uuid[..29])),
+        (aws, format!("cut: {}", &aws[..30])),
+    ] {
+        let out = scrubber(&[value]).scrub_text(&text).into_owned();
+        assert!(out.ends_with("[redacted:KEY]"), "{value}: {out}");
+    }
+}
+
+#[test]
+fn short_strings_and_lines_of_a_document_are_found_in_every_encoding() {
+    let json = "{\"auth_uri\":\"https://accounts.example.com\",\"password\":\"Zt8kLw2mQ9vX\"}";
+    let lines = "KEY=4f9aQ2\nSEC=Zt8kLw2mQ\n";
+    for value in [json, lines] {
+        let hex: String = value.bytes().map(|b| format!("{b:02x}")).collect();
+        for text in [STANDARD.encode(value), hex, value.chars().rev().collect(), value.trim().to_owned()] {
+            let out = scrubber(&[value]).scrub_text(&text).into_owned();
+            assert!(!out.contains("Zt8kLw2mQ") && out.len() < text.len() / 2 + 30, "{text}: {out}");
+        }
+    }
+    let out = scrubber(&[json]).scrub_text("{\"aud\":\"https://accounts.example.com\"}").into_owned();
+    assert!(out.contains("accounts.example.com"), "an address is no secret: {out}");
+}
+
+fn with_rules(values: &[&str]) -> Scrubber {
+    let known = values.iter().map(|value| Arc::new(Known::new(value.as_bytes(), false))).collect();
+    let replacement = Replacement { plain: "pf_live_00000000000000000000000000000000".into(), encoded: "[redacted:KEY]".into() };
+    Scrubber::new(Arc::new(Search::new(known, Some(Rules::standard()))), vec![replacement; values.len()])
+}
+
+#[test]
+fn a_secret_that_holds_a_known_value_or_a_placeholder_goes_whole() {
+    let scrubber = with_rules(&[VALUE]);
+    let placeholder = "pf_live_00000000000000000000000000000000";
+    for (text, secret) in [
+        (format!("postgres://{VALUE}:Sup3rS3cretPw@host/db"), "Sup3rS3cretPw"),
+        (format!("postgres://user:Sup3rS3cretPw{placeholder}@host/db"), "Sup3rS3cretPw"),
+        (format!("https://user:Hq8zKw3mPp7@{VALUE}.example.com/"), "Hq8zKw3mPp7"),
+    ] {
+        let out = scrubber.scrub_text(&text).into_owned();
+        assert!(!out.contains(secret) && !out.contains(VALUE), "{text}: {out}");
+    }
+    assert_eq!(scrubber.scrub_text(&format!("postgres://user:{VALUE}@host/db")), format!("postgres://user:{placeholder}@host/db"));
+    assert_eq!(scrubber.scrub(format!("key={placeholder}").as_bytes()), None);
+    let lax = with_rules(&[]).exempting(["".to_owned(), "A".to_owned()].into_iter());
+    assert!(lax.scrub(b"id AKIAQ3EGRT6NTZ4LM2PK").is_some(), "a short default exempts nothing");
+}
+
+#[test]
+fn a_key_goes_on_behind_a_value_that_stands_in_it() {
+    let body = "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\n".repeat(60);
+    let text = format!("-----BEGIN RSA PRIVATE KEY-----\n{}{VALUE}\n{}-----END RSA PRIVATE KEY-----\nafter", &body[..2080], &body[2080..]);
+    let whole = with_rules(&[VALUE]).scrub_text(&text).into_owned();
+
+    assert!(whole.ends_with("\nafter") && !whole.contains("MIGHAgEA"), "{whole}");
+    for chunk in (1..2500).step_by(97) {
+        assert_eq!(String::from_utf8_lossy(&streamed(with_rules(&[VALUE]), text.as_bytes(), chunk)), whole, "in chunks of {chunk}");
+    }
+}
+
+#[test]
+fn no_cut_goes_through_a_value() {
+    // The bytes of the key hold `}` and a line break.
+    let key = "4c0883a69102937d0a31471b5dbb6204fe5129617082792ae468d01a3f362318";
+    let bytes: Vec<u8> = (0..32).map(|at| u8::from_str_radix(&key[2 * at..2 * at + 2], 16).unwrap()).collect();
+    let broken = format!("{}\n\r\n{}", &VALUE[..20], &VALUE[20..]).into_bytes();
+    for (value, text) in [(key, bytes), (VALUE, broken)] {
+        let whole = scrubber(&[value]).scrub(&text).unwrap_or_else(|| text.clone());
+        for chunk in [1, 7, 40] {
+            assert_eq!(streamed(scrubber(&[value]), &text, chunk), whole, "in chunks of {chunk}");
+        }
+    }
+    let end = format!("-----BEGIN PRIVATE KEY-----\nabc\n-----END x\n\n{}", "y".repeat(300));
+    for chunk in [1, 7, 64, 100] {
+        assert_eq!(streamed(with_rules(&[]), end.as_bytes(), chunk), with_rules(&[]).scrub(end.as_bytes()).unwrap(), "in chunks of {chunk}");
+    }
+}
+
+#[test]
+fn a_value_that_is_not_ascii_is_found_where_its_characters_are_escaped() {
+    let value = "pässwörd-größe-Zt8kLw2";
+    let json: String = value.chars().map(|c| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) }).collect();
+    let html: String = value.chars().map(|c| if c.is_ascii() { c.to_string() } else { format!("&#{};", u32::from(c)) }).collect();
+    let wide: Vec<u8> = value.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for text in [json.into_bytes(), html.into_bytes(), wide, value.as_bytes().to_vec()] {
+        assert!(scrubber(&[value]).scrub(&text).is_some(), "{}", String::from_utf8_lossy(&text));
+    }
+}
+
+#[test]
+fn rules_begin_behind_escapes_and_formats_that_are_too_short_are_not_sealed() {
+    let (rules, loose) = Rules::standard().sealing(&[("KEY", "^pf_live_[a-f0-9]{32}$"), ("SHORT", "^ab_[A-Za-z0-9]{11}$")]);
+    assert_eq!(loose, ["SHORT"]);
+    let scrubber = Scrubber::new(Arc::new(Search::new(Vec::new(), Some(rules))), Vec::new());
+    for before in ["{\"text\":\"key:\\n", "key\\u003d", "?u=a%3D", "x ", ""] {
+        for pad in [0, 40, 62, 63] {
+            let text = format!("{}{before}{VALUE}", " ".repeat(pad));
+            assert!(scrubber.scrub_text(&text).ends_with("[sealed:KEY]"), "{text}");
+        }
+    }
+}

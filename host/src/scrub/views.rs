@@ -3,7 +3,7 @@
 /// Most source bytes for each byte of a form, on the average over the form.
 pub(super) const WIDEST: usize = 12;
 /// Most blanks behind a line break that belong to it.
-const INDENT: usize = 16;
+pub(super) const INDENT: usize = 16;
 
 /// One way to read a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +50,10 @@ pub(super) const CHAINS: [Chain; 15] = [
 /// How hexadecimal is read.
 pub(super) const SEPARATED: Chain = Chain(View::Unseparated, None);
 
+/// Most source bytes in a row for which nothing is shown: two broken lines with all their indentation. Without a bound, a row of breaks would
+/// be walked to its end from each of them.
+const SILENCE: usize = 2 * (INDENT + 2);
+
 /// Source bytes that the inner view of a chain must see at once.
 const AHEAD: usize = 12;
 
@@ -81,9 +85,10 @@ impl<'t> Walk<'t> {
     /// The next byte of the outer view.
     #[inline]
     fn outer(&mut self) -> Option<(u8, usize)> {
-        loop {
+        let from = self.at;
+        while self.at - from <= SILENCE {
             let byte = *self.text.get(self.at)?;
-            if byte == b'\n' && self.at > 0 && self.text[self.at - 1] == b'\n' {
+            if byte == b'\n' && (self.text[..self.at].ends_with(b"\n") || self.text[..self.at].ends_with(b"\n\r")) {
                 return None;
             }
             let (shown, length) = if self.chain.0.introduced_by(byte) { self.chain.0.unit(self.text, self.at) } else { (Some(byte), 1) };
@@ -93,6 +98,7 @@ impl<'t> Walk<'t> {
             }
             self.skipped = true;
         }
+        None
     }
 
     fn fill(&mut self, least: usize) {
@@ -111,7 +117,8 @@ impl Iterator for Walk<'_> {
     #[inline]
     fn next(&mut self) -> Option<(u8, usize)> {
         let Some(inner) = self.chain.1 else { return self.outer() };
-        loop {
+        let mut silent = 0;
+        while silent <= SILENCE {
             self.fill(1);
             if self.filled == 0 {
                 return None;
@@ -129,8 +136,10 @@ impl Iterator for Walk<'_> {
             if let Some(shown) = shown {
                 return Some((shown, end));
             }
+            silent += length;
             self.skipped = true;
         }
+        None
     }
 }
 

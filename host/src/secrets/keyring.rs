@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Most values of answers that one run keeps.
-const MAX_SEALED: usize = 64;
+const MAX_SEALED: usize = 1024;
 
 /// The keys of one run, by the index of their secret in the manifest.
 pub(crate) struct Keyring {
@@ -100,12 +100,13 @@ impl Keyring {
         let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
         let value = SecretValue::new(value.to_vec());
         let fingerprint = value.fingerprint(key);
-        let known = sealed.iter().position(|known| known.value.is(&value));
-        if let Some(placeholder) = known.and_then(|number| self.placeholders.sealed_as(number, &bound)) {
-            return Some((placeholder, false));
-        }
+        // When there is no room, a known value fares as a new one: which it is must not show.
         if sealed.len() >= MAX_SEALED {
             return None;
+        }
+        let same = sealed.iter().enumerate().filter(|(_, known)| known.value.is(&value));
+        if let Some(placeholder) = same.into_iter().find_map(|(number, _)| self.placeholders.sealed_as(number, &bound)) {
+            return Some((placeholder, false));
         }
         let placeholder = mint(&Shape::default()).ok()?;
         sealed.push(Arc::new(Version { value, fingerprint, expires_at: None }));

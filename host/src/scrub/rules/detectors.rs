@@ -1,7 +1,8 @@
 //! Secrets that begin with no keyword: phrases of words, blocks of PEM, numbers in a list, keys told by their checksum.
 
 use super::validators::{base58, is_checked};
-use bip39::{Language, Mnemonic};
+use bip39::Language;
+use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -45,9 +46,10 @@ pub(super) fn pem(text: &[u8], at: usize) -> Option<Range<usize>> {
 pub(in crate::scrub) fn pem_end(text: &[u8], from: usize) -> Option<usize> {
     let end = from + memchr::memmem::find(&text[from..], b"-----END ")? + b"-----END ".len();
     let line = &text[end..text.len().min(end + 64)];
-    match memchr::memmem::find(line, b"-----") {
+    let line_end = memchr::memchr(b'\n', line);
+    match memchr::memmem::find(&line[..line_end.unwrap_or(line.len())], b"-----") {
         Some(dashes) => Some(end + dashes + 5),
-        None => (line.len() == 64).then_some(end),
+        None => line_end.map(|at| end + at).or((line.len() == 64).then_some(end)),
     }
 }
 
@@ -68,16 +70,17 @@ pub(super) fn wif(text: &[u8], at: usize) -> Option<Range<usize>> {
     (matches!(bytes.len(), 37 | 38) && matches!(bytes[0], 0x80 | 0xef) && is_checked(&bytes)).then_some(at..at + length)
 }
 
-/// Phrases of BIP-39, in English, that begin in `starts`, around the word at `at`.
-pub(super) fn mnemonic(text: &[u8], at: usize, starts: &Range<usize>, mut found: impl FnMut(Range<usize>)) {
+/// Phrases of BIP-39, in English, that begin in `starts`, in the row of words around `at`. Returns where the row ends: it need not be
+/// looked at again before.
+pub(super) fn mnemonic(text: &[u8], at: usize, starts: &Range<usize>, mut found: impl FnMut(Range<usize>)) -> usize {
     let is_letter = |at: usize| text.get(at).is_some_and(u8::is_ascii_lowercase);
     let begin =
         if is_letter(at) { at - text[..at].iter().rev().take(8).take_while(|byte| byte.is_ascii_lowercase()).count() } else { at + 1 };
-    let Some(word) = word_at(text, begin) else { return };
-    // Back to the first word of the row that may be a beginning, and forward to the last.
+    let Some(word) = word_at(text, begin) else { return at };
+    // Back to the first word of the row that may be a beginning.
     let mut first = word.start;
     let mut before = 0;
-    while before < 23 && first >= 2 && text[first - 1] == b' ' {
+    while before < MAX_WORDS - 1 && first >= 2 && text[first - 1] == b' ' {
         let length = text[..first - 1].iter().rev().take(9).take_while(|byte| byte.is_ascii_lowercase()).count();
         let start = first - 1 - length;
         if start < starts.start || word_at(text, start).is_none() {
@@ -85,20 +88,39 @@ pub(super) fn mnemonic(text: &[u8], at: usize, starts: &Range<usize>, mut found:
         }
         (first, before) = (start, before + 1);
     }
-    let next = |end: usize| (text.get(end) == Some(&b' ')).then(|| word_at(text, end + 1)).flatten();
-    let after = std::iter::successors(Some(word), |word| next(word.end)).take(24).count();
-    if before + after < 12 {
-        return;
+    // And forward to the last word that a phrase from here can reach, with room for the words that follow.
+    let next = |word: &Range<usize>| (text.get(word.end) == Some(&b' ')).then(|| word_at(text, word.end + 1)).flatten();
+    let words: Vec<Range<usize>> = std::iter::successors(word_at(text, first), next).take(before + ROW).collect();
+    if words.len() < 12 {
+        return words.last().map_or(at, |word| word.end);
     }
-    let words: Vec<Range<usize>> = std::iter::successors(word_at(text, first), |word| next(word.end)).take(before + 24).collect();
-    for (first, word) in words.iter().enumerate().take(before + 1).filter(|(_, word)| starts.contains(&word.start)) {
-        let phrase = [24, 21, 18, 15, 12].into_iter().filter(|count| first + count <= words.len()).find_map(|count| {
-            let range = word.start..words[first + count - 1].end;
-            let phrase = std::str::from_utf8(&text[range.clone()]).ok()?;
-            Mnemonic::parse_in_normalized(Language::English, phrase).ok().map(|_| range)
-        });
-        phrase.into_iter().for_each(&mut found);
+    let indices: Vec<u16> = words.iter().map(|word| Words::index(letters(&text[word.clone()]).0)).collect();
+    // Of the last words not all that follows is known, where the row was cut.
+    let whole = if words.len() < before + ROW { words.len() } else { words.len() - MAX_WORDS };
+    for (at, word) in words.iter().enumerate().take(whole).filter(|(_, word)| starts.contains(&word.start)) {
+        let fits = |count: &usize| at + count <= words.len() && is_phrase(&indices[at..at + count]);
+        if let Some(count) = [24, 21, 18, 15, 12].into_iter().find(fits) {
+            found(word.start..words[at + count - 1].end);
+        }
     }
+    words[whole - 1].end
+}
+
+/// Most words of a phrase, and words of a row that are looked at together.
+const MAX_WORDS: usize = 24;
+const ROW: usize = 200;
+
+/// Whether the last bits of a phrase are the first of the SHA-256 of the others (BIP-39).
+fn is_phrase(indices: &[u16]) -> bool {
+    let bits = indices.len() * 11;
+    let (entropy, sum) = (bits * 32 / 33, bits / 33);
+    let bit = |at: usize| u8::from(indices[at / 11] >> (10 - at % 11) & 1 != 0);
+    let mut bytes = [0u8; 32];
+    for at in 0..entropy {
+        bytes[at / 8] |= bit(at) << (7 - at % 8);
+    }
+    let digest = Sha256::digest(&bytes[..entropy / 8]);
+    (0..sum).all(|at| digest[0] >> (7 - at) & 1 == bit(entropy + at))
 }
 
 /// The word of the list that begins at `at`, behind something that is no letter.
@@ -131,32 +153,48 @@ fn letters(text: &[u8]) -> (u64, usize) {
 struct Words {
     map: Box<[u64; 1 << 9]>,
     slots: Box<[u64; Self::SLOTS]>,
+    indices: Box<[u16; Self::SLOTS]>,
 }
 
 impl Words {
     const SLOTS: usize = 1 << 13;
 
     fn new() -> Self {
-        let mut words = Self { map: Box::new([0; 1 << 9]), slots: Box::new([0; Self::SLOTS]) };
-        for word in Language::English.word_list() {
+        let mut words = Self { map: Box::new([0; 1 << 9]), slots: Box::new([0; Self::SLOTS]), indices: Box::new([0; Self::SLOTS]) };
+        for (index, word) in (0u16..).zip(Language::English.word_list()) {
             let (number, _) = letters(word.as_bytes());
             let hash = Self::hash(number);
             words.map[hash / 64] |= 1 << (hash % 64);
             if let Some(slot) = Self::probes(hash).find(|slot| words.slots[*slot] == 0) {
-                words.slots[slot] = number;
+                (words.slots[slot], words.indices[slot]) = (number, index);
             }
         }
         words
     }
 
+    fn get() -> &'static Self {
+        static WORDS: OnceLock<Words> = OnceLock::new();
+        WORDS.get_or_init(Self::new)
+    }
+
     /// Whether the list holds a word.
     #[inline]
     fn hold(number: u64) -> bool {
-        static WORDS: OnceLock<Words> = OnceLock::new();
-        let words = WORDS.get_or_init(Self::new);
+        let words = Self::get();
         let hash = Self::hash(number);
-        let slot = |slot: &usize| words.slots[*slot] == number || words.slots[*slot] == 0;
-        words.map[hash / 64] >> (hash % 64) & 1 != 0 && Self::probes(hash).find(slot).is_some_and(|slot| words.slots[slot] == number)
+        words.map[hash / 64] >> (hash % 64) & 1 != 0 && words.slots[words.slot(number)] == number
+    }
+
+    /// The index of a word that the list holds.
+    fn index(number: u64) -> u16 {
+        let words = Self::get();
+        words.indices[words.slot(number)]
+    }
+
+    /// Where a word is, or would be.
+    fn slot(&self, number: u64) -> usize {
+        let is = |slot: &usize| self.slots[*slot] == number || self.slots[*slot] == 0;
+        Self::probes(Self::hash(number)).find(is).unwrap_or(0)
     }
 
     /// The slots where a word may be, from the first on.

@@ -10,7 +10,7 @@ const LEAST_BITS: f64 = 64.0;
 /// not begin with a letter or a digit, or the format carries too little.
 pub(super) fn beginnings(format: &str) -> Option<Vec<String>> {
     let hir = regex_syntax::parse(&unanchored(format)).ok()?;
-    if bits(&hir) < LEAST_BITS {
+    if bits(&hir) < LEAST_BITS || hir.properties().minimum_len().is_none_or(|length| length < super::LEAST) {
         return None;
     }
     let mut extractor = Extractor::new();

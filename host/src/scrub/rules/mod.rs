@@ -107,9 +107,24 @@ pub struct RuleError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Match {
     pub(super) at: Range<usize>,
+    /// What of it is the secret: not the keyword, nor what stands around a password.
+    pub(super) secret: Range<usize>,
     pub(super) rule: usize,
     /// What goes on beyond what was looked at.
     pub(super) tail: Option<Tail>,
+}
+
+/// Where one rule holds.
+struct Matched {
+    at: Range<usize>,
+    secret: Range<usize>,
+    tail: Option<Tail>,
+}
+
+impl Matched {
+    fn of(self, rule: usize) -> Match {
+        Match { at: self.at, secret: self.secret, rule, tail: self.tail }
+    }
 }
 
 /// How a secret goes on.
@@ -355,7 +370,7 @@ impl Rules {
             if text[start..].starts_with(keyword.text.as_bytes()) && begins_word(text, start) {
                 let rule = &self.rules[*number];
                 let from = if rule.from_start { start } else { start + keyword.text.len() };
-                found.extend(rule.matched(text, start, from).map(|(at, tail)| Match { at, rule: *number, tail }));
+                found.extend(rule.matched(text, start, from).map(|found| found.of(*number)));
             }
         }
     }
@@ -364,7 +379,7 @@ impl Rules {
         for (keyword, number) in &self.behind {
             if text[..at].ends_with(keyword.as_bytes()) {
                 let start = at - keyword.len();
-                found.extend(self.rules[*number].matched(text, start, at).map(|(at, tail)| Match { at, rule: *number, tail }));
+                found.extend(self.rules[*number].matched(text, start, at).map(|found| found.of(*number)));
             }
         }
     }
@@ -395,7 +410,7 @@ impl Rules {
         let Some(ending) = name.last_chunk::<3>() else { return };
         for (ending, number) in self.names.get(ending).into_iter().flatten() {
             if name.ends_with(ending.as_bytes()) {
-                found.extend(self.rules[*number].matched(text, at, at).map(|(at, tail)| Match { at, rule: *number, tail }));
+                found.extend(self.rules[*number].matched(text, at, at).map(|found| found.of(*number)));
             }
         }
     }
@@ -406,15 +421,17 @@ impl Rules {
     }
 
     /// What stands around `at` that is made of short words or numbers, and begins in `starts`.
-    pub(super) fn list_at(&self, text: &[u8], at: usize, starts: &Range<usize>, found: &mut Vec<Match>) {
-        let Some(pair) = text.get(at..at + 2) else { return };
+    /// Returns where the list ends that was looked at.
+    pub(super) fn list_at(&self, text: &[u8], at: usize, starts: &Range<usize>, found: &mut Vec<Match>) -> usize {
+        let Some(pair) = text.get(at..at + 2) else { return at };
         if pair.iter().any(u8::is_ascii_lowercase) {
-            if let Some(rule) = self.detectors[detectors::MNEMONIC] {
-                detectors::mnemonic(text, at, starts, |at| found.push(Match { at, rule, tail: None }));
-            }
-        } else if let Some(rule) = self.detectors[detectors::BYTES] {
-            found.extend(detectors::byte_array(text, at, starts).map(|at| Match { at, rule, tail: None }));
+            let Some(rule) = self.detectors[detectors::MNEMONIC] else { return at };
+            return detectors::mnemonic(text, at, starts, |at| found.push(Match { secret: at.clone(), at, rule, tail: None }));
         }
+        if let Some(rule) = self.detectors[detectors::BYTES] {
+            found.extend(detectors::byte_array(text, at, starts).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+        }
+        at
     }
 
     fn detect(&self, detector: usize, text: &[u8], at: usize, found: &mut Vec<Match>) {
@@ -423,7 +440,7 @@ impl Rules {
             detectors::WIF => (detectors::wif(text, at), None),
             _ => (detectors::pem(text, at), Some(Tail::Pem)),
         };
-        found.extend(range.map(|at| Match { at, rule, tail }));
+        found.extend(range.map(|at| Match { secret: at.clone(), at, rule, tail }));
     }
 
     /// How many secrets of one kind stand in a text.
@@ -478,7 +495,7 @@ impl Rule {
     }
 
     /// The secret from `start` on, whose expression begins at `at`.
-    fn matched(&self, text: &[u8], start: usize, at: usize) -> Option<(Range<usize>, Option<Tail>)> {
+    fn matched(&self, text: &[u8], start: usize, at: usize) -> Option<Matched> {
         let looked_at = &text[at..text.len().min(start + LIMIT)];
         // A line's end ends every secret but those of several lines, which have detectors.
         let looked_at = memchr::memchr(b'\n', looked_at).map_or(looked_at, |end| &looked_at[..end]);
@@ -491,14 +508,20 @@ impl Rule {
         if !goes_on && text.get(end).is_some_and(u8::is_ascii_alphanumeric) {
             return None;
         }
-        let group = || self.regex()?.captures(looked_at)?.get(1).map(|group| group.as_bytes());
-        let valid = self.validator.is_none_or(|validator| validator.admits(&text[start..end], whole.as_bytes(), group));
-        valid.then_some((start..end, goes_on.then_some(Tail::Token)))
+        let group = || self.regex()?.captures(looked_at)?.get(1).map(|group| at + group.start()..at + group.end());
+        let password = || group().map(|group| &text[group]);
+        let valid = self.validator.is_none_or(|validator| validator.admits(&text[start..end], whole.as_bytes(), password));
+        let secret = if self.validator == Some(Validator::Password) { group().unwrap_or(at..end) } else { at..end };
+        valid.then_some(Matched { at: start..end, secret, tail: goes_on.then_some(Tail::Token) })
     }
 }
 
+/// Whether a word begins at `at`: behind something that is no letter or digit, or behind an escape (`\n`, `%3D`, `\u003d`).
 fn begins_word(text: &[u8], at: usize) -> bool {
-    text[at].is_ascii_alphanumeric() && !at.checked_sub(1).is_some_and(|before| text[before].is_ascii_alphanumeric())
+    let before = |by: usize| at.checked_sub(by).map(|before| text[before]);
+    let is_behind = |by: usize, sign: u8| before(by) == Some(sign);
+    let escaped = is_behind(2, b'\\') || is_behind(3, b'%') || (is_behind(6, b'\\') && is_behind(5, b'u'));
+    text[at].is_ascii_alphanumeric() && (escaped || !before(1).is_some_and(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// The name of the field whose value begins at `at`, with all that may belong to it.
