@@ -54,3 +54,40 @@ fn a_sealed_value_goes_nowhere_else() {
         assert_eq!(ran.seen.len(), 1, "{request}");
     }
 }
+
+#[test]
+fn what_is_sealed_in_a_header_is_taken_out_of_the_same_answer() {
+    let grant = "host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nseal = [\"set-cookie\"]";
+    let ran = Room::granted(grant)
+        .server(|_| {
+            let mut answer = respond(200, "text/plain", format!("your session is {SESSION}"));
+            // Two cookies in one line, as older servers fold them, and a value with a semicolon in it.
+            answer.headers_mut().append("set-cookie", format!("a={SESSION}; Path=/, sid={SESSION}; Path=/").parse().unwrap());
+            answer.headers_mut().append("set-cookie", format!("b=\"x;{SESSION}\"; Path=/").parse().unwrap());
+            answer.headers_mut().append("set-cookie", format!("a=; Path=/, sid={SESSION}").parse().unwrap());
+            answer
+        })
+        .run(&[&format!("send {LOGIN}"), "relay log GET https://api.test/v1/x"]);
+
+    for said in [&ran.stdout, &ran.log] {
+        assert!(!said.contains(SESSION) && said.contains("your session is sr_"), "{said}");
+    }
+}
+
+#[test]
+fn a_common_word_that_is_sealed_stays_readable_elsewhere() {
+    let grant = "host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nseal = [\"set-cookie\"]";
+    let ran = Room::granted(grant)
+        .and("[[egress]]\nhost = \"other.test\"\nmethods = [\"GET\", \"POST\"]")
+        .server(|seen: &Seen| {
+            let mut answer = respond(200, "text/plain", format!("{{\"status\":\"accepted\",\"region\":\"us-east-1\"}} {}", seen.target));
+            answer.headers_mut().append("set-cookie", "consent=accepted".parse().unwrap());
+            answer.headers_mut().append("set-cookie", "region=us-east-1".parse().unwrap());
+            answer
+        })
+        .run(&[&format!("send {LOGIN}"), &format!("send {LOGIN}"), "send GET https://other.test/us-east-1/accepted"]);
+
+    assert_eq!(ran.seen.len(), 3, "{}", ran.stdout);
+    assert!(ran.stdout.contains("\"status\":\"accepted\",\"region\":\"us-east-1\""), "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("consent=sr_").count(), 2, "{}", ran.stdout);
+}

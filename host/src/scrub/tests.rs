@@ -318,7 +318,11 @@ fn no_cut_goes_through_a_value() {
     }
     let end = format!("-----BEGIN PRIVATE KEY-----\nabc\n-----END x\n\n{}", "y".repeat(300));
     for chunk in [1, 7, 64, 100] {
-        assert_eq!(streamed(with_rules(&[]), end.as_bytes(), chunk), with_rules(&[]).scrub(end.as_bytes()).unwrap(), "in chunks of {chunk}");
+        assert_eq!(
+            streamed(with_rules(&[]), end.as_bytes(), chunk),
+            with_rules(&[]).scrub(end.as_bytes()).unwrap(),
+            "in chunks of {chunk}"
+        );
     }
 }
 

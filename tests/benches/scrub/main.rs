@@ -94,6 +94,22 @@ fn hundred(figures: &mut Figures, numbers: &mut Numbers, text: &[u8], secrets: &
     let double = speed(&[&*near, &*near].concat(), |text| streamed(&scrubber, text));
     figures.add(Figure::at_least("the same, twice as long, GB/s", double, "", "once as long", measured, 0.8 * measured));
 
+    for (name, unit) in
+        [("line breaks", "\n "), ("escaped breaks", "\\\n"), ("words of phrases", "abandon ability able "), ("one escape", "\\")]
+    {
+        let once = unit.repeat(256 * 1024 / unit.len());
+        let measured = speed(once.as_bytes(), |text| streamed(&scrubber, text));
+        let double = speed(once.repeat(2).as_bytes(), |text| streamed(&scrubber, text));
+        figures.add(Figure::at_least(
+            &format!("100 secrets, nothing but {name}, twice as long, GB/s"),
+            double,
+            "",
+            "once as long",
+            measured,
+            0.8 * measured,
+        ));
+    }
+
     let built = millis(|| {
         Search::new(secrets.iter().map(|secret| Arc::new(Known::new(secret.as_bytes(), false))).collect(), Some(Rules::standard()))
     });
