@@ -245,21 +245,29 @@ impl<'s> Sweep<'s> {
         if may_nest {
             return false;
         }
+        let (search, width, next) = (self.search, self.search.grams.width, at + length);
+        // What follows, where it stands as it is: then a gram tells.
+        let raw = |at: usize, count: usize| {
+            self.text.get(at..at + count).filter(|next| !next.iter().any(|byte| search.introduces[usize::from(*byte)]))
+        };
+        let dropped = |blanks: usize| raw(next + blanks, width).is_some_and(|next| !search.grams.may_hold(search.grams.gram(next)));
+        let showing = |shown: u8| {
+            raw(next, width - 1).is_some_and(|next| {
+                let mut bytes = [0; grams::WIDEST];
+                bytes[0] = shown;
+                bytes[1..width].copy_from_slice(next);
+                !search.grams.may_hold(search.grams.gram_of(bytes))
+            })
+        };
+        let blanks = || self.text[next..].iter().take(INDENT).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         match shown {
             Some(_) if length == 1 => true,
-            // A line break: none of a form's own, and what follows it is as it is.
-            None | Some(b'\n' | b'\r') if !self.search.alphabet[usize::from(b'\n')] => {
-                let blanks = self.text[at + length..].iter().take(INDENT).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-                let next = at + length + blanks;
-                match self.text.get(next..next + self.search.grams.width) {
-                    Some(next) if !next.iter().any(|byte| self.search.introduces[usize::from(*byte)]) => {
-                        !self.search.grams.may_hold(self.search.grams.gram(next))
-                    }
-                    _ => false,
-                }
-            }
-            None => false,
-            Some(shown) => !self.search.alphabet[usize::from(shown)] && !self.search.introduces[usize::from(shown)],
+            None if matches!(byte, b'\n' | b'\r') => dropped(blanks()),
+            None => dropped(0),
+            // A break that is escaped may be a value's own, or have come between.
+            Some(shown @ (b'\n' | b'\r')) => dropped(blanks()) && showing(shown),
+            Some(shown) if search.introduces[usize::from(shown)] => false,
+            Some(shown) => !search.alphabet[usize::from(shown)] || showing(shown),
         }
     }
 
