@@ -21,7 +21,7 @@ struct Written {
     expression: String,
     needs: Option<char>,
     validator: Option<String>,
-    /// Texts in which the rule finds one secret, and in which it finds none: `strongroom check` and the tests try them.
+    /// Texts in which the rule finds one secret, and in which it finds none: tried where a file of rules is read.
     #[serde(default, rename = "match")]
     matches: Vec<String>,
     #[serde(default)]
