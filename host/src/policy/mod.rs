@@ -116,15 +116,18 @@ impl Policy {
 
     /// The verdict on what looks like a secret in a request: `kind` by name, `place` where it stands.
     pub(crate) fn leak(permit: &Permit, kind: &str, place: &str) -> Denial {
+        // What has no rule is a value that the host knows.
+        let remedy = if kind.starts_with('[') {
+            "the host keeps this value from the agent; find out how it came by it".to_owned()
+        } else {
+            let allow = toml::Value::from(kind);
+            format!("keep secrets out of requests; if this is none, add {allow} to `leaks_allowed` of {}", permit.rule())
+        };
         Denial {
             rule: Rule::Leak,
             asked: format!("{} {}", permit.method(), permit.url()),
             reason: format!("the {place} holds what looks like a secret: {kind}"),
-            remedy: format!(
-                "keep secrets out of requests; if this is none, add {} to `leaks_allowed` of {}",
-                toml::Value::from(kind),
-                permit.rule()
-            ),
+            remedy,
             stop: permit.leaks().treatment == Treatment::Stop,
         }
     }
