@@ -3,15 +3,23 @@
 use crate::audit::{AuditSink, FileAudit};
 use crate::egress::{AddressGuard, Network, Pools, Resolve, SystemResolver};
 use crate::manifest::{BackendConfig, FileKeyRef, HostConfig, Manifest, ReadError};
-use crate::policy::Policy;
+use crate::policy::{Policy, Source};
 use crate::runtime::{
     self, AgentParts, Cache, ComponentError, Engine, HostParts, Inspection, Inspector, Outcome, RunError, RunOptions, RunState,
 };
 use crate::scrub::Rules;
-use crate::secrets::backends::{Bounds, Named};
-use crate::secrets::{BackendError, Backends, EnvBackend, FileBackend, FileKey, SecretBackend};
+#[cfg(feature = "aws")]
+use crate::secrets::AwsBackend;
+use crate::secrets::Fingerprint;
 #[cfg(feature = "cli")]
-use crate::secrets::{Fingerprint, SecretValue};
+use crate::secrets::SecretValue;
+#[cfg(feature = "vault")]
+use crate::secrets::VaultBackend;
+use crate::secrets::backends::{Bounds, Configured, DEFAULT_STALE};
+use crate::secrets::{
+    BackendError, Backends, Cache as SecretCache, Clock, EnvBackend, FileBackend, FileKey, Keyring, SecretBackend, SecretCounts,
+    SecretsUnavailable,
+};
 use crate::state::{StateDir, random_key};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -19,6 +27,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use wasmtime::component::Linker;
+
+/// How long a host that is closed waits for leases, and for each login to end.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Runs agents. Cheap to clone; the clones are one host.
 #[derive(Clone)]
@@ -38,11 +49,45 @@ pub struct Agent {
     parts: Arc<AgentParts>,
 }
 
+/// What is known of a secret that was had. Never its value.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Resolved {
+    /// Its name in the manifest.
+    pub name: String,
+    /// The backend and the entry where it was found; none for a default of the manifest.
+    pub from: Option<String>,
+    /// What its backend calls the version.
+    pub version: Option<String>,
+    /// The version's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// When it stops working, in seconds since 1970-01-01T00:00:00Z.
+    pub expires_at: Option<u64>,
+}
+
+/// A secret that is kept at hand. See [`Agent::watch`].
+pub struct Watched {
+    keyring: Keyring,
+    cache: Arc<SecretCache>,
+}
+
+impl Watched {
+    /// The version in use, as a request would get it now: within a microsecond, unless the backend has to be asked.
+    ///
+    /// # Errors
+    /// [`BackendError`] where a request would not get one.
+    pub async fn fingerprint(&self) -> Result<Fingerprint, BackendError> {
+        let (version, _) = self.keyring.version(Source::Secret(0), &self.cache).await?;
+        Ok(version.fingerprint)
+    }
+}
+
 /// Sets a host up. See [`Host::builder`].
 #[derive(Default)]
 pub struct HostBuilder {
     config: HostConfig,
-    backends: Named,
+    backends: Vec<Configured>,
+    clock: Clock,
     default_backend: Option<String>,
     audit: Option<Audit>,
     stateless: bool,
@@ -153,7 +198,7 @@ impl HostBuilder {
     /// A backend of your own, under the name that manifests write before the colon. It takes the place of one configured by that name.
     #[must_use]
     pub fn backend(mut self, name: impl Into<String>, backend: impl SecretBackend + 'static) -> Self {
-        self.backends.push((name.into(), Arc::new(backend), Bounds::none()));
+        self.backends.push(Configured { name: name.into(), backend: Arc::new(backend), bounds: Bounds::none(), stale: DEFAULT_STALE });
         self
     }
 
@@ -206,6 +251,14 @@ impl HostBuilder {
         self
     }
 
+    /// Adds so many milliseconds to the time by which secrets age, as if the machine had slept. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn slept(mut self, millis: Arc<AtomicU64>) -> Self {
+        self.clock = Clock::sleeping(millis);
+        self
+    }
+
     /// Builds the host. Blocks for some milliseconds.
     ///
     /// # Errors
@@ -221,7 +274,7 @@ impl HostBuilder {
         let engine = Engine::new(self.max_agents.unwrap_or(1_024), self.inspector.is_some());
         let engine = engine.map_err(|error| BuildError::Engine(error.to_string()))?;
         let linker = runtime::linker(&engine).map_err(|error| BuildError::Engine(error.to_string()))?;
-        let cache = state.as_ref().map(open_cache).transpose().map_err(BuildError::State)?;
+        let compiled = state.as_ref().map(open_cache).transpose().map_err(BuildError::State)?;
         let network = Network {
             guard: AddressGuard::new(self.config.network_allow.clone()),
             resolver: self.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
@@ -229,15 +282,12 @@ impl HostBuilder {
             proxy: self.config.network_proxy.clone(),
         };
         let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
-        let backends = Backends::new(backends(self.backends, &self.config)?, default.clone());
-        if !backends.has_default() {
-            let reason = "bare names are looked up there, but it is not configured; correct SECRETS_BACKEND".to_owned();
-            return Err(BuildError::Backend { name: default, reason });
-        }
+        let backends = backends(self.backends, &self.config, &self.clock, default)?;
+        let cache = Arc::new(SecretCache::new(self.clock, fingerprint_key));
         let rules = rules(&self.config.scrub_rules)?;
         let name = runtime::hex(&random_key().map_err(BuildError::State)?[..6]);
-        let parts = HostParts { engine, backends, rules, audit, fingerprint_key, inspector: self.inspector, runs: AtomicU64::new(0), name };
-        Ok(Host(Arc::new(Inner { parts, linker, cache, network: Arc::new(network) })))
+        let parts = HostParts { engine, backends, rules, audit, cache, inspector: self.inspector, runs: AtomicU64::new(0), name };
+        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network) })))
     }
 }
 
@@ -283,10 +333,10 @@ impl Host {
 
     #[cfg(feature = "cli")]
     pub(crate) fn fingerprint(&self, value: &SecretValue) -> Fingerprint {
-        value.fingerprint(&self.0.parts.fingerprint_key)
+        value.fingerprint(self.0.parts.cache.fingerprint_key())
     }
 
-    /// Whether a manifest names an entry of a backend, and may.
+    /// Whether a manifest names a path of a backend, and may.
     #[cfg(feature = "cli")]
     pub(crate) fn may_use(&self, manifest: &Manifest, backend: Option<&str>, path: &str) -> bool {
         let backends = &self.0.parts.backends;
@@ -294,7 +344,7 @@ impl Host {
         manifest.secrets.iter().any(|secret| {
             let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
             let entries = backends.entries(&secret.from, &manifest.name, namespace);
-            entries.is_ok_and(|(of, entries)| std::ptr::addr_eq(&raw const **of, wanted) && entries.iter().any(|entry| entry.path == path))
+            entries.is_ok_and(|(of, entries)| of.name == wanted.name && entries.iter().any(|entry| entry.path == path))
         })
     }
 
@@ -306,6 +356,21 @@ impl Host {
             entries.map_err(|reason| LoadError::Secret { name: secret.name.clone(), reason })?;
         }
         Ok(())
+    }
+
+    /// How often things have happened to the secrets of this host.
+    #[must_use]
+    pub fn secret_counts(&self) -> SecretCounts {
+        self.0.parts.cache.counts()
+    }
+
+    /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds. Call it when no agent runs any more; secrets
+    /// that are asked for after it are had by a new login.
+    pub async fn close(&self) {
+        let parts = &self.0.parts;
+        parts.cache.close(FAREWELL).await;
+        let all = parts.backends.all().iter().map(|configured| configured.backend.close());
+        let _ = tokio::time::timeout(FAREWELL, futures_util::future::join_all(all)).await;
     }
 
     fn agent_from(&self, manifest: Manifest, component: &[u8], path: PathBuf) -> Result<Agent, LoadError> {
@@ -339,6 +404,45 @@ impl Agent {
     /// [`RunError`] where nothing has run, or where the audit log failed. What the guest itself comes to is an [`Outcome`].
     pub async fn run(&self, options: RunOptions) -> Result<Outcome, RunError> {
         runtime::run(&self.host.0.parts, &self.parts, options).await
+    }
+
+    /// Has every secret of the manifest, as a run would, and gives them up again; nothing is run. Says what is there.
+    ///
+    /// # Errors
+    /// [`SecretsUnavailable`] with all that are missing.
+    pub async fn resolve(&self) -> Result<Vec<Resolved>, SecretsUnavailable> {
+        let host = &self.host.0.parts;
+        let keyring = Keyring::open(&self.parts.manifest, &host.backends, &host.cache).await?;
+        let resolved = |(_, key): (usize, &crate::secrets::Key)| {
+            let version = key.current();
+            Resolved {
+                name: key.name.clone(),
+                from: key.from(),
+                version: version.label.clone(),
+                fingerprint: version.fingerprint,
+                expires_at: version.expires_at,
+            }
+        };
+        let all = keyring.iter().map(resolved).collect();
+        let farewell = keyring.farewell();
+        drop(keyring);
+        farewell.await;
+        Ok(all)
+    }
+
+    /// Has one secret of the manifest, and keeps it: to have it at hand before the first run, or to see when it is replaced.
+    ///
+    /// # Errors
+    /// [`BackendError`], also where the manifest has no secret of that name.
+    pub async fn watch(&self, secret: &str) -> Result<Watched, BackendError> {
+        let host = &self.host.0.parts;
+        let unknown = || BackendError::Refused("the manifest has no secret of that name".to_owned());
+        let mut manifest = self.parts.manifest.clone();
+        manifest.secrets.retain(|spec| spec.name == secret);
+        let opened = Keyring::open(&manifest, &host.backends, &host.cache).await;
+        let keyring = opened.map_err(|mut missing| missing.0.pop().map_or_else(unknown, |missing| missing.why))?;
+        keyring.get(0).ok_or_else(unknown)?;
+        Ok(Watched { keyring, cache: Arc::clone(&host.cache) })
     }
 
     /// The agent's manifest.
@@ -407,26 +511,47 @@ fn open_cache(state: &StateDir) -> std::io::Result<Cache> {
     Ok(Cache::new(state.subdirectory("compiled")?, state.key("cache.key")?))
 }
 
-fn backends(own: Named, config: &HostConfig) -> Result<Named, BuildError> {
+/// The embedder's own backends, and those of the configuration under other names. There is always an `env`.
+pub(crate) fn backends(own: Vec<Configured>, config: &HostConfig, clock: &Clock, default: String) -> Result<Backends, BuildError> {
     let mut all = own;
-    for (name, backend) in &config.backends {
-        if all.iter().any(|(known, ..)| known == name) {
-            continue;
+    let env = ("env".to_owned(), BackendConfig::Env { file: None });
+    for (name, backend) in config.backends.iter().chain([&env]) {
+        if !all.iter().any(|known| known.name == *name) {
+            let configured = configured(name, backend, clock);
+            all.push(configured.map_err(|reason| BuildError::Backend { name: name.clone(), reason })?);
         }
-        let wrong = |reason: String| BuildError::Backend { name: name.clone(), reason };
-        let (backend, bounds): (Arc<dyn SecretBackend>, Bounds) = match backend {
-            BackendConfig::Env { file: None } => (Arc::new(EnvBackend::new()), Bounds::none()),
-            BackendConfig::Env { file: Some(file) } => (Arc::new(EnvBackend::with_file(file).map_err(wrong)?), Bounds::none()),
-            BackendConfig::File { path, key, paths } => {
-                (Arc::new(FileBackend::new(path.clone(), file_key(key).map_err(wrong)?)), Bounds::new(paths.clone()))
-            }
+    }
+    if !all.iter().any(|known| known.name == default) {
+        let reason = match default.as_str() {
+            "vault" => "bare names are looked up there; set VAULT_ADDR with VAULT_ROLE_ID and VAULT_SECRET_ID, or configure it",
+            "aws" => "bare names are looked up there; set AWS_REGION, or configure it",
+            _ => "bare names are looked up there, but it is not configured; correct SECRETS_BACKEND",
         };
-        all.push((name.clone(), backend, bounds));
+        return Err(BuildError::Backend { name: default, reason: reason.to_owned() });
     }
-    if !all.iter().any(|(name, ..)| name == "env") {
-        all.push(("env".to_owned(), Arc::new(EnvBackend::new()), Bounds::none()));
-    }
-    Ok(all)
+    Ok(Backends::new(all, default))
+}
+
+fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Configured, String> {
+    let (backend, bounds, stale): (Arc<dyn SecretBackend>, Bounds, _) = match config {
+        BackendConfig::Env { file: None } => (Arc::new(EnvBackend::new()), Bounds::none(), DEFAULT_STALE),
+        BackendConfig::Env { file: Some(file) } => (Arc::new(EnvBackend::with_file(file)?), Bounds::none(), DEFAULT_STALE),
+        BackendConfig::File { path, key, paths } => {
+            (Arc::new(FileBackend::new(path.clone(), file_key(key)?)), Bounds::new(paths.clone()), DEFAULT_STALE)
+        }
+        #[cfg(feature = "vault")]
+        BackendConfig::Vault(vault) => {
+            let bounds = Bounds::new([&vault.paths[..], &vault.leased].concat());
+            (Arc::new(VaultBackend::with_clock(vault, clock.clone())?), bounds, vault.stale)
+        }
+        #[cfg(feature = "aws")]
+        BackendConfig::Aws(aws) => (Arc::new(AwsBackend::new(aws)), Bounds::new(aws.paths.clone()), aws.stale),
+        #[cfg(not(all(feature = "vault", feature = "aws")))]
+        _ => return Err("this build has no such backend; build Strongroom with the features `vault` and `aws`".to_owned()),
+    };
+    // Only the backends that log in have use for a clock.
+    let _ = clock;
+    Ok(Configured { name: name.to_owned(), backend, bounds, stale })
 }
 
 /// What opens a file of secrets, from where the configuration says it is.
@@ -452,7 +577,7 @@ pub(crate) fn file_key(key: &FileKeyRef) -> Result<FileKey, String> {
 }
 
 /// TLS 1.2 and 1.3 with the Mozilla roots, the operator's own authorities, and ALPN for HTTP/2 and HTTP/1.1.
-fn tls(authorities: &[PathBuf]) -> Result<rustls::ClientConfig, BuildError> {
+pub(crate) fn tls(authorities: &[PathBuf]) -> Result<rustls::ClientConfig, BuildError> {
     let mut roots = rustls::RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     for path in authorities {

@@ -33,7 +33,10 @@
 //! ```
 //!
 //! # Features
-//! `cli` (default): the `strongroom` binary. Without it the library builds alone.
+//! All are on by default, and each may be left out.
+//! - `cli`: the `strongroom` binary.
+//! - `vault`: secrets from HashiCorp Vault and OpenBao.
+//! - `aws`: secrets from AWS Secrets Manager.
 
 #![deny(unsafe_code)]
 
@@ -57,12 +60,16 @@ pub mod text;
 
 pub use audit::{AuditSink, FileAudit};
 pub use egress::{Resolve, SystemResolver};
-pub use host::{Agent, BuildError, Host, HostBuilder, LoadError};
+pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Watched};
 pub use manifest::{HostConfig, Manifest};
 pub use meter::{Limit, Usage};
 pub use policy::{Denial, Rule};
 pub use runtime::{Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions};
+#[cfg(feature = "aws")]
+pub use secrets::AwsBackend;
+#[cfg(feature = "vault")]
+pub use secrets::VaultBackend;
 pub use secrets::{
-    BackendError, Entry, EnvBackend, FileBackend, FileKey, Fingerprint, Found, MAX_LENGTH, MIN_LENGTH, Missing, SecretBackend, SecretStore,
-    SecretValue, SecretsUnavailable, StaticBackend, StoreError, Stored, VersionInfo,
+    BackendError, Entry, EnvBackend, FileBackend, FileKey, Fingerprint, Found, Freshness, Lease, Leases, MAX_LENGTH, MIN_LENGTH, Missing,
+    Rotator, SecretBackend, SecretCounts, SecretStore, SecretValue, SecretsUnavailable, StaticBackend, StoreError, Stored, VersionInfo,
 };

@@ -114,8 +114,20 @@ fn the_host_configuration_is_as_strict() {
         ("[backends.env]", "strongroom.toml:1:11: `backends.env.type` is missing; add `type = \"env\"`"),
         (
             "[backends.vault]\ntype = \"vault\"\naddress = \"https://vault\"",
-            "strongroom.toml:2:8: `backends.vault.type`: a backend that is not supported yet; use `\"env\"` or `\"file\"`, or embed the library with a backend of your own",
+            "strongroom.toml:1:11: `backends.vault.auth` is missing; add `auth = { method = \"approle\", role_id = \"env:VAULT_ROLE_ID\", secret_id = \"env:VAULT_SECRET_ID\" }`",
         ),
+        (
+            "[backends.v]\ntype = \"vault\"\naddress = \"https://user@vault/ui\"\nauth = { method = \"token\", token = \"hvs.CAESIJ\" }\ncache = \"1h\"\nstale = \"1m\"",
+            "strongroom.toml:3:11: `backends.v.address`: not the address of a server; write `https://HOST:PORT`, without a user and without a path\n\
+             strongroom.toml:4:36: `backends.v.auth.token`: not a place for a credential; write `env:NAME` or `file:PATH`; never the credential itself\n\
+             strongroom.toml:6:9: `backends.v.stale`: shorter than `cache`; write at least as long a time; both count from when the value was read",
+        ),
+        (
+            "[backends.v]\ntype = \"vault\"\naddress = \"https://vault\"\nauth = { method = \"ldap\", user = \"x\" }\nleased = [\"database/../creds\"]",
+            "strongroom.toml:4:19: `backends.v.auth.method`: an unknown method; write `\"approle\"`, `\"token\"`, `\"kubernetes\"` or `\"jwt\"`\n\
+             strongroom.toml:5:11: `backends.v.leased`: not a path; write names joined by `/`",
+        ),
+        ("[backends.a]\ntype = \"aws\"\nregoin = \"x\"", "strongroom.toml:3:1: unknown key `backends.a.regoin`; did you mean `region`?"),
         ("[signing]", "strongroom.toml:1:1: `signing` is not supported yet; signing comes with a later release; leave the table out"),
     ];
     for (text, expected) in cases {

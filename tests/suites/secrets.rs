@@ -135,13 +135,13 @@ fn a_backend_of_ones_own_may_say_when_a_value_expires() {
     #[async_trait::async_trait]
     impl SecretBackend for Own {
         fn entries_for(&self, _namespace: &str, name: &str) -> Vec<Entry> {
-            vec![Entry { path: name.to_owned(), field: None }]
+            vec![Entry::new(name)]
         }
         fn admits(&self, _entry: &Entry) -> Result<(), BackendError> {
             Ok(())
         }
         async fn get(&self, _entry: &Entry) -> Result<Found, BackendError> {
-            Ok(Found { value: SecretValue::new(VALUE), expires_at: Some(1_800_000_000) })
+            Ok(Found { expires_at: Some(1_800_000_000), ..Found::value(SecretValue::new(VALUE)) })
         }
     }
 

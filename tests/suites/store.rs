@@ -77,7 +77,7 @@ fn versions_are_kept_taken_out_of_use_and_restored() {
     }
     ok(desk.run_with("secrets restore KEY 2", FILE));
     assert_eq!(opened(&desk, FILE), second);
-    assert_eq!(ok(desk.run_with("secrets list --json", FILE)), "[{\"path\":\"KEY\",\"version\":2}]\n");
+    assert_eq!(ok(desk.run_with("secrets list --json", FILE)), "[{\"path\":\"KEY\",\"version\":\"2\"}]\n");
     assert_eq!(desk.run_with("secrets rm-version KEY 9", FILE).code, 120);
 }
 

@@ -106,6 +106,16 @@ pub enum Event<'a> {
         /// The secret and its version.
         secret: Used<'a>,
     },
+    /// A secret could not be had: before the run began, or for a request, which was not sent.
+    SecretUnavailable {
+        /// The secret.
+        secret: &'a str,
+        /// Why.
+        reason: &'a str,
+        /// Whether somebody seems to have tampered with the host's way to its backend.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        incident: bool,
+    },
     /// An effect was denied. Further ones of the same rule and destination are counted, not repeated.
     Denial {
         /// The rule that decided.
@@ -142,7 +152,19 @@ pub struct Used<'a> {
     pub name: &'a str,
     /// The version's fingerprint.
     pub fingerprint: &'a str,
+    /// What its backend calls the version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<&'a str>,
+    /// Whether it was past its time, since its backend did not answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
     /// The place of the request it went into.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<&'a str>,
+}
+
+impl<'a> Used<'a> {
+    pub(crate) fn of(name: &'a str, version: &'a crate::secrets::Version) -> Self {
+        Self { name, fingerprint: version.fingerprint.as_str(), version: version.label.as_deref(), stale: false, place: None }
+    }
 }

@@ -1,8 +1,10 @@
 //! `strongroom check`
 
 use super::{Done, Failure, HostArgs, at_rest, code};
+use crate::host::{Agent, Host};
 use crate::manifest::{Manifest, SecretRef, SecretSpec};
 use crate::scrub::{Scrubber, Search};
+use crate::secrets::Freshness;
 use crate::secrets::backends::env_variables;
 use clap::Args;
 use std::fmt::Write;
@@ -11,7 +13,7 @@ use std::sync::Arc;
 
 /// Checks manifests and components without running them.
 ///
-/// Every finding is printed with its file, line and column. Nothing is resolved, and nothing is asked of a backend. Secrets at rest
+/// Every finding is printed with its file, line and column. Unless `--resolve` is given, nothing is asked of a backend. Secrets at rest
 /// are findings too: in a manifest, in a component, and in a `.env` file beside the manifest that git tracks.
 #[derive(Args)]
 pub(super) struct Check {
@@ -23,6 +25,9 @@ pub(super) struct Check {
     /// Write a file that lists the variables that these agents read, without values; `.env.example` where no name is given
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = ".env.example")]
     env_example: Option<PathBuf>,
+    /// Also have every secret, as a run would, and say where each is; nothing is run
+    #[arg(long)]
+    resolve: bool,
     /// A rule whose findings in components and files are none; `strongroom rules` lists them
     #[arg(long, value_name = "RULE")]
     allow: Vec<String>,
@@ -33,6 +38,7 @@ impl Check {
         let host = self.host.host()?;
         let rules = crate::host::rules(&self.host.config()?.scrub_rules)?;
         let scrubber = Scrubber::new(Arc::new(Search::new(Vec::new(), Some(rules))), Vec::new()).passing(&self.allow);
+        let runtime = super::runtime()?;
         let mut worst = 0;
         let mut checked = Vec::new();
         for path in &self.manifests {
@@ -44,8 +50,12 @@ impl Check {
                         eprintln!("error: {}", crate::text::lines_for_people(finding));
                         worst = worst.max(code::USAGE);
                     }
+                    warn_of_overlap(&host, path, manifest);
                     if found.is_empty() {
                         eprintln!("{}: ok", path.display());
+                    }
+                    if self.resolve {
+                        worst = worst.max(resolve(&runtime, path, &agent));
                     }
                     checked.push(manifest.clone());
                 }
@@ -56,11 +66,52 @@ impl Check {
                 }
             }
         }
+        runtime.block_on(host.close());
         if let Some(file) = &self.env_example {
             write_example(file, &checked)?;
             eprintln!("{}: written", file.display());
         }
         Ok(worst)
+    }
+}
+
+/// Has an agent's secrets, and says where they are.
+fn resolve(runtime: &tokio::runtime::Runtime, path: &Path, agent: &Agent) -> u8 {
+    match runtime.block_on(agent.resolve()) {
+        Ok(resolved) => {
+            for secret in resolved {
+                let from = secret.from.map_or_else(|| "its default in the manifest".to_owned(), |from| crate::text::for_people(&from));
+                let version = secret.version.map(|version| format!(", version {}", crate::text::for_people(&version))).unwrap_or_default();
+                eprintln!("  {}: {from}{version}, fingerprint {}", secret.name, secret.fingerprint);
+            }
+            0
+        }
+        Err(missing) => {
+            for line in missing.to_string().lines() {
+                eprintln!("error: {}: {}", path.display(), crate::text::for_people(line));
+            }
+            code::SECRET
+        }
+    }
+}
+
+/// Says where a value may be used longer than its issuer lets it live.
+fn warn_of_overlap(host: &Host, path: &Path, manifest: &Manifest) {
+    for secret in &manifest.secrets {
+        let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
+        let Ok((from, _)) = host.backends().entries(&secret.from, &manifest.name, namespace) else { continue };
+        if let (Some(overlap), Freshness::For(cache)) = (secret.overlap, from.backend.freshness())
+            && cache > overlap
+        {
+            eprintln!(
+                "warning: {}: secret `{}`: an old value works for {} s after a rotation, but the backend `{}` is asked every {} s; lower its `cache`",
+                path.display(),
+                secret.name,
+                overlap.as_secs(),
+                from.name,
+                cache.as_secs()
+            );
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Done, Failure, HostArgs, code};
 use crate::host::{audit_path, state_path};
 use crate::manifest::{Manifest, Misplaced, Place};
 use crate::policy::{Asked, Placeholders, Policy};
+use crate::secrets::Backends;
 use clap::Args;
 use http::{HeaderMap, Method, Uri};
 use serde_json::Value;
@@ -38,7 +39,8 @@ impl Explain {
         }
         match &self.request {
             None => {
-                print!("{}", crate::text::lines_for_people(&aloud(&manifest)));
+                let backends = self.host.backends()?;
+                print!("{}", crate::text::lines_for_people(&aloud(&manifest, &backends)));
                 Ok(0)
             }
             Some(request) => judge(&manifest, request, self.json),
@@ -122,7 +124,7 @@ fn judge(manifest: &Manifest, request: &str, json: bool) -> Done {
 }
 
 /// The manifest, read aloud.
-fn aloud(manifest: &Manifest) -> String {
+fn aloud(manifest: &Manifest, backends: &Backends) -> String {
     let mut out = format!("The agent `{}`\n", manifest.name);
     let mut say = |line: String| {
         out.push_str(&line);
@@ -133,6 +135,14 @@ fn aloud(manifest: &Manifest) -> String {
         let need = if secret.required { "must be there" } else { "may be missing" };
         let seen = if secret.expose_env { "as an environment variable and a handle" } else { "as a handle" };
         say(format!("  uses the secret {} from {} ({need}); it sees a placeholder, {seen}", secret.name, secret.from));
+        let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
+        match backends.entries(&secret.from, &manifest.name, namespace) {
+            Ok((from, entries)) => {
+                let entries = list(entries.iter().map(ToString::to_string).collect());
+                say(format!("    which is looked for in the backend `{}` at {entries}", from.name));
+            }
+            Err(why) => say(format!("    which can't be had: {why}")),
+        }
         for grant in &secret.allow {
             let (paths, places) =
                 (list(grant.paths.iter().map(ToString::to_string).collect()), list(grant.place.iter().map(Place::to_string).collect()));

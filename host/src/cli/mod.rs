@@ -12,6 +12,7 @@ mod terminal;
 
 use crate::host::{BuildError, Host, LoadError};
 use crate::manifest::{BackendConfig, HostConfig, ReadError};
+use crate::secrets::{Backends, Clock};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ mod code {
     pub(super) const DENIED: u8 = 124;
     pub(super) const TRAP: u8 = 125;
     pub(super) const STATE: u8 = 126;
+    /// As shells report a program that was interrupted.
+    pub(super) const SIGNAL: u8 = 130;
 }
 
 const EXIT_CODES: &str = "\
@@ -34,7 +37,7 @@ Exit codes: the agent's own (0, or 1 where it failed), and for the host
   120  usage or configuration      123  a limit was reached
   121  a secret is unavailable     124  stopped by a denial
   122  the component is refused    125  the agent trapped
-  126  audit log or state directory not writable";
+  126  audit log or state directory not writable, 130  interrupted";
 
 /// Runs AI agents as WebAssembly components that use keys they never hold.
 ///
@@ -59,7 +62,7 @@ enum Verb {
     Inspect(inspect::Inspect),
     /// Lists the rules by which unregistered secrets are recognised
     Rules(rules::ListRules),
-    /// Keeps the secrets of a backend: init, set, import, list, status, rm-version, restore
+    /// Keeps the secrets of a backend: init, set, import, list, status, rotate, rm-version, restore
     #[command(subcommand)]
     Secrets(secrets::Secrets),
     /// Reads the audit log
@@ -132,7 +135,8 @@ impl HostArgs {
         let mut config = match &self.config {
             Some(path) => HostConfig::read(path)?,
             None => HostConfig::default(),
-        };
+        }
+        .with_environment();
         if let Some(file) = &self.env_file {
             config.backends.retain(|(name, _)| name != "env");
             config.backends.push(("env".to_owned(), BackendConfig::Env { file: Some(file.clone()) }));
@@ -141,12 +145,24 @@ impl HostArgs {
     }
 
     fn host(&self) -> Result<Host, Failure> {
-        let mut builder = Host::builder().config(self.config()?).max_agents(1);
-        if let Ok(backend) = std::env::var("SECRETS_BACKEND") {
-            builder = builder.default_backend(backend);
-        }
-        Ok(builder.build()?)
+        Ok(Host::builder().config(self.config()?).max_agents(1).default_backend(default_backend()).build()?)
     }
+
+    /// The backends alone.
+    fn backends(&self) -> Result<Backends, Failure> {
+        Ok(crate::host::backends(Vec::new(), &self.config()?, &Clock::default(), default_backend())?)
+    }
+}
+
+/// Where bare names are looked up.
+fn default_backend() -> String {
+    std::env::var("SECRETS_BACKEND").unwrap_or_else(|_| "env".to_owned())
+}
+
+/// The one thread that a command does its work on.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new(code::STATE, format!("the async runtime can't start: {error}")))
 }
 
 impl Failure {

@@ -29,8 +29,7 @@ impl Run {
     pub(super) fn perform(self) -> Done {
         let host = self.host.host()?;
         let agent = host.load(&self.manifest)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::new(code::STATE, format!("the async runtime can't start: {error}")))?;
+        let runtime = super::runtime()?;
         let mut options = RunOptions::default().args(self.args).on_log(print_log);
         if std::io::stdout().is_terminal() {
             options = options.stdout(Escaped::new(std::io::stdout()));
@@ -38,7 +37,20 @@ impl Run {
         if std::io::stderr().is_terminal() {
             options = options.stderr(Escaped::new(std::io::stderr()));
         }
-        let outcome = runtime.block_on(agent.run(options)).map_err(|error| {
+        let outcome = runtime.block_on(async {
+            let outcome = tokio::select! {
+                outcome = agent.run(options) => Some(outcome),
+                signal = stopped() => {
+                    eprintln!("stopped by {signal}");
+                    None
+                }
+            };
+            // What was lent for the run is given back, however it ended.
+            host.close().await;
+            outcome
+        });
+        let Some(outcome) = outcome else { return Ok(code::SIGNAL) };
+        let outcome = outcome.map_err(|error| {
             let code = match &error {
                 RunError::Secrets(_) => code::SECRET,
                 RunError::Audit => code::STATE,
@@ -53,6 +65,20 @@ impl Run {
             eprintln!("{line}");
         }
         conclude(&outcome)
+    }
+}
+
+/// Waits until the process is asked to stop, and says by what.
+async fn stopped() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => match interrupted {
+            Ok(()) => "an interrupt",
+            Err(_) => std::future::pending().await,
+        },
+        _ = terminate.recv() => "a request to terminate",
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::{Done, Failure, HostArgs, code};
 use crate::host::{Host, file_key, read_manifests};
-use crate::manifest::{BackendConfig, FileKeyRef};
-use crate::secrets::{FileBackend, FileKey, SecretBackend, SecretStore, SecretValue, StoreError, Stored};
+use crate::manifest::{BackendConfig, FileKeyRef, Manifest};
+use crate::secrets::backends::Configured;
+use crate::secrets::{Entry, FileBackend, FileKey, SecretStore, SecretValue, StoreError, Stored, VersionInfo};
 use clap::{Args, Subcommand};
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
@@ -22,8 +23,10 @@ pub(super) enum Secrets {
     List(List),
     /// Says of each secret its versions, its age, its fingerprint, and which agents may use it
     Status(Status),
+    /// Has the backend replace a secret by a new one, where it can
+    Rotate(Rotate),
     /// Takes a version out of use; `restore` takes it into use again
-    RmVersion(Version),
+    RmVersion(RmVersion),
     /// Takes a version into use again
     Restore(Version),
 }
@@ -44,9 +47,9 @@ pub(super) struct Set {
     /// The agent, or group of agents, that it is for; without one it is shared
     #[arg(long)]
     namespace: Option<String>,
-    /// Add it only if this is the newest version's number (0: there is none)
+    /// Add it only if this is the newest version (0: there is none)
     #[arg(long, value_name = "VERSION")]
-    expect: Option<u64>,
+    expect: Option<String>,
     #[command(flatten)]
     at: Where,
 }
@@ -86,8 +89,28 @@ pub(super) struct Status {
 pub(super) struct Version {
     /// The secret's name
     name: String,
-    /// The version's number
-    version: u64,
+    /// The version, as `status` shows it
+    version: String,
+    /// The agent, or group of agents, that it is for
+    #[arg(long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    at: Where,
+}
+
+#[derive(Args)]
+pub(super) struct RmVersion {
+    #[command(flatten)]
+    version: Version,
+    /// Remove it for good
+    #[arg(long)]
+    destroy: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Rotate {
+    /// The secret's name
+    name: String,
     /// The agent, or group of agents, that it is for
     #[arg(long)]
     namespace: Option<String>,
@@ -103,8 +126,14 @@ impl Secrets {
             Self::Import(import) => import.perform(),
             Self::List(list) => list.perform(),
             Self::Status(status) => status.perform(),
-            Self::RmVersion(version) => version.mark(true),
-            Self::Restore(version) => version.mark(false),
+            Self::Rotate(rotate) => rotate.perform(),
+            Self::RmVersion(RmVersion { version, destroy: true }) => {
+                version.perform("removed for good", async |store, path, version| store.destroy(path, version).await)
+            }
+            Self::RmVersion(RmVersion { version, destroy: false }) => {
+                version.perform("out of use", async |store, path, version| store.delete(path, version).await)
+            }
+            Self::Restore(version) => version.perform("in use again", async |store, path, version| store.undelete(path, version).await),
         }
     }
 }
@@ -138,33 +167,60 @@ impl Where {
     /// Does something with the store.
     fn with<T>(&self, work: impl AsyncFnOnce(&dyn SecretStore) -> Result<T, StoreError>) -> Result<T, Failure> {
         let host = self.host.host()?;
-        let backend = self.open(&host)?;
+        let Configured { name, backend, .. } = self.open(&host)?;
         let store = backend.store().ok_or_else(|| {
-            let name = self.backend.as_deref().unwrap_or("env");
-            Failure::new(code::USAGE, format!("the backend `{name}` can't be written to or listed: set the variable in the environment or in the `.env` file that the configuration names, or configure a `file` backend"))
+            Failure::new(code::USAGE, format!("the backend `{name}` can't be written to or listed: set the variable in the environment or in the `.env` file that the configuration names, or configure a backend of type `file`, `vault` or `aws`"))
         })?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| Failure::new(code::STATE, error))?;
-        runtime.block_on(work(store)).map_err(|error| match error {
+        self.finish(&host, work(store))
+    }
+
+    /// Does the work, and logs out.
+    fn finish<T>(&self, host: &Host, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
+        let done = super::runtime()?.block_on(async {
+            let done = work.await;
+            host.close().await;
+            done
+        });
+        done.map_err(|error| match error {
             StoreError::Unavailable(_) => Failure::new(code::SECRET, error),
             _ => Failure::new(code::USAGE, error),
         })
     }
 
-    fn open<'h>(&self, host: &'h Host) -> Result<&'h dyn SecretBackend, Failure> {
+    fn open<'h>(&self, host: &'h Host) -> Result<&'h Configured, Failure> {
         host.backends().named(self.backend.as_deref()).map_err(|error| Failure::new(code::USAGE, error))
+    }
+}
+
+impl Rotate {
+    fn perform(self) -> Done {
+        let host = self.at.host.host()?;
+        let Configured { name, backend, .. } = self.at.open(&host)?;
+        let (Some(store), Some(rotator)) = (backend.store(), backend.rotator()) else {
+            return Err(Failure::new(
+                code::USAGE,
+                format!(
+                    "the backend `{name}` makes no keys by itself: have a new one issued where the key is from, and add it with `strongroom secrets set {}`",
+                    self.name
+                ),
+            ));
+        };
+        let entry = store.entry_of(self.namespace.as_deref(), &self.name).map_err(|error| Failure::new(code::USAGE, error))?;
+        let begun = self.at.finish(&host, rotator.rotate(&entry))?;
+        eprintln!("{}: {begun}", entry.path);
+        Ok(0)
     }
 }
 
 impl Set {
     fn perform(self) -> Done {
         let value = read_value(&self.name)?;
-        let (path, version) = self.at.with(async |store| {
-            let path = store.path_of(self.namespace.as_deref(), &self.name);
-            let version = store.put(&path, value, self.expect).await?;
-            Ok((path, version))
+        let (entry, version) = self.at.with(async |store| {
+            let entry = store.entry_of(self.namespace.as_deref(), &self.name)?;
+            let version = store.put(&entry, value, self.expect.as_deref()).await?;
+            Ok((entry, version))
         })?;
-        eprintln!("{path}: version {version}");
+        eprintln!("{entry}: version {version}");
         Ok(0)
     }
 }
@@ -203,11 +259,11 @@ impl Import {
         let count = read.len();
         self.at.with(async |store| {
             for (name, value) in &read {
-                let path = store.path_of(self.namespace.as_deref(), name);
-                let put = store.put(&path, SecretValue::new(value.as_bytes().to_vec()), None).await;
+                let entry = store.entry_of(self.namespace.as_deref(), name)?;
+                let put = store.put(&entry, SecretValue::new(value.as_bytes().to_vec()), None).await;
                 match put {
-                    Ok(version) => eprintln!("{path}: version {version}"),
-                    Err(StoreError::Refused(why)) => eprintln!("{path}: left out: {why}"),
+                    Ok(version) => eprintln!("{entry}: version {version}"),
+                    Err(StoreError::Refused(why)) => eprintln!("{entry}: left out: {why}"),
                     Err(error) => return Err(error),
                 }
             }
@@ -234,38 +290,64 @@ impl List {
     }
 }
 
-/// The number of the version in use.
-fn current(stored: &Stored) -> Option<u64> {
-    stored.versions.iter().rev().find(|version| !version.deleted).map(|version| version.number)
+/// The version in use.
+fn current(stored: &Stored) -> Option<&str> {
+    stored.versions.iter().find(|version| version.current).map(|version| version.name.as_str())
 }
 
 impl Status {
     fn perform(self) -> Done {
         let host = self.at.host.host()?;
-        let backend_name = self.at.backend.clone();
         let manifests = read_manifests(&self.manifests)?;
-        let stored = self.at.with(async |store| store.list().await)?;
-        for stored in &stored {
-            let users: Vec<&str> = manifests
-                .iter()
-                .filter(|manifest| host.may_use(manifest, backend_name.as_deref(), &stored.path))
-                .map(|manifest| manifest.name.as_str())
-                .collect();
-            let fingerprint = stored.current.as_ref().map(|value| host.fingerprint(value).to_string());
+        let Configured { name, .. } = self.at.open(&host)?;
+        let known = self.at.with(async |store| {
+            let mut known = Vec::new();
+            for stored in store.list().await? {
+                let found = match current(&stored) {
+                    Some(_) => Some(store.get(&Entry::new(&stored.path)).await?),
+                    None => None,
+                };
+                known.push((stored, found));
+            }
+            Ok(known)
+        })?;
+        for (stored, found) in &known {
+            let may_use = |manifest: &&Manifest| host.may_use(manifest, Some(name), &stored.path);
+            let users: Vec<&str> = manifests.iter().filter(may_use).map(|manifest| manifest.name.as_str()).collect();
+            let prints = found.as_ref().map(|found| fingerprints(&host, &found.value)).unwrap_or_default();
+            let expires = found.as_ref().and_then(|found| jiff::Timestamp::from_second(i64::try_from(found.expires_at?).ok()?).ok());
             if self.json {
-                let versions = stored
-                    .versions
-                    .iter()
-                    .map(|version| serde_json::json!({"number": version.number, "created": version.created, "deleted": version.deleted}));
-                let versions = versions.collect::<Vec<_>>();
-                let line = serde_json::json!({"path": stored.path, "version": current(stored), "fingerprint": fingerprint, "versions": versions, "agents": users});
+                let versions = stored.versions.iter().map(|version| {
+                    serde_json::json!({"version": version.name, "created": version.created, "age": age(version), "stages": version.stages,
+                                       "current": version.current, "deleted": version.deleted})
+                });
+                let prints: serde_json::Map<_, _> = prints.into_iter().map(|(field, print)| (field, print.into())).collect();
+                let line = serde_json::json!({"backend": name, "path": stored.path, "version": current(stored), "fingerprints": prints,
+                    "expires": expires.map(|at| at.to_string()), "versions": versions.collect::<Vec<_>>(), "agents": users});
                 println!("{line}");
                 continue;
             }
-            println!("{}", crate::text::for_people(&stored.path));
-            println!("  fingerprint {}", fingerprint.as_deref().unwrap_or("none: no version is in use"));
+            println!("{}", crate::text::for_people(&format!("{name}:{}", stored.path)));
+            if prints.is_empty() {
+                println!("  no version is in use");
+            }
+            for (field, print) in prints {
+                let field = if field.is_empty() { String::new() } else { format!("{} ", crate::text::for_people(&field)) };
+                println!("  {field}fingerprint {print}");
+            }
+            if let Some(at) = expires {
+                println!("  expires {at}");
+            }
             for version in stored.versions.iter().rev() {
-                println!("  version {} of {}{}", version.number, version.created, if version.deleted { ", out of use" } else { "" });
+                let state = if version.deleted {
+                    ", out of use"
+                } else if version.current {
+                    ", in use"
+                } else {
+                    ""
+                };
+                let stages = if version.stages.is_empty() { String::new() } else { format!(" ({})", version.stages.join(", ")) };
+                println!("  version {}{stages} of {}, {} old{state}", version.name, version.created, age(version));
             }
             if !self.manifests.is_empty() {
                 println!("  agents {}", if users.is_empty() { "none of these".to_owned() } else { users.join(", ") });
@@ -275,18 +357,33 @@ impl Status {
     }
 }
 
+/// The fingerprint of a value, or of each field of a document.
+fn fingerprints(host: &Host, value: &SecretValue) -> Vec<(String, String)> {
+    let fields = value.fields();
+    if fields.is_empty() {
+        return vec![(String::new(), host.fingerprint(value).to_string())];
+    }
+    let print = |field: String| value.field(&field).ok().map(|value| (field, host.fingerprint(&value).to_string()));
+    fields.into_iter().filter_map(print).collect()
+}
+
+/// How old a version is, in its largest unit.
+fn age(version: &VersionInfo) -> String {
+    let created: Option<jiff::Timestamp> = version.created.parse().ok();
+    let seconds = created.map_or(0, |created| jiff::Timestamp::now().duration_since(created).as_secs().max(0));
+    let (unit, name) =
+        [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")].into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "s"));
+    format!("{} {name}", seconds / unit)
+}
+
 impl Version {
-    fn mark(self, deleted: bool) -> Done {
-        let path = self.at.with(async |store| {
-            let path = store.path_of(self.namespace.as_deref(), &self.name);
-            if deleted {
-                store.delete(&path, self.version).await?
-            } else {
-                store.undelete(&path, self.version).await?
-            };
-            Ok(path)
+    fn perform(self, state: &str, work: impl AsyncFnOnce(&dyn SecretStore, &str, &str) -> Result<(), StoreError>) -> Done {
+        let entry = self.at.with(async |store| {
+            let entry = store.entry_of(self.namespace.as_deref(), &self.name)?;
+            work(store, &entry.path, &self.version).await?;
+            Ok(entry)
         })?;
-        eprintln!("{path}: version {} is {}", self.version, if deleted { "out of use" } else { "in use again" });
+        eprintln!("{}: version {} is {state}", entry.path, self.version);
         Ok(0)
     }
 }

@@ -20,16 +20,16 @@ pub(crate) use pool::Pools;
 use crate::audit::{Event, Journal, Used};
 use crate::manifest::Treatment;
 use crate::meter::{Limit, MAX_DENIALS, Meter, Stop};
-use crate::policy::{Asked, Denial, Permit, Policy, Reveal, Substitution, Target, headers};
+use crate::policy::{Asked, Denial, Permit, Policy, Reveal, Source, Substitution, Target, headers};
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream};
-use crate::secrets::{Keyring, Version};
+use crate::secrets::{BackendError, Cache, Keyring, Version};
 use connect::ConnectError;
 use exchange::Exchange;
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use request_body::{Broken, RequestBody, Watch, drain};
 use sealing::Sealing;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
@@ -52,7 +52,9 @@ pub(crate) struct Outbound {
     pub(crate) keyring: Arc<Keyring>,
     /// What looks for secrets in all that the agent gets and gives. It is renewed where an answer brings one.
     pub(crate) scrubber: Live,
-    pub(crate) fingerprint_key: Zeroizing<[u8; 32]>,
+    /// How many newer versions of secrets the scrubber knows.
+    pub(crate) scrubbed: Mutex<u64>,
+    pub(crate) cache: Arc<Cache>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) pools: Arc<Pools>,
@@ -83,6 +85,13 @@ pub(crate) async fn send(
             return Err(outbound.deny(denial));
         }
     };
+    let ready = match outbound.ready(&permit).await {
+        Ok(ready) => ready,
+        Err(error) => {
+            drain(body);
+            return Err(error);
+        }
+    };
     let scrubber = outbound.scrubber_for(&permit);
     if let Some(denial) = leak_in_head(&scrubber, &permit, &parts) {
         drain(body);
@@ -98,7 +107,7 @@ pub(crate) async fn send(
 
     // Accounted before done: without its record the request does not leave.
     let number = outbound.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
-    if outbound.account(number, &permit).is_err() {
+    if outbound.account(number, &permit, &ready).is_err() {
         drain(body);
         outbound.meter.stop(Stop::AuditFailed);
         return Err(Error::InternalError(Some("strongroom: the audit log can't be written".into())));
@@ -111,7 +120,7 @@ pub(crate) async fn send(
     let body =
         RequestBody::begin(body, watch, Stream::new(scrubber)).await.inspect_err(|_| exchange.failed("the agent broke off its request"))?;
 
-    let filled = outbound.substitute(&permit, substitutions, headers, body);
+    let filled = outbound.substitute(&permit, substitutions, &ready, headers, body);
     let (client, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
     let first_byte = options.as_ref().and_then(|options| options.first_byte_timeout).unwrap_or(PATIENCE);
     let between_bytes = options.as_ref().and_then(|options| options.between_bytes_timeout).unwrap_or(PATIENCE);
@@ -130,6 +139,12 @@ pub(crate) async fn send(
         Ok(Ok(answer)) => answer,
     };
     exchange.answered(answer.status().as_u16());
+    if matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        ready
+            .iter()
+            .filter_map(|ready| Some((outbound.keyring.get(ready.secret?)?, &ready.version)))
+            .for_each(|(key, version)| key.suspect(version));
+    }
     if permit.guarded() {
         let sealing = Sealing::of(&permit, &outbound, number);
         answer::guarded(answer, exchange, &outbound.scrubber, sealing, between_bytes)
@@ -138,7 +153,49 @@ pub(crate) async fn send(
     }
 }
 
+/// A value that is about to leave.
+struct Ready {
+    /// The secret's index, where it is one of the manifest's.
+    secret: Option<usize>,
+    version: Arc<Version>,
+    /// Past its time: its backend does not answer.
+    stale: bool,
+}
+
 impl Outbound {
+    /// The values that a request carries, in the order of its substitutions. What is looked for in the answer is up to date from here on.
+    async fn ready(&self, permit: &Permit) -> Result<Vec<Ready>, Error> {
+        let mut ready = Vec::with_capacity(permit.substitutions().len());
+        for substitution in permit.substitutions() {
+            let secret = match substitution.source {
+                Source::Secret(index) => Some(index),
+                Source::Sealed(_) => None,
+            };
+            match self.keyring.version(substitution.source, &self.cache).await {
+                Ok((version, stale)) => ready.push(Ready { secret, version, stale }),
+                Err(why) => return Err(self.unavailable(substitution.secret, &why)),
+            }
+        }
+        let known = self.keyring.learn(&self.cache);
+        let mut scrubbed = self.scrubbed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *scrubbed != known {
+            *scrubbed = known;
+            self.renew_scrubber();
+        }
+        Ok(ready)
+    }
+
+    /// Records that a secret could not be had, and gives the guest's error for it.
+    fn unavailable(&self, secret: usize, why: &BackendError) -> Error {
+        let name = self.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
+        let reason = self.scrubber().scrub_text(&why.to_string()).into_owned();
+        tracing::warn!(secret = name, %reason, "a request is not sent");
+        if self.journal.record(Event::SecretUnavailable { secret: name, reason: &reason, incident: why.is_incident() }).is_err() {
+            self.meter.stop(Stop::AuditFailed);
+        }
+        Error::InternalError(Some(format!("strongroom: the secret `{name}` is not available at the moment")))
+    }
+
     /// What looks for secrets in a request.
     fn scrubber_for(&self, permit: &Permit) -> Arc<Scrubber> {
         Arc::new(self.scrubber().fitted().passing(&permit.leaks().allowed))
@@ -151,6 +208,12 @@ impl Outbound {
     /// Looks for what answers brought from now on, too.
     fn renew_scrubber(&self) {
         let sealed = self.keyring.sealed();
+        let newer = self.keyring.iter().flat_map(|(_, key)| key.newer().into_iter().map(move |version| (key, version)));
+        let newer = newer.map(|(key, version)| {
+            let value = version.value.reveal(Reveal::to_scrub());
+            let replacement = Replacement { plain: key.placeholder.clone(), encoded: format!("[redacted:{}]", key.name) };
+            (Arc::new(Known::new(value, key.in_basic)), replacement)
+        });
         let known = |(version, placeholder): &(Arc<Version>, String)| {
             let value = version.value.reveal(Reveal::to_scrub());
             let replacement = Replacement { plain: placeholder.clone(), encoded: "[sealed]".to_owned() };
@@ -160,7 +223,7 @@ impl Outbound {
         };
         // The newest ones: an API that sets a cookie with each answer does not make the search slower without end.
         let newest = &sealed[sealed.len().saturating_sub(MAX_LOOKED_FOR)..];
-        self.scrubber.renew(|scrubber| scrubber.knowing(newest.iter().filter_map(known)));
+        self.scrubber.renew(|scrubber| scrubber.knowing(newer.chain(newest.iter().filter_map(known))));
     }
 
     /// Records a denial, ends the run where it says so, and gives the guest's error for it.
@@ -180,15 +243,12 @@ impl Outbound {
     }
 
     /// Hands the record of a request to the audit log.
-    fn account(&self, request: u64, permit: &Permit) -> std::io::Result<()> {
-        let used = permit.substitutions().iter().filter_map(|substitution| {
-            let key = self.keyring.get(substitution.secret)?;
-            Some((&key.name, self.keyring.version(substitution.source)?, &substitution.place))
+    fn account(&self, request: u64, permit: &Permit, ready: &[Ready]) -> std::io::Result<()> {
+        let used = permit.substitutions().iter().zip(ready).filter_map(|(substitution, ready)| {
+            let name = &self.keyring.get(substitution.secret)?.name;
+            Some(Used { place: Some(&substitution.place), stale: ready.stale, ..Used::of(name, &ready.version) })
         });
-        let used: Vec<_> = used.collect();
-        let secrets =
-            used.iter().map(|(name, version, place)| Used { name, fingerprint: version.fingerprint.as_str(), place: Some(place) });
-        let (secrets, url) = (secrets.collect::<Vec<_>>(), permit.url().to_string());
+        let (secrets, url) = (used.collect::<Vec<_>>(), permit.url().to_string());
         let scrubber = self.scrubber();
         let url = scrubber.scrub_text(&url);
         let end = url.char_indices().nth(MAX_RECORDED).map_or(url.len(), |(at, _)| at);
@@ -258,6 +318,7 @@ impl Outbound {
         &self,
         permit: &Permit,
         substitutions: Vec<Substitution>,
+        ready: &[Ready],
         mut headers: http::HeaderMap,
         body: RequestBody,
     ) -> Result<(pool::HttpClient, Request<RequestBody>), Error> {
@@ -266,9 +327,8 @@ impl Outbound {
         let mut query = url.query.clone();
         let mut credential = Vec::new();
         let mut cookies = Zeroizing::new(Vec::new());
-        for substitution in substitutions {
-            let (source, target, reveal) = substitution.into_parts();
-            let version = self.keyring.version(source).ok_or_else(cannot)?;
+        for (substitution, Ready { version, .. }) in substitutions.into_iter().zip(ready) {
+            let (target, reveal) = substitution.into_parts();
             let text = target.filled(version.value.reveal(reveal)).ok_or_else(cannot)?;
             credential.push(version.fingerprint.to_string());
             match target {

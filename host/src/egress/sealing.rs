@@ -82,7 +82,7 @@ impl Sealing {
     fn seal(&self, secret: usize, value: &[u8], cookie: Option<String>, field: &Seal) -> String {
         let bound = Sealed { origin: self.origin.clone(), cookie };
         let name = self.outbound.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
-        let Some((placeholder, new)) = self.outbound.keyring.seal(secret, value, bound, &self.outbound.fingerprint_key) else {
+        let Some((placeholder, new)) = self.outbound.keyring.seal(secret, value, bound, self.outbound.cache.fingerprint_key()) else {
             return format!("[sealed:{name}]");
         };
         if new {

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostics, Problem};
 use super::reader::{Document, Section};
-use super::{ReadError, names};
+use super::{BackendConfig, ReadError, backends, names};
 use std::path::{Path, PathBuf};
 
 /// What the operator says about this host. The default is a host with the `env` backend that reaches only public addresses.
@@ -24,38 +24,6 @@ pub struct HostConfig {
     pub scrub_rules: Vec<PathBuf>,
 }
 
-/// One backend of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BackendConfig {
-    /// The host's environment, then the `.env` file where one is named.
-    Env {
-        /// A file of `NAME=value` lines.
-        file: Option<PathBuf>,
-    },
-    /// An encrypted file of versioned secrets.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What opens it.
-        key: FileKeyRef,
-        /// The paths that manifests may name; `{agent}` stands for the agent's name.
-        paths: Vec<String>,
-    },
-}
-
-/// Where the key of an encrypted file is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FileKeyRef {
-    /// `file:PATH`: an identity of age.
-    Identity(PathBuf),
-    /// `credential:NAME`: the same as a systemd credential.
-    Credential(String),
-    /// `env:NAME`: a passphrase in a variable.
-    Passphrase(String),
-    /// `prompt`: a passphrase that is asked for.
-    Prompt,
-}
-
 impl HostConfig {
     /// Parses the text of a host configuration. `file` is the name that findings carry.
     ///
@@ -63,6 +31,22 @@ impl HostConfig {
     /// Everything that is wrong with it, each with its place.
     pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
         Document::read(file, text, |root| Some(config(root)))
+    }
+
+    /// The same with the backends that the environment describes in the variables which their own tools know, where the configuration
+    /// has none of that name: `VAULT_ADDR` with `VAULT_ROLE_ID` and `VAULT_SECRET_ID`, or with `VAULT_TOKEN`, brings up `vault`;
+    /// `AWS_REGION` or `AWS_DEFAULT_REGION` brings up `aws`.
+    #[must_use]
+    pub fn with_environment(mut self) -> Self {
+        let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        for (name, backend) in [("vault", backends::vault_of(var)), ("aws", backends::aws_of(var))] {
+            if let Some(backend) = backend
+                && !self.backends.iter().any(|(known, _)| known == name)
+            {
+                self.backends.push((name.to_owned(), backend));
+            }
+        }
+        self
     }
 
     /// Reads a host configuration from a file. Relative paths in it are relative to it.
@@ -79,15 +63,7 @@ impl HostConfig {
         config.state_dir.iter_mut().for_each(here);
         config.scrub_rules.iter_mut().for_each(here);
         for (_, backend) in &mut config.backends {
-            match backend {
-                BackendConfig::Env { file } => file.iter_mut().for_each(here),
-                BackendConfig::File { path, key, .. } => {
-                    here(path);
-                    if let FileKeyRef::Identity(file) = key {
-                        here(file);
-                    }
-                }
-            }
+            backend.files().into_iter().for_each(here);
         }
         Ok(config)
     }
@@ -99,20 +75,7 @@ fn config(root: &Section<'_>) -> HostConfig {
         if let Err(problem) = names::backend_name(&name) {
             root.report(span, problem);
         }
-        let kind = section.require("type", "type = \"env\"", |text| match text {
-            "env" | "file" => Ok(text.to_owned()),
-            "vault" | "aws" => Err(Problem::new(
-                "a backend that is not supported yet",
-                "use `\"env\"` or `\"file\"`, or embed the library with a backend of your own",
-            )),
-            _ => Err(Problem::new("an unknown type of backend", "write `\"env\"` or `\"file\"`")),
-        });
-        match kind.as_deref() {
-            Some("env") => config.backends.push((name, BackendConfig::Env { file: section.parse("file", path) })),
-            Some(_) => config.backends.extend(file(&section).map(|backend| (name, backend))),
-            // The keys of a backend that is not supported are not findings of their own.
-            None => section.ignore_rest(),
-        }
+        config.backends.extend(backends::read(&section).map(|backend| (name, backend)));
     }
     if let Some(network) = root.table("network") {
         let cidr = |text: &str| {
@@ -137,23 +100,6 @@ fn config(root: &Section<'_>) -> HostConfig {
     config
 }
 
-fn file(section: &Section<'_>) -> Option<BackendConfig> {
-    let path = section.require("path", "path = \"secrets.age\"", path);
-    let key = section.require("key", "key = \"file:secrets.key\"", |text| {
-        let wrong =
-            || Problem::new("not a place for a key", "write `file:PATH`, `credential:NAME`, `env:NAME` or `prompt`; never the key itself");
-        match text.split_once(':') {
-            None if text == "prompt" => Ok(FileKeyRef::Prompt),
-            Some(("file", path)) if !path.is_empty() => Ok(FileKeyRef::Identity(path.into())),
-            Some(("credential", name)) if !name.is_empty() && !name.contains('/') => Ok(FileKeyRef::Credential(name.to_owned())),
-            Some(("env", name)) if !name.is_empty() => Ok(FileKeyRef::Passphrase(name.to_owned())),
-            _ => Err(wrong()),
-        }
-    });
-    let paths = section.list("paths", |text| Ok(text.to_owned())).unwrap_or_else(|| vec!["{agent}/**".to_owned(), "*".to_owned()]);
-    Some(BackendConfig::File { path: path?, key: key?, paths })
-}
-
 fn proxy(text: &str) -> Result<(String, u16), Problem> {
     let wrong = || Problem::new("not a proxy", "write `http://HOST:PORT`, without a user; it is asked for tunnels with `CONNECT`");
     let (host, port) = text.strip_prefix("http://").and_then(|rest| rest.trim_end_matches('/').rsplit_once(':')).ok_or_else(wrong)?;
@@ -162,6 +108,6 @@ fn proxy(text: &str) -> Result<(String, u16), Problem> {
     if super::is_host(host) { Ok((bare.to_owned(), port)) } else { Err(wrong()) }
 }
 
-fn path(text: &str) -> Result<PathBuf, Problem> {
+pub(super) fn path(text: &str) -> Result<PathBuf, Problem> {
     if text.is_empty() { Err(Problem::new("empty", "write a path")) } else { Ok(PathBuf::from(text)) }
 }

@@ -3,6 +3,7 @@
 //! Both are parsed once into types in which invalid configuration does not exist; nothing is validated again later. Every
 //! finding has a file, a line and a column, says what was found and what to write instead, and never quotes a value.
 
+mod backends;
 mod config;
 mod diagnostic;
 mod host_pattern;
@@ -15,11 +16,12 @@ mod shape;
 mod suspicion;
 mod units;
 
-pub use config::{BackendConfig, FileKeyRef, HostConfig};
+pub use backends::{AwsConfig, BackendConfig, CredentialRef, FileKeyRef, VaultAuth, VaultConfig};
+pub use config::HostConfig;
 pub use diagnostic::{Diagnostic, Diagnostics, Problem};
 pub(crate) use host_pattern::is_host;
 pub use host_pattern::{HostPattern, Scheme};
-pub use names::SecretRef;
+pub use names::{SecretRef, Which};
 pub use path_pattern::PathPattern;
 pub(crate) use path_pattern::is_path_byte;
 pub use place::{Place, Template};
@@ -93,6 +95,8 @@ pub struct SecretSpec {
     pub placeholder: Shape,
     /// Whether the placeholder stands in the environment under the secret's name.
     pub expose_env: bool,
+    /// How long an old value goes on working after it has been replaced, where the operator knows.
+    pub overlap: Option<Duration>,
     /// The destinations and places it may go to.
     pub allow: Vec<Grant>,
 }
@@ -357,8 +361,10 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
             "add `required = false`, or leave the default out",
         ));
     }
+    let overlap = section.table("rotation").and_then(|rotation| rotation.parse("overlap", units::duration));
     let allow = section.tables("allow").iter().filter_map(|section| grant(section, text)).collect();
     Some(SecretSpec {
+        overlap,
         from: from.unwrap_or_else(|| SecretRef::Bare(name.clone())),
         name,
         namespace,

@@ -3,7 +3,8 @@
 use super::diagnostic::Problem;
 use std::fmt;
 
-/// Where a secret is kept: `backend:path#field`, or a bare name that is looked up in the default backend.
+/// Where a secret is kept: `backend:path#field`, or a bare name that is looked up in the default backend. A path may name one of its
+/// versions: `backend:path?version=3#field`, `backend:path?stage=AWSPREVIOUS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretRef {
     /// A name, looked up by the rules of the default backend.
@@ -14,9 +15,23 @@ pub enum SecretRef {
         backend: String,
         /// The entry.
         path: String,
+        /// Which version of it.
+        which: Which,
         /// The field of it, where entries have fields.
         field: Option<String>,
     },
+}
+
+/// Which version of an entry is meant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Which {
+    /// The one in use.
+    #[default]
+    Current,
+    /// The one of this number or identifier.
+    Version(String),
+    /// The one that bears this label, where the backend has labels.
+    Stage(String),
 }
 
 impl SecretRef {
@@ -36,12 +51,18 @@ impl SecretRef {
             Some((path, field)) => (path, Some(field)),
             None => (rest, None),
         };
+        let (path, which) = match path.split_once('?') {
+            None => (path, Some(Which::Current)),
+            Some((path, which)) => (path, Which::parse(which)),
+        };
+        let which =
+            which.ok_or_else(|| Problem::new("not a version", "write `backend:path?version=3#field` or `backend:path?stage=NAME`"))?;
         let clean = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic());
         let dots = |s: &str| s.split('/').any(|segment| segment == "." || segment == "..");
         if backend_name(backend).is_err() || !clean(path) || dots(path) || field.is_some_and(|f| !clean(f)) {
             return Err(Problem::new("not a reference", remedy));
         }
-        Ok(Self::Exact { backend: backend.to_owned(), path: path.to_owned(), field: field.map(str::to_owned) })
+        Ok(Self::Exact { backend: backend.to_owned(), path: path.to_owned(), which, field: field.map(str::to_owned) })
     }
 }
 
@@ -49,8 +70,31 @@ impl fmt::Display for SecretRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bare(name) => f.write_str(name),
-            Self::Exact { backend, path, field: None } => write!(f, "{backend}:{path}"),
-            Self::Exact { backend, path, field: Some(field) } => write!(f, "{backend}:{path}#{field}"),
+            Self::Exact { backend, path, which, field } => {
+                write!(f, "{backend}:{path}{which}")?;
+                field.as_ref().map_or(Ok(()), |field| write!(f, "#{field}"))
+            }
+        }
+    }
+}
+
+impl Which {
+    fn parse(text: &str) -> Option<Self> {
+        let clean = |s: &str| (1..=256).contains(&s.len()) && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        match text.split_once('=')? {
+            ("version", version) if clean(version) => Some(Self::Version(version.to_owned())),
+            ("stage", stage) if clean(stage) => Some(Self::Stage(stage.to_owned())),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Which {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Current => Ok(()),
+            Self::Version(version) => write!(f, "?version={version}"),
+            Self::Stage(stage) => write!(f, "?stage={stage}"),
         }
     }
 }

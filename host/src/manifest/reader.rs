@@ -4,7 +4,7 @@
 //! used or refused, never ignored.
 
 use super::diagnostic::{Diagnostic, Diagnostics, Problem};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -23,6 +23,7 @@ pub(super) struct Section<'a> {
     span: Range<usize>,
     path: String,
     asked: RefCell<Vec<&'static str>>,
+    ignored: Cell<bool>,
 }
 
 impl<'a> Document<'a> {
@@ -37,7 +38,14 @@ impl<'a> Document<'a> {
             }
         };
         let document = Document { file, text, findings: RefCell::new(Vec::new()) };
-        let section = Section { document: &document, table: root.get_ref(), span: 0..0, path: String::new(), asked: RefCell::default() };
+        let section = Section {
+            document: &document,
+            table: root.get_ref(),
+            span: 0..0,
+            path: String::new(),
+            asked: RefCell::default(),
+            ignored: Cell::new(false),
+        };
         let value = read(&section);
         section.finish();
         drop(section);
@@ -196,7 +204,7 @@ impl<'a> Section<'a> {
     }
 
     fn subsection(&self, path: String, table: &'a DeTable<'a>, span: Range<usize>) -> Section<'a> {
-        Section { document: self.document, table, span, path, asked: RefCell::default() }
+        Section { document: self.document, table, span, path, asked: RefCell::default(), ignored: Cell::new(false) }
     }
 
     /// A sub-table.
@@ -255,8 +263,8 @@ impl<'a> Section<'a> {
     }
 
     /// Leaves the keys that were not asked for out of the findings: the table was refused as a whole.
-    pub(super) fn ignore_rest(mut self) {
-        self.path.clear();
+    pub(super) fn ignore_rest(&self) {
+        self.ignored.set(true);
     }
 
     /// Reports every key that was not asked for.
@@ -278,7 +286,7 @@ impl<'a> Section<'a> {
 
 impl Drop for Section<'_> {
     fn drop(&mut self) {
-        if !self.path.is_empty() {
+        if !self.path.is_empty() && !self.ignored.get() {
             self.finish();
         }
     }

@@ -125,8 +125,8 @@ impl Substitution {
         Self { secret, source, target, place, reveal: Reveal(()) }
     }
 
-    pub(crate) fn into_parts(self) -> (Source, Target, Reveal) {
-        (self.source, self.target, self.reveal)
+    pub(crate) fn into_parts(self) -> (Target, Reveal) {
+        (self.target, self.reveal)
     }
 }
 

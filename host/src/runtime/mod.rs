@@ -19,11 +19,11 @@ pub(crate) use store::RunState;
 
 use crate::audit::{AuditSink, Event, Journal, Used};
 use crate::egress::{Outbound, Pools};
-use crate::manifest::{Manifest, SecretSpec};
+use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::{Denial, Policy, Reveal};
 use crate::scrub::{Known, Live, Replacement, Rules, Scrubber, Search};
-use crate::secrets::{Backends, Keyring, SecretsUnavailable};
+use crate::secrets::{Backends, Cache as SecretCache, Keyring, SecretsUnavailable};
 use clocks::CoarseClock;
 use limiter::Limiter;
 use output::GuestOutput;
@@ -102,7 +102,7 @@ pub(crate) struct HostParts {
     pub(crate) backends: Backends,
     pub(crate) rules: Arc<Rules>,
     pub(crate) audit: Option<Arc<dyn AuditSink>>,
-    pub(crate) fingerprint_key: zeroize::Zeroizing<[u8; 32]>,
+    pub(crate) cache: Arc<SecretCache>,
     pub(crate) inspector: Option<Inspector>,
     pub(crate) runs: AtomicU64,
     pub(crate) name: String,
@@ -111,10 +111,20 @@ pub(crate) struct HostParts {
 /// Runs an agent once.
 pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOptions) -> Result<Outcome, RunError> {
     let manifest = &agent.manifest;
-    let keyring = Arc::new(Keyring::open(manifest, &host.backends, &host.fingerprint_key).await?);
     let name = format!("{}-{}", host.name, host.runs.fetch_add(1, Ordering::Relaxed) + 1);
     let journal = Arc::new(Journal::new(host.audit.clone(), name, manifest.name.clone()));
-    let secrets = keyring.iter().map(|(_, key)| Used { name: &key.name, fingerprint: key.version.fingerprint.as_str(), place: None });
+    let keyring = match Keyring::open(manifest, &host.backends, &host.cache).await {
+        Ok(keyring) => Arc::new(keyring),
+        Err(unavailable) => {
+            for missing in &unavailable.0 {
+                let (reason, incident) = (missing.why.to_string(), missing.why.is_incident());
+                let event = Event::SecretUnavailable { secret: &missing.name, reason: &reason, incident };
+                journal.record(event).map_err(|_| RunError::Audit)?;
+            }
+            return Err(unavailable.into());
+        }
+    };
+    let secrets = keyring.iter().map(|(_, key)| Used::of(&key.name, key.first()));
     let start = Event::RunStart { component: &hex(&agent.loaded.sha256), secrets: &secrets.collect::<Vec<_>>() };
     journal.record(start).map_err(|_| RunError::Audit)?;
     let mut open = OpenRun { journal: Arc::clone(&journal), ended: false };
@@ -125,7 +135,8 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
         policy: Arc::clone(&agent.policy),
         keyring: Arc::clone(&keyring),
         scrubber: scrubber.clone(),
-        fingerprint_key: host.fingerprint_key.clone(),
+        scrubbed: Mutex::new(0),
+        cache: Arc::clone(&host.cache),
         journal: Arc::clone(&journal),
         meter: Arc::clone(&meter),
         pools: Arc::clone(&agent.pools),
@@ -160,6 +171,9 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     };
     // Requests that are still under way end with the store.
     drop(store);
+    let farewell = keyring.farewell();
+    drop(keyring);
+    farewell.await;
     open.end(&end.to_string(), usage);
     if journal.failed() {
         return Err(RunError::Audit);
@@ -276,16 +290,13 @@ fn wasi(manifest: &Manifest, keyring: &Keyring, args: &[String], stdout: &GuestO
 
 /// The scrubber of a run. The search behind it is kept as long as the values stay the same.
 fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubber {
-    let keys: Vec<_> = keyring.iter().map(|(_, key)| key).filter(|key| !key.is_default).collect();
-    let versions: Vec<String> = keys.iter().map(|key| key.version.fingerprint.to_string()).collect();
+    let keys: Vec<_> = keyring.iter().map(|(_, key)| key).filter(|key| !key.is_default()).collect();
+    let versions: Vec<String> = keys.iter().map(|key| key.first().fingerprint.to_string()).collect();
     let mut kept = agent.searches.lock().unwrap_or_else(PoisonError::into_inner);
     let search = match &*kept {
         Some((known, search)) if *known == versions => Arc::clone(search),
         _ => {
-            let known = |key: &&crate::secrets::Key| {
-                let in_basic = agent.manifest.secret(&key.name).is_some_and(SecretSpec::in_basic);
-                Arc::new(Known::new(key.version.value.reveal(Reveal::to_scrub()), in_basic))
-            };
+            let known = |key: &&crate::secrets::Key| Arc::new(Known::new(key.first().value.reveal(Reveal::to_scrub()), key.in_basic));
             let formats = agent.manifest.secrets.iter().filter_map(|secret| Some((secret.name.as_str(), secret.format.as_ref()?.as_str())));
             let formats: Vec<(&str, &str)> = formats.collect();
             let (rules, _) = rules.sealing(&formats);
@@ -296,7 +307,7 @@ fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubb
     };
     let replacement =
         |key: &&crate::secrets::Key| Replacement { plain: key.placeholder.clone(), encoded: format!("[redacted:{}]", key.name) };
-    let plain = keyring.iter().filter(|(_, key)| key.is_default).map(|(_, key)| key.placeholder.clone());
+    let plain = keyring.iter().filter(|(_, key)| key.is_default()).map(|(_, key)| key.placeholder.clone());
     Scrubber::new(search, keys.iter().map(replacement).collect()).exempting(plain)
 }
 

@@ -110,8 +110,9 @@ impl secrets::HostSecret for RunState {
             return Ok(Err(secrets::Error::TooManyHandles));
         }
         if !self.opened.contains(&index) {
-            let used = Used { name: &name, fingerprint: key.version.fingerprint.as_str(), place: None };
-            if self.outbound.journal.record(Event::SecretOpened { secret: used }).is_err() {
+            let version = key.current();
+            let used = Event::SecretOpened { secret: Used::of(&name, &version) };
+            if self.outbound.journal.record(used).is_err() {
                 self.outbound.meter.stop(Stop::AuditFailed);
                 return Ok(Err(secrets::Error::Unavailable));
             }
@@ -130,11 +131,11 @@ impl secrets::HostSecret for RunState {
     }
 
     fn fingerprint(&mut self, handle: Resource<OpenSecret>) -> wasmtime::Result<String> {
-        Ok(self.secret(&handle)?.version.fingerprint.to_string())
+        Ok(self.secret(&handle)?.current().fingerprint.to_string())
     }
 
     fn expires_at(&mut self, handle: Resource<OpenSecret>) -> wasmtime::Result<Option<u64>> {
-        Ok(self.secret(&handle)?.version.expires_at)
+        Ok(self.secret(&handle)?.current().expires_at)
     }
 
     fn drop(&mut self, handle: Resource<OpenSecret>) -> wasmtime::Result<()> {

@@ -1,37 +1,58 @@
 //! The secrets of one run: resolved before the first guest instruction, each with the placeholder that stands for it.
 
-use super::backends::{BackendError, Backends};
-use super::value::{Fingerprint, SecretValue};
+use super::backends::{BackendError, Backends, Entry};
+use super::cache::{Cache, Held, Slots, Use, Version};
+use super::value::SecretValue;
 use crate::manifest::{Manifest, SecretSpec, Shape};
 use crate::policy::placeholder::mint;
 use crate::policy::{Placeholders, Sealed, Source};
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio_util::task::TaskTracker;
 
 /// Most values of answers that one run keeps.
 const MAX_SEALED: usize = 1024;
+/// Most versions of one secret that one run remembers: text is searched for each of them.
+const MAX_VERSIONS: usize = 16;
+/// How long the end of a run waits for its leases to be given back.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The keys of one run, by the index of their secret in the manifest.
 pub(crate) struct Keyring {
     keys: Vec<Option<Key>>,
     sealed: RwLock<Vec<Arc<Version>>>,
     pub(crate) placeholders: Placeholders,
+    /// Who waits for the run's leases to be given back.
+    run: TaskTracker,
+    /// How many newer versions have been taken over.
+    changes: Arc<AtomicU64>,
 }
 
 /// One secret in one run.
 pub(crate) struct Key {
     pub(crate) name: String,
     pub(crate) placeholder: String,
-    pub(crate) version: Arc<Version>,
-    /// A default from the manifest is plain text: the guest may see it, and nothing is scrubbed.
-    pub(crate) is_default: bool,
+    /// Whether a grant sends it as `Authorization: Basic`.
+    pub(crate) in_basic: bool,
+    /// Where its value comes from. A default of the manifest is plain text: the guest may see it, and nothing is scrubbed.
+    source: Option<Sourced>,
+    first: Arc<Version>,
+    /// The versions that came after it, the one in use last.
+    newer: RwLock<Vec<Arc<Version>>>,
 }
 
-/// The value that is in use now.
-pub(crate) struct Version {
-    pub(crate) value: SecretValue,
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) expires_at: Option<u64>,
+struct Sourced {
+    slot: Use,
+    entry: Entry,
+    format: Option<regex::Regex>,
+    /// The generation of the slot that was looked at last.
+    seen: AtomicU64,
+    /// Since when what the backend gives can't be used, and why.
+    unfit: Mutex<Option<(Duration, String)>>,
+    /// The keyring's count of changes.
+    changes: Arc<AtomicU64>,
 }
 
 /// A secret that could not be had.
@@ -40,7 +61,7 @@ pub struct Missing {
     /// The secret's name in the manifest.
     pub name: String,
     /// Why, without any value.
-    pub why: String,
+    pub why: BackendError,
 }
 
 /// Every required secret of a manifest that could not be had. Never empty.
@@ -61,12 +82,19 @@ impl std::error::Error for SecretsUnavailable {}
 
 impl Keyring {
     /// Resolves every secret of the manifest and mints its placeholder; or lists all that are missing.
-    pub(crate) async fn open(manifest: &Manifest, backends: &Backends, fingerprint_key: &[u8; 32]) -> Result<Self, SecretsUnavailable> {
-        let mut keyring =
-            Self { keys: Vec::with_capacity(manifest.secrets.len()), sealed: RwLock::default(), placeholders: Placeholders::default() };
+    pub(crate) async fn open(manifest: &Manifest, backends: &Backends, cache: &Cache) -> Result<Self, SecretsUnavailable> {
+        let mut slots = cache.for_run();
+        let candidates: Vec<_> = manifest.secrets.iter().map(|spec| candidates(manifest, spec, backends, &mut slots)).collect();
+        let run = slots.run().clone();
+        let changes: Arc<AtomicU64> = Arc::default();
+        let asked = manifest.secrets.iter().zip(candidates).map(|(spec, candidates)| resolve(spec, candidates, cache, &run, &changes));
+        let resolved = futures_util::future::join_all(asked).await;
+
+        let keys = Vec::with_capacity(resolved.len());
+        let mut keyring = Self { keys, sealed: RwLock::default(), placeholders: Placeholders::default(), run, changes };
         let mut missing = Vec::new();
-        for (index, spec) in manifest.secrets.iter().enumerate() {
-            match resolve(manifest, spec, backends, fingerprint_key).await {
+        for (index, (spec, resolved)) in manifest.secrets.iter().zip(resolved).enumerate() {
+            match resolved {
                 Ok(key) => {
                     if let Some(key) = &key {
                         keyring.placeholders.insert(index, key.placeholder.clone());
@@ -86,11 +114,33 @@ impl Keyring {
         self.keys.get(index)?.as_ref()
     }
 
-    /// The version of a value that is to be put somewhere.
-    pub(crate) fn version(&self, source: Source) -> Option<Arc<Version>> {
+    /// The version of a value that is to be put somewhere, and whether it is past its time. Asks the backend where it has to.
+    pub(crate) async fn version(&self, source: Source, cache: &Cache) -> Result<(Arc<Version>, bool), BackendError> {
+        let gone = || BackendError::Refused("nothing is known of this value".to_owned());
         match source {
-            Source::Secret(index) => self.get(index).map(|key| Arc::clone(&key.version)),
-            Source::Sealed(number) => self.sealed.read().unwrap_or_else(PoisonError::into_inner).get(number).cloned(),
+            Source::Secret(index) => self.get(index).ok_or_else(gone)?.resolve(cache, &self.run).await,
+            Source::Sealed(number) => {
+                let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+                sealed.get(number).cloned().map(|version| (version, false)).ok_or_else(gone)
+            }
+        }
+    }
+
+    /// Takes over newer versions that are known by now. Returns how many there have been in all.
+    pub(crate) fn learn(&self, cache: &Cache) -> u64 {
+        for (_, key) in self.iter() {
+            // What can't be used is told to the request that needs it.
+            let _ = key.learn(cache);
+        }
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Waits a while for the leases to be given back that nobody uses any more.
+    pub(crate) fn farewell(&self) -> impl Future<Output = ()> + use<> {
+        let run = self.run.clone();
+        async move {
+            run.close();
+            let _ = tokio::time::timeout(FAREWELL, run.wait()).await;
         }
     }
 
@@ -99,7 +149,6 @@ impl Keyring {
     pub(crate) fn seal(&self, secret: usize, value: &[u8], bound: Sealed, key: &[u8; 32]) -> Option<(String, bool)> {
         let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
         let value = SecretValue::new(value.to_vec());
-        let fingerprint = value.fingerprint(key);
         // When there is no room, a known value fares as a new one: which it is must not show.
         if sealed.len() >= MAX_SEALED {
             return None;
@@ -109,7 +158,7 @@ impl Keyring {
             return Some((placeholder, false));
         }
         let placeholder = mint(&Shape::default()).ok()?;
-        sealed.push(Arc::new(Version { value, fingerprint, expires_at: None }));
+        sealed.push(Version::unbacked(value, key));
         self.placeholders.seal(secret, placeholder.clone(), bound);
         Some((placeholder, true))
     }
@@ -133,23 +182,143 @@ impl Keyring {
     }
 }
 
-async fn resolve(manifest: &Manifest, spec: &SecretSpec, backends: &Backends, fingerprint_key: &[u8; 32]) -> Result<Option<Key>, String> {
-    let namespace = spec.namespace.as_deref().unwrap_or(&manifest.name);
-    let found = backends.get(&spec.from, &manifest.name, namespace).await;
-    let (value, expires_at, is_default) = match (found, &spec.default) {
-        (Ok(found), _) => {
-            found.value.check(spec.format.as_ref()).map_err(|why| format!("the value at {} is refused: {why}", spec.from))?;
-            (found.value, found.expires_at, false)
+impl Key {
+    /// The version in use.
+    pub(crate) fn current(&self) -> Arc<Version> {
+        let newer = self.newer.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(newer.last().unwrap_or(&self.first))
+    }
+
+    /// The version that the run began with.
+    pub(crate) fn first(&self) -> &Arc<Version> {
+        &self.first
+    }
+
+    /// The versions that came after the first one.
+    pub(crate) fn newer(&self) -> Vec<Arc<Version>> {
+        self.newer.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The backend and the entry that it comes from.
+    pub(crate) fn from(&self) -> Option<String> {
+        self.source.as_ref().map(|source| format!("{}:{}", source.slot.from().name, source.entry))
+    }
+
+    pub(crate) fn is_default(&self) -> bool {
+        self.source.is_none()
+    }
+
+    /// A destination has rejected this version: the backend is asked before the next use.
+    pub(crate) fn suspect(&self, rejected: &Arc<Version>) {
+        if let Some(source) = &self.source
+            && Arc::ptr_eq(rejected, &self.current())
+        {
+            source.slot.suspect();
         }
-        (Err(BackendError::NotFound { .. }), Some(default)) => (SecretValue::new(default.clone()), None, true),
+    }
+
+    async fn resolve(&self, cache: &Cache, run: &TaskTracker) -> Result<(Arc<Version>, bool), BackendError> {
+        let Some(source) = &self.source else { return Ok((self.current(), false)) };
+        let stale = source.slot.resolve(run).await?.stale;
+        self.learn(cache)?;
+        let unfit = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*unfit {
+            None => Ok((self.current(), stale)),
+            Some((since, _)) if cache.now().saturating_sub(*since) < source.slot.from().stale => Ok((self.current(), true)),
+            Some((_, why)) => Err(BackendError::Refused(why.clone())),
+        }
+    }
+
+    /// Takes over a newer version, if there is one that can be used.
+    fn learn(&self, cache: &Cache) -> Result<(), BackendError> {
+        let Some(source) = &self.source else { return Ok(()) };
+        let generation = source.slot.generation();
+        if source.seen.load(Ordering::Acquire) == generation {
+            return Ok(());
+        }
+        let Some(held) = source.slot.held() else { return Ok(()) };
+        let version = held.version(&source.entry, cache.fingerprint_key())?;
+        let mut unfit = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+        let fit = version.value.check(source.format.as_ref());
+        source.seen.store(generation, Ordering::Release);
+        if let Err(why) = fit {
+            let why = format!("the new value at {} is refused: {why}", source.entry);
+            tracing::error!(secret = self.name, %why, "the last one is used, for a while");
+            unfit.get_or_insert((cache.now(), why));
+            return Ok(());
+        }
+        *unfit = None;
+        let mut newer = self.newer.write().unwrap_or_else(PoisonError::into_inner);
+        if Arc::ptr_eq(newer.last().unwrap_or(&self.first), &version) {
+            return Ok(());
+        }
+        newer.push(version);
+        let excess = newer.len().saturating_sub(MAX_VERSIONS);
+        newer.drain(..excess);
+        source.changes.fetch_add(1, Ordering::Release);
+        Ok(())
+    }
+}
+
+/// The entries that a secret may be found at, in order.
+fn candidates(
+    manifest: &Manifest,
+    spec: &SecretSpec,
+    backends: &Backends,
+    slots: &mut Slots<'_>,
+) -> Result<Vec<(Use, Entry)>, BackendError> {
+    let namespace = spec.namespace.as_deref().unwrap_or(&manifest.name);
+    let (from, entries) = backends.entries(&spec.from, &manifest.name, namespace)?;
+    Ok(entries.into_iter().map(|entry| (slots.slot(from, &entry), entry)).collect())
+}
+
+async fn resolve(
+    spec: &SecretSpec,
+    candidates: Result<Vec<(Use, Entry)>, BackendError>,
+    cache: &Cache,
+    run: &TaskTracker,
+    changes: &Arc<AtomicU64>,
+) -> Result<Option<Key>, BackendError> {
+    let found = match candidates {
+        Ok(candidates) => first(candidates, cache, run).await,
+        Err(error) => Err(error),
+    };
+    let (source, version) = match (found, &spec.default) {
+        (Ok((slot, entry, generation, version)), _) => {
+            let format = spec.format.clone();
+            let refused = |why| BackendError::Refused(format!("the value at {} is refused: {why}", spec.from));
+            version.value.check(format.as_ref()).map_err(refused)?;
+            let (seen, unfit, changes) = (AtomicU64::new(generation), Mutex::default(), Arc::clone(changes));
+            (Some(Sourced { slot, entry, format, seen, unfit, changes }), version)
+        }
+        (Err(BackendError::NotFound { .. }), Some(default)) => {
+            (None, Version::unbacked(SecretValue::new(default.clone()), cache.fingerprint_key()))
+        }
         (Err(BackendError::NotFound { .. }), None) if !spec.required => return Ok(None),
-        (Err(error), _) => return Err(error.to_string()),
+        (Err(error), _) => return Err(error),
     };
-    let placeholder = match &spec.default {
-        Some(default) if is_default => default.clone(),
-        _ => mint(&spec.placeholder).map_err(|_| "the system's random source failed".to_owned())?,
+    let placeholder = match (&spec.default, &source) {
+        (Some(default), None) => default.clone(),
+        _ => mint(&spec.placeholder).map_err(|_| BackendError::Unavailable("the system's random source failed".to_owned()))?,
     };
-    let fingerprint = value.fingerprint(fingerprint_key);
-    let version = Arc::new(Version { value, fingerprint, expires_at });
-    Ok(Some(Key { name: spec.name.clone(), placeholder, version, is_default }))
+    Ok(Some(Key { name: spec.name.clone(), placeholder, in_basic: spec.in_basic(), source, first: version, newer: RwLock::default() }))
+}
+
+/// The first of the entries that is there.
+async fn first(candidates: Vec<(Use, Entry)>, cache: &Cache, run: &TaskTracker) -> Result<(Use, Entry, u64, Arc<Version>), BackendError> {
+    let mut looked_for = Vec::new();
+    for (slot, entry) in candidates {
+        // Taken before the value: a newer one is noticed later, never missed.
+        let generation = slot.generation();
+        let found = slot.resolve(run).await.and_then(|resolved| {
+            let held: Arc<Held> = resolved.held;
+            held.version(&entry, cache.fingerprint_key())
+        });
+        match found {
+            Ok(version) => return Ok((slot, entry, generation, version)),
+            Err(BackendError::NotFound { looked_for: at }) => looked_for.push(at),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(BackendError::NotFound { looked_for: looked_for.join(", then ") })
 }

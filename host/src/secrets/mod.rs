@@ -1,14 +1,24 @@
 //! Turns the references of a manifest into live values.
 
 pub(crate) mod backends;
+mod cache;
+mod clock;
 mod keyring;
+mod pages;
 mod value;
 
+#[cfg(feature = "aws")]
+pub use backends::AwsBackend;
 pub(crate) use backends::Backends;
+#[cfg(feature = "vault")]
+pub use backends::VaultBackend;
 pub use backends::{
-    BackendError, Entry, EnvBackend, FileBackend, FileKey, Found, SecretBackend, SecretStore, StaticBackend, StoreError, Stored,
-    VersionInfo,
+    BackendError, Entry, EnvBackend, FileBackend, FileKey, Found, Freshness, Lease, Leases, Rotator, SecretBackend, SecretStore,
+    StaticBackend, StoreError, Stored, VersionInfo,
 };
-pub(crate) use keyring::{Key, Keyring, Version};
+pub use cache::SecretCounts;
+pub(crate) use cache::{Cache, Version};
+pub(crate) use clock::Clock;
+pub(crate) use keyring::{Key, Keyring};
 pub use keyring::{Missing, SecretsUnavailable};
 pub use value::{Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};

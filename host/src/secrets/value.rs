@@ -1,10 +1,10 @@
 //! A secret's value: wiped when dropped, without `Clone`, `Display` or `Serialize`, readable only with a permit.
 
+use super::pages::Pages;
 use crate::policy::Reveal;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::fmt;
-use zeroize::Zeroizing;
 
 /// Least bytes of a value. Shorter ones turn up in ordinary text by chance and can't be scrubbed without harm.
 pub const MIN_LENGTH: usize = 8;
@@ -12,56 +12,78 @@ pub const MIN_LENGTH: usize = 8;
 pub const MAX_LENGTH: usize = 64 * 1024;
 
 /// A value. Backends make one; only the host's egress can read it, with a permit.
-pub struct SecretValue(Zeroizing<Vec<u8>>);
+///
+/// It lies in pages of its own, which are left out of core dumps and, where the system allows it, locked into memory.
+pub struct SecretValue(Pages);
 
 /// A keyed hash of a value, 8 lower-case hexadecimal digits: tells one version from another, and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint(String);
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 8]);
+
+/// Why a value has no such field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoField {
+    /// It is no JSON document.
+    NotJson,
+    /// There is nothing of that name.
+    Missing,
+    /// What is there is not a string.
+    NotText,
+}
 
 impl SecretValue {
-    /// Takes over the bytes. The caller's buffer becomes the value's own; it is wiped when the value is dropped.
+    /// Takes the bytes over. The caller's buffer is wiped at once, the value's own when it is dropped.
     #[must_use]
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(Zeroizing::new(bytes.into()))
+        Self(Pages::take(bytes.into()))
     }
 
     /// The bytes, against a permit.
     pub(crate) fn reveal(&self, _permit: Reveal) -> &[u8] {
-        &self.0
+        self.bytes()
     }
 
     /// The bytes, for the store that keeps them.
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+        self.0.bytes()
     }
 
     /// A string of a value that is a JSON document: by its key, or where `field` begins with a slash, by JSON Pointer (RFC 6901).
-    pub(super) fn field(&self, field: &str) -> Option<Self> {
-        let document: serde_json::Value = serde_json::from_slice(&self.0).ok()?;
+    pub(crate) fn field(&self, field: &str) -> Result<Self, NoField> {
+        let document: serde_json::Value = serde_json::from_slice(self.bytes()).map_err(|_| NoField::NotJson)?;
         let found = if field.starts_with('/') { document.pointer(field) } else { document.get(field) };
-        found.and_then(serde_json::Value::as_str).map(|text| Self::new(text.to_owned()))
+        let text = found.ok_or(NoField::Missing)?.as_str().ok_or(NoField::NotText)?;
+        Ok(Self::new(text.to_owned()))
+    }
+
+    /// The names of a JSON document's fields that are strings, in their order.
+    #[cfg(feature = "cli")]
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let document: serde_json::Value = serde_json::from_slice(self.bytes()).unwrap_or_default();
+        let fields = document.as_object().into_iter().flatten();
+        fields.filter(|(_, value)| value.is_string()).map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether two values are the same.
     pub(super) fn is(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.bytes() == other.bytes()
     }
 
     /// Whether the value can serve as a secret; says what is wrong without quoting it.
     pub(super) fn check(&self, format: Option<&regex::Regex>) -> Result<(), String> {
-        if self.0.len() < MIN_LENGTH {
+        if self.bytes().len() < MIN_LENGTH {
             return Err(format!("it has fewer than {MIN_LENGTH} bytes, too few to be recognised in text and taken out"));
         }
-        if self.0.len() > MAX_LENGTH {
+        if self.bytes().len() > MAX_LENGTH {
             return Err(format!("it has more than {MAX_LENGTH} bytes"));
         }
-        let trimmed = self.0.trim_ascii();
+        let trimmed = self.bytes().trim_ascii();
         // A value of several lines, as a key in PEM, may well end with a line break.
-        if trimmed.len() < self.0.len() && !trimmed.contains(&b'\n') {
+        if trimmed.len() < self.bytes().len() && !trimmed.contains(&b'\n') {
             return Err("it begins or ends with white space, as from a stray line break".to_owned());
         }
         match format {
-            Some(format) if !std::str::from_utf8(&self.0).is_ok_and(|text| format.is_match(text)) => {
+            Some(format) if !std::str::from_utf8(self.bytes()).is_ok_and(|text| format.is_match(text)) => {
                 Err("it does not match the manifest's `format`".to_owned())
             }
             _ => Ok(()),
@@ -71,9 +93,10 @@ impl SecretValue {
     pub(crate) fn fingerprint(&self, key: &[u8; 32]) -> Fingerprint {
         let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
         mac.update(b"strongroom fingerprint\0");
-        mac.update(&self.0);
+        mac.update(self.bytes());
         let hash = mac.finalize().into_bytes();
-        Fingerprint(hash[..4].iter().map(|byte| format!("{byte:02x}")).collect())
+        let digit = |at: usize| b"0123456789abcdef"[usize::from(hash[at / 2] >> (4 * (1 - at % 2)) & 15)];
+        Fingerprint(std::array::from_fn(digit))
     }
 }
 
@@ -87,13 +110,25 @@ impl Fingerprint {
     /// The 8 digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        std::str::from_utf8(&self.0).expect("hexadecimal digits are ASCII")
     }
 }
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl serde::Serialize for Fingerprint {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
     }
 }
 

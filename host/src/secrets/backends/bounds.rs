@@ -16,10 +16,30 @@ impl Bounds {
         Self(Some(patterns))
     }
 
+    /// Whether some agent may name the path.
+    #[cfg(any(test, feature = "vault"))]
+    pub(super) fn cover(&self, path: &str) -> bool {
+        self.0.iter().flatten().any(|pattern| matches(pattern, path))
+    }
+
+    /// What all paths begin with that a pattern covers, up to its first wildcard: where to look for what is there.
+    #[cfg(any(test, feature = "vault", feature = "aws"))]
+    pub(super) fn roots(&self) -> Vec<String> {
+        let fixed = |pattern: &String| {
+            let end = pattern.find(['{', '*']).unwrap_or(pattern.len());
+            pattern[..end].to_owned()
+        };
+        let mut roots: Vec<String> = self.0.iter().flatten().map(fixed).collect();
+        roots.sort();
+        roots.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
+        roots
+    }
+
     /// Whether a manifest of this agent may name the path.
     pub(super) fn admit(&self, agent: &str, path: &str) -> Result<(), BackendError> {
         let Some(patterns) = &self.0 else { return Ok(()) };
-        if patterns.iter().any(|pattern| matches(&pattern.replace("{agent}", agent), path)) {
+        // No path holds a brace: a pattern whose place for the name is left open covers nothing of that name.
+        if !path.contains('{') && patterns.iter().any(|pattern| matches(&pattern.replace("{agent}", agent), path)) {
             return Ok(());
         }
         let path = crate::text::for_people(path);
@@ -37,10 +57,17 @@ fn matches(pattern: &str, path: &str) -> bool {
             (None, None) => return true,
             (Some("**"), Some(_)) => return true,
             (Some("*"), Some(segment)) if !segment.is_empty() => {}
-            (Some(known), Some(segment)) if known == segment => {}
+            (Some(known), Some(segment)) if known == segment || stands_for(known, segment) => {}
             _ => return false,
         }
     }
+}
+
+/// Whether a segment with `{agent}` left in it stands for this one, of whatever agent.
+fn stands_for(known: &str, segment: &str) -> bool {
+    known.split_once("{agent}").is_some_and(|(before, after)| {
+        segment.len() > before.len() + after.len() && segment.starts_with(before) && segment.ends_with(after)
+    })
 }
 
 #[cfg(test)]
@@ -56,8 +83,17 @@ mod tests {
         for yes in ["bot-1/KEY", "bot-1/deep/KEY", "SHARED", "bot-1"] {
             assert!(admits(yes), "{yes}");
         }
-        for no in ["bot-2/KEY", "bot-1x/KEY", "a/b/KEY", "", "bot-2/bot-1/KEY"] {
+        for no in ["bot-2/KEY", "bot-1x/KEY", "a/b/KEY", "", "bot-2/bot-1/KEY", "{agent}/KEY"] {
             assert!(!admits(no), "{no}");
         }
+    }
+
+    #[test]
+    fn what_some_agent_may_name_is_covered_and_has_a_root() {
+        let bounds = Bounds::new(["database/creds/ro-{agent}", "agents/{agent}", "agents/{agent}/**"].map(str::to_owned).into());
+
+        assert!(bounds.cover("database/creds/ro-bot-1") && bounds.cover("agents/bot-1/deep/KEY"));
+        assert!(!bounds.cover("database/creds/ro-") && !bounds.cover("database/creds/rw-bot-1") && !bounds.cover("database/config/x"));
+        assert_eq!(bounds.roots(), ["agents/", "database/creds/ro-"]);
     }
 }

@@ -3,6 +3,7 @@
 //! Only variables that a manifest names are ever read, and never the host's own credentials.
 
 use super::{BackendError, Entry, Found, SecretBackend, SecretValue};
+use crate::manifest::Which;
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::path::Path;
@@ -55,7 +56,7 @@ pub(crate) fn variables(namespace: &str, name: &str) -> [String; 2] {
 #[async_trait]
 impl SecretBackend for EnvBackend {
     fn entries_for(&self, namespace: &str, name: &str) -> Vec<Entry> {
-        variables(namespace, name).map(|path| Entry { path, field: None }).into()
+        variables(namespace, name).map(Entry::new).into()
     }
 
     fn admits(&self, entry: &Entry) -> Result<(), BackendError> {
@@ -64,9 +65,9 @@ impl SecretBackend for EnvBackend {
             let name = crate::text::for_people(&entry.path);
             return Err(BackendError::Refused(format!("the variable `{name}` is the host's own; a manifest can't name it")));
         }
-        if entry.field.is_some() || entry.path.contains(['=', '\0']) {
+        if entry.field.is_some() || entry.which != Which::Current || entry.path.contains(['=', '\0']) {
             let name = crate::text::for_people(&entry.path);
-            return Err(BackendError::Refused(format!("`env:{name}` names no variable; write `env:NAME`, without a field")));
+            return Err(BackendError::Refused(format!("`env:{name}` names no variable; write `env:NAME`, without a version or a field")));
         }
         Ok(())
     }
@@ -79,7 +80,7 @@ impl SecretBackend for EnvBackend {
             None => self.file.get(&entry.path).map(|value| SecretValue::new(value.as_bytes())),
         };
         match value {
-            Some(value) => Ok(Found { value, expires_at: None }),
+            Some(value) => Ok(Found::value(value)),
             None => Err(BackendError::NotFound { looked_for: format!("the variable `{}`", entry.path) }),
         }
     }
@@ -92,7 +93,7 @@ mod tests {
     #[test]
     fn the_hosts_own_variables_are_closed() {
         let backend = EnvBackend::new();
-        let admits = |path: &str| backend.admits(&Entry { path: path.into(), field: None }).is_ok();
+        let admits = |path: &str| backend.admits(&Entry::new(path)).is_ok();
 
         assert!(admits("PURPLEFLEA_API_KEY"));
         for own in ["VAULT_SECRET_ID", "AWS_SECRET_ACCESS_KEY", "aws_session_token", "STRONGROOM_KEY", "SECRETS_BACKEND"] {

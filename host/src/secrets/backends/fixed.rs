@@ -1,6 +1,7 @@
 //! Values given in code: for embedders that have them already, and for tests.
 
 use super::{BackendError, Entry, Found, SecretBackend, SecretValue};
+use crate::manifest::Which;
 use async_trait::async_trait;
 use std::collections::HashMap;
 use zeroize::Zeroizing;
@@ -27,16 +28,19 @@ impl StaticBackend {
 #[async_trait]
 impl SecretBackend for StaticBackend {
     fn entries_for(&self, namespace: &str, name: &str) -> Vec<Entry> {
-        [format!("{namespace}/{name}"), name.to_owned()].map(|path| Entry { path, field: None }).into()
+        [format!("{namespace}/{name}"), name.to_owned()].map(Entry::new).into()
     }
 
-    fn admits(&self, _entry: &Entry) -> Result<(), BackendError> {
-        Ok(())
+    fn admits(&self, entry: &Entry) -> Result<(), BackendError> {
+        match entry.which {
+            Which::Current => Ok(()),
+            _ => Err(BackendError::Refused("this backend keeps no versions; leave `?…` out".to_owned())),
+        }
     }
 
     async fn get(&self, entry: &Entry) -> Result<Found, BackendError> {
         match self.0.get(&entry.path) {
-            Some(value) => Ok(Found { value: SecretValue::new(value.to_vec()), expires_at: None }),
+            Some(value) => Ok(Found::value(SecretValue::new(value.to_vec()))),
             None => Err(BackendError::NotFound { looked_for: format!("`{}`", entry.path) }),
         }
     }

@@ -1,38 +1,110 @@
 //! Where secrets are kept. One trait, one file for each kind of place.
+//!
+//! What a backend can do beside giving values is a matter of types: [`SecretBackend::store`], [`SecretBackend::leases`] and
+//! [`SecretBackend::rotator`] are there or not.
 
+#[cfg(feature = "aws")]
+mod aws;
 mod bounds;
 mod env;
 mod file;
 mod fixed;
+#[cfg(feature = "vault")]
+mod vault;
 
+#[cfg(feature = "aws")]
+pub use aws::AwsBackend;
 pub(crate) use bounds::Bounds;
 pub use env::EnvBackend;
 #[cfg(feature = "cli")]
 pub(crate) use env::variables as env_variables;
 pub use file::{FileBackend, FileKey};
 pub use fixed::StaticBackend;
+#[cfg(feature = "vault")]
+pub use vault::VaultBackend;
 
 use super::SecretValue;
-use crate::manifest::SecretRef;
+use crate::manifest::{SecretRef, Which};
 use async_trait::async_trait;
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// An entry of a backend: a path, and a field of it where entries have fields.
+/// An entry of a backend: a path, one of its versions, and a field of it where entries have fields.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// The path, as the manifest writes it after the colon.
     pub path: String,
-    /// The field after the `#`.
+    /// Which version of it.
+    pub which: Which,
+    /// The field after the `#`. The host takes it out of what the backend finds: a backend gives whole entries.
     pub field: Option<String>,
+}
+
+impl Entry {
+    /// The entry in use at a path.
+    #[must_use]
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), which: Which::Current, field: None }
+    }
+
+    /// One of its fields.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.path, self.which)?;
+        self.field.as_ref().map_or(Ok(()), |field| write!(f, "#{field}"))
+    }
 }
 
 /// What a backend found.
 #[derive(Debug)]
 pub struct Found {
-    /// The value.
+    /// The value: the whole entry, as text or bytes.
     pub value: SecretValue,
+    /// What the backend calls this version of it.
+    pub version: Option<String>,
     /// When it stops working, in seconds since 1970-01-01T00:00:00Z, where the backend knows it.
     pub expires_at: Option<u64>,
+    /// What keeps it alive, where it was made for this host alone.
+    pub lease: Option<Lease>,
+}
+
+impl Found {
+    /// A value of which nothing more is known.
+    #[must_use]
+    pub fn value(value: SecretValue) -> Self {
+        Self { value, version: None, expires_at: None, lease: None }
+    }
+}
+
+/// A credential that a backend made for this host alone, and takes back when its time is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The backend's name for it. It is no credential.
+    pub id: String,
+    /// How long it lives from now on.
+    pub ttl: Duration,
+    /// Whether it can be renewed.
+    pub renewable: bool,
+    /// The login that it was made under, and ends with.
+    pub under: u64,
+}
+
+/// How long what a backend found may be used without asking again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Freshness {
+    /// It is asked at the start of each run.
+    #[default]
+    EachRun,
+    /// For so long, by all runs together; it is asked again before that.
+    For(Duration),
 }
 
 /// Why a backend gave no value. No message may hold a value, or a part of one.
@@ -44,12 +116,21 @@ pub enum BackendError {
         /// What was looked for, as a person would set it.
         looked_for: String,
     },
-    /// The entry is closed to manifests.
+    /// The entry is closed: to manifests, or to this host.
     #[error("{0}")]
     Refused(String),
-    /// The backend can't be reached, or answered with an error.
+    /// The backend can't be reached, or answered with an error. What it gave before may still be used for a while.
     #[error("{0}")]
     Unavailable(String),
+    /// Somebody seems to have tampered with the host's way to the backend. It is recorded as an incident.
+    #[error("{0}")]
+    Incident(String),
+}
+
+impl BackendError {
+    pub(crate) fn is_incident(&self) -> bool {
+        matches!(self, Self::Incident(_))
+    }
 }
 
 /// A place where secrets are kept. Implement it to bring your own; see [`StaticBackend`] for the smallest one.
@@ -64,67 +145,129 @@ pub trait SecretBackend: Send + Sync {
     /// [`BackendError::Refused`] with the reason.
     fn admits(&self, entry: &Entry) -> Result<(), BackendError>;
 
-    /// The entry's current value. Called once for each secret at the start of a run.
+    /// The entry, whole: its `field` is not looked at. Callers ask once at a time for each entry, however many wait for it.
     ///
     /// # Errors
     /// [`BackendError`]: [`BackendError::NotFound`] only where the store answered that there is none.
     async fn get(&self, entry: &Entry) -> Result<Found, BackendError>;
 
+    /// How long an answer may be used.
+    fn freshness(&self) -> Freshness {
+        Freshness::EachRun
+    }
+
     /// The same as a store that can be written to, if it is one.
     fn store(&self) -> Option<&dyn SecretStore> {
         None
     }
+
+    /// The same as a maker of leased credentials, if it is one.
+    fn leases(&self) -> Option<&dyn Leases> {
+        None
+    }
+
+    /// The same as one that replaces secrets by itself, if it can.
+    fn rotator(&self) -> Option<&dyn Rotator> {
+        None
+    }
+
+    /// Gives back what the backend holds for this host: its logins, for one. It is not asked for anything after that.
+    async fn close(&self) {}
 }
 
-/// A backend that can be written to. Every value keeps its versions; a deleted one can be restored.
+/// A backend that makes credentials for one run, and takes them back.
+#[async_trait]
+pub trait Leases: Send + Sync {
+    /// Whether this entry is made anew for each run.
+    fn is_leased(&self, entry: &Entry) -> bool;
+
+    /// Prolongs a lease.
+    ///
+    /// # Errors
+    /// [`BackendError::NotFound`] where it is over, so that a new one has to be made.
+    async fn renew(&self, lease: &Lease) -> Result<Lease, BackendError>;
+
+    /// Ends a lease.
+    ///
+    /// # Errors
+    /// [`BackendError`] where it may live on until its time is over.
+    async fn revoke(&self, lease: &Lease) -> Result<(), BackendError>;
+
+    /// Waits until a lease has to be replaced before its time, since what it was made under ends.
+    async fn ending(&self, lease: &Lease);
+}
+
+/// A backend that replaces secrets by itself.
+#[async_trait]
+pub trait Rotator: Send + Sync {
+    /// Has the secret replaced, and says what was begun. The new value need not be in use yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn rotate(&self, entry: &Entry) -> Result<String, StoreError>;
+}
+
+/// A backend that can be written to, and that keeps versions.
 #[async_trait]
 pub trait SecretStore: SecretBackend {
-    /// The path under which a name is kept: in a namespace, or for all agents.
-    fn path_of(&self, namespace: Option<&str>, name: &str) -> String;
+    /// Where a name is kept: in a namespace, or for all agents.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] where the backend keeps none for all agents.
+    fn entry_of(&self, namespace: Option<&str>, name: &str) -> Result<Entry, StoreError>;
 
-    /// All secrets, in the order of their paths.
+    /// All entries that the operator lets manifests name, in the order of their paths.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn list(&self) -> Result<Vec<Stored>, StoreError>;
 
-    /// Adds a version and returns its number; with `expected`, only if that is the newest one's number (0: there is none).
+    /// Adds a version and returns its name; with `expected`, only if that is the newest one's (`"0"`: there is none). Where the entry names
+    /// a field, the others stay as they are.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where another version is the newest.
-    async fn put(&self, path: &str, value: SecretValue, expected: Option<u64>) -> Result<u64, StoreError>;
+    async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError>;
 
     /// Takes a version out of use; it can be restored.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] where there is no such version.
-    async fn delete(&self, path: &str, version: u64) -> Result<(), StoreError>;
+    async fn delete(&self, path: &str, version: &str) -> Result<(), StoreError>;
 
-    /// Takes a version into use again. The newest one in use is the current one.
+    /// Takes a version into use again.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] where there is no such version.
-    async fn undelete(&self, path: &str, version: u64) -> Result<(), StoreError>;
+    async fn undelete(&self, path: &str, version: &str) -> Result<(), StoreError>;
+
+    /// Removes a version for good.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] where the backend can't.
+    async fn destroy(&self, path: &str, version: &str) -> Result<(), StoreError>;
 }
 
 /// A secret in a store, without its value.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
     /// Its path.
     pub path: String,
     /// Its versions, oldest first.
     pub versions: Vec<VersionInfo>,
-    /// The current value, to be told apart from others by its fingerprint.
-    pub current: Option<SecretValue>,
 }
 
 /// One version of a secret, without its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VersionInfo {
-    /// Its number, from 1.
-    pub number: u64,
+    /// Its number or identifier.
+    pub name: String,
     /// When it was written, RFC 3339.
     pub created: String,
+    /// Labels that the backend has put on it.
+    pub stages: Vec<String>,
+    /// Whether it is the one in use.
+    pub current: bool,
     /// Whether it is out of use.
     pub deleted: bool,
 }
@@ -140,12 +283,12 @@ pub enum StoreError {
         "version {found} is the newest, not {expected}: somebody else has written it; look at it with `strongroom secrets status` first"
     )]
     Conflict {
-        /// The number that was expected.
-        expected: u64,
-        /// The number that was found.
-        found: u64,
+        /// The one that was expected.
+        expected: String,
+        /// The one that was found.
+        found: String,
     },
-    /// The value can't be a secret.
+    /// It can't be done, or the value can't be a secret.
     #[error("{0}")]
     Refused(String),
     /// The store can't be read or written.
@@ -159,75 +302,72 @@ impl From<String> for StoreError {
     }
 }
 
-/// Backends, by the name that manifests write before the colon.
-pub(crate) type Named = Vec<(String, Arc<dyn SecretBackend>, Bounds)>;
+impl From<BackendError> for StoreError {
+    fn from(error: BackendError) -> Self {
+        match error {
+            BackendError::NotFound { looked_for } => Self::NotFound(format!("not found: {looked_for}")),
+            BackendError::Refused(why) => Self::Refused(why),
+            BackendError::Unavailable(why) | BackendError::Incident(why) => Self::Unavailable(why),
+        }
+    }
+}
+
+/// How long the last value is used where a backend does not answer, unless its configuration says otherwise.
+pub(crate) const DEFAULT_STALE: Duration = Duration::from_secs(60 * 60);
+
+/// A backend of a host, with what the operator says about it.
+#[derive(Clone)]
+pub(crate) struct Configured {
+    /// The name that manifests write before the colon.
+    pub(crate) name: String,
+    pub(crate) backend: Arc<dyn SecretBackend>,
+    pub(crate) bounds: Bounds,
+    /// How long the last value is used where the backend does not answer.
+    pub(crate) stale: Duration,
+}
 
 /// The backends of a host.
 pub(crate) struct Backends {
-    by_name: Named,
+    all: Vec<Configured>,
     default: String,
 }
 
 impl Backends {
-    pub(crate) fn new(by_name: Named, default: String) -> Self {
-        Self { by_name, default }
+    pub(crate) fn new(all: Vec<Configured>, default: String) -> Self {
+        Self { all, default }
     }
 
-    pub(crate) fn has_default(&self) -> bool {
-        self.backend(&self.default).is_ok()
+    /// All backends.
+    pub(crate) fn all(&self) -> &[Configured] {
+        &self.all
     }
 
     /// The backend of that name, or the default one.
-    #[cfg(feature = "cli")]
-    pub(crate) fn named(&self, name: Option<&str>) -> Result<&dyn SecretBackend, BackendError> {
-        self.backend(name.unwrap_or(&self.default)).map(|(backend, _)| &**backend)
-    }
-
-    /// The names of all backends.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.iter().map(|(name, ..)| name.as_str())
-    }
-
-    fn backend(&self, name: &str) -> Result<(&Arc<dyn SecretBackend>, &Bounds), BackendError> {
-        let backend = self.by_name.iter().find(|(known, ..)| known == name).map(|(_, backend, bounds)| (backend, bounds));
-        backend.ok_or_else(|| {
-            let known: Vec<&str> = self.names().collect();
+    pub(crate) fn named(&self, name: Option<&str>) -> Result<&Configured, BackendError> {
+        let name = name.unwrap_or(&self.default);
+        self.all.iter().find(|configured| configured.name == name).ok_or_else(|| {
+            let known: Vec<&str> = self.all.iter().map(|configured| configured.name.as_str()).collect();
             let name = crate::text::for_people(name);
             BackendError::Refused(format!("no backend `{name}` is configured; configured are: {}", known.join(", ")))
         })
     }
 
     /// The backend and the entries that a reference stands for, checked against what manifests may name.
-    pub(crate) fn entries(
-        &self,
-        from: &SecretRef,
-        agent: &str,
-        namespace: &str,
-    ) -> Result<(&Arc<dyn SecretBackend>, Vec<Entry>), BackendError> {
-        let ((backend, bounds), entries) = match from {
+    pub(crate) fn entries(&self, from: &SecretRef, agent: &str, namespace: &str) -> Result<(&Configured, Vec<Entry>), BackendError> {
+        let (configured, entries) = match from {
             SecretRef::Bare(name) => {
-                let (backend, bounds) = self.backend(&self.default)?;
-                ((backend, bounds), backend.entries_for(namespace, name))
+                let configured = self.named(None)?;
+                (configured, configured.backend.entries_for(namespace, name))
             }
-            SecretRef::Exact { backend, path, field } => (self.backend(backend)?, vec![Entry { path: path.clone(), field: field.clone() }]),
+            SecretRef::Exact { backend, path, which, field } => {
+                (self.named(Some(backend))?, vec![Entry { path: path.clone(), which: which.clone(), field: field.clone() }])
+            }
         };
         // A bare name must not slide into an entry that is closed: all of its entries are admitted, or none.
         for entry in &entries {
-            bounds.admit(agent, &entry.path)?;
-            backend.admits(entry)?;
+            configured.bounds.admit(agent, &entry.path)?;
+            configured.backend.admits(entry)?;
         }
-        Ok((backend, entries))
-    }
-
-    pub(super) async fn get(&self, from: &SecretRef, agent: &str, namespace: &str) -> Result<Found, BackendError> {
-        let (backend, entries) = self.entries(from, agent, namespace)?;
-        let mut looked_for = Vec::new();
-        for entry in &entries {
-            match backend.get(entry).await {
-                Err(BackendError::NotFound { looked_for: at }) => looked_for.push(at),
-                other => return other,
-            }
-        }
-        Err(BackendError::NotFound { looked_for: looked_for.join(", then ") })
+        Ok((configured, entries))
     }
 }

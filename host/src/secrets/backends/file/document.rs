@@ -1,6 +1,6 @@
 //! What the file holds once it is open: secrets by path, each with its versions.
 
-use super::super::{StoreError, VersionInfo};
+use super::super::{StoreError, Stored, VersionInfo};
 use crate::secrets::SecretValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -51,10 +51,12 @@ impl Document {
         Zeroizing::new(serde_json::to_vec(self).expect("a document is JSON"))
     }
 
-    /// The newest version that is not deleted.
-    pub(super) fn current(&self, path: &str) -> Option<SecretValue> {
-        let version = self.secrets.get(path)?.iter().rev().find(|version| !version.deleted)?;
-        STANDARD.decode(version.value.as_bytes()).ok().map(SecretValue::new)
+    /// The newest version that is not deleted, or the one of that number.
+    pub(super) fn get(&self, path: &str, number: Option<u64>) -> Option<(u64, SecretValue)> {
+        let mut in_use = self.secrets.get(path)?.iter().rev().filter(|version| !version.deleted);
+        let version = in_use.find(|version| number.is_none_or(|number| number == version.number))?;
+        let value = STANDARD.decode(version.value.as_bytes()).ok()?;
+        Some((version.number, SecretValue::new(value)))
     }
 
     /// Adds a version, if the newest one is the expected one (0 where there is none).
@@ -62,7 +64,7 @@ impl Document {
         let versions = self.secrets.entry(path.to_owned()).or_default();
         let newest = versions.last().map_or(0, |version| version.number);
         if let Some(expected) = expected.filter(|expected| *expected != newest) {
-            return Err(StoreError::Conflict { expected, found: newest });
+            return Err(StoreError::Conflict { expected: expected.to_string(), found: newest.to_string() });
         }
         let created = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string();
         versions.push(Version { number: newest + 1, created, deleted: false, value: Zeroizing::new(STANDARD.encode(value)) });
@@ -75,15 +77,37 @@ impl Document {
     pub(super) fn mark(&mut self, path: &str, number: u64, deleted: bool) -> Result<(), StoreError> {
         let versions = self.secrets.get_mut(path).ok_or_else(|| StoreError::NotFound(format!("no secret `{path}`")))?;
         let version = versions.iter_mut().find(|version| version.number == number);
-        version.ok_or_else(|| StoreError::NotFound(format!("no version {number} of `{path}`")))?.deleted = deleted;
+        let version = version.ok_or_else(|| StoreError::NotFound(format!("no version {number} of `{path}`")))?;
+        if version.value.is_empty() {
+            return Err(StoreError::NotFound(format!("version {number} of `{path}` was removed for good")));
+        }
+        version.deleted = deleted;
         Ok(())
     }
 
-    pub(super) fn versions(&self) -> impl Iterator<Item = (&str, Vec<VersionInfo>)> {
-        self.secrets.iter().map(|(path, versions)| {
-            let info =
-                |version: &Version| VersionInfo { number: version.number, created: version.created.clone(), deleted: version.deleted };
-            (path.as_str(), versions.iter().map(info).collect())
-        })
+    /// Removes a version for good. Its number is not given again.
+    pub(super) fn remove(&mut self, path: &str, number: u64) -> Result<(), StoreError> {
+        let versions = self.secrets.get_mut(path).ok_or_else(|| StoreError::NotFound(format!("no secret `{path}`")))?;
+        let version = versions.iter_mut().find(|version| version.number == number);
+        let version = version.ok_or_else(|| StoreError::NotFound(format!("no version {number} of `{path}`")))?;
+        version.deleted = true;
+        version.value = Zeroizing::new(String::new());
+        Ok(())
+    }
+
+    /// All secrets, without their values.
+    pub(super) fn list(&self) -> Vec<Stored> {
+        let stored = |(path, versions): (&String, &Vec<Version>)| {
+            let current = versions.iter().rev().find(|version| !version.deleted).map(|version| version.number);
+            let info = |version: &Version| VersionInfo {
+                name: version.number.to_string(),
+                created: version.created.clone(),
+                stages: Vec::new(),
+                current: current == Some(version.number),
+                deleted: version.deleted,
+            };
+            Stored { path: path.clone(), versions: versions.iter().map(info).collect() }
+        };
+        self.secrets.iter().map(stored).collect()
     }
 }

@@ -5,13 +5,18 @@ mod sealed;
 
 pub use sealed::FileKey;
 
-use super::{BackendError, Entry, Found, SecretBackend, SecretStore, StoreError, Stored};
+use super::{BackendError, Entry, Found, Freshness, SecretBackend, SecretStore, StoreError, Stored};
+use crate::manifest::Which;
 use crate::secrets::SecretValue;
 use async_trait::async_trait;
 use document::Document;
 use sealed::{Sealed, Stamp};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often the file is looked at while an agent runs; it is opened only where it has changed.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Secrets in one file, encrypted with age. A bare name is looked up as `NAMESPACE/NAME`, then `NAME`.
 pub struct FileBackend {
@@ -52,22 +57,32 @@ impl FileBackend {
 #[async_trait]
 impl SecretBackend for FileBackend {
     fn entries_for(&self, namespace: &str, name: &str) -> Vec<Entry> {
-        [format!("{namespace}/{name}"), name.to_owned()].map(|path| Entry { path, field: None }).into()
+        [format!("{namespace}/{name}"), name.to_owned()].map(Entry::new).into()
     }
 
-    fn admits(&self, _entry: &Entry) -> Result<(), BackendError> {
-        Ok(())
+    fn admits(&self, entry: &Entry) -> Result<(), BackendError> {
+        match &entry.which {
+            Which::Current => Ok(()),
+            Which::Version(version) => number(version).map(|_| ()).map_err(BackendError::Refused),
+            Which::Stage(_) => Err(BackendError::Refused("versions in a file have numbers and no labels; write `?version=3`".to_owned())),
+        }
     }
 
     async fn get(&self, entry: &Entry) -> Result<Found, BackendError> {
         let document = self.document().map_err(BackendError::Unavailable)?;
-        let looked_for = || crate::text::for_people(&format!("{} in {}", entry.path, self.sealed.path().display()));
-        let value = document.current(&entry.path).ok_or_else(|| BackendError::NotFound { looked_for: looked_for() })?;
-        let value = match &entry.field {
-            None => value,
-            Some(field) => value.field(field).ok_or_else(|| BackendError::NotFound { looked_for: format!("{}#{field}", looked_for()) })?,
+        let which = match &entry.which {
+            Which::Version(version) => Some(number(version).map_err(BackendError::Refused)?),
+            _ => None,
         };
-        Ok(Found { value, expires_at: None })
+        let (version, value) = document.get(&entry.path, which).ok_or_else(|| {
+            let looked_for = format!("{}{} in {}", entry.path, entry.which, self.sealed.path().display());
+            BackendError::NotFound { looked_for: crate::text::for_people(&looked_for) }
+        })?;
+        Ok(Found { version: Some(version.to_string()), ..Found::value(value) })
+    }
+
+    fn freshness(&self) -> Freshness {
+        Freshness::For(LOOK)
     }
 
     fn store(&self) -> Option<&dyn SecretStore> {
@@ -77,26 +92,36 @@ impl SecretBackend for FileBackend {
 
 #[async_trait]
 impl SecretStore for FileBackend {
-    fn path_of(&self, namespace: Option<&str>, name: &str) -> String {
-        namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))
+    fn entry_of(&self, namespace: Option<&str>, name: &str) -> Result<Entry, StoreError> {
+        Ok(Entry::new(namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))))
     }
 
     async fn list(&self) -> Result<Vec<Stored>, StoreError> {
-        let document = self.document()?;
-        let stored = |(path, versions): (&str, _)| Stored { path: path.to_owned(), versions, current: document.current(path) };
-        Ok(document.versions().map(stored).collect())
+        Ok(self.document()?.list())
     }
 
-    async fn put(&self, path: &str, value: SecretValue, expected: Option<u64>) -> Result<u64, StoreError> {
+    async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError> {
         value.check(None).map_err(StoreError::Refused)?;
-        self.sealed.change(|document| document.put(path, value.bytes(), expected))
+        let expected = expected.map(number).transpose().map_err(StoreError::Refused)?;
+        self.sealed.change(|document| document.put(&entry.path, value.bytes(), expected)).map(|number| number.to_string())
     }
 
-    async fn delete(&self, path: &str, version: u64) -> Result<(), StoreError> {
+    async fn delete(&self, path: &str, version: &str) -> Result<(), StoreError> {
+        let version = number(version).map_err(StoreError::Refused)?;
         self.sealed.change(|document| document.mark(path, version, true))
     }
 
-    async fn undelete(&self, path: &str, version: u64) -> Result<(), StoreError> {
+    async fn undelete(&self, path: &str, version: &str) -> Result<(), StoreError> {
+        let version = number(version).map_err(StoreError::Refused)?;
         self.sealed.change(|document| document.mark(path, version, false))
     }
+
+    async fn destroy(&self, path: &str, version: &str) -> Result<(), StoreError> {
+        let version = number(version).map_err(StoreError::Refused)?;
+        self.sealed.change(|document| document.remove(path, version))
+    }
+}
+
+fn number(version: &str) -> Result<u64, String> {
+    version.parse().map_err(|_| "versions in a file are numbers, as in `3`".to_owned())
 }

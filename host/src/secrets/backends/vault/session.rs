@@ -1,0 +1,340 @@
+//! The host's login: made once for however many wait, renewed before its time, and made anew where it can't be.
+
+use super::super::BackendError;
+use super::api::{Api, Auth, Body, Repeat, Trouble};
+use crate::manifest::{CredentialRef, VaultAuth};
+use crate::secrets::SecretValue;
+use crate::secrets::clock::{Clock, most_of};
+use reqwest::header::HeaderValue;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+use tokio::sync::watch;
+use zeroize::Zeroizing;
+
+/// How long before its end a token is renewed, where it lives long enough.
+const MARGIN: Duration = Duration::from_secs(60);
+/// How long a failed login is left alone.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A host's way in.
+pub(super) struct Session {
+    api: Api,
+    auth: VaultAuth,
+    clock: Clock,
+    token: RwLock<Option<Arc<Token>>>,
+    /// Taken by whoever logs in, with when that failed last.
+    turn: tokio::sync::Mutex<Option<(Duration, BackendError)>>,
+    /// The secret id, once it is unwrapped.
+    unwrapped: Mutex<Option<Arc<SecretValue>>>,
+    /// The number of the login that counts; leases end with theirs.
+    login: watch::Sender<u64>,
+}
+
+/// A token, as a header's value, and the login that it came from.
+pub(super) struct Token {
+    pub(super) header: HeaderValue,
+    pub(super) login: u64,
+    /// When it was made or renewed, and for how long.
+    since: Duration,
+    ttl: Option<Duration>,
+    renewable: bool,
+    /// Whether the host has made it, so that it may end it.
+    own: bool,
+}
+
+#[derive(serde::Deserialize)]
+struct LookedUp {
+    ttl: u64,
+    #[serde(default)]
+    renewable: bool,
+}
+
+#[derive(serde::Deserialize)]
+struct Wrapping {
+    creation_path: String,
+}
+
+#[derive(serde::Deserialize)]
+struct SecretId {
+    secret_id: Zeroizing<String>,
+}
+
+impl Session {
+    pub(super) fn new(api: Api, auth: VaultAuth, clock: Clock) -> Self {
+        let login = watch::channel(0).0;
+        Self { api, auth, clock, token: RwLock::default(), turn: tokio::sync::Mutex::default(), unwrapped: Mutex::default(), login }
+    }
+
+    pub(super) fn api(&self) -> &Api {
+        &self.api
+    }
+
+    fn current(&self) -> Option<Arc<Token>> {
+        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, token: Option<Arc<Token>>) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+
+    /// A token that is valid as far as the host knows.
+    pub(super) async fn token(self: &Arc<Self>) -> Result<Arc<Token>, BackendError> {
+        if let Some(token) = self.current().filter(|token| token.left(&self.clock) > Some(Duration::ZERO)) {
+            return Ok(token);
+        }
+        self.log_in(|token| token.left(&self.clock) > Some(Duration::ZERO)).await
+    }
+
+    /// A token in place of one that the server did not take. `None` where it takes the token, and it was the request that is not allowed.
+    pub(super) async fn instead_of(self: &Arc<Self>, rejected: &Arc<Token>) -> Result<Option<Arc<Token>>, BackendError> {
+        if let Some(newer) = self.current().filter(|token| !Arc::ptr_eq(token, rejected)) {
+            return Ok(Some(newer));
+        }
+        match self.api.call(Method::GET, "auth/token/lookup-self", Some(&rejected.header), None, Repeat::Safe).await {
+            Err(trouble) if trouble.is(StatusCode::FORBIDDEN) => {
+                tracing::warn!(server = self.api.address(), "the host's token is not valid any more; logging in anew");
+                self.log_in(|token| !Arc::ptr_eq(token, rejected)).await.map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Logs in, unless somebody else has while this waited for the turn.
+    async fn log_in(self: &Arc<Self>, serves: impl Fn(&Arc<Token>) -> bool) -> Result<Arc<Token>, BackendError> {
+        let mut failed = self.turn.lock().await;
+        if let Some(token) = self.current().filter(|token| serves(token)) {
+            return Ok(token);
+        }
+        let now = self.clock.now();
+        if let Some((at, error)) = &*failed
+            && now.saturating_sub(*at) < RETRY
+        {
+            return Err(error.clone());
+        }
+        let login = *self.login.borrow() + 1;
+        match self.made(login).await {
+            Ok(token) => {
+                let token = Arc::new(token);
+                self.replace(Some(Arc::clone(&token)));
+                self.login.send_replace(login);
+                *failed = None;
+                if token.ttl.is_some() {
+                    tokio::spawn(look_after(Arc::downgrade(self), login));
+                }
+                Ok(token)
+            }
+            Err(error) => {
+                *failed = Some((self.clock.now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// A token by the configured method.
+    async fn made(&self, login: u64) -> Result<Token, BackendError> {
+        let (path, body, what) = match &self.auth {
+            VaultAuth::Token(from) => return self.given(from, login).await,
+            VaultAuth::AppRole { mount, role_id, secret_id, wrapped } => {
+                let role_id = read(role_id)?;
+                let secret_id =
+                    if *wrapped { self.unwrap(mount, secret_id).await? } else { Arc::new(SecretValue::new(read(secret_id)?.as_bytes())) };
+                let secret_id = text(&secret_id)?;
+                (mount, json_object(&[("role_id", &role_id), ("secret_id", secret_id)]), "AppRole")
+            }
+            VaultAuth::Jwt { mount, role, jwt } => (mount, json_object(&[("role", role), ("jwt", &read(jwt)?)]), "JWT"),
+        };
+        let answered = self.api.call(Method::POST, &format!("auth/{path}/login"), None, Some(body), Repeat::Once).await;
+        let body = answered.map_err(|trouble| self.login_failed(&trouble, what))?;
+        let auth = body.answer().ok().and_then(|answer| answer.auth);
+        let auth = auth.ok_or_else(|| BackendError::Unavailable(format!("{}: the {what} login brought no token", self.api.address())))?;
+        Token::of(&auth, login, self.clock.now())
+    }
+
+    fn login_failed(&self, trouble: &Trouble, what: &str) -> BackendError {
+        let server = self.api.address();
+        match trouble {
+            // Whatever is wrong with what was presented: the server says 400 or 403.
+            Trouble::Status(status, _) if status.is_client_error() && *status != StatusCode::TOO_MANY_REQUESTS => {
+                let code = status.as_u16();
+                BackendError::Unavailable(format!("{server}: the {what} login was refused ({code}); check its role and its credential"))
+            }
+            _ => match trouble.to_error(&format!("{server}: the {what} login")) {
+                BackendError::NotFound { looked_for } => BackendError::Unavailable(format!("{looked_for} is not there; check `mount`")),
+                other => other,
+            },
+        }
+    }
+
+    /// The token that the operator gives.
+    async fn given(&self, from: &CredentialRef, login: u64) -> Result<Token, BackendError> {
+        let header = header(&read(from)?)?;
+        let server = self.api.address();
+        let looked_up = self.api.call(Method::GET, "auth/token/lookup-self", Some(&header), None, Repeat::Safe).await;
+        let looked_up = match looked_up.and_then(|body| body.data::<LookedUp>()) {
+            Ok(looked_up) => looked_up,
+            Err(trouble) if trouble.is(StatusCode::FORBIDDEN) => {
+                let why = format!("{server}: the token at {from} is not valid, or has expired; put a new one there");
+                return Err(BackendError::Unavailable(why));
+            }
+            Err(trouble) => return Err(trouble.to_error(server)),
+        };
+        let ttl = (looked_up.ttl > 0).then(|| Duration::from_secs(looked_up.ttl));
+        Ok(Token { header, login, since: self.clock.now(), ttl, renewable: looked_up.renewable, own: false })
+    }
+
+    /// The secret id out of its wrapping, which can be opened once.
+    async fn unwrap(&self, mount: &str, from: &CredentialRef) -> Result<Arc<SecretValue>, BackendError> {
+        if let Some(secret_id) = &*self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(Arc::clone(secret_id));
+        }
+        let server = self.api.address();
+        let incident = |what: &str| {
+            let why = format!(
+                "{server}: the wrapping at {from} {what}. If this host has not opened it before, somebody else may have the secret id: revoke it, and find out who read the wrapping"
+            );
+            tracing::error!(incident = true, "{why}");
+            BackendError::Incident(why)
+        };
+        let wrapping = read(from)?;
+        let asked = Some(json_object(&[("token", &wrapping)]));
+        let looked_up = self.api.call(Method::POST, "sys/wrapping/lookup", None, asked, Repeat::Safe).await;
+        let origin = match looked_up.and_then(|body| body.data::<Wrapping>()) {
+            Ok(Wrapping { creation_path }) => creation_path,
+            Err(Trouble::Status(status, _)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+                return Err(incident("can't be opened: it was opened already, has expired, or never was one"));
+            }
+            Err(trouble) => return Err(trouble.to_error(server)),
+        };
+        let expected = format!("auth/{mount}/role/");
+        if !(origin.starts_with(&expected) && origin.ends_with("/secret-id")) {
+            return Err(incident("was not made by the AppRole method: it holds something else than a secret id of this mount"));
+        }
+        let header = header(&wrapping)?;
+        match self
+            .api
+            .call(Method::POST, "sys/wrapping/unwrap", Some(&header), None, Repeat::Once)
+            .await
+            .and_then(|body| body.data::<SecretId>())
+        {
+            Ok(SecretId { secret_id }) => {
+                let secret_id = Arc::new(SecretValue::new(secret_id.as_bytes()));
+                *self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&secret_id));
+                Ok(secret_id)
+            }
+            Err(Trouble::Status(status, _)) if status.is_client_error() => Err(incident("was opened by somebody else just now")),
+            Err(trouble) => Err(trouble.to_error(server)),
+        }
+    }
+
+    /// Prolongs the token, if it is still that of this login. False where that can't be.
+    async fn renew(&self, token: &Arc<Token>) -> Result<bool, Trouble> {
+        if !token.renewable {
+            return Ok(false);
+        }
+        let body: Body = match self.api.call(Method::POST, "auth/token/renew-self", Some(&token.header), None, Repeat::Safe).await {
+            Ok(body) => body,
+            Err(Trouble::Status(status, _)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => return Ok(false),
+            Err(trouble) => return Err(trouble),
+        };
+        let ttl = body.answer()?.auth.map_or(0, |auth| auth.lease_duration);
+        let ttl = Duration::from_secs(ttl);
+        // At the end of its greatest age a token is prolonged by little.
+        if ttl < token.ttl.unwrap_or_default().min(2 * MARGIN) / 2 {
+            return Ok(false);
+        }
+        let renewed = Token { header: token.header.clone(), login: token.login, since: self.clock.now(), ttl: Some(ttl), ..**token };
+        self.replace(Some(Arc::new(renewed)));
+        Ok(true)
+    }
+
+    /// Waits until another login counts than this one.
+    pub(super) async fn ended(&self, login: u64) {
+        let _ = self.login.subscribe().wait_for(|current| *current != login).await;
+    }
+
+    /// Ends the login, with every lease that is left under it.
+    pub(super) async fn close(&self) {
+        if let Some(token) = self.current().filter(|token| token.own) {
+            let _ = self.api.call(Method::POST, "auth/token/revoke-self", Some(&token.header), None, Repeat::Once).await;
+            self.replace(None);
+        }
+    }
+}
+
+/// Renews the token of a login in time; where it can't be, logs in anew while the old one is still good.
+fn look_after(session: Weak<Session>, login: u64) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        let mut again = None;
+        loop {
+            let Some((token, left)) = session.upgrade().and_then(|session| {
+                let token = session.current().filter(|token| token.login == login)?;
+                let left = token.left(&session.clock)?;
+                Some((token, left))
+            }) else {
+                return;
+            };
+            let ttl = token.ttl.unwrap_or_default();
+            let margin = if ttl > 4 * MARGIN { MARGIN + most_of(MARGIN) } else { ttl - most_of(ttl) };
+            let wait = again.take().unwrap_or_else(|| left.saturating_sub(margin));
+            drop(token);
+            tokio::time::sleep(wait).await;
+            let Some(session) = session.upgrade() else { return };
+            let Some(token) = session.current().filter(|token| token.login == login) else { return };
+            match session.renew(&token).await {
+                Ok(true) => {}
+                Ok(false) => match session.log_in(|newer| newer.login != login).await {
+                    Ok(_) => return,
+                    Err(error) => {
+                        tracing::warn!(%error, "the host's token ends soon, and no new login is had; trying again");
+                        again = Some(Duration::from_secs(5));
+                    }
+                },
+                Err(_) => again = Some(Duration::from_secs(5)),
+            }
+        }
+    })
+}
+
+impl Token {
+    fn of(auth: &Auth, login: u64, now: Duration) -> Result<Self, BackendError> {
+        let ttl = (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration));
+        Ok(Self { header: header(&auth.client_token)?, login, since: now, ttl, renewable: auth.renewable, own: true })
+    }
+
+    /// How long it is good for; a token without an end, for ever.
+    fn left(&self, clock: &Clock) -> Option<Duration> {
+        Some(self.ttl.map_or(Duration::MAX, |ttl| ttl.saturating_sub(clock.now().saturating_sub(self.since))))
+    }
+}
+
+/// A credential of the host's own.
+fn read(from: &CredentialRef) -> Result<Zeroizing<String>, BackendError> {
+    let missing = |what: String| BackendError::Unavailable(format!("the host's credential at {from} {what}"));
+    let text = match from {
+        CredentialRef::Env(name) => std::env::var(name).map_err(|_| missing("is not set".to_owned()))?,
+        CredentialRef::File(path) => std::fs::read_to_string(path).map_err(|error| missing(format!("can't be read ({error})")))?,
+    };
+    let text = Zeroizing::new(text);
+    let trimmed = text.trim();
+    if trimmed.is_empty() { Err(missing("is empty".to_owned())) } else { Ok(Zeroizing::new(trimmed.to_owned())) }
+}
+
+fn text(value: &SecretValue) -> Result<&str, BackendError> {
+    std::str::from_utf8(value.bytes()).map_err(|_| BackendError::Unavailable("the secret id is not text".to_owned()))
+}
+
+fn header(token: &str) -> Result<HeaderValue, BackendError> {
+    let mut header = HeaderValue::from_str(token)
+        .map_err(|_| BackendError::Unavailable("the token can't be one: it holds control characters".to_owned()))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+fn json_object(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+    let object: serde_json::Map<String, serde_json::Value> =
+        fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    Zeroizing::new(serde_json::to_vec(&object).expect("strings are JSON"))
+}

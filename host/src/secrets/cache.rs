@@ -1,0 +1,575 @@
+//! What backends gave, for as long as it may be used: asked for once however many wait, asked for again before it ends, used a while
+//! longer where the backend does not answer, and given back where it was lent.
+
+use super::backends::{BackendError, Configured, Entry, Found, Freshness, Lease};
+use super::clock::{Clock, most_of};
+use super::value::{Fingerprint, NoField, SecretValue};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
+
+/// How long a backend may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the answer that something is not there, or is closed, stands.
+const NEGATIVE: Duration = Duration::from_secs(5);
+/// How long a backend that has failed is left alone; twice as long after each further failure, up to the second.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Least time between two askings that the answers of destinations give rise to.
+const SUSPICION: Duration = Duration::from_secs(60);
+
+/// What backends gave, by entry.
+pub(crate) struct Cache {
+    shared: Mutex<HashMap<(String, Entry), Arc<Slot>>>,
+    common: Arc<Common>,
+}
+
+/// What all slots share.
+struct Common {
+    clock: Clock,
+    fingerprint_key: Zeroizing<[u8; 32]>,
+    counts: Counts,
+    /// Leases that are being given back.
+    returning: TaskTracker,
+}
+
+macro_rules! counts {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        #[derive(Default)]
+        struct Counts { $($name: AtomicU64),* }
+
+        /// How often things have happened to the secrets of a host since it was built.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+        #[non_exhaustive]
+        pub struct SecretCounts { $($(#[$doc])* pub $name: u64),* }
+
+        impl Counts {
+            fn now(&self) -> SecretCounts {
+                SecretCounts { $($name: self.$name.load(Ordering::Relaxed)),* }
+            }
+        }
+    };
+}
+
+counts! {
+    /// Backends were asked for an entry.
+    asked,
+    /// A backend did not give one.
+    failed,
+    /// A value past its time was used, since its backend did not answer.
+    stale_used,
+    /// An entry was asked for before its time, since a destination had rejected its value.
+    suspected,
+    /// A value was replaced by a newer one.
+    replaced,
+    /// Leases were made.
+    leased,
+    /// Leases were renewed.
+    renewed,
+    /// Leases were given back.
+    returned,
+}
+
+/// One entry of one backend.
+pub(crate) struct Slot {
+    from: Configured,
+    entry: Entry,
+    common: Arc<Common>,
+    state: RwLock<State>,
+    /// Taken by whoever asks the backend.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Askings that have come to an end.
+    asked: AtomicU64,
+    /// Different values so far: a holder of one sees by this that there is another.
+    pub(super) generation: AtomicU64,
+    users: AtomicUsize,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct State {
+    held: Option<Arc<Held>>,
+    /// When what is held was last confirmed by the backend.
+    confirmed: Duration,
+    failure: Option<Failure>,
+    /// A destination has rejected the value: the backend is asked before it is used again.
+    suspect: bool,
+    last_suspected: Option<Duration>,
+}
+
+struct Failure {
+    at: Duration,
+    in_a_row: u32,
+    error: BackendError,
+}
+
+/// What a backend gave.
+pub(crate) struct Held {
+    document: SecretValue,
+    label: Option<String>,
+    expires_at: Option<u64>,
+    lease: Option<Arc<Lent>>,
+    /// The fields that were asked for, each once.
+    versions: Mutex<Vec<(Option<String>, Arc<Version>)>>,
+}
+
+/// A value that requests take with them. As long as one holds it, what it was lent under lives.
+pub(crate) struct Version {
+    pub(crate) value: SecretValue,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) expires_at: Option<u64>,
+    /// What the backend calls it.
+    pub(crate) label: Option<String>,
+    _lease: Option<Arc<Lent>>,
+}
+
+/// A lease, given back when nobody uses what was lent any more.
+struct Lent {
+    lease: Mutex<Lease>,
+    /// How long it was to live when it was made.
+    whole: Duration,
+    from: Configured,
+    common: Arc<Common>,
+    run: TaskTracker,
+}
+
+/// Somebody's use of a slot. What nobody uses is not asked for again.
+pub(crate) struct Use(Arc<Slot>);
+
+/// A value, and whether it is past its time.
+pub(crate) struct Resolved {
+    pub(crate) held: Arc<Held>,
+    pub(crate) stale: bool,
+}
+
+impl Cache {
+    pub(crate) fn new(clock: Clock, fingerprint_key: Zeroizing<[u8; 32]>) -> Self {
+        let common = Common { clock, fingerprint_key, counts: Counts::default(), returning: TaskTracker::new() };
+        Self { shared: Mutex::default(), common: Arc::new(common) }
+    }
+
+    pub(crate) fn fingerprint_key(&self) -> &Zeroizing<[u8; 32]> {
+        &self.common.fingerprint_key
+    }
+
+    pub(crate) fn counts(&self) -> SecretCounts {
+        self.common.counts.now()
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.common.clock.now()
+    }
+
+    /// The slots of one run: its leases are its own, and all else is shared where the backend says how long it may be used.
+    pub(crate) fn for_run(&self) -> Slots<'_> {
+        Slots { cache: self, own: HashMap::new(), run: TaskTracker::new() }
+    }
+
+    /// Waits until all leases are given back, but no longer than `patience`.
+    pub(crate) async fn close(&self, patience: Duration) {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.common.returning.close();
+        let _ = tokio::time::timeout(patience, self.common.returning.wait()).await;
+    }
+
+    fn shared(&self, from: &Configured, whole: &Entry) -> Arc<Slot> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (from.name.clone(), whole.clone());
+        if let Some(slot) = shared.get(&key) {
+            return Arc::clone(slot);
+        }
+        // A good time to forget what nobody has used for its whole life.
+        shared.retain(|_, slot| slot.users.load(Ordering::Relaxed) > 0 || slot.read().held.is_some());
+        let slot = Slot::new(from, whole, &self.common);
+        shared.insert(key, Arc::clone(&slot));
+        slot
+    }
+}
+
+/// The slots of one run.
+pub(crate) struct Slots<'c> {
+    cache: &'c Cache,
+    own: HashMap<(String, Entry), Arc<Slot>>,
+    run: TaskTracker,
+}
+
+impl Slots<'_> {
+    pub(crate) fn slot(&mut self, from: &Configured, entry: &Entry) -> Use {
+        let whole = Entry { field: None, ..entry.clone() };
+        let leased = from.backend.leases().is_some_and(|leases| leases.is_leased(&whole));
+        let slot = if !leased && matches!(from.backend.freshness(), Freshness::For(_)) {
+            self.cache.shared(from, &whole)
+        } else {
+            let own = self.own.entry((from.name.clone(), whole.clone()));
+            Arc::clone(own.or_insert_with(|| Slot::new(from, &whole, &self.cache.common)))
+        };
+        Use::new(slot)
+    }
+
+    /// What waits until the run's leases are given back.
+    pub(crate) fn run(&self) -> &TaskTracker {
+        &self.run
+    }
+}
+
+impl Use {
+    fn new(slot: Arc<Slot>) -> Self {
+        slot.users.fetch_add(1, Ordering::Relaxed);
+        Self(slot)
+    }
+
+    /// The entry as it is in the backend now, or was a short while ago. `run` is who waits for a lease to be given back.
+    pub(crate) async fn resolve(&self, run: &TaskTracker) -> Result<Resolved, BackendError> {
+        let slot = &self.0;
+        let asked = slot.asked.load(Ordering::Acquire);
+        if let Some(known) = slot.known(false) {
+            return known;
+        }
+        let turn = Arc::clone(&slot.turn).lock_owned().await;
+        // Whoever had the turn before may have asked for all that waited.
+        if slot.asked.load(Ordering::Acquire) == asked {
+            // On a task of its own: what was begun is finished, though the one who asked may give up.
+            let (slot, run) = (Arc::clone(slot), run.clone());
+            let asking = tokio::spawn(async move { slot.ask(turn, run, false).await });
+            if asking.await.is_err() {
+                return Err(BackendError::Unavailable("the backend failed; this is a defect, please report it".to_owned()));
+            }
+        }
+        let nothing = || Err(BackendError::Unavailable(format!("nothing is known of {}", slot.entry)));
+        slot.known(true).unwrap_or_else(nothing)
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// What is held now, fresh or not.
+    pub(crate) fn held(&self) -> Option<Arc<Held>> {
+        self.0.read().held.clone()
+    }
+
+    /// A destination has rejected the value: the backend is asked before its next use, at most once a minute.
+    pub(crate) fn suspect(&self) {
+        let slot = &self.0;
+        let now = slot.common.clock.now();
+        let mut state = slot.write();
+        if state.last_suspected.is_none_or(|last| now.saturating_sub(last) >= SUSPICION) {
+            state.last_suspected = Some(now);
+            state.suspect = true;
+            slot.common.counts.suspected.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn from(&self) -> &Configured {
+        &self.0.from
+    }
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.0.users.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Slot {
+    fn new(from: &Configured, entry: &Entry, common: &Arc<Common>) -> Arc<Self> {
+        Arc::new(Self {
+            from: from.clone(),
+            entry: entry.clone(),
+            common: Arc::clone(common),
+            state: RwLock::default(),
+            turn: Arc::default(),
+            asked: AtomicU64::new(0),
+            generation: AtomicU64::new(0),
+            users: AtomicUsize::new(0),
+            keeper: Mutex::default(),
+        })
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long what is held may be used after it was confirmed: without asking, and at most. `None`: as long as it is held.
+    fn terms(&self, state: &State) -> Option<(Duration, Duration)> {
+        if let Some(lent) = state.held.as_ref().and_then(|held| held.lease.as_ref()) {
+            let ttl = lent.lease.lock().unwrap_or_else(PoisonError::into_inner).ttl;
+            return Some((ttl, ttl));
+        }
+        match self.from.backend.freshness() {
+            Freshness::EachRun => None,
+            Freshness::For(ttl) => Some((ttl, ttl.max(self.from.stale))),
+        }
+    }
+
+    /// What can be said without asking the backend; after an asking, also what it leaves.
+    fn known(&self, after_asking: bool) -> Option<Result<Resolved, BackendError>> {
+        let now = self.common.clock.now();
+        let state = self.read();
+        let age = now.saturating_sub(state.confirmed);
+        let (fresh_for, usable_for) = self.terms(&state).unwrap_or((Duration::MAX, Duration::MAX));
+        let just_failed = |failure: &&Failure| after_asking || now.saturating_sub(failure.at) < failure.stands();
+        match (&state.held, &state.failure) {
+            (Some(held), _) if age < fresh_for && !state.suspect => Some(Ok(Resolved { held: Arc::clone(held), stale: false })),
+            // Whoever looks after the entry asks again: nobody has to wait for a backend that does not answer.
+            (Some(held), Some(_)) if age < usable_for && !state.suspect => {
+                self.common.counts.stale_used.fetch_add(1, Ordering::Relaxed);
+                Some(Ok(Resolved { held: Arc::clone(held), stale: true }))
+            }
+            (held, failure) => failure.as_ref().filter(just_failed).map(|failure| match held {
+                None => Err(failure.error.clone()),
+                Some(_) => {
+                    let limit = usable_for.as_secs();
+                    let why = format!("{}; the last value is older than {limit} s, the limit for using it", failure.error);
+                    Err(BackendError::Unavailable(why))
+                }
+            }),
+        }
+    }
+
+    /// Asks the backend and keeps what it says; `anew` where a lease is not to be prolonged.
+    async fn ask(self: Arc<Self>, turn: tokio::sync::OwnedMutexGuard<()>, run: TaskTracker, anew: bool) {
+        if anew || !self.renew().await {
+            self.common.counts.asked.fetch_add(1, Ordering::Relaxed);
+            let asked = tokio::time::timeout(PATIENCE, self.from.backend.get(&self.entry)).await;
+            let answer = asked.unwrap_or_else(|_| Err(self.silent()));
+            self.keep_answer(answer, &run);
+        }
+        self.asked.fetch_add(1, Ordering::Release);
+        drop(turn);
+        self.look_after(run);
+    }
+
+    fn silent(&self) -> BackendError {
+        BackendError::Unavailable(format!("the backend `{}` gave no answer within {} s", self.from.name, PATIENCE.as_secs()))
+    }
+
+    /// Prolongs the lease of what is held. False where there is none, or it is over: then the entry has to be asked for.
+    async fn renew(&self) -> bool {
+        let Some(lent) = self.read().held.as_ref().and_then(|held| held.lease.clone()) else { return false };
+        let Some(leases) = self.from.backend.leases() else { return false };
+        let before = lent.now();
+        if !before.renewable {
+            return false;
+        }
+        let now = self.common.clock.now();
+        match tokio::time::timeout(PATIENCE, leases.renew(&before)).await {
+            // Near its very end a lease is prolonged by little: then it is time for a new one.
+            Ok(Ok(renewed)) if renewed.ttl >= lent.whole / 2 => {
+                self.common.counts.renewed.fetch_add(1, Ordering::Relaxed);
+                *lent.lease.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
+                let mut state = self.write();
+                (state.confirmed, state.failure, state.suspect) = (now, None, false);
+                true
+            }
+            Ok(Err(BackendError::Unavailable(why))) => {
+                self.fail(BackendError::Unavailable(why));
+                true
+            }
+            Err(_) => {
+                self.fail(self.silent());
+                true
+            }
+            Ok(_) => false,
+        }
+    }
+
+    fn keep_answer(&self, answer: Result<Found, BackendError>, run: &TaskTracker) {
+        let found = match answer {
+            Ok(found) => found,
+            Err(error) => return self.fail(error),
+        };
+        let now = self.common.clock.now();
+        let lease = found.lease.map(|lease| {
+            self.common.counts.leased.fetch_add(1, Ordering::Relaxed);
+            Arc::new(Lent {
+                whole: lease.ttl,
+                lease: Mutex::new(lease),
+                from: self.from.clone(),
+                common: Arc::clone(&self.common),
+                run: run.clone(),
+            })
+        });
+        let mut state = self.write();
+        (state.confirmed, state.failure, state.suspect) = (now, None, false);
+        let same = lease.is_none()
+            && state
+                .held
+                .as_ref()
+                .is_some_and(|held| held.document.is(&found.value) && held.label == found.version && held.expires_at == found.expires_at);
+        if same {
+            return;
+        }
+        let held = Held { document: found.value, label: found.version, expires_at: found.expires_at, lease, versions: Mutex::default() };
+        if state.held.replace(Arc::new(held)).is_some() {
+            self.common.counts.replaced.fetch_add(1, Ordering::Relaxed);
+        }
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    fn fail(&self, error: BackendError) {
+        self.common.counts.failed.fetch_add(1, Ordering::Relaxed);
+        let at = self.common.clock.now();
+        let mut state = self.write();
+        // A value that was never had is told of by whoever asked for it.
+        if state.held.is_some() {
+            let entry = crate::text::for_people(&self.entry.to_string());
+            tracing::warn!(backend = self.from.name, %entry, %error, "a secret could not be had again");
+        }
+        match &error {
+            BackendError::Unavailable(_) => {}
+            // The backend has answered: what it gave before is not to be used any more.
+            BackendError::NotFound { .. } | BackendError::Refused(_) | BackendError::Incident(_) => state.held = None,
+        }
+        let in_a_row = state.failure.as_ref().map_or(1, |failure| failure.in_a_row.saturating_add(1));
+        state.failure = Some(Failure { at, in_a_row, error });
+        state.suspect = false;
+    }
+
+    /// Sees to it that the entry is asked for again before its time is over, as long as somebody uses it.
+    fn look_after(self: &Arc<Self>, run: TaskTracker) {
+        if self.terms(&self.read()).is_none() {
+            return;
+        }
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if keeper.as_ref().is_none_or(JoinHandle::is_finished) {
+            *keeper = Some(tokio::spawn(look_after(Arc::downgrade(self), run)));
+        }
+    }
+
+    /// How long until there is something to do.
+    fn next(&self) -> Option<Duration> {
+        let state = self.read();
+        let (fresh_for, usable_for) = self.terms(&state)?;
+        let now = self.common.clock.now();
+        let age = now.saturating_sub(state.confirmed);
+        Some(match &state.failure {
+            _ if self.users.load(Ordering::Relaxed) == 0 => usable_for.saturating_sub(age),
+            Some(failure) => failure.stands().saturating_sub(now.saturating_sub(failure.at)),
+            None => most_of(fresh_for).saturating_sub(age),
+        })
+    }
+
+    /// Forgets what is held, if it may not be used any more.
+    fn forget(&self) -> bool {
+        let mut state = self.write();
+        let age = self.common.clock.now().saturating_sub(state.confirmed);
+        let over = self.terms(&state).is_none_or(|(_, usable_for)| age >= usable_for);
+        if over {
+            state.held = None;
+        }
+        over || state.held.is_none()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(keeper) = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            keeper.abort();
+        }
+    }
+}
+
+/// Asks again in time, until nobody uses the entry; then forgets it when its time is over.
+async fn look_after(slot: Weak<Slot>, run: TaskTracker) {
+    while let Some((wait, lease, backend)) = slot.upgrade().and_then(|slot| {
+        let lease = slot.read().held.as_ref().and_then(|held| Some(held.lease.as_ref()?.now()));
+        Some((slot.next()?, lease, Arc::clone(&slot.from.backend)))
+    }) {
+        let ending = async {
+            match (&lease, backend.leases()) {
+                (Some(lease), Some(leases)) => leases.ending(lease).await,
+                _ => std::future::pending().await,
+            }
+        };
+        let anew = tokio::select! {
+            () = tokio::time::sleep(wait.max(Duration::from_millis(1))) => false,
+            () = ending => true,
+        };
+        let Some(slot) = slot.upgrade() else { return };
+        if slot.users.load(Ordering::Relaxed) > 0 {
+            let turn = Arc::clone(&slot.turn).lock_owned().await;
+            slot.ask(turn, run.clone(), anew).await;
+        } else if slot.forget() {
+            return;
+        }
+    }
+}
+
+impl Failure {
+    /// How long nobody asks again.
+    fn stands(&self) -> Duration {
+        match self.error {
+            BackendError::Unavailable(_) => (RETRY.0 * 2u32.saturating_pow(self.in_a_row.saturating_sub(1).min(8))).min(RETRY.1),
+            _ => NEGATIVE,
+        }
+    }
+}
+
+impl Held {
+    /// The value of the entry, or of one of its fields.
+    pub(crate) fn version(&self, entry: &Entry, fingerprint_key: &[u8; 32]) -> Result<Arc<Version>, BackendError> {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, version)) = versions.iter().find(|(field, _)| *field == entry.field) {
+            return Ok(Arc::clone(version));
+        }
+        let shown = || crate::text::for_people(&entry.to_string());
+        let value = match &entry.field {
+            None => SecretValue::new(self.document.bytes().to_vec()),
+            Some(field) => self.document.field(field).map_err(|no| match no {
+                NoField::Missing => BackendError::NotFound { looked_for: shown() },
+                NoField::NotJson => {
+                    BackendError::Refused(format!("what is at {} is no JSON document, so that it has no fields; leave `#…` out", shown()))
+                }
+                NoField::NotText => BackendError::Refused(format!("what is at {} is no string", shown())),
+            })?,
+        };
+        let fingerprint = value.fingerprint(fingerprint_key);
+        let version = Version { value, fingerprint, expires_at: self.expires_at, label: self.label.clone(), _lease: self.lease.clone() };
+        let version = Arc::new(version);
+        versions.push((entry.field.clone(), Arc::clone(&version)));
+        Ok(version)
+    }
+}
+
+impl Version {
+    /// A value that no backend gave.
+    pub(crate) fn unbacked(value: SecretValue, fingerprint_key: &[u8; 32]) -> Arc<Self> {
+        let fingerprint = value.fingerprint(fingerprint_key);
+        Arc::new(Self { value, fingerprint, expires_at: None, label: None, _lease: None })
+    }
+}
+
+impl Lent {
+    fn now(&self) -> Lease {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let (lease, from, common) = (self.now(), self.from.clone(), Arc::clone(&self.common));
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            tracing::warn!(backend = from.name, "a lease is not given back, since the host has stopped; it ends by itself");
+            return;
+        };
+        let waiting = self.run.token();
+        let give_back = async move {
+            let Some(leases) = from.backend.leases() else { return };
+            match tokio::time::timeout(PATIENCE, leases.revoke(&lease)).await {
+                Ok(Ok(())) => drop(common.counts.returned.fetch_add(1, Ordering::Relaxed)),
+                Ok(Err(error)) => tracing::warn!(backend = from.name, %error, "a lease could not be given back; it ends by itself"),
+                Err(_) => tracing::warn!(backend = from.name, "a lease could not be given back in time; it ends by itself"),
+            }
+            drop(waiting);
+        };
+        self.common.returning.spawn_on(give_back, &runtime);
+    }
+}
