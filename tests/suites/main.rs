@@ -8,6 +8,7 @@ mod cli;
 mod components;
 mod demo;
 mod egress;
+mod faults;
 mod host_memory;
 mod hostile;
 mod laws;

@@ -48,9 +48,9 @@ impl OpenBao {
         let certificates = format!("-dev-tls-cert-dir={}", dir.path().display());
         let (service, port) = Service::start("OpenBao", "server started!", |port| command(port, &["-dev-tls", &certificates]));
         let files = std::fs::read_dir(dir.path()).expect("certificates").flatten().map(|entry| entry.path());
-        let ca = files.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().contains("ca"))).find(|file| {
-            std::fs::read_to_string(file).is_ok_and(|text| text.contains("BEGIN CERTIFICATE"))
-        });
+        let ca = files
+            .filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().contains("ca")))
+            .find(|file| std::fs::read_to_string(file).is_ok_and(|text| text.contains("BEGIN CERTIFICATE")));
         Self { service, address: format!("https://127.0.0.1:{port}"), ca, _dir: Some(dir) }
     }
 
@@ -105,10 +105,19 @@ impl OpenBao {
         self.accessors(role).len()
     }
 
+    /// The tokens of a role that are alive: the accessor of each, and whether it was renewed.
+    pub fn lives(&self, role: &str) -> Vec<(String, bool)> {
+        let renewed = |accessor: &String| {
+            let (_, found) = self.call("POST", "auth/token/lookup-accessor", Some(&json!({"accessor": accessor})));
+            found["data"]["last_renewal_time"].as_u64().is_some_and(|time| time > 0)
+        };
+        self.accessors(role).into_iter().map(|accessor| (accessor.clone(), renewed(&accessor))).collect()
+    }
+
     /// Ends all tokens of a role, with the leases made under them.
     pub fn revoke_tokens(&self, role: &str) {
         for accessor in self.accessors(role) {
-            self.must("POST", "auth/token/revoke-accessor", json!({"accessor": accessor}));
+            self.call("POST", "auth/token/revoke-accessor", Some(&json!({"accessor": accessor})));
         }
     }
 

@@ -19,8 +19,12 @@ pub struct Postgres {
 
 /// Where Debian keeps the servers' programs.
 fn programs() -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> =
-        std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|entry| entry.path().join("bin")).filter(|bin| bin.join("initdb").exists()).collect();
+    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path().join("bin"))
+        .filter(|bin| bin.join("initdb").exists())
+        .collect();
     versions.sort();
     versions.pop()
 }
@@ -52,7 +56,8 @@ impl Postgres {
             initdb.uid(uid).gid(gid);
         }
         must(initdb.stdout(std::process::Stdio::null()).current_dir(dir.path()), "initdb makes a database");
-        let (service, port) = Service::start("PostgreSQL", "ready to accept connections", |port| command(&bin, &data, dir.path(), user, port));
+        let (service, port) =
+            Service::start("PostgreSQL", "ready to accept connections", |port| command(&bin, &data, dir.path(), user, port));
         Self { _service: service, port, _dir: dir }
     }
 

@@ -48,7 +48,7 @@ impl AwsBackend {
     async fn read(&self, path: &str, which: &Which) -> Result<GetSecretValueOutput, BackendError> {
         let request = self.client().await.get_secret_value().secret_id(path);
         let request = match which {
-            Which::Current => request,
+            Which::Current => request.version_stage(CURRENT),
             Which::Version(version) => request.version_id(version),
             Which::Stage(stage) => request.version_stage(stage),
         };

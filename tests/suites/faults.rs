@@ -1,0 +1,532 @@
+//! What goes wrong between a host and its backends, and what comes of it: one table, then what a table can't say.
+
+use crate::backends::AGENTS_POLICY;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use strongroom::manifest::{CredentialRef, VaultAuth, VaultConfig};
+use strongroom::{Host, HostConfig, Manifest, VaultBackend};
+use strongroom_demo::server::respond;
+use strongroom_tests::services::{Fault, Faulty, OpenBao, Postgres};
+use strongroom_tests::{Ran, Room, VALUE, block_on};
+
+const SECOND: &str = "pf_live_00112233445566778899aabbccddeeff";
+/// Longer than `cache` in these tests, shorter than `stale`.
+const PAST_CACHE: u64 = 301_000;
+/// Longer than both.
+const PAST_STALE: u64 = 3_700_000;
+
+/// A server, a role there, and the way to it.
+struct Way {
+    bao: &'static OpenBao,
+    role: String,
+    relay: Arc<Faulty>,
+    credentials: tempfile::TempDir,
+}
+
+impl Way {
+    /// A role of this name, with its secret at `agents/NAME`.
+    fn new(role: &str, settings: Value) -> Self {
+        Self::to(OpenBao::shared(), role, settings)
+    }
+
+    fn to(bao: &'static OpenBao, role: &str, settings: Value) -> Self {
+        let (role_id, secret_id) = bao.role(role, AGENTS_POLICY, settings);
+        let credentials = tempfile::tempdir().unwrap();
+        std::fs::write(credentials.path().join("role-id"), role_id).unwrap();
+        std::fs::write(credentials.path().join("secret-id"), secret_id).unwrap();
+        bao.put(&format!("agents/{role}"), json!({"KEY": VALUE}));
+        Self { bao, role: role.to_owned(), relay: Arc::new(Faulty::before(&bao.address)), credentials }
+    }
+
+    fn config(&self) -> VaultConfig {
+        let file = |name: &str| CredentialRef::File(self.credentials.path().join(name));
+        VaultConfig {
+            address: self.relay.url(),
+            namespace: None,
+            mount: "secret".into(),
+            ca: Vec::new(),
+            auth: VaultAuth::AppRole { mount: "approle".into(), role_id: file("role-id"), secret_id: file("secret-id"), wrapped: false },
+            paths: vec!["agents/**".into()],
+            leased: vec!["database/creds/**".into()],
+            cache: Duration::from_secs(300),
+            stale: Duration::from_secs(3600),
+        }
+    }
+
+    /// A room whose `KEY` comes from there, with time that a test can turn.
+    fn room(&self, slept: &Arc<AtomicU64>) -> Room {
+        let (backend, slept) = (VaultBackend::new(&self.config()).unwrap(), Arc::clone(slept));
+        Room::with(&format!(
+            "[secrets.KEY]\nfrom = \"vault:agents/{}#KEY\"\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]",
+            self.role
+        ))
+        .value("SECOND", SECOND)
+        .host(move |host| host.backend("vault", backend).slept(slept))
+    }
+}
+
+const SEND: &str = "send GET https://api.test/v1/x h:authorization={KEY}";
+
+/// What a request was sent with, or what the guest was told.
+fn outcomes(ran: &Ran) -> Vec<String> {
+    ran.stdout.lines().filter(|line| line.starts_with("send")).map(|line| line.split(' ').nth(1).unwrap().to_owned()).collect()
+}
+
+/// Does `work` at the first request that the API gets; answers as `answer` says.
+fn at_first(
+    work: impl Fn() + Send + Sync + 'static,
+    status: u16,
+) -> impl Fn(&strongroom_demo::server::Seen) -> strongroom_demo::server::Response {
+    let count = AtomicUsize::new(0);
+    move |_| {
+        if count.fetch_add(1, Ordering::Relaxed) == 0 {
+            work();
+            respond(status, "text/plain", "first")
+        } else {
+            respond(200, "text/plain", "later")
+        }
+    }
+}
+
+#[test]
+fn faults_at_the_start_have_their_table() {
+    let bao = OpenBao::shared();
+    let answer = |status: &str, header: &str, body: &str| Fault::answer(status, header, body);
+    let html = answer("200 OK", "", "<html>it works</html>");
+    let failed = answer("500 Internal Server Error", "", "{\"errors\":[\"pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0\"]}");
+    let wait = answer("429 Too Many Requests", "retry-after: 1", "{\"errors\":[\"quota\"]}");
+    let long_wait = answer("429 Too Many Requests", "retry-after: 3600", "{\"errors\":[\"quota\"]}");
+    let redirect = answer("307 Temporary Redirect", "location: http://evil.test/v1/auth/approle/login", "{}");
+    let huge = Fault::Answer(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 8 << 20, "x".repeat(8 << 20)));
+    // The first connection is the login's, unless it is kept; each fault below closes its connection.
+    let cases: Vec<(&str, Vec<Fault>, Result<(), &str>)> = vec![
+        ("nothing", vec![Fault::None], Ok(())),
+        ("down", vec![Fault::Closed], Err("broke the connection off")),
+        ("down once", vec![Fault::Closed, Fault::None], Err("broke the connection off")),
+        ("slow", vec![Fault::Slow(Duration::from_secs(5)), Fault::None], Ok(())),
+        ("asks to wait a second", vec![wait.clone(), Fault::None], Ok(())),
+        ("asks to wait again and again", vec![wait], Err("asks to be left alone (429)")),
+        ("asks to wait an hour", vec![long_wait], Err("asks to be left alone (429)")),
+        ("fails", vec![failed], Err("the server failed (500)")),
+        ("is no Vault", vec![html], Err("login brought no token")),
+        ("sends the login elsewhere", vec![redirect], Err("the server failed (307)")),
+        ("answers without end", vec![huge], Err("more than 4194304 bytes")),
+    ];
+    std::thread::scope(|scope| {
+        for (number, (name, faults, expected)) in cases.into_iter().enumerate() {
+            scope.spawn(move || {
+                let way = Way::to(bao, &format!("start-{number}"), json!({}));
+                way.relay.set(&faults);
+                let ran = way.room(&Arc::default()).try_run(&[SEND]);
+                match (ran, expected) {
+                    (Ok(ran), Ok(())) => assert_eq!(ran.seen[0].header("authorization"), VALUE, "{name}"),
+                    (Err(error), Err(says)) => {
+                        assert!(error.contains(says), "{name}: {error}");
+                        assert!(!error.contains(VALUE), "{name}: {error}");
+                    }
+                    (Ok(_), Err(says)) => panic!("{name}: it ran, but should say: {says}"),
+                    (Err(error), Ok(())) => panic!("{name}: {error}"),
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn values_that_cant_be_secrets_have_their_table() {
+    let way = Way::new("values", json!({}));
+    let cases = [
+        (json!({"OTHER": VALUE}), "not found: looked for agents/values#KEY"),
+        (json!({"KEY": {"deep": VALUE}}), "what is at agents/values#KEY is no string"),
+        (json!({"KEY": 12_345_678_901_u64}), "what is at agents/values#KEY is no string"),
+        (json!({"KEY": ""}), "fewer than 8 bytes"),
+        (json!({"KEY": "x".repeat(1 << 20)}), "more than 65536 bytes"),
+        (json!({"KEY": format!("{VALUE}\n")}), "begins or ends with white space"),
+    ];
+    for (fields, says) in cases {
+        way.bao.put("agents/values", fields);
+        let error = way.room(&Arc::default()).try_run(&[SEND]).err().unwrap();
+        assert!(error.contains(says), "{says}: {error}");
+    }
+}
+
+#[test]
+fn faults_in_the_middle_of_a_run_have_their_table() {
+    /// What happens between the first request and the second.
+    type Midway = Box<dyn Fn(&Way, &AtomicU64) + Send + Sync>;
+    let sleep = |slept: &AtomicU64, millis| {
+        slept.fetch_add(millis, Ordering::Relaxed);
+    };
+    let cases: Vec<(&str, Midway, u16, [Option<&str>; 2], &str)> = vec![
+        ("nothing", Box::new(|_, _| {}), 200, [Some(VALUE), Some(VALUE)], ""),
+        (
+            "the value is replaced, and its time is over",
+            Box::new(move |way, slept| {
+                way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
+                sleep(slept, PAST_CACHE);
+            }),
+            200,
+            [Some(VALUE), Some(SECOND)],
+            "",
+        ),
+        (
+            "the value is replaced within its time",
+            Box::new(|way, _| {
+                way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
+            }),
+            200,
+            [Some(VALUE), Some(VALUE)],
+            "",
+        ),
+        (
+            "the value is replaced, and the old one is rejected",
+            Box::new(|way, _| {
+                way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
+            }),
+            401,
+            [Some(VALUE), Some(SECOND)],
+            "",
+        ),
+        (
+            "the server is down, and the value may be used a while",
+            Box::new(move |way, slept| {
+                way.relay.set(&[Fault::Closed]);
+                sleep(slept, PAST_CACHE);
+            }),
+            200,
+            [Some(VALUE), Some(VALUE)],
+            "stale",
+        ),
+        (
+            "the server is down for longer than that",
+            Box::new(move |way, slept| {
+                way.relay.set(&[Fault::Closed]);
+                sleep(slept, PAST_STALE);
+            }),
+            200,
+            [Some(VALUE), None],
+            "the last value is older than 3600 s",
+        ),
+        (
+            "the server fails",
+            Box::new(move |way, slept| {
+                way.relay.set(&[Fault::answer("500 Internal Server Error", "", "{}")]);
+                sleep(slept, PAST_CACHE);
+            }),
+            200,
+            [Some(VALUE), Some(VALUE)],
+            "stale",
+        ),
+        (
+            "the token is revoked",
+            Box::new(move |way, slept| {
+                way.bao.revoke_tokens(&way.role);
+                way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
+                sleep(slept, PAST_CACHE);
+            }),
+            200,
+            [Some(VALUE), Some(SECOND)],
+            "",
+        ),
+        (
+            "the policy is taken away",
+            Box::new(move |way, slept| {
+                way.bao.must(
+                    "PUT",
+                    &format!("sys/policies/acl/{}", way.role),
+                    json!({"policy": "path \"x\" { capabilities = [\"read\"] }"}),
+                );
+                sleep(slept, PAST_CACHE);
+            }),
+            200,
+            [Some(VALUE), None],
+            "policy does not let this host do it (403)",
+        ),
+        (
+            "the secret is deleted",
+            Box::new(move |way, slept| {
+                way.bao.must("DELETE", &format!("secret/data/agents/{}", way.role), Value::Null);
+                sleep(slept, PAST_CACHE);
+            }),
+            200,
+            [Some(VALUE), None],
+            "not found",
+        ),
+        (
+            "the field is gone",
+            Box::new(move |way, slept| {
+                way.bao.put(&format!("agents/{}", way.role), json!({"OTHER": SECOND}));
+                sleep(slept, PAST_CACHE);
+            }),
+            200,
+            [Some(VALUE), None],
+            "not found",
+        ),
+        ("the machine sleeps for a day", Box::new(move |_, slept| sleep(slept, 86_400_000)), 200, [Some(VALUE), Some(VALUE)], ""),
+    ];
+    std::thread::scope(|scope| {
+        for (number, (name, midway, status, expected, says)) in cases.into_iter().enumerate() {
+            scope.spawn(move || {
+                let way = Arc::new(Way::new(&format!("midway-{number}"), json!({})));
+                let slept: Arc<AtomicU64> = Arc::default();
+                let (way_, slept_) = (Arc::clone(&way), Arc::clone(&slept));
+                let ran = way.room(&slept).server(at_first(move || midway(&way_, &slept_), status)).run(&[SEND, SEND]);
+                let sent: Vec<&str> = ran.seen.iter().map(|seen| seen.header("authorization")).collect();
+                let wanted: Vec<&str> = expected.iter().copied().flatten().collect();
+                assert_eq!(sent, wanted, "{name}: {}", ran.stdout);
+                let audit: Vec<&Value> = ran.records("egress");
+                let was_stale = audit.last().unwrap()["secrets"][0]["stale"] == true;
+                assert_eq!(was_stale, says == "stale", "{name}: {audit:?}");
+                if expected[1].is_none() {
+                    let records = ran.records("secret-unavailable");
+                    assert!(records[0]["reason"].as_str().unwrap().contains(says), "{name}: {records:?}");
+                    assert!(ran.stdout.contains("the secret `KEY` is not available at the moment"), "{name}: {}", ran.stdout);
+                }
+                assert_eq!(outcomes(&ran).len(), 2, "{name}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_sealed_server_is_told_from_a_broken_one() {
+    let bao: &'static OpenBao = Box::leak(Box::new(OpenBao::start()));
+    let way = Way::to(bao, "sealed", json!({}));
+    bao.must("PUT", "sys/seal", Value::Null);
+
+    let error = way.room(&Arc::default()).try_run(&[SEND]).err().unwrap();
+
+    assert!(error.contains("the server is sealed; an operator has to unseal it"), "{error}");
+    bao.stop();
+    let error = way.room(&Arc::default()).try_run(&[SEND]).err().unwrap();
+    assert!(error.contains("broke the connection off") || error.contains("can't be connected to"), "{error}");
+}
+
+#[test]
+fn a_new_value_is_taken_out_of_answers_as_the_old_one_is() {
+    let way = Way::new("scrubbed", json!({}));
+    let (slept, bao) = (Arc::<AtomicU64>::default(), way.bao);
+    let turned = Arc::clone(&slept);
+    let count = AtomicUsize::new(0);
+    let ran = way
+        .room(&slept)
+        .server(move |seen| {
+            if count.fetch_add(1, Ordering::Relaxed) == 0 {
+                bao.put("agents/scrubbed", json!({"KEY": SECOND}));
+                turned.fetch_add(PAST_CACHE, Ordering::Relaxed);
+            }
+            respond(200, "text/plain", format!("old {VALUE} now {}", seen.header("authorization")))
+        })
+        .run(&[SEND, SEND]);
+
+    // `run` has searched for both values in the guest's memory; here is what stands in their stead.
+    let placeholder = ran.stdout.split("old ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    assert_eq!(ran.stdout.matches(&format!("old {placeholder} now {placeholder}")).count(), 2, "{}", ran.stdout);
+}
+
+#[test]
+fn a_new_value_of_another_format_is_not_used_and_the_old_one_is_for_a_while() {
+    let way = Way::new("unfit", json!({}));
+    let backend = VaultBackend::new(&way.config()).unwrap();
+    let slept: Arc<AtomicU64> = Arc::default();
+    let (turned, clock, bao) = (Arc::clone(&slept), Arc::clone(&slept), way.bao);
+    let ran = Room::with(
+        "[secrets.KEY]\nfrom = \"vault:agents/unfit#KEY\"\nformat = \"^pf_live_[a-f0-9]{32}$\"\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]",
+    )
+    .host(move |host| host.backend("vault", backend).slept(clock))
+    .server(move |_| {
+        bao.put("agents/unfit", json!({"KEY": "a-key-of-another-kind"}));
+        turned.fetch_add(PAST_CACHE * 7, Ordering::Relaxed);
+        respond(200, "text/plain", "done")
+    })
+    .run(&[SEND, SEND, SEND, SEND]);
+
+    let sent: Vec<&str> = ran.seen.iter().map(|seen| seen.header("authorization")).collect();
+    assert_eq!(sent, [VALUE, VALUE, VALUE], "{}", ran.stdout);
+    assert!(ran.records("secret-unavailable")[0]["reason"].as_str().unwrap().contains("does not match the manifest's `format`"));
+}
+
+#[test]
+fn rejections_make_the_host_ask_once_a_minute() {
+    let way = Way::new("rejected", json!({}));
+    let ran_counts: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let agent = "name = \"rejected\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/rejected#KEY\"\n[[secrets.KEY.allow]]\nhost = \"http://127.0.0.1:PORT\"\npaths = [\"/v1/**\"]";
+    block_on(async {
+        let server = strongroom_demo::server::Server::http(|_| respond(401, "text/plain", "no")).await.unwrap();
+        let slept: Arc<AtomicU64> = Arc::default();
+        let config = HostConfig { network_allow: vec!["127.0.0.1/32".parse().unwrap()], ..HostConfig::default() };
+        let host = Host::builder().config(config).without_audit().without_state().max_agents(2).slept(Arc::clone(&slept));
+        let host = host.backend("vault", VaultBackend::new(&way.config()).unwrap()).build().unwrap();
+        let port = server.address.port().to_string();
+        let agent = host
+            .agent(Manifest::parse("agent.toml", &agent.replace("PORT", &port)).unwrap(), &strongroom_components::bytes("probe"))
+            .unwrap();
+        let run = async || {
+            let request = format!("repeat 20 GET http://127.0.0.1:{port}/v1/x h:authorization={{KEY}}");
+            let options = strongroom::RunOptions::default().args([request]).stdout(strongroom::Captured::default());
+            agent.run(options).await.unwrap();
+            ran_counts.lock().unwrap().push(host.secret_counts().asked);
+        };
+        run().await;
+        run().await;
+        slept.fetch_add(61_000, Ordering::Relaxed);
+        run().await;
+    });
+
+    assert_eq!(*ran_counts.lock().unwrap(), [2, 2, 3], "the first asking, one for all rejections, one more a minute later");
+}
+
+#[test]
+fn ten_thousand_callers_make_one_login_and_one_call() {
+    let way = Way::new("burst", json!({}));
+    let manifest = "name = \"burst\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/burst#KEY\"";
+    block_on(async {
+        let host = Host::builder().without_audit().without_state().max_agents(1);
+        let host = host.backend("vault", VaultBackend::new(&way.config()).unwrap()).build().unwrap();
+        let agent = host.agent(Manifest::parse("agent.toml", manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+        let callers: Vec<_> = (0..10_000).map(|_| agent.watch("KEY")).collect();
+        let watched = futures_util::future::join_all(callers).await;
+
+        assert!(watched.iter().all(Result::is_ok));
+        assert_eq!(host.secret_counts().asked, 1);
+        assert_eq!(way.bao.tokens("burst"), 1);
+        drop(watched);
+        host.close().await;
+        assert_eq!(way.bao.tokens("burst"), 0, "the host has logged out");
+    });
+}
+
+/// Waits for something that a server does in its own time.
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not come");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_token_is_renewed_before_its_time_and_made_anew_at_its_greatest_age() {
+    let way = Way::new("renewed", json!({"token_ttl": "4s", "token_max_ttl": "9s"}));
+    let manifest = "name = \"renewed\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/renewed#KEY\"";
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let host = Host::builder().without_audit().without_state().max_agents(1);
+    let host = host.backend("vault", VaultBackend::new(&way.config()).unwrap()).build().unwrap();
+    let agent = host.agent(Manifest::parse("agent.toml", manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+    let _watched = runtime.block_on(agent.watch("KEY")).unwrap();
+
+    let lives = || way.bao.lives("renewed");
+    let (first, _) = lives().pop().unwrap();
+    wait_until("a renewal", || lives().iter().any(|(accessor, renewed)| *accessor == first && *renewed));
+    wait_until("a new login", || lives().iter().any(|(accessor, _)| *accessor != first));
+}
+
+/// A role of OpenBao's database engine that makes users of PostgreSQL.
+fn database(bao: &OpenBao, role: &str, ttl: &str) {
+    let postgres = Postgres::shared();
+    static ENGINE: std::sync::Once = std::sync::Once::new();
+    ENGINE.call_once(|| {
+        bao.must("POST", "sys/mounts/database", json!({"type": "database"}));
+        let (user, password) = postgres.superuser();
+        let url = postgres.url();
+        let config = json!({"plugin_name": "postgresql-database-plugin", "allowed_roles": "*", "connection_url": url, "username": user, "password": password});
+        bao.must("POST", "database/config/postgres", config);
+    });
+    let create = "CREATE ROLE \"{{name}}\" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}';";
+    let settings = json!({"db_name": "postgres", "creation_statements": create, "default_ttl": ttl, "max_ttl": "24h"});
+    bao.must("POST", &format!("database/roles/{role}"), settings);
+}
+
+/// A room with both halves of one leased credential.
+fn leased_room(way: &Way, role: &str) -> Room {
+    let backend = VaultBackend::new(&way.config()).unwrap();
+    let secret = |name: &str, field: &str, header: &str| {
+        format!(
+            "[secrets.{name}]\nfrom = \"vault:database/creds/{role}#{field}\"\n[[secrets.{name}.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"header:{header}\"]\n"
+        )
+    };
+    Room::with(&format!("{}{}", secret("USERNAME", "username", "x-user"), secret("PASSWORD", "password", "x-password")))
+        .host(move |host| host.backend("vault", backend))
+}
+
+const SEND_BOTH: &str = "send GET https://api.test/v1/x h:x-user={USERNAME} h:x-password={PASSWORD}";
+
+#[test]
+fn a_leased_credential_works_during_the_run_and_not_after_it() {
+    let (way, postgres) = (Way::new("leased", json!({})), Postgres::shared());
+    database(way.bao, "leased", "1h");
+    let ran = leased_room(&way, "leased")
+        .server(move |seen| {
+            let works = postgres.admits(seen.header("x-user"), seen.header("x-password"));
+            respond(200, "text/plain", format!("works {works}"))
+        })
+        .run(&[SEND_BOTH, SEND_BOTH]);
+
+    assert_eq!(ran.stdout.matches("works true").count(), 2, "{}", ran.stdout);
+    let (user, password) = (ran.seen[0].header("x-user"), ran.seen[0].header("x-password"));
+    assert_eq!(ran.seen[1].header("x-user"), user, "one credential for the run");
+    assert!(user.len() > 8 && password.len() > 8);
+    // It was given back as the run ended; the server takes its time to see to it.
+    wait_until("the end of the lease", || way.bao.leases("database/creds/leased").is_empty());
+    assert!(!postgres.admits(user, password));
+}
+
+#[test]
+fn a_lease_that_is_revoked_under_a_run_is_made_anew() {
+    let (way, postgres) = (Way::new("revoked", json!({})), Postgres::shared());
+    database(way.bao, "revoked", "1h");
+    let bao = way.bao;
+    let first = AtomicUsize::new(0);
+    let ran = leased_room(&way, "revoked")
+        .server(move |seen| {
+            if first.fetch_add(1, Ordering::Relaxed) == 0 {
+                for lease in bao.leases("database/creds/revoked") {
+                    bao.must("POST", "sys/leases/revoke", json!({"lease_id": lease, "sync": true}));
+                }
+            }
+            let works = postgres.admits(seen.header("x-user"), seen.header("x-password"));
+            respond(if works { 200 } else { 401 }, "text/plain", "")
+        })
+        .run(&[SEND_BOTH, SEND_BOTH]);
+
+    assert_eq!(outcomes(&ran), ["401", "200"], "{}", ran.stdout);
+    wait_until("the end of the second lease", || way.bao.leases("database/creds/revoked").is_empty());
+}
+
+#[test]
+fn leases_end_with_the_login_and_are_made_anew_under_the_next() {
+    let way = Way::new("under", json!({"token_ttl": "4s", "token_max_ttl": "6s"}));
+    database(way.bao, "under", "1h");
+    let manifest = "name = \"under\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:database/creds/under#password\"";
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let host = Host::builder().without_audit().without_state().max_agents(1);
+    let host = host.backend("vault", VaultBackend::new(&way.config()).unwrap()).build().unwrap();
+    let agent = host.agent(Manifest::parse("agent.toml", manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+    let watched = runtime.block_on(agent.watch("KEY")).unwrap();
+    let first = runtime.block_on(watched.fingerprint()).unwrap();
+
+    wait_until("a credential under the next login", || runtime.block_on(watched.fingerprint()).unwrap() != first);
+    assert!(host.secret_counts().leased >= 2);
+    drop(watched);
+    runtime.block_on(host.close());
+    wait_until("the end of both leases", || way.bao.leases("database/creds/under").is_empty());
+}
+
+#[test]
+fn a_short_lease_is_prolonged_while_it_is_needed() {
+    let way = Way::new("prolonged", json!({}));
+    database(way.bao, "prolonged", "5s");
+    let manifest = "name = \"prolonged\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:database/creds/prolonged#password\"";
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let host = Host::builder().without_audit().without_state().max_agents(1);
+    let host = host.backend("vault", VaultBackend::new(&way.config()).unwrap()).build().unwrap();
+    let agent = host.agent(Manifest::parse("agent.toml", manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+    let watched = runtime.block_on(agent.watch("KEY")).unwrap();
+    let first = runtime.block_on(watched.fingerprint()).unwrap();
+
+    wait_until("three renewals", || host.secret_counts().renewed >= 3);
+    assert_eq!(runtime.block_on(watched.fingerprint()).unwrap(), first, "it is the same credential");
+    assert_eq!(host.secret_counts().leased, 1);
+}
