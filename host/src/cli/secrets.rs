@@ -304,8 +304,8 @@ impl Status {
             let mut known = Vec::new();
             for stored in store.list().await? {
                 let found = match current(&stored) {
-                    Some(_) => Some(store.get(&Entry::new(&stored.path)).await?),
-                    None => None,
+                    Some(_) => store.get(&Entry::new(&stored.path)).await.map_err(|error| error.to_string()),
+                    None => Err("no version is in use".to_owned()),
                 };
                 known.push((stored, found));
             }
@@ -315,7 +315,7 @@ impl Status {
             let may_use = |manifest: &&Manifest| host.may_use(manifest, Some(name), &stored.path);
             let users: Vec<&str> = manifests.iter().filter(may_use).map(|manifest| manifest.name.as_str()).collect();
             let prints = found.as_ref().map(|found| fingerprints(&host, &found.value)).unwrap_or_default();
-            let expires = found.as_ref().and_then(|found| jiff::Timestamp::from_second(i64::try_from(found.expires_at?).ok()?).ok());
+            let expires = found.as_ref().ok().and_then(|found| jiff::Timestamp::from_second(i64::try_from(found.expires_at?).ok()?).ok());
             if self.json {
                 let versions = stored.versions.iter().map(|version| {
                     serde_json::json!({"version": version.name, "created": version.created, "age": age(version), "stages": version.stages,
@@ -323,13 +323,13 @@ impl Status {
                 });
                 let prints: serde_json::Map<_, _> = prints.into_iter().map(|(field, print)| (field, print.into())).collect();
                 let line = serde_json::json!({"backend": name, "path": stored.path, "version": current(stored), "fingerprints": prints,
-                    "expires": expires.map(|at| at.to_string()), "versions": versions.collect::<Vec<_>>(), "agents": users});
+                    "problem": found.as_ref().err(), "expires": expires.map(|at| at.to_string()), "versions": versions.collect::<Vec<_>>(), "agents": users});
                 println!("{line}");
                 continue;
             }
             println!("{}", crate::text::for_people(&format!("{name}:{}", stored.path)));
-            if prints.is_empty() {
-                println!("  no version is in use");
+            if let Err(why) = found {
+                println!("  no value: {}", crate::text::for_people(why));
             }
             for (field, print) in prints {
                 let field = if field.is_empty() { String::new() } else { format!("{} ", crate::text::for_people(&field)) };
