@@ -1,6 +1,6 @@
 //! The command line, as transcripts: what was typed, what came on stdout and stderr, and the exit code.
 
-use std::io::Write;
+use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use strongroom_demo::server::{Server, respond};
@@ -49,16 +49,52 @@ impl Desk {
         Transcript { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
     }
 
-    /// As [`Desk::run_with`], with text on stdin.
-    pub(crate) fn pipe(&self, line: &str, input: &str, env: &[(&str, &str)]) -> Transcript {
+    /// Starts a command and lets it run.
+    pub(crate) fn start(&self, line: &str) -> Running {
+        let words = line.split(' ').map(|word| word.replace('+', " "));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
+        command.args(words).current_dir(self.dir.path()).env_clear().env("XDG_STATE_HOME", shared_state());
+        Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// Starts a command with text on stdin.
+    pub(crate) fn begin(&self, line: &str, input: &str, env: &[(&str, &str)]) -> std::process::Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
         command.args(line.split(' ')).current_dir(self.dir.path()).env_clear().env("XDG_STATE_HOME", shared_state());
         let mut child =
             command.envs(env.iter().copied()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        child
+    }
+
+    /// As [`Desk::run_with`], with text on stdin.
+    pub(crate) fn pipe(&self, line: &str, input: &str, env: &[(&str, &str)]) -> Transcript {
+        let Output { status, stdout, stderr } = self.begin(line, input, env).wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Transcript { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+    }
+}
+
+/// A command that runs.
+pub(crate) struct Running(std::process::Child);
+
+impl Running {
+    /// Waits until it prints a line with this text.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let mut stdout = std::io::BufReader::new(self.0.stdout.as_mut().unwrap());
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert!(stdout.read_line(&mut line).unwrap() > 0, "it ended before it printed `{text}`");
+        }
+    }
+
+    /// Sends it a signal and waits for its end: its exit code, and what it said on stderr.
+    pub(crate) fn signal(self, signal: &str) -> (i32, String) {
+        let sent = Command::new("kill").args(["-s", signal, &self.0.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let output = self.0.wait_with_output().unwrap();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 }
 

@@ -530,3 +530,214 @@ fn a_short_lease_is_prolonged_while_it_is_needed() {
     assert_eq!(runtime.block_on(watched.fingerprint()).unwrap(), first, "it is the same credential");
     assert_eq!(host.secret_counts().leased, 1);
 }
+
+/// A host whose only secret comes by this login.
+fn logs_in(auth: VaultAuth, agent: &str) -> Result<(), String> {
+    let bao = OpenBao::shared();
+    bao.put(&format!("agents/{agent}"), json!({"KEY": VALUE}));
+    let config = VaultConfig {
+        address: bao.address.clone(),
+        namespace: None,
+        mount: "secret".into(),
+        ca: Vec::new(),
+        auth,
+        paths: vec!["agents/**".into()],
+        leased: Vec::new(),
+        cache: Duration::from_secs(300),
+        stale: Duration::from_secs(3600),
+    };
+    let manifest = format!("name = \"{agent}\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/{agent}#KEY\"");
+    block_on(async {
+        let host = Host::builder().without_audit().without_state().max_agents(1);
+        let host = host.backend("vault", VaultBackend::new(&config).unwrap()).build().unwrap();
+        let agent = host.agent(Manifest::parse("agent.toml", &manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+        let watched = agent.watch("KEY").await.map_err(|error| error.to_string());
+        host.close().await;
+        watched.map(drop)
+    })
+}
+
+/// A file with a credential in it.
+fn credential(dir: &tempfile::TempDir, name: &str, text: &str) -> CredentialRef {
+    std::fs::write(dir.path().join(name), text).unwrap();
+    CredentialRef::File(dir.path().join(name))
+}
+
+#[test]
+fn a_wrapped_secret_id_is_opened_once_and_what_is_wrong_with_it_is_an_incident() {
+    let bao = OpenBao::shared();
+    let (role_id, _) = bao.role("wrapped", AGENTS_POLICY, json!({}));
+    let dir = tempfile::tempdir().unwrap();
+    let wrap = |path: &str| {
+        let headers = [("x-vault-token", bao.root()), ("x-vault-wrap-ttl", "300s")];
+        let (status, answer) =
+            strongroom_tests::services::call("POST", &format!("{}/v1/{path}", bao.address), &headers, Some(&json!({"a": "b"})));
+        assert_eq!(status, 200, "{answer}");
+        answer["wrap_info"]["token"].as_str().unwrap().to_owned()
+    };
+    let auth = |wrapping: &str| VaultAuth::AppRole {
+        mount: "approle".into(),
+        role_id: credential(&dir, "role-id", &role_id),
+        secret_id: credential(&dir, "wrapping", wrapping),
+        wrapped: true,
+    };
+    let wrapping = wrap("auth/approle/role/wrapped/secret-id");
+
+    logs_in(auth(&wrapping), "wrapped").unwrap();
+
+    let reused = logs_in(auth(&wrapping), "wrapped").unwrap_err();
+    assert!(reused.contains("it was opened already") && reused.contains("somebody else may have the secret id"), "{reused}");
+    let foreign = logs_in(auth(&wrap("sys/wrapping/wrap")), "wrapped").unwrap_err();
+    assert!(foreign.contains("was not made by the AppRole method"), "{foreign}");
+    let never = logs_in(auth("s.never-a-wrapping"), "wrapped").unwrap_err();
+    assert!(never.contains("never was one") && !never.contains("s.never-a-wrapping"), "{never}");
+}
+
+#[test]
+fn an_incident_is_in_the_audit_log() {
+    let bao = OpenBao::shared();
+    let (role_id, _) = bao.role("incident", AGENTS_POLICY, json!({}));
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("role-id"), role_id).unwrap();
+    std::fs::write(dir.path().join("wrapping"), "s.never-a-wrapping").unwrap();
+    let desk = crate::cli::Desk::new("[secrets.KEY]");
+    let config = format!(
+        "[backends.vault]\ntype = \"vault\"\naddress = \"{}\"\n[backends.vault.auth]\nmethod = \"approle\"\nwrapped = true\nrole_id = \"file:{}\"\nsecret_id = \"file:{}\"\n[audit]\nfile = \"audit.jsonl\"",
+        bao.address,
+        dir.path().join("role-id").display(),
+        dir.path().join("wrapping").display()
+    );
+    desk.write("strongroom.toml", &config);
+
+    let ran = desk.run_with("run agent.toml -- open+KEY", &[("SECRETS_BACKEND", "vault"), ("STRONGROOM_CONFIG", "strongroom.toml")]);
+
+    assert_eq!(ran.code, 121, "{}", ran.stderr);
+    let audit = std::fs::read_to_string(desk.path("audit.jsonl")).unwrap();
+    let record: Value = serde_json::from_str(audit.lines().next().unwrap()).unwrap();
+    assert_eq!((&record["event"], &record["incident"]), (&json!("secret-unavailable"), &json!(true)), "{audit}");
+}
+
+/// A JWT (RFC 7519) under ES256, made by the tests' own key.
+fn jwt(key: &rcgen::KeyPair, claims: &Value) -> String {
+    use base64::Engine;
+    let coded = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    let signed = format!("{}.{}", coded(br#"{"alg":"ES256","typ":"JWT"}"#), coded(claims.to_string().as_bytes()));
+    let der = rcgen::SigningKey::sign(key, signed.as_bytes()).unwrap();
+    // ASN.1 gives two integers, each of as many bytes as it needs; JWS (RFC 7518 3.4) wants 32 of each.
+    let integer = |at: usize| {
+        let length = usize::from(der[at + 1]);
+        let bytes = &der[at + 2..at + 2 + length];
+        let mut fixed = [0; 32];
+        let bytes = &bytes[bytes.len().saturating_sub(32)..];
+        fixed[32 - bytes.len()..].copy_from_slice(bytes);
+        (fixed, at + 2 + length)
+    };
+    let (r, next) = integer(2);
+    let (s, _) = integer(next);
+    format!("{signed}.{}", coded(&[r, s].concat()))
+}
+
+#[test]
+fn a_host_logs_in_by_a_token_a_jwt_and_as_a_pod_of_kubernetes() {
+    let bao = OpenBao::shared();
+    let dir = tempfile::tempdir().unwrap();
+    bao.must("PUT", "sys/policies/acl/by-others", json!({"policy": AGENTS_POLICY}));
+    let made = bao.must("POST", "auth/token/create", json!({"policies": ["by-others"], "ttl": "10m"}));
+    let token = made["auth"]["client_token"].as_str().unwrap();
+    logs_in(VaultAuth::Token(credential(&dir, "token", token)), "by-others").unwrap();
+    let (status, _) =
+        strongroom_tests::services::call("GET", &format!("{}/v1/auth/token/lookup-self", bao.address), &[("x-vault-token", token)], None);
+    assert_eq!(status, 200, "a token that somebody else has made is theirs to end");
+    let dead = logs_in(VaultAuth::Token(credential(&dir, "token", "s.not-a-token")), "by-others").unwrap_err();
+    assert!(dead.contains("is not valid, or has expired; put a new one there") && !dead.contains("s.not-a-token"), "{dead}");
+
+    let key = rcgen::KeyPair::generate().unwrap();
+    bao.must("POST", "sys/auth/jwt", json!({"type": "jwt"}));
+    bao.must("POST", "auth/jwt/config", json!({"jwt_validation_pubkeys": [key.public_key_pem()]}));
+    let role = json!({"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["strongroom"], "token_policies": ["by-others"], "token_ttl": "1h"});
+    bao.must("POST", "auth/jwt/role/agents", role);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let by_jwt = |audience: &str| {
+        let claims = json!({"sub": "host-1", "aud": audience, "iat": now, "exp": now + 300});
+        VaultAuth::Jwt { mount: "jwt".into(), role: "agents".into(), jwt: credential(&dir, "jwt", &jwt(&key, &claims)) }
+    };
+    logs_in(by_jwt("strongroom"), "by-others").unwrap();
+    let refused = logs_in(by_jwt("another"), "by-others").unwrap_err();
+    assert!(refused.contains("the JWT login was refused (400)"), "{refused}");
+
+    // The cluster's side: what the API server says of a service account's token (authentication.k8s.io/v1 TokenReview).
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let review = |seen: &strongroom_demo::server::Seen| {
+        assert_eq!(seen.path(), "/apis/authentication.k8s.io/v1/tokenreviews");
+        let user = json!({"username": "system:serviceaccount:agents:host", "uid": "1", "groups": ["system:serviceaccounts"]});
+        let answer = json!({"kind": "TokenReview", "apiVersion": "authentication.k8s.io/v1", "status": {"authenticated": true, "user": user, "audiences": ["strongroom"]}});
+        respond(201, "application/json", answer.to_string())
+    };
+    let cluster = runtime.block_on(strongroom_demo::server::Server::http(review)).unwrap();
+    bao.must("POST", "sys/auth/kubernetes", json!({"type": "kubernetes"}));
+    let cluster_ca = rcgen::generate_simple_self_signed(vec!["cluster".to_owned()]).unwrap().cert.pem();
+    let config = json!({"kubernetes_host": format!("http://{}", cluster.address), "kubernetes_ca_cert": cluster_ca, "token_reviewer_jwt": "reviewer", "disable_local_ca_jwt": true});
+    bao.must("POST", "auth/kubernetes/config", config);
+    let role = json!({"bound_service_account_names": ["host"], "bound_service_account_namespaces": ["agents"], "token_policies": ["by-others"], "audience": "strongroom"});
+    bao.must("POST", "auth/kubernetes/role/agents", role);
+    let claims = json!({"iss": "kubernetes/serviceaccount", "sub": "system:serviceaccount:agents:host", "aud": ["strongroom"], "iat": now, "nbf": now, "exp": now + 300,
+        "kubernetes.io": {"namespace": "agents", "serviceaccount": {"name": "host", "uid": "1"}}});
+    let auth = VaultAuth::Jwt { mount: "kubernetes".into(), role: "agents".into(), jwt: credential(&dir, "pod", &jwt(&key, &claims)) };
+    let in_a_pod = logs_in(auth, "by-others");
+    assert_eq!(in_a_pod, Ok(()), "{:?}", cluster.seen());
+    assert_eq!(cluster.seen().len(), 1, "the cluster was asked");
+}
+
+#[test]
+fn a_run_that_is_interrupted_gives_its_credentials_back() {
+    let way = Way::new("interrupted", json!({}));
+    database(way.bao, "interrupted", "1h");
+    let desk = crate::cli::Desk::new(
+        "[limits]\nwall = \"10m\"\ncpu = \"10m\"\n[secrets.KEY]\nfrom = \"vault:database/creds/interrupted#password\"",
+    );
+    let config = format!(
+        "[backends.vault]\ntype = \"vault\"\naddress = \"{}\"\nleased = [\"database/creds/interrupted\"]\n[backends.vault.auth]\nmethod = \"approle\"\nrole_id = \"file:{}\"\nsecret_id = \"file:{}\"",
+        way.bao.address,
+        way.credentials.path().join("role-id").display(),
+        way.credentials.path().join("secret-id").display()
+    );
+    desk.write("strongroom.toml", &config);
+    for signal in ["TERM", "INT"] {
+        let mut running = desk.start("run agent.toml --config strongroom.toml -- print+begun sleep+600000");
+        running.wait_for("begun");
+        assert_eq!(way.bao.leases("database/creds/interrupted").len(), 1);
+
+        let (code, stderr) = running.signal(signal);
+
+        assert_eq!(code, 130, "{stderr}");
+        wait_until("the end of the lease", || way.bao.leases("database/creds/interrupted").is_empty());
+        assert_eq!(way.bao.tokens("interrupted"), 0, "and the login is ended");
+    }
+}
+
+#[test]
+fn values_lie_in_locked_pages_that_no_core_dump_holds() {
+    let status = || {
+        let text = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    let flagged = || {
+        std::fs::read_to_string("/proc/self/smaps")
+            .unwrap()
+            .lines()
+            .filter(|line| line.starts_with("VmFlags:") && line.contains(" dd"))
+            .count()
+    };
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let allowed = limits.lines().find(|line| line.starts_with("Max locked memory")).unwrap().split_whitespace().nth(3).unwrap().to_owned();
+    let before = status();
+    let values: Vec<_> = (0..64).map(|_| strongroom::SecretValue::new(VALUE)).collect();
+
+    // Where the machine allows a MiB: other tests of this process give back less than half of these pages meanwhile.
+    if allowed.parse::<u64>().is_ok_and(|allowed| allowed >= 1 << 20) || allowed == "unlimited" {
+        assert!(status() >= before + 128, "{} kB of locked memory, {before} kB before", status());
+    }
+    assert!(flagged() >= 1, "the pages are left out of dumps");
+    drop(values);
+}

@@ -95,6 +95,33 @@ fn writers_at_once_lose_nothing() {
 }
 
 #[test]
+fn writers_that_are_killed_at_any_point_lose_nothing_and_leave_nothing_broken() {
+    let desk = desk();
+    // What a writing takes here, so that the kills fall all over it.
+    let begun = std::time::Instant::now();
+    ok(desk.pipe("secrets set KEY", VALUE, FILE));
+    let whole = begun.elapsed();
+    let (mut acknowledged, mut killed) = (1, 0);
+    for round in 0..100u32 {
+        let mut writer = desk.begin("secrets set KEY", &format!("{VALUE}-{round}"), FILE);
+        // Not to wait for something: the moment is what is tried.
+        std::thread::sleep(whole * (round * 37 % 100) / 100);
+        let _ = writer.kill();
+        match writer.wait().unwrap().success() {
+            true => acknowledged += 1,
+            false => killed += 1,
+        }
+        let status = ok(desk.run_with("secrets status --json", FILE));
+        let status: serde_json::Value = serde_json::from_str(status.lines().next().unwrap()).unwrap();
+        let newest: usize = status["version"].as_str().unwrap().parse().unwrap();
+        assert!(newest >= acknowledged, "round {round}: version {newest} of {acknowledged} that were acknowledged");
+        assert!(newest <= acknowledged + killed, "round {round}: version {newest}");
+        assert!(status["fingerprints"][""].is_string(), "{status}");
+    }
+    assert!(killed >= 20, "{killed} of 100 were killed before their end");
+}
+
+#[test]
 fn a_file_that_was_changed_is_refused_and_the_last_generation_is_beside_it() {
     let desk = desk();
     ok(desk.pipe("secrets set KEY", VALUE, FILE));

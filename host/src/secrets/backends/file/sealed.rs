@@ -119,18 +119,7 @@ impl Sealed {
             FileKey::Passphrase(passphrase) => age::encrypt(&age::scrypt::Recipient::new(passphrase.clone()), &text),
         };
         let sealed = sealed.map_err(|error| io::Error::other(error.to_string()))?;
-        let fresh = self.beside("new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(&sealed)?;
-        file.sync_all()?;
-        if self.path.exists() {
-            let last = self.beside("bak");
-            let _ = fs::remove_file(&last);
-            fs::hard_link(&self.path, &last)?;
-        }
-        fs::rename(&fresh, &self.path)?;
-        let dir = self.path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(dir)?.sync_all()
+        replace(&RealDisk, &self.path, &self.beside("new"), &self.beside("bak"), &sealed)
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
@@ -138,5 +127,226 @@ impl Sealed {
         name.push(".");
         name.push(suffix);
         self.path.with_file_name(name)
+    }
+}
+
+/// What a replacement does to a disk, one step each.
+pub(super) trait Disk {
+    /// Writes a new file, or over one that an earlier attempt left.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Waits until a file's bytes are on the disk.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+    fn exists(&self, path: &Path) -> bool;
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Gives a file a second name.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Waits until the names in a file's directory are on the disk.
+    fn sync_names(&self, path: &Path) -> io::Result<()>;
+}
+
+/// Puts `bytes` in the place of the file at `path`, whose last generation stays at `last`.
+pub(super) fn replace(disk: &impl Disk, path: &Path, fresh: &Path, last: &Path, bytes: &[u8]) -> io::Result<()> {
+    disk.write(fresh, bytes)?;
+    // Before its name is: a name that survives a loss of power must not lead to bytes that did not.
+    disk.sync(fresh)?;
+    if disk.exists(path) {
+        if disk.exists(last) {
+            disk.remove(last)?;
+        }
+        disk.link(path, last)?;
+    }
+    disk.rename(fresh, path)?;
+    disk.sync_names(path)
+}
+
+struct RealDisk;
+
+impl Disk for RealDisk {
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.write_all(bytes)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.exists()
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_names(&self, path: &Path) -> io::Result<()> {
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(dir)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
+    /// A disk that loses its power at a step. Names and bytes reach it when they are synced, and before that or not as it likes.
+    #[derive(Clone, Default)]
+    struct Played {
+        /// What programs see: names to files, and the files' bytes.
+        names: BTreeMap<PathBuf, usize>,
+        files: Vec<Vec<u8>>,
+        /// What is certain to be there after a loss of power.
+        synced_names: BTreeMap<PathBuf, usize>,
+        synced_files: BTreeMap<usize, Vec<u8>>,
+        /// The changes of names since they were synced, in order.
+        changes: Vec<(PathBuf, Option<usize>)>,
+        steps: usize,
+        ends_at: usize,
+    }
+
+    struct Cut(RefCell<Played>);
+
+    impl Cut {
+        fn step<T>(&self, act: impl FnOnce(&mut Played) -> T) -> io::Result<T> {
+            let mut disk = self.0.borrow_mut();
+            if disk.steps == disk.ends_at {
+                return Err(io::Error::other("no power"));
+            }
+            disk.steps += 1;
+            Ok(act(&mut disk))
+        }
+    }
+
+    impl Played {
+        fn name(&mut self, path: &Path, file: Option<usize>) {
+            match file {
+                Some(file) => self.names.insert(path.to_owned(), file),
+                None => self.names.remove(path),
+            };
+            self.changes.push((path.to_owned(), file));
+        }
+
+        /// Everything that may be found at `path` after a loss of power now: any number of changes of names has reached the disk, in
+        /// order, and the bytes of a file that was not synced may be missing.
+        fn found_at(&self, path: &Path) -> Vec<Option<Vec<u8>>> {
+            let mut names = self.synced_names.clone();
+            let mut found = Vec::new();
+            let mut look = |names: &BTreeMap<PathBuf, usize>| {
+                let file = names.get(path);
+                found.push(file.map(|file| self.synced_files.get(file).cloned().unwrap_or_default()));
+            };
+            look(&names);
+            for (name, file) in &self.changes {
+                match file {
+                    Some(file) => names.insert(name.clone(), *file),
+                    None => names.remove(name),
+                };
+                look(&names);
+            }
+            found
+        }
+    }
+
+    impl Disk for Cut {
+        fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+            self.step(|disk| {
+                disk.files.push(bytes.to_vec());
+                let file = disk.files.len() - 1;
+                disk.name(path, Some(file));
+            })
+        }
+        fn sync(&self, path: &Path) -> io::Result<()> {
+            self.step(|disk| {
+                let file = disk.names[path];
+                disk.synced_files.insert(file, disk.files[file].clone());
+            })
+        }
+        fn exists(&self, path: &Path) -> bool {
+            self.0.borrow().names.contains_key(path)
+        }
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            self.step(|disk| disk.name(path, None))
+        }
+        fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+            self.step(|disk| {
+                let file = disk.names[from];
+                disk.name(to, Some(file));
+            })
+        }
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            self.step(|disk| {
+                let file = disk.names[from];
+                disk.name(to, Some(file));
+                disk.name(from, None);
+            })
+        }
+        fn sync_names(&self, _path: &Path) -> io::Result<()> {
+            self.step(|disk| {
+                disk.synced_names = disk.names.clone();
+                disk.changes.clear();
+            })
+        }
+    }
+
+    /// Writes three generations, with the power gone after so many steps: how many were acknowledged, and what may be found.
+    fn played(ends_at: usize, replace: impl Fn(&Cut, &[u8]) -> io::Result<()>) -> (usize, Vec<Option<Vec<u8>>>) {
+        let disk = Cut(RefCell::new(Played { ends_at, ..Played::default() }));
+        let acknowledged = (1..=3u8).take_while(|generation| replace(&disk, &[*generation]).is_ok()).count();
+        let found = disk.0.borrow().found_at(Path::new("s"));
+        (acknowledged, found)
+    }
+
+    fn as_it_is(disk: &Cut, bytes: &[u8]) -> io::Result<()> {
+        replace(disk, Path::new("s"), Path::new("s.new"), Path::new("s.bak"), bytes)
+    }
+
+    /// Whether what is found is a generation that was acknowledged last, or the one under way; never less, and never a part.
+    fn keeps(acknowledged: usize, found: &[Option<Vec<u8>>]) -> bool {
+        found.iter().all(|found| match found {
+            None => acknowledged == 0,
+            Some(bytes) => bytes.len() == 1 && (acknowledged..=acknowledged + 1).contains(&usize::from(bytes[0])),
+        })
+    }
+
+    #[test]
+    fn a_loss_of_power_at_any_step_loses_nothing_that_was_acknowledged() {
+        for ends_at in 0..=20 {
+            let (acknowledged, found) = played(ends_at, as_it_is);
+            assert!(keeps(acknowledged, &found), "after {ends_at} steps, {acknowledged} acknowledged: {found:?}");
+        }
+        assert_eq!(played(20, as_it_is).0, 3, "all of it fits");
+    }
+
+    #[test]
+    fn a_replacement_that_does_not_sync_is_found_out() {
+        let careless: [fn(&Cut, &[u8]) -> io::Result<()>; 2] = [
+            |disk, bytes| {
+                disk.write(Path::new("s.new"), bytes)?;
+                disk.rename(Path::new("s.new"), Path::new("s"))?;
+                disk.sync_names(Path::new("s"))
+            },
+            |disk, bytes| {
+                disk.write(Path::new("s.new"), bytes)?;
+                disk.sync(Path::new("s.new"))?;
+                disk.rename(Path::new("s.new"), Path::new("s"))
+            },
+        ];
+        for replace in careless {
+            assert!((0..=20).any(|ends_at| {
+                let (acknowledged, found) = played(ends_at, replace);
+                !keeps(acknowledged, &found)
+            }));
+        }
     }
 }
