@@ -3,6 +3,7 @@
 pub mod corpus;
 pub mod echo;
 pub mod figures;
+pub mod heap;
 mod room;
 pub mod services;
 

@@ -3,7 +3,6 @@
 //! Prints a table and writes `target/figures/run.json`.
 
 mod bare;
-mod heap;
 mod server;
 
 use std::io::Write;
@@ -13,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use strongroom::{Agent, End, FileAudit, Host, HostBuilder, HostConfig, Manifest, Resolve, RunOptions, StaticBackend};
 use strongroom_tests::figures::{Figure, Figures, median, paired};
+use strongroom_tests::heap;
 use tokio::runtime::Runtime;
 
 #[global_allocator]

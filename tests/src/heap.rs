@@ -1,4 +1,4 @@
-//! Counts what is on the heap, once it is told to: the part of an agent's memory that is not in wasmtime's pool.
+//! Counts what is on the heap, once it is told to. A benchmark makes it its global allocator.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
