@@ -159,7 +159,9 @@ fn faults_in_the_middle_of_a_run_have_their_table() {
     let sleep = |slept: &AtomicU64, millis| {
         slept.fetch_add(millis, Ordering::Relaxed);
     };
-    let cases: Vec<(&str, Midway, u16, [Option<&str>; 2], &str)> = vec![
+    /// What happens, how the API answers the first request, with what the two were sent, and what the audit log says of the second.
+    type Case = (&'static str, Midway, u16, [Option<&'static str>; 2], &'static str);
+    let cases: Vec<Case> = vec![
         ("nothing", Box::new(|_, _| {}), 200, [Some(VALUE), Some(VALUE)], ""),
         (
             "the value is replaced, and its time is over",

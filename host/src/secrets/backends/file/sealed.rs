@@ -299,6 +299,8 @@ mod tests {
         }
     }
 
+    type Replacing = fn(&Cut, &[u8]) -> io::Result<()>;
+
     /// Writes three generations, with the power gone after so many steps: how many were acknowledged, and what may be found.
     fn played(ends_at: usize, replace: impl Fn(&Cut, &[u8]) -> io::Result<()>) -> (usize, Vec<Option<Vec<u8>>>) {
         let disk = Cut(RefCell::new(Played { ends_at, ..Played::default() }));
@@ -330,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_replacement_that_does_not_sync_is_found_out() {
-        let careless: [fn(&Cut, &[u8]) -> io::Result<()>; 2] = [
+        let careless: [Replacing; 2] = [
             |disk, bytes| {
                 disk.write(Path::new("s.new"), bytes)?;
                 disk.rename(Path::new("s.new"), Path::new("s"))?;
