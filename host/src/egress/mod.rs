@@ -205,25 +205,28 @@ impl Outbound {
         self.scrubber.now()
     }
 
-    /// Looks for what answers brought from now on, too.
+    /// Looks for newer versions of secrets, and for what answers brought, from now on too.
     fn renew_scrubber(&self) {
-        let sealed = self.keyring.sealed();
-        let newer = self.keyring.iter().flat_map(|(_, key)| key.newer().into_iter().map(move |version| (key, version)));
-        let newer = newer.map(|(key, version)| {
-            let value = version.value.reveal(Reveal::to_scrub());
-            let replacement = Replacement { plain: key.placeholder.clone(), encoded: format!("[redacted:{}]", key.name) };
-            (Arc::new(Known::new(value, key.in_basic)), replacement)
+        // All of it under the scrubber's lock: who comes later knows at least as much.
+        self.scrubber.renew(|scrubber| {
+            let newer = self.keyring.iter().flat_map(|(_, key)| key.newer().into_iter().map(move |version| (key, version)));
+            let newer = newer.map(|(key, version)| {
+                let value = version.value.reveal(Reveal::to_scrub());
+                let replacement = Replacement { plain: key.placeholder.clone(), encoded: format!("[redacted:{}]", key.name) };
+                (Arc::new(Known::new(value, key.in_basic)), replacement)
+            });
+            let sealed = self.keyring.sealed();
+            let known = |(version, placeholder): &(Arc<Version>, String)| {
+                let value = version.value.reveal(Reveal::to_scrub());
+                let replacement = Replacement { plain: placeholder.clone(), encoded: "[sealed]".to_owned() };
+                // Short words are no secrets that text could be told by: what an API calls a session may be `accepted`.
+                let is_telling = (MIN_TELLING..=MAX_TELLING).contains(&value.len()) && crate::scrub::carries_64_bits(value);
+                is_telling.then(|| (Arc::new(Known::new(value, false)), replacement))
+            };
+            // The newest ones: an API that sets a cookie with each answer does not make the search slower without end.
+            let newest = &sealed[sealed.len().saturating_sub(MAX_LOOKED_FOR)..];
+            scrubber.knowing(newer.chain(newest.iter().filter_map(known)))
         });
-        let known = |(version, placeholder): &(Arc<Version>, String)| {
-            let value = version.value.reveal(Reveal::to_scrub());
-            let replacement = Replacement { plain: placeholder.clone(), encoded: "[sealed]".to_owned() };
-            // Short words are no secrets that text could be told by: what an API calls a session may be `accepted`.
-            let is_telling = (MIN_TELLING..=MAX_TELLING).contains(&value.len()) && crate::scrub::carries_64_bits(value);
-            is_telling.then(|| (Arc::new(Known::new(value, false)), replacement))
-        };
-        // The newest ones: an API that sets a cookie with each answer does not make the search slower without end.
-        let newest = &sealed[sealed.len().saturating_sub(MAX_LOOKED_FOR)..];
-        self.scrubber.renew(|scrubber| scrubber.knowing(newer.chain(newest.iter().filter_map(known))));
     }
 
     /// Records a denial, ends the run where it says so, and gives the guest's error for it.

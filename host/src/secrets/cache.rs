@@ -134,6 +134,8 @@ struct Lent {
     from: Configured,
     common: Arc<Common>,
     run: TaskTracker,
+    /// Where it is given back: what was lent may be dropped anywhere.
+    runtime: tokio::runtime::Handle,
 }
 
 /// Somebody's use of a slot. What nobody uses is not asked for again.
@@ -395,6 +397,7 @@ impl Slot {
                 from: self.from.clone(),
                 common: Arc::clone(&self.common),
                 run: run.clone(),
+                runtime: tokio::runtime::Handle::current(),
             })
         });
         let mut state = self.write();
@@ -556,10 +559,6 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let (lease, from, common) = (self.now(), self.from.clone(), Arc::clone(&self.common));
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            tracing::warn!(backend = from.name, "a lease is not given back, since the host has stopped; it ends by itself");
-            return;
-        };
         let waiting = self.run.token();
         let give_back = async move {
             let Some(leases) = from.backend.leases() else { return };
@@ -570,6 +569,6 @@ impl Drop for Lent {
             }
             drop(waiting);
         };
-        self.common.returning.spawn_on(give_back, &runtime);
+        self.common.returning.spawn_on(give_back, &self.runtime);
     }
 }

@@ -27,5 +27,5 @@ impl Clock {
 /// A part of a duration, between three and four fifths of it, so that what was begun together does not end together.
 pub(crate) fn most_of(duration: Duration) -> Duration {
     let random = getrandom::u64().unwrap_or_default() % 1_000;
-    duration * 3 / 5 + duration / 5 * u32::try_from(random).unwrap_or_default() / 1_000
+    duration / 5 * 3 + duration / 5_000 * u32::try_from(random).unwrap_or_default()
 }

@@ -20,6 +20,8 @@ use tokio::sync::OnceCell;
 
 /// The label of the version in use, which AWS itself moves.
 const CURRENT: &str = "AWSCURRENT";
+/// That of the version which was in use before it.
+const PREVIOUS: &str = "AWSPREVIOUS";
 /// The label of a version that this host is about to take into use.
 const WRITING: &str = "STRONGROOM_WRITING";
 
@@ -290,9 +292,9 @@ impl SecretStore for AwsBackend {
         if !known.current {
             return Err(StoreError::Refused(format!("version {version} is not in use: AWS drops what has no label by itself")));
         }
-        let before = versions.iter().rev().find(|known| !known.current && !known.deleted);
+        let before = versions.iter().find(|known| known.stages.iter().any(|stage| stage == PREVIOUS));
         let before = before.ok_or_else(|| {
-            StoreError::Refused("it is the only version; delete the secret in AWS, which keeps it for 7 to 30 days".to_owned())
+            StoreError::Refused("there is no version before it; delete the secret in AWS, which keeps it for 7 to 30 days".to_owned())
         })?;
         self.promote(path, &before.name, Some(version)).await
     }

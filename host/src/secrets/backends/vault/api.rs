@@ -175,7 +175,7 @@ impl Api {
 async fn read(mut answer: reqwest::Response) -> Result<Body, (Trouble, Option<Duration>)> {
     let status = answer.status();
     let seconds = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let wait = seconds.map(Duration::from_secs);
+    let wait = seconds.map(|seconds: u64| Duration::from_secs(seconds.min(3_600)));
     let mut bytes =
         Zeroizing::new(Vec::with_capacity(answer.content_length().map_or(1024, |length| length.min(MAX_ANSWER as u64) as usize)));
     loop {
