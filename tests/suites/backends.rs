@@ -324,3 +324,80 @@ fn aws_is_asked_to_rotate_and_says_what_is_missing() {
     let none = desk.run_with("secrets rotate KEY --namespace nobody", &env);
     assert!(none.code == 120 && none.stderr.contains("not found"), "{}", none.stderr);
 }
+
+#[test]
+fn aws_credentials_come_from_where_people_have_them() {
+    let moto = Moto::shared();
+    let desk = desk("chain");
+    ok(desk.pipe("secrets set KEY --namespace chain", VALUE, &aws_env(moto)));
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    // What the agents of ECS and EC2 answer (their credential endpoints), with keys that moto takes as it takes all.
+    let keys = |field: &str| {
+        json!({"Code": "Success", "Type": "AWS-HMAC", "AccessKeyId": "ASIAIOSFODNN7EXAMPLE", "SecretAccessKey": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+               field: "session", "LastUpdated": "2026-01-01T00:00:00Z", "Expiration": "2099-01-01T00:00:00Z"})
+    };
+    let metadata = move |seen: &strongroom_demo::server::Seen| match seen.path() {
+        "/latest/api/token" => {
+            let mut answer = respond(200, "text/plain", "imds-session");
+            answer.headers_mut().insert("x-aws-ec2-metadata-token-ttl-seconds", http::HeaderValue::from_static("21600"));
+            answer
+        }
+        path if path.contains("/security-credentials-extended") => respond(404, "text/plain", "not here"),
+        path if path.ends_with("/security-credentials/") => respond(200, "text/plain", "agents"),
+        "/latest/meta-data/placement/region" => respond(200, "text/plain", "us-east-1"),
+        _ => respond(200, "application/json", keys("Token").to_string()),
+    };
+    let server = runtime.block_on(Server::http(metadata)).unwrap();
+    let local = format!("http://{}", server.address);
+    desk.write(
+        "credentials",
+        "[agents]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY\n",
+    );
+    desk.write("web-identity", "a.web.identity");
+    let file = |name: &str| desk.path(name).display().to_string();
+    let (credentials, identity, container) = (file("credentials"), file("web-identity"), format!("{local}/ecs"));
+    let common = [("SECRETS_BACKEND", "aws"), ("AWS_REGION", "us-east-1"), ("AWS_ENDPOINT_URL", moto.address.as_str())];
+    let no_metadata = [("AWS_EC2_METADATA_DISABLED", "true")];
+    let chains: [(&str, Vec<(&str, &str)>); 4] = [
+        ("profile", vec![("AWS_SHARED_CREDENTIALS_FILE", &credentials), ("AWS_PROFILE", "agents")]),
+        ("web identity", vec![("AWS_WEB_IDENTITY_TOKEN_FILE", &identity), ("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/agents")]),
+        ("ECS", vec![("AWS_CONTAINER_CREDENTIALS_FULL_URI", &container)]),
+        ("EC2", vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", &local)]),
+    ];
+    for (name, chain) in chains {
+        let seen = server.seen().len();
+        let more = if name == "EC2" { &no_metadata[..0] } else { &no_metadata[..] };
+        let ran = desk.run_with("run agent.toml -- open+KEY", &[&common[..], more, &chain].concat());
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
+        assert_eq!(
+            server.seen().len() > seen,
+            matches!(name, "ECS" | "EC2"),
+            "{name}: {:?}",
+            server.seen().iter().map(|seen| seen.target.clone()).collect::<Vec<_>>()
+        );
+    }
+
+    let none = desk.run_with("run agent.toml -- open+KEY", &[&common[..], &no_metadata].concat());
+    assert!(none.code == 121 && none.stderr.contains("no credentials are there (environment, profile, role)"), "{}", none.stderr);
+    desk.write("strongroom.toml", "[backends.aws]\ntype = \"aws\"\nprofile = \"agents\"\n[network]\n");
+    let config = [("STRONGROOM_CONFIG", "strongroom.toml"), ("AWS_SHARED_CREDENTIALS_FILE", credentials.as_str())];
+    opened(&desk, &[&common[..], &no_metadata, &config].concat());
+}
+
+#[test]
+fn what_is_used_longer_than_it_lives_is_warned_of() {
+    let desk = desk("overlap");
+    let env = [("SECRETS_BACKEND", "vault"), ("VAULT_ADDR", "https://vault.internal:8200")];
+    desk.write("agent.toml", &manifest("overlap", "rotation = { overlap = \"1m\" }"));
+
+    let checked = desk.run_with("check agent.toml", &env);
+
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
+    assert!(
+        checked.stderr.contains("an old value works for 60 s after a rotation, but the backend `vault` is asked every 300 s"),
+        "{}",
+        checked.stderr
+    );
+    desk.write("agent.toml", &manifest("overlap", "rotation = { overlap = \"5m\" }"));
+    assert!(!desk.run_with("check agent.toml", &env).stderr.contains("warning"));
+}
