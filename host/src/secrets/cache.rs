@@ -108,7 +108,7 @@ struct Failure {
 
 /// What a backend gave.
 pub(crate) struct Held {
-    document: SecretValue,
+    document: Arc<SecretValue>,
     label: Option<String>,
     expires_at: Option<u64>,
     lease: Option<Arc<Lent>>,
@@ -118,7 +118,7 @@ pub(crate) struct Held {
 
 /// A value that requests take with them. As long as one holds it, what it was lent under lives.
 pub(crate) struct Version {
-    pub(crate) value: SecretValue,
+    pub(crate) value: Arc<SecretValue>,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) expires_at: Option<u64>,
     /// What the backend calls it.
@@ -233,11 +233,15 @@ impl Use {
         let turn = Arc::clone(&slot.turn).lock_owned().await;
         // Whoever had the turn before may have asked for all that waited.
         if slot.asked.load(Ordering::Acquire) == asked {
-            // On a task of its own: what was begun is finished, though the one who asked may give up.
             let (slot, run) = (Arc::clone(slot), run.clone());
-            let asking = tokio::spawn(async move { slot.ask(turn, run, false).await });
-            if asking.await.is_err() {
-                return Err(BackendError::Unavailable("the backend failed; this is a defect, please report it".to_owned()));
+            if slot.is_at_hand() {
+                slot.ask(turn, run, false).await;
+            } else {
+                // On a task of its own: what was begun is finished, though the one who asked may give up.
+                let asking = tokio::spawn(async move { slot.ask(turn, run, false).await });
+                if asking.await.is_err() {
+                    return Err(BackendError::Unavailable("the backend failed; this is a defect, please report it".to_owned()));
+                }
             }
         }
         let nothing = || Err(BackendError::Unavailable(format!("nothing is known of {}", slot.entry)));
@@ -297,6 +301,12 @@ impl Slot {
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the backend is asked at each run and lends nothing: then an asking that is given up costs nobody anything.
+    fn is_at_hand(&self) -> bool {
+        let lends = self.from.backend.leases().is_some_and(|leases| leases.is_leased(&self.entry));
+        !lends && self.from.backend.freshness() == Freshness::EachRun
     }
 
     /// How long what is held may be used after it was confirmed: without asking, and at most. `None`: as long as it is held.
@@ -410,7 +420,8 @@ impl Slot {
         if same {
             return;
         }
-        let held = Held { document: found.value, label: found.version, expires_at: found.expires_at, lease, versions: Mutex::default() };
+        let held =
+            Held { document: Arc::new(found.value), label: found.version, expires_at: found.expires_at, lease, versions: Mutex::default() };
         if state.held.replace(Arc::new(held)).is_some() {
             self.common.counts.replaced.fetch_add(1, Ordering::Relaxed);
         }
@@ -525,8 +536,8 @@ impl Held {
         }
         let shown = || crate::text::for_people(&entry.to_string());
         let value = match &entry.field {
-            None => SecretValue::new(self.document.bytes().to_vec()),
-            Some(field) => self.document.field(field).map_err(|no| match no {
+            None => Arc::clone(&self.document),
+            Some(field) => self.document.field(field).map(Arc::new).map_err(|no| match no {
                 NoField::Missing => BackendError::NotFound { looked_for: shown() },
                 NoField::NotJson => {
                     BackendError::Refused(format!("what is at {} is no JSON document, so that it has no fields; leave `#…` out", shown()))
@@ -546,7 +557,7 @@ impl Version {
     /// A value that no backend gave.
     pub(crate) fn unbacked(value: SecretValue, fingerprint_key: &[u8; 32]) -> Arc<Self> {
         let fingerprint = value.fingerprint(fingerprint_key);
-        Arc::new(Self { value, fingerprint, expires_at: None, label: None, _lease: None })
+        Arc::new(Self { value: Arc::new(value), fingerprint, expires_at: None, label: None, _lease: None })
     }
 }
 
