@@ -541,7 +541,7 @@ fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Confi
         }
         #[cfg(feature = "vault")]
         BackendConfig::Vault(vault) => {
-            let bounds = Bounds::new([&vault.paths[..], &vault.leased].concat());
+            let bounds = Bounds::with_leased(vault.paths.clone(), vault.leased.clone());
             (Arc::new(VaultBackend::with_clock(vault, clock.clone())?), bounds, vault.stale)
         }
         #[cfg(feature = "aws")]

@@ -41,6 +41,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Most characters of a URL in the audit log: a guest chooses its paths, and must not fill the disk with them.
 const MAX_RECORDED: usize = 512;
 
+/// Different reasons for which secrets can't be had that one run records.
+const MAX_REASONS: usize = 64;
+
 /// Values of answers that later text is searched for: how many, and of how many bytes.
 const MAX_LOOKED_FOR: usize = 64;
 const MIN_TELLING: usize = 16;
@@ -52,6 +55,8 @@ pub(crate) struct Outbound {
     pub(crate) keyring: Arc<Keyring>,
     /// What looks for secrets in all that the agent gets and gives. It is renewed where an answer brings one.
     pub(crate) scrubber: Live,
+    /// Why secrets could not be had, as far as the log has it.
+    pub(crate) unavailable: Mutex<Vec<(usize, String)>>,
     /// How many newer versions of secrets the scrubber knows.
     pub(crate) scrubbed: Mutex<u64>,
     pub(crate) cache: Arc<Cache>,
@@ -189,6 +194,14 @@ impl Outbound {
     fn unavailable(&self, secret: usize, why: &BackendError) -> Error {
         let name = self.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
         let reason = self.scrubber().scrub_text(&why.to_string()).into_owned();
+        let mut told = self.unavailable.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = told.iter().any(|(known, why)| *known == secret && *why == reason);
+        // Each reason once: a guest that asks again and again must not fill the log.
+        if known || told.len() >= MAX_REASONS {
+            return Error::InternalError(Some(format!("strongroom: the secret `{name}` is not available at the moment")));
+        }
+        told.push((secret, reason.clone()));
+        drop(told);
         tracing::warn!(secret = name, %reason, "a request is not sent");
         if self.journal.record(Event::SecretUnavailable { secret: name, reason: &reason, incident: why.is_incident() }).is_err() {
             self.meter.stop(Stop::AuditFailed);

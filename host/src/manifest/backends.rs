@@ -192,7 +192,7 @@ fn file(section: &Section<'_>) -> Option<BackendConfig> {
             _ => Err(wrong()),
         }
     });
-    let paths = section.list("paths", |text| Ok(text.to_owned())).unwrap_or_else(|| vec!["{agent}/**".to_owned(), "*".to_owned()]);
+    let paths = section.list("paths", pattern).unwrap_or_else(|| vec!["{agent}/**".to_owned(), "*".to_owned()]);
     Some(BackendConfig::File { path: path?, key: key?, paths })
 }
 
@@ -202,7 +202,7 @@ fn vault(section: &Section<'_>) -> Option<VaultConfig> {
     let mount = section.parse("mount", segments).unwrap_or_else(|| "secret".to_owned());
     let ca = section.list("ca", path).unwrap_or_default();
     let paths = paths(section);
-    let leased = section.list("leased", segments).unwrap_or_default();
+    let leased = section.list("leased", pattern).unwrap_or_default();
     let (cache, stale) = ages(section);
     let auth = match section.table("auth") {
         Some(auth) => vault_auth(&auth),
@@ -264,7 +264,7 @@ pub(super) fn vault_of(var: impl Fn(&str) -> Option<String>) -> Option<BackendCo
         VaultAuth::Token(env("VAULT_TOKEN"))
     };
     Some(BackendConfig::Vault(VaultConfig {
-        address: var("VAULT_ADDR")?.trim_end_matches('/').to_owned(),
+        address: address(&var("VAULT_ADDR")?).ok()?,
         namespace: var("VAULT_NAMESPACE"),
         mount: "secret".to_owned(),
         ca: var("VAULT_CACERT").map(PathBuf::from).into_iter().collect(),
@@ -295,7 +295,7 @@ fn default_paths() -> Vec<String> {
 }
 
 fn paths(section: &Section<'_>) -> Vec<String> {
-    section.list("paths", segments).unwrap_or_else(default_paths)
+    section.list("paths", pattern).unwrap_or_else(default_paths)
 }
 
 fn ages(section: &Section<'_>) -> (Duration, Duration) {
@@ -322,6 +322,17 @@ fn address(text: &str) -> Result<String, Problem> {
         Some(_) => Ok(text.trim_end_matches('/').to_owned()),
         None => Err(Problem::new("not the address of a server", "write `https://HOST:PORT`, without a user and without a path")),
     }
+}
+
+/// A pattern of paths.
+fn pattern(text: &str) -> Result<String, Problem> {
+    let text = segments(text)?;
+    let (before, _) = text.rsplit_once('/').unwrap_or_default();
+    if before.split('/').any(|segment| segment == "**") || text.split('/').any(|segment| segment.matches("{agent}").count() > 1) {
+        let remedy = "write `**` as the last segment alone, and `{agent}` once in a segment";
+        return Err(Problem::new("not a pattern of paths", remedy));
+    }
+    Ok(text)
 }
 
 /// Names joined by slashes.

@@ -135,6 +135,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
         policy: Arc::clone(&agent.policy),
         keyring: Arc::clone(&keyring),
         scrubber: scrubber.clone(),
+        unavailable: Mutex::default(),
         scrubbed: Mutex::new(0),
         cache: Arc::clone(&host.cache),
         journal: Arc::clone(&journal),
@@ -173,8 +174,8 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     drop(store);
     let farewell = keyring.farewell();
     drop(keyring);
-    farewell.await;
     open.end(&end.to_string(), usage);
+    farewell.await;
     if journal.failed() {
         return Err(RunError::Audit);
     }

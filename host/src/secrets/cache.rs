@@ -8,8 +8,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use zeroize::Zeroizing;
 
 /// How long a backend may take to answer.
@@ -18,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const NEGATIVE: Duration = Duration::from_secs(5);
 /// How long a backend that has failed is left alone; twice as long after each further failure, up to the second.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// Least time between two looks at what a backend gave.
+const LEAST_WAIT: Duration = Duration::from_millis(50);
 /// Least time between two askings that the answers of destinations give rise to.
 const SUSPICION: Duration = Duration::from_secs(60);
 
@@ -86,6 +90,8 @@ pub(crate) struct Slot {
     /// Different values so far: a holder of one sees by this that there is another.
     pub(super) generation: AtomicU64,
     users: AtomicUsize,
+    /// Told when somebody begins to use the entry.
+    woken: Arc<Notify>,
     keeper: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -123,7 +129,7 @@ pub(crate) struct Version {
     pub(crate) expires_at: Option<u64>,
     /// What the backend calls it.
     pub(crate) label: Option<String>,
-    _lease: Option<Arc<Lent>>,
+    lease: Option<Arc<Lent>>,
 }
 
 /// A lease, given back when nobody uses what was lent any more.
@@ -133,7 +139,8 @@ struct Lent {
     whole: Duration,
     from: Configured,
     common: Arc<Common>,
-    run: TaskTracker,
+    /// Who waits for it to be given back, from the start: requests may hold it longer than the run.
+    awaited: Option<[TaskTrackerToken; 2]>,
     /// Where it is given back: what was lent may be dropped anywhere.
     runtime: tokio::runtime::Handle,
 }
@@ -177,17 +184,17 @@ impl Cache {
         let _ = tokio::time::timeout(patience, self.common.returning.wait()).await;
     }
 
-    fn shared(&self, from: &Configured, whole: &Entry) -> Arc<Slot> {
+    fn shared(&self, from: &Configured, whole: &Entry) -> Use {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (from.name.clone(), whole.clone());
         if let Some(slot) = shared.get(&key) {
-            return Arc::clone(slot);
+            return Use::new(Arc::clone(slot));
         }
         // A good time to forget what nobody has used for its whole life.
         shared.retain(|_, slot| slot.users.load(Ordering::Relaxed) > 0 || slot.read().held.is_some());
         let slot = Slot::new(from, whole, &self.common);
         shared.insert(key, Arc::clone(&slot));
-        slot
+        Use::new(slot)
     }
 }
 
@@ -202,13 +209,11 @@ impl Slots<'_> {
     pub(crate) fn slot(&mut self, from: &Configured, entry: &Entry) -> Use {
         let whole = Entry { field: None, ..entry.clone() };
         let leased = from.backend.leases().is_some_and(|leases| leases.is_leased(&whole));
-        let slot = if !leased && matches!(from.backend.freshness(), Freshness::For(_)) {
-            self.cache.shared(from, &whole)
-        } else {
-            let own = self.own.entry((from.name.clone(), whole.clone()));
-            Arc::clone(own.or_insert_with(|| Slot::new(from, &whole, &self.cache.common)))
-        };
-        Use::new(slot)
+        if !leased && matches!(from.backend.freshness(), Freshness::For(_)) {
+            return self.cache.shared(from, &whole);
+        }
+        let own = self.own.entry((from.name.clone(), whole.clone()));
+        Use::new(Arc::clone(own.or_insert_with(|| Slot::new(from, &whole, &self.cache.common))))
     }
 
     /// What waits until the run's leases are given back.
@@ -219,7 +224,9 @@ impl Slots<'_> {
 
 impl Use {
     fn new(slot: Arc<Slot>) -> Self {
-        slot.users.fetch_add(1, Ordering::Relaxed);
+        if slot.users.fetch_add(1, Ordering::AcqRel) == 0 {
+            slot.woken.notify_one();
+        }
         Self(slot)
     }
 
@@ -291,6 +298,7 @@ impl Slot {
             asked: AtomicU64::new(0),
             generation: AtomicU64::new(0),
             users: AtomicUsize::new(0),
+            woken: Arc::default(),
             keeper: Mutex::default(),
         })
     }
@@ -329,9 +337,11 @@ impl Slot {
         let (fresh_for, usable_for) = self.terms(&state).unwrap_or((Duration::MAX, Duration::MAX));
         let just_failed = |failure: &&Failure| after_asking || now.saturating_sub(failure.at) < failure.stands();
         match (&state.held, &state.failure) {
-            (Some(held), _) if age < fresh_for && !state.suspect => Some(Ok(Resolved { held: Arc::clone(held), stale: false })),
+            (Some(held), _) if age < fresh_for && (!state.suspect || after_asking) => {
+                Some(Ok(Resolved { held: Arc::clone(held), stale: false }))
+            }
             // Whoever looks after the entry asks again: nobody has to wait for a backend that does not answer.
-            (Some(held), Some(_)) if age < usable_for && !state.suspect => {
+            (Some(held), Some(failure)) if age < usable_for && (!state.suspect || just_failed(&failure)) => {
                 self.common.counts.stale_used.fetch_add(1, Ordering::Relaxed);
                 Some(Ok(Resolved { held: Arc::clone(held), stale: true }))
             }
@@ -348,11 +358,14 @@ impl Slot {
 
     /// Asks the backend and keeps what it says; `anew` where a lease is not to be prolonged.
     async fn ask(self: Arc<Self>, turn: tokio::sync::OwnedMutexGuard<()>, run: TaskTracker, anew: bool) {
+        let now = self.common.clock.now();
+        // A lease whose credential was rejected is not prolonged: it may be alive here and dead there.
+        let anew = anew || self.read().suspect;
         if anew || !self.renew().await {
             self.common.counts.asked.fetch_add(1, Ordering::Relaxed);
             let asked = tokio::time::timeout(PATIENCE, self.from.backend.get(&self.entry)).await;
             let answer = asked.unwrap_or_else(|_| Err(self.silent()));
-            self.keep_answer(answer, &run);
+            self.keep_answer(answer, now, &run);
         }
         self.asked.fetch_add(1, Ordering::Release);
         drop(turn);
@@ -393,12 +406,12 @@ impl Slot {
         }
     }
 
-    fn keep_answer(&self, answer: Result<Found, BackendError>, run: &TaskTracker) {
+    /// Keeps what the backend said to a question of that time.
+    fn keep_answer(&self, answer: Result<Found, BackendError>, now: Duration, run: &TaskTracker) {
         let found = match answer {
             Ok(found) => found,
             Err(error) => return self.fail(error),
         };
-        let now = self.common.clock.now();
         let lease = found.lease.map(|lease| {
             self.common.counts.leased.fetch_add(1, Ordering::Relaxed);
             Arc::new(Lent {
@@ -406,7 +419,7 @@ impl Slot {
                 lease: Mutex::new(lease),
                 from: self.from.clone(),
                 common: Arc::clone(&self.common),
-                run: run.clone(),
+                awaited: Some([run.token(), self.common.returning.token()]),
                 runtime: tokio::runtime::Handle::current(),
             })
         });
@@ -493,9 +506,10 @@ impl Drop for Slot {
 
 /// Asks again in time, until nobody uses the entry; then forgets it when its time is over.
 async fn look_after(slot: Weak<Slot>, run: TaskTracker) {
-    while let Some((wait, lease, backend)) = slot.upgrade().and_then(|slot| {
+    while let Some((wait, lease, backend, failed, woken)) = slot.upgrade().and_then(|slot| {
         let lease = slot.read().held.as_ref().and_then(|held| Some(held.lease.as_ref()?.now()));
-        Some((slot.next()?, lease, Arc::clone(&slot.from.backend)))
+        let failed = slot.read().failure.is_some();
+        Some((slot.next()?, lease, Arc::clone(&slot.from.backend), failed, Arc::clone(&slot.woken)))
     }) {
         let ending = async {
             match (&lease, backend.leases()) {
@@ -503,10 +517,16 @@ async fn look_after(slot: Weak<Slot>, run: TaskTracker) {
                 _ => std::future::pending().await,
             }
         };
-        let anew = tokio::select! {
-            () = tokio::time::sleep(wait.max(Duration::from_millis(1))) => false,
-            () = ending => true,
+        tokio::pin!(ending);
+        let mut anew = tokio::select! {
+            () = tokio::time::sleep(wait.max(LEAST_WAIT)) => false,
+            () = woken.notified() => continue,
+            // After a failure its time is waited for, though the lease ends meanwhile.
+            () = &mut ending, if !failed => true,
         };
+        if failed {
+            anew = tokio::time::timeout(Duration::ZERO, ending).await.is_ok();
+        }
         let Some(slot) = slot.upgrade() else { return };
         if slot.users.load(Ordering::Relaxed) > 0 {
             let turn = Arc::clone(&slot.turn).lock_owned().await;
@@ -546,7 +566,7 @@ impl Held {
             })?,
         };
         let fingerprint = value.fingerprint(fingerprint_key);
-        let version = Version { value, fingerprint, expires_at: self.expires_at, label: self.label.clone(), _lease: self.lease.clone() };
+        let version = Version { value, fingerprint, expires_at: self.expires_at, label: self.label.clone(), lease: self.lease.clone() };
         let version = Arc::new(version);
         versions.push((entry.field.clone(), Arc::clone(&version)));
         Ok(version)
@@ -554,10 +574,14 @@ impl Held {
 }
 
 impl Version {
+    pub(crate) fn is_leased(&self) -> bool {
+        self.lease.is_some()
+    }
+
     /// A value that no backend gave.
     pub(crate) fn unbacked(value: SecretValue, fingerprint_key: &[u8; 32]) -> Arc<Self> {
         let fingerprint = value.fingerprint(fingerprint_key);
-        Arc::new(Self { value: Arc::new(value), fingerprint, expires_at: None, label: None, _lease: None })
+        Arc::new(Self { value: Arc::new(value), fingerprint, expires_at: None, label: None, lease: None })
     }
 }
 
@@ -570,7 +594,7 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let (lease, from, common) = (self.now(), self.from.clone(), Arc::clone(&self.common));
-        let waiting = self.run.token();
+        let awaited = self.awaited.take();
         let give_back = async move {
             let Some(leases) = from.backend.leases() else { return };
             match tokio::time::timeout(PATIENCE, leases.revoke(&lease)).await {
@@ -578,8 +602,8 @@ impl Drop for Lent {
                 Ok(Err(error)) => tracing::warn!(backend = from.name, %error, "a lease could not be given back; it ends by itself"),
                 Err(_) => tracing::warn!(backend = from.name, "a lease could not be given back in time; it ends by itself"),
             }
-            drop(waiting);
+            drop(awaited);
         };
-        self.common.returning.spawn_on(give_back, &self.runtime);
+        self.runtime.spawn(give_back);
     }
 }

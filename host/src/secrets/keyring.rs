@@ -148,7 +148,7 @@ impl Keyring {
     /// where the run has as many as it may.
     pub(crate) fn seal(&self, secret: usize, value: &[u8], bound: Sealed, key: &[u8; 32]) -> Option<(String, bool)> {
         let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
-        let value = SecretValue::new(value.to_vec());
+        let value = SecretValue::on_heap(value.to_vec());
         // When there is no room, a known value fares as a new one: which it is must not show.
         if sealed.len() >= MAX_SEALED {
             return None;
@@ -224,7 +224,10 @@ impl Key {
         let unfit = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
         match &*unfit {
             None => Ok((self.current(), stale)),
-            Some((since, _)) if cache.now().saturating_sub(*since) < source.slot.from().stale => Ok((self.current(), true)),
+            // What was lent is over with its lease.
+            Some((since, _)) if !self.current().is_leased() && cache.now().saturating_sub(*since) < source.slot.from().stale => {
+                Ok((self.current(), true))
+            }
             Some((_, why)) => Err(BackendError::Refused(why.clone())),
         }
     }
@@ -232,13 +235,13 @@ impl Key {
     /// Takes over a newer version, if there is one that can be used.
     fn learn(&self, cache: &Cache) -> Result<(), BackendError> {
         let Some(source) = &self.source else { return Ok(()) };
+        let mut unfit = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = source.slot.generation();
         if source.seen.load(Ordering::Acquire) == generation {
             return Ok(());
         }
         let Some(held) = source.slot.held() else { return Ok(()) };
         let version = held.version(&source.entry, cache.fingerprint_key())?;
-        let mut unfit = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
         let fit = version.value.check(source.format.as_ref());
         source.seen.store(generation, Ordering::Release);
         if let Err(why) = fit {
@@ -249,7 +252,14 @@ impl Key {
         }
         *unfit = None;
         let mut newer = self.newer.write().unwrap_or_else(PoisonError::into_inner);
-        if Arc::ptr_eq(newer.last().unwrap_or(&self.first), &version) {
+        let last = newer.last().unwrap_or(&self.first);
+        if Arc::ptr_eq(last, &version) {
+            return Ok(());
+        }
+        if last.value.is(&version.value) {
+            // The same value under another label or lease: text is searched for it already.
+            newer.pop();
+            newer.push(version);
             return Ok(());
         }
         newer.push(version);

@@ -15,7 +15,7 @@ static SPARE: Mutex<Vec<MmapMut>> = Mutex::new(Vec::new());
 pub(super) struct Pages {
     map: Option<MmapMut>,
     len: usize,
-    /// The bytes, where the system has no mapping left.
+    /// The bytes, where they have no page.
     heap: Zeroizing<Vec<u8>>,
 }
 
@@ -32,6 +32,11 @@ impl Pages {
             }
             None => Self { map: None, len, heap: bytes },
         }
+    }
+
+    /// The bytes where all else lies; wiped all the same.
+    pub(super) fn on_heap(bytes: Vec<u8>) -> Self {
+        Self { map: None, len: bytes.len(), heap: Zeroizing::new(bytes) }
     }
 
     pub(super) fn bytes(&self) -> &[u8] {

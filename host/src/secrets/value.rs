@@ -38,6 +38,11 @@ impl SecretValue {
         Self(Pages::take(bytes.into()))
     }
 
+    /// A value that a guest makes the host keep: it gets no page, of which the system locks only so many.
+    pub(super) fn on_heap(bytes: Vec<u8>) -> Self {
+        Self(Pages::on_heap(bytes))
+    }
+
     /// The bytes, against a permit.
     pub(crate) fn reveal(&self, _permit: Reveal) -> &[u8] {
         self.bytes()

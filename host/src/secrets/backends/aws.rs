@@ -14,7 +14,6 @@ use aws_sdk_secretsmanager::primitives::Blob;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -257,8 +256,9 @@ impl SecretStore for AwsBackend {
             return Err(StoreError::Conflict { expected: expected.to_owned(), found });
         }
         let content = Content::with(before.as_ref(), entry.field.as_deref(), &value)?;
-        // The same writing onto the same version has the same token: repeated, it makes one version.
-        let token = content.token(&found);
+        // It becomes the version's identifier, so that nothing of the value is in it; a request that the SDK repeats makes one version.
+        let token = crate::state::random_key().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let token = crate::runtime::hex(&*token);
         let client = self.client().await;
         let Some(newest) = newest else {
             let request = client.create_secret().name(&entry.path).client_request_token(&token);
@@ -326,23 +326,14 @@ impl Content {
             return Ok(text.map_or_else(|_| Self::Bytes(value.bytes().to_vec()), |text| Self::Text(text.to_owned())));
         };
         let text = text.map_err(|_| StoreError::Refused("a field holds text; write bytes without a field, or in base64".to_owned()))?;
-        let fields = match before.and_then(|before| before.secret_string.as_deref()) {
+        let fields = match before.map(|before| before.secret_string.as_deref()) {
             None => Some(Map::new()),
-            Some(document) => serde_json::from_str::<Map<String, Value>>(document).ok(),
+            Some(None) => None,
+            Some(Some(document)) => serde_json::from_str::<Map<String, Value>>(document).ok(),
         };
         let mut fields =
             fields.ok_or_else(|| StoreError::Refused("what is there is no JSON object, so that it has no fields".to_owned()))?;
         fields.insert(field.to_owned(), Value::from(text));
         Ok(Self::Text(Value::from(fields).to_string()))
-    }
-
-    /// A request token (32 to 64 characters): the hash of the version that is replaced, and of what replaces it.
-    fn token(&self, replaced: &str) -> String {
-        let bytes = match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Bytes(bytes) => bytes,
-        };
-        let inner = Sha256::digest(bytes);
-        crate::runtime::hex(&Sha256::new_with_prefix(replaced).chain_update([0]).chain_update(inner).finalize())
     }
 }

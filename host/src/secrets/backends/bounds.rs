@@ -4,22 +4,32 @@ use super::BackendError;
 
 /// Patterns of paths, in segments: `{agent}` stands for the agent's name, `*` for one segment, `**` at the end for all below.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Bounds(Option<Vec<String>>);
+pub(crate) struct Bounds {
+    /// None: every path.
+    paths: Option<Vec<String>>,
+    /// Those of credentials that are made for a run: what one of these covers, the others can't open.
+    leased: Vec<String>,
+}
 
 impl Bounds {
     /// Every path: the backend has rules of its own.
     pub(crate) fn none() -> Self {
-        Self(None)
+        Self::default()
     }
 
-    pub(crate) fn new(patterns: Vec<String>) -> Self {
-        Self(Some(patterns))
+    pub(crate) fn new(paths: Vec<String>) -> Self {
+        Self { paths: Some(paths), leased: Vec::new() }
+    }
+
+    #[cfg(any(test, feature = "vault"))]
+    pub(crate) fn with_leased(paths: Vec<String>, leased: Vec<String>) -> Self {
+        Self { paths: Some(paths), leased }
     }
 
     /// Whether some agent may name the path.
     #[cfg(any(test, feature = "vault"))]
     pub(super) fn cover(&self, path: &str) -> bool {
-        self.0.iter().flatten().any(|pattern| matches(pattern, path))
+        cover(self.paths.as_deref().unwrap_or_default(), path)
     }
 
     /// What all paths begin with that a pattern covers, up to its first wildcard: where to look for what is there.
@@ -29,7 +39,7 @@ impl Bounds {
             let end = pattern.find(['{', '*']).unwrap_or(pattern.len());
             pattern[..end].to_owned()
         };
-        let mut roots: Vec<String> = self.0.iter().flatten().map(fixed).collect();
+        let mut roots: Vec<String> = self.paths.iter().flatten().map(fixed).collect();
         roots.sort();
         roots.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
         roots
@@ -37,7 +47,8 @@ impl Bounds {
 
     /// Whether a manifest of this agent may name the path.
     pub(super) fn admit(&self, agent: &str, path: &str) -> Result<(), BackendError> {
-        let Some(patterns) = &self.0 else { return Ok(()) };
+        let Some(paths) = &self.paths else { return Ok(()) };
+        let patterns = if cover(&self.leased, path) { &self.leased } else { paths };
         // No path holds a brace: a pattern whose place for the name is left open covers nothing of that name.
         if !path.contains('{') && patterns.iter().any(|pattern| matches(&pattern.replace("{agent}", agent), path)) {
             return Ok(());
@@ -48,6 +59,11 @@ impl Bounds {
             "a manifest of `{agent}` can't name the path `{path}`; the operator's `paths` of this backend are `{patterns}`"
         )))
     }
+}
+
+/// Whether some agent's name makes one of the patterns match.
+fn cover(patterns: &[String], path: &str) -> bool {
+    patterns.iter().any(|pattern| matches(pattern, path))
 }
 
 fn matches(pattern: &str, path: &str) -> bool {
@@ -86,6 +102,14 @@ mod tests {
         for no in ["bot-2/KEY", "bot-1x/KEY", "a/b/KEY", "", "bot-2/bot-1/KEY", "{agent}/KEY"] {
             assert!(!admits(no), "{no}");
         }
+    }
+
+    #[test]
+    fn a_credential_that_is_made_for_a_run_is_not_opened_by_paths() {
+        let bounds = Bounds::with_leased(vec!["**".to_owned()], vec!["database/creds/{agent}".to_owned()]);
+
+        assert!(bounds.admit("bot-1", "database/creds/bot-1").is_ok() && bounds.admit("bot-1", "agents/anything").is_ok());
+        assert!(bounds.admit("bot-1", "database/creds/bot-2").is_err());
     }
 
     #[test]

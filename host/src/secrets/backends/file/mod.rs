@@ -118,7 +118,9 @@ impl SecretStore for FileBackend {
 
     async fn destroy(&self, path: &str, version: &str) -> Result<(), StoreError> {
         let version = number(version).map_err(StoreError::Refused)?;
-        self.sealed.change(|document| document.remove(path, version))
+        self.sealed.change(|document| document.remove(path, version))?;
+        // The last generation holds it too.
+        self.sealed.forget_last().map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }
 

@@ -122,6 +122,11 @@ impl Sealed {
         replace(&RealDisk, &self.path, &self.beside("new"), &self.beside("bak"), &sealed)
     }
 
+    /// Removes the last generation.
+    pub(super) fn forget_last(&self) -> io::Result<()> {
+        fs::remove_file(self.beside("bak"))
+    }
+
     fn beside(&self, suffix: &str) -> PathBuf {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(".");

@@ -87,15 +87,26 @@ impl VaultBackend {
 
     /// One call under the host's login. A login that is not valid any more is made anew, once.
     async fn call(&self, method: Method, path: &str, body: Option<&Value>, repeat: Repeat) -> Result<Result<Body, Trouble>, BackendError> {
+        self.call_as(method, path, body, repeat).await.map(|(answered, _)| answered)
+    }
+
+    /// The same, with the number of the login.
+    async fn call_as(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        repeat: Repeat,
+    ) -> Result<(Result<Body, Trouble>, u64), BackendError> {
         let bytes = || body.map(|body| Zeroizing::new(serde_json::to_vec(body).expect("a value is JSON")));
         let token = self.session.token().await?;
         let answered = self.session.api().call(method.clone(), path, Some(&token.header), bytes(), repeat).await;
         match &answered {
             Err(trouble) if trouble.is(StatusCode::FORBIDDEN) => match self.session.instead_of(&token).await? {
-                Some(token) => Ok(self.session.api().call(method, path, Some(&token.header), bytes(), repeat).await),
-                None => Ok(answered),
+                Some(newer) => Ok((self.session.api().call(method, path, Some(&newer.header), bytes(), repeat).await, newer.login)),
+                None => Ok((answered, token.login)),
             },
-            _ => Ok(answered),
+            _ => Ok((answered, token.login)),
         }
     }
 
@@ -115,19 +126,17 @@ impl VaultBackend {
 
     async fn issue(&self, path: &str) -> Result<Found, BackendError> {
         // Each call makes a credential: one whose answer is lost is not asked for again, and ends by itself.
-        let token = self.session.token().await?;
-        let answered = self.call(Method::GET, &escaped(path), None, Repeat::Once).await?;
+        let (answered, login) = self.call_as(Method::GET, &escaped(path), None, Repeat::Once).await?;
         let shown = || crate::text::for_people(&format!("{path} in {}", self.session.api().address()));
         let body = answered.map_err(|trouble| trouble.to_error(&shown()))?;
         let answer = body.answer().map_err(|trouble| trouble.to_error(&shown()))?;
         let data = answer.data.ok_or_else(|| BackendError::NotFound { looked_for: shown() })?;
         let ttl = Duration::from_secs(answer.lease_duration);
-        let lease = (!answer.lease_id.is_empty()).then(|| Lease {
-            id: answer.lease_id.clone(),
-            ttl,
-            renewable: answer.renewable,
-            under: token.login,
-        });
+        if ttl.is_zero() {
+            return Err(BackendError::Unavailable(format!("{}: what it gave is over already; give the role a time to live", shown())));
+        }
+        let lease =
+            (!answer.lease_id.is_empty()).then(|| Lease { id: answer.lease_id.clone(), ttl, renewable: answer.renewable, under: login });
         Ok(Found { lease, ..Found::value(SecretValue::new(data.get().as_bytes())) })
     }
 

@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 
 /// How long before its end a token is renewed, where it lives long enough.
 const MARGIN: Duration = Duration::from_secs(60);
+/// Least age of a token that a refusal puts in question, but for the first.
+const PATIENT: Duration = Duration::from_secs(60);
 /// How long a failed login is left alone.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -27,8 +29,8 @@ pub(super) struct Session {
     token: RwLock<Option<Arc<Token>>>,
     /// Taken by whoever logs in, with when that failed last.
     turn: tokio::sync::Mutex<Option<(Duration, BackendError)>>,
-    /// The secret id, once it is unwrapped.
-    unwrapped: Mutex<Option<Arc<SecretValue>>>,
+    /// The secret id, once it is unwrapped, with the wrapping that it came in: another one is opened anew.
+    unwrapped: Mutex<Option<(Zeroizing<String>, Arc<SecretValue>)>>,
     /// The number of the login that counts; leases end with theirs.
     login: watch::Sender<u64>,
 }
@@ -48,6 +50,8 @@ pub(super) struct Token {
 #[derive(serde::Deserialize)]
 struct LookedUp {
     ttl: u64,
+    /// None: it has no end.
+    expire_time: Option<String>,
     #[serde(default)]
     renewable: bool,
 }
@@ -82,10 +86,10 @@ impl Session {
 
     /// A token that is valid as far as the host knows.
     pub(super) async fn token(self: &Arc<Self>) -> Result<Arc<Token>, BackendError> {
-        if let Some(token) = self.current().filter(|token| token.left(&self.clock) > Some(Duration::ZERO)) {
+        if let Some(token) = self.current().filter(|token| !token.left(&self.clock).is_zero()) {
             return Ok(token);
         }
-        self.log_in(|token| token.left(&self.clock) > Some(Duration::ZERO)).await
+        self.log_in(|token| !token.left(&self.clock).is_zero()).await
     }
 
     /// A token in place of one that the server did not take. `None` where it takes the token, and it was the request that is not allowed.
@@ -94,11 +98,14 @@ impl Session {
             return Ok(Some(newer));
         }
         match self.api.call(Method::GET, "auth/token/lookup-self", Some(&rejected.header), None, Repeat::Safe).await {
+            // A token without the policy `default` may not even look at itself: it is not the token's fault each time.
+            Err(trouble) if trouble.is(StatusCode::FORBIDDEN) && rejected.age(&self.clock) < PATIENT && rejected.login > 1 => Ok(None),
             Err(trouble) if trouble.is(StatusCode::FORBIDDEN) => {
                 tracing::warn!(server = self.api.address(), "the host's token is not valid any more; logging in anew");
                 self.log_in(|token| !Arc::ptr_eq(token, rejected)).await.map(Some)
             }
-            _ => Ok(None),
+            Ok(_) => Ok(None),
+            Err(trouble) => Err(trouble.to_error(self.api.address())),
         }
     }
 
@@ -119,6 +126,7 @@ impl Session {
             Ok(token) => {
                 let token = Arc::new(token);
                 self.replace(Some(Arc::clone(&token)));
+                let login = token.login;
                 self.login.send_replace(login);
                 *failed = None;
                 if token.ttl.is_some() {
@@ -181,13 +189,18 @@ impl Session {
             }
             Err(trouble) => return Err(trouble.to_error(server)),
         };
-        let ttl = (looked_up.ttl > 0).then(|| Duration::from_secs(looked_up.ttl));
+        let ttl = looked_up.expire_time.is_some().then(|| Duration::from_secs(looked_up.ttl));
+        // The same token is the same login: what was lent under it lives on.
+        let login = self.current().filter(|current| current.header == header).map_or(login, |current| current.login);
         Ok(Token { header, login, since: self.clock.now(), ttl, renewable: looked_up.renewable, own: false })
     }
 
     /// The secret id out of its wrapping, which can be opened once.
     async fn unwrap(&self, mount: &str, from: &CredentialRef) -> Result<Arc<SecretValue>, BackendError> {
-        if let Some(secret_id) = &*self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner) {
+        let wrapping = read(from)?;
+        if let Some((opened, secret_id)) = &*self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner)
+            && *opened == wrapping
+        {
             return Ok(Arc::clone(secret_id));
         }
         let server = self.api.address();
@@ -198,7 +211,6 @@ impl Session {
             tracing::error!(incident = true, "{why}");
             BackendError::Incident(why)
         };
-        let wrapping = read(from)?;
         let asked = Some(json_object(&[("token", &wrapping)]));
         let looked_up = self.api.call(Method::POST, "sys/wrapping/lookup", None, asked, Repeat::Safe).await;
         let origin = match looked_up.and_then(|body| body.data::<Wrapping>()) {
@@ -221,10 +233,12 @@ impl Session {
         {
             Ok(SecretId { secret_id }) => {
                 let secret_id = Arc::new(SecretValue::new(secret_id.as_bytes()));
-                *self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&secret_id));
+                *self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner) = Some((wrapping.clone(), Arc::clone(&secret_id)));
                 Ok(secret_id)
             }
-            Err(Trouble::Status(status, _)) if status.is_client_error() => Err(incident("was opened by somebody else just now")),
+            Err(Trouble::Status(status, _)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+                Err(incident("was opened by somebody else just now"))
+            }
             Err(trouble) => Err(trouble.to_error(server)),
         }
     }
@@ -246,13 +260,16 @@ impl Session {
             return Ok(false);
         }
         let renewed = Token { header: token.header.clone(), login: token.login, since: self.clock.now(), ttl: Some(ttl), ..**token };
-        self.replace(Some(Arc::new(renewed)));
+        let mut current = self.token.write().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, token)) {
+            *current = Some(Arc::new(renewed));
+        }
         Ok(true)
     }
 
     /// Waits until another login counts than this one.
     pub(super) async fn ended(&self, login: u64) {
-        let _ = self.login.subscribe().wait_for(|current| *current != login).await;
+        let _ = self.login.subscribe().wait_for(|current| *current > login).await;
     }
 
     /// Ends the login, with every lease that is left under it.
@@ -271,7 +288,7 @@ fn look_after(session: Weak<Session>, login: u64) -> Pin<Box<dyn Future<Output =
         loop {
             let Some((token, left)) = session.upgrade().and_then(|session| {
                 let token = session.current().filter(|token| token.login == login)?;
-                let left = token.left(&session.clock)?;
+                let left = token.left(&session.clock);
                 Some((token, left))
             }) else {
                 return;
@@ -304,9 +321,13 @@ impl Token {
         Ok(Self { header: header(&auth.client_token)?, login, since: now, ttl, renewable: auth.renewable, own: true })
     }
 
+    fn age(&self, clock: &Clock) -> Duration {
+        clock.now().saturating_sub(self.since)
+    }
+
     /// How long it is good for; a token without an end, for ever.
-    fn left(&self, clock: &Clock) -> Option<Duration> {
-        Some(self.ttl.map_or(Duration::MAX, |ttl| ttl.saturating_sub(clock.now().saturating_sub(self.since))))
+    fn left(&self, clock: &Clock) -> Duration {
+        self.ttl.map_or(Duration::MAX, |ttl| ttl.saturating_sub(self.age(clock)))
     }
 }
 
