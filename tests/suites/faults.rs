@@ -212,6 +212,23 @@ fn faults_in_the_middle_of_a_run_have_their_table() {
             "the last value is older than 3600 s",
         ),
         (
+            "the server is down, and the value is rejected",
+            Box::new(|way, _| way.relay.set(&[Fault::Closed])),
+            401,
+            [Some(VALUE), Some(VALUE)],
+            "",
+        ),
+        (
+            "the server is down, the value is past its time, and it is rejected",
+            Box::new(move |way, slept| {
+                way.relay.set(&[Fault::Closed]);
+                sleep(slept, PAST_CACHE);
+            }),
+            401,
+            [Some(VALUE), Some(VALUE)],
+            "stale",
+        ),
+        (
             "the server fails",
             Box::new(move |way, slept| {
                 way.relay.set(&[Fault::answer("500 Internal Server Error", "", "{}")]);
@@ -742,4 +759,33 @@ fn values_lie_in_locked_pages_that_no_core_dump_holds() {
     }
     assert!(flagged() >= 1, "the pages are left out of dumps");
     drop(values);
+}
+
+#[test]
+fn a_leased_credential_that_is_rejected_is_replaced_though_its_lease_lives() {
+    let way = Way::new("rejected-lease", json!({}));
+    database(way.bao, "rejected-lease", "1h");
+    let ran = leased_room(&way, "rejected-lease").server(at_first(|| {}, 401)).run(&[SEND_BOTH, SEND_BOTH]);
+
+    assert_ne!(ran.seen[0].header("x-user"), ran.seen[1].header("x-user"));
+    wait_until("the end of both leases", || way.bao.leases("database/creds/rejected-lease").is_empty());
+}
+
+#[test]
+fn a_value_that_nobody_used_for_a_while_is_looked_after_again() {
+    let way = Way::new("idle", json!({}));
+    let config = VaultConfig { cache: Duration::from_millis(500), ..way.config() };
+    let manifest = "name = \"idle\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/idle#KEY\"";
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let host = Host::builder().without_audit().without_state().max_agents(1);
+    let host = host.backend("vault", VaultBackend::new(&config).unwrap()).build().unwrap();
+    let agent = host.agent(Manifest::parse("agent.toml", manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+    drop(runtime.block_on(agent.watch("KEY")).unwrap());
+    // The while in which nobody uses it.
+    std::thread::sleep(Duration::from_millis(600));
+
+    let watched = runtime.block_on(agent.watch("KEY")).unwrap();
+
+    wait_until("askings that nobody waited for", || host.secret_counts().asked >= 5);
+    drop(watched);
 }
