@@ -401,3 +401,21 @@ fn what_is_used_longer_than_it_lives_is_warned_of() {
     desk.write("agent.toml", &manifest("overlap", "rotation = { overlap = \"5m\" }"));
     assert!(!desk.run_with("check agent.toml", &env).stderr.contains("warning"));
 }
+
+#[test]
+fn leased_credentials_of_others_are_closed_whatever_paths_say() {
+    let desk = desk("leased-1");
+    let config = "[backends.vault]\ntype = \"vault\"\naddress = \"https://vault.internal:8200\"\npaths = [\"**\"]\nleased = [\"database/creds/{agent}\"]\nauth = { method = \"token\", token = \"env:VAULT_TOKEN\" }";
+    desk.write("strongroom.toml", config);
+    let env = [("STRONGROOM_CONFIG", "strongroom.toml")];
+
+    desk.write("agent.toml", &manifest("leased-1", "from = \"vault:database/creds/leased-1#password\""));
+    ok(desk.run_with("check agent.toml", &env));
+    desk.write("agent.toml", &manifest("leased-1", "from = \"vault:database/creds/leased-2#password\""));
+    let refused = desk.run_with("check agent.toml", &env);
+    assert!(refused.code == 121 && refused.stderr.contains("can't name the path `database/creds/leased-2`"), "{}", refused.stderr);
+
+    desk.write("strongroom.toml", &config.replace("\"**\"", "\"agents/**/public\""));
+    let wide = desk.run_with("check agent.toml", &env);
+    assert!(wide.code == 120 && wide.stderr.contains("write `**` as the last segment alone"), "{}", wide.stderr);
+}
