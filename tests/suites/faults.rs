@@ -99,6 +99,7 @@ fn faults_at_the_start_have_their_table() {
     let wait = answer("429 Too Many Requests", "retry-after: 1", "{\"errors\":[\"quota\"]}");
     let long_wait = answer("429 Too Many Requests", "retry-after: 3600", "{\"errors\":[\"quota\"]}");
     let redirect = answer("307 Temporary Redirect", "location: http://evil.test/v1/auth/approle/login", "{}");
+    let lost = answer("404 Not Found", "", "<html>nothing here</html>");
     let huge = Fault::Answer(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 8 << 20, "x".repeat(8 << 20)));
     // The first connection is the login's, unless it is kept; each fault below closes its connection.
     let cases: Vec<(&str, Vec<Fault>, Result<(), &str>)> = vec![
@@ -111,6 +112,7 @@ fn faults_at_the_start_have_their_table() {
         ("asks to wait an hour", vec![long_wait], Err("asks to be left alone (429)")),
         ("fails", vec![failed], Err("the server failed (500)")),
         ("is no Vault", vec![html], Err("login brought no token")),
+        ("is a proxy that knows no Vault", vec![lost.clone()], Err("an answer (404) that is not Vault's")),
         ("sends the login elsewhere", vec![redirect], Err("the server failed (307)")),
         ("answers without end", vec![huge], Err("more than 4194304 bytes")),
     ];
@@ -210,6 +212,16 @@ fn faults_in_the_middle_of_a_run_have_their_table() {
             200,
             [Some(VALUE), None],
             "the last value is older than 3600 s",
+        ),
+        (
+            "a proxy has lost the server",
+            Box::new(move |way, slept| {
+                way.relay.set(&[Fault::answer("404 Not Found", "", "<html>nothing here</html>")]);
+                sleep(slept, PAST_CACHE);
+            }),
+            200,
+            [Some(VALUE), Some(VALUE)],
+            "stale",
         ),
         (
             "the server is down, and the value is rejected",

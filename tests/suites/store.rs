@@ -210,3 +210,17 @@ fn a_dot_env_file_is_taken_over_and_a_passphrase_opens_a_file() {
     let unset = desk.run_with("run agent.toml -- open+KEY", FILE);
     assert!(unset.stderr.contains("`PASSPHRASE`"), "{}", unset.stderr);
 }
+
+#[test]
+fn a_credential_of_systemd_opens_a_file() {
+    let desk = desk();
+    ok(desk.pipe("secrets set KEY", VALUE, FILE));
+    std::fs::create_dir(desk.path("credentials")).unwrap();
+    std::fs::rename(desk.path("secrets.key"), desk.path("credentials/strongroom")).unwrap();
+    desk.write("strongroom.toml", &CONFIG.replace("file:secrets.key", "credential:strongroom"));
+    let directory = desk.path("credentials").display().to_string();
+
+    assert_eq!(opened(&desk, &[FILE, &[("CREDENTIALS_DIRECTORY", &directory)]].concat()), opened(&desk, &[("KEY", VALUE)]));
+    let outside = desk.run_with("run agent.toml -- open+KEY", FILE);
+    assert!(outside.stderr.contains("CREDENTIALS_DIRECTORY is not set"), "{}", outside.stderr);
+}

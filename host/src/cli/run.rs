@@ -45,10 +45,15 @@ impl Run {
                     None
                 }
             };
-            // What was lent for the run is given back, however it ended.
-            host.close().await;
+            // What was lent for the run is given back, however it ended; who asks once more does not want to wait for it.
+            tokio::select! {
+                () = host.close() => {}
+                _ = stopped() => {}
+            }
             outcome
         });
+        // What is left of the agent's requests is given up, not waited for.
+        runtime.shutdown_background();
         let Some(outcome) = outcome else { return Ok(code::SIGNAL) };
         let outcome = outcome.map_err(|error| {
             let code = match &error {
@@ -58,8 +63,6 @@ impl Run {
             };
             Failure::new(code, error)
         })?;
-        // What is left of the agent's requests is given up, not waited for.
-        runtime.shutdown_background();
         if self.json {
             let line = serde_json::json!({"run": outcome.run, "end": outcome.end.to_string(), "usage": outcome.usage});
             eprintln!("{line}");

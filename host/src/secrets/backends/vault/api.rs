@@ -189,8 +189,19 @@ async fn read(mut answer: reqwest::Response) -> Result<Body, (Trouble, Option<Du
     if status.is_success() {
         return Ok(Body(bytes));
     }
+    // A proxy on the way says "not found" and "forbidden" too; only the server's own word is a clear answer.
+    if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && !is_vaults(&bytes) {
+        let why = format!("an answer ({}) that is not Vault's; check the address, and what is in between", status.as_u16());
+        return Err((Trouble::Silent(why), wait));
+    }
     let said = SAYINGS.iter().find(|(text, _)| memchr::memmem::find(&bytes, text.as_bytes()).is_some());
     Err((Trouble::Status(status, said.map_or(Said::Nothing, |(_, said)| *said)), wait))
+}
+
+/// Whether this is how Vault says that something can't be done.
+fn is_vaults(body: &[u8]) -> bool {
+    let document: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    document.get("errors").is_some() || document.get("data").is_some()
 }
 
 fn unreachable(error: &reqwest::Error, address: &str) -> String {
