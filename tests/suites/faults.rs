@@ -753,12 +753,10 @@ fn values_lie_in_locked_pages_that_no_core_dump_holds() {
         let line = text.lines().find_map(|line| line.strip_prefix("VmLck:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
     };
+    // Locked ones alone: other parts of a process keep pages out of dumps too, but do not lock them.
     let flagged = || {
-        std::fs::read_to_string("/proc/self/smaps")
-            .unwrap()
-            .lines()
-            .filter(|line| line.starts_with("VmFlags:") && line.contains(" dd"))
-            .count()
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        maps.lines().filter(|line| line.starts_with("VmFlags:") && line.contains(" lo") && line.contains(" dd")).count()
     };
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let allowed = limits.lines().find(|line| line.starts_with("Max locked memory")).unwrap().split_whitespace().nth(3).unwrap().to_owned();
@@ -768,8 +766,8 @@ fn values_lie_in_locked_pages_that_no_core_dump_holds() {
     // Where the machine allows a MiB: other tests of this process give back less than half of these pages meanwhile.
     if allowed.parse::<u64>().is_ok_and(|allowed| allowed >= 1 << 20) || allowed == "unlimited" {
         assert!(status() >= before + 128, "{} kB of locked memory, {before} kB before", status());
+        assert!(flagged() >= 1, "the pages are left out of dumps");
     }
-    assert!(flagged() >= 1, "the pages are left out of dumps");
     drop(values);
 }
 

@@ -1,9 +1,9 @@
 //! What backends gave, for as long as it may be used: asked for once however many wait, asked for again before it ends, used a while
 //! longer where the backend does not answer, and given back where it was lent.
 
-use super::backends::{BackendError, Configured, Entry, Found, Freshness, Lease};
+use super::backends::{BackendError, Configured, Entry, Found, Freshness};
 use super::clock::{Clock, most_of};
-use super::value::{Fingerprint, NoField, SecretValue};
+use super::held::Held;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
@@ -11,11 +11,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use zeroize::Zeroizing;
 
 /// How long a backend may take to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the answer that something is not there, or is closed, stands.
 const NEGATIVE: Duration = Duration::from_secs(5);
 /// How long a backend that has failed is left alone; twice as long after each further failure, up to the second.
@@ -32,18 +31,18 @@ pub(crate) struct Cache {
 }
 
 /// What all slots share.
-struct Common {
-    clock: Clock,
+pub(super) struct Common {
+    pub(super) clock: Clock,
     fingerprint_key: Zeroizing<[u8; 32]>,
-    counts: Counts,
+    pub(super) counts: Counts,
     /// Leases that are being given back.
-    returning: TaskTracker,
+    pub(super) returning: TaskTracker,
 }
 
 macro_rules! counts {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         #[derive(Default)]
-        struct Counts { $($name: AtomicU64),* }
+        pub(super) struct Counts { $(pub(super) $name: AtomicU64),* }
 
         /// How often things have happened to the secrets of a host since it was built.
         #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -110,39 +109,6 @@ struct Failure {
     at: Duration,
     in_a_row: u32,
     error: BackendError,
-}
-
-/// What a backend gave.
-pub(crate) struct Held {
-    document: Arc<SecretValue>,
-    label: Option<String>,
-    expires_at: Option<u64>,
-    lease: Option<Arc<Lent>>,
-    /// The fields that were asked for, each once.
-    versions: Mutex<Vec<(Option<String>, Arc<Version>)>>,
-}
-
-/// A value that requests take with them. As long as one holds it, what it was lent under lives.
-pub(crate) struct Version {
-    pub(crate) value: Arc<SecretValue>,
-    pub(crate) fingerprint: Fingerprint,
-    pub(crate) expires_at: Option<u64>,
-    /// What the backend calls it.
-    pub(crate) label: Option<String>,
-    lease: Option<Arc<Lent>>,
-}
-
-/// A lease, given back when nobody uses what was lent any more.
-struct Lent {
-    lease: Mutex<Lease>,
-    /// How long it was to live when it was made.
-    whole: Duration,
-    from: Configured,
-    common: Arc<Common>,
-    /// Who waits for it to be given back, from the start: requests may hold it longer than the run.
-    awaited: Option<[TaskTrackerToken; 2]>,
-    /// Where it is given back: what was lent may be dropped anywhere.
-    runtime: tokio::runtime::Handle,
 }
 
 /// Somebody's use of a slot. What nobody uses is not asked for again.
@@ -319,8 +285,8 @@ impl Slot {
 
     /// How long what is held may be used after it was confirmed: without asking, and at most. `None`: as long as it is held.
     fn terms(&self, state: &State) -> Option<(Duration, Duration)> {
-        if let Some(lent) = state.held.as_ref().and_then(|held| held.lease.as_ref()) {
-            let ttl = lent.lease.lock().unwrap_or_else(PoisonError::into_inner).ttl;
+        if let Some(lent) = state.held.as_ref().and_then(|held| held.lease()) {
+            let ttl = lent.ttl();
             return Some((ttl, ttl));
         }
         match self.from.backend.freshness() {
@@ -378,7 +344,7 @@ impl Slot {
 
     /// Prolongs the lease of what is held. False where there is none, or it is over: then the entry has to be asked for.
     async fn renew(&self) -> bool {
-        let Some(lent) = self.read().held.as_ref().and_then(|held| held.lease.clone()) else { return false };
+        let Some(lent) = self.read().held.as_ref().and_then(|held| held.lease().cloned()) else { return false };
         let Some(leases) = self.from.backend.leases() else { return false };
         let before = lent.now();
         if !before.renewable {
@@ -386,10 +352,8 @@ impl Slot {
         }
         let now = self.common.clock.now();
         match tokio::time::timeout(PATIENCE, leases.renew(&before)).await {
-            // Near its very end a lease is prolonged by little: then it is time for a new one.
-            Ok(Ok(renewed)) if renewed.ttl >= lent.whole / 2 => {
+            Ok(Ok(renewed)) if lent.renewed(renewed.clone()) => {
                 self.common.counts.renewed.fetch_add(1, Ordering::Relaxed);
-                *lent.lease.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
                 let mut state = self.write();
                 (state.confirmed, state.failure, state.suspect) = (now, None, false);
                 true
@@ -412,29 +376,12 @@ impl Slot {
             Ok(found) => found,
             Err(error) => return self.fail(error),
         };
-        let lease = found.lease.map(|lease| {
-            self.common.counts.leased.fetch_add(1, Ordering::Relaxed);
-            Arc::new(Lent {
-                whole: lease.ttl,
-                lease: Mutex::new(lease),
-                from: self.from.clone(),
-                common: Arc::clone(&self.common),
-                awaited: Some([run.token(), self.common.returning.token()]),
-                runtime: tokio::runtime::Handle::current(),
-            })
-        });
+        let held = Held::of(found, &self.from, &self.common, run);
         let mut state = self.write();
         (state.confirmed, state.failure, state.suspect) = (now, None, false);
-        let same = lease.is_none()
-            && state
-                .held
-                .as_ref()
-                .is_some_and(|held| held.document.is(&found.value) && held.label == found.version && held.expires_at == found.expires_at);
-        if same {
+        if state.held.as_ref().is_some_and(|known| known.is_as(&held)) {
             return;
         }
-        let held =
-            Held { document: Arc::new(found.value), label: found.version, expires_at: found.expires_at, lease, versions: Mutex::default() };
         if state.held.replace(Arc::new(held)).is_some() {
             self.common.counts.replaced.fetch_add(1, Ordering::Relaxed);
         }
@@ -507,7 +454,7 @@ impl Drop for Slot {
 /// Asks again in time, until nobody uses the entry; then forgets it when its time is over.
 async fn look_after(slot: Weak<Slot>, run: TaskTracker) {
     while let Some((wait, lease, backend, failed, woken)) = slot.upgrade().and_then(|slot| {
-        let lease = slot.read().held.as_ref().and_then(|held| Some(held.lease.as_ref()?.now()));
+        let lease = slot.read().held.as_ref().and_then(|held| Some(held.lease()?.now()));
         let failed = slot.read().failure.is_some();
         Some((slot.next()?, lease, Arc::clone(&slot.from.backend), failed, Arc::clone(&slot.woken)))
     }) {
@@ -544,66 +491,5 @@ impl Failure {
             BackendError::Unavailable(_) => (RETRY.0 * 2u32.saturating_pow(self.in_a_row.saturating_sub(1).min(8))).min(RETRY.1),
             _ => NEGATIVE,
         }
-    }
-}
-
-impl Held {
-    /// The value of the entry, or of one of its fields.
-    pub(crate) fn version(&self, entry: &Entry, fingerprint_key: &[u8; 32]) -> Result<Arc<Version>, BackendError> {
-        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, version)) = versions.iter().find(|(field, _)| *field == entry.field) {
-            return Ok(Arc::clone(version));
-        }
-        let shown = || crate::text::for_people(&entry.to_string());
-        let value = match &entry.field {
-            None => Arc::clone(&self.document),
-            Some(field) => self.document.field(field).map(Arc::new).map_err(|no| match no {
-                NoField::Missing => BackendError::NotFound { looked_for: shown() },
-                NoField::NotJson => {
-                    BackendError::Refused(format!("what is at {} is no JSON document, so that it has no fields; leave `#…` out", shown()))
-                }
-                NoField::NotText => BackendError::Refused(format!("what is at {} is no string", shown())),
-            })?,
-        };
-        let fingerprint = value.fingerprint(fingerprint_key);
-        let version = Version { value, fingerprint, expires_at: self.expires_at, label: self.label.clone(), lease: self.lease.clone() };
-        let version = Arc::new(version);
-        versions.push((entry.field.clone(), Arc::clone(&version)));
-        Ok(version)
-    }
-}
-
-impl Version {
-    pub(crate) fn is_leased(&self) -> bool {
-        self.lease.is_some()
-    }
-
-    /// A value that no backend gave.
-    pub(crate) fn unbacked(value: SecretValue, fingerprint_key: &[u8; 32]) -> Arc<Self> {
-        let fingerprint = value.fingerprint(fingerprint_key);
-        Arc::new(Self { value: Arc::new(value), fingerprint, expires_at: None, label: None, lease: None })
-    }
-}
-
-impl Lent {
-    fn now(&self) -> Lease {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        let (lease, from, common) = (self.now(), self.from.clone(), Arc::clone(&self.common));
-        let awaited = self.awaited.take();
-        let give_back = async move {
-            let Some(leases) = from.backend.leases() else { return };
-            match tokio::time::timeout(PATIENCE, leases.revoke(&lease)).await {
-                Ok(Ok(())) => drop(common.counts.returned.fetch_add(1, Ordering::Relaxed)),
-                Ok(Err(error)) => tracing::warn!(backend = from.name, %error, "a lease could not be given back; it ends by itself"),
-                Err(_) => tracing::warn!(backend = from.name, "a lease could not be given back in time; it ends by itself"),
-            }
-            drop(awaited);
-        };
-        self.runtime.spawn(give_back);
     }
 }

@@ -1,7 +1,8 @@
 //! The secrets of one run: resolved before the first guest instruction, each with the placeholder that stands for it.
 
 use super::backends::{BackendError, Backends, Entry};
-use super::cache::{Cache, Held, Slots, Use, Version};
+use super::cache::{Cache, Slots, Use};
+use super::held::{Held, Version};
 use super::value::SecretValue;
 use crate::manifest::{Manifest, SecretSpec, Shape};
 use crate::policy::placeholder::mint;

@@ -3,6 +3,7 @@
 pub(crate) mod backends;
 mod cache;
 mod clock;
+mod held;
 mod keyring;
 mod pages;
 mod value;
@@ -16,9 +17,10 @@ pub use backends::{
     BackendError, Entry, EnvBackend, FileBackend, FileKey, Found, Freshness, Lease, Leases, Rotator, SecretBackend, SecretStore,
     StaticBackend, StoreError, Stored, VersionInfo,
 };
+pub(crate) use cache::Cache;
 pub use cache::SecretCounts;
-pub(crate) use cache::{Cache, Version};
 pub(crate) use clock::Clock;
+pub(crate) use held::Version;
 pub(crate) use keyring::{Key, Keyring};
 pub use keyring::{Missing, SecretsUnavailable};
 pub use value::{Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};

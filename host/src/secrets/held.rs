@@ -1,0 +1,142 @@
+//! What backends gave, and what it was lent under.
+
+use super::backends::{BackendError, Configured, Entry, Found, Lease};
+use super::cache::{Common, PATIENCE};
+use super::value::{Fingerprint, NoField, SecretValue};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// What a backend gave.
+pub(crate) struct Held {
+    document: Arc<SecretValue>,
+    label: Option<String>,
+    expires_at: Option<u64>,
+    lease: Option<Arc<Lent>>,
+    /// The fields that were asked for, each once.
+    versions: Mutex<Vec<(Option<String>, Arc<Version>)>>,
+}
+
+/// A value that requests take with them. As long as one holds it, what it was lent under lives.
+pub(crate) struct Version {
+    pub(crate) value: Arc<SecretValue>,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) expires_at: Option<u64>,
+    /// What the backend calls it.
+    pub(crate) label: Option<String>,
+    lease: Option<Arc<Lent>>,
+}
+
+/// A lease, given back when nobody uses what was lent any more.
+pub(super) struct Lent {
+    lease: Mutex<Lease>,
+    /// How long it was to live when it was made.
+    whole: Duration,
+    from: Configured,
+    common: Arc<Common>,
+    /// Who waits for it to be given back, from the start: requests may hold it longer than the run.
+    awaited: Option<[TaskTrackerToken; 2]>,
+    /// Where it is given back: what was lent may be dropped anywhere.
+    runtime: tokio::runtime::Handle,
+}
+
+impl Held {
+    pub(super) fn of(found: Found, from: &Configured, common: &Arc<Common>, run: &TaskTracker) -> Self {
+        let lease = found.lease.map(|lease| {
+            common.counts.leased.fetch_add(1, Ordering::Relaxed);
+            Arc::new(Lent {
+                whole: lease.ttl,
+                lease: Mutex::new(lease),
+                from: from.clone(),
+                common: Arc::clone(common),
+                awaited: Some([run.token(), common.returning.token()]),
+                runtime: tokio::runtime::Handle::current(),
+            })
+        });
+        let document = Arc::new(found.value);
+        Self { document, label: found.version, expires_at: found.expires_at, lease, versions: Mutex::default() }
+    }
+
+    /// Whether another answer says nothing new. What is lent is new each time.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        other.lease.is_none() && self.document.is(&other.document) && self.label == other.label && self.expires_at == other.expires_at
+    }
+
+    pub(super) fn lease(&self) -> Option<&Arc<Lent>> {
+        self.lease.as_ref()
+    }
+
+    /// The value of the entry, or of one of its fields.
+    pub(crate) fn version(&self, entry: &Entry, fingerprint_key: &[u8; 32]) -> Result<Arc<Version>, BackendError> {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, version)) = versions.iter().find(|(field, _)| *field == entry.field) {
+            return Ok(Arc::clone(version));
+        }
+        let shown = || crate::text::for_people(&entry.to_string());
+        let value = match &entry.field {
+            None => Arc::clone(&self.document),
+            Some(field) => self.document.field(field).map(Arc::new).map_err(|no| match no {
+                NoField::Missing => BackendError::NotFound { looked_for: shown() },
+                NoField::NotJson => {
+                    BackendError::Refused(format!("what is at {} is no JSON document, so that it has no fields; leave `#…` out", shown()))
+                }
+                NoField::NotText => BackendError::Refused(format!("what is at {} is no string", shown())),
+            })?,
+        };
+        let fingerprint = value.fingerprint(fingerprint_key);
+        let version = Version { value, fingerprint, expires_at: self.expires_at, label: self.label.clone(), lease: self.lease.clone() };
+        let version = Arc::new(version);
+        versions.push((entry.field.clone(), Arc::clone(&version)));
+        Ok(version)
+    }
+}
+
+impl Version {
+    pub(crate) fn is_leased(&self) -> bool {
+        self.lease.is_some()
+    }
+
+    /// A value that no backend gave.
+    pub(crate) fn unbacked(value: SecretValue, fingerprint_key: &[u8; 32]) -> Arc<Self> {
+        let fingerprint = value.fingerprint(fingerprint_key);
+        Arc::new(Self { value: Arc::new(value), fingerprint, expires_at: None, label: None, lease: None })
+    }
+}
+
+impl Lent {
+    pub(super) fn now(&self) -> Lease {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn ttl(&self) -> Duration {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner).ttl
+    }
+
+    /// Takes a renewal over. False near the very end, where a lease is prolonged by little: then it is time for a new one.
+    pub(super) fn renewed(&self, renewed: Lease) -> bool {
+        let enough = renewed.ttl >= self.whole / 2;
+        if enough {
+            *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
+        }
+        enough
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let (lease, from, common) = (self.now(), self.from.clone(), Arc::clone(&self.common));
+        let awaited = self.awaited.take();
+        let give_back = async move {
+            let Some(leases) = from.backend.leases() else { return };
+            match tokio::time::timeout(PATIENCE, leases.revoke(&lease)).await {
+                Ok(Ok(())) => drop(common.counts.returned.fetch_add(1, Ordering::Relaxed)),
+                Ok(Err(error)) => tracing::warn!(backend = from.name, %error, "a lease could not be given back; it ends by itself"),
+                Err(_) => tracing::warn!(backend = from.name, "a lease could not be given back in time; it ends by itself"),
+            }
+            drop(awaited);
+        };
+        self.runtime.spawn(give_back);
+    }
+}
