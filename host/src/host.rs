@@ -2,7 +2,7 @@
 
 use crate::audit::{AuditSink, FileAudit};
 use crate::egress::{AddressGuard, Network, Pools, Resolve, SystemResolver};
-use crate::manifest::{BackendConfig, FileKeyRef, HostConfig, Manifest, ReadError};
+use crate::manifest::{BackendConfig, DEFAULT_STALE, FileKeyRef, HostConfig, Manifest, ReadError};
 use crate::policy::{Policy, Source};
 use crate::runtime::{
     self, AgentParts, Cache, ComponentError, Engine, HostParts, Inspection, Inspector, Outcome, RunError, RunOptions, RunState,
@@ -15,7 +15,7 @@ use crate::secrets::Fingerprint;
 use crate::secrets::SecretValue;
 #[cfg(feature = "vault")]
 use crate::secrets::VaultBackend;
-use crate::secrets::backends::{Bounds, Configured, DEFAULT_STALE};
+use crate::secrets::backends::{Bounds, Configured};
 use crate::secrets::{
     BackendError, Backends, Cache as SecretCache, Clock, EnvBackend, FileBackend, FileKey, Keyring, SecretBackend, SecretCounts,
     SecretsUnavailable,

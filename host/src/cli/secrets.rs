@@ -166,12 +166,15 @@ impl Where {
 
     /// Does something with the store.
     fn with<T>(&self, work: impl AsyncFnOnce(&dyn SecretStore) -> Result<T, StoreError>) -> Result<T, Failure> {
-        let host = self.host.host()?;
-        let Configured { name, backend, .. } = self.open(&host)?;
+        self.with_host(&self.host.host()?, work)
+    }
+
+    fn with_host<T>(&self, host: &Host, work: impl AsyncFnOnce(&dyn SecretStore) -> Result<T, StoreError>) -> Result<T, Failure> {
+        let Configured { name, backend, .. } = self.open(host)?;
         let store = backend.store().ok_or_else(|| {
             Failure::new(code::USAGE, format!("the backend `{name}` can't be written to or listed: set the variable in the environment or in the `.env` file that the configuration names, or configure a backend of type `file`, `vault` or `aws`"))
         })?;
-        self.finish(&host, work(store))
+        self.finish(host, work(store))
     }
 
     /// Does the work, and logs out.
@@ -300,7 +303,7 @@ impl Status {
         let host = self.at.host.host()?;
         let manifests = read_manifests(&self.manifests)?;
         let Configured { name, .. } = self.at.open(&host)?;
-        let known = self.at.with(async |store| {
+        let known = self.at.with_host(&host, async |store| {
             let mut known = Vec::new();
             for stored in store.list().await? {
                 let found = match current(&stored) {

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How long a value of a server is used without asking again, unless the configuration says otherwise.
 const DEFAULT_CACHE: Duration = Duration::from_secs(300);
 /// How long the last value is used where a server does not answer, unless the configuration says otherwise.
-const DEFAULT_STALE: Duration = Duration::from_secs(60 * 60);
+pub(crate) const DEFAULT_STALE: Duration = Duration::from_secs(60 * 60);
 
 /// One backend of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +124,24 @@ pub struct AwsConfig {
     pub cache: Duration,
     /// How long the last value is used where the service does not answer. Default 1 hour.
     pub stale: Duration,
+}
+
+impl VaultConfig {
+    /// A server with all defaults.
+    #[must_use]
+    pub fn new(address: impl Into<String>, auth: VaultAuth) -> Self {
+        Self {
+            address: address.into(),
+            namespace: None,
+            mount: "secret".to_owned(),
+            ca: Vec::new(),
+            auth,
+            paths: default_paths(),
+            leased: Vec::new(),
+            cache: DEFAULT_CACHE,
+            stale: DEFAULT_STALE,
+        }
+    }
 }
 
 impl BackendConfig {
@@ -264,15 +282,9 @@ pub(super) fn vault_of(var: impl Fn(&str) -> Option<String>) -> Option<BackendCo
         VaultAuth::Token(env("VAULT_TOKEN"))
     };
     Some(BackendConfig::Vault(VaultConfig {
-        address: address(&var("VAULT_ADDR")?).ok()?,
         namespace: var("VAULT_NAMESPACE"),
-        mount: "secret".to_owned(),
         ca: var("VAULT_CACERT").map(PathBuf::from).into_iter().collect(),
-        auth,
-        paths: default_paths(),
-        leased: Vec::new(),
-        cache: DEFAULT_CACHE,
-        stale: DEFAULT_STALE,
+        ..VaultConfig::new(address(&var("VAULT_ADDR")?).ok()?, auth)
     }))
 }
 

@@ -16,6 +16,7 @@ mod shape;
 mod suspicion;
 mod units;
 
+pub(crate) use backends::DEFAULT_STALE;
 pub use backends::{AwsConfig, BackendConfig, CredentialRef, FileKeyRef, VaultAuth, VaultConfig};
 pub use config::HostConfig;
 pub use diagnostic::{Diagnostic, Diagnostics, Problem};

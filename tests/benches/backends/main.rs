@@ -57,15 +57,14 @@ fn config() -> VaultConfig {
     });
     let file = |name: &str| CredentialRef::File(dir.path().join(name));
     VaultConfig {
-        address: bao.address.clone(),
-        namespace: None,
-        mount: "secret".into(),
-        ca: Vec::new(),
-        auth: VaultAuth::AppRole { mount: "approle".into(), role_id: file("role-id"), secret_id: file("secret-id"), wrapped: false },
         paths: vec!["agents/**".into()],
         leased: vec!["database/creds/**".into()],
         cache: Duration::from_secs(3600),
         stale: Duration::from_secs(7200),
+        ..VaultConfig::new(
+            bao.address.clone(),
+            VaultAuth::AppRole { mount: "approle".into(), role_id: file("role-id"), secret_id: file("secret-id"), wrapped: false },
+        )
     }
 }
 

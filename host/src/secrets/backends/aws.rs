@@ -161,9 +161,7 @@ fn trouble<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, what: &str) -> Ba
 #[async_trait]
 impl SecretBackend for AwsBackend {
     fn entries_for(&self, namespace: &str, name: &str) -> Vec<Entry> {
-        let lower = name.to_ascii_lowercase();
-        let fields = if lower == name { vec![lower] } else { vec![name.to_owned(), lower] };
-        fields.into_iter().map(|field| Entry::new(format!("agents/{namespace}")).field(field)).collect()
+        super::fields_for(namespace, name)
     }
 
     fn admits(&self, entry: &Entry) -> Result<(), BackendError> {
@@ -220,9 +218,7 @@ impl Rotator for AwsBackend {
 #[async_trait]
 impl SecretStore for AwsBackend {
     fn entry_of(&self, namespace: Option<&str>, name: &str) -> Result<Entry, StoreError> {
-        let without =
-            || StoreError::Refused("secrets in AWS belong to an agent, or to a group of agents: name it with `--namespace`".to_owned());
-        Ok(Entry::new(format!("agents/{}", namespace.ok_or_else(without)?)).field(name))
+        super::field_of(namespace, name)
     }
 
     async fn list(&self) -> Result<Vec<Stored>, StoreError> {

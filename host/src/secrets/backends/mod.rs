@@ -312,8 +312,22 @@ impl From<BackendError> for StoreError {
     }
 }
 
-/// How long the last value is used where a backend does not answer, unless its configuration says otherwise.
-pub(crate) const DEFAULT_STALE: Duration = Duration::from_secs(60 * 60);
+/// The fields that a bare name is in backends of documents, one for each namespace: as written, then in lower case.
+#[cfg(any(feature = "vault", feature = "aws"))]
+fn fields_for(namespace: &str, name: &str) -> Vec<Entry> {
+    let lower = name.to_ascii_lowercase();
+    let mut fields = vec![name.to_owned(), lower];
+    fields.dedup();
+    fields.into_iter().map(|field| Entry::new(format!("agents/{namespace}")).field(field)).collect()
+}
+
+/// The field that a name is kept in there.
+#[cfg(any(feature = "vault", feature = "aws"))]
+fn field_of(namespace: Option<&str>, name: &str) -> Result<Entry, StoreError> {
+    let without = "secrets of this backend belong to an agent, or to a group of agents: name it with `--namespace`";
+    let namespace = namespace.ok_or_else(|| StoreError::Refused(without.to_owned()))?;
+    Ok(Entry::new(format!("agents/{namespace}")).field(name))
+}
 
 /// A backend of a host, with what the operator says about it.
 #[derive(Clone)]

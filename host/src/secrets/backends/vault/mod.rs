@@ -187,12 +187,7 @@ impl VaultBackend {
 #[async_trait]
 impl SecretBackend for VaultBackend {
     fn entries_for(&self, namespace: &str, name: &str) -> Vec<Entry> {
-        let mut entries = vec![Entry::new(format!("agents/{namespace}")).field(name)];
-        let lower = name.to_ascii_lowercase();
-        if lower != name {
-            entries.push(Entry::new(format!("agents/{namespace}")).field(lower));
-        }
-        entries
+        super::fields_for(namespace, name)
     }
 
     fn admits(&self, entry: &Entry) -> Result<(), BackendError> {
@@ -285,9 +280,7 @@ impl Leases for VaultBackend {
 #[async_trait]
 impl SecretStore for VaultBackend {
     fn entry_of(&self, namespace: Option<&str>, name: &str) -> Result<Entry, StoreError> {
-        let without =
-            || StoreError::Refused("secrets in Vault belong to an agent, or to a group of agents: name it with `--namespace`".to_owned());
-        Ok(Entry::new(format!("agents/{}", namespace.ok_or_else(without)?)).field(name))
+        super::field_of(namespace, name)
     }
 
     async fn list(&self) -> Result<Vec<Stored>, StoreError> {
