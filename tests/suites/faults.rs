@@ -43,15 +43,14 @@ impl Way {
     fn config(&self) -> VaultConfig {
         let file = |name: &str| CredentialRef::File(self.credentials.path().join(name));
         VaultConfig {
-            address: self.relay.url(),
-            namespace: None,
-            mount: "secret".into(),
-            ca: Vec::new(),
-            auth: VaultAuth::AppRole { mount: "approle".into(), role_id: file("role-id"), secret_id: file("secret-id"), wrapped: false },
             paths: vec!["agents/**".into()],
             leased: vec!["database/creds/**".into()],
             cache: Duration::from_secs(300),
             stale: Duration::from_secs(3600),
+            ..VaultConfig::new(
+                self.relay.url(),
+                VaultAuth::AppRole { mount: "approle".into(), role_id: file("role-id"), secret_id: file("secret-id"), wrapped: false },
+            )
         }
     }
 
@@ -158,144 +157,45 @@ fn values_that_cant_be_secrets_have_their_table() {
 fn faults_in_the_middle_of_a_run_have_their_table() {
     /// What happens between the first request and the second.
     type Midway = Box<dyn Fn(&Way, &AtomicU64) + Send + Sync>;
-    let sleep = |slept: &AtomicU64, millis| {
-        slept.fetch_add(millis, Ordering::Relaxed);
+    fn then(millis: u64, work: impl Fn(&Way) + Send + Sync + 'static) -> Midway {
+        Box::new(move |way, slept| {
+            work(way);
+            slept.fetch_add(millis, Ordering::Relaxed);
+        })
+    }
+    let replaced = |way: &Way| way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
+    let down = |way: &Way| way.relay.set(&[Fault::Closed]);
+    let lost = |way: &Way| way.relay.set(&[Fault::answer("404 Not Found", "", "<html>nothing here</html>")]);
+    let failing = |way: &Way| way.relay.set(&[Fault::answer("500 Internal Server Error", "", "{}")]);
+    let revoked = move |way: &Way| {
+        way.bao.revoke_tokens(&way.role);
+        replaced(way);
     };
+    let no_policy = |way: &Way| {
+        let policy = json!({"policy": "path \"x\" { capabilities = [\"read\"] }"});
+        way.bao.must("PUT", &format!("sys/policies/acl/{}", way.role), policy);
+    };
+    let deleted = |way: &Way| drop(way.bao.must("DELETE", &format!("secret/data/agents/{}", way.role), Value::Null));
+    let no_field = |way: &Way| way.bao.put(&format!("agents/{}", way.role), json!({"OTHER": SECOND}));
+    let (kept, renewed, refused) = ([Some(VALUE), Some(VALUE)], [Some(VALUE), Some(SECOND)], [Some(VALUE), None]);
     /// What happens, how the API answers the first request, with what the two were sent, and what the audit log says of the second.
     type Case = (&'static str, Midway, u16, [Option<&'static str>; 2], &'static str);
     let cases: Vec<Case> = vec![
-        ("nothing", Box::new(|_, _| {}), 200, [Some(VALUE), Some(VALUE)], ""),
-        (
-            "the value is replaced, and its time is over",
-            Box::new(move |way, slept| {
-                way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
-                sleep(slept, PAST_CACHE);
-            }),
-            200,
-            [Some(VALUE), Some(SECOND)],
-            "",
-        ),
-        (
-            "the value is replaced within its time",
-            Box::new(|way, _| {
-                way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
-            }),
-            200,
-            [Some(VALUE), Some(VALUE)],
-            "",
-        ),
-        (
-            "the value is replaced, and the old one is rejected",
-            Box::new(|way, _| {
-                way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
-            }),
-            401,
-            [Some(VALUE), Some(SECOND)],
-            "",
-        ),
-        (
-            "the server is down, and the value may be used a while",
-            Box::new(move |way, slept| {
-                way.relay.set(&[Fault::Closed]);
-                sleep(slept, PAST_CACHE);
-            }),
-            200,
-            [Some(VALUE), Some(VALUE)],
-            "stale",
-        ),
-        (
-            "the server is down for longer than that",
-            Box::new(move |way, slept| {
-                way.relay.set(&[Fault::Closed]);
-                sleep(slept, PAST_STALE);
-            }),
-            200,
-            [Some(VALUE), None],
-            "the last value is older than 3600 s",
-        ),
-        (
-            "a proxy has lost the server",
-            Box::new(move |way, slept| {
-                way.relay.set(&[Fault::answer("404 Not Found", "", "<html>nothing here</html>")]);
-                sleep(slept, PAST_CACHE);
-            }),
-            200,
-            [Some(VALUE), Some(VALUE)],
-            "stale",
-        ),
-        (
-            "the server is down, and the value is rejected",
-            Box::new(|way, _| way.relay.set(&[Fault::Closed])),
-            401,
-            [Some(VALUE), Some(VALUE)],
-            "",
-        ),
-        (
-            "the server is down, the value is past its time, and it is rejected",
-            Box::new(move |way, slept| {
-                way.relay.set(&[Fault::Closed]);
-                sleep(slept, PAST_CACHE);
-            }),
-            401,
-            [Some(VALUE), Some(VALUE)],
-            "stale",
-        ),
-        (
-            "the server fails",
-            Box::new(move |way, slept| {
-                way.relay.set(&[Fault::answer("500 Internal Server Error", "", "{}")]);
-                sleep(slept, PAST_CACHE);
-            }),
-            200,
-            [Some(VALUE), Some(VALUE)],
-            "stale",
-        ),
-        (
-            "the token is revoked",
-            Box::new(move |way, slept| {
-                way.bao.revoke_tokens(&way.role);
-                way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
-                sleep(slept, PAST_CACHE);
-            }),
-            200,
-            [Some(VALUE), Some(SECOND)],
-            "",
-        ),
-        (
-            "the policy is taken away",
-            Box::new(move |way, slept| {
-                way.bao.must(
-                    "PUT",
-                    &format!("sys/policies/acl/{}", way.role),
-                    json!({"policy": "path \"x\" { capabilities = [\"read\"] }"}),
-                );
-                sleep(slept, PAST_CACHE);
-            }),
-            200,
-            [Some(VALUE), None],
-            "policy does not let this host do it (403)",
-        ),
-        (
-            "the secret is deleted",
-            Box::new(move |way, slept| {
-                way.bao.must("DELETE", &format!("secret/data/agents/{}", way.role), Value::Null);
-                sleep(slept, PAST_CACHE);
-            }),
-            200,
-            [Some(VALUE), None],
-            "not found",
-        ),
-        (
-            "the field is gone",
-            Box::new(move |way, slept| {
-                way.bao.put(&format!("agents/{}", way.role), json!({"OTHER": SECOND}));
-                sleep(slept, PAST_CACHE);
-            }),
-            200,
-            [Some(VALUE), None],
-            "not found",
-        ),
-        ("the machine sleeps for a day", Box::new(move |_, slept| sleep(slept, 86_400_000)), 200, [Some(VALUE), Some(VALUE)], ""),
+        ("nothing", then(0, |_| {}), 200, kept, ""),
+        ("the value is replaced, and its time is over", then(PAST_CACHE, replaced), 200, renewed, ""),
+        ("the value is replaced within its time", then(0, replaced), 200, kept, ""),
+        ("the value is replaced, and the old one is rejected", then(0, replaced), 401, renewed, ""),
+        ("the server is down, and the value may be used a while", then(PAST_CACHE, down), 200, kept, "stale"),
+        ("the server is down for longer than that", then(PAST_STALE, down), 200, refused, "the last value is older than 3600 s"),
+        ("a proxy has lost the server", then(PAST_CACHE, lost), 200, kept, "stale"),
+        ("the server is down, and the value is rejected", then(0, down), 401, kept, ""),
+        ("the server is down, the value is past its time, and it is rejected", then(PAST_CACHE, down), 401, kept, "stale"),
+        ("the server fails", then(PAST_CACHE, failing), 200, kept, "stale"),
+        ("the token is revoked", then(PAST_CACHE, revoked), 200, renewed, ""),
+        ("the policy is taken away", then(PAST_CACHE, no_policy), 200, refused, "policy does not let this host do it (403)"),
+        ("the secret is deleted", then(PAST_CACHE, deleted), 200, refused, "not found"),
+        ("the field is gone", then(PAST_CACHE, no_field), 200, refused, "not found"),
+        ("the machine sleeps for a day", then(86_400_000, |_| {}), 200, kept, ""),
     ];
     std::thread::scope(|scope| {
         for (number, (name, midway, status, expected, says)) in cases.into_iter().enumerate() {
@@ -567,15 +467,11 @@ fn logs_in(auth: VaultAuth, agent: &str) -> Result<(), String> {
     let bao = OpenBao::shared();
     bao.put(&format!("agents/{agent}"), json!({"KEY": VALUE}));
     let config = VaultConfig {
-        address: bao.address.clone(),
-        namespace: None,
-        mount: "secret".into(),
-        ca: Vec::new(),
-        auth,
         paths: vec!["agents/**".into()],
         leased: Vec::new(),
         cache: Duration::from_secs(300),
         stale: Duration::from_secs(3600),
+        ..VaultConfig::new(bao.address.clone(), auth)
     };
     let manifest = format!("name = \"{agent}\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/{agent}#KEY\"");
     block_on(async {
