@@ -4,8 +4,8 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The manifest does not grant a secret of this name, or there is none. The host does not say which.
-    #[error("the secret `{0}` is not available to this agent")]
+    /// The manifest does not grant a secret or signer of this name, or there is none. The host does not say which.
+    #[error("`{0}` is not available to this agent")]
     Unavailable(String),
     /// More handles are open than the host allows.
     #[error("too many handles are open; drop some first")]
@@ -24,6 +24,15 @@ pub enum Error {
     /// The request failed on its way, or its answer did. The text is the kind of failure.
     #[error("the request failed: {0}")]
     Failed(String),
+    /// What is to be signed can't be decoded, or is not in its canonical form. The text says what is wrong.
+    #[error("not to be signed: {0}")]
+    Malformed(String),
+    /// The signer can't be reached; nothing was signed, and nothing is charged.
+    #[error("the signer can't be reached; nothing was signed")]
+    Unreachable,
+    /// Whether there is a signature is not known; what it would have spent counts as spent.
+    #[error("whether it was signed is not known; it counts as spent")]
+    Unknown,
     /// The answer is not UTF-8 text.
     #[error("the answer is not text")]
     NotText,

@@ -25,6 +25,7 @@ mod error;
 pub mod http;
 pub mod log;
 mod secret;
+mod signer;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 
@@ -36,3 +37,4 @@ mod sys;
 
 pub use error::Error;
 pub use secret::Secret;
+pub use signer::{Access, Authorization, Fee, Signed, Signer, Transaction};

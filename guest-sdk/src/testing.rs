@@ -13,6 +13,7 @@
 use crate::Error;
 use crate::http::Request;
 use crate::log::Level;
+use crate::signer::{Authorization, Signed, Transaction};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -28,6 +29,9 @@ pub struct Room(Rc<RefCell<Inner>>);
 #[derive(Debug, Default)]
 struct Inner {
     secrets: Vec<String>,
+    /// Signers by name, each with its address.
+    signers: Vec<(String, String)>,
+    signatures: Vec<String>,
     answers: VecDeque<Prepared>,
     requests: Vec<Sent>,
     logs: Vec<(Level, String)>,
@@ -75,6 +79,13 @@ impl Room {
         self
     }
 
+    /// Grants a signer with this address. What it signs are zeros; what it was asked to sign is in [`Room::signatures`].
+    #[must_use]
+    pub fn signer(self, name: &str, address: &str) -> Self {
+        self.0.borrow_mut().signers.push((name.to_owned(), address.to_owned()));
+        self
+    }
+
     /// Answers the next request of this method and URL; answers are given once each, in order.
     #[must_use]
     pub fn answer(self, method: &str, url: &str, status: u16, body: impl Into<Vec<u8>>) -> Self {
@@ -116,6 +127,12 @@ impl Room {
     #[must_use]
     pub fn requests(&self) -> Vec<Sent> {
         self.0.borrow().requests.clone()
+    }
+
+    /// What was signed so far, one line each.
+    #[must_use]
+    pub fn signatures(&self) -> Vec<String> {
+        self.0.borrow().signatures.clone()
     }
 
     /// The messages logged so far.
@@ -190,6 +207,74 @@ impl Handle {
 pub(crate) fn open(name: &str) -> Result<Handle, Error> {
     let granted = room().borrow().secrets.iter().any(|known| known == name);
     if granted { Ok(Handle(name.to_owned())) } else { Err(Error::Unavailable(name.to_owned())) }
+}
+
+#[derive(Debug)]
+pub(crate) struct SignerHandle {
+    name: String,
+    address: String,
+}
+
+impl SignerHandle {
+    pub(crate) fn address(&self) -> String {
+        self.address.clone()
+    }
+
+    #[expect(clippy::unused_self, reason = "the host's handle has it too")]
+    pub(crate) fn public_key(&self) -> Vec<u8> {
+        vec![0; 65]
+    }
+
+    fn sign(&self, what: &str) {
+        room().borrow_mut().signatures.push(format!("{}: {what}", self.name));
+    }
+}
+
+pub(crate) fn open_signer(name: &str) -> Result<SignerHandle, Error> {
+    let known = room().borrow().signers.iter().find(|(known, _)| known == name).cloned();
+    let (name, address) = known.ok_or_else(|| Error::Unavailable(name.to_owned()))?;
+    Ok(SignerHandle { name, address })
+}
+
+pub(crate) fn sign_transaction(signer: &SignerHandle, transaction: &Transaction, _key: Option<&str>) -> Result<Signed, Error> {
+    signer.sign(&format!("transaction of {} to {} on chain {}", transaction.value, transaction.to, transaction.chain_id));
+    Ok(Signed { raw: vec![0; 110], hash: vec![0; 32] })
+}
+
+pub(crate) fn sign_payload(signer: &SignerHandle, payload: &[u8], _key: Option<&str>) -> Result<Signed, Error> {
+    signer.sign(&format!("payload of {} bytes", payload.len()));
+    Ok(Signed { raw: vec![0; 110], hash: vec![0; 32] })
+}
+
+pub(crate) fn sign_message(signer: &SignerHandle, message: &[u8], _key: Option<&str>) -> Result<Vec<u8>, Error> {
+    signer.sign(&format!("message {}", String::from_utf8_lossy(message)));
+    Ok(vec![0; 65])
+}
+
+pub(crate) fn sign_typed_data(signer: &SignerHandle, document: &str, _key: Option<&str>) -> Result<Vec<u8>, Error> {
+    signer.sign(&format!("document {document}"));
+    Ok(vec![0; 65])
+}
+
+pub(crate) fn sign_authorization(signer: &SignerHandle, chain: &str, address: &str, nonce: &str, _key: Option<&str>) -> Result<Authorization, Error> {
+    signer.sign(&format!("authorization of {address} on chain {chain}"));
+    let (chain_id, address, nonce) = (chain.to_owned(), address.to_owned(), nonce.to_owned());
+    Ok(Authorization { chain_id, address, nonce, y_parity: 0, r: [0; 32], s: [0; 32] })
+}
+
+pub(crate) fn sign_digest(signer: &SignerHandle, _digest: &[u8]) -> Result<Vec<u8>, Error> {
+    signer.sign("digest");
+    Ok(vec![0; 65])
+}
+
+pub(crate) fn hmac(signer: &SignerHandle, input: &[u8]) -> Result<Vec<u8>, Error> {
+    signer.sign(&format!("HMAC of {} bytes", input.len()));
+    Ok(vec![0; 32])
+}
+
+pub(crate) fn sign_jwt(signer: &SignerHandle, claims: &str) -> Result<String, Error> {
+    signer.sign(&format!("token {claims}"));
+    Ok("e30.e30.AA".to_owned())
 }
 
 pub(crate) fn log(level: Level, message: &str, _fields: &[(&str, &str)]) {

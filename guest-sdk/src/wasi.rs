@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::http::Request;
 use crate::log::Level;
+use crate::signer::{Access, Authorization, Fee, Signed, Transaction};
 use std::io::Read;
 use wasip2::http::outgoing_handler::handle;
 use wasip2::http::types::{
@@ -15,7 +16,7 @@ mod bindings {
     wit_bindgen::generate!({ path: "../wit", world: "strongroom:agent/imports" });
 }
 
-use bindings::strongroom::agent::{log, secrets};
+use bindings::strongroom::agent::{log, secrets, signing};
 
 /// Most bytes of one write to a body (`blocking-write-and-flush`).
 const WRITE: usize = 4096;
@@ -23,6 +24,7 @@ const WRITE: usize = 4096;
 const READ: u64 = 64 * 1024;
 
 pub(crate) type Handle = secrets::Secret;
+pub(crate) type SignerHandle = signing::Signer;
 
 /// An answer. Its headers are read when they are asked for.
 #[derive(Debug)]
@@ -38,6 +40,91 @@ pub(crate) fn open(name: &str) -> Result<Handle, Error> {
         secrets::Error::Unavailable => Error::Unavailable(name.to_owned()),
         secrets::Error::TooManyHandles => Error::TooManyHandles,
     })
+}
+
+pub(crate) fn open_signer(name: &str) -> Result<SignerHandle, Error> {
+    signing::Signer::open(name).map_err(|error| match error {
+        signing::Error::TooManyHandles => Error::TooManyHandles,
+        _ => Error::Unavailable(name.to_owned()),
+    })
+}
+
+pub(crate) fn sign_transaction(signer: &SignerHandle, transaction: &Transaction, key: Option<&str>) -> Result<Signed, Error> {
+    let words = |words: &[[u8; 32]]| words.iter().map(|word| word.to_vec()).collect();
+    let access = |access: &Access| signing::Access { address: access.address.clone(), slots: words(&access.slots) };
+    let authorization = |signed: &Authorization| signing::Authorization {
+        chain_id: signed.chain_id.clone(),
+        address: signed.address.clone(),
+        nonce: signed.nonce.clone(),
+        y_parity: signed.y_parity,
+        r: signed.r.to_vec(),
+        s: signed.s.to_vec(),
+    };
+    let fields = signing::Transaction {
+        chain_id: transaction.chain_id.clone(),
+        nonce: transaction.nonce.clone(),
+        gas: transaction.gas.clone(),
+        fee: match &transaction.fee {
+            Fee::Price(price) => signing::GasFee::Price(price.clone()),
+            Fee::Market { max, priority } => signing::GasFee::Market((max.clone(), priority.clone())),
+        },
+        to: transaction.to.clone(),
+        value: transaction.value.clone(),
+        input: transaction.input.clone(),
+        access_list: transaction.access_list.as_ref().map(|list| list.iter().map(access).collect()),
+        blobs: transaction.blobs.as_ref().map(|(fee, hashes)| (fee.clone(), words(hashes))),
+        authorizations: transaction.authorizations.iter().map(authorization).collect(),
+    };
+    signed(signer.sign_transaction(&signing::Unsigned::Fields(fields), key))
+}
+
+pub(crate) fn sign_payload(signer: &SignerHandle, payload: &[u8], key: Option<&str>) -> Result<Signed, Error> {
+    signed(signer.sign_transaction(&signing::Unsigned::Payload(payload.to_vec()), key))
+}
+
+fn signed(outcome: Result<signing::Signed, signing::Error>) -> Result<Signed, Error> {
+    outcome.map(|signed| Signed { raw: signed.raw, hash: signed.hash }).map_err(not_signed)
+}
+
+pub(crate) fn sign_message(signer: &SignerHandle, message: &[u8], key: Option<&str>) -> Result<Vec<u8>, Error> {
+    signer.sign_message(message, key).map_err(not_signed)
+}
+
+pub(crate) fn sign_typed_data(signer: &SignerHandle, document: &str, key: Option<&str>) -> Result<Vec<u8>, Error> {
+    signer.sign_typed_data(document, key).map_err(not_signed)
+}
+
+pub(crate) fn sign_authorization(signer: &SignerHandle, chain: &str, address: &str, nonce: &str, key: Option<&str>) -> Result<Authorization, Error> {
+    let signed = signer.sign_authorization(chain, address, nonce, key).map_err(not_signed)?;
+    let word = |bytes: Vec<u8>| <[u8; 32]>::try_from(bytes).map_err(|_| Error::Malformed("the host gave no signature".to_owned()));
+    let (r, s) = (word(signed.r)?, word(signed.s)?);
+    Ok(Authorization { chain_id: signed.chain_id, address: signed.address, nonce: signed.nonce, y_parity: signed.y_parity, r, s })
+}
+
+pub(crate) fn sign_digest(signer: &SignerHandle, digest: &[u8]) -> Result<Vec<u8>, Error> {
+    signer.sign_digest(digest).map_err(not_signed)
+}
+
+pub(crate) fn hmac(signer: &SignerHandle, input: &[u8]) -> Result<Vec<u8>, Error> {
+    signer.hmac(input).map_err(not_signed)
+}
+
+pub(crate) fn sign_jwt(signer: &SignerHandle, claims: &str) -> Result<String, Error> {
+    signer.sign_jwt(claims).map_err(not_signed)
+}
+
+fn not_signed(error: signing::Error) -> Error {
+    match error {
+        signing::Error::Unavailable => Error::Unavailable("the signer".to_owned()),
+        signing::Error::TooManyHandles => Error::TooManyHandles,
+        signing::Error::Malformed(text) => match Error::from_host(&text) {
+            Error::Denied { reason, .. } => Error::Malformed(reason),
+            _ => Error::Malformed(text),
+        },
+        signing::Error::Denied(text) => Error::from_host(&text),
+        signing::Error::Unreachable => Error::Unreachable,
+        signing::Error::Unknown => Error::Unknown,
+    }
 }
 
 pub(crate) fn log(level: Level, message: &str, fields: &[(&str, &str)]) {

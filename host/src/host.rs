@@ -20,11 +20,12 @@ use crate::secrets::{
     BackendError, Backends, Cache as SecretCache, Clock, EnvBackend, FileBackend, FileKey, Keyring, SecretBackend, SecretCounts,
     SecretsUnavailable,
 };
+use crate::signing::{SignerBackend, Signing, Wall};
 use crate::state::{StateDir, random_key};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 use wasmtime::component::Linker;
 
@@ -89,6 +90,8 @@ pub struct HostBuilder {
     backends: Vec<Configured>,
     clock: Clock,
     default_backend: Option<String>,
+    signers: Vec<(String, Arc<dyn SignerBackend>)>,
+    wall: Wall,
     audit: Option<Audit>,
     stateless: bool,
     resolver: Option<Arc<dyn Resolve>>,
@@ -177,6 +180,14 @@ pub enum LoadError {
         /// The name.
         rule: String,
     },
+    /// The manifest lets a signer do what can't be granted here.
+    #[error("signer `{name}`: {reason}")]
+    Signer {
+        /// The signer's name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// The manifest names a secret that manifests can't have.
     #[error("secret `{name}`: {reason}")]
     Secret {
@@ -199,6 +210,13 @@ impl HostBuilder {
     #[must_use]
     pub fn backend(mut self, name: impl Into<String>, backend: impl SecretBackend + 'static) -> Self {
         self.backends.push(Configured { name: name.into(), backend: Arc::new(backend), bounds: Bounds::none(), stale: DEFAULT_STALE });
+        self
+    }
+
+    /// A backend of signers of your own, under the name that manifests write before the colon of a signer's `from`.
+    #[must_use]
+    pub fn signers(mut self, name: impl Into<String>, backend: impl SignerBackend + 'static) -> Self {
+        self.signers.push((name.into(), Arc::new(backend)));
         self
     }
 
@@ -259,6 +277,14 @@ impl HostBuilder {
         self
     }
 
+    /// Adds so many milliseconds to the wall clock that the ledger of signatures reads, as if somebody had set it. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn wall_clock(mut self, millis: Arc<AtomicI64>) -> Self {
+        self.wall = Wall(millis);
+        self
+    }
+
     /// Builds the host. Blocks for some milliseconds.
     ///
     /// # Errors
@@ -283,10 +309,12 @@ impl HostBuilder {
         };
         let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
         let backends = backends(self.backends, &self.config, &self.clock, default)?;
+        let signing = Signing::new(self.config.signing.clone(), self.signers, state.clone(), self.clock.clone(), self.wall);
         let cache = Arc::new(SecretCache::new(self.clock, fingerprint_key));
         let rules = rules(&self.config.scrub_rules)?;
-        let name = runtime::hex(&random_key().map_err(BuildError::State)?[..6]);
-        let parts = HostParts { engine, backends, rules, audit, cache, inspector: self.inspector, runs: AtomicU64::new(0), name };
+        let name = crate::text::hex(&random_key().map_err(BuildError::State)?[..6]);
+        let signing = Arc::new(signing);
+        let parts = HostParts { engine, backends, rules, audit, cache, signing, inspector: self.inspector, runs: AtomicU64::new(0), name };
         Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network) })))
     }
 }
@@ -378,12 +406,15 @@ impl Host {
         if let Some(rule) = manifest.leaks_allowed().find(|rule| !self.0.parts.rules.has(rule)) {
             return Err(LoadError::Rule { rule: rule.to_owned() });
         }
+        let signers = self.0.parts.signing.grant(&manifest, &self.0.parts.backends);
+        let signers = signers.map_err(|(name, reason)| LoadError::Signer { name, reason })?;
         let Inner { parts, linker, cache, network } = &*self.0;
         let loaded = runtime::load(&parts.engine, linker, cache.as_ref(), component, manifest.sha256.as_ref());
         let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
         let parts = AgentParts {
             policy: Arc::new(Policy::new(&manifest)),
             pools: Arc::new(Pools::new(Arc::clone(network))),
+            signers,
             searches: Mutex::new(None),
             manifest,
             loaded,
@@ -428,6 +459,21 @@ impl Agent {
         drop(keyring);
         farewell.await;
         Ok(all)
+    }
+
+    /// Takes the keys of the agent's signers into this host's ledger, and gives the operator's word that the ledger is the latest there is.
+    /// A wallet signs nothing before it: where a ledger was lost, what was spent before would be forgotten. Gives each signer's name and
+    /// what its key is known by.
+    ///
+    /// # Errors
+    /// Text for the operator, where a key or the ledger can't be had.
+    pub async fn confirm_signers(&self) -> Result<Vec<(String, String)>, String> {
+        let host = &self.host.0.parts;
+        let opened = runtime::open_signers(host, &self.parts).await.map_err(|error| error.to_string())?;
+        for signer in &opened {
+            host.signing.confirm(signer).await?;
+        }
+        Ok(opened.iter().map(|signer| (signer.granted.spec.name.clone(), signer.shown())).collect())
     }
 
     /// Has one secret of the manifest, and keeps it: to have it at hand before the first run, or to see when it is replaced.

@@ -36,7 +36,8 @@
 //! All are on by default, and each may be left out.
 //! - `cli`: the `strongroom` binary.
 //! - `vault`: secrets from HashiCorp Vault and OpenBao.
-//! - `aws`: secrets from AWS Secrets Manager.
+//! - `aws`: secrets from AWS Secrets Manager, and keys in AWS KMS.
+//! - `pkcs11`: keys in an HSM.
 
 #![deny(unsafe_code)]
 
@@ -45,6 +46,7 @@ pub mod audit;
 #[doc(hidden)]
 pub mod cli;
 mod egress;
+mod ethereum;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -55,6 +57,7 @@ mod policy;
 mod runtime;
 pub mod scrub;
 mod secrets;
+mod signing;
 mod state;
 pub mod text;
 
@@ -64,7 +67,7 @@ pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Watche
 pub use manifest::{HostConfig, Manifest};
 pub use meter::{Limit, Usage};
 pub use policy::{Denial, Rule};
-pub use runtime::{Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions};
+pub use runtime::{Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions, SignersUnavailable};
 #[cfg(feature = "aws")]
 pub use secrets::AwsBackend;
 #[cfg(feature = "vault")]
@@ -73,3 +76,8 @@ pub use secrets::{
     BackendError, Entry, EnvBackend, FileBackend, FileKey, Fingerprint, Found, Freshness, Lease, Leases, MAX_LENGTH, MIN_LENGTH, Missing,
     Rotator, SecretBackend, SecretCounts, SecretStore, SecretValue, SecretsUnavailable, StaticBackend, StoreError, Stored, VersionInfo,
 };
+#[cfg(feature = "aws")]
+pub use signing::Kms;
+#[cfg(feature = "pkcs11")]
+pub use signing::Pkcs11;
+pub use signing::{Signer, SignerBackend, SignerError};

@@ -116,6 +116,33 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         incident: bool,
     },
+    /// Something was signed, and is about to leave the host.
+    Signed {
+        /// The signer.
+        signer: &'a str,
+        /// Its address, or what else tells its key from others.
+        key: &'a str,
+        /// What was signed, decoded, in lines for people.
+        what: &'a [String],
+        /// What it spends, at most.
+        spends: &'a [String],
+        /// What may still be spent of each of these assets.
+        left: &'a [String],
+        /// The hash that was signed, hexadecimal; of a token or an HMAC that of its input (SHA-256).
+        digest: &'a str,
+        /// Whether it was signed before, under the same idempotency key, and charged then.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        again: bool,
+    },
+    /// A signer gave no signature.
+    SignerFailed {
+        /// The signer.
+        signer: &'a str,
+        /// Why.
+        reason: &'a str,
+        /// Whether what it would have spent counts as spent.
+        spent: bool,
+    },
     /// An effect was denied. Further ones of the same rule and destination are counted, not repeated.
     Denial {
         /// The rule that decided.

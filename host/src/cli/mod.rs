@@ -192,7 +192,7 @@ impl From<LoadError> for Failure {
         let code = match error {
             LoadError::Manifest(_) | LoadError::Rule { .. } | LoadError::NoComponent => code::USAGE,
             LoadError::Read { .. } | LoadError::Component { .. } => code::COMPONENT,
-            LoadError::Secret { .. } => code::SECRET,
+            LoadError::Secret { .. } | LoadError::Signer { .. } => code::SECRET,
         };
         Self::new(code, error)
     }

@@ -57,7 +57,7 @@ impl Run {
         let Some(outcome) = outcome else { return Ok(code::SIGNAL) };
         let outcome = outcome.map_err(|error| {
             let code = match &error {
-                RunError::Secrets(_) => code::SECRET,
+                RunError::Secrets(_) | RunError::Signers(_) => code::SECRET,
                 RunError::Audit => code::STATE,
                 RunError::Start(_) => code::COMPONENT,
             };

@@ -319,7 +319,7 @@ fn ages(section: &Section<'_>) -> (Duration, Duration) {
     (cache, stale.unwrap_or(DEFAULT_STALE.max(cache)))
 }
 
-fn credential(text: &str) -> Result<CredentialRef, Problem> {
+pub(super) fn credential(text: &str) -> Result<CredentialRef, Problem> {
     match text.split_once(':') {
         Some(("env", name)) if !name.is_empty() => Ok(CredentialRef::Env(name.to_owned())),
         Some(("file", path)) if !path.is_empty() => Ok(CredentialRef::File(path.into())),

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostics, Problem};
 use super::reader::{Document, Section};
-use super::{BackendConfig, ReadError, backends, names};
+use super::{BackendConfig, ReadError, SigningConfig, backends, names, signing};
 use std::path::{Path, PathBuf};
 
 /// What the operator says about this host. The default is a host with the `env` backend that reaches only public addresses.
@@ -22,6 +22,8 @@ pub struct HostConfig {
     pub state_dir: Option<PathBuf>,
     /// Files of rules for secrets that nobody registered, beside those that come with the host.
     pub scrub_rules: Vec<PathBuf>,
+    /// Signing: chains, assets, and what no agent's manifest may go beyond.
+    pub signing: SigningConfig,
 }
 
 impl HostConfig {
@@ -62,6 +64,7 @@ impl HostConfig {
         config.audit_file.iter_mut().for_each(here);
         config.state_dir.iter_mut().for_each(here);
         config.scrub_rules.iter_mut().for_each(here);
+        config.signing.files().into_iter().for_each(here);
         for (_, backend) in &mut config.backends {
             backend.files().into_iter().for_each(here);
         }
@@ -96,7 +99,7 @@ fn config(root: &Section<'_>) -> HostConfig {
     if let Some(scrub) = root.table("scrub") {
         config.scrub_rules = scrub.list("rules", path).unwrap_or_default();
     }
-    root.later("signing", "signing comes with a later release; leave the table out");
+    config.signing = root.table("signing").map_or_else(SigningConfig::default, |section| signing::read(&section));
     config
 }
 

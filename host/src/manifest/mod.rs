@@ -13,6 +13,8 @@ mod place;
 mod reader;
 mod seal;
 mod shape;
+mod signers;
+mod signing;
 mod suspicion;
 mod units;
 
@@ -28,6 +30,8 @@ pub(crate) use path_pattern::is_path_byte;
 pub use place::{Place, Template};
 pub use seal::Seal;
 pub use shape::Shape;
+pub use signers::{Bound, CallSpec, JwtSpec, LimitSpec, Most, Movement, Purpose, SignInSpec, SignerSpec, Spends, TypedSpec, WalletSpec};
+pub use signing::{Asset, ChainSpec, KmsConfig, Pkcs11Config, SignerCap, SigningConfig, Standard};
 pub(crate) use suspicion::looks_like_a_secret;
 pub use units::Rate;
 
@@ -54,6 +58,8 @@ pub struct Manifest {
     pub secrets: Vec<SecretSpec>,
     /// Destinations that get no secret.
     pub egress: Vec<EgressRule>,
+    /// The keys it may have things signed with, in the order of their names.
+    pub signers: Vec<SignerSpec>,
 }
 
 /// Bounds of one run. Reaching one ends the run, but for `requests`, which refuses the request.
@@ -214,6 +220,7 @@ impl Manifest {
             limits: Limits::default(),
             secrets: Vec::new(),
             egress: Vec::new(),
+            signers: Vec::new(),
         })
     }
 
@@ -280,7 +287,6 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
         if text.is_empty() { Err(Problem::new("empty", "name the component's file")) } else { Ok(PathBuf::from(text)) }
     });
     let sha256 = root.parse("sha256", sha256);
-    root.later("signers", "signing comes with a later release; leave the table out");
     let mut manifest = Manifest { component, sha256, ..Manifest::new(name.as_deref().unwrap_or("unnamed")).ok()? };
     if let Some(run) = root.table("run") {
         manifest.args = run.list("args", |text| not_secret(text).map(|()| text.to_owned())).unwrap_or_default();
@@ -307,6 +313,7 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
         }
         manifest.secrets.extend(secret(name, &section, text));
     }
+    manifest.signers = signers::read(root, text);
     manifest.egress = root.tables("egress").iter().filter_map(|section| egress_rule(section, text)).collect();
     Some(manifest)
 }

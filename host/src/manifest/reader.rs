@@ -156,6 +156,56 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// As [`Section::integer`], and the key must be there.
+    pub(super) fn require_integer(&self, key: &'static str, example: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+        if !self.has(key) {
+            return self.require(key, example, |_| Err(Problem::new("", "")));
+        }
+        self.integer(key, range)
+    }
+
+    /// A list of whole numbers from 1 that must be there and not be empty.
+    pub(super) fn require_numbers(&self, key: &'static str, example: &str) -> Option<Vec<u64>> {
+        if !self.has(key) {
+            return self.require(key, example, |_| Err(Problem::new("", "")));
+        }
+        let value = self.value(key)?;
+        let number = |item: &Spanned<DeValue<'_>>| {
+            let number = item.get_ref().as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
+            number.filter(|number| *number > 0)
+        };
+        let numbers: Option<Vec<u64>> = value.get_ref().as_array().and_then(|array| array.iter().map(number).collect());
+        let numbers = numbers.filter(|numbers| !numbers.is_empty());
+        if numbers.is_none() {
+            self.wrong_type(key, value, &format!("whole numbers above 0, as in `{example}`"));
+        }
+        numbers
+    }
+
+    /// Whether the key holds a string.
+    pub(super) fn is_string(&self, key: &str) -> bool {
+        self.table.iter().any(|(k, v)| k.get_ref().as_ref() == key && v.get_ref().as_str().is_some())
+    }
+
+    /// A table of strings or lists of strings, each parsed by `parse` from its key and value.
+    pub(super) fn lists<T>(&self, key: &'static str, parse: impl Fn(&str, &str) -> Result<T, Problem>) -> Vec<T> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong_type(key, value, "a table of lists, as in `{ NAME = [\"value\"] }`");
+            return Vec::new();
+        };
+        let mut all = Vec::new();
+        for (k, v) in table.iter() {
+            let name = k.get_ref().as_ref();
+            let items: Vec<_> = v.get_ref().as_array().map_or_else(|| vec![v], |array| array.iter().collect());
+            if items.is_empty() {
+                self.report(v.span(), Problem::new(format!("`{}.{name}` is empty", self.named(key)), "write what it may be"));
+            }
+            all.extend(items.into_iter().filter_map(|item| self.parse_value(&format!("{key}.{name}"), item, |text| parse(name, text))));
+        }
+        all
+    }
+
     /// A list of strings, each parsed by `parse`.
     pub(super) fn list<T>(&self, key: &'static str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
         let value = self.value(key)?;

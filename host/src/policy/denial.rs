@@ -29,6 +29,52 @@ pub enum Rule {
     Address,
     /// A secret that the manifest does not grant was opened.
     Secret,
+    /// A signer that the manifest does not grant was opened.
+    Signer,
+    /// What was to be signed can't be decoded, or is not in its one canonical form.
+    Undecodable,
+    /// A chain that the signer is not granted.
+    Chain,
+    /// A kind of transaction that the signer is not granted, or a use that is not the key's.
+    Kind,
+    /// A nonce below the operator's floor.
+    Nonce,
+    /// Gas and blobs that may cost more than granted.
+    Fee,
+    /// More of a chain's own asset in one transaction than granted.
+    Value,
+    /// A recipient that is not granted.
+    Recipient,
+    /// Assets of an account that is not the signer's.
+    Account,
+    /// A call that is not granted.
+    Call,
+    /// An argument or field that is not what the entry says.
+    Argument,
+    /// An asset that the host does not know.
+    Asset,
+    /// Typed data of a domain and type that are not granted.
+    TypedData,
+    /// A signature that would be good for too long.
+    Deadline,
+    /// Code that the account may not run.
+    Delegate,
+    /// A message that no pattern matches, or that nobody can read.
+    Message,
+    /// A sign-in that is not granted.
+    SignIn,
+    /// A token with claims that are not granted.
+    Claims,
+    /// An input of an HMAC that its template does not match.
+    Hmac,
+    /// Any 32 bytes, which the host configuration does not grant.
+    Digest,
+    /// More than may be spent.
+    Spend,
+    /// An idempotency key that was used for something else.
+    Idempotency,
+    /// The ledger needs the operator's word.
+    Ledger,
 }
 
 /// A denied effect. What it prints is for the operator; the guest gets [`Denial::for_guest`].
@@ -63,6 +109,29 @@ impl Rule {
             Self::Requests => "requests",
             Self::Address => "address",
             Self::Secret => "secret",
+            Self::Signer => "signer",
+            Self::Undecodable => "undecodable",
+            Self::Chain => "chain",
+            Self::Kind => "kind",
+            Self::Nonce => "nonce",
+            Self::Fee => "fee",
+            Self::Value => "value",
+            Self::Recipient => "recipient",
+            Self::Account => "account",
+            Self::Call => "call",
+            Self::Argument => "argument",
+            Self::Asset => "asset",
+            Self::TypedData => "typed-data",
+            Self::Deadline => "deadline",
+            Self::Delegate => "delegate",
+            Self::Message => "message",
+            Self::SignIn => "sign-in",
+            Self::Claims => "claims",
+            Self::Hmac => "hmac",
+            Self::Digest => "digest",
+            Self::Spend => "spend",
+            Self::Idempotency => "idempotency",
+            Self::Ledger => "ledger",
         }
     }
 }

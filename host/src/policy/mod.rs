@@ -8,12 +8,14 @@ mod denial;
 pub(crate) mod headers;
 mod permit;
 pub(crate) mod placeholder;
+mod signing;
 pub(crate) mod url;
 
 pub use denial::{Denial, Rule};
 use permit::Terms;
 pub(crate) use permit::{Permit, Reveal, Substitution, Target};
 pub(crate) use placeholder::{Placeholders, Sealed, Source};
+pub(crate) use signing::{AssetId, Claims, Limit, SignPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, shown};
 
 use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, PathPattern, Place, Seal, Treatment};
 use budget::Budget;
@@ -213,6 +215,18 @@ impl Policy {
     pub(crate) fn too_many_open(asked: &Asked<'_>, limit: u32) -> Denial {
         let reason = format!("{limit} requests are open already");
         deny(Rule::Requests, asked, reason, "raise `limits.requests`, or let the agent finish its answers".to_owned())
+    }
+
+    /// The denial of a signer that is not there for this agent.
+    pub(crate) fn signer_unavailable(name: &str) -> Denial {
+        let name: String = name.chars().take(128).collect();
+        Denial {
+            rule: Rule::Signer,
+            asked: format!("open the signer {name}"),
+            reason: "the manifest does not grant a signer of this name".to_owned(),
+            remedy: "add a `[signers.NAME]` to the manifest".to_owned(),
+            stop: false,
+        }
     }
 
     /// The denial of a secret that is not there for this agent.

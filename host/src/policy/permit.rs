@@ -135,6 +135,11 @@ impl Reveal {
     pub(crate) fn to_scrub() -> Self {
         Self(())
     }
+
+    /// Leave to read a key in order to sign with it, in this process; what is signed needs a permit of its own.
+    pub(crate) fn to_sign() -> Self {
+        Self(())
+    }
 }
 
 impl Target {

@@ -29,7 +29,7 @@ impl Cache {
     }
 
     fn path(&self, engine: &Engine, sha256: &[u8; 32]) -> PathBuf {
-        self.dir.path().join(format!("{}-{:016x}", super::hex(sha256), engine.compatibility()))
+        self.dir.path().join(format!("{}-{:016x}", crate::text::hex(sha256), engine.compatibility()))
     }
 
     /// The tag covers the component's hash too: an entry can't stand in for another component's.

@@ -85,7 +85,7 @@ pub(crate) fn load(
 ) -> Result<Loaded, ComponentError> {
     let sha256 = check(bytes)?;
     if let Some(expected) = expected.filter(|expected| **expected != sha256) {
-        return Err(ComponentError::Hash { found: super::hex(&sha256), expected: super::hex(expected) });
+        return Err(ComponentError::Hash { found: crate::text::hex(&sha256), expected: crate::text::hex(expected) });
     }
     let cached = cache.and_then(|cache| cache.load(engine, &sha256));
     let component = match cached {
@@ -118,7 +118,7 @@ pub(crate) fn inspect(engine: &Engine, bytes: &[u8]) -> Result<Inspection, Compo
     let ty = component.component_type();
     let name = |name: &str| crate::text::for_people(name);
     Ok(Inspection {
-        sha256: super::hex(&sha256),
+        sha256: crate::text::hex(&sha256),
         imports: ty.imports(engine.wasmtime()).map(|(import, _)| (name(import), is_offered(import))).collect(),
         exports: ty.exports(engine.wasmtime()).map(|(export, _)| name(export)).collect(),
     })

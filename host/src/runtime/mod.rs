@@ -7,6 +7,7 @@ mod engine;
 mod limiter;
 mod options;
 mod output;
+mod signing;
 mod store;
 
 pub(crate) use cache::Cache;
@@ -24,6 +25,7 @@ use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::{Denial, Policy, Reveal};
 use crate::scrub::{Known, Live, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{Backends, Cache as SecretCache, Keyring, SecretsUnavailable};
+use crate::signing::{Granted, Opened, SignerError, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
 use output::GuestOutput;
@@ -39,8 +41,18 @@ pub(crate) mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",
         world: "strongroom:agent/imports",
-        imports: { default: trappable },
-        with: { "strongroom:agent/secrets.secret": super::store::OpenSecret },
+        imports: {
+            "strongroom:agent/signing.[method]signer.sign-transaction": async | trappable,
+            "strongroom:agent/signing.[method]signer.sign-message": async | trappable,
+            "strongroom:agent/signing.[method]signer.sign-typed-data": async | trappable,
+            "strongroom:agent/signing.[method]signer.sign-authorization": async | trappable,
+            "strongroom:agent/signing.[method]signer.sign-digest": async | trappable,
+            default: trappable,
+        },
+        with: {
+            "strongroom:agent/secrets.secret": super::store::OpenSecret,
+            "strongroom:agent/signing.signer": super::signing::OpenSigner,
+        },
     });
 }
 
@@ -76,6 +88,9 @@ pub enum RunError {
     /// Secrets that could not be had; nothing has run.
     #[error(transparent)]
     Secrets(#[from] SecretsUnavailable),
+    /// Signers that could not be had; nothing has run.
+    #[error(transparent)]
+    Signers(#[from] SignersUnavailable),
     /// The audit log could not be written; the run was not begun, or was stopped.
     #[error("the audit log can't be written; no record, no effect: check its file and the disk")]
     Audit,
@@ -83,6 +98,22 @@ pub enum RunError {
     #[error("the component can't be started: {0}")]
     Start(String),
 }
+
+/// Every signer of a manifest that could not be had: its name, and why. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignersUnavailable(pub Vec<(String, SignerError)>);
+
+impl std::fmt::Display for SignersUnavailable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, (name, why)) in self.0.iter().enumerate() {
+            let line_break = if i == 0 { "" } else { "\n" };
+            write!(f, "{line_break}signer `{name}` is unavailable: {why}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SignersUnavailable {}
 
 /// What hosts hand to a test at the end of a run: each of the guest's linear memories.
 pub(crate) type Inspector = Arc<dyn Fn(&[u8]) + Send + Sync>;
@@ -93,6 +124,7 @@ pub(crate) struct AgentParts {
     pub(crate) loaded: Loaded,
     pub(crate) policy: Arc<Policy>,
     pub(crate) pools: Arc<Pools>,
+    pub(crate) signers: Vec<Arc<Granted>>,
     pub(crate) searches: Mutex<Option<(Vec<String>, Arc<Search>)>>,
 }
 
@@ -103,6 +135,7 @@ pub(crate) struct HostParts {
     pub(crate) rules: Arc<Rules>,
     pub(crate) audit: Option<Arc<dyn AuditSink>>,
     pub(crate) cache: Arc<SecretCache>,
+    pub(crate) signing: Arc<Signing>,
     pub(crate) inspector: Option<Inspector>,
     pub(crate) runs: AtomicU64,
     pub(crate) name: String,
@@ -124,8 +157,18 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
             return Err(unavailable.into());
         }
     };
+    let signers = match open_signers(host, agent).await {
+        Ok(signers) => signers,
+        Err(unavailable) => {
+            for (signer, why) in &unavailable.0 {
+                let event = Event::SignerFailed { signer, reason: &why.to_string(), spent: false };
+                journal.record(event).map_err(|_| RunError::Audit)?;
+            }
+            return Err(unavailable.into());
+        }
+    };
     let secrets = keyring.iter().map(|(_, key)| Used::of(&key.name, key.first()));
-    let start = Event::RunStart { component: &hex(&agent.loaded.sha256), secrets: &secrets.collect::<Vec<_>>() };
+    let start = Event::RunStart { component: &crate::text::hex(&agent.loaded.sha256), secrets: &secrets.collect::<Vec<_>>() };
     journal.record(start).map_err(|_| RunError::Audit)?;
     let mut open = OpenRun { journal: Arc::clone(&journal), ended: false };
 
@@ -146,7 +189,8 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
     let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
     let wasi = wasi(manifest, &keyring, &options.args, &stdout, &stderr);
-    let state = RunState::new(wasi, Limiter::new(manifest.limits.memory), outbound, options.on_log);
+    let signers = signing::Signers::new(Arc::clone(&host.signing), signers, manifest.name.clone());
+    let state = RunState::new(wasi, Limiter::new(manifest.limits.memory), outbound, signers, options.on_log);
     let mut store = Store::new(host.engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
     let ticks = Arc::new(AtomicU64::new(0));
@@ -180,6 +224,18 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
         return Err(RunError::Audit);
     }
     Ok(Outcome { run: journal.run().to_owned(), end, usage })
+}
+
+/// Has every signer of an agent.
+pub(crate) async fn open_signers(host: &HostParts, agent: &AgentParts) -> Result<Vec<Arc<Opened>>, SignersUnavailable> {
+    let (mut opened, mut missing) = (Vec::new(), Vec::new());
+    for granted in &agent.signers {
+        match host.signing.open(granted, &agent.manifest.name, &host.backends).await {
+            Ok(signer) => opened.push(signer),
+            Err(why) => missing.push((granted.spec.name.clone(), why)),
+        }
+    }
+    if missing.is_empty() { Ok(opened) } else { Err(SignersUnavailable(missing)) }
 }
 
 /// A run whose end is still to be recorded. It is recorded even where the run's future is dropped midway.
@@ -336,10 +392,6 @@ fn inspect_memories(store: &mut Store<RunState>, inspector: &Inspector) {
             index += 1;
         }
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

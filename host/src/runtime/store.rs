@@ -14,7 +14,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 /// Open handles of one run.
-const MAX_HANDLES: u32 = 1_024;
+pub(super) const MAX_HANDLES: u32 = 1_024;
 /// Resources of all kinds of one run, and the bytes that one set of header fields may take: together they bound what a guest
 /// can make the host hold for it.
 const MAX_RESOURCES: usize = 2_048;
@@ -31,11 +31,12 @@ pub struct OpenSecret(usize);
 pub(crate) struct RunState {
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    table: ResourceTable,
+    pub(super) table: ResourceTable,
     hooks: Hooks,
     pub(super) limiter: Limiter,
-    outbound: Arc<Outbound>,
-    handles: u32,
+    pub(super) outbound: Arc<Outbound>,
+    pub(super) handles: u32,
+    pub(super) signers: super::signing::Signers,
     /// The secrets whose opening is recorded. Once is enough: a guest must not be able to fill the log.
     opened: Vec<usize>,
     on_log: super::LogSink,
@@ -47,13 +48,19 @@ struct Hooks {
 }
 
 impl RunState {
-    pub(super) fn new(wasi: WasiCtx, limiter: Limiter, outbound: Arc<Outbound>, on_log: super::LogSink) -> Self {
+    pub(super) fn new(
+        wasi: WasiCtx,
+        limiter: Limiter,
+        outbound: Arc<Outbound>,
+        signers: super::signing::Signers,
+        on_log: super::LogSink,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let hooks = Hooks { outbound: Arc::clone(&outbound) };
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(MAX_FIELDS);
-        Self { wasi, http, table, hooks, limiter, outbound, handles: 0, opened: Vec::new(), on_log }
+        Self { wasi, http, table, hooks, limiter, outbound, handles: 0, signers, opened: Vec::new(), on_log }
     }
 
     fn secret(&self, handle: &Resource<OpenSecret>) -> wasmtime::Result<&crate::secrets::Key> {

@@ -1,15 +1,19 @@
 //! The real servers that suites run against, each on a free port of 127.0.0.1. They are installed on first use into `target/services`,
 //! pinned by version, and a missing part is a failure.
 
+mod anvil;
 mod faults;
 mod moto;
 mod openbao;
 mod postgres;
+mod softhsm;
 
+pub use anvil::Anvil;
 pub use faults::{Fault, Faulty};
 pub use moto::Moto;
 pub use openbao::OpenBao;
 pub use postgres::Postgres;
+pub use softhsm::SoftHsm;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

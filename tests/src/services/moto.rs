@@ -1,4 +1,4 @@
-//! AWS, played by moto: Secrets Manager with its stages. It does not play the Lambda function behind a rotation.
+//! AWS, played by moto: Secrets Manager with its stages, and KMS. It does not play the Lambda function behind a rotation.
 
 use super::{Service, python};
 use std::process::Command;
@@ -22,7 +22,8 @@ impl Moto {
     #[must_use]
     pub fn start() -> Self {
         let (service, port) = Service::start("moto", "Running on", |port| {
-            let mut command = Command::new(python().join("bin/moto_server"));
+            let mut command = Command::new(python().join("bin/python"));
+            command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/services/moto_server.py"));
             command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).env("PYTHONUNBUFFERED", "1");
             command
         });

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::io::{Read, Write};
 use std::time::Duration;
-use strongroom_guest::{Secret, http, log};
+use strongroom_guest::{Access, Authorization, Fee, Secret, Signed, Signer, Transaction, http, log};
 
 fn main() {
     for argument in std::env::args().skip(1) {
@@ -72,6 +72,15 @@ fn perform(verb: &str, rest: &[&str]) {
                 _ => println!("{answer}"),
             }
         }
+        "sign" => println!("sign {}", sign(rest).unwrap_or_else(|error| error.to_string())),
+        // `sign-many TIMES …`: the nonce counts up.
+        "sign-many" => {
+            for nonce in 0..rest[0].parse::<u64>().unwrap_or(1) {
+                let words: Vec<String> = rest[1..].iter().map(|word| word.replace("NONCE", &nonce.to_string())).collect();
+                let outcome = sign(&words.iter().map(String::as_str).collect::<Vec<_>>());
+                println!("sign {}", outcome.unwrap_or_else(|error| error.to_string()));
+            }
+        }
         "trailers" => println!("trailers {}", trailers(rest[0], rest[1])),
         "trailer" => println!("trailer {}", trailer(rest[0], rest[1])),
         "print" => println!("{}", rest.join(" ")),
@@ -116,6 +125,78 @@ fn perform(verb: &str, rest: &[&str]) {
         "exit" => std::process::exit(rest[0].parse().unwrap_or(1)),
         other => panic!("the probe knows no `{other}`"),
     }
+}
+
+/// `SIGNER VERB …`, as the arms say; bytes are in base64, and a last word `key:…` is the idempotency key.
+fn sign(words: &[&str]) -> Result<String, strongroom_guest::Error> {
+    let signer = Signer::open(words[0])?;
+    let key = words.last().and_then(|word| word.strip_prefix("key:"));
+    let bytes = |at: usize| STANDARD.decode(words.get(at).copied().unwrap_or_default()).unwrap_or_default();
+    let signed = |signed: Signed| format!("{} {}", STANDARD.encode(&signed.raw), STANDARD.encode(&signed.hash));
+    match words[1] {
+        "address" => Ok(format!("{} {}", signer.address(), STANDARD.encode(signer.public_key()))),
+        // Field by field: `chain:1 nonce:0 gas:21000 max:… priority:… price:… to:… value:… input:BASE64 access: blobs:FEE,BASE64 …`
+        "fields" => signer.sign_transaction(&transaction(&words[2..]), key).map(signed),
+        "payload" => signer.sign_payload(&bytes(2), key).map(signed),
+        "message" => signer.sign_message(&bytes(2), key).map(|signature| STANDARD.encode(signature)),
+        "typed" => {
+            let document = String::from_utf8_lossy(&bytes(2)).into_owned();
+            signer.sign_typed_data(&document, key).map(|signature| STANDARD.encode(signature))
+        }
+        "authorization" => {
+            let signed = signer.sign_authorization(words[2], words[3], words[4], key)?;
+            Ok(format!("{} {} {}", signed.y_parity, STANDARD.encode(signed.r), STANDARD.encode(signed.s)))
+        }
+        "digest" => signer.sign_digest(&bytes(2).try_into().unwrap_or([0; 32])).map(|signature| STANDARD.encode(signature)),
+        "hmac" => signer.hmac(&bytes(2)).map(|output| STANDARD.encode(output)),
+        "jwt" => signer.sign_jwt(&String::from_utf8_lossy(&bytes(2))),
+        other => panic!("the probe knows no `{other}`"),
+    }
+}
+
+fn transaction(words: &[&str]) -> Transaction {
+    let mut transaction = Transaction::transfer(1, 0, "", "0", "0", "0");
+    let word = |text: &str| STANDARD.decode(text).unwrap_or_default().try_into().unwrap_or([0; 32]);
+    for (name, value) in words.iter().filter_map(|word| word.split_once(':')) {
+        let text = value.to_owned();
+        match (name, &mut transaction.fee) {
+            ("chain", _) => transaction.chain_id = text,
+            ("nonce", _) => transaction.nonce = text,
+            ("gas", _) => transaction.gas = text,
+            ("to", _) => transaction.to = text,
+            ("value", _) => transaction.value = text,
+            ("input", _) => transaction.input = STANDARD.decode(value).unwrap_or_default(),
+            ("price", fee) => *fee = Fee::Price(text),
+            ("max", Fee::Market { max, .. }) => *max = text,
+            ("priority", Fee::Market { priority, .. }) => *priority = text,
+            ("access", _) => {
+                let mut parts = value.split(',');
+                let address = parts.next().unwrap_or_default().to_owned();
+                let list = transaction.access_list.get_or_insert_default();
+                if !address.is_empty() {
+                    list.push(Access { address, slots: parts.map(word).collect() });
+                }
+            }
+            ("blobs", _) => {
+                let mut parts = value.split(',');
+                let fee = parts.next().unwrap_or_default().to_owned();
+                transaction.blobs = Some((fee, parts.map(word).collect()));
+            }
+            ("authorize", _) => {
+                let parts: Vec<&str> = value.split(',').collect();
+                transaction.authorizations.push(Authorization {
+                    chain_id: parts[0].to_owned(),
+                    address: parts[1].to_owned(),
+                    nonce: parts[2].to_owned(),
+                    y_parity: parts[3].parse().unwrap_or(0),
+                    r: word(parts[4]),
+                    s: word(parts[5]),
+                });
+            }
+            _ => {}
+        }
+    }
+    transaction
 }
 
 /// `METHOD URL`, then `h:NAME=VALUE`, `b:BODY`, `t:MILLIS`.

@@ -1,0 +1,541 @@
+//! The `[signers.NAME]` tables of a manifest: which key, and all that may be signed with it.
+
+use super::diagnostic::Problem;
+use super::names::{self, SecretRef};
+use super::reader::Section;
+use super::units;
+use crate::ethereum::abi::Function;
+use crate::ethereum::quantity;
+use crate::ethereum::typed_data::Types;
+use crate::ethereum::value::{FieldPath, Value};
+use alloy_primitives::{Address, U256};
+use std::time::Duration;
+
+/// How far ahead the deadline of a signature may lie, unless the manifest says otherwise.
+const DEFAULT_WITHIN: Duration = Duration::from_secs(60 * 60);
+/// How long a token lives, unless the manifest says otherwise.
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
+
+/// A key, and what it is for.
+#[derive(Debug, Clone)]
+pub struct SignerSpec {
+    /// The name the agent knows it by.
+    pub name: String,
+    /// Where the key is: an entry of a backend of secrets, or `kms:`, `pkcs11:` or an embedder's own and the key's name there.
+    pub from: SecretRef,
+    /// The namespace of a bare name's look-up; by default the agent's name.
+    pub namespace: Option<String>,
+    /// Where the passphrase of a keystore or a phrase is.
+    pub passphrase: Option<SecretRef>,
+    /// The way from a phrase to the account (BIP-32).
+    pub path: Option<String>,
+    /// What it may be used for.
+    pub purpose: Purpose,
+    /// The line of the manifest.
+    pub line: usize,
+}
+
+/// The one purpose of a key.
+#[derive(Debug, Clone)]
+pub enum Purpose {
+    /// An Ethereum account.
+    Wallet(Box<WalletSpec>),
+    /// JSON Web Tokens (RFC 7519).
+    Jwt(JwtSpec),
+    /// HMAC-SHA-256 (RFC 2104).
+    Hmac {
+        /// What an input has to match, whole.
+        template: regex::Regex,
+    },
+    /// Off-chain messages of Solana.
+    Solana {
+        /// What a message has to match, whole.
+        messages: Vec<regex::Regex>,
+    },
+    /// Any 32 bytes. The host configuration has to grant it too.
+    Digest,
+}
+
+/// What an account may sign.
+#[derive(Debug, Clone, Default)]
+pub struct WalletSpec {
+    /// The chains, by id.
+    pub chains: Vec<u64>,
+    /// Kinds of transactions. By default 1559 alone.
+    pub kinds: Vec<String>,
+    /// Who may be sent something: plainly, or by a call that says who receives it.
+    pub recipients: Vec<Address>,
+    /// Accounts besides the signer's own whose assets it may move: its smart accounts.
+    pub accounts: Vec<Address>,
+    /// Most of the chain's own asset in one transaction, in whole units of it, as in `0.5`.
+    pub max_value: Option<String>,
+    /// Most that gas and blobs may cost in one transaction, likewise.
+    pub max_fee: Option<String>,
+    /// Most gas of one transaction.
+    pub max_gas: Option<u64>,
+    /// The least nonce for each chain.
+    pub nonces: Vec<(u64, u64)>,
+    /// Calls of contracts.
+    pub calls: Vec<CallSpec>,
+    /// Typed data (EIP-712).
+    pub typed: Vec<TypedSpec>,
+    /// What a message has to match, whole (EIP-191).
+    pub messages: Vec<regex::Regex>,
+    /// Sign-ins (EIP-4361).
+    pub sign_ins: Vec<SignInSpec>,
+    /// Code that the account may run (EIP-7702): chain and address.
+    pub delegates: Vec<(u64, Address)>,
+    /// What may be spent.
+    pub limits: Vec<LimitSpec>,
+}
+
+/// A function of some contracts.
+#[derive(Debug, Clone)]
+pub struct CallSpec {
+    /// The contracts.
+    pub to: Vec<Address>,
+    pub(crate) function: Function,
+    /// What a call of it spends.
+    pub spends: Spends,
+    /// Whether it may move or approve single tokens of ERC-721.
+    pub nft: bool,
+    /// What arguments have to be.
+    pub args: Vec<(FieldPath, Vec<Bound>)>,
+    /// The line of the manifest.
+    pub line: usize,
+}
+
+/// Typed data of one domain and type.
+#[derive(Debug, Clone)]
+pub struct TypedSpec {
+    /// The domain's `name`; absent where the domain has none.
+    pub name: Option<String>,
+    /// The domain's `version`, likewise.
+    pub version: Option<String>,
+    /// The domain's `chainId`.
+    pub chain: u64,
+    /// The domain's `verifyingContract`.
+    pub contract: Option<Address>,
+    /// `encodeType` of the primary type.
+    pub encoded_type: String,
+    /// What a signature spends.
+    pub spends: Spends,
+    /// The fields that are deadlines, in seconds since 1970, and how far ahead they may lie.
+    pub deadlines: Vec<FieldPath>,
+    /// See `deadlines`.
+    pub within: Duration,
+    /// What fields have to be.
+    pub fields: Vec<(FieldPath, Vec<Bound>)>,
+    /// The line of the manifest.
+    pub line: usize,
+}
+
+/// What a call or a document spends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spends {
+    /// What the host's table of standards says.
+    Standard,
+    /// Nothing.
+    Nothing,
+    /// An amount of an asset.
+    Amount(Box<Movement>),
+}
+
+/// Where the parts of a movement stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    /// The asset's contract: a field, or none for the contract that is called or named by the domain.
+    pub asset: Option<FieldPath>,
+    /// How much.
+    pub amount: FieldPath,
+    /// Who receives it, or may take it.
+    pub recipient: FieldPath,
+    /// Whose it is; none for the signer's own.
+    pub account: Option<FieldPath>,
+}
+
+/// What a field has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// Exactly this.
+    Is(Value),
+    /// A number from the one to the other.
+    Range(U256, U256),
+    /// The signer's own address.
+    Own,
+}
+
+/// Sign-ins at one site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInSpec {
+    /// The domain.
+    pub domain: String,
+    /// The URI, to the letter.
+    pub uri: String,
+    /// The chain.
+    pub chain: u64,
+    /// The latest that it may expire; it has to expire.
+    pub within: Duration,
+    /// The resources that it may name.
+    pub resources: Vec<String>,
+}
+
+/// How much of one asset may be spent. Windows slide: what was signed in any hour, in any day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitSpec {
+    /// The asset's symbol in the host's table.
+    pub asset: String,
+    /// The chain.
+    pub chain: u64,
+    /// In any hour, in whole units of the asset.
+    pub hour: Option<Most>,
+    /// In any 24 hours.
+    pub day: Option<Most>,
+    /// For ever.
+    pub total: Option<Most>,
+}
+
+/// An upper bound, as the manifest writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Most {
+    /// So much, in whole units: `0.5`.
+    Amount(String),
+    /// No bound, said so.
+    Unlimited,
+}
+
+/// Tokens that a key may sign. All that says for whom and how long a token is comes from here and from the host's clock.
+#[derive(Debug, Clone)]
+pub struct JwtSpec {
+    /// `iss`.
+    pub issuer: Option<String>,
+    /// `sub`.
+    pub subject: Option<String>,
+    /// `aud`.
+    pub audience: Option<String>,
+    /// `scope`.
+    pub scope: Option<String>,
+    /// `exp` less `iat`.
+    pub lifetime: Duration,
+    /// Headers beside `alg`, as `kid` and `typ`.
+    pub headers: Vec<(String, String)>,
+    /// Claims that the agent may add.
+    pub claims: Vec<String>,
+}
+
+/// Reads all signers of a manifest.
+pub(super) fn read(root: &Section<'_>, text: &str) -> Vec<SignerSpec> {
+    let tables = root.named_tables("signers");
+    let one = |(name, span, section): (String, std::ops::Range<usize>, Section<'_>)| {
+        if let Err(problem) = names::secret_name(&name) {
+            root.report(span, problem);
+        }
+        signer(name, &section, text)
+    };
+    tables.into_iter().filter_map(one).collect()
+}
+
+fn signer(name: String, section: &Section<'_>, text: &str) -> Option<SignerSpec> {
+    let from = section.require("from", "from = \"file:my-agent/wallet\"", SecretRef::parse);
+    let namespace = section.parse("namespace", names::namespace);
+    let passphrase = section.parse("passphrase", SecretRef::parse);
+    let path = section.parse("path", |text| match text.parse::<bip32::DerivationPath>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(Problem::new("not a path of BIP-32", "write it as in `m/44'/60'/0'/0/0`")),
+    });
+    let purpose = match section.string("use").as_deref() {
+        None | Some("wallet") => wallet(section, text).map(|wallet| Purpose::Wallet(Box::new(wallet))),
+        Some("jwt") => Some(Purpose::Jwt(jwt(section))),
+        Some("hmac") => section.require("template", "template = \"GET /v1/[a-z]+ [0-9]{10}\"", template).map(|template| Purpose::Hmac { template }),
+        Some("solana") => {
+            section.require_list("messages", "messages = [\"Sign in to example.com: [0-9a-f]{16}\"]", pattern).map(|messages| Purpose::Solana { messages })
+        }
+        Some("digest") => Some(Purpose::Digest),
+        Some(_) => {
+            section.ignore_rest();
+            section.report_here(Problem::new(format!("`signers.{name}.use` is no purpose"), "write `\"wallet\"`, `\"jwt\"`, `\"hmac\"`, `\"solana\"` or `\"digest\"`"));
+            None
+        }
+    };
+    Some(SignerSpec { name, from: from?, namespace, passphrase, path, purpose: purpose?, line: section.line(text) })
+}
+
+fn wallet(section: &Section<'_>, text: &str) -> Option<WalletSpec> {
+    const KINDS: &[&str] = &["legacy", "2930", "1559", "4844", "7702"];
+    let kind = |text: &str| match KINDS.contains(&text) {
+        true => Ok(text.to_owned()),
+        false => Err(Problem::new("not a kind of transaction", format!("write some of {KINDS:?}"))),
+    };
+    let nonces = section.strings("nonce_floor", |chain, floor| {
+        let ok = quantity::small(chain).is_some() && quantity::small(floor).is_some();
+        if ok { Ok(()) } else { Err(Problem::new("not a nonce for a chain", "write `nonce_floor = { 1 = \"42\" }`")) }
+    });
+    let wallet = WalletSpec {
+        chains: section.require_numbers("chains", "chains = [1]")?,
+        kinds: section.non_empty("kinds", "kinds = [\"1559\"]", kind).unwrap_or_else(|| vec!["1559".to_owned()]),
+        recipients: section.list("recipients", address).unwrap_or_default(),
+        accounts: section.list("accounts", address).unwrap_or_default(),
+        max_value: section.parse("max_value", amount),
+        max_fee: section.parse("max_fee", amount),
+        max_gas: section.integer("max_gas", 21_000..=1_000_000_000),
+        nonces: nonces.iter().filter_map(|(chain, floor)| Some((quantity::small(chain)?, quantity::small(floor)?))).collect(),
+        calls: section.tables("call").iter().filter_map(|section| call(section, text)).collect(),
+        typed: section.tables("typed").iter().filter_map(|section| typed(section, text)).collect(),
+        messages: section.list("messages", pattern).unwrap_or_default(),
+        sign_ins: section.tables("sign_in").iter().filter_map(sign_in).collect(),
+        delegates: section.tables("delegate").iter().filter_map(delegate).collect(),
+        limits: section.tables("limit").iter().filter_map(limit).collect(),
+    };
+    let mut seen = Vec::new();
+    for limit in &wallet.limits {
+        match seen.contains(&(&limit.asset, limit.chain)) {
+            true => section.report_here(Problem::new(format!("two limits of {} on chain {}", limit.asset, limit.chain), "keep one of them")),
+            false => seen.push((&limit.asset, limit.chain)),
+        }
+    }
+    Some(wallet)
+}
+
+fn call(section: &Section<'_>, text: &str) -> Option<CallSpec> {
+    let to = section.require_list("to", "to = [\"0x…\"]", address);
+    let function = section.require("function", "function = \"transfer(address to, uint256 amount)\"", |text| {
+        Function::parse(text).ok_or_else(|| Problem::new("not a function", "write it as Solidity does: `transfer(address to, uint256 amount)`"))
+    });
+    let nft = section.bool("nft").unwrap_or(false);
+    let Some(function) = function else {
+        section.ignore_rest();
+        return None;
+    };
+    let leads = |path: &FieldPath| function.leads_to(path);
+    let args = bounds(section, "args", &leads);
+    let spends = spends(section, &leads);
+    Some(CallSpec { to: to?, spends, nft, args, line: section.line(text), function })
+}
+
+fn typed(section: &Section<'_>, text: &str) -> Option<TypedSpec> {
+    let parsed = section.require("type", "type = \"Mail(address to,string text)\"", |text| {
+        let parsed = Types::parse(text).map(|(types, primary)| (text.to_owned(), types, primary));
+        parsed.map_err(|wrong| Problem::new(wrong.to_string(), "write what EIP-712 calls encodeType: `Mail(Person from,string text)Person(string name)`"))
+    });
+    let Some((encoded_type, types, primary)) = parsed else {
+        section.ignore_rest();
+        return None;
+    };
+    let leads = |path: &FieldPath| path.leads_to(&primary, &|name| types.fields(name));
+    let fields = bounds(section, "fields", &leads);
+    let spends = spends(section, &leads);
+    let deadlines = section.list("deadlines", |text| path_to(text, "uint", &leads)).unwrap_or_default();
+    let within = section.parse("within", units::duration).unwrap_or(DEFAULT_WITHIN);
+    let domain = section.table("domain");
+    if domain.is_none() && !section.has("domain") {
+        section.report_here(Problem::new("`domain` is missing", "add `domain = { name = \"…\", chain = 1, contract = \"0x…\" }`"));
+    }
+    let domain = domain?;
+    let chain = domain.require_integer("chain", "chain = 1", 1..=u64::MAX >> 1)?;
+    Some(TypedSpec {
+        name: domain.string("name"),
+        version: domain.string("version"),
+        chain,
+        contract: domain.parse("contract", address),
+        encoded_type,
+        spends,
+        deadlines,
+        within,
+        fields,
+        line: section.line(text),
+    })
+}
+
+/// `spends = "standard"`, `"none"`, or a table; the first where there is none.
+fn spends(section: &Section<'_>, leads: &dyn Fn(&FieldPath) -> Option<String>) -> Spends {
+    if section.is_string("spends") {
+        let parsed = section.parse("spends", |text| match text {
+            "standard" => Ok(Spends::Standard),
+            "none" => Ok(Spends::Nothing),
+            _ => Err(Problem::new("not what a signature spends", "write `\"none\"`, or `{ amount = \"FIELD\", recipient = \"FIELD\" }`")),
+        });
+        return parsed.unwrap_or(Spends::Standard);
+    }
+    let Some(table) = section.table("spends") else { return Spends::Standard };
+    let asset = table.parse("asset", |text| path_to(text, "address", leads));
+    let amount = table.require("amount", "amount = \"amount\"", |text| path_to(text, "uint", leads));
+    let recipient = table.require("recipient", "recipient = \"to\"", |text| path_to(text, "address", leads));
+    let account = table.parse("account", |text| path_to(text, "address", leads));
+    match (amount, recipient) {
+        (Some(amount), Some(recipient)) => Spends::Amount(Box::new(Movement { asset, amount, recipient, account })),
+        _ => Spends::Standard,
+    }
+}
+
+fn path_to(text: &str, of: &str, leads: &dyn Fn(&FieldPath) -> Option<String>) -> Result<FieldPath, Problem> {
+    let path = FieldPath::parse(text).ok_or_else(|| Problem::new("not a field", "write `amount`, `details.amount` or `details[].amount`"))?;
+    match leads(&path) {
+        Some(found) if found.starts_with(of) && !found.ends_with(']') => Ok(path),
+        Some(found) => Err(Problem::new(format!("this field is of type {found}"), format!("name one of type {of}"))),
+        None => Err(Problem::new("there is no such field", "name a field of the function or type beside it")),
+    }
+}
+
+fn bounds(section: &Section<'_>, key: &'static str, leads: &dyn Fn(&FieldPath) -> Option<String>) -> Vec<(FieldPath, Vec<Bound>)> {
+    let parse = |field: &str, text: &str| {
+        let path = path_to(field, "", leads)?;
+        let of = leads(&path).unwrap_or_default();
+        let bound = Bound::parse(&of, text)?;
+        Ok((path, bound))
+    };
+    let mut bounds: Vec<(FieldPath, Vec<Bound>)> = Vec::new();
+    for (path, bound) in section.lists(key, parse) {
+        match bounds.iter_mut().find(|(known, _)| *known == path) {
+            Some((_, all)) => all.push(bound),
+            None => bounds.push((path, vec![bound])),
+        }
+    }
+    bounds
+}
+
+impl Bound {
+    /// Parses a bound of a field of that type: a value, `10..500` (both ends included, either may be left out), or `self`.
+    fn parse(of: &str, text: &str) -> Result<Self, Problem> {
+        let wrong = || Problem::new(format!("not a value of type {of}"), "write a value; for numbers also `10..500`, for addresses also `self`");
+        let value = match of {
+            "address" if text == "self" => return Ok(Self::Own),
+            "address" => quantity::address(text).map(Value::Address),
+            "bool" => text.parse().ok().map(Value::Bool),
+            "string" => Some(Value::Text(text.to_owned())),
+            _ if of.starts_with("uint") => {
+                if let Some((least, most)) = text.split_once("..") {
+                    let end = |text: &str, open: U256| if text.is_empty() { Some(open) } else { quantity::uint(text) };
+                    let range = end(least, U256::ZERO).zip(end(most, U256::MAX)).filter(|(least, most)| least <= most);
+                    return range.map(|(least, most)| Self::Range(least, most)).ok_or_else(wrong);
+                }
+                quantity::uint(text).map(Value::Uint)
+            }
+            _ if of.starts_with("int") => quantity::int(text).map(Value::Int),
+            _ if of.starts_with("bytes") => quantity::bytes(text).map(Value::Bytes),
+            _ => None,
+        };
+        value.map(Self::Is).ok_or_else(wrong)
+    }
+}
+
+fn sign_in(section: &Section<'_>) -> Option<SignInSpec> {
+    let text = |text: &str| if text.is_empty() { Err(Problem::new("empty", "write it as the site does")) } else { Ok(text.to_owned()) };
+    let domain = section.require("domain", "domain = \"app.example.com\"", text);
+    let uri = section.require("uri", "uri = \"https://app.example.com/login\"", text);
+    let chain = section.require_integer("chain", "chain = 1", 1..=u64::MAX >> 1);
+    let within = section.parse("within", units::duration).unwrap_or(DEFAULT_WITHIN);
+    let resources = section.list("resources", text).unwrap_or_default();
+    Some(SignInSpec { domain: domain?, uri: uri?, chain: chain?, within, resources })
+}
+
+fn delegate(section: &Section<'_>) -> Option<(u64, Address)> {
+    let chain = section.require_integer("chain", "chain = 1", 1..=u64::MAX >> 1);
+    let address = section.require("address", "address = \"0x…\"", address);
+    Some((chain?, address?))
+}
+
+/// A `[[…limit]]`, of a manifest or of the host configuration.
+pub(super) fn limit(section: &Section<'_>) -> Option<LimitSpec> {
+    let asset = section.require("asset", "asset = \"ETH\"", symbol);
+    let chain = section.require_integer("chain", "chain = 1", 1..=u64::MAX >> 1);
+    let [hour, day, total] = ["hour", "day", "total"].map(|key| section.parse(key, most));
+    if hour.is_none() && day.is_none() && total.is_none() && !["hour", "day", "total"].iter().any(|key| section.has(key)) {
+        section.report_here(Problem::new("a limit without an amount", "add `hour`, `day` or `total`, as in `day = \"0.5\"`; `\"unlimited\"` says that there is none"));
+    }
+    Some(LimitSpec { asset: asset?, chain: chain?, hour, day, total })
+}
+
+fn most(text: &str) -> Result<Most, Problem> {
+    if text == "unlimited" { Ok(Most::Unlimited) } else { amount(text).map(Most::Amount) }
+}
+
+/// An amount in whole units; how many decimals the asset has is known where the agent is loaded.
+pub(super) fn amount(text: &str) -> Result<String, Problem> {
+    match quantity::amount(text, 36) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(Problem::new("not an amount", "write whole units and decimals, as in `\"0.5\"`")),
+    }
+}
+
+/// An asset's symbol: 1 to 16 letters, digits, `.` and `-`.
+pub(super) fn symbol(text: &str) -> Result<String, Problem> {
+    let ok = (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
+    if ok { Ok(text.to_owned()) } else { Err(Problem::new("not an asset's symbol", "use 1 to 16 letters, digits, `.` and `-`, as in `USDC`")) }
+}
+
+pub(super) fn address(text: &str) -> Result<Address, Problem> {
+    quantity::address(text).ok_or_else(|| Problem::new("not an address", "write 0x and 40 hexadecimal digits; in mixed case with the checksum of EIP-55"))
+}
+
+/// A pattern that matches whole, and of which no wildcard crosses a line.
+fn pattern(text: &str) -> Result<regex::Regex, Problem> {
+    let whole = regex::RegexBuilder::new(&format!("^(?:{text})$")).multi_line(false).dot_matches_new_line(false).crlf(true).build();
+    let pattern = whole.map_err(|_| Problem::new("not a regular expression", "see https://docs.rs/regex/#syntax"))?;
+    match crosses_lines(text) {
+        false => Ok(pattern),
+        true => Err(Problem::new(
+            "a part of this pattern matches line breaks and other characters alike",
+            "write line breaks as `\\n`, and for the rest classes without them, as in `[^\\n]*` or `[0-9a-f]+`",
+        )),
+    }
+}
+
+/// Whether a class of more than one character has a line break among them.
+fn crosses_lines(text: &str) -> bool {
+    use regex_syntax::hir::{Class, Hir, HirKind};
+
+    fn crosses(hir: &Hir) -> bool {
+        match hir.kind() {
+            HirKind::Class(Class::Unicode(class)) => {
+                let wide = class.ranges().iter().any(|range| range.start() <= '\n' && '\n' <= range.end());
+                wide && class.ranges().iter().map(|range| u32::from(range.end()) - u32::from(range.start()) + 1).sum::<u32>() > 1
+            }
+            HirKind::Class(Class::Bytes(_)) => true,
+            HirKind::Repetition(repetition) => crosses(&repetition.sub),
+            HirKind::Capture(capture) => crosses(&capture.sub),
+            HirKind::Concat(all) | HirKind::Alternation(all) => all.iter().any(crosses),
+            HirKind::Empty | HirKind::Literal(_) | HirKind::Look(_) => false,
+        }
+    }
+    regex_syntax::Parser::new().parse(text).is_ok_and(|hir| crosses(&hir))
+}
+
+/// The template of what is authenticated. It may not match an input from which keys are derived.
+fn template(text: &str) -> Result<regex::Regex, Problem> {
+    let template = pattern(text)?;
+    match DERIVATIONS.iter().find(|input| template.is_match(input)) {
+        None => Ok(template),
+        Some(_) => Err(Problem::new(
+            "this template matches inputs whose output is a key, as the steps of AWS Signature Version 4 are",
+            "let it begin with what every request of the agent begins with, as in `GET /v1/`",
+        )),
+    }
+}
+
+/// Inputs by which known schemes derive keys: the steps of AWS Signature Version 4, and those of HKDF and PBKDF2 with short inputs.
+const DERIVATIONS: &[&str] = &[
+    "20260101", "20301231", "us-east-1", "eu-central-1", "ap-southeast-2", "auto", "global", "s3", "kms", "sts", "iam", "execute-api",
+    "secretsmanager", "dynamodb", "bedrock", "aws4_request", "vod", "tc3_request", "", "a", "\u{1}", "key", "info\u{1}", "goog4_request",
+    "2026-01-01", "sdk_request",
+];
+
+fn jwt(section: &Section<'_>) -> JwtSpec {
+    const HOSTS: &[&str] = &["alg", "b64", "crit", "jwk", "jku", "x5u", "zip", "enc"];
+    let registered = |name: &str| ["iss", "sub", "aud", "scope", "scp", "exp", "iat", "nbf", "azp", "client_id", "roles", "groups"].contains(&name);
+    let claim = |name: &str| match registered(name) || name.is_empty() {
+        false => Ok(name.to_owned()),
+        true => Err(Problem::new("this claim says for whom a token is, or how long", "set it beside `claims`, or leave it out")),
+    };
+    JwtSpec {
+        issuer: section.string("issuer"),
+        subject: section.string("subject"),
+        audience: section.require("audience", "audience = \"https://api.example.com\"", |text| Ok(text.to_owned())),
+        scope: section.string("scope"),
+        lifetime: section.parse("lifetime", units::duration).unwrap_or(DEFAULT_LIFETIME),
+        headers: section.strings("headers", |name, _| match HOSTS.contains(&name) {
+            true => Err(Problem::new("a header that is the host's own", "leave it out")),
+            false => Ok(()),
+        }),
+        claims: section.list("claims", claim).unwrap_or_default(),
+    }
+}

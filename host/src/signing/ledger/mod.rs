@@ -1,0 +1,378 @@
+//! What was signed, and what it may have spent. A reservation is made before a key is asked; a record that holds the decision and the sealed
+//! signature is on the platter before the signature leaves. Whatever is not known to have come to nothing counts as spent.
+//!
+//! Between the two a reservation lives in memory alone: where the process ends there, no signature has left it, and nothing was spent.
+
+mod clock;
+mod journal;
+mod windows;
+
+pub(crate) use clock::Wall;
+pub(crate) use journal::{Entry, Journal, WitnessFile};
+pub(crate) use windows::{Slot, Sums};
+
+use crate::policy::{AssetId, Limit};
+use crate::secrets::Clock;
+use crate::text::hex;
+use alloy_primitives::{B256, U256};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use clock::LedgerClock;
+use std::collections::HashMap;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use windows::Windows;
+use zeroize::Zeroizing;
+
+/// How long a reservation lives. A signature that comes later never leaves the host.
+const RESERVATION: Duration = Duration::from_secs(60);
+/// Bytes of a nonce of the seal (XChaCha20-Poly1305).
+const NONCE: usize = 24;
+
+/// A key by its public half: SEC 1 compressed, or another scheme's own form.
+pub(crate) type KeyId = Vec<u8>;
+
+/// What is about to be signed, and what it would spend.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) purpose: &'a str,
+    pub(crate) agent: &'a str,
+    pub(crate) digest: B256,
+    pub(crate) nonce: Option<(u64, u64)>,
+    pub(crate) spends: &'a [(AssetId, U256)],
+    /// The agent's limits, and those of the key over all agents.
+    pub(crate) limits: &'a [Limit],
+    pub(crate) caps: &'a [Limit],
+    pub(crate) lines: &'a [String],
+    pub(crate) idempotency: Option<&'a str>,
+}
+
+/// What came of a claim.
+pub(crate) enum Reserved {
+    /// It may be signed.
+    New(Reservation),
+    /// It was signed before, under the same idempotency key: the signed bytes.
+    Before(Vec<u8>),
+}
+
+/// Why a claim is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// More than a limit. Whether it is one of the agent's own.
+    Limit { asset: AssetId, window: &'static str, own: bool },
+    /// The idempotency key was used for something else, or is in use.
+    Idempotency(&'static str),
+    /// The operator has to look first. What to tell them.
+    Blocked(String),
+}
+
+/// The ledger of one host.
+#[derive(Clone)]
+pub(crate) struct Ledger(Arc<Inner>);
+
+struct Inner {
+    journal: Journal,
+    books: Mutex<Books>,
+    seal: XChaCha20Poly1305,
+    boot: Clock,
+}
+
+struct Books {
+    clock: LedgerClock,
+    /// Why windows don't slide.
+    stopped: Option<String>,
+    /// Why nothing may be signed.
+    doubt: Option<String>,
+    keys: HashMap<KeyId, Account>,
+    reservations: u64,
+}
+
+#[derive(Default)]
+struct Account {
+    purpose: String,
+    /// Of one agent, or of all.
+    spent: HashMap<(Option<String>, AssetId), Windows>,
+    idempotent: HashMap<(String, String), (B256, Stored)>,
+}
+
+#[derive(Clone, Copy)]
+enum Stored {
+    UnderWay,
+    /// The number of its entry.
+    Kept(u64),
+    /// It is not known what became of it.
+    Lost,
+}
+
+/// The state of a ledger, for the operator.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Doubts {
+    /// Why nothing may be signed.
+    pub(crate) blocked: Option<String>,
+    /// Why windows don't slide.
+    pub(crate) stopped: Option<String>,
+}
+
+/// Leave to sign once. Where it is dropped without an end, what it claims counts as spent.
+pub(crate) struct Reservation {
+    ledger: Ledger,
+    id: u64,
+    slot: Slot,
+    entry: Option<Entry>,
+    spends: Vec<(AssetId, U256)>,
+    digest: B256,
+    since: Duration,
+}
+
+impl Ledger {
+    /// Opens the ledger in a directory.
+    pub(crate) fn open(directory: &Path, seal: &[u8; 32], max_downtime: Duration, wall: Wall, boot: Clock) -> Result<Self, String> {
+        Self::with(Journal::open(directory)?, seal, max_downtime, wall, boot)
+    }
+
+    /// Opens a ledger on whatever serves as a disk.
+    #[cfg(test)]
+    pub(crate) fn on(disk: impl redb::StorageBackend, witness: impl WitnessFile) -> Result<Self, String> {
+        Self::with(Journal::on(disk, witness)?, &[7; 32], Duration::from_secs(3_600), Wall::default(), Clock::default())
+    }
+
+    fn with(opened: journal::Opened, seal: &[u8; 32], max_downtime: Duration, wall: Wall, boot: Clock) -> Result<Self, String> {
+        let last = opened.entries.last().map(|(_, entry)| entry.time);
+        let (clock, stopped) = LedgerClock::after(last, max_downtime, wall, boot.clone());
+        let mut books = Books { clock, stopped, doubt: opened.doubt, keys: HashMap::new(), reservations: 0 };
+        for (key, purpose) in opened.keys {
+            books.keys.insert(key, Account { purpose, ..Account::default() });
+        }
+        for (number, entry) in &opened.entries {
+            books.recall(*number, entry)?;
+        }
+        let seal = XChaCha20Poly1305::new(seal.into());
+        Ok(Self(Arc::new(Inner { journal: opened.journal, books: Mutex::new(books), seal, boot })))
+    }
+
+    /// Claims what a signature would spend.
+    pub(crate) fn reserve(&self, claim: &Claim<'_>) -> Result<Reserved, Refused> {
+        let mut books = self.books();
+        let books = &mut *books;
+        if let Some(doubt) = &books.doubt {
+            return Err(Refused::Blocked(doubt.clone()));
+        }
+        let now = books.clock.now();
+        let id = books.reservations + 1;
+        let account = books.keys.get_mut(claim.key).ok_or_else(|| Refused::Blocked("this ledger does not know the key".to_owned()))?;
+        if account.purpose != claim.purpose {
+            return Err(Refused::Blocked(format!("the key is kept for another purpose: {}", account.purpose)));
+        }
+        let remembered = claim.idempotency.map(|key| (claim.agent.to_owned(), key.to_owned()));
+        match remembered.as_ref().and_then(|key| account.idempotent.get(key)) {
+            Some((digest, _)) if *digest != claim.digest => return Err(Refused::Idempotency("the key was used for something else")),
+            Some((_, Stored::UnderWay)) => return Err(Refused::Idempotency("the key's first use is still under way")),
+            Some((_, Stored::Lost)) => return Err(Refused::Idempotency("what became of the key's first use is not known")),
+            Some((_, Stored::Kept(number))) => {
+                let signed = self.0.journal.read(*number).and_then(|entry| self.unseal(&entry));
+                return signed.map(Reserved::Before).ok_or_else(|| Refused::Blocked("a record of the ledger can't be read".to_owned()));
+            }
+            None => {}
+        }
+
+        let slot = claim.nonce.map_or(Slot::Own(id), |(chain, nonce)| Slot::Nonce(chain, nonce));
+        for (asset, amount) in claim.spends {
+            for (whose, limits) in [(Some(claim.agent.to_owned()), claim.limits), (None, claim.caps)] {
+                let own = whose.is_some();
+                let sums = account.spent.entry((whose, *asset)).or_default().with(now, slot, *amount);
+                if let Some(window) = limits.iter().filter(|limit| limit.asset == *asset).find_map(|limit| exceeded(limit, &sums)) {
+                    return Err(Refused::Limit { asset: *asset, window, own });
+                }
+            }
+        }
+        for (asset, amount) in claim.spends {
+            account.add(claim.agent, *asset, now, slot, *amount, id);
+        }
+        if let Some(key) = remembered {
+            account.idempotent.insert(key, (claim.digest, Stored::UnderWay));
+        }
+        books.reservations = id;
+        let entry = Entry {
+            time: now,
+            key: hex(claim.key),
+            agent: claim.agent.to_owned(),
+            lines: claim.lines.to_vec(),
+            digest: hex(claim.digest.as_slice()),
+            nonce: claim.nonce,
+            spends: claim.spends.iter().map(|(asset, amount)| (asset.to_string(), amount.to_string())).collect(),
+            idempotency: claim.idempotency.map(str::to_owned),
+            sealed: None,
+        };
+        let since = self.0.boot.now();
+        let (spends, digest) = (claim.spends.to_vec(), claim.digest);
+        Ok(Reserved::New(Reservation { ledger: self.clone(), id, slot, entry: Some(entry), spends, digest, since }))
+    }
+
+    /// What an agent, or all of them, have spent from a key of an asset.
+    pub(crate) fn spent(&self, key: &[u8], agent: Option<&str>, asset: AssetId) -> Sums {
+        let mut books = self.books();
+        let books = &mut *books;
+        let now = books.clock.now();
+        let account = books.keys.entry(key.to_vec()).or_default();
+        account.spent.entry((agent.map(str::to_owned), asset)).or_default().with(now, Slot::Own(0), U256::ZERO)
+    }
+
+    /// What the operator has to confirm, if anything.
+    pub(crate) fn doubts(&self) -> Doubts {
+        let books = self.books();
+        Doubts { blocked: books.doubt.clone(), stopped: books.stopped.clone() }
+    }
+
+    /// What a key is kept for, where the ledger knows it.
+    pub(crate) fn purpose(&self, key: &[u8]) -> Option<String> {
+        self.books().keys.get(key).map(|account| account.purpose.clone()).filter(|purpose| !purpose.is_empty())
+    }
+
+    /// Takes a key into the ledger, for one purpose and for good.
+    pub(crate) async fn enroll(&self, key: &[u8], purpose: &str) -> Result<(), String> {
+        match self.purpose(key) {
+            Some(known) if known == purpose => return Ok(()),
+            Some(known) => return Err(format!("the key is kept for another purpose: {known}")),
+            None => {}
+        }
+        self.0.journal.enroll(key.to_vec(), purpose.to_owned()).await?;
+        self.books().keys.entry(key.to_vec()).or_default().purpose = purpose.to_owned();
+        Ok(())
+    }
+
+    /// The operator has looked: the ledger is the latest, and its windows go on from the wall clock's time.
+    pub(crate) async fn confirm(&self) -> Result<(), String> {
+        let known = self.books().keys.iter().map(|(key, account)| (key.clone(), account.purpose.clone())).next();
+        // Any record makes the witness agree with the ledger again.
+        if let Some((key, purpose)) = known.filter(|(_, purpose)| !purpose.is_empty()) {
+            self.0.journal.enroll(key, purpose).await?;
+        }
+        let mut books = self.books();
+        books.doubt = None;
+        if books.stopped.take().is_some() {
+            books.clock.go();
+        }
+        Ok(())
+    }
+
+    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
+        self.0.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seal(&self, entry: &Entry, signed: &[u8]) -> Result<String, String> {
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).map_err(|error| error.to_string())?;
+        let bound = entry.bound();
+        let sealed = self.0.seal.encrypt(XNonce::from_slice(&nonce), Payload { msg: signed, aad: bound.as_bytes() });
+        let sealed = sealed.map_err(|_| "the signature can't be sealed".to_owned())?;
+        Ok(STANDARD_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
+    }
+
+    fn unseal(&self, entry: &Entry) -> Option<Vec<u8>> {
+        let sealed = STANDARD_NO_PAD.decode(entry.sealed.as_ref()?).ok()?;
+        let (nonce, sealed) = sealed.split_at_checked(NONCE)?;
+        self.0.seal.decrypt(XNonce::from_slice(nonce), Payload { msg: sealed, aad: entry.bound().as_bytes() }).ok()
+    }
+}
+
+impl Books {
+    /// Takes an entry of the journal into the books.
+    fn recall(&mut self, number: u64, entry: &Entry) -> Result<(), String> {
+        let broken = || format!("the ledger's record {number} can't be understood");
+        let key = unhex(&entry.key).ok_or_else(broken)?;
+        let digest = B256::from_str(&entry.digest).map_err(|_| broken())?;
+        self.reservations += 1;
+        let id = self.reservations;
+        let slot = entry.nonce.map_or(Slot::Own(id), |(chain, nonce)| Slot::Nonce(chain, nonce));
+        let account = self.keys.entry(key).or_default();
+        for (asset, amount) in &entry.spends {
+            let (asset, amount) = (AssetId::parse(asset).ok_or_else(broken)?, U256::from_str(amount).map_err(|_| broken())?);
+            account.add(&entry.agent, asset, entry.time, slot, amount, id);
+        }
+        if let Some(idempotency) = &entry.idempotency {
+            let stored = if entry.sealed.is_some() { Stored::Kept(number) } else { Stored::Lost };
+            account.idempotent.insert((entry.agent.clone(), idempotency.clone()), (digest, stored));
+        }
+        Ok(())
+    }
+}
+
+impl Account {
+    fn add(&mut self, agent: &str, asset: AssetId, now: u64, slot: Slot, amount: U256, id: u64) {
+        for whose in [Some(agent.to_owned()), None] {
+            self.spent.entry((whose, asset)).or_default().add(now, slot, amount, id);
+        }
+    }
+}
+
+impl Reservation {
+    /// Keeps the signature. When this returns, it is on the platter, and may leave.
+    pub(crate) async fn commit(mut self, signed: &Zeroizing<Vec<u8>>) -> Result<(), String> {
+        if self.ledger.0.boot.now().saturating_sub(self.since) > RESERVATION {
+            return Err("the signature came after its reservation had ended".to_owned());
+        }
+        let mut entry = self.entry.clone().expect("a reservation has an entry until its end");
+        entry.sealed = Some(self.ledger.seal(&entry, signed)?);
+        let number = self.ledger.0.journal.write(entry).await?;
+        self.end(Stored::Kept(number));
+        Ok(())
+    }
+
+    /// Gives back what was claimed: it is certain that there is no signature.
+    pub(crate) fn release(mut self) {
+        let entry = self.entry.take().expect("a reservation has an entry until its end");
+        let mut books = self.ledger.books();
+        if let Some(account) = books.keys.get_mut(&unhex(&entry.key).unwrap_or_default()) {
+            for whose in [Some(entry.agent.clone()), None] {
+                for (asset, _) in &self.spends {
+                    if let Some(windows) = account.spent.get_mut(&(whose.clone(), *asset)) {
+                        windows.remove(self.slot, self.id);
+                    }
+                }
+            }
+            if let Some(key) = entry.idempotency {
+                account.idempotent.remove(&(entry.agent, key));
+            }
+        }
+    }
+
+    fn end(&mut self, stored: Stored) {
+        let Some(entry) = self.entry.take() else { return };
+        let mut books = self.ledger.books();
+        if let (Some(account), Some(key)) = (books.keys.get_mut(&unhex(&entry.key).unwrap_or_default()), &entry.idempotency) {
+            account.idempotent.insert((entry.agent.clone(), key.clone()), (self.digest, stored));
+        }
+        drop(books);
+        if matches!(stored, Stored::Lost) {
+            self.ledger.0.journal.write_later(entry);
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.end(Stored::Lost);
+    }
+}
+
+/// The first window that holds more than it may.
+fn exceeded(limit: &Limit, sums: &Sums) -> Option<&'static str> {
+        let windows = [("hour", limit.hour, sums.hour), ("day", limit.day, sums.day), ("total", limit.total, sums.total)];
+        windows.into_iter().find(|(_, most, sum)| most.is_some_and(|most| *sum > most)).map(|(window, _, _)| window)
+}
+
+impl Entry {
+    /// What a sealed signature is bound to.
+    fn bound(&self) -> String {
+        format!("{}\n{}\n{}\n{}", self.key, self.agent, self.digest, self.time)
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    crate::ethereum::quantity::bytes(&format!("0x{text}"))
+}

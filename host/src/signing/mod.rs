@@ -1,0 +1,401 @@
+//! The straight line of a signature: *decode → authorize → reserve → sign → record → release*. Decoding is [`crate::ethereum`]'s, deciding is
+//! [`crate::policy`]'s; this room has the keys and the ledger.
+
+mod jose;
+mod keys;
+#[cfg(feature = "aws")]
+mod kms;
+mod ledger;
+mod local;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
+mod signer;
+
+pub(crate) use keys::{Key, Opened};
+#[cfg(feature = "aws")]
+pub use kms::Kms;
+pub(crate) use ledger::{Doubts, Ledger, Sums, Wall};
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::Pkcs11;
+pub use signer::{Signer, SignerBackend, SignerError};
+
+use crate::audit::{Event, Journal};
+use crate::ethereum::transaction::Transaction;
+use crate::manifest::{Asset, JwtSpec, LimitSpec, Manifest, Most, Purpose, SignerSpec, SigningConfig};
+use crate::policy::{AssetId, Claims, Denial, Limit, Rule, SignPermit, WalletPolicy, shown};
+use crate::secrets::{Backends, Clock};
+use crate::state::StateDir;
+use crate::text::hex;
+use alloy_primitives::{Address, U256, keccak256};
+use keys::Keys;
+use ledger::{Claim, Refused, Reserved};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use zeroize::Zeroizing;
+
+/// What all agents of a host share: keys, the ledger, and the operator's tables.
+pub(crate) struct Signing {
+    pub(crate) config: Arc<SigningConfig>,
+    keys: Keys,
+    state: Option<StateDir>,
+    clock: Clock,
+    wall: Wall,
+    ledger: OnceLock<Result<Ledger, String>>,
+    /// What agents may spend in a day from keys in this process: by key, agent and symbol, in units of 36 decimals.
+    hot: Mutex<BTreeMap<String, BTreeMap<String, Daily>>>,
+}
+
+/// The most of each asset that a day may see, by symbol; none is no bound.
+type Daily = BTreeMap<String, Option<U256>>;
+
+/// One signer of one agent, checked as the agent was loaded.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    pub(crate) spec: SignerSpec,
+    pub(crate) policy: Use,
+}
+
+/// What a key is used for, ready to decide.
+#[derive(Debug)]
+pub(crate) enum Use {
+    Wallet(Box<WalletPolicy>),
+    Jwt(JwtSpec),
+    Hmac(regex::Regex),
+    Solana(Vec<regex::Regex>),
+    Digest { granted: bool },
+}
+
+/// Why nothing was signed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    Denied(Denial),
+    Unreachable,
+    Unknown,
+    /// The audit log or the ledger can't be written.
+    NoRecord,
+}
+
+/// What a signature is to be made into.
+pub(crate) enum Form {
+    /// A transaction that a node takes.
+    Transaction(Box<Transaction>),
+    /// `r`, `s`, `v`.
+    Bytes,
+    /// An ed25519 signature over these bytes, whose hash the permit names.
+    Over(Vec<u8>),
+}
+
+/// One request for a signature.
+pub(crate) struct Asked {
+    pub(crate) signing: Arc<Signing>,
+    pub(crate) signer: Arc<Opened>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) agent: String,
+    pub(crate) idempotency: Option<String>,
+}
+
+impl Signing {
+    pub(crate) fn new(config: SigningConfig, own: Vec<(String, Arc<dyn SignerBackend>)>, state: Option<StateDir>, clock: Clock, wall: Wall) -> Self {
+        let config = Arc::new(config);
+        let keys = Keys::new(own, &config);
+        Self { config, keys, state, clock, wall, ledger: OnceLock::new(), hot: Mutex::default() }
+    }
+
+    /// What a manifest says of its signers, checked against the host's tables.
+    ///
+    /// # Errors
+    /// The signer's name, and what can't be granted.
+    pub(crate) fn grant(&self, manifest: &Manifest, backends: &Backends) -> Result<Vec<Arc<Granted>>, (String, String)> {
+        let one = |spec: &SignerSpec| {
+            self.keys.check(spec, manifest, backends)?;
+            let policy = match &spec.purpose {
+                Purpose::Wallet(wallet) => {
+                    let policy = WalletPolicy::new(&spec.name, wallet, &self.config)?;
+                    if self.keys.is_local(spec) {
+                        self.check_hot(&spec.from.to_string(), &manifest.name, &wallet.limits)?;
+                    }
+                    Use::Wallet(Box::new(policy))
+                }
+                Purpose::Jwt(jwt) => Use::Jwt(jwt.clone()),
+                Purpose::Hmac { template } => Use::Hmac(template.clone()),
+                Purpose::Solana { messages } => Use::Solana(messages.clone()),
+                Purpose::Digest => {
+                    let granted = self.config.raw.iter().any(|(agent, signer)| *agent == manifest.name && *signer == spec.name);
+                    Use::Digest { granted }
+                }
+            };
+            if self.state.is_none() {
+                return Err("a host that keeps no state keeps no ledger, and signs nothing".to_owned());
+            }
+            Ok(Arc::new(Granted { spec: spec.clone(), policy }))
+        };
+        manifest.signers.iter().map(|spec| one(spec).map_err(|why| (spec.name.clone(), why))).collect()
+    }
+
+    /// Opens a signer: has its key, or its way to it.
+    ///
+    /// # Errors
+    /// Why it can't be had, without a part of it.
+    pub(crate) async fn open(&self, granted: &Arc<Granted>, agent: &str, backends: &Backends) -> Result<Arc<Opened>, SignerError> {
+        let opened = self.keys.open(granted, agent, backends).await?;
+        // What spends needs the operator's word before it is first used here: a ledger that was lost would begin at nothing.
+        if !matches!(granted.policy, Use::Wallet(_)) {
+            let ledger = self.ledger().map_err(SignerError::Unavailable)?;
+            ledger.enroll(&opened.id, opened.purpose()).await.map_err(SignerError::Refused)?;
+        }
+        Ok(opened)
+    }
+
+    /// Takes a signer's key into the ledger, and the operator's word that the ledger is the latest.
+    pub(crate) async fn confirm(&self, opened: &Opened) -> Result<(), String> {
+        let ledger = self.ledger()?;
+        ledger.enroll(&opened.id, opened.purpose()).await?;
+        ledger.confirm().await
+    }
+
+    /// The ledger, opened as it is first needed.
+    pub(crate) fn ledger(&self) -> Result<&Ledger, String> {
+        let open = || {
+            let state = self.state.as_ref().ok_or_else(|| "this host keeps no state".to_owned())?;
+            let directory = match &self.config.ledger {
+                Some(path) => StateDir::open(path),
+                None => state.subdirectory("ledger"),
+            };
+            let directory = directory.map_err(|error| error.to_string())?;
+            let seal = state.key("ledger.key").map_err(|error| error.to_string())?;
+            Ledger::open(directory.path(), &seal, self.config.max_downtime, self.wall.clone(), self.clock.clone())
+        };
+        self.ledger.get_or_init(open).as_ref().map_err(Clone::clone)
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        self.wall.now() / 1_000
+    }
+
+    /// Refuses what lets agents spend more in a day from a key in this process than the operator wants at risk.
+    fn check_hot(&self, key: &str, agent: &str, limits: &[LimitSpec]) -> Result<(), String> {
+        let mut daily = Daily::new();
+        for spec in limits {
+            let worst = worst_day(spec);
+            daily.entry(spec.asset.clone()).and_modify(|sum| *sum = sum.zip(worst).map(|(sum, worst)| sum.saturating_add(worst))).or_insert(worst);
+        }
+        let mut hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_key = hot.entry(key.to_owned()).or_default();
+        of_key.insert(agent.to_owned(), daily);
+        for (symbol, ceiling) in &self.config.hot_limit {
+            let most = crate::ethereum::quantity::amount(ceiling, NORMAL).unwrap_or_default();
+            let all = of_key.values().filter_map(|daily| daily.get(symbol));
+            let sum = all.fold(Some(U256::ZERO), |sum, daily| Some(sum?.saturating_add((*daily)?)));
+            if sum.is_none_or(|sum| sum > most) {
+                let agents = of_key.keys().cloned().collect::<Vec<_>>().join(" and ");
+                let found = sum.map_or_else(|| format!("unlimited {symbol}"), |sum| format!("{} {symbol}", crate::ethereum::quantity::shown(sum, NORMAL)));
+                of_key.remove(agent);
+                return Err(format!(
+                    "its key lies in this process, and in a day {found} may be spent from it, by {agents}; `signing.hot_limit` allows {ceiling}. Lower the limits, or keep the key in an HSM, a KMS or by MPC"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Decimals in which amounts of all assets are compared.
+const NORMAL: u8 = 36;
+
+/// The most that 24 hours may see by a limit, in units of 36 decimals.
+fn worst_day(limit: &LimitSpec) -> Option<U256> {
+    let amount = |most: &Option<Most>| match most {
+        Some(Most::Amount(text)) => crate::ethereum::quantity::amount(text, NORMAL),
+        Some(Most::Unlimited) | None => None,
+    };
+    let hours = amount(&limit.hour).map(|hour| hour.saturating_mul(U256::from(24)));
+    [hours, amount(&limit.day), amount(&limit.total)].into_iter().flatten().min()
+}
+
+/// Signs what was permitted: reserves, asks the key, keeps the record, and only then gives the signature.
+pub(crate) async fn sign(asked: Asked, permit: SignPermit, form: Form) -> Result<Vec<u8>, Failure> {
+    let ledger = asked.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?.clone();
+    let (own, caps) = asked.limits();
+    let claim = Claim {
+        key: &asked.signer.id,
+        purpose: asked.signer.purpose(),
+        agent: &asked.agent,
+        digest: permit.digest,
+        nonce: permit.nonce,
+        spends: &permit.spends,
+        limits: own,
+        caps: &caps,
+        lines: &permit.lines,
+        idempotency: asked.idempotency.as_deref(),
+    };
+    let reservation = match ledger.reserve(&claim) {
+        Ok(Reserved::New(reservation)) => reservation,
+        Ok(Reserved::Before(signed)) => {
+            asked.record(&permit, &ledger, true)?;
+            return Ok(signed);
+        }
+        Err(refused) => return Err(Failure::Denied(asked.refused(refused))),
+    };
+    drop(caps);
+    // On a task of its own: a guest that ends meanwhile takes nothing back.
+    let signed = tokio::spawn(async move {
+        let signed = match asked.signer.sign(&permit, form).await {
+            Ok(signed) => signed,
+            Err(error) => {
+                let spent = matches!(error, SignerError::Unknown(_));
+                if !spent {
+                    reservation.release();
+                }
+                let event = Event::SignerFailed { signer: &asked.signer.granted.spec.name, reason: &error.to_string(), spent };
+                asked.journal.record(event).map_err(|_| Failure::NoRecord)?;
+                return Err(if spent { Failure::Unknown } else { Failure::Unreachable });
+            }
+        };
+        reservation.commit(&signed).await.map_err(|why| {
+            tracing::error!("a signature was not given out: {why}");
+            Failure::NoRecord
+        })?;
+        asked.record(&permit, &ledger, false)?;
+        Ok(signed.to_vec())
+    });
+    signed.await.unwrap_or(Err(Failure::Unknown))
+}
+
+/// A token, recorded before it leaves.
+pub(crate) fn token(asked: &Asked, claims: &Claims) -> Result<String, Failure> {
+    let Key::Token(key) = &asked.signer.key else { return Err(Failure::Denied(asked.wrong_use("sign a token"))) };
+    let token = key.token(&claims.header, &claims.claims).map_err(|_| Failure::Unreachable)?;
+    let input = token.rsplit_once('.').map_or("", |(input, _)| input);
+    let text = |part: &serde_json::Map<String, serde_json::Value>| serde_json::to_string(part).unwrap_or_default();
+    asked.account(&[format!("token {} {}", text(&claims.header), text(&claims.claims))], input.as_bytes())?;
+    Ok(token)
+}
+
+/// An HMAC, recorded before it leaves.
+pub(crate) fn authenticate(asked: &Asked, input: &str) -> Result<Vec<u8>, Failure> {
+    let Key::Hmac(key) = &asked.signer.key else { return Err(Failure::Denied(asked.wrong_use("authenticate an input"))) };
+    asked.account(&[format!("HMAC of {} bytes: {:?}", input.len(), input.chars().take(64).collect::<String>())], input.as_bytes())?;
+    Ok(jose::authenticate(key, input.as_bytes()).to_vec())
+}
+
+impl Asked {
+    /// The agent's limits, and those of the key over all agents.
+    fn limits(&self) -> (&[Limit], Vec<Limit>) {
+        let Use::Wallet(policy) = &self.signer.granted.policy else { return (&[], Vec::new()) };
+        (policy.limits(), self.signing.caps(self.signer.key.address()))
+    }
+
+    /// Hands the record of a signature to the audit log.
+    fn record(&self, permit: &SignPermit, ledger: &Ledger, again: bool) -> Result<(), Failure> {
+        let asset = |id: &AssetId| self.signing.config.asset(id.chain, id.contract);
+        let spends = permit.spends.iter().filter_map(|(id, amount)| Some(format!("{} on chain {}", shown(*amount, &asset(id)?), id.chain)));
+        let (own, _) = self.limits();
+        let of_these = own.iter().filter(|limit| permit.spends.iter().any(|(id, _)| *id == limit.asset));
+        let left = of_these.filter_map(|limit| {
+            let sums = ledger.spent(&self.signer.id, Some(&self.agent), limit.asset);
+            Some(left(limit, &sums, &asset(&limit.asset)?))
+        });
+        let event = Event::Signed {
+            signer: &self.signer.granted.spec.name,
+            key: &self.signer.shown(),
+            what: &permit.lines,
+            spends: &spends.collect::<Vec<_>>(),
+            left: &left.collect::<Vec<_>>(),
+            digest: &hex(permit.digest.as_slice()),
+            again,
+        };
+        self.journal.record(event).map_err(|_| Failure::NoRecord)
+    }
+
+    /// The same, for what spends nothing.
+    fn account(&self, what: &[String], input: &[u8]) -> Result<(), Failure> {
+        let digest = hex(&Sha256::digest(input));
+        let event = Event::Signed {
+            signer: &self.signer.granted.spec.name,
+            key: &self.signer.shown(),
+            what,
+            spends: &[],
+            left: &[],
+            digest: &digest,
+            again: false,
+        };
+        self.journal.record(event).map_err(|_| Failure::NoRecord)
+    }
+
+    fn refused(&self, refused: Refused) -> Denial {
+        match (refused, &self.signer.granted.policy) {
+            (Refused::Limit { asset, window, own }, Use::Wallet(policy)) => policy.over_limit(asset, window, own),
+            (Refused::Limit { .. }, _) => blocked("the ledger has a limit for a key that has none"),
+            (Refused::Idempotency(why), _) => Denial {
+                rule: Rule::Idempotency,
+                asked: "sign under an idempotency key".to_owned(),
+                reason: why.to_owned(),
+                remedy: "the agent takes a new key for each thing it signs".to_owned(),
+                stop: false,
+            },
+            (Refused::Blocked(why), _) => blocked(&why),
+        }
+    }
+
+    /// The denial of a use that is not the key's.
+    pub(crate) fn wrong_use(&self, what: &str) -> Denial {
+        Denial {
+            rule: Rule::Kind,
+            asked: what.to_owned(),
+            reason: format!("the signer is there to serve as `{}` alone", self.signer.purpose()),
+            remedy: "one key, one purpose: declare another signer with another key".to_owned(),
+            stop: false,
+        }
+    }
+}
+
+impl Signing {
+    /// The limits of an account over all agents.
+    pub(crate) fn caps(&self, account: Option<Address>) -> Vec<Limit> {
+        let of_account = self.config.caps.iter().filter(|cap| Some(cap.signer) == account);
+        of_account.filter_map(|cap| Limit::of(&cap.limit, &self.config).ok()).collect()
+    }
+}
+
+/// What is left of a limit, for people.
+pub(crate) fn left(limit: &Limit, sums: &Sums, asset: &Asset) -> String {
+    let windows = [("this hour", limit.hour, sums.hour), ("today", limit.day, sums.day), ("in all", limit.total, sums.total)];
+    let parts = windows.into_iter().filter_map(|(window, most, sum)| Some(format!("{} {window}", shown(most?.saturating_sub(sum), asset))));
+    let parts: Vec<String> = parts.collect();
+    let parts = if parts.is_empty() { "no bound".to_owned() } else { parts.join(", ") };
+    format!("{} on chain {}: {parts}", asset.symbol, asset.chain)
+}
+
+fn blocked(why: &str) -> Denial {
+    Denial {
+        rule: Rule::Ledger,
+        asked: "sign by the ledger".to_owned(),
+        reason: "the ledger needs the operator's word".to_owned(),
+        remedy: format!("{why}; when the ledger is the latest there is, and what was spent before does not matter: `strongroom limits confirm AGENT.toml`"),
+        stop: false,
+    }
+}
+
+impl Opened {
+    /// Asks the key for what was permitted.
+    async fn sign(&self, permit: &SignPermit, form: Form) -> Result<Zeroizing<Vec<u8>>, SignerError> {
+        match (&self.key, form) {
+            (Key::Account { signer, public, .. }, Form::Transaction(transaction)) => {
+                let signature = signer::sign(&**signer, public, &permit.digest.0).await?;
+                Ok(Zeroizing::new(transaction.signed(&signature)))
+            }
+            (Key::Account { signer, public, .. }, Form::Bytes) => {
+                Ok(Zeroizing::new(signer::sign(&**signer, public, &permit.digest.0).await?.to_bytes().to_vec()))
+            }
+            (Key::Solana(key), Form::Over(bytes)) => Ok(Zeroizing::new(key.sign(&bytes).as_ref().to_vec())),
+            _ => Err(SignerError::Refused("the key signs no digests".to_owned())),
+        }
+    }
+}
+
+/// The hash by which a chain knows a signed transaction.
+pub(crate) fn transaction_hash(raw: &[u8]) -> [u8; 32] {
+    keccak256(raw).0
+}
