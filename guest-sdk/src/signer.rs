@@ -159,7 +159,13 @@ impl Signer {
     ///
     /// # Errors
     /// As [`Signer::sign_transaction`].
-    pub fn sign_authorization(&self, chain_id: &str, address: &str, nonce: &str, idempotency_key: Option<&str>) -> Result<Authorization, Error> {
+    pub fn sign_authorization(
+        &self,
+        chain_id: &str,
+        address: &str,
+        nonce: &str,
+        idempotency_key: Option<&str>,
+    ) -> Result<Authorization, Error> {
         sys::sign_authorization(&self.0, chain_id, address, nonce, idempotency_key)
     }
 

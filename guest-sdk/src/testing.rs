@@ -256,7 +256,13 @@ pub(crate) fn sign_typed_data(signer: &SignerHandle, document: &str, _key: Optio
     Ok(vec![0; 65])
 }
 
-pub(crate) fn sign_authorization(signer: &SignerHandle, chain: &str, address: &str, nonce: &str, _key: Option<&str>) -> Result<Authorization, Error> {
+pub(crate) fn sign_authorization(
+    signer: &SignerHandle,
+    chain: &str,
+    address: &str,
+    nonce: &str,
+    _key: Option<&str>,
+) -> Result<Authorization, Error> {
     signer.sign(&format!("authorization of {address} on chain {chain}"));
     let (chain_id, address, nonce) = (chain.to_owned(), address.to_owned(), nonce.to_owned());
     Ok(Authorization { chain_id, address, nonce, y_parity: 0, r: [0; 32], s: [0; 32] })

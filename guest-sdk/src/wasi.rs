@@ -94,7 +94,13 @@ pub(crate) fn sign_typed_data(signer: &SignerHandle, document: &str, key: Option
     signer.sign_typed_data(document, key).map_err(not_signed)
 }
 
-pub(crate) fn sign_authorization(signer: &SignerHandle, chain: &str, address: &str, nonce: &str, key: Option<&str>) -> Result<Authorization, Error> {
+pub(crate) fn sign_authorization(
+    signer: &SignerHandle,
+    chain: &str,
+    address: &str,
+    nonce: &str,
+    key: Option<&str>,
+) -> Result<Authorization, Error> {
     let signed = signer.sign_authorization(chain, address, nonce, key).map_err(not_signed)?;
     let word = |bytes: Vec<u8>| <[u8; 32]>::try_from(bytes).map_err(|_| Error::Malformed("the host gave no signature".to_owned()));
     let (r, s) = (word(signed.r)?, word(signed.s)?);

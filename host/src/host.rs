@@ -360,6 +360,11 @@ impl Host {
     }
 
     #[cfg(feature = "cli")]
+    pub(crate) fn signing(&self) -> &Signing {
+        &self.0.parts.signing
+    }
+
+    #[cfg(feature = "cli")]
     pub(crate) fn fingerprint(&self, value: &SecretValue) -> Fingerprint {
         value.fingerprint(self.0.parts.cache.fingerprint_key())
     }
@@ -459,6 +464,12 @@ impl Agent {
         drop(keyring);
         farewell.await;
         Ok(all)
+    }
+
+    /// The agent's signers, each with its key at hand.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn signers(&self) -> Result<Vec<Arc<crate::signing::Opened>>, runtime::SignersUnavailable> {
+        runtime::open_signers(&self.host.0.parts, &self.parts).await
     }
 
     /// Takes the keys of the agent's signers into this host's ledger, and gives the operator's word that the ledger is the latest there is.

@@ -67,7 +67,9 @@ pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Watche
 pub use manifest::{HostConfig, Manifest};
 pub use meter::{Limit, Usage};
 pub use policy::{Denial, Rule};
-pub use runtime::{Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions, SignersUnavailable};
+pub use runtime::{
+    Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions, SignersUnavailable,
+};
 #[cfg(feature = "aws")]
 pub use secrets::AwsBackend;
 #[cfg(feature = "vault")]

@@ -6,5 +6,6 @@ pub mod figures;
 pub mod heap;
 mod room;
 pub mod services;
+pub mod treasury;
 
 pub use room::{KEY, Ran, Room, VALUE, block_on, requests_of};

@@ -291,6 +291,6 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// The state directory that all tests share, so that each component is compiled once.
-fn state_dir() -> PathBuf {
+pub(crate) fn state_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tests-state")
 }

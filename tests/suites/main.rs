@@ -19,4 +19,5 @@ mod oracle;
 mod patterns;
 mod sealing;
 mod secrets;
+mod signing;
 mod store;

@@ -1,10 +1,12 @@
 //! `strongroom explain`
 
 use super::{Done, Failure, HostArgs, code};
+use crate::ethereum::transaction::Transaction;
 use crate::host::{audit_path, state_path};
-use crate::manifest::{Manifest, Misplaced, Place};
+use crate::manifest::{Manifest, Misplaced, Most, Place, Purpose};
 use crate::policy::{Asked, Placeholders, Policy};
 use crate::secrets::Backends;
+use crate::signing::Use;
 use clap::Args;
 use http::{HeaderMap, Method, Uri};
 use serde_json::Value;
@@ -24,6 +26,12 @@ pub(super) struct Explain {
     /// A run whose denials to judge again, by its name in the audit log
     #[arg(long, value_name = "RUN", conflicts_with = "request")]
     from_audit: Option<String>,
+    /// A transaction to judge, which the agent would ask a signer for: its unsigned payload, `0x` and hexadecimal digits
+    #[arg(long, value_name = "PAYLOAD", conflicts_with_all = ["request", "from_audit"])]
+    tx: Option<String>,
+    /// The signer that would be asked; by default the first
+    #[arg(long, value_name = "NAME", requires = "tx")]
+    signer: Option<String>,
     #[command(flatten)]
     host: HostArgs,
     /// Print JSON
@@ -33,6 +41,9 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn perform(self) -> Done {
+        if let Some(payload) = &self.tx {
+            return self.judge_transaction(payload);
+        }
         let manifest = Manifest::read(&self.manifest)?;
         if let Some(run) = &self.from_audit {
             return replay(&manifest, &denials(&self.host, run)?);
@@ -44,6 +55,56 @@ impl Explain {
                 Ok(0)
             }
             Some(request) => judge(&manifest, request, self.json),
+        }
+    }
+}
+
+impl Explain {
+    /// What would come of a transaction. Nothing is signed, and nothing is charged.
+    fn judge_transaction(&self, payload: &str) -> Done {
+        let wrong = |what: &str| {
+            Failure::new(code::USAGE, format!("`--tx` takes an unsigned payload (EIP-2718), `0x` and hexadecimal digits; {what}"))
+        };
+        let payload = crate::ethereum::quantity::bytes(payload).ok_or_else(|| wrong("these are none"))?;
+        let transaction = Transaction::read(&payload).map_err(|error| wrong(&error.to_string()))?;
+        let agent = self.host.host()?.load(&self.manifest)?;
+        let signers = super::wallet::open(&agent)?;
+        let wanted =
+            |signer: &&std::sync::Arc<crate::signing::Opened>| self.signer.as_ref().is_none_or(|name| *name == signer.granted.spec.name);
+        let signer = signers.iter().find(wanted).ok_or_else(|| Failure::new(code::USAGE, "the manifest has no such signer"))?;
+        let (Use::Wallet(policy), Some(own)) = (&signer.granted.policy, signer.key.address()) else {
+            return Err(Failure::new(code::USAGE, "the signer is no wallet"));
+        };
+        match policy.transaction(own, &transaction) {
+            Ok(permit) => {
+                if self.json {
+                    let spends: Vec<String> = permit.spends.iter().map(|(asset, amount)| format!("{amount} of {asset}")).collect();
+                    println!("{}", serde_json::json!({"verdict": "allowed", "what": permit.lines, "spends": spends}));
+                    return Ok(0);
+                }
+                println!("allowed for `{}`, as far as its limits have room:", signer.granted.spec.name);
+                permit.lines.iter().for_each(|line| println!("  {}", crate::text::for_people(line)));
+                for (asset, amount) in &permit.spends {
+                    let known = policy.config().asset(asset.chain, asset.contract);
+                    println!(
+                        "  spends at most {} on chain {}",
+                        known.map_or_else(|| amount.to_string(), |known| crate::policy::shown(*amount, &known)),
+                        asset.chain
+                    );
+                }
+                Ok(0)
+            }
+            Err(denial) => {
+                if self.json {
+                    println!(
+                        "{}",
+                        serde_json::json!({"verdict": "denied", "rule": denial.rule.as_str(), "reason": denial.reason, "remedy": denial.remedy})
+                    );
+                } else {
+                    println!("{denial}");
+                }
+                Ok(code::DENIED)
+            }
         }
     }
 }
@@ -164,6 +225,39 @@ fn aloud(manifest: &Manifest, backends: &Backends) -> String {
         let own = if rule.own_credentials { ", with credentials of its own" } else { ", without credentials" };
         say(format!("  may send {} to {} {paths}{own} (line {})", list(rule.methods.clone()), rule.host, rule.line));
     }
+    for signer in &manifest.signers {
+        say(format!("  has things signed by the key `{}` from {}: {}", signer.name, signer.from, purpose(&signer.purpose)));
+        let Purpose::Wallet(wallet) = &signer.purpose else { continue };
+        say(format!("    on chains {:?}, transactions of the kinds {}", wallet.chains, wallet.kinds.join(", ")));
+        for (what, addresses) in [("plain transfers to", &wallet.recipients), ("assets of its accounts", &wallet.accounts)] {
+            if !addresses.is_empty() {
+                say(format!("    {what} {}", list(addresses.iter().map(ToString::to_string).collect())));
+            }
+        }
+        for call in &wallet.calls {
+            say(format!(
+                "    calls of {} at {} (line {})",
+                call.signature(),
+                list(call.to.iter().map(ToString::to_string).collect()),
+                call.line
+            ));
+        }
+        for typed in &wallet.typed {
+            say(format!("    documents {} on chain {} (line {})", typed.encoded_type, typed.chain, typed.line));
+        }
+        for (chain, delegate) in &wallet.delegates {
+            say(format!("    lets its account run the code of {delegate} on chain {chain}"));
+        }
+        for limit in &wallet.limits {
+            let most = |most: &Option<Most>| match most {
+                None => "any amount".to_owned(),
+                Some(Most::Unlimited) => "an unlimited amount".to_owned(),
+                Some(Most::Amount(amount)) => amount.clone(),
+            };
+            let windows = format!("{} in an hour, {} in a day, {} in all", most(&limit.hour), most(&limit.day), most(&limit.total));
+            say(format!("    may spend of {} on chain {}: {windows}", limit.asset, limit.chain));
+        }
+    }
     if manifest.secrets.iter().all(|secret| secret.allow.is_empty()) && manifest.egress.is_empty() {
         say("  may send no request".to_owned());
     }
@@ -180,6 +274,16 @@ fn aloud(manifest: &Manifest, backends: &Backends) -> String {
     ));
     say("  may do nothing else".to_owned());
     out
+}
+
+fn purpose(purpose: &Purpose) -> &'static str {
+    match purpose {
+        Purpose::Wallet(_) => "an account of Ethereum",
+        Purpose::Jwt(_) => "tokens",
+        Purpose::Hmac { .. } => "HMAC-SHA-256 of what its template matches",
+        Purpose::Solana { .. } => "off-chain messages of Solana",
+        Purpose::Digest => "any 32 bytes, where the host grants it",
+    }
 }
 
 fn treatment(misplaced: Misplaced) -> &'static str {

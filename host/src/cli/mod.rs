@@ -9,6 +9,7 @@ mod rules;
 mod run;
 mod secrets;
 mod terminal;
+mod wallet;
 
 use crate::host::{BuildError, Host, LoadError};
 use crate::manifest::{BackendConfig, HostConfig, ReadError};
@@ -65,6 +66,12 @@ enum Verb {
     /// Keeps the secrets of a backend: init, set, import, list, status, rotate, rm-version, restore
     #[command(subcommand)]
     Secrets(secrets::Secrets),
+    /// Keeps the keys of wallets: new, import, address, show
+    #[command(subcommand)]
+    Wallet(wallet::Wallet),
+    /// Says what may still be spent, and confirms the ledger: show, confirm
+    #[command(subcommand)]
+    Limits(wallet::Limits),
     /// Reads the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -115,6 +122,8 @@ pub fn main() -> ExitCode {
         Verb::Inspect(inspect) => inspect.perform(),
         Verb::Rules(rules) => rules.perform(),
         Verb::Secrets(secrets) => secrets.perform(),
+        Verb::Wallet(wallet) => wallet.perform(),
+        Verb::Limits(limits) => limits.perform(),
         Verb::Audit(audit) => audit.perform(),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut std::io::stdout());

@@ -165,7 +165,7 @@ impl Where {
     }
 
     /// Does something with the store.
-    fn with<T>(&self, work: impl AsyncFnOnce(&dyn SecretStore) -> Result<T, StoreError>) -> Result<T, Failure> {
+    pub(super) fn with<T>(&self, work: impl AsyncFnOnce(&dyn SecretStore) -> Result<T, StoreError>) -> Result<T, Failure> {
         self.with_host(&self.host.host()?, work)
     }
 
@@ -229,7 +229,7 @@ impl Set {
 }
 
 /// The value, from a pipe, or typed twice.
-fn read_value(name: &str) -> Result<SecretValue, Failure> {
+pub(super) fn read_value(name: &str) -> Result<SecretValue, Failure> {
     let failed = |error: std::io::Error| Failure::new(code::USAGE, format!("no value: {error}"));
     if std::io::stdin().is_terminal() {
         let first = Zeroizing::new(rpassword::prompt_password(format!("Value of {name}: ")).map_err(failed)?);

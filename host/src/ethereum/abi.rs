@@ -87,9 +87,8 @@ fn fields(values: Vec<DynSolValue>, params: &[Param]) -> Option<Value> {
 }
 
 fn value_of(value: DynSolValue, components: &[Param]) -> Option<Value> {
-    let list = |values: Vec<DynSolValue>| {
-        Some(Value::List(values.into_iter().map(|value| value_of(value, components)).collect::<Option<_>>()?))
-    };
+    let list =
+        |values: Vec<DynSolValue>| Some(Value::List(values.into_iter().map(|value| value_of(value, components)).collect::<Option<_>>()?));
     match value {
         DynSolValue::Bool(bool) => Some(Value::Bool(bool)),
         DynSolValue::Int(number, _) => Some(Value::Int(I256::from_raw(number.into_raw()))),

@@ -81,7 +81,11 @@ impl<'a> SignIn<'a> {
             return Err(Malformed("the version of the sign-in is not 1"));
         }
         let chain = lines.field("Chain ID: ")?;
-        let chain = chain.parse().ok().filter(|parsed: &u64| *parsed > 0 && parsed.to_string() == chain).ok_or(Malformed("the chain id is no number"))?;
+        let chain = chain
+            .parse()
+            .ok()
+            .filter(|parsed: &u64| *parsed > 0 && parsed.to_string() == chain)
+            .ok_or(Malformed("the chain id is no number"))?;
         let nonce = lines.field("Nonce: ")?;
         if nonce.len() < 8 || !nonce.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(Malformed("the nonce has not 8 letters and digits or more"));
@@ -133,7 +137,8 @@ fn is_authority(text: &str) -> bool {
 /// `2021-09-30T16:25:24.000Z`, or with an offset `+01:00` (RFC 3339, 5.6).
 fn is_rfc_3339(text: &str) -> bool {
     let fits = |text: &str, form: &str| {
-        text.len() == form.len() && text.bytes().zip(form.bytes()).all(|(b, form)| if form == b'0' { b.is_ascii_digit() } else { b.eq_ignore_ascii_case(&form) })
+        text.len() == form.len()
+            && text.bytes().zip(form.bytes()).all(|(b, form)| if form == b'0' { b.is_ascii_digit() } else { b.eq_ignore_ascii_case(&form) })
     };
     let Some((stem, rest)) = text.split_at_checked(19) else { return false };
     let zone = match rest.strip_prefix('.') {

@@ -5,8 +5,8 @@ pub(crate) mod message;
 pub(crate) mod quantity;
 pub(crate) mod rlp;
 pub(crate) mod signature;
+#[cfg(test)]
+mod tests;
 pub(crate) mod transaction;
 pub(crate) mod typed_data;
 pub(crate) mod value;
-#[cfg(test)]
-mod tests;

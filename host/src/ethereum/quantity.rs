@@ -93,7 +93,11 @@ mod tests {
         ] {
             assert!(address(good).is_some(), "{good}");
         }
-        for bad in ["0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD", "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeA"] {
+        for bad in [
+            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD",
+            "5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
+            "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeA",
+        ] {
             assert!(address(bad).is_none(), "{bad}");
         }
     }

@@ -179,8 +179,17 @@ mod tests {
     fn the_examples_of_the_specification_are_read_and_written_alike() {
         // https://ethereum.org/en/developers/docs/data-structures-and-encoding/rlp/#examples
         let lorem: Vec<u8> = [&[0xb8, 0x38][..], b"Lorem ipsum dolor sit amet, consectetur adipisicing elit"].concat();
-        let examples: &[&[u8]] =
-            &[b"\x83dog", b"\xc8\x83cat\x83dog", b"\x80", b"\xc0", b"\x00", b"\x0f", b"\x82\x04\x00", b"\xc7\xc0\xc1\xc0\xc3\xc0\xc1\xc0", &lorem];
+        let examples: &[&[u8]] = &[
+            b"\x83dog",
+            b"\xc8\x83cat\x83dog",
+            b"\x80",
+            b"\xc0",
+            b"\x00",
+            b"\x0f",
+            b"\x82\x04\x00",
+            b"\xc7\xc0\xc1\xc0\xc3\xc0\xc1\xc0",
+            &lorem,
+        ];
         for example in examples {
             let mut out = Writer::default();
             write(&Item::read(example).expect("canonical"), &mut out);
@@ -194,7 +203,18 @@ mod tests {
         let zero = [&[0xb9, 0x00, 0x38][..], &[7; 56]].concat();
         let deep = [0xc6, 0xc5, 0xc4, 0xc3, 0xc2, 0xc1, 0xc0].to_vec();
         let deeper = [&[0xc8, 0xc7][..], &deep].concat();
-        for bad in [&b""[..], b"\x81\x05", b"\x83do", b"\xc8\x83cat\x83do", b"\x80\x80", b"\xb8", b"\xbf\xff\xff\xff\xff\xff\xff\xff\xff", &long, &zero, &deeper] {
+        for bad in [
+            &b""[..],
+            b"\x81\x05",
+            b"\x83do",
+            b"\xc8\x83cat\x83do",
+            b"\x80\x80",
+            b"\xb8",
+            b"\xbf\xff\xff\xff\xff\xff\xff\xff\xff",
+            &long,
+            &zero,
+            &deeper,
+        ] {
             assert!(Item::read(bad).is_err(), "{bad:02x?}");
         }
         assert!(Item::read(b"\x00").and_then(|item| item.number()).is_err());

@@ -41,7 +41,8 @@ impl SecretRef {
     /// A [`Problem`] that says what is wrong with it; it never quotes the text, which may be a value pasted by mistake.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let remedy = "write `backend:path`, `backend:path#field`, or a bare name, as in `env:PURPLEFLEA_API_KEY`";
-        if crate::manifest::looks_like_a_secret(text) {
+        // AWS names keys by random identifiers.
+        if !text.starts_with("kms:") && crate::manifest::looks_like_a_secret(text) {
             return Err(Problem::new("this looks like a secret itself", remedy));
         }
         let Some((backend, rest)) = text.split_once(':') else {

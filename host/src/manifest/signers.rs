@@ -100,7 +100,7 @@ pub struct CallSpec {
     /// Whether it may move or approve single tokens of ERC-721.
     pub nft: bool,
     /// What arguments have to be.
-    pub args: Vec<(FieldPath, Vec<Bound>)>,
+    pub(crate) args: Vec<(FieldPath, Vec<Bound>)>,
     /// The line of the manifest.
     pub line: usize,
 }
@@ -125,7 +125,7 @@ pub struct TypedSpec {
     /// See `deadlines`.
     pub within: Duration,
     /// What fields have to be.
-    pub fields: Vec<(FieldPath, Vec<Bound>)>,
+    pub(crate) fields: Vec<(FieldPath, Vec<Bound>)>,
     /// The line of the manifest.
     pub line: usize,
 }
@@ -156,7 +156,7 @@ pub struct Movement {
 
 /// What a field has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bound {
+pub(crate) enum Bound {
     /// Exactly this.
     Is(Value),
     /// A number from the one to the other.
@@ -246,14 +246,19 @@ fn signer(name: String, section: &Section<'_>, text: &str) -> Option<SignerSpec>
     let purpose = match section.string("use").as_deref() {
         None | Some("wallet") => wallet(section, text).map(|wallet| Purpose::Wallet(Box::new(wallet))),
         Some("jwt") => Some(Purpose::Jwt(jwt(section))),
-        Some("hmac") => section.require("template", "template = \"GET /v1/[a-z]+ [0-9]{10}\"", template).map(|template| Purpose::Hmac { template }),
-        Some("solana") => {
-            section.require_list("messages", "messages = [\"Sign in to example.com: [0-9a-f]{16}\"]", pattern).map(|messages| Purpose::Solana { messages })
+        Some("hmac") => {
+            section.require("template", "template = \"GET /v1/[a-z]+ [0-9]{10}\"", template).map(|template| Purpose::Hmac { template })
         }
+        Some("solana") => section
+            .require_list("messages", "messages = [\"Sign in to example.com: [0-9a-f]{16}\"]", pattern)
+            .map(|messages| Purpose::Solana { messages }),
         Some("digest") => Some(Purpose::Digest),
         Some(_) => {
             section.ignore_rest();
-            section.report_here(Problem::new(format!("`signers.{name}.use` is no purpose"), "write `\"wallet\"`, `\"jwt\"`, `\"hmac\"`, `\"solana\"` or `\"digest\"`"));
+            section.report_here(Problem::new(
+                format!("`signers.{name}.use` is no purpose"),
+                "write `\"wallet\"`, `\"jwt\"`, `\"hmac\"`, `\"solana\"` or `\"digest\"`",
+            ));
             None
         }
     };
@@ -289,7 +294,9 @@ fn wallet(section: &Section<'_>, text: &str) -> Option<WalletSpec> {
     let mut seen = Vec::new();
     for limit in &wallet.limits {
         match seen.contains(&(&limit.asset, limit.chain)) {
-            true => section.report_here(Problem::new(format!("two limits of {} on chain {}", limit.asset, limit.chain), "keep one of them")),
+            true => {
+                section.report_here(Problem::new(format!("two limits of {} on chain {}", limit.asset, limit.chain), "keep one of them"))
+            }
             false => seen.push((&limit.asset, limit.chain)),
         }
     }
@@ -299,7 +306,8 @@ fn wallet(section: &Section<'_>, text: &str) -> Option<WalletSpec> {
 fn call(section: &Section<'_>, text: &str) -> Option<CallSpec> {
     let to = section.require_list("to", "to = [\"0x…\"]", address);
     let function = section.require("function", "function = \"transfer(address to, uint256 amount)\"", |text| {
-        Function::parse(text).ok_or_else(|| Problem::new("not a function", "write it as Solidity does: `transfer(address to, uint256 amount)`"))
+        Function::parse(text)
+            .ok_or_else(|| Problem::new("not a function", "write it as Solidity does: `transfer(address to, uint256 amount)`"))
     });
     let nft = section.bool("nft").unwrap_or(false);
     let Some(function) = function else {
@@ -315,7 +323,9 @@ fn call(section: &Section<'_>, text: &str) -> Option<CallSpec> {
 fn typed(section: &Section<'_>, text: &str) -> Option<TypedSpec> {
     let parsed = section.require("type", "type = \"Mail(address to,string text)\"", |text| {
         let parsed = Types::parse(text).map(|(types, primary)| (text.to_owned(), types, primary));
-        parsed.map_err(|wrong| Problem::new(wrong.to_string(), "write what EIP-712 calls encodeType: `Mail(Person from,string text)Person(string name)`"))
+        parsed.map_err(|wrong| {
+            Problem::new(wrong.to_string(), "write what EIP-712 calls encodeType: `Mail(Person from,string text)Person(string name)`")
+        })
     });
     let Some((encoded_type, types, primary)) = parsed else {
         section.ignore_rest();
@@ -368,7 +378,8 @@ fn spends(section: &Section<'_>, leads: &dyn Fn(&FieldPath) -> Option<String>) -
 }
 
 fn path_to(text: &str, of: &str, leads: &dyn Fn(&FieldPath) -> Option<String>) -> Result<FieldPath, Problem> {
-    let path = FieldPath::parse(text).ok_or_else(|| Problem::new("not a field", "write `amount`, `details.amount` or `details[].amount`"))?;
+    let path =
+        FieldPath::parse(text).ok_or_else(|| Problem::new("not a field", "write `amount`, `details.amount` or `details[].amount`"))?;
     match leads(&path) {
         Some(found) if found.starts_with(of) && !found.ends_with(']') => Ok(path),
         Some(found) => Err(Problem::new(format!("this field is of type {found}"), format!("name one of type {of}"))),
@@ -393,10 +404,19 @@ fn bounds(section: &Section<'_>, key: &'static str, leads: &dyn Fn(&FieldPath) -
     bounds
 }
 
+impl CallSpec {
+    /// The function's canonical signature, `transfer(address,uint256)`.
+    #[must_use]
+    pub fn signature(&self) -> &str {
+        &self.function.signature
+    }
+}
+
 impl Bound {
     /// Parses a bound of a field of that type: a value, `10..500` (both ends included, either may be left out), or `self`.
     fn parse(of: &str, text: &str) -> Result<Self, Problem> {
-        let wrong = || Problem::new(format!("not a value of type {of}"), "write a value; for numbers also `10..500`, for addresses also `self`");
+        let wrong =
+            || Problem::new(format!("not a value of type {of}"), "write a value; for numbers also `10..500`, for addresses also `self`");
         let value = match of {
             "address" if text == "self" => return Ok(Self::Own),
             "address" => quantity::address(text).map(Value::Address),
@@ -440,7 +460,10 @@ pub(super) fn limit(section: &Section<'_>) -> Option<LimitSpec> {
     let chain = section.require_integer("chain", "chain = 1", 1..=u64::MAX >> 1);
     let [hour, day, total] = ["hour", "day", "total"].map(|key| section.parse(key, most));
     if hour.is_none() && day.is_none() && total.is_none() && !["hour", "day", "total"].iter().any(|key| section.has(key)) {
-        section.report_here(Problem::new("a limit without an amount", "add `hour`, `day` or `total`, as in `day = \"0.5\"`; `\"unlimited\"` says that there is none"));
+        section.report_here(Problem::new(
+            "a limit without an amount",
+            "add `hour`, `day` or `total`, as in `day = \"0.5\"`; `\"unlimited\"` says that there is none",
+        ));
     }
     Some(LimitSpec { asset: asset?, chain: chain?, hour, day, total })
 }
@@ -460,11 +483,16 @@ pub(super) fn amount(text: &str) -> Result<String, Problem> {
 /// An asset's symbol: 1 to 16 letters, digits, `.` and `-`.
 pub(super) fn symbol(text: &str) -> Result<String, Problem> {
     let ok = (1..=16).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-".contains(&b));
-    if ok { Ok(text.to_owned()) } else { Err(Problem::new("not an asset's symbol", "use 1 to 16 letters, digits, `.` and `-`, as in `USDC`")) }
+    if ok {
+        Ok(text.to_owned())
+    } else {
+        Err(Problem::new("not an asset's symbol", "use 1 to 16 letters, digits, `.` and `-`, as in `USDC`"))
+    }
 }
 
 pub(super) fn address(text: &str) -> Result<Address, Problem> {
-    quantity::address(text).ok_or_else(|| Problem::new("not an address", "write 0x and 40 hexadecimal digits; in mixed case with the checksum of EIP-55"))
+    quantity::address(text)
+        .ok_or_else(|| Problem::new("not an address", "write 0x and 40 hexadecimal digits; in mixed case with the checksum of EIP-55"))
 }
 
 /// A pattern that matches whole, and of which no wildcard crosses a line.
@@ -514,14 +542,38 @@ fn template(text: &str) -> Result<regex::Regex, Problem> {
 
 /// Inputs by which known schemes derive keys: the steps of AWS Signature Version 4, and those of HKDF and PBKDF2 with short inputs.
 const DERIVATIONS: &[&str] = &[
-    "20260101", "20301231", "us-east-1", "eu-central-1", "ap-southeast-2", "auto", "global", "s3", "kms", "sts", "iam", "execute-api",
-    "secretsmanager", "dynamodb", "bedrock", "aws4_request", "vod", "tc3_request", "", "a", "\u{1}", "key", "info\u{1}", "goog4_request",
-    "2026-01-01", "sdk_request",
+    "20260101",
+    "20301231",
+    "us-east-1",
+    "eu-central-1",
+    "ap-southeast-2",
+    "auto",
+    "global",
+    "s3",
+    "kms",
+    "sts",
+    "iam",
+    "execute-api",
+    "secretsmanager",
+    "dynamodb",
+    "bedrock",
+    "aws4_request",
+    "vod",
+    "tc3_request",
+    "",
+    "a",
+    "\u{1}",
+    "key",
+    "info\u{1}",
+    "goog4_request",
+    "2026-01-01",
+    "sdk_request",
 ];
 
 fn jwt(section: &Section<'_>) -> JwtSpec {
     const HOSTS: &[&str] = &["alg", "b64", "crit", "jwk", "jku", "x5u", "zip", "enc"];
-    let registered = |name: &str| ["iss", "sub", "aud", "scope", "scp", "exp", "iat", "nbf", "azp", "client_id", "roles", "groups"].contains(&name);
+    let registered =
+        |name: &str| ["iss", "sub", "aud", "scope", "scp", "exp", "iat", "nbf", "azp", "client_id", "roles", "groups"].contains(&name);
     let claim = |name: &str| match registered(name) || name.is_empty() {
         false => Ok(name.to_owned()),
         true => Err(Problem::new("this claim says for whom a token is, or how long", "set it beside `claims`, or leave it out")),

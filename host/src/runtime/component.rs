@@ -20,7 +20,7 @@ const OFFERED: &[(&str, &str, &[&str])] = &[
     ("wasi:random", "0.2.", &[]),
     ("wasi:sockets", "0.2.", &[]),
     ("wasi:http", "0.2.", &["types", "outgoing-handler"]),
-    ("strongroom:agent", "0.1.", &["secrets", "log"]),
+    ("strongroom:agent", "0.1.", &["secrets", "signing", "log"]),
 ];
 
 /// Why a component is refused.

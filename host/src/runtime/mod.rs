@@ -189,7 +189,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
     let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
     let wasi = wasi(manifest, &keyring, &options.args, &stdout, &stderr);
-    let signers = signing::Signers::new(Arc::clone(&host.signing), signers, manifest.name.clone());
+    let signers = signing::Signers::new(Arc::clone(&host.signing), signers);
     let state = RunState::new(wasi, Limiter::new(manifest.limits.memory), outbound, signers, options.on_log);
     let mut store = Store::new(host.engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);

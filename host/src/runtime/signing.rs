@@ -24,14 +24,13 @@ pub struct OpenSigner(usize);
 pub(crate) struct Signers {
     signing: Arc<Signing>,
     opened: Vec<Arc<Opened>>,
-    agent: String,
 }
 
 type Answer<T> = wasmtime::Result<Result<T, Error>>;
 
 impl Signers {
-    pub(super) fn new(signing: Arc<Signing>, opened: Vec<Arc<Opened>>, agent: String) -> Self {
-        Self { signing, opened, agent }
+    pub(super) fn new(signing: Arc<Signing>, opened: Vec<Arc<Opened>>) -> Self {
+        Self { signing, opened }
     }
 }
 
@@ -44,7 +43,6 @@ impl RunState {
             signing: Arc::clone(&self.signers.signing),
             signer: Arc::clone(self.opened(handle)?),
             journal: Arc::clone(&self.outbound.journal),
-            agent: self.signers.agent.clone(),
             idempotency,
         })
     }
@@ -131,7 +129,12 @@ impl wit::HostSigner for RunState {
         Ok(self.opened(&handle)?.public_key())
     }
 
-    async fn sign_transaction(&mut self, handle: Resource<OpenSigner>, unsigned: wit::Unsigned, key: Option<String>) -> Answer<wit::Signed> {
+    async fn sign_transaction(
+        &mut self,
+        handle: Resource<OpenSigner>,
+        unsigned: wit::Unsigned,
+        key: Option<String>,
+    ) -> Answer<wit::Signed> {
         let asked = self.asked(&handle, key)?;
         let decoded = match unsigned {
             wit::Unsigned::Payload(payload) if payload.len() > MAX_LENGTH => Err(Malformed("the transaction has more than 256 KiB")),
@@ -269,7 +272,8 @@ fn transaction(fields: wit::Transaction) -> Result<Transaction, Malformed> {
         return Err(Malformed("the transaction has more than 256 KiB"));
     }
     let slots = |slots: &[Vec<u8>]| slots.iter().map(|slot| word(slot)).collect::<Result<Vec<_>, _>>();
-    let access = fields.access_list.as_ref().map(|list| list.iter().map(|access| Ok((address(&access.address)?, slots(&access.slots)?))).collect());
+    let access =
+        fields.access_list.as_ref().map(|list| list.iter().map(|access| Ok((address(&access.address)?, slots(&access.slots)?))).collect());
     let access: Option<Vec<(Address, Vec<B256>)>> = access.transpose()?;
     let signed = |signed: &wit::Authorization| {
         let parsed = authorization(&signed.chain_id, &signed.address, &signed.nonce)?;

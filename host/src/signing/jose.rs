@@ -75,7 +75,9 @@ impl TokenKey {
 
     /// The compact token of a header and claims.
     pub(crate) fn token(&self, header: &Map<String, Value>, claims: &Map<String, Value>) -> Result<String, String> {
-        let part = |part: &Map<String, Value>| serde_json::to_vec(part).map(|text| URL_SAFE_NO_PAD.encode(text)).map_err(|error| error.to_string());
+        let part = |part: &Map<String, Value>| {
+            serde_json::to_vec(part).map(|text| URL_SAFE_NO_PAD.encode(text)).map_err(|error| error.to_string())
+        };
         let input = format!("{}.{}", part(header)?, part(claims)?);
         let signature = self.sign(input.as_bytes())?;
         Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
@@ -148,7 +150,8 @@ fn jwk(bytes: &[u8]) -> Result<TokenKey, String> {
         (Some("EC"), Some("secp256k1")) => SigningKey::from_slice(&field("d")?).map(TokenKey::Es256k).map_err(|_| wrong()),
         (Some("EC"), Some("P-256")) => {
             let point = [&[4][..], &field("x")?, &field("y")?].concat();
-            let key = EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, &field("d")?, &point, &SystemRandom::new());
+            let key =
+                EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, &field("d")?, &point, &SystemRandom::new());
             key.map(TokenKey::Es256).map_err(|_| wrong())
         }
         (Some("OKP"), Some("Ed25519")) => {

@@ -35,6 +35,8 @@ pub(crate) struct Opened {
     pub(crate) key: Key,
     /// What the ledger knows it by.
     pub(crate) id: Vec<u8>,
+    /// The agent whose signer it is.
+    pub(crate) agent: String,
 }
 
 /// A key, by what it does.
@@ -113,9 +115,11 @@ impl Keys {
             && signer.is_hot()
             && !opened.values().any(|known| known.id == id)
         {
-            tracing::warn!("the key of {address} lies in this process, for development and small amounts; an HSM, a KMS or MPC keeps it out of reach");
+            tracing::warn!(
+                "the key of {address} lies in this process, for development and small amounts; an HSM, a KMS or MPC keeps it out of reach"
+            );
         }
-        let found = Arc::new(Opened { granted: Arc::clone(granted), key, id });
+        let found = Arc::new(Opened { granted: Arc::clone(granted), key, id, agent: agent.to_owned() });
         opened.insert(name, Arc::clone(&found));
         Ok(found)
     }

@@ -58,6 +58,31 @@ impl Local {
     }
 }
 
+/// A key that nobody has had before, as hexadecimal digits.
+#[cfg(feature = "cli")]
+pub(crate) fn fresh() -> std::io::Result<SecretValue> {
+    let key = crate::state::random_key()?;
+    let digits = Zeroizing::new(crate::text::hex(&*key));
+    // One in 2^128 of all keys is none; who draws it draws again.
+    if SigningKey::from_slice(&*key).is_ok() { Ok(SecretValue::new(digits.as_bytes())) } else { fresh() }
+}
+
+/// The address of a key as it is kept: of a phrase that of its first account. A keystore has no address before it is opened.
+#[cfg(feature = "cli")]
+pub(crate) fn address_of_local(value: &SecretValue) -> Result<String, String> {
+    let text = String::from_utf8_lossy(value.reveal(Reveal::to_sign()));
+    if text.trim_start().starts_with('{') {
+        let json: Value = serde_json::from_str(&text).map_err(|_| "its keystore is no JSON".to_owned())?;
+        return match (json["version"].as_u64(), json["address"].as_str()) {
+            (Some(3), Some(address)) => Ok(format!("0x{}", address.trim_start_matches("0x"))),
+            (Some(3), None) => Ok("a keystore that does not say its address".to_owned()),
+            _ => Err("its keystore is not of version 3".to_owned()),
+        };
+    }
+    let local = Local::read(value, None, FIRST_ACCOUNT, Reveal::to_sign())?;
+    Ok(crate::ethereum::signature::address_of(local.0.verifying_key()).to_string())
+}
+
 /// Whether a value would serve as a wallet's key: then it serves nothing else.
 pub(crate) fn is_wallet_key(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else { return false };

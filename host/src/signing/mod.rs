@@ -14,7 +14,9 @@ mod signer;
 pub(crate) use keys::{Key, Opened};
 #[cfg(feature = "aws")]
 pub use kms::Kms;
-pub(crate) use ledger::{Doubts, Ledger, Sums, Wall};
+pub(crate) use ledger::{Ledger, Sums, Wall};
+#[cfg(feature = "cli")]
+pub(crate) use local::{address_of_local, fresh};
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::Pkcs11;
 pub use signer::{Signer, SignerBackend, SignerError};
@@ -91,12 +93,17 @@ pub(crate) struct Asked {
     pub(crate) signing: Arc<Signing>,
     pub(crate) signer: Arc<Opened>,
     pub(crate) journal: Arc<Journal>,
-    pub(crate) agent: String,
     pub(crate) idempotency: Option<String>,
 }
 
 impl Signing {
-    pub(crate) fn new(config: SigningConfig, own: Vec<(String, Arc<dyn SignerBackend>)>, state: Option<StateDir>, clock: Clock, wall: Wall) -> Self {
+    pub(crate) fn new(
+        config: SigningConfig,
+        own: Vec<(String, Arc<dyn SignerBackend>)>,
+        state: Option<StateDir>,
+        clock: Clock,
+        wall: Wall,
+    ) -> Self {
         let config = Arc::new(config);
         let keys = Keys::new(own, &config);
         Self { config, keys, state, clock, wall, ledger: OnceLock::new(), hot: Mutex::default() }
@@ -179,7 +186,10 @@ impl Signing {
         let mut daily = Daily::new();
         for spec in limits {
             let worst = worst_day(spec);
-            daily.entry(spec.asset.clone()).and_modify(|sum| *sum = sum.zip(worst).map(|(sum, worst)| sum.saturating_add(worst))).or_insert(worst);
+            daily
+                .entry(spec.asset.clone())
+                .and_modify(|sum| *sum = sum.zip(worst).map(|(sum, worst)| sum.saturating_add(worst)))
+                .or_insert(worst);
         }
         let mut hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
         let of_key = hot.entry(key.to_owned()).or_default();
@@ -190,7 +200,10 @@ impl Signing {
             let sum = all.fold(Some(U256::ZERO), |sum, daily| Some(sum?.saturating_add((*daily)?)));
             if sum.is_none_or(|sum| sum > most) {
                 let agents = of_key.keys().cloned().collect::<Vec<_>>().join(" and ");
-                let found = sum.map_or_else(|| format!("unlimited {symbol}"), |sum| format!("{} {symbol}", crate::ethereum::quantity::shown(sum, NORMAL)));
+                let found = sum.map_or_else(
+                    || format!("unlimited {symbol}"),
+                    |sum| format!("{} {symbol}", crate::ethereum::quantity::shown(sum, NORMAL)),
+                );
                 of_key.remove(agent);
                 return Err(format!(
                     "its key lies in this process, and in a day {found} may be spent from it, by {agents}; `signing.hot_limit` allows {ceiling}. Lower the limits, or keep the key in an HSM, a KMS or by MPC"
@@ -221,7 +234,7 @@ pub(crate) async fn sign(asked: Asked, permit: SignPermit, form: Form) -> Result
     let claim = Claim {
         key: &asked.signer.id,
         purpose: asked.signer.purpose(),
-        agent: &asked.agent,
+        agent: &asked.signer.agent,
         digest: permit.digest,
         nonce: permit.nonce,
         spends: &permit.spends,
@@ -294,7 +307,7 @@ impl Asked {
         let (own, _) = self.limits();
         let of_these = own.iter().filter(|limit| permit.spends.iter().any(|(id, _)| *id == limit.asset));
         let left = of_these.filter_map(|limit| {
-            let sums = ledger.spent(&self.signer.id, Some(&self.agent), limit.asset);
+            let sums = ledger.spent(&self.signer.id, Some(&self.signer.agent), limit.asset);
             Some(left(limit, &sums, &asset(&limit.asset)?))
         });
         let event = Event::Signed {
@@ -373,7 +386,9 @@ fn blocked(why: &str) -> Denial {
         rule: Rule::Ledger,
         asked: "sign by the ledger".to_owned(),
         reason: "the ledger needs the operator's word".to_owned(),
-        remedy: format!("{why}; when the ledger is the latest there is, and what was spent before does not matter: `strongroom limits confirm AGENT.toml`"),
+        remedy: format!(
+            "{why}; when the ledger is the latest there is, and what was spent before does not matter: `strongroom limits confirm AGENT.toml`"
+        ),
         stop: false,
     }
 }

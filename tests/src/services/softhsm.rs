@@ -1,9 +1,10 @@
 //! An HSM, played by SoftHSM 2: its token is a directory, and beside that it behaves as one does.
 //!
-//! The module finds its token through the environment of the process that loads it, as it is when that process starts: a test gives
-//! [`SoftHsm::environment`] to the `strongroom` it runs. Nothing is set in the test's own process, where other threads read the environment.
+//! The module finds its token through the environment of the process that loads it. Cargo sets it for the processes of tests
+//! (`.cargo/config.toml`), which share one token; a test may give [`SoftHsm::environment`] of a token of its own to the `strongroom` it runs.
 
 use super::{apt, must};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -21,9 +22,9 @@ const SO_PIN: &str = "officer-pin-of-the-tests";
 pub struct SoftHsm {
     module: PathBuf,
     configuration: String,
-    _dir: tempfile::TempDir,
-    /// How many keys it has: the next one's CKA_ID.
-    keys: Mutex<u16>,
+    _dir: Option<tempfile::TempDir>,
+    /// The next key's CKA_ID.
+    keys: Mutex<u32>,
 }
 
 /// The module, with the programs that go with it.
@@ -34,32 +35,51 @@ fn module() -> Option<PathBuf> {
 }
 
 impl SoftHsm {
-    /// One that all tests of this process share: each has keys of its own there.
+    /// The one that the environment of this process leads to. Tests share it, and each has keys of its own there.
+    ///
+    /// # Panics
+    /// Where Cargo has not set the environment, or the token can't be made.
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<SoftHsm> = OnceLock::new();
-        SHARED.get_or_init(Self::start)
+        SHARED.get_or_init(|| {
+            let file = std::env::var("SOFTHSM2_CONF").expect("Cargo sets SOFTHSM2_CONF for tests, by .cargo/config.toml");
+            let file = PathBuf::from(file);
+            let home = file.parent().expect("a file has a directory");
+            std::fs::create_dir_all(home).expect("a directory");
+            // Test processes may run side by side: one of them makes the token.
+            let lock = File::create(home.join("lock")).expect("a lock file");
+            lock.lock().expect("the lock");
+            let made = file.exists();
+            Self::at(file.clone(), None, !made)
+        })
     }
 
     /// One of the test's own, without keys.
     #[must_use]
     pub fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        Self::at(dir.path().join("softhsm2.conf"), Some(dir), true)
+    }
+
+    fn at(file: PathBuf, dir: Option<tempfile::TempDir>, make: bool) -> Self {
         let module = module().or_else(|| {
             apt("softhsm2");
             apt("opensc");
             module()
         });
         let module = module.expect("SoftHSM and pkcs11-tool are needed: `apt-get install softhsm2 opensc`");
-        let dir = tempfile::tempdir().expect("a directory");
-        let tokens = dir.path().join("tokens");
-        std::fs::create_dir(&tokens).expect("a directory");
-        let configuration = format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", tokens.display());
-        let file = dir.path().join("softhsm2.conf");
-        std::fs::write(&file, configuration).expect("a file");
         let configuration = file.to_str().expect("a path of text").to_owned();
-        let hsm = Self { module, configuration, _dir: dir, keys: Mutex::new(0) };
-        let mut init = hsm.command("softhsm2-util");
-        init.args(["--init-token", "--free", "--label", TOKEN, "--pin", PIN, "--so-pin", SO_PIN]);
-        must(&mut init, "softhsm2-util makes a token");
+        // Ids of keys differ between processes that share a token.
+        let hsm = Self { module, configuration, _dir: dir, keys: Mutex::new(std::process::id() << 8) };
+        if make {
+            let tokens = file.with_file_name("tokens");
+            std::fs::create_dir_all(&tokens).expect("a directory");
+            let text = format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", tokens.display());
+            std::fs::write(&file, text).expect("a file");
+            let mut init = hsm.command("softhsm2-util");
+            init.args(["--init-token", "--free", "--label", TOKEN, "--pin", PIN, "--so-pin", SO_PIN]);
+            must(&mut init, "softhsm2-util makes a token");
+        }
         hsm
     }
 
@@ -98,7 +118,7 @@ impl SoftHsm {
     pub fn generate_with(&self, label: &str, kind: &str, more: &[&str]) -> String {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         *keys += 1;
-        let id = format!("{:04x}", *keys);
+        let id = format!("{:08x}", *keys);
         let mut arguments = vec!["--keypairgen", "--key-type", kind, "--label", label, "--id", &id];
         arguments.extend(more);
         self.tool(&arguments);

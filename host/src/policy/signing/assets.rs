@@ -53,16 +53,13 @@ impl Limit {
         let id = AssetId { chain: asset.chain, contract: asset.address };
         Ok(Self { asset: id, hour: most(&spec.hour)?, day: most(&spec.day)?, total: most(&spec.total)? })
     }
-
-    /// The most that any 24 hours may see. None is no bound.
-    pub(crate) fn worst_day(&self) -> Option<U256> {
-        let hours = self.hour.map(|hour| hour.saturating_mul(U256::from(24)));
-        [hours, self.day, self.total].into_iter().flatten().min()
-    }
 }
 
 fn unknown(symbol: &str, chain: u64) -> String {
-    let table = format!("[[signing.assets]]\nsymbol = {}\nchain = {chain}\naddress = \"0x…\"\nstandard = \"erc20\"\ndecimals = 18", toml::Value::from(symbol));
+    let table = format!(
+        "[[signing.assets]]\nsymbol = {}\nchain = {chain}\naddress = \"0x…\"\nstandard = \"erc20\"\ndecimals = 18",
+        toml::Value::from(symbol)
+    );
     format!("a limit names the asset {symbol} on chain {chain}, which the host does not know; add to the host configuration:\n{table}")
 }
 

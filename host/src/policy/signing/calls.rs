@@ -71,17 +71,26 @@ impl<'a> Judge<'a> {
     pub(super) fn call(&mut self, account: Address, to: Address, value: U256, input: &[u8], depth: usize) -> Verdict<U256> {
         self.calls += 1;
         if depth > MAX_DEPTH || self.calls > MAX_CALLS {
-            return Err((Rule::Call, "there are calls within calls beyond what can be judged".to_owned(), "sign them one by one".to_owned()));
+            return Err((
+                Rule::Call,
+                "there are calls within calls beyond what can be judged".to_owned(),
+                "sign them one by one".to_owned(),
+            ));
         }
         if input.is_empty() {
             return self.transfer(account, to, value);
         }
         if to == account || to == self.own {
-            return Err((Rule::Call, "the account calls itself".to_owned(), "an account's own functions change who controls it; call them by other means".to_owned()));
+            return Err((
+                Rule::Call,
+                "the account calls itself".to_owned(),
+                "an account's own functions change who controls it; call them by other means".to_owned(),
+            ));
         }
-        let selector: [u8; 4] = input.get(..4).and_then(|selector| selector.try_into().ok()).ok_or_else(|| {
-            (Rule::Undecodable, "the call data has fewer than 4 bytes".to_owned(), String::new())
-        })?;
+        let selector: [u8; 4] = input
+            .get(..4)
+            .and_then(|selector| selector.try_into().ok())
+            .ok_or_else(|| (Rule::Undecodable, "the call data has fewer than 4 bytes".to_owned(), String::new()))?;
         let policy = self.policy;
         let mut refused = None;
         for entry in policy.spec.calls.iter().filter(|entry| entry.to.contains(&to) && entry.function.selector == selector) {
@@ -96,11 +105,12 @@ impl<'a> Judge<'a> {
             }
         }
         Err(refused.unwrap_or_else(|| {
-            let known = standards::CALLS.iter().find(|known| {
-                alloy_primitives::keccak256(known.signature)[..4] == selector
-            });
+            let known = standards::CALLS.iter().find(|known| alloy_primitives::keccak256(known.signature)[..4] == selector);
             let function = known.map_or("FUNCTION as Solidity writes it", |known| known.signature);
-            let remedy = format!("to allow it, add to the manifest:\n[[signers.{}.call]]\nto = [\"{to}\"]\nfunction = \"{function}\"", policy.signer);
+            let remedy = format!(
+                "to allow it, add to the manifest:\n[[signers.{}.call]]\nto = [\"{to}\"]\nfunction = \"{function}\"",
+                policy.signer
+            );
             (Rule::Call, format!("the function 0x{} of {to} is not granted", hex(&selector)), remedy)
         }))
     }
@@ -113,7 +123,11 @@ impl<'a> Judge<'a> {
             return Ok(U256::ZERO);
         }
         if to != self.own && !self.policy.spec.recipients.contains(&to) {
-            return Err((Rule::Recipient, format!("{to} is not granted as a recipient"), self.policy.add("recipients", to.to_string().into())));
+            return Err((
+                Rule::Recipient,
+                format!("{to} is not granted as a recipient"),
+                self.policy.add("recipients", to.to_string().into()),
+            ));
         }
         self.lines.push(format!("send {} to {to}", shown(value, &native)));
         Ok(value)
@@ -138,7 +152,16 @@ impl<'a> Judge<'a> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn effect(&mut self, effect: Effect, entry: &Entry<'_>, arguments: &Value, account: Address, to: Address, value: U256, depth: usize) -> Verdict<U256> {
+    fn effect(
+        &mut self,
+        effect: Effect,
+        entry: &Entry<'_>,
+        arguments: &Value,
+        account: Address,
+        to: Address,
+        value: U256,
+        depth: usize,
+    ) -> Verdict<U256> {
         match effect {
             Effect::Moves { .. } => {
                 let movement = effect.movement().expect("a movement is one");
@@ -201,7 +224,11 @@ impl<'a> Judge<'a> {
             return Err((Rule::Fee, "the Safe would pay for gas (gasPrice is not 0)".to_owned(), "set gasPrice to 0".to_owned()));
         }
         if to == safe {
-            return Err((Rule::Call, "the Safe calls itself, as to change its owners or modules".to_owned(), "do that by other means".to_owned()));
+            return Err((
+                Rule::Call,
+                "the Safe calls itself, as to change its owners or modules".to_owned(),
+                "do that by other means".to_owned(),
+            ));
         }
         self.call(safe, to, value, data, depth + 1)
     }
@@ -226,14 +253,25 @@ impl<'a> Judge<'a> {
             self.recipient(recipient, &movement.recipient, entry)?;
             let config = self.policy.config();
             let asset = config.asset(self.chain, Some(contract)).ok_or_else(|| {
-                let table = format!("[[signing.assets]]\nsymbol = \"…\"\nchain = {}\naddress = \"{contract}\"\nstandard = \"erc20\"\ndecimals = 18", self.chain);
-                (Rule::Asset, format!("{contract} is no asset that the host knows"), format!("where it is one, add to the host configuration:\n{table}"))
+                let table = format!(
+                    "[[signing.assets]]\nsymbol = \"…\"\nchain = {}\naddress = \"{contract}\"\nstandard = \"erc20\"\ndecimals = 18",
+                    self.chain
+                );
+                (
+                    Rule::Asset,
+                    format!("{contract} is no asset that the host knows"),
+                    format!("where it is one, add to the host configuration:\n{table}"),
+                )
             })?;
             let amount = match asset.standard {
                 Standard::Fungible => amount,
                 Standard::Single if entry.nft => U256::from(1),
                 Standard::Single => {
-                    return Err((Rule::Asset, format!("{} is of single tokens, which this entry does not grant", asset.symbol), "add `nft = true` to it".to_owned()));
+                    return Err((
+                        Rule::Asset,
+                        format!("{} is of single tokens, which this entry does not grant", asset.symbol),
+                        "add `nft = true` to it".to_owned(),
+                    ));
                 }
             };
             // Whatever leaves through Permit2 needs a signature that is priced by itself.
@@ -250,8 +288,13 @@ impl<'a> Judge<'a> {
 
     /// Everything of an asset.
     pub(super) fn everything(&mut self, entry: &Entry<'_>, recipient: Address, field: &FieldPath, account: Address) -> Verdict<()> {
-        let value = Value::Struct(vec![(field.to_string(), Value::Address(recipient)), ("all".to_owned(), Value::Uint(U256::MAX)), ("of".to_owned(), Value::Address(account))]);
-        let movement = Movement { asset: None, amount: standards::path("all"), recipient: field.clone(), account: Some(standards::path("of")) };
+        let value = Value::Struct(vec![
+            (field.to_string(), Value::Address(recipient)),
+            ("all".to_owned(), Value::Uint(U256::MAX)),
+            ("of".to_owned(), Value::Address(account)),
+        ]);
+        let movement =
+            Movement { asset: None, amount: standards::path("all"), recipient: field.clone(), account: Some(standards::path("of")) };
         self.moves(entry, &movement, &value, account)
     }
 
@@ -273,16 +316,27 @@ impl<'a> Judge<'a> {
     pub(super) fn account(&self, account: Address) -> Verdict<()> {
         match account == self.own || self.policy.spec.accounts.contains(&account) {
             true => Ok(()),
-            false => Err((Rule::Account, format!("{account} is not an account of the signer"), self.policy.add("accounts", account.to_string().into()))),
+            false => Err((
+                Rule::Account,
+                format!("{account} is not an account of the signer"),
+                self.policy.add("accounts", account.to_string().into()),
+            )),
         }
     }
 
     fn recipient(&self, recipient: Address, field: &FieldPath, entry: &Entry<'_>) -> Verdict<()> {
         let bound = entry.bounds.iter().any(|(path, _)| path == field);
-        let known = bound || recipient == self.own || self.policy.spec.accounts.contains(&recipient) || self.policy.spec.recipients.contains(&recipient);
+        let known = bound
+            || recipient == self.own
+            || self.policy.spec.accounts.contains(&recipient)
+            || self.policy.spec.recipients.contains(&recipient);
         match known {
             true => Ok(()),
-            false => Err((Rule::Recipient, format!("{recipient} is not granted as a recipient"), self.policy.add("recipients", recipient.to_string().into()))),
+            false => Err((
+                Rule::Recipient,
+                format!("{recipient} is not granted as a recipient"),
+                self.policy.add("recipients", recipient.to_string().into()),
+            )),
         }
     }
 }

@@ -20,7 +20,13 @@ pub(crate) struct Claims {
 impl Claims {
     /// The verdict on the claims that an agent adds, a JSON object. `now` is in seconds since 1970.
     pub(crate) fn authorize(spec: &JwtSpec, algorithm: &str, added: &str, now: u64) -> Result<Self, Denial> {
-        let deny = |reason: &str, remedy: String| Denial { rule: Rule::Claims, asked: "sign a token".to_owned(), reason: reason.to_owned(), remedy, stop: false };
+        let deny = |reason: &str, remedy: String| Denial {
+            rule: Rule::Claims,
+            asked: "sign a token".to_owned(),
+            reason: reason.to_owned(),
+            remedy,
+            stop: false,
+        };
         if added.len() > MAX_LENGTH {
             return Err(deny("its claims have more than 64 KiB", String::new()));
         }
@@ -28,13 +34,17 @@ impl Claims {
             return Err(deny("its claims are no JSON object", String::new()));
         };
         if let Some(name) = added.keys().find(|name| !spec.claims.contains(name)) {
-            return Err(deny("it has a claim that is not granted", format!("add {} to `claims` of the signer", toml::Value::from(name.as_str()))));
+            return Err(deny(
+                "it has a claim that is not granted",
+                format!("add {} to `claims` of the signer", toml::Value::from(name.as_str())),
+            ));
         }
         let mut header = Map::from_iter([("alg".to_owned(), algorithm.into())]);
         header.extend(spec.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())));
         header.entry("typ").or_insert_with(|| "JWT".into());
         let set = [("iss", &spec.issuer), ("sub", &spec.subject), ("aud", &spec.audience), ("scope", &spec.scope)];
-        let mut claims: Map<String, Value> = set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into()))).collect();
+        let mut claims: Map<String, Value> =
+            set.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into()))).collect();
         claims.insert("iat".to_owned(), now.into());
         claims.insert("exp".to_owned(), now.saturating_add(spec.lifetime.as_secs()).into());
         claims.extend(added);
@@ -44,7 +54,13 @@ impl Claims {
 
 /// The verdict on an input of an HMAC.
 pub(crate) fn hmac_input<'i>(template: &regex::Regex, input: &'i [u8]) -> Result<&'i str, Denial> {
-    let deny = |reason: &str, remedy: &str| Denial { rule: Rule::Hmac, asked: "authenticate an input".to_owned(), reason: reason.to_owned(), remedy: remedy.to_owned(), stop: false };
+    let deny = |reason: &str, remedy: &str| Denial {
+        rule: Rule::Hmac,
+        asked: "authenticate an input".to_owned(),
+        reason: reason.to_owned(),
+        remedy: remedy.to_owned(),
+        stop: false,
+    };
     let text = std::str::from_utf8(input).ok().filter(|_| input.len() <= MAX_LENGTH);
     let text = text.ok_or_else(|| deny("it is not UTF-8 text of at most 64 KiB", ""))?;
     if text.len() < LEAST {

@@ -24,7 +24,9 @@ pub(super) fn check(typed: &TypedSpec, config: &SigningConfig) -> Result<(), Str
         }
         (Spends::Standard, Some(known)) => known.effect != Effect::Nothing,
         (_, Some(_)) => return Err(format!("`{primary}` is a standard's; leave `spends` out")),
-        (Spends::Nothing, None) if typed.contract == Some(config.permit2) => return Err("documents of Permit2 spend something; say what".to_owned()),
+        (Spends::Nothing, None) if typed.contract == Some(config.permit2) => {
+            return Err("documents of Permit2 spend something; say what".to_owned());
+        }
         (Spends::Nothing, None) => false,
         (Spends::Amount(movement), None) => movement.asset.is_none(),
     };
@@ -38,7 +40,9 @@ pub(super) fn check(typed: &TypedSpec, config: &SigningConfig) -> Result<(), Str
 pub(super) fn judge(judge: &mut Judge<'_>, document: &TypedData, now: u64) -> Verdict<()> {
     let policy = judge.policy;
     let mut refused = None;
-    for entry in policy.spec.typed.iter().filter(|entry| entry.encoded_type == document.encoded_type && same_domain(entry, &document.domain)) {
+    for entry in
+        policy.spec.typed.iter().filter(|entry| entry.encoded_type == document.encoded_type && same_domain(entry, &document.domain))
+    {
         let (spends, lines) = (judge.spends.clone(), judge.lines.len());
         match granted(judge, entry, document, now) {
             Ok(()) => return Ok(()),
@@ -57,7 +61,8 @@ pub(super) fn judge(judge: &mut Judge<'_>, document: &TypedData, now: u64) -> Ve
 
 fn granted(judge: &mut Judge<'_>, entry: &TypedSpec, document: &TypedData, now: u64) -> Verdict<()> {
     let message = &document.message;
-    let in_line = |reason: String| (Rule::Argument, reason, format!("see `fields` of the typed data in line {} of the manifest", entry.line));
+    let in_line =
+        |reason: String| (Rule::Argument, reason, format!("see `fields` of the typed data in line {} of the manifest", entry.line));
     within_bounds(message, &entry.fields, judge.own).map_err(in_line)?;
     judge.lines.push(format!("document {} for {}: {message}", document.name(), shown(&document.domain)));
     let standard = standards::document(&document.encoded_type);
@@ -102,7 +107,11 @@ fn granted(judge: &mut Judge<'_>, entry: &TypedSpec, document: &TypedData, now: 
         // Zero is no end at all, in DAI's permit.
         if numbers(message, &path)?.into_iter().any(|deadline| deadline > latest || deadline.is_zero()) {
             let reason = format!("`{path}` lies further ahead than {} s", entry.within.as_secs());
-            return Err((Rule::Deadline, reason, format!("let it end earlier, or raise `within` of the typed data in line {}", entry.line)));
+            return Err((
+                Rule::Deadline,
+                reason,
+                format!("let it end earlier, or raise `within` of the typed data in line {}", entry.line),
+            ));
         }
     }
     Ok(())
@@ -110,7 +119,11 @@ fn granted(judge: &mut Judge<'_>, entry: &TypedSpec, document: &TypedData, now: 
 
 fn same_domain(entry: &TypedSpec, domain: &Domain) -> bool {
     let Domain { name, version, chain, contract, salt } = domain;
-    entry.name == *name && entry.version == *version && Some(U256::from(entry.chain)) == *chain && entry.contract == *contract && salt.is_none()
+    entry.name == *name
+        && entry.version == *version
+        && Some(U256::from(entry.chain)) == *chain
+        && entry.contract == *contract
+        && salt.is_none()
 }
 
 fn shown(domain: &Domain) -> String {

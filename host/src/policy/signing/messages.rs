@@ -14,7 +14,8 @@ pub(super) fn judge(spec: &WalletSpec, own: Address, message: &[u8], now: u64) -
     let text = readable(message).map_err(|wrong| (Rule::Message, wrong.to_string(), "sign what a person can read".to_owned()))?;
     if SignIn::is_claimed(text) {
         let sign_in = SignIn::read(text);
-        let sign_in = sign_in.map_err(|wrong| (Rule::SignIn, format!("it claims to be a sign-in, and is none: {wrong}"), "see EIP-4361".to_owned()))?;
+        let sign_in = sign_in
+            .map_err(|wrong| (Rule::SignIn, format!("it claims to be a sign-in, and is none: {wrong}"), "see EIP-4361".to_owned()))?;
         return judge_sign_in(&spec.sign_ins, own, &sign_in, now);
     }
     matching(&spec.messages, text)?;
@@ -34,7 +35,8 @@ fn judge_sign_in(specs: &[SignInSpec], own: Address, sign_in: &SignIn<'_>, now: 
     if sign_in.address != own {
         return deny("it is for another account", "write the signer's own address");
     }
-    let Some(spec) = specs.iter().find(|spec| spec.domain == sign_in.domain && spec.uri == sign_in.uri && spec.chain == sign_in.chain) else {
+    let Some(spec) = specs.iter().find(|spec| spec.domain == sign_in.domain && spec.uri == sign_in.uri && spec.chain == sign_in.chain)
+    else {
         let text = |text: &str| toml::Value::from(text);
         let remedy = format!(
             "to allow it, add to the signer:\nsign_in = [{{ domain = {}, uri = {}, chain = {} }}]",

@@ -65,7 +65,9 @@ impl WalletPolicy {
         for typed in &spec.typed {
             documents::check(typed, config).map_err(|wrong| format!("the typed data in line {}: {wrong}", typed.line))?;
         }
-        let whole = |amount: &Option<String>| amount.as_ref().map(|text| quantity::amount(text, 18).ok_or_else(|| format!("{text} has more than 18 decimals"))).transpose();
+        let whole = |amount: &Option<String>| {
+            amount.as_ref().map(|text| quantity::amount(text, 18).ok_or_else(|| format!("{text} has more than 18 decimals"))).transpose()
+        };
         Ok(Self {
             signer: signer.to_owned(),
             limits: spec.limits.iter().map(|limit| Limit::of(limit, config)).collect::<Result<_, _>>()?,
@@ -108,7 +110,8 @@ impl WalletPolicy {
             return Err(deny(Rule::Fee, format!("it may use {} gas, more than {most}", transaction.gas), self.raise("max_gas")));
         }
         let native = self.native(transaction.chain);
-        let fee = self.fee(transaction).ok_or_else(|| deny(Rule::Fee, "its fee is beyond all numbers".to_owned(), self.raise("max_fee")))?;
+        let fee =
+            self.fee(transaction).ok_or_else(|| deny(Rule::Fee, "its fee is beyond all numbers".to_owned(), self.raise("max_fee")))?;
         if let Some(most) = self.max_fee
             && fee > most
         {
@@ -137,7 +140,16 @@ impl WalletPolicy {
         judge.limited(AssetId::native(transaction.chain), &native.symbol).map_err(|(rule, reason, remedy)| deny(rule, reason, remedy))?;
         judge.spend(AssetId::native(transaction.chain), total);
         let Judge { spends, mut lines, .. } = judge;
-        lines.insert(0, format!("{kind} transaction on chain {}, nonce {}, gas {}, fee at most {}", transaction.chain, transaction.nonce, transaction.gas, shown(fee, &native)));
+        lines.insert(
+            0,
+            format!(
+                "{kind} transaction on chain {}, nonce {}, gas {}, fee at most {}",
+                transaction.chain,
+                transaction.nonce,
+                transaction.gas,
+                shown(fee, &native)
+            ),
+        );
         let nonce = Some((transaction.chain, transaction.nonce));
         Ok(SignPermit { digest: transaction.signing_hash(), spends, nonce, lines, _only_here: () })
     }
@@ -161,7 +173,10 @@ impl WalletPolicy {
         let asked = format!("sign an authorization of {} on chain {}", authorization.delegate, authorization.chain);
         let deny = |(rule, reason, remedy)| Denial { rule, asked: asked.clone(), reason, remedy, stop: false };
         self.delegate(authorization, None).map_err(deny)?;
-        let lines = vec![format!("lets the account run the code of {} on chain {}, nonce {}", authorization.delegate, authorization.chain, authorization.nonce)];
+        let lines = vec![format!(
+            "lets the account run the code of {} on chain {}, nonce {}",
+            authorization.delegate, authorization.chain, authorization.nonce
+        )];
         Ok(SignPermit { digest: authorization.signing_hash(), spends: Vec::new(), nonce: None, lines, _only_here: () })
     }
 
@@ -169,7 +184,13 @@ impl WalletPolicy {
     pub(crate) fn message(&self, own: Address, message: &[u8], now: u64) -> Result<SignPermit, Denial> {
         let deny = |(rule, reason, remedy)| Denial { rule, asked: "sign a message".to_owned(), reason, remedy, stop: false };
         let line = messages::judge(&self.spec, own, message, now).map_err(deny)?;
-        Ok(SignPermit { digest: crate::ethereum::message::signing_hash(message), spends: Vec::new(), nonce: None, lines: vec![line], _only_here: () })
+        Ok(SignPermit {
+            digest: crate::ethereum::message::signing_hash(message),
+            spends: Vec::new(),
+            nonce: None,
+            lines: vec![line],
+            _only_here: (),
+        })
     }
 
     /// The denial of what the ledger has refused.
@@ -194,7 +215,11 @@ impl WalletPolicy {
     fn chain(&self, chain: u64) -> Verdict<()> {
         match self.spec.chains.contains(&chain) {
             true => Ok(()),
-            false => Err((Rule::Chain, format!("chain {chain} is not granted"), self.add("chains", i64::try_from(chain).unwrap_or(i64::MAX).into()))),
+            false => Err((
+                Rule::Chain,
+                format!("chain {chain} is not granted"),
+                self.add("chains", i64::try_from(chain).unwrap_or(i64::MAX).into()),
+            )),
         }
     }
 
@@ -209,7 +234,10 @@ impl WalletPolicy {
         match listed {
             Some(_) => Ok(()),
             None => {
-                let remedy = format!("to allow it, add to the manifest:\n[[signers.{}.delegate]]\nchain = {chain}\naddress = \"{delegate}\"", self.signer);
+                let remedy = format!(
+                    "to allow it, add to the manifest:\n[[signers.{}.delegate]]\nchain = {chain}\naddress = \"{delegate}\"",
+                    self.signer
+                );
                 Err((Rule::Delegate, format!("the code of {delegate} is not granted on chain {chain}"), remedy))
             }
         }
@@ -270,13 +298,21 @@ pub(crate) fn off_chain_message(patterns: &[regex::Regex], message: &[u8]) -> Re
 /// Leave to sign any 32 bytes, where the host configuration grants it.
 pub(crate) fn raw_digest(digest: B256, granted: bool) -> Result<SignPermit, Denial> {
     if granted {
-        return Ok(SignPermit { digest, spends: Vec::new(), nonce: None, lines: vec![format!("32 bytes as they are: {digest}")], _only_here: () });
+        return Ok(SignPermit {
+            digest,
+            spends: Vec::new(),
+            nonce: None,
+            lines: vec![format!("32 bytes as they are: {digest}")],
+            _only_here: (),
+        });
     }
     Err(Denial {
         rule: Rule::Digest,
         asked: "sign 32 bytes as they are".to_owned(),
         reason: "the host does not grant it".to_owned(),
-        remedy: "the operator may add AGENT/SIGNER to `raw` of `[signing]` in the host configuration: nothing then bounds what the key signs".to_owned(),
+        remedy:
+            "the operator may add AGENT/SIGNER to `raw` of `[signing]` in the host configuration: nothing then bounds what the key signs"
+                .to_owned(),
         stop: false,
     })
 }

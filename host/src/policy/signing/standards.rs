@@ -63,7 +63,10 @@ pub(super) const CALLS: &[StandardCall] = &[
     call!("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)", moves("2", "1", Some("0"))),
     call!("setApprovalForAll(address,bool)", Effect::Operator { recipient: "0" }),
     call!("approve(address,address,uint160,uint48)", Effect::Moves { asset: Some("0"), amount: "2", recipient: "1", account: None }),
-    call!("transferFrom(address,address,uint160,address)", Effect::Moves { asset: Some("3"), amount: "2", recipient: "1", account: Some("0") }),
+    call!(
+        "transferFrom(address,address,uint160,address)",
+        Effect::Moves { asset: Some("3"), amount: "2", recipient: "1", account: Some("0") }
+    ),
     call!("multicall(bytes[])", multicall("0[]")),
     call!("multicall(uint256,bytes[])", multicall("1[]")),
     call!("multicall(bytes32,bytes[])", multicall("1[]")),
@@ -81,8 +84,14 @@ pub(super) const CALLS: &[StandardCall] = &[
 /// Functions that no manifest can grant, and why.
 pub(super) const NEVER: &[(&str, &str)] = &[
     ("approveHash(bytes32)", "it approves a hash that can't be decoded"),
-    ("handleOps((address,uint256,bytes,bytes,uint256,uint256,uint256,uint256,uint256,bytes,bytes)[],address)", "operations of an EntryPoint are not priced"),
-    ("handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)", "operations of an EntryPoint are not priced"),
+    (
+        "handleOps((address,uint256,bytes,bytes,uint256,uint256,uint256,uint256,uint256,bytes,bytes)[],address)",
+        "operations of an EntryPoint are not priced",
+    ),
+    (
+        "handleOps((address,uint256,bytes,bytes,bytes32,uint256,bytes32,bytes,bytes)[],address)",
+        "operations of an EntryPoint are not priced",
+    ),
 ];
 
 /// Names of types that no manifest can grant: operations of an EntryPoint, in any of its versions.

@@ -86,7 +86,9 @@ impl Journal {
         let witness = witness.map_err(|error| format!("{}: {error}", directory.display()))?;
         if !existed {
             // The names of new files are the directory's.
-            File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| format!("{}: {error}", directory.display()))?;
+            File::open(directory)
+                .and_then(|directory| directory.sync_all())
+                .map_err(|error| format!("{}: {error}", directory.display()))?;
         }
         Self::on(backend, witness)
     }

@@ -8,7 +8,10 @@ mod journal;
 mod windows;
 
 pub(crate) use clock::Wall;
-pub(crate) use journal::{Entry, Journal, WitnessFile};
+pub(crate) use journal::Entry;
+use journal::Journal;
+#[cfg(test)]
+pub(crate) use journal::WitnessFile;
 pub(crate) use windows::{Slot, Sums};
 
 use crate::policy::{AssetId, Limit};
@@ -362,8 +365,8 @@ impl Drop for Reservation {
 
 /// The first window that holds more than it may.
 fn exceeded(limit: &Limit, sums: &Sums) -> Option<&'static str> {
-        let windows = [("hour", limit.hour, sums.hour), ("day", limit.day, sums.day), ("total", limit.total, sums.total)];
-        windows.into_iter().find(|(_, most, sum)| most.is_some_and(|most| *sum > most)).map(|(window, _, _)| window)
+    let windows = [("hour", limit.hour, sums.hour), ("day", limit.day, sums.day), ("total", limit.total, sums.total)];
+    windows.into_iter().find(|(_, most, sum)| most.is_some_and(|most| *sum > most)).map(|(window, _, _)| window)
 }
 
 impl Entry {

@@ -4,7 +4,7 @@
 //! disguise of it.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use std::io::{Read, Write};
 use std::time::Duration;
 use strongroom_guest::{Access, Authorization, Fee, Secret, Signed, Signer, Transaction, http, log};
@@ -127,28 +127,28 @@ fn perform(verb: &str, rest: &[&str]) {
     }
 }
 
-/// `SIGNER VERB …`, as the arms say; bytes are in base64, and a last word `key:…` is the idempotency key.
+/// `SIGNER VERB …`, as the arms say; bytes are in URL-safe base64, and a last word `key:…` is the idempotency key.
 fn sign(words: &[&str]) -> Result<String, strongroom_guest::Error> {
     let signer = Signer::open(words[0])?;
     let key = words.last().and_then(|word| word.strip_prefix("key:"));
-    let bytes = |at: usize| STANDARD.decode(words.get(at).copied().unwrap_or_default()).unwrap_or_default();
-    let signed = |signed: Signed| format!("{} {}", STANDARD.encode(&signed.raw), STANDARD.encode(&signed.hash));
+    let bytes = |at: usize| URL_SAFE.decode(words.get(at).copied().unwrap_or_default()).unwrap_or_default();
+    let signed = |signed: Signed| format!("{} {}", URL_SAFE.encode(&signed.raw), URL_SAFE.encode(&signed.hash));
     match words[1] {
-        "address" => Ok(format!("{} {}", signer.address(), STANDARD.encode(signer.public_key()))),
+        "address" => Ok(format!("{} {}", signer.address(), URL_SAFE.encode(signer.public_key()))),
         // Field by field: `chain:1 nonce:0 gas:21000 max:… priority:… price:… to:… value:… input:BASE64 access: blobs:FEE,BASE64 …`
         "fields" => signer.sign_transaction(&transaction(&words[2..]), key).map(signed),
         "payload" => signer.sign_payload(&bytes(2), key).map(signed),
-        "message" => signer.sign_message(&bytes(2), key).map(|signature| STANDARD.encode(signature)),
+        "message" => signer.sign_message(&bytes(2), key).map(|signature| URL_SAFE.encode(signature)),
         "typed" => {
             let document = String::from_utf8_lossy(&bytes(2)).into_owned();
-            signer.sign_typed_data(&document, key).map(|signature| STANDARD.encode(signature))
+            signer.sign_typed_data(&document, key).map(|signature| URL_SAFE.encode(signature))
         }
         "authorization" => {
             let signed = signer.sign_authorization(words[2], words[3], words[4], key)?;
-            Ok(format!("{} {} {}", signed.y_parity, STANDARD.encode(signed.r), STANDARD.encode(signed.s)))
+            Ok(format!("{} {} {}", signed.y_parity, URL_SAFE.encode(signed.r), URL_SAFE.encode(signed.s)))
         }
-        "digest" => signer.sign_digest(&bytes(2).try_into().unwrap_or([0; 32])).map(|signature| STANDARD.encode(signature)),
-        "hmac" => signer.hmac(&bytes(2)).map(|output| STANDARD.encode(output)),
+        "digest" => signer.sign_digest(&bytes(2).try_into().unwrap_or([0; 32])).map(|signature| URL_SAFE.encode(signature)),
+        "hmac" => signer.hmac(&bytes(2)).map(|output| URL_SAFE.encode(output)),
         "jwt" => signer.sign_jwt(&String::from_utf8_lossy(&bytes(2))),
         other => panic!("the probe knows no `{other}`"),
     }
@@ -156,7 +156,7 @@ fn sign(words: &[&str]) -> Result<String, strongroom_guest::Error> {
 
 fn transaction(words: &[&str]) -> Transaction {
     let mut transaction = Transaction::transfer(1, 0, "", "0", "0", "0");
-    let word = |text: &str| STANDARD.decode(text).unwrap_or_default().try_into().unwrap_or([0; 32]);
+    let word = |text: &str| URL_SAFE.decode(text).unwrap_or_default().try_into().unwrap_or([0; 32]);
     for (name, value) in words.iter().filter_map(|word| word.split_once(':')) {
         let text = value.to_owned();
         match (name, &mut transaction.fee) {
@@ -165,7 +165,7 @@ fn transaction(words: &[&str]) -> Transaction {
             ("gas", _) => transaction.gas = text,
             ("to", _) => transaction.to = text,
             ("value", _) => transaction.value = text,
-            ("input", _) => transaction.input = STANDARD.decode(value).unwrap_or_default(),
+            ("input", _) => transaction.input = URL_SAFE.decode(value).unwrap_or_default(),
             ("price", fee) => *fee = Fee::Price(text),
             ("max", Fee::Market { max, .. }) => *max = text,
             ("priority", Fee::Market { priority, .. }) => *priority = text,

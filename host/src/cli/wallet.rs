@@ -1,0 +1,167 @@
+//! `strongroom wallet` and `strongroom limits`. Nothing here ever prints a key.
+
+use super::{Done, Failure, HostArgs, code};
+use crate::host::{Agent, Host};
+use crate::policy::Limit;
+use crate::secrets::{SecretStore, SecretValue, StoreError};
+use crate::signing::{Opened, Use};
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Makes keys of wallets, and says what they are.
+#[derive(Subcommand)]
+pub(super) enum Wallet {
+    /// Makes a key of its own in a backend of secrets, and prints its address
+    New(Keep),
+    /// Keeps a key that there is already, read from stdin or asked for on a terminal: hexadecimal digits, a V3 keystore, or a phrase of BIP-39
+    Import(Keep),
+    /// Prints the addresses of an agent's signers
+    Address(Of),
+    /// Says of each signer of an agent its key, its purpose, and where it is kept
+    Show(Of),
+}
+
+/// Reads the ledger of what was signed.
+#[derive(Subcommand)]
+pub(super) enum Limits {
+    /// Says what an agent's signers have spent, and what is left
+    Show(Of),
+    /// Takes the keys of an agent into the ledger, and confirms that the ledger is the latest there is
+    Confirm(Of),
+}
+
+#[derive(Args)]
+pub(super) struct Keep {
+    /// The name of the secret
+    name: String,
+    /// The agent that it is for; without one it is shared
+    #[arg(long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    at: super::secrets::Where,
+}
+
+#[derive(Args)]
+pub(super) struct Of {
+    /// The agent's manifest
+    manifest: PathBuf,
+    #[command(flatten)]
+    host: HostArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Wallet {
+    pub(super) fn perform(self) -> Done {
+        match self {
+            Self::New(keep) => {
+                let key = crate::signing::fresh().map_err(|error| Failure::new(code::STATE, error))?;
+                keep.perform(key)
+            }
+            Self::Import(keep) => {
+                let value = super::secrets::read_value(&keep.name)?;
+                keep.perform(value)
+            }
+            Self::Address(of) => of.each(|signer, _| {
+                let name = &signer.granted.spec.name;
+                (serde_json::json!({"signer": name, "address": signer.shown()}), format!("{name} {}", signer.shown()))
+            }),
+            Self::Show(of) => of.each(|signer, _| {
+                let (name, from) = (&signer.granted.spec.name, signer.granted.spec.from.to_string());
+                let line = format!("{name}: {}, a {} with its key at {from}", signer.shown(), signer.purpose());
+                (serde_json::json!({"signer": name, "key": signer.shown(), "purpose": signer.purpose(), "from": from}), line)
+            }),
+        }
+    }
+}
+
+impl Limits {
+    pub(super) fn perform(self) -> Done {
+        match self {
+            Self::Show(of) => of.each(|signer, host| {
+                let name = &signer.granted.spec.name;
+                let lines = match host.left(signer) {
+                    Ok(lines) => lines,
+                    Err(why) => vec![why],
+                };
+                let text = format!("{name}: {}\n  {}", signer.shown(), lines.join("\n  "));
+                (serde_json::json!({"signer": name, "key": signer.shown(), "left": lines}), text)
+            }),
+            Self::Confirm(of) => {
+                let host = of.host.host()?;
+                let agent = host.load(&of.manifest)?;
+                let confirmed = super::runtime()?.block_on(agent.confirm_signers());
+                for (name, key) in confirmed.map_err(|error| Failure::new(code::STATE, error))? {
+                    eprintln!("{name}: {key} is in the ledger, and the ledger is confirmed");
+                }
+                Ok(0)
+            }
+        }
+    }
+}
+
+impl Keep {
+    /// Keeps a key that is one.
+    fn perform(self, value: SecretValue) -> Done {
+        let address = crate::signing::address_of_local(&value)
+            .map_err(|why| Failure::new(code::USAGE, format!("no key: {why}; nothing was written")))?;
+        let put = async |store: &dyn SecretStore| -> Result<String, StoreError> {
+            let entry = store.entry_of(self.namespace.as_deref(), &self.name)?;
+            // A key that is there already is never replaced: what it holds would be lost.
+            store.put(&entry, value, Some("0")).await?;
+            Ok(entry.to_string())
+        };
+        let entry = self.at.with(put)?;
+        eprintln!("{entry}: kept; before it signs: `strongroom limits confirm AGENT.toml`");
+        println!("{address}");
+        Ok(0)
+    }
+}
+
+impl Of {
+    /// Prints something of each signer.
+    fn each(&self, say: impl Fn(&Opened, &Host) -> (serde_json::Value, String)) -> Done {
+        let host = self.host.host()?;
+        let agent = host.load(&self.manifest)?;
+        let signers = open(&agent)?;
+        for signer in &signers {
+            let (json, text) = say(signer, &host);
+            if self.json {
+                println!("{json}");
+            } else {
+                println!("{}", crate::text::lines_for_people(&text));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// The signers of an agent.
+pub(super) fn open(agent: &Agent) -> Result<Vec<std::sync::Arc<Opened>>, Failure> {
+    super::runtime()?.block_on(agent.signers()).map_err(|error| Failure::new(code::SECRET, error))
+}
+
+impl Host {
+    /// What is left of the limits of an agent's signer, for people.
+    fn left(&self, signer: &Opened) -> Result<Vec<String>, String> {
+        let Use::Wallet(policy) = &signer.granted.policy else { return Ok(vec!["spends nothing".to_owned()]) };
+        let signing = self.signing();
+        let ledger = signing.ledger()?;
+        let doubts = ledger.doubts();
+        let mut lines: Vec<String> = [doubts.blocked, doubts.stopped].into_iter().flatten().collect();
+        if ledger.purpose(&signer.id).is_none() {
+            lines.push("the ledger does not know the key; `strongroom limits confirm` takes it in".to_owned());
+        }
+        let caps = signing.caps(signer.key.address());
+        let whose = |own: bool| if own { Some(signer.agent.as_str()) } else { None };
+        let own = policy.limits().iter().map(|limit: &Limit| (true, limit));
+        for (own, limit) in own.chain(caps.iter().map(|limit| (false, limit))) {
+            let Some(asset) = signing.config.asset(limit.asset.chain, limit.asset.contract) else { continue };
+            let sums = ledger.spent(&signer.id, whose(own), limit.asset);
+            let text = crate::signing::left(limit, &sums, &asset);
+            lines.push(if own { text } else { format!("over all agents, {text}") });
+        }
+        Ok(lines)
+    }
+}

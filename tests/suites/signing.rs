@@ -1,0 +1,235 @@
+//! Signing end to end: a real component asks, a real node takes what comes of it, and the key is in a file, a KMS or an HSM.
+
+use crate::cli::Desk;
+use alloy_primitives::{Address, B256, U256, keccak256};
+use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+use serde_json::json;
+use strongroom_tests::block_on;
+use strongroom_tests::services::{Anvil, Moto, SoftHsm, call};
+use strongroom_tests::treasury::{ADDRESS, Opened, Treasury, coded, decoded};
+
+/// Who receives what honest agents send.
+const FRIEND: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+/// A contract that does nothing, on every chain: the identity precompile.
+const NOTHING: &str = "0x0000000000000000000000000000000000000004";
+
+/// What the agents of these tests may do: everything that a node's test needs.
+fn lines() -> String {
+    format!(
+        "chains = [1]\nkinds = [\"legacy\", \"2930\", \"1559\", \"4844\", \"7702\"]\nrecipients = [\"{FRIEND}\"]\nmax_fee = \"0.1\"\n\
+         [[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\nday = \"5\"\n[[signers.wallet.delegate]]\nchain = 1\naddress = \"{NOTHING}\"\n"
+    )
+}
+
+fn local() -> Opened {
+    Treasury::new(&lines()).open()
+}
+
+/// A desk with an agent whose key lies in the KMS that moto plays.
+fn kms() -> Desk {
+    let moto = Moto::shared();
+    let create = json!({ "KeySpec": "ECC_SECG_P256K1", "KeyUsage": "SIGN_VERIFY" });
+    let headers = [
+        ("x-amz-target", "TrentService.CreateKey"),
+        ("content-type", "application/x-amz-json-1.1"),
+        (
+            "authorization",
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=00",
+        ),
+    ];
+    let (status, made) = call("POST", &moto.address, &headers, Some(&create));
+    assert_eq!(status, 200, "{made}");
+    let id = made["KeyMetadata"]["KeyId"].as_str().unwrap();
+    let desk = Desk::new(&format!("[signers.wallet]\nfrom = \"kms:{id}\"\n{}", lines()));
+    desk.write("strongroom.toml", "[signing]\nledger = \"ledger\"\n[signing.kms]\nkeys = [\"*\"]\n[audit]\nfile = \"audit.jsonl\"\n");
+    let confirmed = desk.run_with("limits confirm agent.toml --config strongroom.toml", &moto.environment());
+    assert_eq!(confirmed.code, 0, "{}", confirmed.stderr);
+    desk
+}
+
+/// A key in the HSM that SoftHSM plays.
+fn hsm() -> Opened {
+    let hsm = SoftHsm::shared();
+    let id = hsm.generate("probe-1");
+    let pin = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(pin.path(), hsm.pin()).unwrap();
+    let config = format!(
+        "[signing.pkcs11]\nmodule = \"{}\"\ntoken = \"{}\"\npin = \"file:{}\"\nkeys = [\"id=*\"]\n",
+        hsm.module().display(),
+        hsm.token(),
+        pin.path().display()
+    );
+    Treasury::with(&format!("[signers.wallet]\nfrom = \"pkcs11:id={id}\"\n{}", lines())).config(&config).open()
+}
+
+/// The raw bytes and the hash of what was signed.
+fn signed(outcome: &str) -> (Vec<u8>, Vec<u8>) {
+    let (raw, hash) = outcome.split_once(' ').unwrap_or_else(|| panic!("not signed: {outcome}"));
+    (decoded(raw), decoded(hash))
+}
+
+fn address_of(opened: &Opened) -> String {
+    opened.sign("address").split(' ').next().unwrap().to_owned()
+}
+
+/// Broadcasts a signed transaction, and checks that the node has mined it, from that sender.
+fn mined(anvil: &Anvil, raw: &[u8], hash: &[u8], sender: &str) {
+    let sent = anvil.send_raw(&format!("0x{}", alloy_primitives::hex::encode(raw))).unwrap();
+    let hash = format!("0x{}", alloy_primitives::hex::encode(hash));
+    // A blob transaction travels with its sidecar, and is known by the hash of the form without.
+    assert_eq!(sent, hash);
+    let receipt = anvil.receipt(&hash);
+    assert_eq!(receipt["status"], "0x1", "{receipt}");
+    assert!(receipt["from"].as_str().unwrap().eq_ignore_ascii_case(sender), "{receipt}");
+}
+
+/// Has each kind signed by `sign`, and mined.
+fn every_kind_is_mined(sign: impl Fn(&str) -> String) -> usize {
+    let anvil = Anvil::start(1);
+    let sender = sign("address").split(' ').next().unwrap().to_owned();
+    anvil.fund(&sender, "0x8ac7230489e80000");
+    let fee = "max:2000000000 priority:1000000000";
+    let authorized = sign(&format!("authorization 1 {NOTHING} 5"));
+    let parts: Vec<&str> = authorized.split(' ').collect();
+    let authorize = format!("authorize:1,{NOTHING},5,{},{},{}", parts[0], parts[1], parts[2]);
+    let slot = coded([0; 32]);
+
+    let kinds = [
+        format!("fields chain:1 nonce:0 to:{FRIEND} value:1000 price:2000000000"),
+        format!("fields chain:1 nonce:1 to:{FRIEND} value:0x3e8 gas:40000 price:2000000000 access:{FRIEND},{slot}"),
+        format!("fields chain:1 nonce:2 to:{FRIEND} value:1000 {fee}"),
+        format!("fields chain:1 nonce:3 to:{FRIEND} value:1000 gas:30000 {fee} access:{NOTHING}"),
+        format!("fields chain:1 nonce:4 to:{FRIEND} value:1000 gas:100000 {fee} {authorize}"),
+    ];
+    for kind in &kinds {
+        let (raw, hash) = signed(&sign(kind));
+        mined(&anvil, &raw, &hash, &sender);
+    }
+
+    let code = anvil.rpc("eth_getCode", json!([sender, "latest"])).unwrap();
+    assert_eq!(code, json!(format!("0xef0100{}", &NOTHING[2..])), "the authorization is the account's own");
+    kinds.len() + 1
+}
+
+#[test]
+fn a_node_mines_every_kind_that_a_local_key_signs() {
+    let opened = local();
+
+    assert_eq!(address_of(&opened), ADDRESS);
+    let signed = every_kind_is_mined(|operation| opened.sign(operation));
+
+    let records = opened.records("signed");
+    assert_eq!(records.len(), signed);
+    assert!(records[0]["what"][0].as_str().unwrap().contains("lets the account run the code"), "{}", records[0]);
+    assert!(records[1]["what"][1].as_str().unwrap().contains(&format!("send 0.000000000000001 ETH to {FRIEND}")), "{}", records[1]);
+    assert!(records[1]["left"][0].as_str().unwrap().contains("today"), "{}", records[1]);
+}
+
+#[test]
+fn a_node_mines_every_kind_that_a_kms_signs() {
+    let desk = kms();
+
+    every_kind_is_mined(|operation| {
+        let words = format!("sign wallet {operation}").replace(' ', "+");
+        let ran = desk.run_with(&format!("run agent.toml --config strongroom.toml -- {words}"), &Moto::shared().environment());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.stdout.strip_prefix("sign ").unwrap().trim().to_owned()
+    });
+}
+
+#[test]
+fn a_node_mines_every_kind_that_an_hsm_signs() {
+    let opened = hsm();
+
+    every_kind_is_mined(|operation| opened.sign(operation));
+}
+
+#[test]
+fn a_signature_of_a_message_is_the_address_own() {
+    let opened = Treasury::new(&format!("chains = [1]\nmessages = [\"hello [a-z]+\"]\n{}", "")).open();
+
+    let signature = decoded(&opened.sign(&format!("message {}", coded("hello world"))));
+
+    let hash = keccak256(b"\x19Ethereum Signed Message:\n11hello world");
+    assert_eq!(recovered(&hash, &signature).to_string(), ADDRESS);
+    let twice = decoded(&opened.sign(&format!("message {}", coded("hello world"))));
+    assert_eq!(signature, twice, "a local key signs deterministically (RFC 6979)");
+}
+
+fn recovered(hash: &B256, signature: &[u8]) -> Address {
+    let parsed = Signature::from_slice(&signature[..64]).unwrap();
+    let recovery = RecoveryId::from_byte(signature[64] - 27).unwrap();
+    let key = VerifyingKey::recover_from_prehash(hash.as_slice(), &parsed, recovery).unwrap();
+    Address::from_slice(&keccak256(&key.to_encoded_point(false).as_bytes()[1..])[12..])
+}
+
+#[test]
+fn a_wallet_signs_nothing_before_the_operator_has_confirmed_it() {
+    let opened = Treasury::new(&lines()).load().unwrap();
+    let operation = format!("fields chain:1 nonce:0 to:{FRIEND} value:1 max:1 priority:1");
+
+    let refused = opened.sign(&operation);
+    block_on(opened.agent.confirm_signers()).unwrap();
+    let after = opened.sign(&operation);
+
+    assert!(refused.contains("`ledger`"), "{refused}");
+    signed(&after);
+}
+
+#[test]
+fn a_limit_holds_for_a_hundred_calls_at_once() {
+    let lines = format!(
+        "chains = [1]\nrecipients = [\"{FRIEND}\"]\n[[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\nday = \"0.00000000000000001\"\n"
+    );
+    let opened = Treasury::new(&lines).open();
+
+    let signatures = block_on(async {
+        let run = |nonce: usize| {
+            let operations = vec![format!("sign wallet fields chain:1 nonce:{nonce} to:{FRIEND} value:1 max:0 priority:0")];
+            let opened = &opened;
+            async move { opened.signing(&operations).await.unwrap().remove(0) }
+        };
+        futures_util::future::join_all((0..100).map(run)).await
+    });
+
+    let granted = signatures.iter().filter(|outcome| !outcome.contains("denied")).count();
+    assert_eq!(granted, 10, "{signatures:?}");
+    assert_eq!(opened.records("signed").len(), 10);
+}
+
+#[test]
+fn an_idempotency_key_gives_the_same_bytes_once_more_and_is_charged_once() {
+    let lines = format!(
+        "chains = [1]\nrecipients = [\"{FRIEND}\"]\n[[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\nday = \"0.000000000000000001\"\n"
+    );
+    let opened = Treasury::new(&lines).open();
+    let pay = |nonce: u64, key: &str| opened.sign(&format!("fields chain:1 nonce:{nonce} to:{FRIEND} value:1 max:0 priority:0 key:{key}"));
+
+    let first = pay(0, "order-17");
+    let again = pay(0, "order-17");
+    let other = pay(1, "order-17");
+    let spent = pay(1, "order-18");
+
+    signed(&first);
+    assert_eq!(first, again);
+    assert!(other.contains("`idempotency`"), "{other}");
+    assert!(spent.contains("`spend`"), "{spent}");
+    assert_eq!(opened.records("signed").iter().filter(|record| record["again"] == true).count(), 1);
+}
+
+#[test]
+fn a_replacement_is_charged_as_the_larger_of_the_two() {
+    let lines = format!(
+        "chains = [1]\nrecipients = [\"{FRIEND}\"]\n[[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\nday = \"0.00000000000000001\"\n"
+    );
+    let opened = Treasury::new(&lines).open();
+    let pay = |nonce: u64, value: u64| opened.sign(&format!("fields chain:1 nonce:{nonce} to:{FRIEND} value:{value} max:0 priority:0"));
+
+    signed(&pay(0, 6));
+    signed(&pay(0, 8));
+    let over = pay(1, 3);
+    signed(&pay(1, 2));
+
+    assert!(over.contains("`spend`"), "{over}");
+    assert_eq!(U256::from(8 + 2), U256::from(10));
+}
