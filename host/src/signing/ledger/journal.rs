@@ -2,12 +2,9 @@
 //! commits many records with one write to the platter. Beside it lies the witness, which knows how far the ledger had come: a ledger that is
 //! missing, or older than it was, is found out.
 
-use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use super::disk::Witness;
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -53,12 +50,6 @@ pub(crate) struct Journal {
     orders: Mutex<Sender<Order>>,
 }
 
-/// Where the witness writes: a file, or what a test plays.
-pub(crate) trait WitnessFile: Send + 'static {
-    fn read(&self) -> io::Result<Option<[u8; 8]>>;
-    fn write(&self, last: [u8; 8]) -> io::Result<()>;
-}
-
 /// What was found as a journal was opened.
 pub(super) struct Opened {
     pub(super) journal: Journal,
@@ -69,37 +60,19 @@ pub(super) struct Opened {
 }
 
 impl Journal {
-    /// Opens the journal in a directory.
-    pub(super) fn open(directory: &Path) -> Result<Opened, String> {
-        let path = directory.join("ledger.redb");
-        let existed = path.exists();
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
-        let backend = redb::backends::FileBackend::new(file).map_err(|error| match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => {
-                format!("{}: another host has it open; one host at a time may sign from one ledger", path.display())
-            }
-            other => format!("{}: {other}", path.display()),
-        })?;
-        let witness = directory.join("ledger.witness");
-        let witness = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&witness);
-        let witness = witness.map_err(|error| format!("{}: {error}", directory.display()))?;
-        if !existed {
-            // The names of new files are the directory's.
-            File::open(directory)
-                .and_then(|directory| directory.sync_all())
-                .map_err(|error| format!("{}: {error}", directory.display()))?;
-        }
-        Self::on(backend, witness)
-    }
-
     /// Opens the journal on whatever serves as a disk.
-    pub(super) fn on(disk: impl StorageBackend, witness: impl WitnessFile) -> Result<Opened, String> {
+    pub(super) fn on(disk: impl StorageBackend, witness: impl Witness) -> Result<Opened, String> {
         let broken = |error: &dyn std::fmt::Display| format!("the ledger can't be read: {error}");
-        let database = Database::builder().create_with_backend(disk).map_err(|error| broken(&error))?;
+        let seen = witness.read().map_err(|error| broken(&error))?.map(u64::from_be_bytes);
+        if seen.is_none() {
+            clear_unfinished(&disk).map_err(|error| broken(&error))?;
+        }
+        let database = Database::builder().create_with_backend(disk).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => "another host has the ledger open; one host at a time may sign by one ledger".to_owned(),
+            other => broken(&other),
+        })?;
         let (entries, keys) = read(&database).map_err(|error| broken(&error))?;
         let last = entries.last().map_or(0, |(number, _)| *number);
-        let seen = witness.read().map_err(|error| broken(&error))?.map(u64::from_be_bytes);
         let doubt = match seen {
             Some(seen) if seen > last => Some(format!("the ledger has {last} records and had {seen}: it is missing, or older than it was")),
             None if last > 0 => Some("the ledger's witness is missing: whether the ledger is the latest can't be told".to_owned()),
@@ -142,9 +115,22 @@ impl Journal {
     }
 }
 
+/// Empties a file whose making was cut short. redb writes the first bytes last; and where there is no witness, nothing was ever kept.
+fn clear_unfinished(disk: &impl StorageBackend) -> std::io::Result<()> {
+    const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
+    let mut first = [0; MAGIC.len()];
+    if disk.len()? == 0 {
+        return Ok(());
+    }
+    if disk.len()? >= MAGIC.len() as u64 {
+        disk.read(0, &mut first)?;
+    }
+    if first == MAGIC { Ok(()) } else { disk.set_len(0) }
+}
+
 struct Writer {
     database: Arc<Database>,
-    witness: Box<dyn WitnessFile>,
+    witness: Box<dyn Witness>,
     last: u64,
 }
 
@@ -225,19 +211,4 @@ fn read(database: &Database) -> Result<Kept, Box<dyn std::error::Error>> {
         keys.push((key.value().to_vec(), purpose.value().to_owned()));
     }
     Ok((entries, keys))
-}
-
-impl WitnessFile for File {
-    fn read(&self) -> io::Result<Option<[u8; 8]>> {
-        let mut last = [0; 8];
-        match self.read_at(&mut last, 0)? {
-            0 => Ok(None),
-            8 => Ok(Some(last)),
-            _ => Err(io::Error::other("its witness is cut short; remove the file, and confirm the ledger")),
-        }
-    }
-
-    fn write(&self, last: [u8; 8]) -> io::Result<()> {
-        self.write_all_at(&last, 0)
-    }
 }

@@ -4,14 +4,15 @@
 //! Between the two a reservation lives in memory alone: where the process ends there, no signature has left it, and nothing was spent.
 
 mod clock;
+mod disk;
 mod journal;
+#[cfg(test)]
+mod tests;
 mod windows;
 
 pub(crate) use clock::Wall;
 pub(crate) use journal::Entry;
 use journal::Journal;
-#[cfg(test)]
-pub(crate) use journal::WitnessFile;
 pub(crate) use windows::{Slot, Sums};
 
 use crate::policy::{AssetId, Limit};
@@ -135,13 +136,8 @@ pub(crate) struct Reservation {
 impl Ledger {
     /// Opens the ledger in a directory.
     pub(crate) fn open(directory: &Path, seal: &[u8; 32], max_downtime: Duration, wall: Wall, boot: Clock) -> Result<Self, String> {
-        Self::with(Journal::open(directory)?, seal, max_downtime, wall, boot)
-    }
-
-    /// Opens a ledger on whatever serves as a disk.
-    #[cfg(test)]
-    pub(crate) fn on(disk: impl redb::StorageBackend, witness: impl WitnessFile) -> Result<Self, String> {
-        Self::with(Journal::on(disk, witness)?, &[7; 32], Duration::from_secs(3_600), Wall::default(), Clock::default())
+        let (disk, witness) = disk::open(directory)?;
+        Self::with(Journal::on(disk, witness)?, seal, max_downtime, wall, boot)
     }
 
     fn with(opened: journal::Opened, seal: &[u8; 32], max_downtime: Duration, wall: Wall, boot: Clock) -> Result<Self, String> {
