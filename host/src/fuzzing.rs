@@ -1,5 +1,9 @@
 //! Doors for fuzzing, which exist only where cargo-fuzz, or a test, builds the library. `tests/fuzz` holds the targets.
 
+use crate::ethereum::abi::Function;
+use crate::ethereum::message::SignIn;
+use crate::ethereum::transaction::Transaction;
+use crate::ethereum::typed_data::TypedData;
 use crate::policy::url::CanonicalUrl;
 use crate::scrub::{Known, Replacement, Rules, Scrubber, Search, compare, made_text};
 use http::Uri;
@@ -37,6 +41,42 @@ pub fn canonical(uri: &str) -> Option<String> {
     let url = CanonicalUrl::read(&uri.parse::<Uri>().ok()?).ok()?;
     let query = url.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     Some(format!("{url}{query}"))
+}
+
+/// Reads a transaction's payload; gives what it would be written as.
+pub fn transaction(bytes: &[u8]) -> Option<Vec<u8>> {
+    let transaction = Transaction::read(bytes).ok()?;
+    let _ = (transaction.most_fee(), transaction.signing_hash());
+    Some(transaction.payload())
+}
+
+/// Reads call data by some functions, as far as it is canonical.
+pub fn call_data(bytes: &[u8]) {
+    static FUNCTIONS: LazyLock<Vec<Function>> = LazyLock::new(|| {
+        let signatures = [
+            "f(address,uint256)",
+            "f(bytes[])",
+            "f((address,bool,uint256,bytes)[])",
+            "f(string,bytes32[2],int8)",
+            "f(uint256[][],(bytes,bool))",
+        ];
+        signatures.iter().filter_map(|signature| Function::parse(signature)).collect()
+    });
+    for function in &*FUNCTIONS {
+        let _ = function.read(bytes).map(|value| value.to_string());
+    }
+}
+
+/// Reads typed data; gives the hash that would be signed.
+pub fn typed_data(text: &str) -> Option<[u8; 32]> {
+    let document = TypedData::read(text).ok()?;
+    let _ = document.message.to_string();
+    Some(document.signing_hash.0)
+}
+
+/// Reads a sign-in.
+pub fn sign_in(text: &str) {
+    let _ = SignIn::read(text);
 }
 
 #[cfg(test)]

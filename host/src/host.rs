@@ -3,7 +3,7 @@
 use crate::audit::{AuditSink, FileAudit};
 use crate::egress::{AddressGuard, Network, Pools, Resolve, SystemResolver};
 use crate::manifest::{BackendConfig, DEFAULT_STALE, FileKeyRef, HostConfig, Manifest, ReadError};
-use crate::policy::{Policy, Source};
+use crate::policy::{Denial, Policy, Source};
 use crate::runtime::{
     self, AgentParts, Cache, ComponentError, Engine, HostParts, Inspection, Inspector, Outcome, RunError, RunOptions, RunState,
 };
@@ -20,7 +20,7 @@ use crate::secrets::{
     BackendError, Backends, Cache as SecretCache, Clock, EnvBackend, FileBackend, FileKey, Keyring, SecretBackend, SecretCounts,
     SecretsUnavailable,
 };
-use crate::signing::{SignerBackend, Signing, Wall};
+use crate::signing::{self, Opened, SignerBackend, Signing, Wall};
 use crate::state::{StateDir, random_key};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -196,6 +196,35 @@ pub enum LoadError {
         /// Why.
         reason: BackendError,
     },
+}
+
+/// A wallet of an agent. See [`Agent::wallet`].
+pub struct Wallet(Arc<Opened>);
+
+/// What a transaction would do, and spend at most. See [`Wallet::judge`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it does, in lines for people.
+    pub what: Vec<String>,
+    /// What it spends at most: amount and symbol, and the chain.
+    pub spends: Vec<String>,
+}
+
+impl Wallet {
+    /// The account's address, with its checksum (EIP-55).
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.0.shown()
+    }
+
+    /// The verdict on a transaction, given as its unsigned payload (EIP-2718, or EIP-155's list of nine). Nothing is signed, and nothing is
+    /// charged: whether the limits have room is not asked. Takes some microseconds.
+    ///
+    /// # Errors
+    /// [`Denial`], as the agent's request would be denied.
+    pub fn judge(&self, payload: &[u8]) -> Result<Verdict, Denial> {
+        signing::judge(&self.0, payload)
+    }
 }
 
 impl HostBuilder {
@@ -468,8 +497,18 @@ impl Agent {
 
     /// The agent's signers, each with its key at hand.
     #[cfg(feature = "cli")]
-    pub(crate) async fn signers(&self) -> Result<Vec<Arc<crate::signing::Opened>>, runtime::SignersUnavailable> {
+    pub(crate) async fn signers(&self) -> Result<Vec<Arc<Opened>>, runtime::SignersUnavailable> {
         runtime::open_signers(&self.host.0.parts, &self.parts).await
+    }
+
+    /// A wallet of the agent's, to judge by it what the agent might ask for. Has its key, or the way to it.
+    ///
+    /// # Errors
+    /// Text for the operator, where the manifest has no such wallet, or its key can't be had.
+    pub async fn wallet(&self, signer: &str) -> Result<Wallet, String> {
+        let opened = runtime::open_signers(&self.host.0.parts, &self.parts).await.map_err(|error| error.to_string())?;
+        let opened = opened.into_iter().find(|opened| opened.granted.spec.name == signer && opened.key.address().is_some());
+        opened.map(Wallet).ok_or_else(|| format!("the manifest has no wallet `{signer}`"))
     }
 
     /// Takes the keys of the agent's signers into this host's ledger, and gives the operator's word that the ledger is the latest there is.

@@ -63,7 +63,7 @@ pub mod text;
 
 pub use audit::{AuditSink, FileAudit};
 pub use egress::{Resolve, SystemResolver};
-pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Watched};
+pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Verdict, Wallet, Watched};
 pub use manifest::{HostConfig, Manifest};
 pub use meter::{Limit, Usage};
 pub use policy::{Denial, Rule};

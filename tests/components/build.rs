@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const GUESTS: &[&str] = &["trading-bot", "plain-bot", "gullible-bot", "exfiltrator", "probe", "looper"];
+const GUESTS: &[&str] = &["trading-bot", "plain-bot", "gullible-bot", "exfiltrator", "payer", "probe", "looper"];
 
 fn main() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

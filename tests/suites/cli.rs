@@ -57,6 +57,14 @@ impl Desk {
         Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
+    /// Starts a command, for a test that ends it.
+    pub(crate) fn spawn(&self, line: &str, stdout: Stdio) -> std::process::Child {
+        let words = line.split(' ').map(|word| word.replace('+', " "));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
+        command.args(words).current_dir(self.dir.path()).env_clear().env("XDG_STATE_HOME", shared_state());
+        command.stdout(stdout).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Starts a command with text on stdin.
     pub(crate) fn begin(&self, line: &str, input: &str, env: &[(&str, &str)]) -> std::process::Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));

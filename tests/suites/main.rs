@@ -20,4 +20,6 @@ mod patterns;
 mod sealing;
 mod secrets;
 mod signing;
+mod signing_crash;
 mod store;
+mod wallet;

@@ -4,6 +4,7 @@ use crate::cli::Desk;
 use alloy_primitives::{Address, B256, U256, keccak256};
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use strongroom_tests::block_on;
 use strongroom_tests::services::{Anvil, Moto, SoftHsm, call};
 use strongroom_tests::treasury::{ADDRESS, Opened, Treasury, coded, decoded};
@@ -106,9 +107,37 @@ fn every_kind_is_mined(sign: impl Fn(&str) -> String) -> usize {
         mined(&anvil, &raw, &hash, &sender);
     }
 
+    // Of a blob of zeros, commitment and proof are the point at infinity: no KZG is needed to make its sidecar.
+    let infinity = [&[0xc0][..], &[0; 47]].concat();
+    let mut versioned = Sha256::digest(&infinity).to_vec();
+    versioned[0] = 1;
+    let blob = format!("fields chain:1 nonce:5 to:{FRIEND} value:1000 {fee} blobs:1000000000,{}", coded(&versioned));
+    let (raw, hash) = signed(&sign(&blob));
+    let sidecar = [vec![0; 131_072], infinity.clone(), infinity].map(|item| list(&string(&item)));
+    let whole = [&[3][..], &list(&[&raw[1..], &sidecar.concat()].concat())].concat();
+    mined(&anvil, &whole, &hash, &sender);
+
     let code = anvil.rpc("eth_getCode", json!([sender, "latest"])).unwrap();
     assert_eq!(code, json!(format!("0xef0100{}", &NOTHING[2..])), "the authorization is the account's own");
-    kinds.len() + 1
+    kinds.len() + 2
+}
+
+/// An RLP string of more than one byte, written apart from the host's.
+fn string(bytes: &[u8]) -> Vec<u8> {
+    [header(0x80, bytes.len()), bytes.to_vec()].concat()
+}
+
+/// An RLP list of items that are written already.
+fn list(items: &[u8]) -> Vec<u8> {
+    [header(0xc0, items.len()), items.to_vec()].concat()
+}
+
+fn header(base: u8, length: usize) -> Vec<u8> {
+    if length < 56 {
+        return vec![base + u8::try_from(length).unwrap()];
+    }
+    let bytes: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+    [vec![base + 55 + u8::try_from(bytes.len()).unwrap()], bytes].concat()
 }
 
 #[test]
@@ -232,4 +261,37 @@ fn a_replacement_is_charged_as_the_larger_of_the_two() {
 
     assert!(over.contains("`spend`"), "{over}");
     assert_eq!(U256::from(8 + 2), U256::from(10));
+}
+
+#[test]
+fn the_example_pays_an_invoice_once() {
+    let anvil = Anvil::start(1);
+    let wei = 1_000_000_000_000_000u64;
+    let desk = Desk::new("");
+    std::fs::copy(strongroom_components::path("payer"), desk.path("payer.wasm")).unwrap();
+    let example = include_str!("../../examples/agents/payer/agent.toml");
+    let manifest = example
+        .replace("../../../target/wasm32-wasip2/release/", "")
+        .replace("https://rpc.example.com", &anvil.address)
+        .replace("host = \"rpc.example.com\"", &format!("host = \"{}\"", anvil.address))
+        .replace("file:payer/treasury", "env:WALLET");
+    desk.write("payer.toml", &manifest);
+    desk.write(
+        "strongroom.toml",
+        "[signing]\nledger = \"ledger\"\n[audit]\nfile = \"audit.jsonl\"\n[network]\nallow = [\"127.0.0.1/32\"]\n",
+    );
+    let wallet = [("WALLET", strongroom_tests::treasury::KEY)];
+    let friend = || anvil.rpc("eth_getBalance", json!([FRIEND, "latest"])).unwrap();
+    let balance = |hex: serde_json::Value| u128::from_str_radix(hex.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+    let before = balance(friend());
+
+    let confirmed = desk.run_with("limits confirm payer.toml --config strongroom.toml", &wallet);
+    let paid = desk.run_with("run payer.toml --config strongroom.toml", &wallet);
+
+    assert_eq!(confirmed.code, 0, "{}", confirmed.stderr);
+    assert!(paid.code == 0 && paid.stdout.starts_with("paid by 0x"), "{}{}", paid.stdout, paid.stderr);
+    assert_eq!(balance(friend()) - before, u128::from(wei));
+    let again = desk.run_with("run payer.toml --config strongroom.toml", &wallet);
+    assert!(again.code == 1 && again.stderr.contains("idempotency"), "the nonce has moved on: {}{}", again.stdout, again.stderr);
+    assert_eq!(balance(friend()) - before, u128::from(wei), "no second payment");
 }

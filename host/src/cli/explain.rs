@@ -1,12 +1,10 @@
 //! `strongroom explain`
 
 use super::{Done, Failure, HostArgs, code};
-use crate::ethereum::transaction::Transaction;
 use crate::host::{audit_path, state_path};
 use crate::manifest::{Manifest, Misplaced, Most, Place, Purpose};
 use crate::policy::{Asked, Placeholders, Policy};
 use crate::secrets::Backends;
-use crate::signing::Use;
 use clap::Args;
 use http::{HeaderMap, Method, Uri};
 use serde_json::Value;
@@ -66,32 +64,19 @@ impl Explain {
             Failure::new(code::USAGE, format!("`--tx` takes an unsigned payload (EIP-2718), `0x` and hexadecimal digits; {what}"))
         };
         let payload = crate::ethereum::quantity::bytes(payload).ok_or_else(|| wrong("these are none"))?;
-        let transaction = Transaction::read(&payload).map_err(|error| wrong(&error.to_string()))?;
         let agent = self.host.host()?.load(&self.manifest)?;
-        let signers = super::wallet::open(&agent)?;
-        let wanted =
-            |signer: &&std::sync::Arc<crate::signing::Opened>| self.signer.as_ref().is_none_or(|name| *name == signer.granted.spec.name);
-        let signer = signers.iter().find(wanted).ok_or_else(|| Failure::new(code::USAGE, "the manifest has no such signer"))?;
-        let (Use::Wallet(policy), Some(own)) = (&signer.granted.policy, signer.key.address()) else {
-            return Err(Failure::new(code::USAGE, "the signer is no wallet"));
-        };
-        match policy.transaction(own, &transaction) {
-            Ok(permit) => {
-                if self.json {
-                    let spends: Vec<String> = permit.spends.iter().map(|(asset, amount)| format!("{amount} of {asset}")).collect();
-                    println!("{}", serde_json::json!({"verdict": "allowed", "what": permit.lines, "spends": spends}));
-                    return Ok(0);
-                }
-                println!("allowed for `{}`, as far as its limits have room:", signer.granted.spec.name);
-                permit.lines.iter().for_each(|line| println!("  {}", crate::text::for_people(line)));
-                for (asset, amount) in &permit.spends {
-                    let known = policy.config().asset(asset.chain, asset.contract);
-                    println!(
-                        "  spends at most {} on chain {}",
-                        known.map_or_else(|| amount.to_string(), |known| crate::policy::shown(*amount, &known)),
-                        asset.chain
-                    );
-                }
+        let first = || agent.manifest().signers.first().map(|signer| signer.name.clone());
+        let name = self.signer.clone().or_else(first).ok_or_else(|| Failure::new(code::USAGE, "the manifest has no signer"))?;
+        let wallet = super::runtime()?.block_on(agent.wallet(&name)).map_err(|error| Failure::new(code::SECRET, error))?;
+        match wallet.judge(&payload) {
+            Ok(verdict) if self.json => {
+                println!("{}", serde_json::json!({"verdict": "allowed", "what": verdict.what, "spends": verdict.spends}));
+                Ok(0)
+            }
+            Ok(verdict) => {
+                println!("allowed for `{name}`, as far as its limits have room");
+                verdict.what.iter().for_each(|line| println!("  {}", crate::text::for_people(line)));
+                verdict.spends.iter().for_each(|spends| println!("  spends at most {spends}"));
                 Ok(0)
             }
             Err(denial) => {

@@ -25,11 +25,16 @@ impl Recoverable {
         let low = signature.normalize_s().unwrap_or(*signature);
         key.verify_prehash(digest, &low).ok()?;
         let recovery = RecoveryId::trial_recovery_from_prehash(key, digest, &low).ok()?;
+        Self::of(&low, recovery)
+    }
+
+    /// A signature with low `s`, by the point that it stands for.
+    pub(crate) fn of(signature: &Signature, recovery: RecoveryId) -> Option<Self> {
         // The other two recovery ids belong to an `r` beyond the order, which Ethereum has no way to write.
-        if recovery.is_x_reduced() {
+        if recovery.is_x_reduced() || signature.normalize_s().is_some() {
             return None;
         }
-        let (r, s) = low.split_bytes();
+        let (r, s) = signature.split_bytes();
         Some(Self { r: r.into(), s: s.into(), odd: recovery.is_y_odd() })
     }
 

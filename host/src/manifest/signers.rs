@@ -3,7 +3,7 @@
 use super::diagnostic::Problem;
 use super::names::{self, SecretRef};
 use super::reader::Section;
-use super::units;
+use super::units::{self, Rate};
 use crate::ethereum::abi::Function;
 use crate::ethereum::quantity;
 use crate::ethereum::typed_data::Types;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How far ahead the deadline of a signature may lie, unless the manifest says otherwise.
 const DEFAULT_WITHIN: Duration = Duration::from_secs(60 * 60);
+/// How often a key may be used, unless the manifest says otherwise.
+const DEFAULT_RATE: Rate = Rate { requests: 600, per: Duration::from_secs(60) };
 /// How long a token lives, unless the manifest says otherwise.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(5 * 60);
 
@@ -29,6 +31,8 @@ pub struct SignerSpec {
     pub passphrase: Option<SecretRef>,
     /// The way from a phrase to the account (BIP-32).
     pub path: Option<String>,
+    /// How often it may be used. Default 600 times a minute: each leaves a record that stays.
+    pub rate: Rate,
     /// What it may be used for.
     pub purpose: Purpose,
     /// The line of the manifest.
@@ -240,9 +244,10 @@ fn signer(name: String, section: &Section<'_>, text: &str) -> Option<SignerSpec>
     let namespace = section.parse("namespace", names::namespace);
     let passphrase = section.parse("passphrase", SecretRef::parse);
     let path = section.parse("path", |text| match text.parse::<bip32::DerivationPath>() {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err(Problem::new("not a path of BIP-32", "write it as in `m/44'/60'/0'/0/0`")),
+        Ok(_) if !text.contains('+') => Ok(text.to_owned()),
+        _ => Err(Problem::new("not a path of BIP-32", "write it as in `m/44'/60'/0'/0/0`")),
     });
+    let rate = section.parse("rate", units::rate).unwrap_or(DEFAULT_RATE);
     let purpose = match section.string("use").as_deref() {
         None | Some("wallet") => wallet(section, text).map(|wallet| Purpose::Wallet(Box::new(wallet))),
         Some("jwt") => Some(Purpose::Jwt(jwt(section))),
@@ -262,7 +267,7 @@ fn signer(name: String, section: &Section<'_>, text: &str) -> Option<SignerSpec>
             None
         }
     };
-    Some(SignerSpec { name, from: from?, namespace, passphrase, path, purpose: purpose?, line: section.line(text) })
+    Some(SignerSpec { name, from: from?, namespace, passphrase, path, rate, purpose: purpose?, line: section.line(text) })
 }
 
 fn wallet(section: &Section<'_>, text: &str) -> Option<WalletSpec> {

@@ -7,18 +7,18 @@ use std::time::Instant;
 
 /// Counts the requests of one grant over a sliding window. Memory: 16 bytes for each request within the window.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     rate: Rate,
     taken: Mutex<VecDeque<Instant>>,
 }
 
 impl Budget {
-    pub(super) fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate) -> Self {
         Self { rate, taken: Mutex::default() }
     }
 
     /// Takes one request out of the budget, or says that none is left.
-    pub(super) fn take(&self, now: Instant) -> bool {
+    pub(crate) fn take(&self, now: Instant) -> bool {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         while taken.front().is_some_and(|at| now.duration_since(*at) >= self.rate.per) {
             taken.pop_front();

@@ -11,6 +11,7 @@ pub(crate) mod placeholder;
 mod signing;
 pub(crate) mod url;
 
+pub(crate) use budget::Budget;
 pub use denial::{Denial, Rule};
 use permit::Terms;
 pub(crate) use permit::{Permit, Reveal, Substitution, Target};
@@ -18,7 +19,6 @@ pub(crate) use placeholder::{Placeholders, Sealed, Source};
 pub(crate) use signing::{AssetId, Claims, Limit, SignPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, shown};
 
 use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, PathPattern, Place, Seal, Treatment};
-use budget::Budget;
 use http::{HeaderMap, HeaderName, Method, Uri};
 use std::time::Instant;
 use url::CanonicalUrl;

@@ -42,7 +42,9 @@ impl TokenKey {
         if is_wallet_key(bytes) {
             return Err("it is the key of a wallet, which serves nothing else".to_owned());
         }
-        if bytes.trim_ascii_start().starts_with(b"-----BEGIN") {
+        let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        // Text may stand before the key (RFC 7468, 2).
+        if memchr::memmem::find(bytes, b"-----BEGIN").is_some() {
             return pem(bytes);
         }
         if bytes.trim_ascii_start().starts_with(b"{") {
@@ -67,7 +69,7 @@ impl TokenKey {
         match self {
             Self::Es256k(key) => key.verifying_key().to_encoded_point(true).as_bytes().to_vec(),
             Self::Es256(key) => named("p256:", key.public_key().as_ref()),
-            Self::EdDsa(key) => named("ed25519:", key.public_key().as_ref()),
+            Self::EdDsa(key) => ed25519_id(key),
             Self::Rs256(key) => named("rsa:", key.public_key().as_ref()),
             Self::Hs256(key) => symmetric_id(key),
         }
@@ -110,6 +112,11 @@ pub(crate) fn authenticate(key: &[u8], input: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
+/// What tells a key of ed25519 from others: the same for tokens and for messages.
+pub(crate) fn ed25519_id(key: &Ed25519KeyPair) -> Vec<u8> {
+    [b"ed25519:", key.public_key().as_ref()].concat()
+}
+
 /// What tells a symmetric key from others. It can't be turned back into the key, which has 128 bits or more.
 pub(crate) fn symmetric_id(key: &[u8]) -> Vec<u8> {
     format!("hmac:{}", hex(&authenticate(key, b"strongroom key id"))).into_bytes()
@@ -123,8 +130,11 @@ fn symmetric(key: Zeroizing<Vec<u8>>) -> Result<TokenKey, String> {
 }
 
 fn pem(bytes: &[u8]) -> Result<TokenKey, String> {
-    let wrong = || "it is no private key in PKCS#8 (BEGIN PRIVATE KEY) of RSA, P-256, Ed25519 or secp256k1".to_owned();
-    if let Ok(key) = std::str::from_utf8(bytes).map_err(|_| ()).and_then(|text| SigningKey::from_pkcs8_pem(text.trim()).map_err(|_| ())) {
+    let wrong =
+        || "it is no private key in PKCS#8 (BEGIN PRIVATE KEY) of RSA, P-256 (with its public half), Ed25519 or secp256k1".to_owned();
+    let at = memchr::memmem::find(bytes, b"-----BEGIN").unwrap_or(0);
+    let text = std::str::from_utf8(&bytes[at..]).map_err(|_| wrong())?;
+    if let Ok(key) = SigningKey::from_pkcs8_pem(text.trim()) {
         return Ok(TokenKey::Es256k(key));
     }
     let der = PrivatePkcs8KeyDer::from_pem_slice(bytes).map_err(|_| wrong())?;
@@ -145,9 +155,17 @@ fn jwk(bytes: &[u8]) -> Result<TokenKey, String> {
         let decoded = json[name].as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         decoded.map(Zeroizing::new).ok_or_else(wrong)
     };
-    match (json["kty"].as_str(), json["crv"].as_str()) {
+    let key = match (json["kty"].as_str(), json["crv"].as_str()) {
         (Some("oct"), _) => symmetric(field("k")?),
-        (Some("EC"), Some("secp256k1")) => SigningKey::from_slice(&field("d")?).map(TokenKey::Es256k).map_err(|_| wrong()),
+        (Some("EC"), Some("secp256k1")) => {
+            let d = <[u8; 32]>::try_from(field("d")?.as_slice()).map(Zeroizing::new).map_err(|_| wrong())?;
+            let key = SigningKey::from_slice(&*d).map_err(|_| wrong())?;
+            let point = [&[4][..], &field("x")?, &field("y")?].concat();
+            match key.verifying_key().to_encoded_point(false).as_bytes() == point {
+                true => Ok(TokenKey::Es256k(key)),
+                false => Err("its public half is another key's".to_owned()),
+            }
+        }
         (Some("EC"), Some("P-256")) => {
             let point = [&[4][..], &field("x")?, &field("y")?].concat();
             let key =
@@ -173,5 +191,8 @@ fn jwk(bytes: &[u8]) -> Result<TokenKey, String> {
             RsaKeyPair::from_components(&components).map(|key| TokenKey::Rs256(Box::new(key))).map_err(|_| wrong())
         }
         _ => Err(wrong()),
-    }
+    }?;
+    // What a JWK says of its own use binds (RFC 7517, 4.2 and 4.4).
+    let other = json.get("alg").is_some_and(|alg| alg != key.algorithm()) || json.get("use").is_some_and(|purpose| purpose != "sig");
+    if other { Err(format!("its JWK is for something else than signing by {}", key.algorithm())) } else { Ok(key) }
 }

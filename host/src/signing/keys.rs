@@ -1,7 +1,7 @@
 //! Finds the key that a manifest names: in a backend of signers by `kms:`, `pkcs11:` or an embedder's own name, or else in a backend of
 //! secrets, from where it comes into this process.
 
-use super::jose::{TokenKey, symmetric_id};
+use super::jose::{TokenKey, ed25519_id, symmetric_id};
 use super::local::{FIRST_ACCOUNT, Local, is_wallet_key};
 use super::signer::{Signer, SignerBackend, SignerError};
 use super::{Granted, Use};
@@ -214,7 +214,7 @@ impl Key {
             Self::Account { public, .. } => public.to_encoded_point(true).as_bytes().to_vec(),
             Self::Token(key) => key.id(),
             Self::Hmac(key) => symmetric_id(key),
-            Self::Solana(key) => [b"ed25519:", key.public_key().as_ref()].concat(),
+            Self::Solana(key) => ed25519_id(key),
         }
     }
 }

@@ -2,14 +2,15 @@
 //! deterministic (RFC 6979). For development and small hot wallets: whoever reads this process's memory has the key.
 
 use super::signer::{Signer, SignerError};
+use crate::ethereum::signature::address_of;
 use crate::policy::Reveal;
 use crate::secrets::SecretValue;
 use aes::cipher::{KeyIvInit, StreamCipher};
-use alloy_primitives::keccak256;
+use alloy_primitives::{Address, keccak256};
 use async_trait::async_trait;
 use bip32::{DerivationPath, XPrv};
 use k256::ecdsa::signature::hazmat::PrehashSigner;
-use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
+use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
 use serde_json::Value;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -34,6 +35,12 @@ impl Signer for Local {
         self.0.sign_prehash(digest).map_err(|_| SignerError::Refused("the digest can't be signed".to_owned()))
     }
 
+    async fn sign_recoverable(&self, digest: &[u8; 32]) -> Result<(Signature, Option<RecoveryId>), SignerError> {
+        let signed = self.0.sign_prehash_recoverable(digest);
+        let (signature, recovery) = signed.map_err(|_| SignerError::Refused("the digest can't be signed".to_owned()))?;
+        Ok((signature, Some(recovery)))
+    }
+
     fn is_hot(&self) -> bool {
         true
     }
@@ -49,12 +56,19 @@ impl Local {
         let passphrase = passphrase.map_or(&b""[..], |passphrase| passphrase.reveal(Reveal::to_sign()));
         let key = if text.starts_with('{') {
             keystore(text, passphrase)?
-        } else if text.contains(' ') {
+        } else if text.contains(char::is_whitespace) {
             phrase(text, passphrase, path)?
         } else {
             hexadecimal(text)?
         };
-        SigningKey::from_slice(&*key).map(Self).map_err(|_| "it is no key of secp256k1".to_owned())
+        let local = SigningKey::from_slice(&*key).map(Self).map_err(|_| "it is no key of secp256k1".to_owned())?;
+        // A keystore may say whose it is; one that says it of another was changed.
+        match keystore_address(text)? {
+            Some(address) if address != address_of(local.0.verifying_key()) => {
+                Err("its keystore says another address than its key has".to_owned())
+            }
+            _ => Ok(local),
+        }
     }
 }
 
@@ -70,24 +84,42 @@ pub(crate) fn fresh() -> std::io::Result<SecretValue> {
 /// The address of a key as it is kept: of a phrase that of its first account. A keystore has no address before it is opened.
 #[cfg(feature = "cli")]
 pub(crate) fn address_of_local(value: &SecretValue) -> Result<String, String> {
-    let text = String::from_utf8_lossy(value.reveal(Reveal::to_sign()));
+    let text = std::str::from_utf8(value.reveal(Reveal::to_sign())).map_err(|_| "it is not text".to_owned())?;
     if text.trim_start().starts_with('{') {
-        let json: Value = serde_json::from_str(&text).map_err(|_| "its keystore is no JSON".to_owned())?;
-        return match (json["version"].as_u64(), json["address"].as_str()) {
-            (Some(3), Some(address)) => Ok(format!("0x{}", address.trim_start_matches("0x"))),
-            (Some(3), None) => Ok("a keystore that does not say its address".to_owned()),
-            _ => Err("its keystore is not of version 3".to_owned()),
-        };
+        let address = keystore_address(text)?;
+        return Ok(address.map_or_else(|| "a keystore that does not say its address".to_owned(), |address| address.to_string()));
     }
     let local = Local::read(value, None, FIRST_ACCOUNT, Reveal::to_sign())?;
-    Ok(crate::ethereum::signature::address_of(local.0.verifying_key()).to_string())
+    Ok(address_of(local.0.verifying_key()).to_string())
+}
+
+/// The address that a keystore says it has, if the text is one and says so.
+fn keystore_address(text: &str) -> Result<Option<Address>, String> {
+    if !text.trim_start().starts_with('{') {
+        return Ok(None);
+    }
+    let json: Value = serde_json::from_str(text).map_err(|_| "its keystore is no JSON".to_owned())?;
+    if json["version"] != 3 {
+        return Err("its keystore is not of version 3".to_owned());
+    }
+    let Some(address) = json.get("address").filter(|address| **address != "" && !address.is_null()) else { return Ok(None) };
+    let digits = address.as_str().map(|text| format!("0x{}", text.trim_start_matches("0x").to_lowercase()));
+    let address = digits.and_then(|digits| crate::ethereum::quantity::address(&digits));
+    address.map(Some).ok_or_else(|| "its keystore says an address that is none".to_owned())
 }
 
 /// Whether a value would serve as a wallet's key: then it serves nothing else.
 pub(crate) fn is_wallet_key(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else { return false };
-    let text = text.trim();
-    hexadecimal(text).is_ok() || bip39::Mnemonic::parse_normalized(text).is_ok() || text.starts_with('{') && text.contains("\"ciphertext\"")
+    let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '"' | '\''));
+    let digits = text.strip_prefix("0x").or(text.strip_prefix("0X")).unwrap_or(text);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    // A phrase may be in any language.
+    let phrase = matches!(words.len(), 12 | 15 | 18 | 21 | 24) && words.iter().all(|word| word.chars().all(char::is_alphabetic));
+    let keystore = text.starts_with('{') && text.contains("\"ciphertext\"");
+    let solana = serde_json::from_str::<Vec<u8>>(text).is_ok_and(|numbers| matches!(numbers.len(), 32 | 64));
+    let extended = ["xprv", "yprv", "zprv", "tprv"].iter().any(|prefix| text.starts_with(prefix));
+    hexadecimal(digits).is_ok() || phrase || keystore || solana || extended
 }
 
 fn hexadecimal(text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
@@ -140,7 +172,7 @@ fn keystore(text: &str, passphrase: &[u8]) -> Result<Zeroizing<[u8; 32]>, String
             let (r, p) = (u32::try_from(r), u32::try_from(p));
             let (Ok(r), Ok(p), true) = (r, p, modest) else { return Err(wrong("asks for more memory than 512 MiB")) };
             let log_n = u8::try_from(n.ilog2()).map_err(|_| wrong("has parameters out of range"))?;
-            let parameters = scrypt::Params::new(log_n, r, p, 32).map_err(|_| wrong("has parameters out of range"))?;
+            let parameters = scrypt::Params::new(log_n, r, p).map_err(|_| wrong("has parameters out of range"))?;
             scrypt::scrypt(passphrase, &salt, &parameters, &mut *derived).map_err(|_| wrong("has parameters out of range"))?;
         }
         Some("pbkdf2") if parameters["prf"] == "hmac-sha256" => {

@@ -10,6 +10,8 @@ mod local;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod signer;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use keys::{Key, Opened};
 #[cfg(feature = "aws")]
@@ -24,7 +26,7 @@ pub use signer::{Signer, SignerBackend, SignerError};
 use crate::audit::{Event, Journal};
 use crate::ethereum::transaction::Transaction;
 use crate::manifest::{Asset, JwtSpec, LimitSpec, Manifest, Most, Purpose, SignerSpec, SigningConfig};
-use crate::policy::{AssetId, Claims, Denial, Limit, Rule, SignPermit, WalletPolicy, shown};
+use crate::policy::{AssetId, Budget, Claims, Denial, Limit, Rule, SignPermit, WalletPolicy, shown};
 use crate::secrets::{Backends, Clock};
 use crate::state::StateDir;
 use crate::text::hex;
@@ -34,6 +36,7 @@ use ledger::{Claim, Refused, Reserved};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 use zeroize::Zeroizing;
 
 /// What all agents of a host share: keys, the ledger, and the operator's tables.
@@ -56,6 +59,7 @@ type Daily = BTreeMap<String, Option<U256>>;
 pub(crate) struct Granted {
     pub(crate) spec: SignerSpec,
     pub(crate) policy: Use,
+    rate: Budget,
 }
 
 /// What a key is used for, ready to decide.
@@ -135,7 +139,7 @@ impl Signing {
             if self.state.is_none() {
                 return Err("a host that keeps no state keeps no ledger, and signs nothing".to_owned());
             }
-            Ok(Arc::new(Granted { spec: spec.clone(), policy }))
+            Ok(Arc::new(Granted { spec: spec.clone(), policy, rate: Budget::new(spec.rate) }))
         };
         manifest.signers.iter().map(|spec| one(spec).map_err(|why| (spec.name.clone(), why))).collect()
     }
@@ -227,8 +231,25 @@ fn worst_day(limit: &LimitSpec) -> Option<U256> {
     [hours, amount(&limit.day), amount(&limit.total)].into_iter().flatten().min()
 }
 
+/// The verdict on a transaction, without signing it.
+pub(crate) fn judge(signer: &Opened, payload: &[u8]) -> Result<crate::Verdict, Denial> {
+    let deny =
+        |rule: Rule, reason: String| Denial { rule, asked: "judge a transaction".to_owned(), reason, remedy: String::new(), stop: false };
+    let transaction = Transaction::read(payload).map_err(|wrong| deny(Rule::Undecodable, wrong.to_string()))?;
+    let (Use::Wallet(policy), Some(own)) = (&signer.granted.policy, signer.key.address()) else {
+        return Err(deny(Rule::Kind, "the signer is no wallet".to_owned()));
+    };
+    let permit = policy.transaction(own, &transaction)?;
+    let spends = permit.spends.iter().filter_map(|(id, amount)| {
+        let asset = policy.config().asset(id.chain, id.contract)?;
+        Some(format!("{} on chain {}", shown(*amount, &asset), id.chain))
+    });
+    Ok(crate::Verdict { what: permit.lines.clone(), spends: spends.collect() })
+}
+
 /// Signs what was permitted: reserves, asks the key, keeps the record, and only then gives the signature.
 pub(crate) async fn sign(asked: Asked, permit: SignPermit, form: Form) -> Result<Vec<u8>, Failure> {
+    asked.within_rate()?;
     let ledger = asked.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?.clone();
     let (own, caps) = asked.limits();
     let claim = Claim {
@@ -279,6 +300,7 @@ pub(crate) async fn sign(asked: Asked, permit: SignPermit, form: Form) -> Result
 /// A token, recorded before it leaves.
 pub(crate) fn token(asked: &Asked, claims: &Claims) -> Result<String, Failure> {
     let Key::Token(key) = &asked.signer.key else { return Err(Failure::Denied(asked.wrong_use("sign a token"))) };
+    asked.within_rate()?;
     let token = key.token(&claims.header, &claims.claims).map_err(|_| Failure::Unreachable)?;
     let input = token.rsplit_once('.').map_or("", |(input, _)| input);
     let text = |part: &serde_json::Map<String, serde_json::Value>| serde_json::to_string(part).unwrap_or_default();
@@ -289,6 +311,7 @@ pub(crate) fn token(asked: &Asked, claims: &Claims) -> Result<String, Failure> {
 /// An HMAC, recorded before it leaves.
 pub(crate) fn authenticate(asked: &Asked, input: &str) -> Result<Vec<u8>, Failure> {
     let Key::Hmac(key) = &asked.signer.key else { return Err(Failure::Denied(asked.wrong_use("authenticate an input"))) };
+    asked.within_rate()?;
     asked.account(&[format!("HMAC of {} bytes: {:?}", input.len(), input.chars().take(64).collect::<String>())], input.as_bytes())?;
     Ok(jose::authenticate(key, input.as_bytes()).to_vec())
 }
@@ -298,6 +321,21 @@ impl Asked {
     fn limits(&self) -> (&[Limit], Vec<Limit>) {
         let Use::Wallet(policy) = &self.signer.granted.policy else { return (&[], Vec::new()) };
         (policy.limits(), self.signing.caps(self.signer.key.address()))
+    }
+
+    /// Takes one use of the signer's rate.
+    fn within_rate(&self) -> Result<(), Failure> {
+        let Granted { spec, rate, .. } = &*self.signer.granted;
+        match rate.take(Instant::now()) {
+            true => Ok(()),
+            false => Err(Failure::Denied(Denial {
+                rule: Rule::Rate,
+                asked: format!("use the signer {}", spec.name),
+                reason: "more signatures than the granted rate".to_owned(),
+                remedy: format!("raise `rate` of `[signers.{}]`", spec.name),
+                stop: false,
+            })),
+        }
     }
 
     /// Hands the record of a signature to the audit log.

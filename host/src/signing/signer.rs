@@ -3,7 +3,7 @@
 
 use crate::ethereum::signature::Recoverable;
 use async_trait::async_trait;
-use k256::ecdsa::{Signature, VerifyingKey};
+use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use std::sync::Arc;
 
 /// How often a signer is asked for one signature, where what it gives is none: some HSMs fail now and then.
@@ -23,6 +23,15 @@ pub trait Signer: Send + Sync {
     /// # Errors
     /// [`SignerError`]. [`SignerError::Unknown`] where a signature may have been made all the same: what it would have spent counts as spent.
     async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError>;
+
+    /// The same, where the signer knows which of the two points `r` stands for, as a key in this process does. Such a signature is taken as it
+    /// is; all others are verified, and the point is found, which takes several times as long as a signature.
+    ///
+    /// # Errors
+    /// As [`Signer::sign`].
+    async fn sign_recoverable(&self, digest: &[u8; 32]) -> Result<(Signature, Option<RecoveryId>), SignerError> {
+        Ok((self.sign(digest).await?, None))
+    }
 
     /// Whether the key lies in this process, and leaves it with whoever reads its memory. Such signers have a ceiling on what they may spend.
     fn is_hot(&self) -> bool {
@@ -58,8 +67,11 @@ pub enum SignerError {
 /// Asks a signer until it gives a signature that is one.
 pub(crate) async fn sign(signer: &dyn Signer, key: &VerifyingKey, digest: &[u8; 32]) -> Result<Recoverable, SignerError> {
     for _ in 0..ATTEMPTS {
-        let signature = signer.sign(digest).await?;
-        if let Some(signature) = Recoverable::check(&signature, digest, key) {
+        let signature = match signer.sign_recoverable(digest).await? {
+            (signature, Some(recovery)) => Recoverable::of(&signature, recovery),
+            (signature, None) => Recoverable::check(&signature, digest, key),
+        };
+        if let Some(signature) = signature {
             return Ok(signature);
         }
         tracing::warn!("a signer gave what is no signature of its key; it is asked again");

@@ -73,10 +73,21 @@ fn perform(verb: &str, rest: &[&str]) {
             }
         }
         "sign" => println!("sign {}", sign(rest).unwrap_or_else(|error| error.to_string())),
-        // `sign-many TIMES …`: the nonce counts up.
-        "sign-many" => {
-            for nonce in 0..rest[0].parse::<u64>().unwrap_or(1) {
-                let words: Vec<String> = rest[1..].iter().map(|word| word.replace("NONCE", &nonce.to_string())).collect();
+        // As `sign-each`; prints how many were signed.
+        "sign-quietly" => {
+            let first: u64 = rest[0].parse().unwrap_or(0);
+            let signed = (first..first + rest[1].parse::<u64>().unwrap_or(1)).filter(|nonce| {
+                let nonce = nonce.to_string();
+                let words: Vec<String> = rest[2..].iter().map(|word| word.replace("NONCE", &nonce)).collect();
+                sign(&words.iter().map(String::as_str).collect::<Vec<_>>()).is_ok()
+            });
+            println!("sign {}", signed.count());
+        }
+        // `sign-each FIRST TIMES …`: the nonce counts up.
+        "sign-each" => {
+            let first: u64 = rest[0].parse().unwrap_or(0);
+            for nonce in first..first + rest[1].parse::<u64>().unwrap_or(1) {
+                let words: Vec<String> = rest[2..].iter().map(|word| word.replace("NONCE", &nonce.to_string())).collect();
                 let outcome = sign(&words.iter().map(String::as_str).collect::<Vec<_>>());
                 println!("sign {}", outcome.unwrap_or_else(|error| error.to_string()));
             }

@@ -1,0 +1,256 @@
+//! Signing: what a signature costs from the guest's call to the signed bytes, with decision, ledger, record and all, against the bare
+//! arithmetic and one write to the platter.
+
+#![expect(clippy::unwrap_used, reason = "a benchmark's unwrap is an assertion")]
+
+use async_trait::async_trait;
+use k256::ecdsa::signature::hazmat::PrehashVerifier;
+use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
+use std::fs::{File, OpenOptions};
+use std::hint::black_box;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use strongroom::manifest::{CredentialRef, Pkcs11Config};
+use strongroom::{Pkcs11, Signer, SignerBackend, SignerError};
+use strongroom_tests::figures::{Figure, Figures, median, paired};
+use strongroom_tests::services::SoftHsm;
+use strongroom_tests::treasury::{Opened, Treasury};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+const REPETITIONS: usize = 11;
+const SIGNATURES: u64 = 400;
+const AGENTS: u64 = 32;
+const DECISIONS: usize = 100_000;
+const FRIEND: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+/// What a record of the ledger takes, about.
+const RECORD: usize = 700;
+
+type Part = fn(&mut Figures);
+
+/// The parts, by the names that select them: `cargo bench --bench signing -- one`.
+const PARTS: [(&str, Part); 4] = [("one", one), ("many", many), ("decision", decision), ("hsm", hsm)];
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let mut figures = Figures::new("signing");
+    for (name, measure) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            measure(&mut figures);
+        }
+    }
+    figures.finish(wanted.is_empty());
+}
+
+/// A directory on the file system of the build, which is a disk's: that for temporary files may be memory.
+fn directory() -> TempDir {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    TempDir::new_in(target).unwrap()
+}
+
+fn lines() -> String {
+    format!(
+        "rate = \"1000000/s\"\nchains = [1]\nrecipients = [\"{FRIEND}\"]\n[[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\nday = \"1000000\"\n"
+    )
+}
+
+fn current() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn threads() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Has so many transactions signed, from a nonce on; gives the microseconds that each took.
+async fn signed(opened: &Opened, first: u64, count: u64) -> f64 {
+    let operation = format!("sign-quietly {first} {count} wallet fields chain:1 nonce:NONCE to:{FRIEND} value:1 max:2000000000 priority:1");
+    let begun = Instant::now();
+    let outcome = opened.signing(&[operation]).await.unwrap();
+    let took = begun.elapsed().as_secs_f64() * 1e6 / count as f64;
+    assert_eq!(outcome, [count.to_string()], "all were signed");
+    took
+}
+
+/// The bare arithmetic, and one write to the platter after each.
+struct Bare {
+    key: SigningKey,
+    file: File,
+    at: u64,
+}
+
+impl Bare {
+    fn new(directory: &TempDir) -> Self {
+        let file = OpenOptions::new().create(true).truncate(true).write(true).open(directory.path().join("bare")).unwrap();
+        Self { key: SigningKey::from_slice(&[7; 32]).unwrap(), file, at: 0 }
+    }
+
+    fn sign(&self, number: u64) {
+        let mut digest = [3; 32];
+        digest[..8].copy_from_slice(&number.to_le_bytes());
+        black_box(self.key.sign_prehash_recoverable(black_box(&digest)).unwrap());
+    }
+
+    fn write(&mut self) {
+        self.file.write_all_at(&[b'x'; RECORD], self.at).unwrap();
+        self.file.sync_data().unwrap();
+        self.at += RECORD as u64;
+    }
+
+    fn micros(&mut self, count: u64, mut work: impl FnMut(&mut Self, u64)) -> f64 {
+        let begun = Instant::now();
+        (0..count).for_each(|number| work(self, number));
+        begun.elapsed().as_secs_f64() * 1e6 / count as f64
+    }
+}
+
+/// One agent, one signature after the other.
+fn one(figures: &mut Figures) {
+    let (runtime, directory) = (current(), directory());
+    let opened = Treasury::new(&lines()).ledger(&directory.path().join("ledger")).open();
+    let mut bare = Bare::new(&directory);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for repetition in 0..REPETITIONS as u64 {
+        ours.push(runtime.block_on(signed(&opened, repetition * SIGNATURES, SIGNATURES)));
+        theirs.push(bare.micros(SIGNATURES, |bare, number| {
+            bare.sign(number);
+            bare.write();
+        }));
+    }
+    eprintln!("ours {:.0} us, bare {:.0} us", median(&ours), median(&theirs));
+    let ratio = paired(&ours, &theirs);
+    figures.add(Figure::at_most("one agent, a signed transaction", ratio, "x", "k256 and one fdatasync, us", median(&theirs), 1.2));
+}
+
+/// Many agents at once, whose records share their way to the platter.
+fn many(figures: &mut Figures) {
+    let (runtime, directory) = (threads(), directory());
+    let opened = Treasury::new(&lines()).ledger(&directory.path().join("ledger")).open();
+    let mut bare = Bare::new(&directory);
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for repetition in 0..REPETITIONS as u64 {
+        let each = SIGNATURES / 4;
+        let begun = Instant::now();
+        runtime.block_on(async {
+            let runs = (0..AGENTS).map(|agent| signed(&opened, (repetition * AGENTS + agent) * each, each));
+            futures_util::future::join_all(runs).await;
+        });
+        ours.push((AGENTS * each) as f64 / begun.elapsed().as_secs_f64());
+        let begun = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| (0..2_000).for_each(|number| bare.sign(number)));
+            }
+        });
+        let by_core = 4_000.0 / begun.elapsed().as_secs_f64();
+        let sync = bare.micros(200, |bare, _| bare.write());
+        theirs.push(by_core.min(AGENTS as f64 * 1e6 / sync));
+    }
+    eprintln!("ours {:.0} a second, bare {:.0}", median(&ours), median(&theirs));
+    let ratio = paired(&ours, &theirs);
+    let baseline = "k256 on two threads, or 32 for each fdatasync, a second";
+    figures.add(Figure::at_least("32 agents at once", ratio, "x", baseline, median(&theirs), 0.7));
+}
+
+/// The decision alone, from the unsigned payload of an EIP-1559 transfer.
+fn decision(figures: &mut Figures) {
+    let directory = directory();
+    let opened = Treasury::new(&lines()).ledger(&directory.path().join("ledger")).open();
+    let wallet = current().block_on(opened.agent.wallet("wallet")).unwrap();
+    let payload = transfer(7);
+    wallet.judge(&payload).unwrap();
+    let mut took = Vec::new();
+    for _ in 0..REPETITIONS {
+        let begun = Instant::now();
+        for _ in 0..DECISIONS {
+            let _ = black_box(wallet.judge(black_box(&payload)));
+        }
+        took.push(begun.elapsed().as_secs_f64() * 1e6 / DECISIONS as f64);
+    }
+    figures.add(Figure::at_most("decoding and deciding on a 1559 transaction", median(&took), "us", "none", 0.0, 10.0));
+}
+
+/// The unsigned payload of a transfer of one unit: priority fee 1, at most 2,000,000,000, 21,000 gas.
+fn transfer(nonce: u8) -> Vec<u8> {
+    let to = alloy_primitives::hex::decode(&FRIEND[2..]).unwrap();
+    let body = [&[1, nonce, 1, 0x84, 0x77, 0x35, 0x94, 0x00, 0x82, 0x52, 0x08, 0x94][..], &to, &[1, 0x80, 0xc0]].concat();
+    [&[2, 0xc0 + u8::try_from(body.len()).unwrap()][..], &body].concat()
+}
+
+/// How long the HSM itself took, in all.
+static INSIDE: AtomicU64 = AtomicU64::new(0);
+
+struct Timed<T>(T);
+
+#[async_trait]
+impl SignerBackend for Timed<Pkcs11> {
+    async fn open(&self, key: &str, agent: &str) -> Result<Arc<dyn Signer>, SignerError> {
+        Ok(Arc::new(Timed(self.0.open(key, agent).await?)))
+    }
+}
+
+#[async_trait]
+impl Signer for Timed<Arc<dyn Signer>> {
+    async fn public_key(&self) -> Result<VerifyingKey, SignerError> {
+        self.0.public_key().await
+    }
+
+    async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError> {
+        let begun = Instant::now();
+        let signature = self.0.sign(digest).await;
+        INSIDE.fetch_add(u64::try_from(begun.elapsed().as_nanos()).unwrap(), Ordering::Relaxed);
+        signature
+    }
+}
+
+/// Everything but the HSM's own call, the recovery of its signature, and the write to the platter.
+fn hsm(figures: &mut Figures) {
+    static PIN: OnceLock<tempfile::NamedTempFile> = OnceLock::new();
+    let soft = SoftHsm::shared();
+    let id = soft.generate("bench");
+    let pin = PIN.get_or_init(|| tempfile::NamedTempFile::new().unwrap());
+    std::fs::write(pin.path(), soft.pin()).unwrap();
+    let config = Pkcs11Config {
+        module: soft.module().to_owned(),
+        token: soft.token().to_owned(),
+        pin: CredentialRef::File(pin.path().to_owned()),
+        keys: vec!["id=*".to_owned()],
+        sessions: 4,
+    };
+    let (runtime, directory) = (current(), directory());
+    let treasury =
+        Treasury::with(&format!("[signers.wallet]\nfrom = \"timed:id={id}\"\n{}", lines())).ledger(&directory.path().join("ledger"));
+    let opened = treasury.host(move |builder| builder.signers("timed", Timed(Pkcs11::new(&config)))).open();
+    let mut bare = Bare::new(&directory);
+    let (mut ours, mut checks, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
+    for repetition in 0..REPETITIONS as u64 {
+        let count = SIGNATURES / 4;
+        INSIDE.store(0, Ordering::Relaxed);
+        let took = runtime.block_on(signed(&opened, repetition * count, count));
+        let inside = Duration::from_nanos(INSIDE.load(Ordering::Relaxed)).as_secs_f64() * 1e6 / count as f64;
+        let digest = [5; 32];
+        let (signature, _) = bare.key.sign_prehash_recoverable(&digest).unwrap();
+        let check = bare.micros(count, |bare, _| {
+            let key = bare.key.verifying_key();
+            key.verify_prehash(&digest, black_box(&signature)).unwrap();
+            black_box(RecoveryId::trial_recovery_from_prehash(key, &digest, &signature).unwrap());
+        });
+        let sync = bare.micros(count, |bare, _| bare.write());
+        ours.push(took - inside - check - sync);
+        checks.push(check);
+        syncs.push(sync);
+    }
+    eprintln!("checking and recovering {:.0} us, fdatasync {:.0} us", median(&checks), median(&syncs));
+    let name = "over an HSM, beside its call, the recovery and the fdatasync";
+    figures.add(Figure::at_most(
+        name,
+        median(&ours),
+        "us",
+        "checking, recovering and fdatasync, us",
+        median(&checks) + median(&syncs),
+        50.0,
+    ));
+}
