@@ -135,6 +135,9 @@ pub enum BuildError {
         /// Why.
         reason: String,
     },
+    /// What the configuration says of signing can't be.
+    #[error("{0}")]
+    Signing(String),
     /// A file of rules can't be used.
     #[error("{path}: {reason}; `scrub.rules` names files in the format of the host's own rules", path = path.display())]
     Rules {
@@ -339,6 +342,7 @@ impl HostBuilder {
         let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
         let backends = backends(self.backends, &self.config, &self.clock, default)?;
         let signing = Signing::new(self.config.signing.clone(), self.signers, state.clone(), self.clock.clone(), self.wall);
+        let signing = signing.map_err(BuildError::Signing)?;
         let cache = Arc::new(SecretCache::new(self.clock, fingerprint_key));
         let rules = rules(&self.config.scrub_rules)?;
         let name = crate::text::hex(&random_key().map_err(BuildError::State)?[..6]);

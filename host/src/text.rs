@@ -30,7 +30,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn is_unsafe(c: char) -> bool {
+/// Whether a terminal or a reader may take the character for something else than itself.
+pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 

@@ -21,5 +21,6 @@ mod sealing;
 mod secrets;
 mod signing;
 mod signing_crash;
+mod signing_table;
 mod store;
 mod wallet;

@@ -107,11 +107,11 @@ fn every_kind_is_mined(sign: impl Fn(&str) -> String) -> usize {
         mined(&anvil, &raw, &hash, &sender);
     }
 
-    // Of a blob of zeros, commitment and proof are the point at infinity: no KZG is needed to make its sidecar.
+    // The authorization has taken a nonce too. Of a blob of zeros, commitment and proof are the point at infinity: no KZG is needed to make its sidecar.
     let infinity = [&[0xc0][..], &[0; 47]].concat();
     let mut versioned = Sha256::digest(&infinity).to_vec();
     versioned[0] = 1;
-    let blob = format!("fields chain:1 nonce:5 to:{FRIEND} value:1000 {fee} blobs:1000000000,{}", coded(&versioned));
+    let blob = format!("fields chain:1 nonce:6 to:{FRIEND} value:1000 {fee} blobs:1000000000,{}", coded(&versioned));
     let (raw, hash) = signed(&sign(&blob));
     let sidecar = [vec![0; 131_072], infinity.clone(), infinity].map(|item| list(&string(&item)));
     let whole = [&[3][..], &list(&[&raw[1..], &sidecar.concat()].concat())].concat();

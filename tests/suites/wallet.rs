@@ -83,7 +83,7 @@ fn explain_judges_a_transaction_without_signing_it() {
     let desk = desk();
     import(&desk, KEY);
     // Chain 1, nonce 7, at most 2,000,000,000 for each of 21,000 gas, one unit: to the friend, and to somebody.
-    let payload = |to: &str| format!("0x02e2010701847735940082520894{}0180c0", to.trim_start_matches("0x").to_lowercase());
+    let payload = |to: &str| format!("0x02e3010701847735940082520894{}0180c0", to.trim_start_matches("0x").to_lowercase());
 
     let allowed = desk.run(&format!("explain agent.toml --config strongroom.toml --tx {}", payload(FRIEND)));
     let denied =
@@ -130,7 +130,11 @@ fn a_hot_wallet_that_may_spend_more_than_the_operator_wants_at_risk_is_refused_a
     let unbounded = desk.run("check fourth.toml --config strongroom.toml");
 
     assert_eq!(alone.code, 0, "{}", alone.stderr);
-    assert!(together.code != 0 && together.stderr.contains("4 ETH may be spent from it, by probe-1 and probe-2"), "{}", together.stderr);
+    assert!(
+        together.code != 0 && together.stderr.contains("4 ETH may be spent from it, by probe-1/wallet and probe-2/wallet"),
+        "{}",
+        together.stderr
+    );
     assert!(hourly.code != 0 && hourly.stderr.contains("2.4 ETH"), "24 times the hour: {}", hourly.stderr);
     assert!(unbounded.code != 0 && unbounded.stderr.contains("unlimited ETH") && unbounded.stderr.contains("HSM"), "{}", unbounded.stderr);
 }

@@ -23,8 +23,9 @@ pub(crate) fn readable(message: &[u8]) -> Result<&str, Malformed> {
     if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(Malformed("the message is a hash in hexadecimal digits"));
     }
-    match text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-        true => Err(Malformed("the message has control characters")),
+    // What ends a line for some readers and not for others, or turns the order of characters, would be read otherwise than it is judged.
+    match text.chars().any(|c| !matches!(c, '\n' | '\t') && crate::text::is_unsafe(c)) {
+        true => Err(Malformed("the message has control characters, or others that no reader shows")),
         false => Ok(text),
     }
 }

@@ -43,6 +43,19 @@ impl FieldPath {
         Some(Self(steps))
     }
 
+    /// The part up to its last array.
+    fn arrays(&self) -> &[Step] {
+        let last = self.0.iter().rposition(|step| *step == Step::Each);
+        &self.0[..last.map_or(0, |last| last + 1)]
+    }
+
+    /// Whether the values that the two lead to belong to each other in their order: this one leads to one, or through the same arrays, or both
+    /// lead through one array each.
+    pub(crate) fn is_paired_with(&self, other: &Self) -> bool {
+        let count = |path: &Self| path.0.iter().filter(|step| **step == Step::Each).count();
+        self.arrays().is_empty() || self.arrays() == other.arrays() || count(self) == 1 && count(other) == 1
+    }
+
     /// The type that it leads to, through the structures that `fields` knows: each type's fields, by name and type.
     pub(crate) fn leads_to(&self, root: &str, fields: &impl Fn(&str) -> Option<Vec<(String, String)>>) -> Option<String> {
         let mut at = root.to_owned();

@@ -31,7 +31,7 @@ pub use place::{Place, Template};
 pub use seal::Seal;
 pub use shape::Shape;
 pub(crate) use signers::Bound;
-pub use signers::{CallSpec, JwtSpec, LimitSpec, Most, Movement, Purpose, SignInSpec, SignerSpec, Spends, TypedSpec, WalletSpec};
+pub use signers::{CallSpec, JwtSpec, LimitSpec, Most, Movement, OnChain, Purpose, SignInSpec, SignerSpec, Spends, TypedSpec, WalletSpec};
 pub use signing::{Asset, ChainSpec, KmsConfig, Pkcs11Config, SignerCap, SigningConfig, Standard};
 pub(crate) use suspicion::looks_like_a_secret;
 pub use units::Rate;

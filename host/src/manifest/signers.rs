@@ -68,9 +68,10 @@ pub struct WalletSpec {
     /// Kinds of transactions. By default 1559 alone.
     pub kinds: Vec<String>,
     /// Who may be sent something: plainly, or by a call that says who receives it.
-    pub recipients: Vec<Address>,
-    /// Accounts besides the signer's own whose assets it may move: its smart accounts.
-    pub accounts: Vec<Address>,
+    pub recipients: Vec<OnChain>,
+    /// Accounts besides the signer's own in whose name it may call: its smart accounts, and contracts that make many calls of one. What they
+    /// may be sent is said by `recipients`.
+    pub accounts: Vec<OnChain>,
     /// Most of the chain's own asset in one transaction, in whole units of it, as in `0.5`.
     pub max_value: Option<String>,
     /// Most that gas and blobs may cost in one transaction, likewise.
@@ -93,11 +94,39 @@ pub struct WalletSpec {
     pub limits: Vec<LimitSpec>,
 }
 
+/// An address on one chain, or, as that of a key is, the same on all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnChain {
+    /// The chain; none for any.
+    pub chain: Option<u64>,
+    /// The address.
+    pub address: Address,
+}
+
+impl OnChain {
+    /// Whether it is that address there.
+    #[must_use]
+    pub fn is(&self, chain: u64, address: Address) -> bool {
+        self.address == address && self.chain.is_none_or(|known| known == chain)
+    }
+}
+
+impl std::fmt::Display for OnChain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.chain {
+            Some(chain) => write!(f, "{chain}:{}", self.address),
+            None => write!(f, "{}", self.address),
+        }
+    }
+}
+
 /// A function of some contracts.
 #[derive(Debug, Clone)]
 pub struct CallSpec {
     /// The contracts.
-    pub to: Vec<Address>,
+    pub to: Vec<OnChain>,
+    /// Most of the chain's own asset that may go with it. Default nothing.
+    pub value: U256,
     pub(crate) function: Function,
     /// What a call of it spends.
     pub spends: Spends,
@@ -280,21 +309,42 @@ fn wallet(section: &Section<'_>, text: &str) -> Option<WalletSpec> {
         let ok = quantity::small(chain).is_some() && quantity::small(floor).is_some();
         if ok { Ok(()) } else { Err(Problem::new("not a nonce for a chain", "write `nonce_floor = { 1 = \"42\" }`")) }
     });
+    let chains = section.require_numbers("chains", "chains = [1]")?;
+    // Whose an address is on one chain says nothing of another, unless a key has it.
+    let on_chain = |text: &str| {
+        let (chain, rest) = text.split_once(':').map_or((None, text), |(chain, rest)| (Some(chain), rest));
+        let chain = match chain {
+            Some("*") => None,
+            Some(chain) => Some(
+                quantity::small(chain)
+                    .filter(|chain| chains.contains(chain))
+                    .ok_or_else(|| Problem::new("not one of the signer's chains", "write one of `chains` before the colon"))?,
+            ),
+            None if chains.len() == 1 => None,
+            None => {
+                return Err(Problem::new(
+                    "an address without its chain, of a signer of several",
+                    "write it as in `1:0x…`, or as `*:0x…` where a key has it and not a contract",
+                ));
+            }
+        };
+        Ok(OnChain { chain, address: address(rest)? })
+    };
     let wallet = WalletSpec {
-        chains: section.require_numbers("chains", "chains = [1]")?,
         kinds: section.non_empty("kinds", "kinds = [\"1559\"]", kind).unwrap_or_else(|| vec!["1559".to_owned()]),
-        recipients: section.list("recipients", address).unwrap_or_default(),
-        accounts: section.list("accounts", address).unwrap_or_default(),
+        recipients: section.list("recipients", on_chain).unwrap_or_default(),
+        accounts: section.list("accounts", on_chain).unwrap_or_default(),
         max_value: section.parse("max_value", amount),
         max_fee: section.parse("max_fee", amount),
         max_gas: section.integer("max_gas", 21_000..=1_000_000_000),
         nonces: nonces.iter().filter_map(|(chain, floor)| Some((quantity::small(chain)?, quantity::small(floor)?))).collect(),
-        calls: section.tables("call").iter().filter_map(|section| call(section, text)).collect(),
+        calls: section.tables("call").iter().filter_map(|section| call(section, text, &on_chain)).collect(),
         typed: section.tables("typed").iter().filter_map(|section| typed(section, text)).collect(),
         messages: section.list("messages", pattern).unwrap_or_default(),
         sign_ins: section.tables("sign_in").iter().filter_map(sign_in).collect(),
         delegates: section.tables("delegate").iter().filter_map(delegate).collect(),
         limits: section.tables("limit").iter().filter_map(limit).collect(),
+        chains: chains.clone(),
     };
     let mut seen = Vec::new();
     for limit in &wallet.limits {
@@ -308,8 +358,12 @@ fn wallet(section: &Section<'_>, text: &str) -> Option<WalletSpec> {
     Some(wallet)
 }
 
-fn call(section: &Section<'_>, text: &str) -> Option<CallSpec> {
-    let to = section.require_list("to", "to = [\"0x…\"]", address);
+fn call(section: &Section<'_>, text: &str, on_chain: &dyn Fn(&str) -> Result<OnChain, Problem>) -> Option<CallSpec> {
+    let to = section.require_list("to", "to = [\"0x…\"]", on_chain);
+    let value = section.parse("value", |text| {
+        quantity::amount(text, 18)
+            .ok_or_else(|| Problem::new("not an amount", "write whole units and at most 18 decimals, as in `\"0.5\"`"))
+    });
     let function = section.require("function", "function = \"transfer(address to, uint256 amount)\"", |text| {
         Function::parse(text)
             .ok_or_else(|| Problem::new("not a function", "write it as Solidity does: `transfer(address to, uint256 amount)`"))
@@ -322,7 +376,8 @@ fn call(section: &Section<'_>, text: &str) -> Option<CallSpec> {
     let leads = |path: &FieldPath| function.leads_to(path);
     let args = bounds(section, "args", &leads);
     let spends = spends(section, &leads);
-    Some(CallSpec { to: to?, spends, nft, args, line: section.line(text), function })
+    let value = value.unwrap_or_default();
+    Some(CallSpec { to: to?, value, spends, nft, args, line: section.line(text), function })
 }
 
 fn typed(section: &Section<'_>, text: &str) -> Option<TypedSpec> {
@@ -376,6 +431,15 @@ fn spends(section: &Section<'_>, leads: &dyn Fn(&FieldPath) -> Option<String>) -
     let amount = table.require("amount", "amount = \"amount\"", |text| path_to(text, "uint", leads));
     let recipient = table.require("recipient", "recipient = \"to\"", |text| path_to(text, "address", leads));
     let account = table.parse("account", |text| path_to(text, "address", leads));
+    // Values are paired by their order: those of one array with each other, or of two arrays that are no deeper than one.
+    if let Some(amount) = &amount {
+        for other in [&asset, &recipient, &account].into_iter().flatten() {
+            if !other.is_paired_with(amount) {
+                let found = format!("`{other}` and `{amount}` lie in different arrays, whose elements can't be told to belong together");
+                table.report_here(Problem::new(found, "name fields of the same array, of two plain arrays, or one that is in none"));
+            }
+        }
+    }
     match (amount, recipient) {
         (Some(amount), Some(recipient)) => Spends::Amount(Box::new(Movement { asset, amount, recipient, account })),
         _ => Spends::Standard,
@@ -502,6 +566,10 @@ pub(super) fn address(text: &str) -> Result<Address, Problem> {
 
 /// A pattern that matches whole, and of which no wildcard crosses a line.
 fn pattern(text: &str) -> Result<regex::Regex, Problem> {
+    // By itself first: what closes a group that it did not open would leave the frame around it.
+    if regex_syntax::Parser::new().parse(text).is_err() {
+        return Err(Problem::new("not a regular expression", "see https://docs.rs/regex/#syntax"));
+    }
     let whole = regex::RegexBuilder::new(&format!("^(?:{text})$")).multi_line(false).dot_matches_new_line(false).crlf(true).build();
     let pattern = whole.map_err(|_| Problem::new("not a regular expression", "see https://docs.rs/regex/#syntax"))?;
     match crosses_lines(text) {

@@ -173,6 +173,16 @@ impl SigningConfig {
         native.or_else(|| self.assets.iter().find(|asset| asset.chain == chain && asset.symbol == symbol).cloned())
     }
 
+    /// All assets of a symbol, on whichever chain.
+    pub(crate) fn assets_named(&self, symbol: &str) -> Vec<Asset> {
+        let chains = self.chains.iter().map(|chain| chain.id).chain(CHAINS.iter().map(|(id, _)| *id));
+        let mut chains: Vec<u64> = chains.collect();
+        chains.sort_unstable();
+        chains.dedup();
+        let native = chains.into_iter().filter_map(|chain| self.asset(chain, None));
+        native.chain(self.assets.iter().cloned()).filter(|asset| asset.symbol == symbol).collect()
+    }
+
     /// The symbol of a chain's own asset.
     fn native(&self, chain: u64) -> Option<String> {
         let configured = self.chains.iter().find(|known| known.id == chain).map(|chain| chain.native.clone());
@@ -227,7 +237,12 @@ fn asset(section: &Section<'_>) -> Option<Asset> {
 
 fn chain(id: &str, span: std::ops::Range<usize>, section: &Section<'_>) -> Option<ChainSpec> {
     let native = section.require("native", "native = \"ETH\"", symbol);
-    let surcharge = section.parse("surcharge", amount);
+    let surcharge = section.parse("surcharge", |text| match quantity::amount(text, 18) {
+        Some(_) => Ok(text.to_owned()),
+        None => {
+            Err(Problem::new("not an amount", "write whole units of the chain's own asset and at most 18 decimals, as in `\"0.0001\"`"))
+        }
+    });
     let id = quantity::small(id).filter(|id| *id > 0);
     if id.is_none() {
         section.report(span, Problem::new("not a chain's id", "write it in digits, as in `[signing.chains.8453]`"));

@@ -15,6 +15,10 @@ pub(crate) fn looks_like_a_secret(text: &str) -> bool {
 
 fn word(word: &str) -> bool {
     let hex = word.strip_prefix("0x").unwrap_or(word);
+    // An Ethereum address is public.
+    if word.starts_with("0x") && hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return false;
+    }
     let is_key = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
     is_key || (word.len() >= 24 && is_random(word))
 }
@@ -54,6 +58,7 @@ mod tests {
             "trading-bot-with-a-rather-long-name-2",
             "2026-11-24T12:00:00Z",
             "agents/trading-bot-1#purpleflea_api_key",
+            "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
         ] {
             assert!(!looks_like_a_secret(plain), "{plain}");
         }

@@ -47,6 +47,8 @@ pub(crate) mod bindings {
             "strongroom:agent/signing.[method]signer.sign-typed-data": async | trappable,
             "strongroom:agent/signing.[method]signer.sign-authorization": async | trappable,
             "strongroom:agent/signing.[method]signer.sign-digest": async | trappable,
+            "strongroom:agent/signing.[method]signer.hmac": async | trappable,
+            "strongroom:agent/signing.[method]signer.sign-jwt": async | trappable,
             default: trappable,
         },
         with: {
@@ -55,6 +57,9 @@ pub(crate) mod bindings {
         },
     });
 }
+
+/// Bytes that one call of a guest may make the host allocate for its arguments: a log record as long as all output may be, by default, twice.
+const HOSTCALL: usize = 16 << 20;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,6 +198,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     let state = RunState::new(wasi, Limiter::new(manifest.limits.memory), outbound, signers, options.on_log);
     let mut store = Store::new(host.engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(HOSTCALL);
     let ticks = Arc::new(AtomicU64::new(0));
     count_ticks(&mut store, &meter, &ticks);
 

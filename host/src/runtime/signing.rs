@@ -217,25 +217,27 @@ impl wit::HostSigner for RunState {
         Ok(signature.await)
     }
 
-    fn hmac(&mut self, handle: Resource<OpenSigner>, input: Vec<u8>) -> Answer<Vec<u8>> {
-        let asked = self.asked(&handle, None)?;
-        let Use::Hmac(template) = &asked.signer.granted.policy else {
-            return Ok(Err(denied(&self.outbound, asked.wrong_use("authenticate an input"))));
+    async fn hmac(&mut self, handle: Resource<OpenSigner>, input: Vec<u8>) -> Answer<Vec<u8>> {
+        let (asked, outbound) = (self.asked(&handle, None)?, Arc::clone(&self.outbound));
+        let text = match &asked.signer.granted.policy {
+            Use::Hmac(template) => policy::hmac_input(template, &input).map(str::to_owned),
+            _ => Err(asked.wrong_use("authenticate an input")),
         };
-        Ok(match policy::hmac_input(template, &input) {
-            Ok(text) => signing::authenticate(&asked, text).map_err(|failure| failed(&self.outbound, failure)),
-            Err(denial) => Err(denied(&self.outbound, denial)),
+        Ok(match text {
+            Ok(text) => signing::authenticate(asked, text).await.map_err(|failure| failed(&outbound, failure)),
+            Err(denial) => Err(denied(&outbound, denial)),
         })
     }
 
-    fn sign_jwt(&mut self, handle: Resource<OpenSigner>, claims: String) -> Answer<String> {
-        let asked = self.asked(&handle, None)?;
-        let (Use::Jwt(spec), Key::Token(key)) = (&asked.signer.granted.policy, &asked.signer.key) else {
-            return Ok(Err(denied(&self.outbound, asked.wrong_use("sign a token"))));
+    async fn sign_jwt(&mut self, handle: Resource<OpenSigner>, claims: String) -> Answer<String> {
+        let (asked, outbound) = (self.asked(&handle, None)?, Arc::clone(&self.outbound));
+        let claims = match (&asked.signer.granted.policy, &asked.signer.key) {
+            (Use::Jwt(spec), Key::Token(key)) => Claims::authorize(spec, key.algorithm(), &claims, asked.signing.now()),
+            _ => Err(asked.wrong_use("sign a token")),
         };
-        Ok(match Claims::authorize(spec, key.algorithm(), &claims, asked.signing.now()) {
-            Ok(claims) => signing::token(&asked, &claims).map_err(|failure| failed(&self.outbound, failure)),
-            Err(denial) => Err(denied(&self.outbound, denial)),
+        Ok(match claims {
+            Ok(claims) => signing::token(asked, claims).await.map_err(|failure| failed(&outbound, failure)),
+            Err(denial) => Err(denied(&outbound, denial)),
         })
     }
 
@@ -268,8 +270,12 @@ fn authorization(chain: &str, delegate: &str, nonce: &str) -> Result<Authorizati
 
 /// A transaction from typed fields: its kind follows from what is there.
 fn transaction(fields: wit::Transaction) -> Result<Transaction, Malformed> {
-    if fields.input.len() > MAX_LENGTH {
-        return Err(Malformed("the transaction has more than 256 KiB"));
+    const TOO_LONG: Malformed = Malformed("the transaction has more than 256 KiB");
+    let slots: usize = fields.access_list.iter().flatten().map(|access| access.slots.len() + 1).sum();
+    let hashes = fields.blobs.as_ref().map_or(0, |(_, hashes)| hashes.len());
+    let words = slots.saturating_add(hashes).saturating_add(3 * fields.authorizations.len());
+    if fields.input.len() > MAX_LENGTH || words > MAX_LENGTH / 32 {
+        return Err(TOO_LONG);
     }
     let slots = |slots: &[Vec<u8>]| slots.iter().map(|slot| word(slot)).collect::<Result<Vec<_>, _>>();
     let access =

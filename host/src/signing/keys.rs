@@ -6,14 +6,14 @@ use super::local::{FIRST_ACCOUNT, Local, is_wallet_key};
 use super::signer::{Signer, SignerBackend, SignerError};
 use super::{Granted, Use};
 use crate::ethereum::signature::address_of;
-use crate::manifest::{Manifest, Purpose, SecretRef, SignerSpec, SigningConfig};
+use crate::manifest::{Manifest, Purpose, SecretRef, SignerSpec, SigningConfig, Which};
 use crate::policy::Reveal;
 use crate::secrets::{BackendError, Backends, SecretValue};
 use alloy_primitives::Address;
 use k256::ecdsa::VerifyingKey;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
@@ -22,8 +22,12 @@ const KNOWN: &[&str] = &["kms", "pkcs11", "mpc"];
 /// Least bytes of an HMAC's key: 128 bits.
 const MIN_HMAC: usize = 16;
 
+/// What each entry of a backend is used for: backend, path and field.
+type Uses = HashMap<(String, String, Option<String>), &'static str>;
+
 /// The keys of a host.
 pub(super) struct Keys {
+    uses: std::sync::Mutex<Uses>,
     backends: Vec<(String, Arc<dyn SignerBackend>)>,
     /// Those that were had, by the signer's entry and agent: a keystore takes a second to open.
     opened: Mutex<HashMap<(String, String), Arc<Opened>>>,
@@ -60,7 +64,7 @@ impl Keys {
             backends.push(("pkcs11".to_owned(), Arc::new(super::Pkcs11::new(hsm))));
         }
         let _ = (config, &known);
-        Self { backends, opened: Mutex::default() }
+        Self { uses: std::sync::Mutex::default(), backends, opened: Mutex::default() }
     }
 
     fn backend(&self, spec: &SignerSpec) -> Option<(&Arc<dyn SignerBackend>, String)> {
@@ -78,6 +82,11 @@ impl Keys {
     /// Whether a manifest may name that key at all, without asking where it is kept.
     pub(super) fn check(&self, spec: &SignerSpec, manifest: &Manifest, backends: &Backends) -> Result<(), String> {
         if self.backend(spec).is_some() {
+            if let SecretRef::Exact { which, .. } = &spec.from
+                && *which != Which::Current
+            {
+                return Err("keys of a signer have no versions".to_owned());
+            }
             return match spec.purpose {
                 Purpose::Wallet(_) | Purpose::Digest => Ok(()),
                 _ => Err("keys that are not in a backend of secrets are wallets, or sign digests".to_owned()),
@@ -89,18 +98,35 @@ impl Keys {
             return Err(format!("no `[signing.{backend}]` is configured on this host, or this build has no such signer"));
         }
         let namespace = spec.namespace.as_deref().unwrap_or(&manifest.name);
-        for from in [Some(&spec.from), spec.passphrase.as_ref()].into_iter().flatten() {
-            let (of, entries) = backends.entries(from, &manifest.name, namespace).map_err(|error| error.to_string())?;
-            // One key, one purpose: what is signed with is not sent anywhere.
-            for secret in &manifest.secrets {
-                let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
-                let Ok((other, sent)) = backends.entries(&secret.from, &manifest.name, namespace) else { continue };
-                if other.name == of.name && sent.iter().any(|entry| entries.contains(entry)) {
-                    return Err(format!("the secret `{}` is the same entry; one key, one purpose", secret.name));
-                }
-            }
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        for (from, purpose) in [(Some(&spec.from), purpose(&spec.purpose)), (spec.passphrase.as_ref(), "passphrase")] {
+            let Some(from) = from else { continue };
+            claim(&mut uses, backends, from, &manifest.name, namespace, purpose)?;
         }
         Ok(())
+    }
+
+    /// Marks what an agent may send as such: it signs nothing.
+    ///
+    /// # Errors
+    /// The secret's name, where its entry holds a key that signs.
+    pub(super) fn mark_sent(&self, manifest: &Manifest, backends: &Backends) -> Result<(), (String, String)> {
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in &manifest.secrets {
+            let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
+            claim(&mut uses, backends, &secret.from, &manifest.name, namespace, "secret").map_err(|why| (secret.name.clone(), why))?;
+        }
+        Ok(())
+    }
+
+    /// What an entry is known by, whoever names it in whatever way.
+    pub(super) fn entry(spec: &SignerSpec, agent: &str, backends: &Backends) -> String {
+        let namespace = spec.namespace.as_deref().unwrap_or(agent);
+        let entries = backends.entries(&spec.from, agent, namespace);
+        entries.map_or_else(
+            |_| spec.from.to_string(),
+            |(of, entries)| format!("{}:{}", of.name, entries.first().map_or("", |entry| entry.path.as_str())),
+        )
     }
 
     pub(super) async fn open(&self, granted: &Arc<Granted>, agent: &str, backends: &Backends) -> Result<Arc<Opened>, SignerError> {
@@ -160,6 +186,41 @@ impl Keys {
     }
 }
 
+/// What a key is for, as the ledger keeps it.
+fn purpose(purpose: &Purpose) -> &'static str {
+    match purpose {
+        Purpose::Wallet(_) => "wallet",
+        Purpose::Jwt(_) => "jwt",
+        Purpose::Hmac { .. } => "hmac",
+        Purpose::Solana { .. } => "solana",
+        Purpose::Digest => "digest",
+    }
+}
+
+/// One entry, one purpose, on the whole host: what is signed with is not sent anywhere. Fields of one entry that are named apart are apart.
+fn claim(
+    uses: &mut Uses,
+    backends: &Backends,
+    from: &SecretRef,
+    agent: &str,
+    namespace: &str,
+    purpose: &'static str,
+) -> Result<(), String> {
+    let (of, entries) = backends.entries(from, agent, namespace).map_err(|error| error.to_string())?;
+    for entry in entries {
+        let taken = uses.iter().find(|((backend, path, field), known)| {
+            // An entry as a whole holds all of its fields.
+            let overlap = field.is_none() || entry.field.is_none() || *field == entry.field;
+            *backend == of.name && *path == entry.path && overlap && **known != purpose
+        });
+        if let Some((_, known)) = taken {
+            return Err(format!("the entry {} serves as `{known}` already; one key, one purpose", entry.path));
+        }
+        uses.insert((of.name.clone(), entry.path, entry.field), purpose);
+    }
+    Ok(())
+}
+
 async fn account(signer: Arc<dyn Signer>) -> Result<Key, SignerError> {
     let public = signer.public_key().await?;
     Ok(Key::Account { address: address_of(&public), public, signer })
@@ -198,7 +259,7 @@ fn solana(value: &[u8]) -> Result<Ed25519KeyPair, String> {
         let (seed, public) = bytes.split_at_checked(32).ok_or_else(wrong)?;
         return Ed25519KeyPair::from_seed_and_public_key(seed, public).map_err(|_| wrong());
     }
-    let digits = format!("0x{}", text.strip_prefix("0x").unwrap_or(text));
+    let digits = Zeroizing::new(format!("0x{}", text.strip_prefix("0x").unwrap_or(text)));
     let seed = Zeroizing::new(crate::ethereum::quantity::bytes(&digits).ok_or_else(wrong)?);
     Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| wrong())
 }
@@ -222,13 +283,7 @@ impl Key {
 impl Opened {
     /// What the key is there for, as the ledger keeps it.
     pub(crate) fn purpose(&self) -> &'static str {
-        match self.granted.policy {
-            Use::Wallet(_) => "wallet",
-            Use::Jwt(_) => "jwt",
-            Use::Hmac(_) => "hmac",
-            Use::Solana(_) => "solana",
-            Use::Digest { .. } => "digest",
-        }
+        purpose(&self.granted.spec.purpose)
     }
 
     /// What tells the key from others, for people.

@@ -1,6 +1,7 @@
 //! The straight line of a signature: *decode → authorize → reserve → sign → record → release*. Decoding is [`crate::ethereum`]'s, deciding is
 //! [`crate::policy`]'s; this room has the keys and the ledger.
 
+mod hot;
 mod jose;
 mod keys;
 #[cfg(feature = "aws")]
@@ -25,17 +26,17 @@ pub use signer::{Signer, SignerBackend, SignerError};
 
 use crate::audit::{Event, Journal};
 use crate::ethereum::transaction::Transaction;
-use crate::manifest::{Asset, JwtSpec, LimitSpec, Manifest, Most, Purpose, SignerSpec, SigningConfig};
+use crate::manifest::{Asset, JwtSpec, Manifest, Purpose, SignerCap, SignerSpec, SigningConfig};
 use crate::policy::{AssetId, Budget, Claims, Denial, Limit, Rule, SignPermit, WalletPolicy, shown};
 use crate::secrets::{Backends, Clock};
 use crate::state::StateDir;
 use crate::text::hex;
-use alloy_primitives::{Address, U256, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
+use hot::Hot;
 use keys::Keys;
-use ledger::{Claim, Refused, Reserved};
+use ledger::{Ceiling, Claim, Refused, Reserved};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use zeroize::Zeroizing;
 
@@ -47,12 +48,10 @@ pub(crate) struct Signing {
     clock: Clock,
     wall: Wall,
     ledger: OnceLock<Result<Ledger, String>>,
-    /// What agents may spend in a day from keys in this process: by key, agent and symbol, in units of 36 decimals.
-    hot: Mutex<BTreeMap<String, BTreeMap<String, Daily>>>,
+    hot: Hot,
+    /// Limits over all agents, by account.
+    caps: Vec<(Address, Limit)>,
 }
-
-/// The most of each asset that a day may see, by symbol; none is no bound.
-type Daily = BTreeMap<String, Option<U256>>;
 
 /// One signer of one agent, checked as the agent was loaded.
 #[derive(Debug)]
@@ -101,16 +100,19 @@ pub(crate) struct Asked {
 }
 
 impl Signing {
+    /// # Errors
+    /// What is wrong with the configuration.
     pub(crate) fn new(
         config: SigningConfig,
         own: Vec<(String, Arc<dyn SignerBackend>)>,
         state: Option<StateDir>,
         clock: Clock,
         wall: Wall,
-    ) -> Self {
+    ) -> Result<Self, String> {
         let config = Arc::new(config);
-        let keys = Keys::new(own, &config);
-        Self { config, keys, state, clock, wall, ledger: OnceLock::new(), hot: Mutex::default() }
+        let cap = |cap: &SignerCap| Limit::of(&cap.limit, &config).map(|limit| (cap.signer, limit));
+        let caps = config.caps.iter().map(cap).collect::<Result<_, _>>().map_err(|why| format!("`signing.caps`: {why}"))?;
+        Ok(Self { keys: Keys::new(own, &config), hot: Hot::new(&config)?, caps, config, state, clock, wall, ledger: OnceLock::new() })
     }
 
     /// What a manifest says of its signers, checked against the host's tables.
@@ -118,13 +120,15 @@ impl Signing {
     /// # Errors
     /// The signer's name, and what can't be granted.
     pub(crate) fn grant(&self, manifest: &Manifest, backends: &Backends) -> Result<Vec<Arc<Granted>>, (String, String)> {
+        self.keys.mark_sent(manifest, backends)?;
         let one = |spec: &SignerSpec| {
             self.keys.check(spec, manifest, backends)?;
             let policy = match &spec.purpose {
                 Purpose::Wallet(wallet) => {
                     let policy = WalletPolicy::new(&spec.name, wallet, &self.config)?;
                     if self.keys.is_local(spec) {
-                        self.check_hot(&spec.from.to_string(), &manifest.name, &wallet.limits)?;
+                        let (key, user) = (Keys::entry(spec, &manifest.name, backends), format!("{}/{}", manifest.name, spec.name));
+                        self.hot.check(&self.config, &key, &user, &wallet.limits)?;
                     }
                     Use::Wallet(Box::new(policy))
                 }
@@ -150,6 +154,13 @@ impl Signing {
     /// Why it can't be had, without a part of it.
     pub(crate) async fn open(&self, granted: &Arc<Granted>, agent: &str, backends: &Backends) -> Result<Arc<Opened>, SignerError> {
         let opened = self.keys.open(granted, agent, backends).await?;
+        // Once more by the key itself: one may have several names.
+        if let (Purpose::Wallet(wallet), Key::Account { signer, .. }) = (&granted.spec.purpose, &opened.key)
+            && signer.is_hot()
+        {
+            let user = format!("{agent}/{}", granted.spec.name);
+            self.hot.check(&self.config, &hex(&opened.id), &user, &wallet.limits).map_err(SignerError::Refused)?;
+        }
         // What spends needs the operator's word before it is first used here: a ledger that was lost would begin at nothing.
         if !matches!(granted.policy, Use::Wallet(_)) {
             let ledger = self.ledger().map_err(SignerError::Unavailable)?;
@@ -184,51 +195,6 @@ impl Signing {
     pub(crate) fn now(&self) -> u64 {
         self.wall.now() / 1_000
     }
-
-    /// Refuses what lets agents spend more in a day from a key in this process than the operator wants at risk.
-    fn check_hot(&self, key: &str, agent: &str, limits: &[LimitSpec]) -> Result<(), String> {
-        let mut daily = Daily::new();
-        for spec in limits {
-            let worst = worst_day(spec);
-            daily
-                .entry(spec.asset.clone())
-                .and_modify(|sum| *sum = sum.zip(worst).map(|(sum, worst)| sum.saturating_add(worst)))
-                .or_insert(worst);
-        }
-        let mut hot = self.hot.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_key = hot.entry(key.to_owned()).or_default();
-        of_key.insert(agent.to_owned(), daily);
-        for (symbol, ceiling) in &self.config.hot_limit {
-            let most = crate::ethereum::quantity::amount(ceiling, NORMAL).unwrap_or_default();
-            let all = of_key.values().filter_map(|daily| daily.get(symbol));
-            let sum = all.fold(Some(U256::ZERO), |sum, daily| Some(sum?.saturating_add((*daily)?)));
-            if sum.is_none_or(|sum| sum > most) {
-                let agents = of_key.keys().cloned().collect::<Vec<_>>().join(" and ");
-                let found = sum.map_or_else(
-                    || format!("unlimited {symbol}"),
-                    |sum| format!("{} {symbol}", crate::ethereum::quantity::shown(sum, NORMAL)),
-                );
-                of_key.remove(agent);
-                return Err(format!(
-                    "its key lies in this process, and in a day {found} may be spent from it, by {agents}; `signing.hot_limit` allows {ceiling}. Lower the limits, or keep the key in an HSM, a KMS or by MPC"
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Decimals in which amounts of all assets are compared.
-const NORMAL: u8 = 36;
-
-/// The most that 24 hours may see by a limit, in units of 36 decimals.
-fn worst_day(limit: &LimitSpec) -> Option<U256> {
-    let amount = |most: &Option<Most>| match most {
-        Some(Most::Amount(text)) => crate::ethereum::quantity::amount(text, NORMAL),
-        Some(Most::Unlimited) | None => None,
-    };
-    let hours = amount(&limit.hour).map(|hour| hour.saturating_mul(U256::from(24)));
-    [hours, amount(&limit.day), amount(&limit.total)].into_iter().flatten().min()
 }
 
 /// The verdict on a transaction, without signing it.
@@ -247,8 +213,20 @@ pub(crate) fn judge(signer: &Opened, payload: &[u8]) -> Result<crate::Verdict, D
     Ok(crate::Verdict { what: permit.lines.clone(), spends: spends.collect() })
 }
 
+/// A line of a record, at most so long: what was signed in full is what the digest stands for.
+fn cut(mut line: String) -> String {
+    const LINE: usize = 2_048;
+    if line.len() > LINE {
+        let bytes = line.len();
+        line.truncate((0..=LINE).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0));
+        line.push_str(&format!("… ({bytes} bytes)"));
+    }
+    line
+}
+
 /// Signs what was permitted: reserves, asks the key, keeps the record, and only then gives the signature.
-pub(crate) async fn sign(asked: Asked, permit: SignPermit, form: Form) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn sign(asked: Asked, mut permit: SignPermit, form: Form) -> Result<Vec<u8>, Failure> {
+    permit.lines = permit.lines.into_iter().take(LINES).map(cut).collect();
     asked.within_rate()?;
     let ledger = asked.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?.clone();
     let (own, caps) = asked.limits();
@@ -261,6 +239,7 @@ pub(crate) async fn sign(asked: Asked, permit: SignPermit, form: Form) -> Result
         spends: &permit.spends,
         limits: own,
         caps: &caps,
+        ceilings: asked.ceilings(),
         lines: &permit.lines,
         idempotency: asked.idempotency.as_deref(),
     };
@@ -298,21 +277,22 @@ pub(crate) async fn sign(asked: Asked, permit: SignPermit, form: Form) -> Result
 }
 
 /// A token, recorded before it leaves.
-pub(crate) fn token(asked: &Asked, claims: &Claims) -> Result<String, Failure> {
+pub(crate) async fn token(asked: Asked, claims: Claims) -> Result<String, Failure> {
     let Key::Token(key) = &asked.signer.key else { return Err(Failure::Denied(asked.wrong_use("sign a token"))) };
     asked.within_rate()?;
     let token = key.token(&claims.header, &claims.claims).map_err(|_| Failure::Unreachable)?;
     let input = token.rsplit_once('.').map_or("", |(input, _)| input);
     let text = |part: &serde_json::Map<String, serde_json::Value>| serde_json::to_string(part).unwrap_or_default();
-    asked.account(&[format!("token {} {}", text(&claims.header), text(&claims.claims))], input.as_bytes())?;
+    let line = format!("token {} {}", text(&claims.header), text(&claims.claims));
+    asked.account(line, input.as_bytes()).await?;
     Ok(token)
 }
 
 /// An HMAC, recorded before it leaves.
-pub(crate) fn authenticate(asked: &Asked, input: &str) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn authenticate(asked: Asked, input: String) -> Result<Vec<u8>, Failure> {
     let Key::Hmac(key) = &asked.signer.key else { return Err(Failure::Denied(asked.wrong_use("authenticate an input"))) };
     asked.within_rate()?;
-    asked.account(&[format!("HMAC of {} bytes: {:?}", input.len(), input.chars().take(64).collect::<String>())], input.as_bytes())?;
+    asked.account(format!("HMAC of {} bytes: {input:?}", input.len()), input.as_bytes()).await?;
     Ok(jose::authenticate(key, input.as_bytes()).to_vec())
 }
 
@@ -321,6 +301,14 @@ impl Asked {
     fn limits(&self) -> (&[Limit], Vec<Limit>) {
         let Use::Wallet(policy) = &self.signer.granted.policy else { return (&[], Vec::new()) };
         (policy.limits(), self.signing.caps(self.signer.key.address()))
+    }
+
+    /// The ceilings of a key that lies in this process.
+    fn ceilings(&self) -> &[Ceiling] {
+        match &self.signer.key {
+            Key::Account { signer, .. } if signer.is_hot() => self.signing.hot.ceilings(),
+            _ => &[],
+        }
     }
 
     /// Takes one use of the signer's rate.
@@ -360,16 +348,19 @@ impl Asked {
         self.journal.record(event).map_err(|_| Failure::NoRecord)
     }
 
-    /// The same, for what spends nothing.
-    fn account(&self, what: &[String], input: &[u8]) -> Result<(), Failure> {
-        let digest = hex(&Sha256::digest(input));
+    /// Keeps a record of what spends nothing, and hands it to the audit log.
+    async fn account(&self, what: String, input: &[u8]) -> Result<(), Failure> {
+        let digest = B256::from_slice(&Sha256::digest(input));
+        let what = [cut(what)];
+        let ledger = self.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?;
+        ledger.note(&self.signer.id, &self.signer.agent, digest, &what).await.map_err(|_| Failure::NoRecord)?;
         let event = Event::Signed {
             signer: &self.signer.granted.spec.name,
             key: &self.signer.shown(),
-            what,
+            what: &what,
             spends: &[],
             left: &[],
-            digest: &digest,
+            digest: &hex(digest.as_slice()),
             again: false,
         };
         self.journal.record(event).map_err(|_| Failure::NoRecord)
@@ -378,6 +369,15 @@ impl Asked {
     fn refused(&self, refused: Refused) -> Denial {
         match (refused, &self.signer.granted.policy) {
             (Refused::Limit { asset, window, own }, Use::Wallet(policy)) => policy.over_limit(asset, window, own),
+            (Refused::Hot { ceiling }, _) => Denial {
+                rule: Rule::Spend,
+                asked: "spend from a key in this process".to_owned(),
+                reason: "more than may be spent".to_owned(),
+                remedy: format!(
+                    "`signing.hot_limit` allows all agents together {ceiling} in a day; keep the key in an HSM, a KMS or by MPC"
+                ),
+                stop: false,
+            },
             (Refused::Limit { .. }, _) => blocked("the ledger has a limit for a key that has none"),
             (Refused::Idempotency(why), _) => Denial {
                 rule: Rule::Idempotency,
@@ -405,10 +405,12 @@ impl Asked {
 impl Signing {
     /// The limits of an account over all agents.
     pub(crate) fn caps(&self, account: Option<Address>) -> Vec<Limit> {
-        let of_account = self.config.caps.iter().filter(|cap| Some(cap.signer) == account);
-        of_account.filter_map(|cap| Limit::of(&cap.limit, &self.config).ok()).collect()
+        self.caps.iter().filter(|(signer, _)| Some(*signer) == account).map(|(_, limit)| *limit).collect()
     }
 }
+
+/// Lines of a record, at most.
+const LINES: usize = 64;
 
 /// What is left of a limit, for people.
 pub(crate) fn left(limit: &Limit, sums: &Sums, asset: &Asset) -> String {

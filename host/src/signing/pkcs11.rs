@@ -388,7 +388,8 @@ impl Token {
     /// What a module's error means.
     fn trouble(&self, error: &Error) -> Trouble {
         let Error::Pkcs11(code, function) = error else {
-            return Trouble::Final(SignerError::Unavailable(format!("{self}: the module gave what can't be read")));
+            // Whatever it was, it came after the call had been made.
+            return Trouble::Final(SignerError::Unknown(format!("{self}: the module gave what can't be read")));
         };
         let signing = matches!(function, Function::Sign);
         let why = format!("{self}: {code:?} from C_{function:?}");

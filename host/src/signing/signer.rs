@@ -66,8 +66,13 @@ pub enum SignerError {
 
 /// Asks a signer until it gives a signature that is one.
 pub(crate) async fn sign(signer: &dyn Signer, key: &VerifyingKey, digest: &[u8; 32]) -> Result<Recoverable, SignerError> {
-    for _ in 0..ATTEMPTS {
-        let signature = match signer.sign_recoverable(digest).await? {
+    for attempt in 0..ATTEMPTS {
+        let signature = signer.sign_recoverable(digest).await.map_err(|error| match attempt {
+            0 => error,
+            // It has given something before.
+            _ => SignerError::Unknown(error.to_string()),
+        })?;
+        let signature = match signature {
             (signature, Some(recovery)) => Recoverable::of(&signature, recovery),
             (signature, None) => Recoverable::check(&signature, digest, key),
         };

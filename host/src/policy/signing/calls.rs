@@ -28,6 +28,8 @@ pub(super) struct Judge<'a> {
 pub(super) struct Entry<'a> {
     /// The contract that is called, or that the domain names.
     pub(super) contract: Option<Address>,
+    /// What its fields are counted from, and what the manifest says of them.
+    pub(super) root: &'a Value,
     pub(super) bounds: &'a [(FieldPath, Vec<Bound>)],
     pub(super) nft: bool,
     pub(super) approves: bool,
@@ -49,7 +51,9 @@ pub(super) fn check(call: &CallSpec, config: &SigningConfig) -> Result<(), Strin
         }
         (Spends::Standard, _) => Ok(()),
         (_, Some(_)) => Err(format!("`{signature}` is a standard's; leave `spends` out")),
-        (Spends::Nothing, None) if call.to.contains(&config.permit2) => Err("calls of Permit2 spend something; say what".to_owned()),
+        (Spends::Nothing, None) if call.to.iter().any(|to| to.address == config.permit2) => {
+            Err("calls of Permit2 spend something; say what".to_owned())
+        }
         _ => Ok(()),
     }
 }
@@ -91,9 +95,11 @@ impl<'a> Judge<'a> {
             .get(..4)
             .and_then(|selector| selector.try_into().ok())
             .ok_or_else(|| (Rule::Undecodable, "the call data has fewer than 4 bytes".to_owned(), String::new()))?;
-        let policy = self.policy;
+        let (policy, chain) = (self.policy, self.chain);
         let mut refused = None;
-        for entry in policy.spec.calls.iter().filter(|entry| entry.to.contains(&to) && entry.function.selector == selector) {
+        for entry in
+            policy.spec.calls.iter().filter(|entry| entry.to.iter().any(|known| known.is(chain, to)) && entry.function.selector == selector)
+        {
             let (spends, lines) = (self.spends.clone(), self.lines.len());
             match self.granted(entry, account, to, value, &input[4..], depth) {
                 Ok(moved) => return Ok(moved),
@@ -122,7 +128,7 @@ impl<'a> Judge<'a> {
             self.lines.push("sends nothing to itself: it takes the place of another transaction".to_owned());
             return Ok(U256::ZERO);
         }
-        if to != self.own && !self.policy.spec.recipients.contains(&to) {
+        if to != self.own && !self.is_recipient(to) {
             return Err((
                 Rule::Recipient,
                 format!("{to} is not granted as a recipient"),
@@ -138,9 +144,19 @@ impl<'a> Judge<'a> {
         let arguments = arguments.map_err(|wrong| (Rule::Undecodable, format!("`{}`: {wrong}", call.function.name), String::new()))?;
         let in_line = |reason: String| (Rule::Argument, reason, format!("see `args` of the call in line {} of the manifest", call.line));
         within_bounds(&arguments, &call.args, self.own).map_err(in_line)?;
+        if value > call.value {
+            let native = self.policy.native(self.chain);
+            let reason = format!("{} go with the call, more than {}", shown(value, &native), shown(call.value, &native));
+            return Err((
+                Rule::Value,
+                reason,
+                format!("raise `value` of the call in line {}; what a contract does with it is the contract's", call.line),
+            ));
+        }
         let with = if value.is_zero() { String::new() } else { format!(" with {}", shown(value, &self.policy.native(self.chain))) };
         self.lines.push(format!("call {} of {to}{with}: {arguments}", call.function.signature));
-        let entry = Entry { contract: Some(to), bounds: &call.args, nft: call.nft, approves: call.function.name == "approve" };
+        let entry =
+            Entry { contract: Some(to), root: &arguments, bounds: &call.args, nft: call.nft, approves: call.function.name == "approve" };
         match &call.spends {
             Spends::Nothing => Ok(value),
             Spends::Amount(movement) => self.moves(&entry, movement, &arguments, account).map(|()| value),
@@ -169,6 +185,10 @@ impl<'a> Judge<'a> {
             }
             Effect::Nothing => Ok(value),
             Effect::Operator { recipient } => {
+                // To take it back costs nothing.
+                if arguments.field("1") == Some(&Value::Bool(false)) {
+                    return Ok(value);
+                }
                 let recipient = standards::path(recipient);
                 for operator in addresses(arguments, &recipient)? {
                     self.recipient(operator, &recipient, entry)?;
@@ -201,6 +221,10 @@ impl<'a> Judge<'a> {
                     }
                     let inner = self.call(inner_account, target, value, data, depth + 1)?;
                     moved = moved.saturating_add(inner);
+                }
+                // What the contract is given and does not pass on would be there for whoever comes next.
+                if by_contract && value > moved {
+                    return Err((Rule::Value, "more goes with the calls than they pass on".to_owned(), "send what they need".to_owned()));
                 }
                 Ok(moved.max(value))
             }
@@ -314,7 +338,7 @@ impl<'a> Judge<'a> {
 
     /// Whether assets of that account may be moved.
     pub(super) fn account(&self, account: Address) -> Verdict<()> {
-        match account == self.own || self.policy.spec.accounts.contains(&account) {
+        match account == self.own || self.policy.spec.accounts.iter().any(|known| known.is(self.chain, account)) {
             true => Ok(()),
             false => Err((
                 Rule::Account,
@@ -325,19 +349,21 @@ impl<'a> Judge<'a> {
     }
 
     fn recipient(&self, recipient: Address, field: &FieldPath, entry: &Entry<'_>) -> Verdict<()> {
-        let bound = entry.bounds.iter().any(|(path, _)| path == field);
-        let known = bound
-            || recipient == self.own
-            || self.policy.spec.accounts.contains(&recipient)
-            || self.policy.spec.recipients.contains(&recipient);
-        match known {
+        // The manifest may name the same field in another way, as by its number.
+        let here = entry.root.at(field).unwrap_or_default();
+        let same = |other: Vec<&Value>| other.len() == here.len() && other.iter().zip(&here).all(|(a, b)| std::ptr::eq(*a, *b));
+        let bound = !here.is_empty() && entry.bounds.iter().any(|(path, _)| entry.root.at(path).is_some_and(same));
+        match bound || recipient == self.own || self.is_recipient(recipient) {
             true => Ok(()),
-            false => Err((
-                Rule::Recipient,
-                format!("{recipient} is not granted as a recipient"),
-                self.policy.add("recipients", recipient.to_string().into()),
-            )),
+            false => {
+                let remedy = self.policy.add("recipients", recipient.to_string().into());
+                Err((Rule::Recipient, format!("{recipient} is not granted as a recipient"), remedy))
+            }
         }
+    }
+
+    fn is_recipient(&self, address: Address) -> bool {
+        self.policy.spec.recipients.iter().any(|known| known.is(self.chain, address))
     }
 }
 

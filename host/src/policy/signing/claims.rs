@@ -63,6 +63,10 @@ pub(crate) fn hmac_input<'i>(template: &regex::Regex, input: &'i [u8]) -> Result
     };
     let text = std::str::from_utf8(input).ok().filter(|_| input.len() <= MAX_LENGTH);
     let text = text.ok_or_else(|| deny("it is not UTF-8 text of at most 64 KiB", ""))?;
+    // Counters of key derivations (HKDF, PBKDF2, SP 800-108) are such.
+    if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
+        return Err(deny("it has control characters, as inputs of key derivations have", "authenticate text"));
+    }
     if text.len() < LEAST {
         return Err(deny("it is so short that its output may serve as a key", "authenticate whole requests"));
     }

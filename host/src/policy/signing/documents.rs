@@ -13,7 +13,7 @@ use alloy_primitives::U256;
 pub(super) fn check(typed: &TypedSpec, config: &SigningConfig) -> Result<(), String> {
     let primary = typed.encoded_type.split('(').next().unwrap_or_default();
     if standards::NEVER_TYPES.contains(&primary) {
-        return Err(format!("`{primary}` can't be granted: operations of an EntryPoint are not priced"));
+        return Err(format!("`{primary}` can't be granted: it stands for something else, which can't be seen or is not priced"));
     }
     let standard = standards::document(&typed.encoded_type);
     let contract_needed = match (&typed.spends, standard) {
@@ -30,6 +30,9 @@ pub(super) fn check(typed: &TypedSpec, config: &SigningConfig) -> Result<(), Str
         (Spends::Nothing, None) => false,
         (Spends::Amount(movement), None) => movement.asset.is_none(),
     };
+    if typed.contract == Some(config.permit2) && standard.is_none() && typed.deadlines.is_empty() {
+        return Err("documents of Permit2 end; name their fields in `deadlines`".to_owned());
+    }
     if contract_needed && typed.contract.is_none() {
         return Err("its domain names no `contract`, and what it spends is said by one".to_owned());
     }
@@ -66,7 +69,7 @@ fn granted(judge: &mut Judge<'_>, entry: &TypedSpec, document: &TypedData, now: 
     within_bounds(message, &entry.fields, judge.own).map_err(in_line)?;
     judge.lines.push(format!("document {} for {}: {message}", document.name(), shown(&document.domain)));
     let standard = standards::document(&document.encoded_type);
-    let what = Entry { contract: document.domain.contract, bounds: &entry.fields, nft: false, approves: false };
+    let what = Entry { contract: document.domain.contract, root: message, bounds: &entry.fields, nft: false, approves: false };
     let own = judge.own;
     let mut bounded = true;
     match (&entry.spends, standard.map(|known| known.effect)) {
@@ -88,6 +91,7 @@ fn granted(judge: &mut Judge<'_>, entry: &TypedSpec, document: &TypedData, now: 
         (Spends::Standard, Some(Effect::Safe)) => {
             let safe = document.domain.contract.ok_or_else(|| (Rule::Undecodable, "the domain names no Safe".to_owned(), String::new()))?;
             let moved = judge.safe(message, safe, 0)?;
+            judge.policy.within_value(judge.chain, moved)?;
             if !moved.is_zero() {
                 let native = super::AssetId::native(judge.chain);
                 judge.limited(native, &judge.policy.native(judge.chain).symbol)?;

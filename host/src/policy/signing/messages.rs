@@ -57,5 +57,7 @@ fn judge_sign_in(specs: &[SignInSpec], own: Address, sign_in: &SignIn<'_>, now: 
     if let Some(resource) = sign_in.resources.iter().find(|resource| !spec.resources.iter().any(|known| known == *resource)) {
         return deny(&format!("the resource {resource:?} is not granted"), "add it to `resources` of the sign-in");
     }
-    Ok(format!("sign-in at {}, statement {:?}", sign_in.uri, sign_in.statement.unwrap_or_default()))
+    let expires = sign_in.expires.map(|expires| expires.to_string()).unwrap_or_default();
+    let statement = sign_in.statement.unwrap_or_default();
+    Ok(format!("sign-in at {}, until {expires}, statement {statement:?}, resources {:?}", sign_in.uri, sign_in.resources))
 }

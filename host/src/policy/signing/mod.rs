@@ -118,12 +118,6 @@ impl WalletPolicy {
             let reason = format!("its fee may be {}, more than {}", shown(fee, &native), shown(most, &native));
             return Err(deny(Rule::Fee, reason, self.raise("max_fee")));
         }
-        if let Some(most) = self.max_value
-            && transaction.value > most
-        {
-            let reason = format!("it sends {}, more than {}", shown(transaction.value, &native), shown(most, &native));
-            return Err(deny(Rule::Value, reason, self.raise("max_value")));
-        }
         let Some(to) = transaction.to else {
             let remedy = "deploy contracts by other means".to_owned();
             return Err(deny(Rule::Call, "it creates a contract, which can't be granted".to_owned(), remedy));
@@ -135,6 +129,7 @@ impl WalletPolicy {
             judge.lines.push(format!("lets an account run the code of {}", signed.authorization.delegate));
         }
         let value = judge.call(own, to, transaction.value, &transaction.input, 0);
+        let value = value.and_then(|value| self.within_value(transaction.chain, value.max(transaction.value)).map(|()| value));
         let value = value.map_err(|(rule, reason, remedy)| deny(rule, reason, remedy))?;
         let total = value.checked_add(fee).ok_or_else(|| deny(Rule::Value, "its value is beyond all numbers".to_owned(), String::new()))?;
         judge.limited(AssetId::native(transaction.chain), &native.symbol).map_err(|(rule, reason, remedy)| deny(rule, reason, remedy))?;
@@ -201,14 +196,25 @@ impl WalletPolicy {
         Denial {
             rule: Rule::Spend,
             asked: format!("spend {symbol} on chain {chain}"),
-            // What other agents have spent is not the guest's to learn.
-            reason: match window {
-                _ if !own => "more than may be spent".to_owned(),
-                "total" => format!("more {symbol} than may be spent in all"),
-                window => format!("more {symbol} than may be spent in any {window}"),
-            },
+            // One text for all: what other agents have spent is not the guest's to learn.
+            reason: format!("more {symbol} than may be spent"),
             remedy: format!("raise `{window}` in {whose} of {symbol} on chain {chain}; `strongroom limits show` tells what is left"),
             stop: false,
+        }
+    }
+
+    /// Whether so much of a chain's own asset may move at once, by whatever account.
+    fn within_value(&self, chain: u64, value: U256) -> Verdict<()> {
+        match self.max_value {
+            Some(most) if value > most => {
+                let native = self.native(chain);
+                Err((
+                    Rule::Value,
+                    format!("it moves {}, more than {}", shown(value, &native), shown(most, &native)),
+                    self.raise("max_value"),
+                ))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -84,6 +84,19 @@ pub(super) const CALLS: &[StandardCall] = &[
 /// Functions that no manifest can grant, and why.
 pub(super) const NEVER: &[(&str, &str)] = &[
     ("approveHash(bytes32)", "it approves a hash that can't be decoded"),
+    ("signMessage(bytes)", "it approves a hash that can't be decoded"),
+    ("multiSend(bytes)", "its calls are packed in a form of its own"),
+    ("execute(bytes32,bytes)", "its calls are packed in a form of its own"),
+    ("enableModule(address)", "it changes who controls an account"),
+    ("disableModule(address,address)", "it changes who controls an account"),
+    ("setGuard(address)", "it changes who controls an account"),
+    ("setFallbackHandler(address)", "it changes who controls an account"),
+    ("addOwnerWithThreshold(address,uint256)", "it changes who controls an account"),
+    ("removeOwner(address,address,uint256)", "it changes who controls an account"),
+    ("swapOwner(address,address,address)", "it changes who controls an account"),
+    ("changeThreshold(uint256)", "it changes who controls an account"),
+    ("execTransactionFromModule(address,uint256,bytes,uint8)", "a module acts in an account's name"),
+    ("execTransactionFromModuleReturnData(address,uint256,bytes,uint8)", "a module acts in an account's name"),
     (
         "handleOps((address,uint256,bytes,bytes,uint256,uint256,uint256,uint256,uint256,bytes,bytes)[],address)",
         "operations of an EntryPoint are not priced",
@@ -94,10 +107,21 @@ pub(super) const NEVER: &[(&str, &str)] = &[
     ),
 ];
 
-/// Names of types that no manifest can grant: operations of an EntryPoint, in any of its versions.
-pub(super) const NEVER_TYPES: &[&str] = &["PackedUserOperation", "UserOperation"];
+/// Names of types that no manifest can grant, in any of their versions: operations of an EntryPoint, hashes in disguise, and calls that
+/// somebody else makes in the account's name.
+pub(super) const NEVER_TYPES: &[&str] = &[
+    "PackedUserOperation",
+    "UserOperation",
+    "SafeOp",
+    "SafeMessage",
+    "CoinbaseSmartWalletMessage",
+    "MetaTransaction",
+    "ForwardRequest",
+    "TypedDataSign",
+    "PersonalSign",
+];
 
-/// The names of the function that a wildcard for operators would be.
+/// Documents: EIP-2612, DAI, EIP-3009, Permit2, Safe.
 pub(super) const TYPES: &[StandardType] = &[
     StandardType {
         encoded_type: "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)",

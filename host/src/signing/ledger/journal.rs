@@ -7,6 +7,7 @@ use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBack
 use serde::{Deserialize, Serialize};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
@@ -47,7 +48,9 @@ enum Order {
 /// The journal: written by one thread, which commits whatever has come in meanwhile at once.
 pub(crate) struct Journal {
     database: Arc<Database>,
-    orders: Mutex<Sender<Order>>,
+    /// None once it is closed.
+    orders: Mutex<Option<Sender<Order>>>,
+    writer: Option<JoinHandle<()>>,
 }
 
 /// What was found as a journal was opened.
@@ -81,8 +84,9 @@ impl Journal {
         let database = Arc::new(database);
         let (orders, incoming) = channel();
         let writer = Writer { database: Arc::clone(&database), witness: Box::new(witness), last: last.max(seen.unwrap_or(0)) };
-        std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run(&incoming)).map_err(|error| broken(&error))?;
-        Ok(Opened { journal: Self { database, orders: Mutex::new(orders) }, entries, keys, doubt })
+        let writer = std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run(&incoming));
+        let writer = Some(writer.map_err(|error| broken(&error))?);
+        Ok(Opened { journal: Self { database, orders: Mutex::new(Some(orders)), writer }, entries, keys, doubt })
     }
 
     /// Keeps an entry. When this returns its number, it survives the loss of power.
@@ -98,7 +102,7 @@ impl Journal {
     /// Keeps an entry for whose fate nobody waits.
     pub(super) fn write_later(&self, entry: Entry) {
         let (done, _) = oneshot::channel();
-        let _ = self.orders.lock().unwrap_or_else(PoisonError::into_inner).send(Order::Entry(Box::new(entry), done));
+        let _ = self.send(Order::Entry(Box::new(entry), done));
     }
 
     /// An entry that was kept.
@@ -107,10 +111,13 @@ impl Journal {
         serde_json::from_slice(table.get(number).ok()??.value()).ok()
     }
 
+    fn send(&self, order: Order) -> Option<()> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.send(order).ok()
+    }
+
     async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<u64, String>>) -> Order) -> Result<u64, String> {
         let (done, outcome) = oneshot::channel();
-        let sent = self.orders.lock().unwrap_or_else(PoisonError::into_inner).send(order(done));
-        sent.map_err(|_| "the ledger's writer has ended".to_owned())?;
+        self.send(order(done)).ok_or_else(|| "the ledger's writer has ended".to_owned())?;
         outcome.await.unwrap_or_else(|_| Err("the ledger's writer has ended".to_owned()))
     }
 }
@@ -126,6 +133,16 @@ fn clear_unfinished(disk: &impl StorageBackend) -> std::io::Result<()> {
         disk.read(0, &mut first)?;
     }
     if first == MAGIC { Ok(()) } else { disk.set_len(0) }
+}
+
+impl Drop for Journal {
+    /// Waits until whatever was ordered is kept: who opens the ledger next finds it.
+    fn drop(&mut self) {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
 }
 
 struct Writer {
@@ -203,7 +220,11 @@ fn read(database: &Database) -> Result<Kept, Box<dyn std::error::Error>> {
     let mut entries = Vec::new();
     for row in transaction.open_table(RECORDS)?.iter()? {
         let (number, text) = row?;
-        entries.push((number.value(), serde_json::from_slice(text.value())?));
+        let mut entry: Entry = serde_json::from_slice(text.value())?;
+        // What the books need: whether there is a signature, and not what it is.
+        entry.lines.clear();
+        entry.sealed = entry.sealed.map(|_| String::new());
+        entries.push((number.value(), entry));
     }
     let mut keys = Vec::new();
     for row in transaction.open_table(KEYS)?.iter()? {

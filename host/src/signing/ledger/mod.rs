@@ -33,7 +33,7 @@ use windows::Windows;
 use zeroize::Zeroizing;
 
 /// How long a reservation lives. A signature that comes later never leaves the host.
-const RESERVATION: Duration = Duration::from_secs(60);
+const RESERVATION: Duration = Duration::from_secs(120);
 /// Bytes of a nonce of the seal (XChaCha20-Poly1305).
 const NONCE: usize = 24;
 
@@ -52,8 +52,20 @@ pub(crate) struct Claim<'a> {
     /// The agent's limits, and those of the key over all agents.
     pub(crate) limits: &'a [Limit],
     pub(crate) caps: &'a [Limit],
+    /// What all assets of one symbol together may come to in a day, over all agents.
+    pub(crate) ceilings: &'a [Ceiling],
     pub(crate) lines: &'a [String],
     pub(crate) idempotency: Option<&'a str>,
+}
+
+/// An upper bound of what one key may spend in any 24 hours of several assets together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ceiling {
+    /// The assets, each with what its smallest unit counts.
+    pub(crate) assets: Vec<(AssetId, U256)>,
+    pub(crate) most: U256,
+    /// As the operator writes it.
+    pub(crate) name: String,
 }
 
 /// What came of a claim.
@@ -69,6 +81,8 @@ pub(crate) enum Reserved {
 pub(crate) enum Refused {
     /// More than a limit. Whether it is one of the agent's own.
     Limit { asset: AssetId, window: &'static str, own: bool },
+    /// More than the operator wants at risk from a key in this process.
+    Hot { ceiling: String },
     /// The idempotency key was used for something else, or is in use.
     Idempotency(&'static str),
     /// The operator has to look first. What to tell them.
@@ -189,6 +203,17 @@ impl Ledger {
                 }
             }
         }
+        for ceiling in claim.ceilings {
+            let mut sum = U256::ZERO;
+            for (asset, unit) in &ceiling.assets {
+                let amount = claim.spends.iter().find(|(known, _)| known == asset).map_or(U256::ZERO, |(_, amount)| *amount);
+                let day = account.spent.entry((None, *asset)).or_default().with(now, slot, amount).day;
+                sum = sum.saturating_add(day.saturating_mul(*unit));
+            }
+            if sum > ceiling.most {
+                return Err(Refused::Hot { ceiling: ceiling.name.clone() });
+            }
+        }
         for (asset, amount) in claim.spends {
             account.add(claim.agent, *asset, now, slot, *amount, id);
         }
@@ -197,15 +222,11 @@ impl Ledger {
         }
         books.reservations = id;
         let entry = Entry {
-            time: now,
-            key: hex(claim.key),
             agent: claim.agent.to_owned(),
-            lines: claim.lines.to_vec(),
-            digest: hex(claim.digest.as_slice()),
             nonce: claim.nonce,
             spends: claim.spends.iter().map(|(asset, amount)| (asset.to_string(), amount.to_string())).collect(),
             idempotency: claim.idempotency.map(str::to_owned),
-            sealed: None,
+            ..Entry::new(now, hex(claim.key), hex(claim.digest.as_slice()), claim.lines)
         };
         let since = self.0.boot.now();
         let (spends, digest) = (claim.spends.to_vec(), claim.digest);
@@ -234,28 +255,50 @@ impl Ledger {
 
     /// Takes a key into the ledger, for one purpose and for good.
     pub(crate) async fn enroll(&self, key: &[u8], purpose: &str) -> Result<(), String> {
-        match self.purpose(key) {
-            Some(known) if known == purpose => return Ok(()),
-            Some(known) => return Err(format!("the key is kept for another purpose: {known}")),
-            None => {}
+        {
+            let mut books = self.books();
+            let known = &mut books.keys.entry(key.to_vec()).or_default().purpose;
+            match known.as_str() {
+                known if known == purpose => return Ok(()),
+                // Taken at once, so that of two that come together one is first.
+                "" => *known = purpose.to_owned(),
+                known => return Err(format!("the key is kept for another purpose: {known}")),
+            }
         }
-        self.0.journal.enroll(key.to_vec(), purpose.to_owned()).await?;
-        self.books().keys.entry(key.to_vec()).or_default().purpose = purpose.to_owned();
-        Ok(())
+        let kept = self.0.journal.enroll(key.to_vec(), purpose.to_owned()).await;
+        if kept.is_err() {
+            self.books().keys.entry(key.to_vec()).or_default().purpose.clear();
+        }
+        kept.map(|_| ())
     }
 
-    /// The operator has looked: the ledger is the latest, and its windows go on from the wall clock's time.
+    /// Keeps a record of what was signed without spending anything, before it leaves.
+    pub(crate) async fn note(&self, key: &[u8], agent: &str, digest: B256, lines: &[String]) -> Result<(), String> {
+        let entry = {
+            let books = self.books();
+            if let Some(doubt) = &books.doubt {
+                return Err(doubt.clone());
+            }
+            Entry { agent: agent.to_owned(), ..Entry::new(books.clock.now(), hex(key), hex(digest.as_slice()), lines) }
+        };
+        self.0.journal.write(entry).await.map(|_| ())
+    }
+
+    /// The operator has looked: the ledger is the latest, and its windows go on from the wall clock's time. A record of its own says so, which
+    /// the next host finds too.
     pub(crate) async fn confirm(&self) -> Result<(), String> {
-        let known = self.books().keys.iter().map(|(key, account)| (key.clone(), account.purpose.clone())).next();
-        // Any record makes the witness agree with the ledger again.
-        if let Some((key, purpose)) = known.filter(|(_, purpose)| !purpose.is_empty()) {
-            self.0.journal.enroll(key, purpose).await?;
-        }
+        let entry = {
+            let mut books = self.books();
+            if books.doubt.is_none() && books.stopped.is_none() {
+                return Ok(());
+            }
+            books.clock.go();
+            Entry::new(books.clock.now(), String::new(), String::new(), &["confirmed by the operator".to_owned()])
+        };
+        self.0.journal.write(entry).await?;
         let mut books = self.books();
         books.doubt = None;
-        if books.stopped.take().is_some() {
-            books.clock.go();
-        }
+        books.stopped = None;
         Ok(())
     }
 
@@ -283,6 +326,10 @@ impl Books {
     /// Takes an entry of the journal into the books.
     fn recall(&mut self, number: u64, entry: &Entry) -> Result<(), String> {
         let broken = || format!("the ledger's record {number} can't be understood");
+        // The operator's word has no key.
+        if entry.key.is_empty() {
+            return Ok(());
+        }
         let key = unhex(&entry.key).ok_or_else(broken)?;
         let digest = B256::from_str(&entry.digest).map_err(|_| broken())?;
         self.reservations += 1;
@@ -366,6 +413,11 @@ fn exceeded(limit: &Limit, sums: &Sums) -> Option<&'static str> {
 }
 
 impl Entry {
+    fn new(time: u64, key: String, digest: String, lines: &[String]) -> Self {
+        let lines = lines.to_vec();
+        Self { time, key, agent: String::new(), lines, digest, nonce: None, spends: Vec::new(), idempotency: None, sealed: None }
+    }
+
     /// What a sealed signature is bound to.
     fn bound(&self) -> String {
         format!("{}\n{}\n{}\n{}", self.key, self.agent, self.digest, self.time)

@@ -1,7 +1,7 @@
 //! The ledger under power cuts, moved clocks, lost files and races. The disk is played: what was not synced may be there after a cut, or not.
 
 use super::disk::Witness;
-use super::{AssetId, Claim, Journal, Ledger, Limit, Refused, Reserved, Slot, Wall};
+use super::{AssetId, Ceiling, Claim, Journal, Ledger, Limit, Refused, Reserved, Slot, Wall};
 use crate::secrets::Clock;
 use alloy_primitives::{B256, U256};
 use redb::StorageBackend;
@@ -145,6 +145,7 @@ async fn spend(ledger: &Ledger, limits: &[Limit], digest: u8, key: Option<&str>)
         spends: &[(ETHER, U256::from(1))],
         limits,
         caps: &[],
+        ceilings: &[],
         lines: &["send 1".to_owned()],
         idempotency: key,
     };
@@ -226,12 +227,13 @@ fn a_disk_that_forgets_what_it_was_told_to_keep_is_found_out() {
     let refused = run(spend(&ledger, &[limit(100)], 9, None));
     let why = ledger.doubts().blocked.expect("a doubt");
     run(ledger.confirm()).expect("the operator's word");
+    drop(ledger);
+    let ledger = open(&old).expect("a ledger");
     let after = run(spend(&ledger, &[limit(100)], 9, None));
 
     assert_eq!(refused, Err(Refused::Blocked(why)));
+    assert_eq!(ledger.doubts().blocked, None, "the word outlives the host that heard it");
     assert_eq!(after, Ok(vec![9; 65]));
-    drop(ledger);
-    assert_eq!(open(&old).expect("a ledger").doubts().blocked, None, "the word lasts");
 }
 
 #[test]
@@ -339,6 +341,7 @@ fn what_is_not_known_to_have_come_to_nothing_counts_as_spent_and_what_is_does_no
         spends: &spends,
         limits: &[],
         caps: &[],
+        ceilings: &[],
         lines: &[],
         idempotency: key,
     };
@@ -409,6 +412,7 @@ fn a_cap_holds_over_all_agents() {
         spends: &spends,
         limits: &limits,
         caps: &caps,
+        ceilings: &[],
         lines: &[],
         idempotency: None,
     };
@@ -417,6 +421,54 @@ fn a_cap_holds_over_all_agents() {
 
     assert_eq!(outcomes, [true, true, false]);
     assert_eq!(ledger.reserve(&claim("d")).err(), Some(Refused::Limit { asset: ETHER, window: "total", own: false }));
+}
+
+#[test]
+fn a_ceiling_sums_what_all_agents_spend_on_all_chains() {
+    let ledger = open(&Platter::default()).expect("a ledger");
+    run(ledger.enroll(KEY, "wallet")).expect("enrolled");
+    let other = AssetId { chain: 10, contract: None };
+    let ceilings =
+        [Ceiling { assets: vec![(ETHER, U256::from(2)), (other, U256::from(1))], most: U256::from(5), name: "5 ETH".to_owned() }];
+    let reserve = |agent, asset| {
+        let spends = [(asset, U256::from(2))];
+        let claim = Claim {
+            key: KEY,
+            purpose: "wallet",
+            agent,
+            digest: B256::repeat_byte(1),
+            nonce: None,
+            spends: &spends,
+            limits: &[],
+            caps: &[],
+            ceilings: &ceilings,
+            lines: &[],
+            idempotency: None,
+        };
+        ledger.reserve(&claim).map(|_| ()).err()
+    };
+
+    // Twice two, and then two of those that count once.
+    assert_eq!(reserve("a", ETHER), None);
+    assert_eq!(reserve("b", other), Some(Refused::Hot { ceiling: "5 ETH".to_owned() }));
+}
+
+#[test]
+fn the_operators_word_outlives_the_host_that_heard_it() {
+    let platter = Platter::default();
+    let ledger = open(&platter).expect("a ledger");
+    run(ledger.enroll(KEY, "wallet")).expect("enrolled");
+    run(spend(&ledger, &[], 1, None)).expect("signed");
+    drop(ledger);
+    let later = Wall(Arc::new(AtomicI64::new(200 * i64::try_from(HOUR).expect("small"))));
+    let open = || open_at(&platter, &later, Duration::from_secs(24 * 3_600)).expect("a ledger");
+
+    let ledger = open();
+    assert!(ledger.doubts().stopped.is_some());
+    run(ledger.confirm()).expect("the operator's word");
+    drop(ledger);
+
+    assert_eq!(open().doubts().stopped, None);
 }
 
 #[test]

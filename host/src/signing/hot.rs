@@ -1,0 +1,90 @@
+//! The ceiling on keys in this process: what all agents together may spend from one in a day, of all assets of one symbol. It is looked at
+//! twice: as an agent is loaded, by what its limits would allow, and in the ledger, by what is spent in fact, whichever process the other
+//! agents ran in.
+
+use super::ledger::Ceiling;
+use crate::ethereum::quantity;
+use crate::manifest::{LimitSpec, Most, SigningConfig};
+use crate::policy::AssetId;
+use alloy_primitives::U256;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Decimals in which amounts of all assets are compared.
+const NORMAL: u8 = 36;
+
+/// What may be spent in a day by symbol; none is no bound.
+type Daily = BTreeMap<String, Option<U256>>;
+
+/// The ceilings, and what the loaded agents may spend below them.
+pub(super) struct Hot {
+    ceilings: Vec<Ceiling>,
+    /// By key, and by agent and signer.
+    loaded: Mutex<BTreeMap<String, BTreeMap<String, Daily>>>,
+}
+
+impl Hot {
+    /// The ceilings of a configuration.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn new(config: &SigningConfig) -> Result<Self, String> {
+        let ceiling = |(symbol, text): &(String, String)| {
+            let assets = config.assets_named(symbol);
+            if assets.is_empty() {
+                return Err(format!("`signing.hot_limit` names {symbol}, which is no asset of this host"));
+            }
+            let unit = |asset: &crate::manifest::Asset| U256::from(10).pow(U256::from(NORMAL - asset.decimals.min(NORMAL)));
+            let assets = assets.iter().map(|asset| (AssetId { chain: asset.chain, contract: asset.address }, unit(asset)));
+            let most = quantity::amount(text, NORMAL).ok_or_else(|| format!("`signing.hot_limit` of {symbol} is no amount"))?;
+            Ok(Ceiling { assets: assets.collect(), most, name: format!("{text} {symbol}") })
+        };
+        Ok(Self { ceilings: config.hot_limit.iter().map(ceiling).collect::<Result<_, String>>()?, loaded: Mutex::default() })
+    }
+
+    pub(super) fn ceilings(&self) -> &[Ceiling] {
+        &self.ceilings
+    }
+
+    /// Refuses what lets agents spend more in a day from one key than the operator wants at risk. `user` is an agent's signer.
+    pub(super) fn check(&self, config: &SigningConfig, key: &str, user: &str, limits: &[LimitSpec]) -> Result<(), String> {
+        let mut daily = Daily::new();
+        for spec in limits {
+            let worst = worst_day(spec);
+            let sum = daily.entry(spec.asset.clone()).or_insert(Some(U256::ZERO));
+            *sum = sum.zip(worst).map(|(sum, worst)| sum.saturating_add(worst));
+        }
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_key = loaded.entry(key.to_owned()).or_default();
+        let before = of_key.insert(user.to_owned(), daily);
+        for (symbol, text) in &config.hot_limit {
+            let most = quantity::amount(text, NORMAL).unwrap_or_default();
+            let all = of_key.values().filter_map(|daily| daily.get(symbol));
+            let sum = all.fold(Some(U256::ZERO), |sum, daily| Some(sum?.saturating_add((*daily)?)));
+            if sum.is_some_and(|sum| sum <= most) {
+                continue;
+            }
+            let users = of_key.keys().cloned().collect::<Vec<_>>().join(" and ");
+            let found = sum.map_or_else(|| format!("unlimited {symbol}"), |sum| format!("{} {symbol}", quantity::shown(sum, NORMAL)));
+            // One that was loaded before goes on as it was.
+            match before {
+                Some(before) => of_key.insert(user.to_owned(), before),
+                None => of_key.remove(user),
+            };
+            return Err(format!(
+                "its key lies in this process, and in a day {found} may be spent from it, by {users}; `signing.hot_limit` allows {text}. Lower the limits, or keep the key in an HSM, a KMS or by MPC"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The most that 24 hours may see by a limit, in units of 36 decimals.
+fn worst_day(limit: &LimitSpec) -> Option<U256> {
+    let amount = |most: &Option<Most>| match most {
+        Some(Most::Amount(text)) => quantity::amount(text, NORMAL),
+        Some(Most::Unlimited) | None => None,
+    };
+    let hours = amount(&limit.hour).map(|hour| hour.saturating_mul(U256::from(24)));
+    [hours, amount(&limit.day), amount(&limit.total)].into_iter().flatten().min()
+}
