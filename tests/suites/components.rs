@@ -29,8 +29,8 @@ fn an_import_that_the_host_does_not_offer_is_named() {
     let error = refused(&wat(component));
     assert!(error.contains("imports `wasi:keyvalue/store@0.2.0`, which the host does not offer"), "{error}");
 
-    let newer = r#"(component (import "strongroom:agent/signing@0.1.0" (instance)))"#;
-    assert!(refused(&wat(newer)).contains("strongroom:agent/signing@0.1.0"));
+    let newer = r#"(component (import "strongroom:agent/futures@0.1.0" (instance)))"#;
+    assert!(refused(&wat(newer)).contains("strongroom:agent/futures@0.1.0"));
 }
 
 #[test]

@@ -23,6 +23,8 @@ fn own_files(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
             "validators.rs",
             "/tests/",
             "/scrub/tests.rs",
+            "/signing/tests.rs",
+            "/ethereum/tests.rs",
             "/naive.rs",
             "suspicion.rs",
             "/target",

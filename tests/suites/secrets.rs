@@ -27,7 +27,7 @@ fn an_optional_secret_may_be_missing_and_a_default_is_plain_text() {
 
     assert!(ran.stdout.contains("env MODE=demo") && ran.stdout.contains("open MODE demo"), "{}", ran.stdout);
     assert!(!ran.stdout.contains("env GONE"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("open: the secret `GONE` is not available"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("open: `GONE` is not available"), "{}", ran.stdout);
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn not_granted_and_not_there_look_alike_to_a_guest() {
         Room::new().value("ANOTHER_AGENTS", "a-secret-of-another-agent").run(&["open ANOTHER_AGENTS", "open NO_SUCH", "open ", "open key"]);
 
     for (line, name) in ran.stdout.lines().zip(["ANOTHER_AGENTS", "NO_SUCH", "", "key"]) {
-        assert_eq!(line, format!("open: the secret `{name}` is not available to this agent"));
+        assert_eq!(line, format!("open: `{name}` is not available to this agent"));
     }
     assert_eq!(ran.denied(), ["secret"; 4]);
 }
