@@ -60,10 +60,7 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
             "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"json:/key\"]",
             "agent.toml:6:10: `secrets.K.allow.place`: a place that is not supported yet; write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}` or `query:NAME`",
         ),
-        (
-            "[signers.W]\nfrom = \"file:x\"",
-            "agent.toml:3:10: `signers.W.chains` is missing; add `chains = [1]`",
-        ),
+        ("[signers.W]\nfrom = \"file:x\"", "agent.toml:3:10: `signers.W.chains` is missing; add `chains = [1]`"),
         ("sha256 = \"abc\"", "agent.toml:3:10: `sha256`: not a SHA-256; write 64 hexadecimal digits; `strongroom inspect` prints them"),
         ("[run]\nenv = { K = \"1\" }\n[secrets.K]", "agent.toml:5:10: `K` is also in `run.env`; keep one of the two"),
     ];
@@ -128,7 +125,10 @@ fn the_host_configuration_is_as_strict() {
              strongroom.toml:5:11: `backends.v.leased`: not a path; write names joined by `/`",
         ),
         ("[backends.a]\ntype = \"aws\"\nregoin = \"x\"", "strongroom.toml:3:1: unknown key `backends.a.regoin`; did you mean `region`?"),
-        ("[signing]\nraw = [\"bot\"]", "strongroom.toml:2:8: `signing.raw`: not an agent's signer; write `AGENT/SIGNER`, as in `oracle-bot/feed`"),
+        (
+            "[signing]\nraw = [\"bot\"]",
+            "strongroom.toml:2:8: `signing.raw`: not an agent's signer; write `AGENT/SIGNER`, as in `oracle-bot/feed`",
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(HostConfig::parse("strongroom.toml", text).expect_err("wrong").to_string(), *expected, "for\n{text}");

@@ -5,9 +5,9 @@
 use super::disk::Witness;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 use serde::{Deserialize, Serialize};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
@@ -40,17 +40,34 @@ pub(crate) struct Entry {
 }
 
 /// What the journal is asked to keep.
-enum Order {
-    Entry(Box<Entry>, oneshot::Sender<Result<u64, String>>),
-    Key(Vec<u8>, String, oneshot::Sender<Result<u64, String>>),
+enum What {
+    /// An entry, as it will be written.
+    Entry(Vec<u8>),
+    /// A key and its purpose.
+    Key(Vec<u8>, String),
 }
 
-/// The journal: written by one thread, which commits whatever has come in meanwhile at once.
+/// Who waits for it gets the number of the last entry by then.
+struct Order(What, oneshot::Sender<Result<u64, String>>);
+
+/// The journal. Whoever writes commits whatever else is waiting with it: a thread of the journal's own, or, on a current-thread runtime, the
+/// task itself, which spares it two changes of threads.
 pub(crate) struct Journal {
-    database: Arc<Database>,
-    /// None once it is closed.
-    orders: Mutex<Option<Sender<Order>>>,
-    writer: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    database: Database,
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    writer: Mutex<Writer>,
+}
+
+#[derive(Default)]
+struct Queue {
+    orders: Vec<Order>,
+    closed: bool,
 }
 
 /// What was found as a journal was opened.
@@ -81,45 +98,100 @@ impl Journal {
             None if last > 0 => Some("the ledger's witness is missing: whether the ledger is the latest can't be told".to_owned()),
             _ => None,
         };
-        let database = Arc::new(database);
-        let (orders, incoming) = channel();
-        let writer = Writer { database: Arc::clone(&database), witness: Box::new(witness), last: last.max(seen.unwrap_or(0)) };
-        let writer = std::thread::Builder::new().name("ledger".into()).spawn(move || writer.run(&incoming));
-        let writer = Some(writer.map_err(|error| broken(&error))?);
-        Ok(Opened { journal: Self { database, orders: Mutex::new(Some(orders)), writer }, entries, keys, doubt })
+        let writer = Writer { witness: Box::new(witness), last: last.max(seen.unwrap_or(0)), failed: false };
+        let shared = Arc::new(Shared { database, queue: Mutex::default(), arrived: Condvar::new(), writer: Mutex::new(writer) });
+        let of_thread = Arc::clone(&shared);
+        let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || of_thread.serve());
+        let thread = Some(thread.map_err(|error| broken(&error))?);
+        Ok(Opened { journal: Self { shared, thread }, entries, keys, doubt })
     }
 
-    /// Keeps an entry. When this returns its number, it survives the loss of power.
-    pub(super) async fn write(&self, entry: Entry) -> Result<u64, String> {
-        self.order(|done| Order::Entry(Box::new(entry), done)).await
+    /// Keeps an entry. When this returns a number, it survives the loss of power; the number is its own, or a later one's.
+    pub(super) async fn write(&self, entry: &Entry) -> Result<u64, String> {
+        self.order(What::Entry(serialized(entry))).await
     }
 
     /// Keeps what a key is for.
     pub(super) async fn enroll(&self, key: Vec<u8>, purpose: String) -> Result<u64, String> {
-        self.order(|done| Order::Key(key, purpose, done)).await
+        self.order(What::Key(key, purpose)).await
     }
 
     /// Keeps an entry for whose fate nobody waits.
-    pub(super) fn write_later(&self, entry: Entry) {
+    pub(super) fn write_later(&self, entry: &Entry) {
         let (done, _) = oneshot::channel();
-        let _ = self.send(Order::Entry(Box::new(entry), done));
+        self.shared.queue().orders.push(Order(What::Entry(serialized(entry)), done));
+        self.shared.arrived.notify_one();
     }
 
     /// An entry that was kept.
     pub(super) fn read(&self, number: u64) -> Option<Entry> {
-        let table = self.database.begin_read().ok()?.open_table(RECORDS).ok()?;
+        let table = self.shared.database.begin_read().ok()?.open_table(RECORDS).ok()?;
         serde_json::from_slice(table.get(number).ok()??.value()).ok()
     }
 
-    fn send(&self, order: Order) -> Option<()> {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.send(order).ok()
-    }
+    async fn order(&self, what: What) -> Result<u64, String> {
+        /// Where the task is given up before it has written, the thread does.
+        struct Left<'s>(&'s Shared);
+        impl Drop for Left<'_> {
+            fn drop(&mut self) {
+                self.0.arrived.notify_one();
+            }
+        }
 
-    async fn order(&self, order: impl FnOnce(oneshot::Sender<Result<u64, String>>) -> Order) -> Result<u64, String> {
         let (done, outcome) = oneshot::channel();
-        self.send(order(done)).ok_or_else(|| "the ledger's writer has ended".to_owned())?;
+        self.shared.queue().orders.push(Order(what, done));
+        if matches!(Handle::try_current().map(|runtime| runtime.runtime_flavor()), Ok(RuntimeFlavor::CurrentThread)) {
+            let left = Left(&self.shared);
+            // Whoever else is about to write comes along.
+            tokio::task::yield_now().await;
+            self.shared.write();
+            std::mem::forget(left);
+        } else {
+            self.shared.arrived.notify_one();
+        }
         outcome.await.unwrap_or_else(|_| Err("the ledger's writer has ended".to_owned()))
     }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The work of the journal's thread.
+    fn serve(&self) {
+        loop {
+            let waiting = self.queue();
+            let waiting = self.arrived.wait_while(waiting, |queue| queue.orders.is_empty() && !queue.closed);
+            let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+            if waiting.orders.is_empty() && waiting.closed {
+                return;
+            }
+            drop(waiting);
+            self.write();
+        }
+    }
+
+    /// Writes whatever is waiting, with one write to the platter, and tells who waits for it.
+    fn write(&self) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let orders = std::mem::take(&mut self.queue().orders);
+        if orders.is_empty() {
+            return;
+        }
+        let first = writer.last;
+        let written = writer.write(&self.database, &orders);
+        drop(writer);
+        let mut number = first;
+        for Order(what, done) in orders {
+            number += u64::from(matches!(what, What::Entry(_)));
+            let _ = done.send(written.clone().map(|()| number));
+        }
+    }
+}
+
+fn serialized(entry: &Entry) -> Vec<u8> {
+    serde_json::to_vec(entry).expect("an entry is JSON")
 }
 
 /// Empties a file whose making was cut short. redb writes the first bytes last; and where there is no witness, nothing was ever kept.
@@ -138,63 +210,47 @@ fn clear_unfinished(disk: &impl StorageBackend) -> std::io::Result<()> {
 impl Drop for Journal {
     /// Waits until whatever was ordered is kept: who opens the ledger next finds it.
     fn drop(&mut self) {
-        self.orders.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
+        self.shared.queue().closed = true;
+        self.shared.arrived.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }
 
 struct Writer {
-    database: Arc<Database>,
     witness: Box<dyn Witness>,
     last: u64,
+    /// What can't be written once may have been written in part: whoever comes after would build on sand.
+    failed: bool,
 }
 
 impl Writer {
-    fn run(mut self, incoming: &Receiver<Order>) {
-        while let Ok(first) = incoming.recv() {
-            let orders: Vec<Order> = std::iter::once(first).chain(incoming.try_iter()).collect();
-            let written = self.write(&orders);
-            // What can't be written once may have been written in part: whoever comes after would build on sand.
-            let failed = written.is_err();
-            let first = self.last;
-            if let Ok(last) = written {
-                self.last = last;
-            }
-            let mut number = first;
-            for order in orders {
-                let done = match order {
-                    Order::Entry(_, done) => {
-                        number += 1;
-                        done
-                    }
-                    Order::Key(_, _, done) => done,
-                };
-                let _ = done.send(written.clone().map(|_| number));
-            }
-            if failed {
-                return;
-            }
+    fn write(&mut self, database: &Database, orders: &[Order]) -> Result<(), String> {
+        if self.failed {
+            return Err("the ledger could not be written before; start the host anew".to_owned());
         }
+        let written = self.commit(database, orders);
+        self.failed = written.is_err();
+        self.last = written.clone().unwrap_or(self.last);
+        written.map(|_| ())
     }
 
     /// Commits orders, with one write to the platter, and returns the number of the last entry.
-    fn write(&self, orders: &[Order]) -> Result<u64, String> {
+    fn commit(&self, database: &Database, orders: &[Order]) -> Result<u64, String> {
         let failed = |error: &dyn std::fmt::Display| format!("the ledger can't be written: {error}");
         let mut last = self.last;
-        let transaction = self.database.begin_write().map_err(|error| failed(&error))?;
+        let transaction = database.begin_write().map_err(|error| failed(&error))?;
         {
             let mut records = transaction.open_table(RECORDS).map_err(|error| failed(&error))?;
-            let mut keys = transaction.open_table(KEYS).map_err(|error| failed(&error))?;
-            for order in orders {
-                match order {
-                    Order::Entry(entry, _) => {
+            for Order(what, _) in orders {
+                match what {
+                    What::Entry(text) => {
                         last += 1;
-                        let text = serde_json::to_vec(entry).map_err(|error| failed(&error))?;
                         records.insert(last, text.as_slice()).map_err(|error| failed(&error))?;
                     }
-                    Order::Key(key, purpose, _) => {
+                    What::Key(key, purpose) => {
+                        let mut keys = transaction.open_table(KEYS).map_err(|error| failed(&error))?;
                         keys.insert(key.as_slice(), purpose.as_str()).map_err(|error| failed(&error))?;
                     }
                 }

@@ -281,7 +281,7 @@ impl Ledger {
             }
             Entry { agent: agent.to_owned(), ..Entry::new(books.clock.now(), hex(key), hex(digest.as_slice()), lines) }
         };
-        self.0.journal.write(entry).await.map(|_| ())
+        self.0.journal.write(&entry).await.map(|_| ())
     }
 
     /// The operator has looked: the ledger is the latest, and its windows go on from the wall clock's time. A record of its own says so, which
@@ -295,7 +295,7 @@ impl Ledger {
             books.clock.go();
             Entry::new(books.clock.now(), String::new(), String::new(), &["confirmed by the operator".to_owned()])
         };
-        self.0.journal.write(entry).await?;
+        self.0.journal.write(&entry).await?;
         let mut books = self.books();
         books.doubt = None;
         books.stopped = None;
@@ -364,7 +364,7 @@ impl Reservation {
         }
         let mut entry = self.entry.clone().expect("a reservation has an entry until its end");
         entry.sealed = Some(self.ledger.seal(&entry, signed)?);
-        let number = self.ledger.0.journal.write(entry).await?;
+        let number = self.ledger.0.journal.write(&entry).await?;
         self.end(Stored::Kept(number));
         Ok(())
     }
@@ -395,7 +395,7 @@ impl Reservation {
         }
         drop(books);
         if matches!(stored, Stored::Lost) {
-            self.ledger.0.journal.write_later(entry);
+            self.ledger.0.journal.write_later(&entry);
         }
     }
 }
