@@ -90,6 +90,13 @@ mod tests {
             let files = std::fs::read_dir(dir).expect("the corpus").map(|file| std::fs::read(file.expect("a file").path()).expect("read"));
             files.collect::<Vec<Vec<u8>>>()
         };
+        let (transactions, documents) = (corpus("transaction"), corpus("typed_data"));
+        assert!(transactions.len() >= 6 && documents.len() >= 3);
+        let read = transactions.iter().filter(|bytes| transaction(bytes).is_some_and(|written| written == **bytes)).count();
+        assert!(read >= 6, "the transactions that fuzzing begins with are ones");
+        for input in documents.iter().filter_map(|bytes| std::str::from_utf8(bytes).ok()) {
+            let _ = (typed_data(input), sign_in(input));
+        }
         let (scrubbed, requests) = (corpus("scrub"), corpus("request"));
         assert!(scrubbed.len() >= 5 && requests.len() >= 3);
         for input in scrubbed {
