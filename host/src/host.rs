@@ -202,7 +202,10 @@ pub enum LoadError {
 }
 
 /// A wallet of an agent. See [`Agent::wallet`].
-pub struct Wallet(Arc<Opened>);
+pub struct Wallet {
+    opened: Arc<Opened>,
+    signing: Arc<Signing>,
+}
 
 /// What a transaction would do, and spend at most. See [`Wallet::judge`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,7 +220,15 @@ impl Wallet {
     /// The account's address, with its checksum (EIP-55).
     #[must_use]
     pub fn address(&self) -> String {
-        self.0.shown()
+        self.opened.shown()
+    }
+
+    /// What is left of its limits, and what the ledger wants confirmed, in lines for people.
+    ///
+    /// # Errors
+    /// Text for the operator, where the ledger can't be opened.
+    pub fn left(&self) -> Result<Vec<String>, String> {
+        signing::standing(&self.signing, &self.opened)
     }
 
     /// The verdict on a transaction, given as its unsigned payload (EIP-2718, or EIP-155's list of nine). Nothing is signed, and nothing is
@@ -226,7 +237,7 @@ impl Wallet {
     /// # Errors
     /// [`Denial`], as the agent's request would be denied.
     pub fn judge(&self, payload: &[u8]) -> Result<Verdict, Denial> {
-        signing::judge(&self.0, payload)
+        signing::judge(&self.opened, payload)
     }
 }
 
@@ -512,7 +523,8 @@ impl Agent {
     pub async fn wallet(&self, signer: &str) -> Result<Wallet, String> {
         let opened = runtime::open_signers(&self.host.0.parts, &self.parts).await.map_err(|error| error.to_string())?;
         let opened = opened.into_iter().find(|opened| opened.granted.spec.name == signer && opened.key.address().is_some());
-        opened.map(Wallet).ok_or_else(|| format!("the manifest has no wallet `{signer}`"))
+        let wallet = |opened| Wallet { opened, signing: Arc::clone(&self.host.0.parts.signing) };
+        opened.map(wallet).ok_or_else(|| format!("the manifest has no wallet `{signer}`"))
     }
 
     /// Takes the keys of the agent's signers into this host's ledger, and gives the operator's word that the ledger is the latest there is.

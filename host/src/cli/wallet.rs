@@ -2,9 +2,8 @@
 
 use super::{Done, Failure, HostArgs, code};
 use crate::host::{Agent, Host};
-use crate::policy::Limit;
 use crate::secrets::{SecretStore, SecretValue, StoreError};
-use crate::signing::{Opened, Use};
+use crate::signing::Opened;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -81,10 +80,7 @@ impl Limits {
         match self {
             Self::Show(of) => of.each(|signer, host| {
                 let name = &signer.granted.spec.name;
-                let lines = match host.left(signer) {
-                    Ok(lines) => lines,
-                    Err(why) => vec![why],
-                };
+                let lines = crate::signing::standing(host.signing(), signer).unwrap_or_else(|why| vec![why]);
                 let text = format!("{name}: {}\n  {}", signer.shown(), lines.join("\n  "));
                 (serde_json::json!({"signer": name, "key": signer.shown(), "left": lines}), text)
             }),
@@ -140,28 +136,4 @@ impl Of {
 /// The signers of an agent.
 pub(super) fn open(agent: &Agent) -> Result<Vec<std::sync::Arc<Opened>>, Failure> {
     super::runtime()?.block_on(agent.signers()).map_err(|error| Failure::new(code::SECRET, error))
-}
-
-impl Host {
-    /// What is left of the limits of an agent's signer, for people.
-    fn left(&self, signer: &Opened) -> Result<Vec<String>, String> {
-        let Use::Wallet(policy) = &signer.granted.policy else { return Ok(vec!["spends nothing".to_owned()]) };
-        let signing = self.signing();
-        let ledger = signing.ledger()?;
-        let doubts = ledger.doubts();
-        let mut lines: Vec<String> = [doubts.blocked, doubts.stopped].into_iter().flatten().collect();
-        if ledger.purpose(&signer.id).is_none() {
-            lines.push("the ledger does not know the key; `strongroom limits confirm` takes it in".to_owned());
-        }
-        let caps = signing.caps(signer.key.address());
-        let whose = |own: bool| if own { Some(signer.agent.as_str()) } else { None };
-        let own = policy.limits().iter().map(|limit: &Limit| (true, limit));
-        for (own, limit) in own.chain(caps.iter().map(|limit| (false, limit))) {
-            let Some(asset) = signing.config.asset(limit.asset.chain, limit.asset.contract) else { continue };
-            let sums = ledger.spent(&signer.id, whose(own), limit.asset);
-            let text = crate::signing::left(limit, &sums, &asset);
-            lines.push(if own { text } else { format!("over all agents, {text}") });
-        }
-        Ok(lines)
-    }
 }

@@ -7,6 +7,8 @@ use super::units;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+#[cfg(any(feature = "vault", feature = "pkcs11"))]
+use zeroize::Zeroizing;
 
 /// How long a value of a server is used without asking again, unless the configuration says otherwise.
 const DEFAULT_CACHE: Duration = Duration::from_secs(300);
@@ -167,6 +169,23 @@ impl BackendConfig {
             }
             Self::Aws(_) => Vec::new(),
         }
+    }
+}
+
+#[cfg(any(feature = "vault", feature = "pkcs11"))]
+impl CredentialRef {
+    /// The credential as it is now.
+    ///
+    /// # Errors
+    /// Why it can't be had, as the end of a sentence that says where it is.
+    pub(crate) fn read(&self) -> Result<Zeroizing<String>, String> {
+        let text = match self {
+            Self::Env(name) => std::env::var(name).map_err(|_| "is not set".to_owned())?,
+            Self::File(path) => std::fs::read_to_string(path).map_err(|error| format!("can't be read ({error})"))?,
+        };
+        let text = Zeroizing::new(text);
+        let trimmed = text.trim();
+        if trimmed.is_empty() { Err("is empty".to_owned()) } else { Ok(Zeroizing::new(trimmed.to_owned())) }
     }
 }
 

@@ -59,8 +59,8 @@ impl Hot {
         let before = of_key.insert(user.to_owned(), daily);
         for (symbol, text) in &config.hot_limit {
             let most = quantity::amount(text, NORMAL).unwrap_or_default();
-            let all = of_key.values().filter_map(|daily| daily.get(symbol));
-            let sum = all.fold(Some(U256::ZERO), |sum, daily| Some(sum?.saturating_add((*daily)?)));
+            let mut all = of_key.values().filter_map(|daily| daily.get(symbol));
+            let sum = all.try_fold(U256::ZERO, |sum, daily| Some(sum.saturating_add((*daily)?)));
             if sum.is_some_and(|sum| sum <= most) {
                 continue;
             }

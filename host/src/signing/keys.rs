@@ -53,17 +53,16 @@ pub(crate) enum Key {
 
 impl Keys {
     pub(super) fn new(own: Vec<(String, Arc<dyn SignerBackend>)>, config: &SigningConfig) -> Self {
-        let mut backends = own;
-        let known = |backends: &[(String, Arc<dyn SignerBackend>)], name: &str| backends.iter().any(|(known, _)| known == name);
-        #[cfg(feature = "aws")]
-        if let Some(kms) = config.kms.as_ref().filter(|_| !known(&backends, "kms")) {
-            backends.push(("kms".to_owned(), Arc::new(super::Kms::new(kms))));
-        }
-        #[cfg(feature = "pkcs11")]
-        if let Some(hsm) = config.pkcs11.as_ref().filter(|_| !known(&backends, "pkcs11")) {
-            backends.push(("pkcs11".to_owned(), Arc::new(super::Pkcs11::new(hsm))));
-        }
-        let _ = (config, &known);
+        type Configured = fn(&SigningConfig) -> Option<(String, Arc<dyn SignerBackend>)>;
+        let configured: &[Configured] = &[
+            #[cfg(feature = "aws")]
+            |config| Some(("kms".to_owned(), Arc::new(super::Kms::new(config.kms.as_ref()?)))),
+            #[cfg(feature = "pkcs11")]
+            |config| Some(("pkcs11".to_owned(), Arc::new(super::Pkcs11::new(config.pkcs11.as_ref()?)))),
+        ];
+        // An embedder's own come first, and take the place of one by that name.
+        let configured = configured.iter().filter_map(|make| make(config));
+        let backends: Vec<(String, Arc<dyn SignerBackend>)> = own.into_iter().chain(configured).collect();
         Self { uses: std::sync::Mutex::default(), backends, opened: Mutex::default() }
     }
 

@@ -3,7 +3,7 @@
 //! A key is looked at before it signs: its public half has to be a secp256k1 key in SubjectPublicKeyInfo (RFC 5480) that KMS keeps for
 //! signing. What KMS has refused in each attempt was not signed; of every other failure after the request went out that is not known.
 
-use super::signer::{Signer, SignerBackend, SignerError};
+use super::signer::{Signer, SignerBackend, SignerError, may_name};
 use crate::manifest::KmsConfig;
 use async_trait::async_trait;
 use aws_sdk_kms::Client;
@@ -82,7 +82,7 @@ impl SignerBackend for Kms {
             return Err(SignerError::Refused(format!("`{shown}` names no key of AWS KMS; write an identifier, `alias/NAME` or an ARN")));
         }
         let keys = &self.0.config.keys;
-        if !keys.iter().any(|pattern| matches(pattern, agent, key)) {
+        if !may_name(keys, agent, key) {
             let keys = keys.join("`, `");
             return Err(SignerError::Refused(format!(
                 "a manifest of `{agent}` can't name the key `{shown}` of AWS KMS; the operator's `[signing.kms] keys` are `{keys}`"
@@ -165,14 +165,6 @@ async fn connect(config: &KmsConfig) -> Client {
         loader = loader.profile_name(profile);
     }
     Client::new(&loader.load().await)
-}
-
-/// Whether the operator's pattern lets this agent name the key: `{agent}` stands for its name, `*` at the end for any rest.
-fn matches(pattern: &str, agent: &str, key: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => key.starts_with(&start.replace("{agent}", agent)),
-        None => key == pattern.replace("{agent}", agent),
-    }
 }
 
 /// The public key of an answer, if it is one that can sign for Ethereum; or what else it is.
@@ -340,7 +332,7 @@ mod tests {
         ];
 
         for (pattern, key, admitted) in table {
-            assert_eq!(matches(pattern, "bot-1", key), admitted, "{pattern} {key}");
+            assert_eq!(may_name(&[pattern.to_owned()], "bot-1", key), admitted, "{pattern} {key}");
         }
     }
 }

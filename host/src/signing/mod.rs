@@ -409,11 +409,33 @@ impl Signing {
     }
 }
 
+/// What is left of the limits of an agent's signer, and what the ledger wants confirmed, in lines for people.
+///
+/// # Errors
+/// Why the ledger can't be opened.
+pub(crate) fn standing(signing: &Signing, signer: &Opened) -> Result<Vec<String>, String> {
+    let Use::Wallet(policy) = &signer.granted.policy else { return Ok(vec!["spends nothing".to_owned()]) };
+    let ledger = signing.ledger()?;
+    let doubts = ledger.doubts();
+    let mut lines: Vec<String> = [doubts.blocked, doubts.stopped].into_iter().flatten().collect();
+    if ledger.purpose(&signer.id).is_none() {
+        lines.push("the ledger does not know the key; `strongroom limits confirm` takes it in".to_owned());
+    }
+    let caps = signing.caps(signer.key.address());
+    let own = policy.limits().iter().map(|limit| (Some(signer.agent.as_str()), limit));
+    for (agent, limit) in own.chain(caps.iter().map(|limit| (None, limit))) {
+        let Some(asset) = signing.config.asset(limit.asset.chain, limit.asset.contract) else { continue };
+        let text = left(limit, &ledger.spent(&signer.id, agent, limit.asset), &asset);
+        lines.push(if agent.is_some() { text } else { format!("over all agents, {text}") });
+    }
+    Ok(lines)
+}
+
 /// Lines of a record, at most.
 const LINES: usize = 64;
 
 /// What is left of a limit, for people.
-pub(crate) fn left(limit: &Limit, sums: &Sums, asset: &Asset) -> String {
+fn left(limit: &Limit, sums: &Sums, asset: &Asset) -> String {
     let windows = [("this hour", limit.hour, sums.hour), ("today", limit.day, sums.day), ("in all", limit.total, sums.total)];
     let parts = windows.into_iter().filter_map(|(window, most, sum)| Some(format!("{} {window}", shown(most?.saturating_sub(sum), asset))));
     let parts: Vec<String> = parts.collect();

@@ -30,7 +30,7 @@ fn pay(rpc: &str, to: &str, amount: &str, invoice: &str) -> Result<String, Error
     call(rpc, "eth_sendRawTransaction", json!([format!("0x{raw}")]))
 }
 
-/// A call of a node (https://ethereum.github.io/execution-apis) whose result is a string.
+/// A call of a node (<https://ethereum.github.io/execution-apis>) whose result is a string.
 fn call(rpc: &str, method: &str, params: Value) -> Result<String, Error> {
     let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
     let answer = http::post(rpc).json(request).send()?.text()?;

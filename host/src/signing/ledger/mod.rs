@@ -71,7 +71,7 @@ pub(crate) struct Ceiling {
 /// What came of a claim.
 pub(crate) enum Reserved {
     /// It may be signed.
-    New(Reservation),
+    New(Box<Reservation>),
     /// It was signed before, under the same idempotency key: the signed bytes.
     Before(Vec<u8>),
 }
@@ -230,7 +230,7 @@ impl Ledger {
         };
         let since = self.0.boot.now();
         let (spends, digest) = (claim.spends.to_vec(), claim.digest);
-        Ok(Reserved::New(Reservation { ledger: self.clone(), id, slot, entry: Some(entry), spends, digest, since }))
+        Ok(Reserved::New(Box::new(Reservation { ledger: self.clone(), id, slot, entry: Some(entry), spends, digest, since })))
     }
 
     /// What an agent, or all of them, have spent from a key of an asset.

@@ -96,7 +96,7 @@ impl StorageBackend for Platter {
     }
 
     fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        Ok(self.change(Change::Length(usize::try_from(len).expect("small")))?)
+        self.change(Change::Length(usize::try_from(len).expect("small")))
     }
 
     fn sync_data(&self) -> Result<(), io::Error> {
@@ -107,7 +107,7 @@ impl StorageBackend for Platter {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        Ok(self.change(Change::Write(usize::try_from(offset).expect("small"), data.to_vec()))?)
+        self.change(Change::Write(usize::try_from(offset).expect("small"), data.to_vec()))
     }
 }
 

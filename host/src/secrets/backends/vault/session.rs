@@ -333,14 +333,7 @@ impl Token {
 
 /// A credential of the host's own.
 fn read(from: &CredentialRef) -> Result<Zeroizing<String>, BackendError> {
-    let missing = |what: String| BackendError::Unavailable(format!("the host's credential at {from} {what}"));
-    let text = match from {
-        CredentialRef::Env(name) => std::env::var(name).map_err(|_| missing("is not set".to_owned()))?,
-        CredentialRef::File(path) => std::fs::read_to_string(path).map_err(|error| missing(format!("can't be read ({error})")))?,
-    };
-    let text = Zeroizing::new(text);
-    let trimmed = text.trim();
-    if trimmed.is_empty() { Err(missing("is empty".to_owned())) } else { Ok(Zeroizing::new(trimmed.to_owned())) }
+    from.read().map_err(|why| BackendError::Unavailable(format!("the host's credential at {from} {why}")))
 }
 
 fn text(value: &SecretValue) -> Result<&str, BackendError> {

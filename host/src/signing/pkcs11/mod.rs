@@ -9,17 +9,20 @@
 //!   key's id in four hexadecimal digits, then its password, as in `0001password`. The key is one without `exportable-under-wrap`.
 //! - AWS CloudHSM: `module` is `/opt/cloudhsm/lib/libcloudhsm_pkcs11.so`. The PIN is `USER:PASSWORD` of a crypto user.
 
-use super::signer::{Signer, SignerBackend, SignerError};
-use crate::manifest::{CredentialRef, Pkcs11Config};
+mod key;
+
+use super::signer::{Signer, SignerBackend, SignerError, may_name};
+use crate::manifest::Pkcs11Config;
 use async_trait::async_trait;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Function, Pkcs11 as Module};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 use k256::ecdsa::{Signature, VerifyingKey};
+use key::{Use, hexadecimal, public_key};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -110,7 +113,7 @@ impl SignerBackend for Pkcs11 {
     async fn open(&self, key: &str, agent: &str) -> Result<Arc<dyn Signer>, SignerError> {
         let shown = crate::text::for_people(key);
         let keys = &self.0.config.keys;
-        if key.is_empty() || !keys.iter().any(|pattern| matches(pattern, agent, key)) {
+        if key.is_empty() || !may_name(keys, agent, key) {
             let keys = keys.join("`, `");
             return Err(SignerError::Refused(format!(
                 "a manifest of `{agent}` can't name the key `{shown}` of {}; the operator's `[signing.pkcs11] keys` are `{keys}`",
@@ -295,7 +298,7 @@ impl Token {
             return Ok(());
         }
         let from = &self.config.pin;
-        let pin = read(from).map_err(|why| Trouble::Final(SignerError::Unavailable(format!("{self}: the PIN at {from} {why}"))))?;
+        let pin = from.read().map_err(|why| Trouble::Final(SignerError::Unavailable(format!("{self}: the PIN at {from} {why}"))))?;
         if refused.as_ref() == Some(&pin) {
             let why = format!(
                 "{self} has refused the PIN at {from}, and it is not presented again, which could lock the token; put the right one there"
@@ -438,55 +441,6 @@ impl fmt::Display for Name {
     }
 }
 
-/// What a token says of a private key.
-#[derive(Default)]
-struct Use {
-    kind: Option<KeyType>,
-    sensitive: bool,
-    /// Where it does not say, the key may well leave it.
-    extractable: Option<bool>,
-    asks_each_time: bool,
-    id: Option<Vec<u8>>,
-}
-
-impl Use {
-    const ASKED: &[AttributeType] = &[
-        AttributeType::KeyType,
-        AttributeType::Sensitive,
-        AttributeType::Extractable,
-        AttributeType::AlwaysAuthenticate,
-        AttributeType::Id,
-    ];
-
-    fn note(&mut self, attribute: Attribute) {
-        match attribute {
-            Attribute::KeyType(kind) => self.kind = Some(kind),
-            Attribute::Sensitive(is) => self.sensitive = is,
-            Attribute::Extractable(is) => self.extractable = Some(is),
-            Attribute::AlwaysAuthenticate(is) => self.asks_each_time = is,
-            Attribute::Id(id) => self.id = Some(id),
-            _ => {}
-        }
-    }
-
-    /// Whether the key may sign here, or why not.
-    fn check(&self) -> Result<(), &'static str> {
-        if self.kind != Some(KeyType::EC) {
-            return Err("is no key on an elliptic curve; generate one on secp256k1");
-        }
-        if !self.sensitive {
-            return Err("is not CKA_SENSITIVE, so that its value can be read; generate one on the token that is");
-        }
-        if self.extractable != Some(false) {
-            return Err("is CKA_EXTRACTABLE, so that it can leave the token; generate one on the token that is not");
-        }
-        if self.asks_each_time {
-            return Err("is CKA_ALWAYS_AUTHENTICATE: it wants the PIN for each signature, and nobody is there to type it");
-        }
-        Ok(())
-    }
-}
-
 /// The module at a path, loaded and initialised.
 fn load(path: &Path) -> Result<Module, Trouble> {
     let unavailable = |why: String| Trouble::Final(SignerError::Unavailable(format!("the PKCS#11 module `{}` {why}", path.display())));
@@ -507,79 +461,6 @@ fn load(path: &Path) -> Result<Module, Trouble> {
     Ok(module)
 }
 
-/// Whether the operator's pattern lets this agent name the key: `{agent}` stands for its name, `*` at the end for any rest.
-fn matches(pattern: &str, agent: &str, key: &str) -> bool {
-    match pattern.strip_suffix('*') {
-        Some(start) => key.starts_with(&start.replace("{agent}", agent)),
-        None => key == pattern.replace("{agent}", agent),
-    }
-}
-
-fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
-    if digits.is_empty() || !digits.len().is_multiple_of(2) || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
-}
-
-/// The key of a CKA_EC_POINT: a point (SEC 1, 2.3.3) in a DER OCTET STRING, which some modules leave out.
-fn public_key(bytes: &[u8]) -> Option<VerifyingKey> {
-    let point = match bytes {
-        [0x04, length, point @ ..] if matches!(point.len(), 33 | 65) && usize::from(*length) == point.len() => point,
-        point => point,
-    };
-    VerifyingKey::from_sec1_bytes(point).ok()
-}
-
-/// The PIN, or why it can't be had.
-fn read(from: &CredentialRef) -> Result<Zeroizing<String>, String> {
-    let text = match from {
-        CredentialRef::Env(name) => std::env::var(name).map_err(|_| "is not set".to_owned())?,
-        CredentialRef::File(path) => std::fs::read_to_string(path).map_err(|error| format!("can't be read ({error})"))?,
-    };
-    let text = Zeroizing::new(text);
-    let trimmed = text.trim();
-    if trimmed.is_empty() { Err("is empty".to_owned()) } else { Ok(Zeroizing::new(trimmed.to_owned())) }
-}
-
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_point_is_read_with_and_without_its_octet_string() {
-        let x = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
-        let y = "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
-        let read = |text: &str| public_key(&hexadecimal(text).expect("digits")).map(|key| key.to_encoded_point(true).as_bytes().to_vec());
-        let generator = hexadecimal(&format!("02{x}"));
-
-        for good in [format!("04{x}{y}"), format!("044104{x}{y}"), format!("02{x}"), format!("042102{x}")] {
-            assert_eq!(read(&good), generator, "{good}");
-        }
-        for bad in [format!("044104{x}{y}00"), format!("044004{x}{y}"), format!("04{x}{x}"), "00".to_owned(), "0401".to_owned()] {
-            assert_eq!(read(&bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_key_that_could_leave_its_token_does_not_sign() {
-        let told = |sensitive: bool, extractable: Option<bool>| Use { kind: Some(KeyType::EC), sensitive, extractable, ..Use::default() };
-
-        assert!(told(true, Some(false)).check().is_ok());
-        for open in [told(false, Some(false)), told(true, Some(true)), told(true, None), Use { kind: None, ..told(true, Some(false)) }] {
-            assert!(open.check().is_err());
-        }
-    }
-
-    #[test]
-    fn an_identifier_is_pairs_of_hexadecimal_digits() {
-        assert_eq!(hexadecimal("01aF"), Some(vec![0x01, 0xaf]));
-        for wrong in ["", "0", "0x01", "+1", "0g", "é"] {
-            assert_eq!(hexadecimal(wrong), None, "{wrong}");
-        }
-    }
 }
