@@ -19,6 +19,7 @@ mod oracle;
 mod patterns;
 mod sealing;
 mod secrets;
+mod signers;
 mod signing;
 mod signing_crash;
 mod signing_table;

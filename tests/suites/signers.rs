@@ -1,0 +1,149 @@
+//! Signers away from the host, and what can go wrong with them: a KMS that is closed, throttled, denied or silent, an HSM that has lost its
+//! sessions. What is not known to have come to nothing is not released.
+
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11 as Module};
+use k256::ecdsa::signature::hazmat::PrehashVerifier;
+use k256::ecdsa::{Signature, VerifyingKey};
+use serde_json::{Value, json};
+use std::process::Command;
+use strongroom::manifest::{CredentialRef, KmsConfig, Pkcs11Config};
+use strongroom::{Kms, Pkcs11, SignerBackend, SignerError};
+use strongroom_tests::block_on;
+use strongroom_tests::services::{Fault, Faulty, Moto, SoftHsm, call};
+
+/// Says that this process was started by one of these tests, for its inner part.
+const INNER: &str = "STRONGROOM_TESTS_INNER";
+
+/// Runs a test once more in a process that was started with these variables; inside it, gives leave to go on.
+fn inside(test: &str, environment: &[(&str, &str)]) -> bool {
+    if std::env::var_os(INNER).is_some() {
+        return true;
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let ran = again
+        .args([&format!("signers::{test}"), "--exact", "--nocapture"])
+        .env(INNER, "1")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success() && text.contains("1 passed"), "{text}");
+    false
+}
+
+fn verified(key: &VerifyingKey, signature: &Signature) {
+    key.verify_prehash(&[1; 32], &signature.normalize_s().unwrap_or(*signature)).unwrap();
+}
+
+/// A call of the KMS that moto plays.
+fn kms_call(moto: &Moto, action: &str, body: &Value) -> Value {
+    let target = format!("TrentService.{action}");
+    let scope = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=00";
+    let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.1"), ("authorization", scope)];
+    let (status, made) = call("POST", &moto.address, &headers, Some(body));
+    assert_eq!(status, 200, "{made}");
+    made
+}
+
+fn kms(url: &str) -> Kms {
+    let keys = vec!["alias/{agent}/*".to_owned()];
+    Kms::new(&KmsConfig { region: Some("us-east-1".into()), endpoint_url: Some(url.into()), profile: None, keys })
+}
+
+fn kind<T>(outcome: &Result<T, SignerError>) -> &'static str {
+    match outcome {
+        Ok(_) => "signed",
+        Err(SignerError::Refused(_)) => "refused",
+        Err(SignerError::Unavailable(_)) => "unavailable",
+        Err(SignerError::Unknown(_)) => "unknown",
+        Err(_) => "something new",
+    }
+}
+
+#[test]
+fn each_fault_of_a_kms_is_told_by_whether_there_may_be_a_signature() {
+    let environment =
+        [("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")];
+    if !inside("each_fault_of_a_kms_is_told_by_whether_there_may_be_a_signature", &environment) {
+        return;
+    }
+    let moto = Moto::start();
+    for (alias, spec) in [("trade", "ECC_SECG_P256K1"), ("other-curve", "ECC_NIST_P256")] {
+        let made = kms_call(&moto, "CreateKey", &json!({ "KeySpec": spec, "KeyUsage": "SIGN_VERIFY" }));
+        kms_call(
+            &moto,
+            "CreateAlias",
+            &json!({ "AliasName": format!("alias/bot-1/{alias}"), "TargetKeyId": made["KeyMetadata"]["KeyId"] }),
+        );
+    }
+    let relay = Faulty::before(&moto.address);
+    let code = |status: &str, code: &str| Fault::answer(status, &format!("x-amzn-errortype: {code}"), "{\"message\":\"never shown\"}");
+    let table = [
+        ("nothing", vec![Fault::None], "signed"),
+        ("throttled, then not", vec![code("400 Bad Request", "ThrottlingException"), Fault::None], "signed"),
+        ("throttled", vec![code("400 Bad Request", "ThrottlingException")], "unavailable"),
+        ("denied", vec![code("400 Bad Request", "AccessDeniedException")], "refused"),
+        ("disabled", vec![code("400 Bad Request", "DisabledException")], "refused"),
+        ("closed after the request", vec![Fault::Closed], "unknown"),
+        ("closed, then denied", vec![Fault::Closed, code("400 Bad Request", "AccessDeniedException")], "unknown"),
+        ("an error within", vec![code("500 Oops", "KMSInternalException")], "unknown"),
+        ("an answer that is none", vec![Fault::answer("200 OK", "", "{}")], "unknown"),
+    ];
+
+    let signer = block_on(kms(&relay.url()).open("alias/bot-1/trade", "bot-1")).ok().unwrap();
+    let key = block_on(signer.public_key()).unwrap();
+    for (name, faults, expected) in table {
+        relay.set(&faults);
+        let outcome = block_on(signer.sign(&[1; 32]));
+        assert_eq!(kind(&outcome), expected, "{name}: {outcome:?}");
+        match outcome {
+            Ok(signature) => verified(&key, &signature),
+            Err(error) => assert!(!error.to_string().contains("never shown"), "{name}: {error}"),
+        }
+    }
+
+    let backend = kms(&moto.address);
+    let elsewhere = block_on(backend.open("alias/bot-2/trade", "bot-1")).err().unwrap();
+    assert!(elsewhere.to_string().contains("[signing.kms] keys"), "{elsewhere}");
+    let curve = block_on(block_on(backend.open("alias/bot-1/other-curve", "bot-1")).ok().unwrap().public_key()).unwrap_err();
+    assert!(curve.to_string().contains("ECC_NIST_P256") && curve.to_string().contains("ECC_SECG_P256K1"), "{curve}");
+    let nobody = block_on(block_on(kms("http://127.0.0.1:9").open("alias/bot-1/trade", "bot-1")).ok().unwrap().sign(&[1; 32]));
+    assert_eq!(kind(&nobody), "unavailable", "{nobody:?}");
+}
+
+#[test]
+fn an_hsm_that_has_lost_its_sessions_is_logged_in_to_anew() {
+    let soft = SoftHsm::start();
+    let environment = soft.environment();
+    // The outer process makes the token that the inner one finds by its environment.
+    let (module, pin) = (soft.module().to_owned(), tempfile::NamedTempFile::new().unwrap());
+    if std::env::var_os(INNER).is_none() {
+        soft.generate("bot-1/trade");
+        soft.generate("bot-1/twice");
+        soft.generate("bot-1/twice");
+        soft.generate_with("bot-1/other-curve", "EC:prime256v1", &[]);
+        soft.generate_with("bot-1/open", "EC:secp256k1", &["--extractable"]);
+    }
+    if !inside("an_hsm_that_has_lost_its_sessions_is_logged_in_to_anew", &environment) {
+        return;
+    }
+    std::fs::write(pin.path(), soft.pin()).unwrap();
+    let keys = vec!["{agent}/*".to_owned()];
+    let config =
+        Pkcs11Config { module, token: soft.token().to_owned(), pin: CredentialRef::File(pin.path().to_owned()), keys, sessions: 2 };
+    let backend = Pkcs11::new(&config);
+    let signer = block_on(backend.open("bot-1/trade", "bot-1")).ok().unwrap();
+    let key = block_on(signer.public_key()).unwrap();
+    verified(&key, &block_on(signer.sign(&[1; 32])).unwrap());
+
+    // Whatever the module knew of this process is gone.
+    Module::new(&config.module).unwrap().finalize().unwrap();
+    Module::new(&config.module).unwrap().initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
+    verified(&key, &block_on(signer.sign(&[1; 32])).unwrap());
+
+    for (name, why) in [("bot-1/twice", "several"), ("bot-1/other-curve", "secp256k1"), ("bot-1/open", "leave"), ("bot-1/none", "no")] {
+        let refused = block_on(block_on(backend.open(name, "bot-1")).ok().unwrap().public_key()).unwrap_err();
+        assert!(matches!(refused, SignerError::Refused(_)) && refused.to_string().contains(why), "{name}: {refused}");
+    }
+    assert!(block_on(backend.open("bot-2/trade", "bot-1")).is_err(), "another agent's");
+}
