@@ -177,7 +177,8 @@ impl Ledger {
         }
         let now = books.clock.now();
         let id = books.reservations + 1;
-        let account = books.keys.get_mut(claim.key).ok_or_else(|| Refused::Blocked("this ledger does not know the key".to_owned()))?;
+        let known = books.keys.get_mut(claim.key).filter(|account| !account.purpose.is_empty());
+        let account = known.ok_or_else(|| Refused::Blocked("this ledger does not know the key".to_owned()))?;
         if account.purpose != claim.purpose {
             return Err(Refused::Blocked(format!("the key is kept for another purpose: {}", account.purpose)));
         }
