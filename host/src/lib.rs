@@ -42,6 +42,8 @@
 #![deny(unsafe_code)]
 
 pub mod audit;
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;

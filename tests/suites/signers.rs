@@ -4,12 +4,12 @@
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11 as Module};
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use k256::ecdsa::{Signature, VerifyingKey};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::process::Command;
 use strongroom::manifest::{CredentialRef, KmsConfig, Pkcs11Config};
 use strongroom::{Kms, Pkcs11, SignerBackend, SignerError};
 use strongroom_tests::block_on;
-use strongroom_tests::services::{Fault, Faulty, Moto, SoftHsm, call};
+use strongroom_tests::services::{Fault, Faulty, Moto, SoftHsm};
 
 /// Says that this process was started by one of these tests, for its inner part.
 const INNER: &str = "STRONGROOM_TESTS_INNER";
@@ -33,16 +33,6 @@ fn inside(test: &str, environment: &[(&str, &str)]) -> bool {
 
 fn verified(key: &VerifyingKey, signature: &Signature) {
     key.verify_prehash(&[1; 32], &signature.normalize_s().unwrap_or(*signature)).unwrap();
-}
-
-/// A call of the KMS that moto plays.
-fn kms_call(moto: &Moto, action: &str, body: &Value) -> Value {
-    let target = format!("TrentService.{action}");
-    let scope = "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=00";
-    let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.1"), ("authorization", scope)];
-    let (status, made) = call("POST", &moto.address, &headers, Some(body));
-    assert_eq!(status, 200, "{made}");
-    made
 }
 
 fn kms(url: &str) -> Kms {
@@ -69,12 +59,8 @@ fn each_fault_of_a_kms_is_told_by_whether_there_may_be_a_signature() {
     }
     let moto = Moto::start();
     for (alias, spec) in [("trade", "ECC_SECG_P256K1"), ("other-curve", "ECC_NIST_P256")] {
-        let made = kms_call(&moto, "CreateKey", &json!({ "KeySpec": spec, "KeyUsage": "SIGN_VERIFY" }));
-        kms_call(
-            &moto,
-            "CreateAlias",
-            &json!({ "AliasName": format!("alias/bot-1/{alias}"), "TargetKeyId": made["KeyMetadata"]["KeyId"] }),
-        );
+        let made = moto.kms("CreateKey", &json!({ "KeySpec": spec, "KeyUsage": "SIGN_VERIFY" }));
+        moto.kms("CreateAlias", &json!({ "AliasName": format!("alias/bot-1/{alias}"), "TargetKeyId": made["KeyMetadata"]["KeyId"] }));
     }
     let relay = Faulty::before(&moto.address);
     let code = |status: &str, code: &str| Fault::answer(status, &format!("x-amzn-errortype: {code}"), "{\"message\":\"never shown\"}");

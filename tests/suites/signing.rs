@@ -6,7 +6,7 @@ use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use strongroom_tests::block_on;
-use strongroom_tests::services::{Anvil, Moto, SoftHsm, call};
+use strongroom_tests::services::{Anvil, Moto, SoftHsm};
 use strongroom_tests::treasury::{ADDRESS, Opened, Treasury, coded, decoded};
 
 /// Who receives what honest agents send.
@@ -29,17 +29,7 @@ fn local() -> Opened {
 /// A desk with an agent whose key lies in the KMS that moto plays.
 fn kms() -> Desk {
     let moto = Moto::shared();
-    let create = json!({ "KeySpec": "ECC_SECG_P256K1", "KeyUsage": "SIGN_VERIFY" });
-    let headers = [
-        ("x-amz-target", "TrentService.CreateKey"),
-        ("content-type", "application/x-amz-json-1.1"),
-        (
-            "authorization",
-            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=00",
-        ),
-    ];
-    let (status, made) = call("POST", &moto.address, &headers, Some(&create));
-    assert_eq!(status, 200, "{made}");
+    let made = moto.kms("CreateKey", &json!({ "KeySpec": "ECC_SECG_P256K1", "KeyUsage": "SIGN_VERIFY" }));
     let id = made["KeyMetadata"]["KeyId"].as_str().unwrap();
     let desk = Desk::new(&format!("[signers.wallet]\nfrom = \"kms:{id}\"\n{}", lines()));
     desk.write("strongroom.toml", "[signing]\nledger = \"ledger\"\n[signing.kms]\nkeys = [\"*\"]\n[audit]\nfile = \"audit.jsonl\"\n");

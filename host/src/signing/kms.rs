@@ -8,15 +8,12 @@ use crate::manifest::KmsConfig;
 use async_trait::async_trait;
 use aws_sdk_kms::Client;
 use aws_sdk_kms::config::interceptors::{BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef};
-use aws_sdk_kms::config::retry::RetryConfig;
-use aws_sdk_kms::config::timeout::TimeoutConfig;
-use aws_sdk_kms::config::{BehaviorVersion, ConfigBag, Intercept, Region, RuntimeComponents};
+use aws_sdk_kms::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_kms::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::operation::get_public_key::GetPublicKeyOutput;
 use aws_sdk_kms::operation::sign::SignError;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use k256::ecdsa::{Signature, VerifyingKey};
 use k256::pkcs8::DecodePublicKey;
 use std::error::Error;
@@ -149,22 +146,9 @@ impl Account {
 }
 
 async fn connect(config: &KmsConfig) -> Client {
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(3)).operation_attempt_timeout(Duration::from_secs(4));
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
-        .timeout_config(timeouts.operation_timeout(Duration::from_secs(10)).build())
-        .retry_config(RetryConfig::standard().with_max_attempts(3));
-    if let Some(region) = &config.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(url) = &config.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    if let Some(profile) = &config.profile {
-        loader = loader.profile_name(profile);
-    }
-    Client::new(&loader.load().await)
+    let (region, endpoint_url, profile) = (config.region.as_deref(), config.endpoint_url.as_deref(), config.profile.as_deref());
+    let place = crate::aws::Place { region, endpoint_url, profile };
+    Client::new(&crate::aws::config(place, Duration::from_secs(4), Duration::from_secs(10)).await)
 }
 
 /// The public key of an answer, if it is one that can sign for Ethereum; or what else it is.

@@ -1,6 +1,7 @@
 //! AWS, played by moto: Secrets Manager with its stages, and KMS. It does not play the Lambda function behind a rotation.
 
-use super::{Service, python};
+use super::{Service, call, python};
+use serde_json::Value;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -38,6 +39,21 @@ impl Moto {
             ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
             ("AWS_ENDPOINT_URL", &self.address),
         ]
+    }
+
+    /// A call of its KMS.
+    ///
+    /// # Panics
+    /// Where it fails.
+    pub fn kms(&self, action: &str, body: &Value) -> Value {
+        let target = format!("TrentService.{action}");
+        // moto does not look at the signature, but wants to know the service.
+        let scope =
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=00";
+        let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.1"), ("authorization", scope)];
+        let (status, answer) = call("POST", &self.address, &headers, Some(body));
+        assert_eq!(status, 200, "{action}: {answer}");
+        answer
     }
 
     /// Stops it.

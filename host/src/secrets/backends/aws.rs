@@ -5,14 +5,10 @@ use crate::manifest::{AwsConfig, Which};
 use crate::secrets::SecretValue;
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::config::retry::RetryConfig;
-use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
-use aws_sdk_secretsmanager::config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_secretsmanager::primitives::Blob;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use serde_json::{Map, Value};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -102,22 +98,9 @@ impl AwsBackend {
 }
 
 async fn connect(config: &AwsConfig) -> Client {
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let timeouts = TimeoutConfig::builder().connect_timeout(Duration::from_secs(3)).operation_attempt_timeout(Duration::from_secs(10));
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
-        .timeout_config(timeouts.operation_timeout(Duration::from_secs(18)).build())
-        .retry_config(RetryConfig::standard().with_max_attempts(3));
-    if let Some(region) = &config.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(url) = &config.endpoint_url {
-        loader = loader.endpoint_url(url);
-    }
-    if let Some(profile) = &config.profile {
-        loader = loader.profile_name(profile);
-    }
-    Client::new(&loader.load().await)
+    let (region, endpoint_url, profile) = (config.region.as_deref(), config.endpoint_url.as_deref(), config.profile.as_deref());
+    let place = crate::aws::Place { region, endpoint_url, profile };
+    Client::new(&crate::aws::config(place, Duration::from_secs(10), Duration::from_secs(18)).await)
 }
 
 /// What a failure means. No text of the service is passed on, since it may quote what was sent.
