@@ -94,7 +94,7 @@ impl Treasury {
         for (name, value) in &self.values {
             backend = backend.with(name.clone(), value.clone());
         }
-        let mut builder = Host::builder().config(config).max_agents(64).backend("static", backend).default_backend("static");
+        let mut builder = Host::builder().config(config).max_agents(128).backend("static", backend).default_backend("static");
         if let Some(configure) = self.configure {
             builder = configure(builder);
         }
