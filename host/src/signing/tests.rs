@@ -4,7 +4,7 @@
 
 use super::jose::{TokenKey, authenticate, symmetric_id};
 use super::local::{FIRST_ACCOUNT, Local, is_wallet_key};
-use super::signer::Signer;
+use super::signer::{Signer, SignerError};
 use crate::ethereum::signature::{Recoverable, address_of};
 use crate::policy::Reveal;
 use crate::secrets::SecretValue;
@@ -1181,4 +1181,41 @@ fn the_steps_of_signature_version_4_are_refused_and_its_last_output_is_the_vecto
     }
     println!("{ran} cases of Signature Version 4");
     assert!(ran > 30);
+}
+
+// === Signers that err ===
+
+/// Gives what it was told, one after the other: a signature over the right bytes, over others, or an error.
+struct Erring(std::sync::Mutex<Vec<&'static str>>, SigningKey);
+
+#[async_trait::async_trait]
+impl Signer for Erring {
+    async fn public_key(&self) -> Result<VerifyingKey, SignerError> {
+        Ok(*self.1.verifying_key())
+    }
+
+    async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError> {
+        let sign = |digest: &[u8; 32]| self.1.sign_prehash_recoverable(digest).map(|(signature, _)| signature);
+        match self.0.lock().expect("the list").pop() {
+            Some("right") => Ok(sign(digest).expect("a signature")),
+            Some("away") => Err(SignerError::Unavailable("away".to_owned())),
+            _ => Ok(sign(&[0xee; 32]).expect("a signature")),
+        }
+    }
+}
+
+#[test]
+fn a_signature_that_is_none_is_asked_for_again_and_what_came_before_an_error_is_not_forgotten() {
+    let outcome = |mut answers: Vec<&'static str>| {
+        answers.reverse();
+        let signer = Erring(std::sync::Mutex::new(answers), SigningKey::from_slice(&[7; 32]).expect("a key"));
+        let key = *signer.1.verifying_key();
+        super::signer::sign(&signer, &key, &[5; 32]).now_or_never().expect("at once").map(|_| ())
+    };
+
+    assert_eq!(outcome(vec!["right"]), Ok(()));
+    assert_eq!(outcome(vec!["wrong", "wrong", "right"]), Ok(()));
+    assert!(matches!(outcome(vec!["away"]), Err(SignerError::Unavailable(_))), "nothing was given before");
+    assert!(matches!(outcome(vec!["wrong", "away"]), Err(SignerError::Unknown(_))), "something was");
+    assert!(matches!(outcome(vec!["wrong"; 20]), Err(SignerError::Unknown(_))), "it is not asked for ever");
 }
