@@ -30,6 +30,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The bytes of pairs of hexadecimal digits, in either case.
+pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+    // At its whole length at once: where the digits are a key's, no part of it is left behind by growing.
+    let mut bytes = Vec::with_capacity(pairs.len());
+    for [high, low] in pairs {
+        bytes.push(digit(*high)? << 4 | digit(*low)?);
+    }
+    Some(bytes)
+}
+
 /// Whether a terminal or a reader may take the character for something else than itself.
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -38,6 +50,16 @@ pub(crate) fn is_unsafe(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_and_their_digits_are_each_others() {
+        assert_eq!(unhex(&hex(&[0, 1, 0xab, 0xff])), Some(vec![0, 1, 0xab, 0xff]));
+        assert_eq!(unhex("AbFf"), Some(vec![0xab, 0xff]));
+        assert_eq!(unhex(""), Some(Vec::new()));
+        for bad in ["0", "0g", "+1", "é", "éé", " 0"] {
+            assert_eq!(unhex(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn terminal_escapes_and_bidi_overrides_are_spelled_out() {

@@ -33,12 +33,7 @@ pub(crate) fn address(text: &str) -> Option<Address> {
 
 /// `0x` and pairs of hexadecimal digits.
 pub(crate) fn bytes(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("0x").filter(|digits| digits.len() % 2 == 0 && digits.is_ascii())?;
-    let pair = |pair: &[u8]| {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        Some(digit(pair[0])? << 4 | digit(pair[1])?)
-    };
-    digits.as_bytes().chunks(2).map(pair).collect()
+    crate::text::unhex(text.strip_prefix("0x")?)
 }
 
 /// An amount of an asset: digits, and after a point at most as many as the asset has decimals.

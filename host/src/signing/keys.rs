@@ -258,8 +258,7 @@ fn solana(value: &[u8]) -> Result<Ed25519KeyPair, String> {
         let (seed, public) = bytes.split_at_checked(32).ok_or_else(wrong)?;
         return Ed25519KeyPair::from_seed_and_public_key(seed, public).map_err(|_| wrong());
     }
-    let digits = Zeroizing::new(format!("0x{}", text.strip_prefix("0x").unwrap_or(text)));
-    let seed = Zeroizing::new(crate::ethereum::quantity::bytes(&digits).ok_or_else(wrong)?);
+    let seed = Zeroizing::new(crate::text::unhex(text.strip_prefix("0x").unwrap_or(text)).ok_or_else(wrong)?);
     Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| wrong())
 }
 

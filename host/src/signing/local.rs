@@ -155,8 +155,8 @@ fn keystore(text: &str, passphrase: &[u8]) -> Result<Zeroizing<[u8; 32]>, String
     }
     let crypto = json.get("crypto").or_else(|| json.get("Crypto")).ok_or_else(|| wrong("has no `crypto`"))?;
     let bytes = |value: &Value| {
-        let text = value.as_str().map(|text| format!("0x{}", text.strip_prefix("0x").unwrap_or(text)));
-        text.and_then(|text| crate::ethereum::quantity::bytes(&text)).ok_or_else(|| wrong("has a field that is not in hexadecimal digits"))
+        let digits = value.as_str().map(|text| text.strip_prefix("0x").unwrap_or(text));
+        digits.and_then(crate::text::unhex).ok_or_else(|| wrong("has a field that is not in hexadecimal digits"))
     };
     let number = |value: &Value| value.as_u64().ok_or_else(|| wrong("has a field that is no number"));
     let parameters = &crypto["kdfparams"];

@@ -17,7 +17,7 @@ pub(crate) use windows::{Slot, Sums};
 
 use crate::policy::{AssetId, Limit};
 use crate::secrets::Clock;
-use crate::text::hex;
+use crate::text::{hex, unhex};
 use alloy_primitives::{B256, U256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -423,8 +423,4 @@ impl Entry {
     fn bound(&self) -> String {
         format!("{}\n{}\n{}\n{}", self.key, self.agent, self.digest, self.time)
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    crate::ethereum::quantity::bytes(&format!("0x{text}"))
 }

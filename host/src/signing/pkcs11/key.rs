@@ -1,5 +1,6 @@
 //! What a token says of a key, and whether such a key may sign.
 
+use crate::text::unhex;
 use cryptoki::object::{Attribute, AttributeType, KeyType};
 use k256::ecdsa::VerifyingKey;
 
@@ -52,11 +53,9 @@ impl Use {
     }
 }
 
-pub(super) fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
-    if digits.is_empty() || !digits.len().is_multiple_of(2) || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
+/// A CKA_ID by its hexadecimal digits.
+pub(super) fn identifier(digits: &str) -> Option<Vec<u8>> {
+    unhex(digits).filter(|id| !id.is_empty())
 }
 
 /// The key of a CKA_EC_POINT: a point (SEC 1, 2.3.3) in a DER OCTET STRING, which some modules leave out.
@@ -76,8 +75,8 @@ mod tests {
     fn a_point_is_read_with_and_without_its_octet_string() {
         let x = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
         let y = "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8";
-        let read = |text: &str| public_key(&hexadecimal(text).expect("digits")).map(|key| key.to_encoded_point(true).as_bytes().to_vec());
-        let generator = hexadecimal(&format!("02{x}"));
+        let read = |text: &str| public_key(&unhex(text).expect("digits")).map(|key| key.to_encoded_point(true).as_bytes().to_vec());
+        let generator = unhex(&format!("02{x}"));
 
         for good in [format!("04{x}{y}"), format!("044104{x}{y}"), format!("02{x}"), format!("042102{x}")] {
             assert_eq!(read(&good), generator, "{good}");
@@ -99,9 +98,9 @@ mod tests {
 
     #[test]
     fn an_identifier_is_pairs_of_hexadecimal_digits() {
-        assert_eq!(hexadecimal("01aF"), Some(vec![0x01, 0xaf]));
+        assert_eq!(identifier("01aF"), Some(vec![0x01, 0xaf]));
         for wrong in ["", "0", "0x01", "+1", "0g", "é"] {
-            assert_eq!(hexadecimal(wrong), None, "{wrong}");
+            assert_eq!(identifier(wrong), None, "{wrong}");
         }
     }
 }

@@ -22,7 +22,7 @@ use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 use k256::ecdsa::{Signature, VerifyingKey};
-use key::{Use, hexadecimal, public_key};
+use key::{Use, identifier, public_key};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -122,7 +122,7 @@ impl SignerBackend for Pkcs11 {
         }
         let wrong = || SignerError::Refused(format!("`{shown}` is no identifier of a key; write `id=` and pairs of hexadecimal digits"));
         let name = match key.strip_prefix("id=") {
-            Some(digits) => Name::Id(hexadecimal(digits).ok_or_else(wrong)?),
+            Some(digits) => Name::Id(identifier(digits).ok_or_else(wrong)?),
             None => Name::Label(key.to_owned()),
         };
         Ok(Arc::new(Key { token: Arc::clone(&self.0), name, public: OnceCell::new(), found: Arc::default() }))
