@@ -1,6 +1,7 @@
-//! The two files of a ledger. Nothing else in this room touches a disk: whatever is written goes through [`redb::StorageBackend`] or
+//! The three files of a ledger. Nothing else in this room touches a disk: whatever is written goes through [`redb::StorageBackend`] or
 //! [`Witness`], where a test may pull the plug.
 
+use super::log::{HALF, Log};
 use redb::backends::FileBackend;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -16,19 +17,20 @@ pub(crate) trait Witness: Send + 'static {
 }
 
 /// Opens the files of a ledger in a directory, made where they are not there.
-pub(super) fn open(directory: &Path) -> Result<(FileBackend, File), String> {
-    let path = directory.join("ledger.redb");
-    let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let open = |path: &Path| OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    let existed = path.exists();
-    let file = open(&path).map_err(|error| at(&error))?;
-    let backend = FileBackend::new(file).map_err(|error| at(&error))?;
-    let witness = open(&directory.join("ledger.witness")).map_err(|error| at(&error))?;
-    if !existed {
-        // The names of new files are the directory's.
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| at(&error))?;
-    }
-    Ok((backend, witness))
+pub(super) fn open(directory: &Path) -> Result<(FileBackend, Log, File), String> {
+    let at = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let open = |name| {
+        let path = directory.join(name);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        file.map_err(|error| at(&path, &error))
+    };
+    let backend = |file| FileBackend::new(file).map_err(|error| at(directory, &error));
+    let records = backend(open("ledger.redb")?)?;
+    let log = Log::on(backend(open("ledger.log")?)?, HALF);
+    let witness = open("ledger.witness")?;
+    // The names of new files are the directory's.
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| at(directory, &error))?;
+    Ok((records, log, witness))
 }
 
 impl Witness for File {

@@ -1,17 +1,18 @@
-//! The file behind the ledger. redb, since it is one file of plain Rust, takes its disk as a trait (so that power cuts can be played), and
-//! commits many records with one write to the platter. Beside it lies the witness, which knows how far the ledger had come: a ledger that is
+//! The file behind the ledger. A group of records is kept once it is a frame of the log, with one write to the platter; a thread puts them
+//! where they stay, a half of the log at once. Beside them lies the witness, which knows how far the ledger had come: a ledger that is
 //! missing, or older than it was, is found out.
 
 use super::disk::Witness;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use super::log::Log;
+use super::records::{self, Batch, Keys, Records};
+use super::settler::Settler;
+use redb::StorageBackend;
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
-
-const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
-const KEYS: TableDefinition<'_, &[u8], &str> = TableDefinition::new("keys");
 
 /// One decision that was carried out, or may have been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,11 +55,12 @@ struct Order(What, oneshot::Sender<Result<u64, String>>);
 /// task itself, which spares it two changes of threads.
 pub(crate) struct Journal {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    writing: Option<JoinHandle<()>>,
+    settling: Option<JoinHandle<()>>,
 }
 
 struct Shared {
-    database: Database,
+    settler: Settler,
     queue: Mutex<Queue>,
     arrived: Condvar,
     writer: Mutex<Writer>,
@@ -70,40 +72,60 @@ struct Queue {
     closed: bool,
 }
 
+struct Writer {
+    witness: Box<dyn Witness>,
+    log: Log,
+    last: u64,
+    /// What can't be written once may have been written in part: whoever comes after would build on sand.
+    failed: bool,
+}
+
 /// What was found as a journal was opened.
 pub(super) struct Opened {
     pub(super) journal: Journal,
     pub(super) entries: Vec<(u64, Entry)>,
-    pub(super) keys: Vec<(Vec<u8>, String)>,
+    pub(super) keys: Keys,
     /// Why nothing may be signed until the operator has looked.
     pub(super) doubt: Option<String>,
 }
 
 impl Journal {
-    /// Opens the journal on whatever serves as a disk.
-    pub(super) fn on(disk: impl StorageBackend, witness: impl Witness) -> Result<Opened, String> {
-        let broken = |error: &dyn std::fmt::Display| format!("the ledger can't be read: {error}");
+    /// Opens the journal on whatever serves as its disks.
+    pub(super) fn on(disk: impl StorageBackend, mut log: Log, witness: impl Witness) -> Result<Opened, String> {
+        let broken = |error: &dyn Display| format!("the ledger can't be read: {error}");
         let seen = witness.read().map_err(|error| broken(&error))?.map(u64::from_be_bytes);
-        if seen.is_none() {
-            clear_unfinished(&disk).map_err(|error| broken(&error))?;
-        }
-        let database = Database::builder().create_with_backend(disk).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => "another host has the ledger open; one host at a time may sign by one ledger".to_owned(),
-            other => broken(&other),
-        })?;
-        let (entries, keys) = read(&database).map_err(|error| broken(&error))?;
-        let last = entries.last().map_or(0, |(number, _)| *number);
-        let doubt = match seen {
+        let records = Records::on(disk, seen.is_none())?;
+        // The log is touched only now: who has the records open has them alone.
+        let standing = records.standing().map_err(|error| broken(&error))?;
+        let mut found = log.find(&standing).map_err(|error| broken(&error))?;
+        let last = found.last;
+        let doubt = found.doubt.take().or_else(|| match seen {
             Some(seen) if seen > last => Some(format!("the ledger has {last} records and had {seen}: it is missing, or older than it was")),
             None if last > 0 => Some("the ledger's witness is missing: whether the ledger is the latest can't be told".to_owned()),
             _ => None,
-        };
-        let writer = Writer { witness: Box::new(witness), last: last.max(seen.unwrap_or(0)), failed: false };
-        let shared = Arc::new(Shared { database, queue: Mutex::default(), arrived: Condvar::new(), writer: Mutex::new(writer) });
-        let of_thread = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("ledger".into()).spawn(move || of_thread.serve());
-        let thread = Some(thread.map_err(|error| broken(&error))?);
-        Ok(Opened { journal: Self { shared, thread }, entries, keys, doubt })
+        });
+        let settler = Settler::of(records, found.batch, doubt.is_some());
+        if doubt.is_none() {
+            // Whatever the log had is where it stays before the log is written again.
+            settler.keep(&Batch::default(), &mut log)?;
+            if seen.is_none() {
+                // Before the first record: a cut right after it would leave the record without its witness.
+                witness.write(0_u64.to_be_bytes()).map_err(|error| broken(&error))?;
+            }
+        }
+        let (entries, keys) = read(&settler).map_err(|error| broken(&*error))?;
+        let writer = Mutex::new(Writer { witness: Box::new(witness), log, last: last.max(seen.unwrap_or(0)), failed: false });
+        let shared = Arc::new(Shared { settler, queue: Mutex::default(), arrived: Condvar::new(), writer });
+        // Whatever of it is there ends it, should the rest fail.
+        let mut journal = Self { shared, writing: None, settling: None };
+        journal.writing = Some(journal.thread("ledger", Shared::serve).map_err(|error| broken(&error))?);
+        journal.settling = Some(journal.thread("ledger-log", |shared| shared.settler.serve()).map_err(|error| broken(&error))?);
+        Ok(Opened { journal, entries, keys, doubt })
+    }
+
+    fn thread(&self, name: &str, work: fn(&Shared)) -> std::io::Result<JoinHandle<()>> {
+        let shared = Arc::clone(&self.shared);
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
     }
 
     /// Keeps an entry. When this returns a number, it survives the loss of power; the number is its own, or a later one's.
@@ -125,8 +147,7 @@ impl Journal {
 
     /// An entry that was kept.
     pub(super) fn read(&self, number: u64) -> Option<Entry> {
-        let table = self.shared.database.begin_read().ok()?.open_table(RECORDS).ok()?;
-        serde_json::from_slice(table.get(number).ok()??.value()).ok()
+        serde_json::from_slice(&self.shared.settler.read(number)?).ok()
     }
 
     async fn order(&self, what: What) -> Result<u64, String> {
@@ -144,12 +165,26 @@ impl Journal {
             let left = Left(&self.shared);
             // Whoever else is about to write comes along.
             tokio::task::yield_now().await;
-            self.shared.write();
+            // Unless one of them took this along: its own next is then left to whoever ordered it, and to those who come by until then.
+            if outcome.is_empty() {
+                self.shared.write();
+            }
             std::mem::forget(left);
         } else {
             self.shared.arrived.notify_one();
         }
         outcome.await.unwrap_or_else(|_| Err("the ledger's writer has ended".to_owned()))
+    }
+}
+
+impl Drop for Journal {
+    /// Waits until whatever was ordered is kept, and where it stays: who opens the ledger next finds it.
+    fn drop(&mut self) {
+        self.shared.queue().closed = true;
+        self.shared.arrived.notify_one();
+        let _ = self.writing.take().map(JoinHandle::join);
+        self.shared.settler.close();
+        let _ = self.settling.take().map(JoinHandle::join);
     }
 }
 
@@ -179,113 +214,78 @@ impl Shared {
         if orders.is_empty() {
             return;
         }
-        let first = writer.last;
-        let written = writer.write(&self.database, &orders);
-        drop(writer);
-        let mut number = first;
+        let mut last = writer.last;
+        let mut batch = Batch::default();
+        let mut waiting = Vec::with_capacity(orders.len());
         for Order(what, done) in orders {
-            number += u64::from(matches!(what, What::Entry(_)));
+            match what {
+                What::Entry(text) => {
+                    last += 1;
+                    batch.entries.insert(last, text);
+                }
+                What::Key(key, purpose) => batch.keys.push((key, purpose)),
+            }
+            waiting.push((last, done));
+        }
+        let written = writer.write(self, batch);
+        drop(writer);
+        for (number, done) in waiting {
             let _ = done.send(written.clone().map(|()| number));
         }
     }
 }
 
-fn serialized(entry: &Entry) -> Vec<u8> {
-    serde_json::to_vec(entry).expect("an entry is JSON")
-}
-
-/// Empties a file whose making was cut short. redb writes the first bytes last; and where there is no witness, nothing was ever kept.
-fn clear_unfinished(disk: &impl StorageBackend) -> std::io::Result<()> {
-    const MAGIC: &[u8] = b"redb\x1A\x0A\xA9\x0D\x0A";
-    let mut first = [0; MAGIC.len()];
-    if disk.len()? == 0 {
-        return Ok(());
-    }
-    if disk.len()? >= MAGIC.len() as u64 {
-        disk.read(0, &mut first)?;
-    }
-    if first == MAGIC { Ok(()) } else { disk.set_len(0) }
-}
-
-impl Drop for Journal {
-    /// Waits until whatever was ordered is kept: who opens the ledger next finds it.
-    fn drop(&mut self) {
-        self.shared.queue().closed = true;
-        self.shared.arrived.notify_one();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-struct Writer {
-    witness: Box<dyn Witness>,
-    last: u64,
-    /// What can't be written once may have been written in part: whoever comes after would build on sand.
-    failed: bool,
-}
-
 impl Writer {
-    fn write(&mut self, database: &Database, orders: &[Order]) -> Result<(), String> {
+    fn write(&mut self, shared: &Shared, batch: Batch) -> Result<(), String> {
         if self.failed {
             return Err("the ledger could not be written before; start the host anew".to_owned());
         }
-        let written = self.commit(database, orders);
+        let last = batch.last().unwrap_or(self.last);
+        let written = self.commit(&shared.settler, batch, last);
         self.failed = written.is_err();
-        self.last = written.clone().unwrap_or(self.last);
-        written.map(|_| ())
+        if !self.failed {
+            self.last = last;
+        }
+        written
     }
 
-    /// Commits orders, with one write to the platter, and returns the number of the last entry.
-    fn commit(&self, database: &Database, orders: &[Order]) -> Result<u64, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("the ledger can't be written: {error}");
-        let mut last = self.last;
-        let transaction = database.begin_write().map_err(|error| failed(&error))?;
-        {
-            let mut records = transaction.open_table(RECORDS).map_err(|error| failed(&error))?;
-            for Order(what, _) in orders {
-                match what {
-                    What::Entry(text) => {
-                        last += 1;
-                        records.insert(last, text.as_slice()).map_err(|error| failed(&error))?;
-                    }
-                    What::Key(key, purpose) => {
-                        let mut keys = transaction.open_table(KEYS).map_err(|error| failed(&error))?;
-                        keys.insert(key.as_slice(), purpose.as_str()).map_err(|error| failed(&error))?;
-                    }
-                }
-            }
+    /// Commits a batch, with one write to the platter.
+    fn commit(&mut self, settler: &Settler, mut batch: Batch, last: u64) -> Result<(), String> {
+        let failed = |error: &dyn Display| format!("the ledger can't be written: {error}");
+        let doubted = settler.doubts()?;
+        if doubted && batch.entries.is_empty() {
+            return settler.keep_aside(&batch);
         }
-        transaction.commit().map_err(|error| failed(&error))?;
+        let frame = self.log.frame(self.last + 1, &batch);
+        if doubted || !self.log.holds(&frame) {
+            settler.keep(&batch, &mut self.log)?;
+        } else {
+            if !self.log.has_room(&frame) {
+                settler.turn()?;
+                self.log.turn();
+            }
+            batch.frame = self.log.append(&frame).map_err(|error| failed(&error))?;
+            settler.add(batch);
+        }
         // After the commit: a witness is never ahead of what it bears witness to.
-        self.witness.write(last.to_be_bytes()).map_err(|error| failed(&error))?;
-        Ok(last)
+        self.witness.write(last.to_be_bytes()).map_err(|error| failed(&error))
     }
 }
 
 /// The numbered entries, and the keys with their purposes.
-type Kept = (Vec<(u64, Entry)>, Vec<(Vec<u8>, String)>);
-
-fn read(database: &Database) -> Result<Kept, Box<dyn std::error::Error>> {
-    // Tables are made where there are none: a reader needs them.
-    let transaction = database.begin_write()?;
-    transaction.open_table(RECORDS)?;
-    transaction.open_table(KEYS)?;
-    transaction.commit()?;
-    let transaction = database.begin_read()?;
+fn read(settler: &Settler) -> records::Result<(Vec<(u64, Entry)>, Keys)> {
     let mut entries = Vec::new();
-    for row in transaction.open_table(RECORDS)?.iter()? {
-        let (number, text) = row?;
-        let mut entry: Entry = serde_json::from_slice(text.value())?;
+    let keys = settler.all(|number, text| {
+        let mut entry: Entry = serde_json::from_slice(text)?;
         // What the books need: whether there is a signature, and not what it is.
         entry.lines.clear();
         entry.sealed = entry.sealed.map(|_| String::new());
-        entries.push((number.value(), entry));
-    }
-    let mut keys = Vec::new();
-    for row in transaction.open_table(KEYS)?.iter()? {
-        let (key, purpose) = row?;
-        keys.push((key.value().to_vec(), purpose.value().to_owned()));
-    }
+        entries.push((number, entry));
+        Ok(())
+    })?;
     Ok((entries, keys))
+}
+
+fn serialized(entry: &Entry) -> Vec<u8> {
+    serde_json::to_vec(entry).expect("an entry is JSON")
 }

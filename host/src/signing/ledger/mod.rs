@@ -4,8 +4,17 @@
 //! Between the two a reservation lives in memory alone: where the process ends there, no signature has left it, and nothing was spent.
 
 mod clock;
+#[cfg(test)]
+mod cuts;
 mod disk;
 mod journal;
+mod log;
+#[cfg(test)]
+mod losses;
+#[cfg(test)]
+mod platter;
+mod records;
+mod settler;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -150,8 +159,8 @@ pub(crate) struct Reservation {
 impl Ledger {
     /// Opens the ledger in a directory.
     pub(crate) fn open(directory: &Path, seal: &[u8; 32], max_downtime: Duration, wall: Wall, boot: Clock) -> Result<Self, String> {
-        let (disk, witness) = disk::open(directory)?;
-        Self::with(Journal::on(disk, witness)?, seal, max_downtime, wall, boot)
+        let (records, log, witness) = disk::open(directory)?;
+        Self::with(Journal::on(records, log, witness)?, seal, max_downtime, wall, boot)
     }
 
     fn with(opened: journal::Opened, seal: &[u8; 32], max_downtime: Duration, wall: Wall, boot: Clock) -> Result<Self, String> {

@@ -1,13 +1,13 @@
-//! The ledger under power cuts, moved clocks, lost files and races. The disk is played: what was not synced may be there after a cut, or not.
+//! The ledger under power cuts, moved clocks, lost files and races, on a disk that is played.
 
-use super::disk::Witness;
+use super::journal::Opened;
+use super::log::Log;
+use super::platter::{Platter, Which};
 use super::{AssetId, Ceiling, Claim, Journal, Ledger, Limit, Refused, Reserved, Slot, Wall};
 use crate::secrets::Clock;
 use alloy_primitives::{B256, U256};
-use redb::StorageBackend;
-use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -15,111 +15,11 @@ const KEY: &[u8] = &[2; 33];
 const ETHER: AssetId = AssetId { chain: 1, contract: None };
 const HOUR: u64 = 3_600_000;
 
-/// A disk with a cache that a cut empties, and a plug that is pulled after so many writes.
-#[derive(Clone, Debug, Default)]
-struct Platter(Arc<Mutex<Inner>>);
+/// The halves of the log: two frames of one block each.
+const HALF: usize = 8_192;
 
-#[derive(Debug, Default)]
-struct Inner {
-    synced: Vec<u8>,
-    /// Writes since the last sync: what was changed, or the length that was set.
-    cached: Vec<Change>,
-    whole: Vec<u8>,
-    witness: Option<[u8; 8]>,
-    operations: usize,
-    plug: Option<usize>,
-}
-
-#[derive(Debug, Clone)]
-enum Change {
-    Write(usize, Vec<u8>),
-    Length(usize),
-}
-
-impl Change {
-    fn make(&self, bytes: &mut Vec<u8>) {
-        match self {
-            Self::Length(length) => bytes.resize(*length, 0),
-            Self::Write(at, data) => {
-                if bytes.len() < at + data.len() {
-                    bytes.resize(at + data.len(), 0);
-                }
-                bytes[*at..at + data.len()].copy_from_slice(data);
-            }
-        }
-    }
-}
-
-impl Platter {
-    /// Counts an operation; fails where the plug has been pulled.
-    fn powered(&self) -> io::Result<std::sync::MutexGuard<'_, Inner>> {
-        let mut inner = self.0.lock().expect("the disk");
-        inner.operations += 1;
-        match inner.plug.is_some_and(|plug| inner.operations > plug) {
-            true => Err(io::Error::other("the power is gone")),
-            false => Ok(inner),
-        }
-    }
-
-    fn change(&self, change: Change) -> io::Result<()> {
-        let mut inner = self.powered()?;
-        change.make(&mut inner.whole);
-        inner.cached.push(change);
-        Ok(())
-    }
-
-    /// The disk after the cut: what was synced, and of the rest what `kept` says.
-    fn after_the_cut(&self, kept: impl Fn(usize) -> bool) -> Self {
-        let inner = self.0.lock().expect("the disk");
-        let mut bytes = inner.synced.clone();
-        inner.cached.iter().enumerate().filter(|(at, _)| kept(*at)).for_each(|(_, change)| change.make(&mut bytes));
-        let witness = inner.witness;
-        Self(Arc::new(Mutex::new(Inner { synced: bytes.clone(), whole: bytes, witness, ..Inner::default() })))
-    }
-
-    fn operations(&self) -> usize {
-        self.0.lock().expect("the disk").operations
-    }
-}
-
-impl StorageBackend for Platter {
-    fn len(&self) -> Result<u64, io::Error> {
-        Ok(self.0.lock().expect("the disk").whole.len() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), io::Error> {
-        let inner = self.0.lock().expect("the disk");
-        let at = usize::try_from(offset).expect("small");
-        let found = inner.whole.get(at..at + out.len()).ok_or_else(|| io::Error::other("beyond the end"))?;
-        out.copy_from_slice(found);
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> Result<(), io::Error> {
-        self.change(Change::Length(usize::try_from(len).expect("small")))
-    }
-
-    fn sync_data(&self) -> Result<(), io::Error> {
-        let mut inner = self.powered()?;
-        inner.synced = inner.whole.clone();
-        inner.cached.clear();
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> Result<(), io::Error> {
-        self.change(Change::Write(usize::try_from(offset).expect("small"), data.to_vec()))
-    }
-}
-
-impl Witness for Platter {
-    fn read(&self) -> io::Result<Option<[u8; 8]>> {
-        Ok(self.0.lock().expect("the disk").witness)
-    }
-
-    fn write(&self, last: [u8; 8]) -> io::Result<()> {
-        self.powered()?.witness = Some(last);
-        Ok(())
-    }
+fn journal(platter: &Platter) -> Result<Opened, String> {
+    Journal::on(platter.file(Which::Records), Log::on(platter.file(Which::Log), HALF), platter.clone())
 }
 
 fn open(platter: &Platter) -> Result<Ledger, String> {
@@ -127,7 +27,7 @@ fn open(platter: &Platter) -> Result<Ledger, String> {
 }
 
 fn open_at(platter: &Platter, wall: &Wall, downtime: Duration) -> Result<Ledger, String> {
-    Ledger::with(Journal::on(platter.clone(), platter.clone())?, &[7; 32], downtime, wall.clone(), Clock::default())
+    Ledger::with(journal(platter)?, &[7; 32], downtime, wall.clone(), Clock::default())
 }
 
 fn limit(day: u64) -> Limit {
@@ -194,7 +94,7 @@ fn whatever_left_the_host_is_remembered_after_a_power_cut_at_any_write() {
 
     for plug in 1..=operations {
         let platter = Platter::default();
-        platter.0.lock().expect("the disk").plug = Some(plug);
+        platter.pull_after(plug);
         let left = sign_until_the_cut(&platter);
         let kept: [&dyn Fn(usize) -> bool; 4] = [&|_| false, &|_| true, &|at| at % 2 == 0, &|at| at % 3 == plug % 3];
         for (which, kept) in kept.into_iter().enumerate() {
@@ -217,10 +117,10 @@ fn a_disk_that_forgets_what_it_was_told_to_keep_is_found_out() {
 
     // A backup from before, or a disk that lies about its cache.
     let early = Platter::default();
-    early.0.lock().expect("the disk").plug = Some(platter.operations() / 2);
+    early.pull_after(platter.operations() / 2);
     let few = sign_until_the_cut(&early);
     let old = early.after_the_cut(|_| false);
-    old.0.lock().expect("the disk").witness = platter.0.lock().expect("the disk").witness;
+    old.replace_witness(platter.witness());
     let ledger = open(&old).expect("an older ledger is one");
     assert!(few < 6);
 
@@ -241,7 +141,7 @@ fn a_ledger_that_is_gone_blocks_though_its_witness_is_there() {
     let platter = Platter::default();
     sign_until_the_cut(&platter);
     let empty = Platter::default();
-    empty.0.lock().expect("the disk").witness = platter.0.lock().expect("the disk").witness;
+    empty.replace_witness(platter.witness());
 
     let ledger = open(&empty).expect("a new ledger");
 
@@ -291,10 +191,9 @@ fn the_clock_runs_by_the_slower_of_wall_and_boot_time() {
 #[test]
 fn windows_slide_where_both_clocks_have_moved() {
     let (wall, slept) = (Wall::default(), Arc::new(AtomicU64::new(0)));
-    let platter = Platter::default();
-    let journal = Journal::on(platter.clone(), platter).expect("a journal");
+    let opened = journal(&Platter::default()).expect("a journal");
     let ledger =
-        Ledger::with(journal, &[7; 32], Duration::from_secs(3_600), wall.clone(), Clock::sleeping(Arc::clone(&slept))).expect("a ledger");
+        Ledger::with(opened, &[7; 32], Duration::from_secs(3_600), wall.clone(), Clock::sleeping(Arc::clone(&slept))).expect("a ledger");
     run(ledger.enroll(KEY, "wallet")).expect("enrolled");
     let limits = [limit(1)];
     run(spend(&ledger, &limits, 1, None)).expect("within the limit");
@@ -379,8 +278,10 @@ fn an_idempotency_key_outlives_the_host_and_its_signature_is_sealed() {
 
     assert_eq!(first, again);
     assert!(matches!(other, Err(Refused::Idempotency(_))), "{other:?}");
-    let disk = platter.0.lock().expect("the disk").whole.clone();
-    assert!(!disk.windows(16).any(|window| window == [0xab; 16]), "the signature stands on the disk as it is");
+    for which in [Which::Records, Which::Log] {
+        let found = platter.bytes(which).windows(16).any(|window| window == [0xab; 16]);
+        assert!(!found, "the signature stands on the disk as it is");
+    }
 }
 
 #[test]
@@ -475,7 +376,15 @@ fn the_operators_word_outlives_the_host_that_heard_it() {
 
 #[test]
 fn nothing_of_the_ledger_is_written_but_through_the_disk_that_tests_play() {
-    let sources = [include_str!("mod.rs"), include_str!("journal.rs"), include_str!("windows.rs"), include_str!("clock.rs")];
+    let sources = [
+        include_str!("mod.rs"),
+        include_str!("journal.rs"),
+        include_str!("log.rs"),
+        include_str!("records.rs"),
+        include_str!("settler.rs"),
+        include_str!("windows.rs"),
+        include_str!("clock.rs"),
+    ];
 
     for source in sources {
         for way in ["std::fs", "File::", "OpenOptions", "write_all", "rustix::fs"] {
