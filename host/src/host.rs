@@ -4,6 +4,8 @@ use crate::audit::{AuditSink, FileAudit};
 use crate::egress::{AddressGuard, Network, Pools, Resolve, SystemResolver};
 use crate::manifest::{BackendConfig, DEFAULT_STALE, FileKeyRef, HostConfig, Manifest, ReadError};
 use crate::policy::{Denial, Policy, Source};
+use crate::rotation;
+use crate::rotation::{Issuer, RotationCounts, RotationError, RotationStatus, Rotations};
 use crate::runtime::{
     self, AgentParts, Cache, ComponentError, Engine, HostParts, Inspection, Inspector, Outcome, RunError, RunOptions, RunState,
 };
@@ -91,6 +93,7 @@ pub struct HostBuilder {
     clock: Clock,
     default_backend: Option<String>,
     signers: Vec<(String, Arc<dyn SignerBackend>)>,
+    issuers: Vec<(String, Arc<dyn Issuer>)>,
     wall: Wall,
     audit: Option<Audit>,
     stateless: bool,
@@ -138,6 +141,14 @@ pub enum BuildError {
     /// What the configuration says of signing can't be.
     #[error("{0}")]
     Signing(String),
+    /// A key can't be replaced as the configuration says.
+    #[error("rotation `{name}`: {reason}")]
+    Rotation {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// A file of rules can't be used.
     #[error("{path}: {reason}; `scrub.rules` names files in the format of the host's own rules", path = path.display())]
     Rules {
@@ -263,6 +274,13 @@ impl HostBuilder {
         self
     }
 
+    /// An issuer of your own, under the name that `[rotations.NAME]` gives as `issuer`.
+    #[must_use]
+    pub fn issuer(mut self, name: impl Into<String>, issuer: impl Issuer + 'static) -> Self {
+        self.issuers.push((name.into(), Arc::new(issuer)));
+        self
+    }
+
     /// Where bare names are looked up. Default `env`.
     #[must_use]
     pub fn default_backend(mut self, name: impl Into<String>) -> Self {
@@ -354,11 +372,15 @@ impl HostBuilder {
         let backends = backends(self.backends, &self.config, &self.clock, default)?;
         let signing = Signing::new(self.config.signing.clone(), self.signers, state.clone(), self.clock.clone(), self.wall);
         let signing = signing.map_err(BuildError::Signing)?;
-        let cache = Arc::new(SecretCache::new(self.clock, fingerprint_key));
+        let cache = Arc::new(SecretCache::new(self.clock.clone(), fingerprint_key));
         let rules = rules(&self.config.scrub_rules)?;
         let name = crate::text::hex(&random_key().map_err(BuildError::State)?[..6]);
+        let parts = rotation::Parts { host: name.clone(), cache: Arc::clone(&cache), clock: self.clock, audit: audit.clone() };
+        let rotations = Rotations::new(&self.config, self.issuers, &backends, &parts);
+        let rotations = rotations.map_err(|(name, reason)| BuildError::Rotation { name, reason })?;
         let signing = Arc::new(signing);
-        let parts = HostParts { engine, backends, rules, audit, cache, signing, inspector: self.inspector, runs: AtomicU64::new(0), name };
+        let (inspector, runs) = (self.inspector, AtomicU64::new(0));
+        let parts = HostParts { engine, backends, rules, audit, cache, signing, rotations, inspector, runs, name };
         Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network) })))
     }
 }
@@ -403,6 +425,14 @@ impl Host {
         &self.0.parts.backends
     }
 
+    /// The rotation of that name, or else the one that replaces an entry of a backend.
+    #[cfg(feature = "cli")]
+    pub(crate) fn rotation_of(&self, name: &str, backend: &str, entry: Option<&crate::secrets::Entry>) -> Option<String> {
+        let rotations = &self.0.parts.rotations;
+        let by_entry = || rotations.of(backend, entry?);
+        rotations.named(name).ok().or_else(by_entry).map(|rotation| rotation.name().to_owned())
+    }
+
     #[cfg(feature = "cli")]
     pub(crate) fn signing(&self) -> &Signing {
         &self.0.parts.signing
@@ -435,6 +465,38 @@ impl Host {
         Ok(())
     }
 
+    /// The rotations of the configuration, by name.
+    pub fn rotations(&self) -> impl Iterator<Item = &str> {
+        self.0.parts.rotations.all().iter().map(|rotation| rotation.name())
+    }
+
+    /// Replaces a key now, or takes a rotation to its end that was left midway. `progress` is told of each step as it is taken, and what is to
+    /// be said of it. Ends when the old key is revoked: after at least as long as requests that hold it take.
+    ///
+    /// A host whose agents use the key replaces it by itself when it is due, from the first run on.
+    ///
+    /// # Errors
+    /// [`RotationError`], which says which key is in use.
+    pub async fn rotate(&self, rotation: &str, progress: impl Fn(&str, &str) + Send + Sync + 'static) -> Result<(), RotationError> {
+        self.0.parts.rotations.named(rotation)?.by_hand(Some(Arc::new(progress))).await
+    }
+
+    /// How a rotation stands, by its journal.
+    ///
+    /// # Errors
+    /// [`RotationError`] where there is none of that name, or its journal can't be read.
+    pub async fn rotation_status(&self, rotation: &str) -> Result<RotationStatus, RotationError> {
+        self.0.parts.rotations.named(rotation)?.status().await
+    }
+
+    /// How often things have happened to a rotation since this host was built.
+    ///
+    /// # Errors
+    /// [`RotationError`] where there is none of that name.
+    pub fn rotation_counts(&self, rotation: &str) -> Result<RotationCounts, RotationError> {
+        Ok(self.0.parts.rotations.named(rotation)?.counts())
+    }
+
     /// How often things have happened to the secrets of this host.
     #[must_use]
     pub fn secret_counts(&self) -> SecretCounts {
@@ -445,6 +507,7 @@ impl Host {
     /// that are asked for after it are had by a new login.
     pub async fn close(&self) {
         let parts = &self.0.parts;
+        parts.rotations.close().await;
         parts.cache.close(FAREWELL).await;
         let all = parts.backends.all().iter().map(|configured| configured.backend.close());
         let _ = tokio::time::timeout(FAREWELL, futures_util::future::join_all(all)).await;
@@ -458,10 +521,11 @@ impl Host {
         let signers = self.0.parts.signing.grant(&manifest, &self.0.parts.backends);
         let signers = signers.map_err(|(name, reason)| LoadError::Signer { name, reason })?;
         let Inner { parts, linker, cache, network } = &*self.0;
+        let closed = parts.rotations.closed().clone();
         let loaded = runtime::load(&parts.engine, linker, cache.as_ref(), component, manifest.sha256.as_ref());
         let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
         let parts = AgentParts {
-            policy: Arc::new(Policy::new(&manifest)),
+            policy: Arc::new(Policy::new(&manifest, closed)),
             pools: Arc::new(Pools::new(Arc::clone(network))),
             signers,
             searches: Mutex::new(None),
@@ -492,7 +556,7 @@ impl Agent {
     /// [`SecretsUnavailable`] with all that are missing.
     pub async fn resolve(&self) -> Result<Vec<Resolved>, SecretsUnavailable> {
         let host = &self.host.0.parts;
-        let keyring = Keyring::open(&self.parts.manifest, &host.backends, &host.cache).await?;
+        let keyring = runtime::open_keyring(host, &self.parts.manifest).await?;
         let resolved = |(_, key): (usize, &crate::secrets::Key)| {
             let version = key.current();
             Resolved {
@@ -551,7 +615,7 @@ impl Agent {
         let unknown = || BackendError::Refused("the manifest has no secret of that name".to_owned());
         let mut manifest = self.parts.manifest.clone();
         manifest.secrets.retain(|spec| spec.name == secret);
-        let opened = Keyring::open(&manifest, &host.backends, &host.cache).await;
+        let opened = runtime::open_keyring(host, &manifest).await;
         let keyring = opened.map_err(|mut missing| missing.0.pop().map_or_else(unknown, |missing| missing.why))?;
         keyring.get(0).ok_or_else(unknown)?;
         Ok(Watched { keyring, cache: Arc::clone(&host.cache) })

@@ -56,6 +56,7 @@ mod host;
 pub mod manifest;
 mod meter;
 mod policy;
+mod rotation;
 mod runtime;
 pub mod scrub;
 mod secrets;
@@ -69,6 +70,9 @@ pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Verdic
 pub use manifest::{HostConfig, Manifest};
 pub use meter::{Limit, Usage};
 pub use policy::{Denial, Rule};
+pub use rotation::{
+    HttpIssuer, IssuedKey, Issuer, IssuerError, ListedKey, PastRotation, Probe, Revoked, RotationCounts, RotationError, RotationStatus,
+};
 pub use runtime::{
     Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions, SignersUnavailable,
 };

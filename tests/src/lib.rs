@@ -1,9 +1,12 @@
 //! The end-to-end tests' hand: a [`Room`] with a guest inside, a server outside, and everything that either saw.
 
+pub mod bed;
 pub mod corpus;
+pub mod cuts;
 pub mod echo;
 pub mod figures;
 pub mod heap;
+pub mod issuer;
 mod room;
 pub mod services;
 pub mod treasury;

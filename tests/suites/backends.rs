@@ -263,8 +263,15 @@ fn aws_keeps_fields_text_and_bytes_and_moves_its_labels() {
     assert_eq!(opened(&desk, &env), first);
     ok(desk.run_with(&format!("secrets restore KEY {current} --namespace labels"), &env));
     assert_eq!(opened(&desk, &env), second);
-    let destroyed = desk.run_with(&format!("secrets rm-version KEY {previous} --destroy --namespace labels"), &env);
-    assert!(destroyed.code == 120 && destroyed.stderr.contains("AWS removes versions by itself"), "{}", destroyed.stderr);
+    let destroy = |version: &str| desk.run_with(&format!("secrets rm-version KEY {version} --destroy --namespace labels"), &env);
+    let in_use = destroy(current);
+    assert!(in_use.code == 120 && in_use.stderr.contains("is in use"), "{}", in_use.stderr);
+    // Without a label it is AWS's to remove.
+    ok(destroy(previous));
+    let status = ok(desk.run_with("secrets status --json", &env));
+    let status: Value = serde_json::from_str(status.lines().find(|line| line.contains("agents/labels")).unwrap()).unwrap();
+    let previous = status["versions"].as_array().unwrap().iter().find(|version| version["version"] == *previous);
+    assert!(previous.is_none_or(|previous| previous["stages"] == json!([]) && previous["deleted"] == true), "{status}");
 }
 
 /// A call of Secrets Manager, as moto takes it: it does not check signatures.

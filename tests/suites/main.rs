@@ -17,6 +17,7 @@ mod messages;
 mod network;
 mod oracle;
 mod patterns;
+mod rotation_crash;
 mod sealing;
 mod secrets;
 mod signers;

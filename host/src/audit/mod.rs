@@ -58,6 +58,25 @@ pub enum Event<'a> {
         /// The secrets put into it.
         secrets: &'a [Used<'a>],
     },
+    /// The agent kept a request's body back until its secrets had been replaced: it leaves with these.
+    VersionsChanged {
+        /// Number of the request.
+        request: u64,
+        /// The secrets put into it.
+        secrets: &'a [Used<'a>],
+    },
+    /// A step of a rotation is about to be taken, or one has failed. Its `agent` is empty, and its `run` names the host.
+    Rotation {
+        /// The rotation, by its name in the configuration.
+        rotation: &'a str,
+        /// Which one it is, counted from 1.
+        number: u64,
+        /// The step: `issue`, `verify`, `switch`, `drain`, `revoke`, `clean`, `done`, `rolled-back`, `alert`, …
+        step: &'a str,
+        /// What is to be said of it.
+        #[serde(skip_serializing_if = "str::is_empty")]
+        detail: &'a str,
+    },
     /// The answer to a request has ended, or the request has failed. It is written with the run's next record, at the latest
     /// at its end.
     Answer {

@@ -3,7 +3,7 @@
 use super::{Done, Failure, HostArgs, code};
 use crate::host::{audit_path, state_path};
 use crate::manifest::{Manifest, Misplaced, Most, Place, Purpose};
-use crate::policy::{Asked, Placeholders, Policy};
+use crate::policy::{Asked, Closed, Placeholders, Policy};
 use crate::secrets::Backends;
 use clap::Args;
 use http::{HeaderMap, Method, Uri};
@@ -44,7 +44,7 @@ impl Explain {
         }
         let manifest = Manifest::read(&self.manifest)?;
         if let Some(run) = &self.from_audit {
-            return replay(&manifest, &denials(&self.host, run)?);
+            return replay(&manifest, &self.closed()?, &denials(&self.host, run)?);
         }
         match &self.request {
             None => {
@@ -52,12 +52,17 @@ impl Explain {
                 print!("{}", crate::text::lines_for_people(&aloud(&manifest, &backends)));
                 Ok(0)
             }
-            Some(request) => judge(&manifest, request, self.json),
+            Some(request) => judge(&manifest, self.closed()?, request, self.json),
         }
     }
 }
 
 impl Explain {
+    /// What the host configuration closes to all agents.
+    fn closed(&self) -> Result<Closed, Failure> {
+        crate::rotation::closed_by(&self.host.config()?).map_err(|error| Failure::new(code::USAGE, error))
+    }
+
     /// What would come of a transaction. Nothing is signed, and nothing is charged.
     fn judge_transaction(&self, payload: &str) -> Done {
         let wrong = |what: &str| {
@@ -113,7 +118,7 @@ fn denials(host: &HostArgs, run: &str) -> Result<Vec<Value>, Failure> {
 }
 
 /// Each denial as it was, and what would come of the same request now.
-fn replay(manifest: &Manifest, denials: &[Value]) -> Done {
+fn replay(manifest: &Manifest, closed: &Closed, denials: &[Value]) -> Done {
     let text = crate::text::for_people;
     let mut worst = 0;
     for denial in denials {
@@ -125,7 +130,7 @@ fn replay(manifest: &Manifest, denials: &[Value]) -> Done {
             text(denial["reason"].as_str().unwrap_or_default())
         );
         print!("  now: ");
-        match judge(manifest, asked, false) {
+        match judge(manifest, closed.clone(), asked, false) {
             Ok(code) => worst = worst.max(code),
             // The log keeps the beginning of what was asked; what is no URL can't be judged again.
             Err(_) => println!("not to be judged from the log alone; {}", text(denial["remedy"].as_str().unwrap_or_default())),
@@ -134,13 +139,13 @@ fn replay(manifest: &Manifest, denials: &[Value]) -> Done {
     Ok(worst)
 }
 
-fn judge(manifest: &Manifest, request: &str, json: bool) -> Done {
+fn judge(manifest: &Manifest, closed: Closed, request: &str, json: bool) -> Done {
     let wrong = || Failure::new(code::USAGE, "`--request` takes a method and a URL, as in \"POST https://api.example.com/v1/orders\"");
     let (method, url) = request.split_once(' ').ok_or_else(wrong)?;
     let method: Method = method.parse().map_err(|_| wrong())?;
     let uri: Uri = url.trim().parse().map_err(|_| wrong())?;
     let asked = Asked { method: &method, uri: &uri, headers: &HeaderMap::new() };
-    let policy = Policy::new(manifest);
+    let policy = Policy::new(manifest, closed);
     let places = policy.places(&asked);
     let verdict = policy.authorize(&asked, &Placeholders::default(), Instant::now());
     match verdict {

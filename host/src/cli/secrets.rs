@@ -3,7 +3,8 @@
 use super::{Done, Failure, HostArgs, code};
 use crate::host::{Host, file_key, read_manifests};
 use crate::manifest::{BackendConfig, FileKeyRef, Manifest};
-use crate::secrets::backends::Configured;
+use crate::rotation::{RotationError, RotationStatus};
+use crate::secrets::backends::{Configured, HOSTS_OWN};
 use crate::secrets::{Entry, FileBackend, FileKey, SecretStore, SecretValue, StoreError, Stored, VersionInfo};
 use clap::{Args, Subcommand};
 use std::io::{IsTerminal, Read};
@@ -23,8 +24,10 @@ pub(super) enum Secrets {
     List(List),
     /// Says of each secret its versions, its age, its fingerprint, and which agents may use it
     Status(Status),
-    /// Has the backend replace a secret by a new one, where it can
+    /// Replaces a key by a new one of its issuer, as the configuration says, or has its backend do it
     Rotate(Rotate),
+    /// Says which rotations there have been, and what came of each
+    History(History),
     /// Takes a version out of use; `restore` takes it into use again
     RmVersion(RmVersion),
     /// Takes a version into use again
@@ -109,13 +112,24 @@ pub(super) struct RmVersion {
 
 #[derive(Args)]
 pub(super) struct Rotate {
-    /// The secret's name
+    /// The rotation, by its name in the configuration, or the secret's name
     name: String,
     /// The agent, or group of agents, that it is for
     #[arg(long)]
     namespace: Option<String>,
     #[command(flatten)]
     at: Where,
+}
+
+#[derive(Args)]
+pub(super) struct History {
+    /// The rotation, by its name in the configuration; by default all
+    rotation: Option<String>,
+    #[command(flatten)]
+    host: HostArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 impl Secrets {
@@ -127,6 +141,7 @@ impl Secrets {
             Self::List(list) => list.perform(),
             Self::Status(status) => status.perform(),
             Self::Rotate(rotate) => rotate.perform(),
+            Self::History(history) => history.perform(),
             Self::RmVersion(RmVersion { version, destroy: true }) => {
                 version.perform("removed for good", async |store, path, version| store.destroy(path, version).await)
             }
@@ -199,11 +214,18 @@ impl Rotate {
     fn perform(self) -> Done {
         let host = self.at.host.host()?;
         let Configured { name, backend, .. } = self.at.open(&host)?;
+        let entry = backend.store().and_then(|store| store.entry_of(self.namespace.as_deref(), &self.name).ok());
+        if let Some(rotation) = host.rotation_of(&self.name, name, entry.as_ref()) {
+            return carry_out(&host, &rotation);
+        }
         let (Some(store), Some(rotator)) = (backend.store(), backend.rotator()) else {
+            let known: Vec<&str> = host.rotations().collect();
+            let known = if known.is_empty() { "none is configured".to_owned() } else { format!("configured are: {}", known.join(", ")) };
             return Err(Failure::new(
                 code::USAGE,
                 format!(
-                    "the backend `{name}` makes no keys by itself: have a new one issued where the key is from, and add it with `strongroom secrets set {}`",
+                    "no rotation has this name or replaces this secret ({known}), and the backend `{name}` makes no keys by itself: describe \
+                     its issuer in the configuration (`[issuers]`, `[rotations]`), or add a new key with `strongroom secrets set {}`",
                     self.name
                 ),
             ));
@@ -213,6 +235,98 @@ impl Rotate {
         eprintln!("{}: {begun}", entry.path);
         Ok(0)
     }
+}
+
+/// Replaces a key, and shows each step on a terminal.
+fn carry_out(host: &Host, rotation: &str) -> Done {
+    let shows = std::io::stderr().is_terminal();
+    let progress = move |step: &str, detail: &str| {
+        if shows {
+            eprintln!("  {step:12} {}", crate::text::for_people(detail));
+        }
+    };
+    let rotated = super::runtime()?.block_on(async {
+        let rotated = host.rotate(rotation, progress).await;
+        host.close().await;
+        rotated
+    });
+    rotated.map_err(|error| Failure::new(code::SECRET, format!("{rotation}: {error}")))?;
+    eprintln!("{rotation}: replaced; the old key is revoked");
+    Ok(0)
+}
+
+/// How rotations stand.
+fn standings(host: &Host, wanted: Option<&str>) -> Result<Vec<RotationStatus>, Failure> {
+    let names: Vec<String> = host.rotations().filter(|name| wanted.is_none_or(|wanted| wanted == *name)).map(str::to_owned).collect();
+    if let (Some(wanted), true) = (wanted, names.is_empty()) {
+        return Err(Failure::new(code::USAGE, RotationError::Unknown(wanted.to_owned())));
+    }
+    super::runtime()?.block_on(async {
+        let mut all = Vec::new();
+        for name in names {
+            all.push(host.rotation_status(&name).await.map_err(|error| Failure::new(code::SECRET, error))?);
+        }
+        host.close().await;
+        Ok(all)
+    })
+}
+
+impl History {
+    fn perform(self) -> Done {
+        let host = self.host.host()?;
+        for status in standings(&host, self.rotation.as_deref())? {
+            if self.json {
+                println!("{}", serde_json::json!({"rotation": status.rotation, "past": status.past, "orphans": status.orphans}));
+                continue;
+            }
+            println!("{}", status.rotation);
+            for past in &status.past {
+                let took = past.ended.saturating_sub(past.begun);
+                println!(
+                    "  {} on {} in {took} s, {}: {}",
+                    past.number,
+                    time(past.begun),
+                    past.trigger,
+                    crate::text::for_people(&past.outcome)
+                );
+            }
+            for (at, what) in &status.orphans {
+                println!("  {}: there may be a key that nobody knows: {}", time(*at), crate::text::for_people(what));
+            }
+            if status.past.is_empty() {
+                println!("  none has ended yet");
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// A time in seconds since 1970, RFC 3339.
+fn time(seconds: u64) -> String {
+    i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()).unwrap_or_default().to_string()
+}
+
+/// How a rotation stands, in lines for people.
+fn aloud(status: &RotationStatus) {
+    let text = crate::text::for_people;
+    println!("rotation {} of {}", status.rotation, text(&status.secrets.join(", ")));
+    match (&status.stage, status.begun) {
+        (Some(stage), Some(begun)) => println!("  under way since {}: {stage}", time(begun)),
+        _ => println!("  nothing is under way"),
+    }
+    match status.since {
+        Some(since) => println!("  the key in use is known since {}, {} old", time(since), old(since)),
+        None => println!("  the key in use was never replaced"),
+    }
+    status.expires_at.iter().for_each(|at| println!("  it ends {}", time(*at)));
+    status.next.iter().for_each(|at| println!("  it is replaced {}", time(*at)));
+    if let Some((why, next)) = &status.failing {
+        println!("  the last attempt failed, and there is another at {}: {}", time(*next), text(why));
+    }
+    if !status.orphans.is_empty() {
+        println!("  {} keys may have been made that nobody knows; see `strongroom secrets history`", status.orphans.len());
+    }
+    println!("  hosts that use it: {}", status.hosts);
 }
 
 impl Set {
@@ -314,7 +428,8 @@ impl Status {
             }
             Ok(known)
         })?;
-        for (stored, found) in &known {
+        // The host's own records are told of below.
+        for (stored, found) in known.iter().filter(|(stored, _)| !stored.path.starts_with(HOSTS_OWN)) {
             let may_use = |manifest: &&Manifest| host.may_use(manifest, Some(name), &stored.path);
             let users: Vec<&str> = manifests.iter().filter(may_use).map(|manifest| manifest.name.as_str()).collect();
             let prints = found.as_ref().map(|found| fingerprints(&host, &found.value)).unwrap_or_default();
@@ -356,6 +471,13 @@ impl Status {
                 println!("  agents {}", if users.is_empty() { "none of these".to_owned() } else { users.join(", ") });
             }
         }
+        for status in standings(&host, None)? {
+            if self.json {
+                println!("{}", serde_json::to_string(&status).expect("a status is JSON"));
+            } else {
+                aloud(&status);
+            }
+        }
         Ok(0)
     }
 }
@@ -373,7 +495,12 @@ fn fingerprints(host: &Host, value: &SecretValue) -> Vec<(String, String)> {
 /// How old a version is, in its largest unit.
 fn age(version: &VersionInfo) -> String {
     let created: Option<jiff::Timestamp> = version.created.parse().ok();
-    let seconds = created.map_or(0, |created| jiff::Timestamp::now().duration_since(created).as_secs().max(0));
+    old(created.map_or_else(|| jiff::Timestamp::now().as_second(), jiff::Timestamp::as_second).unsigned_abs())
+}
+
+/// How long ago a time is, in its largest unit.
+fn old(since: u64) -> String {
+    let seconds = jiff::Timestamp::now().as_second().unsigned_abs().saturating_sub(since);
     let (unit, name) =
         [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")].into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "s"));
     format!("{} {name}", seconds / unit)

@@ -2,6 +2,7 @@
 
 use crate::audit::{Event, Journal};
 use crate::meter::Meter;
+use crate::secrets::InUse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -25,6 +26,8 @@ pub(crate) struct Exchange {
     redacted: u64,
     error: Option<&'static str>,
     _open: OwnedSemaphorePermit,
+    /// The values that the request carries: none is taken back before its answer has ended.
+    held: Vec<InUse>,
 }
 
 impl Counters {
@@ -46,6 +49,7 @@ impl Exchange {
             redacted: 0,
             error: Some("given up by the agent"),
             _open: open,
+            held: Vec::new(),
         }
     }
 
@@ -55,6 +59,10 @@ impl Exchange {
 
     pub(crate) fn answered(&mut self, status: u16) {
         self.status = Some(status);
+    }
+
+    pub(crate) fn hold(&mut self, values: impl Iterator<Item = InUse>) {
+        self.held.extend(values);
     }
 
     /// Counts a piece of the answer; false where the run has received all it may.

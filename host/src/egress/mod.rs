@@ -21,8 +21,9 @@ use crate::audit::{Event, Journal, Used};
 use crate::manifest::Treatment;
 use crate::meter::{Limit, MAX_DENIALS, Meter, Stop};
 use crate::policy::{Asked, Denial, Permit, Policy, Reveal, Source, Substitution, Target, headers};
+use crate::rotation::Rotation;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream};
-use crate::secrets::{BackendError, Cache, Keyring, Version};
+use crate::secrets::{BackendError, Cache, InUse, Keyring, Version};
 use connect::ConnectError;
 use exchange::Exchange;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
@@ -60,6 +61,8 @@ pub(crate) struct Outbound {
     /// How many newer versions of secrets the scrubber knows.
     pub(crate) scrubbed: Mutex<u64>,
     pub(crate) cache: Arc<Cache>,
+    /// The rotations of the run's secrets, by the secret's index.
+    pub(crate) rotations: Vec<(usize, Arc<Rotation>)>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) pools: Arc<Pools>,
@@ -90,7 +93,7 @@ pub(crate) async fn send(
             return Err(outbound.deny(denial));
         }
     };
-    let ready = match outbound.ready(&permit).await {
+    let mut ready = match outbound.ready(permit.substitutions()).await {
         Ok(ready) => ready,
         Err(error) => {
             drain(body);
@@ -124,6 +127,9 @@ pub(crate) async fn send(
     let watch = outbound.watch(Arc::clone(&permit), number, &exchange, Arc::clone(&broken));
     let body =
         RequestBody::begin(body, watch, Stream::new(scrubber)).await.inspect_err(|_| exchange.failed("the agent broke off its request"))?;
+    if ready.iter().any(|ready| outbound.is_replaced(ready)) {
+        ready = outbound.renewed(number, &substitutions).await.inspect_err(|_| exchange.failed("its secret was replaced meanwhile"))?;
+    }
 
     let filled = outbound.substitute(&permit, substitutions, &ready, headers, body);
     let (client, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
@@ -148,8 +154,12 @@ pub(crate) async fn send(
         ready
             .iter()
             .filter_map(|ready| Some((outbound.keyring.get(ready.secret?)?, &ready.version)))
-            .for_each(|(key, version)| key.suspect(version));
+            .for_each(|(key, version)| key.suspect(version.version()));
     }
+    for (_, rotation) in outbound.rotations.iter().filter(|(index, _)| ready.iter().any(|ready| ready.secret == Some(*index))) {
+        rotation.seen(permit.url(), answer.status(), answer.headers());
+    }
+    exchange.hold(ready.into_iter().map(|ready| ready.version));
     if permit.guarded() {
         let sealing = Sealing::of(&permit, &outbound, number);
         answer::guarded(answer, exchange, &outbound.scrubber, sealing, between_bytes)
@@ -162,16 +172,17 @@ pub(crate) async fn send(
 struct Ready {
     /// The secret's index, where it is one of the manifest's.
     secret: Option<usize>,
-    version: Arc<Version>,
+    /// As long as the request lasts, the value is not taken back.
+    version: InUse,
     /// Past its time: its backend does not answer.
     stale: bool,
 }
 
 impl Outbound {
     /// The values that a request carries, in the order of its substitutions. What is looked for in the answer is up to date from here on.
-    async fn ready(&self, permit: &Permit) -> Result<Vec<Ready>, Error> {
-        let mut ready = Vec::with_capacity(permit.substitutions().len());
-        for substitution in permit.substitutions() {
+    async fn ready(&self, substitutions: &[Substitution]) -> Result<Vec<Ready>, Error> {
+        let mut ready = Vec::with_capacity(substitutions.len());
+        for substitution in substitutions {
             let secret = match substitution.source {
                 Source::Secret(index) => Some(index),
                 Source::Sealed(_) => None,
@@ -188,6 +199,32 @@ impl Outbound {
             self.renew_scrubber();
         }
         Ok(ready)
+    }
+
+    /// Whether a value was replaced while the guest kept its request's body back.
+    fn is_replaced(&self, ready: &Ready) -> bool {
+        let key = ready.secret.and_then(|index| self.keyring.get(index));
+        key.is_some_and(|key| !key.is_current(ready.version.version()))
+    }
+
+    /// The values of a request whose record names others.
+    async fn renewed(&self, number: u64, substitutions: &[Substitution]) -> Result<Vec<Ready>, Error> {
+        let ready = self.ready(substitutions).await?;
+        let secrets = self.used(substitutions, &ready);
+        self.journal.record(Event::VersionsChanged { request: number, secrets: &secrets }).map_err(|_| {
+            self.meter.stop(Stop::AuditFailed);
+            Error::InternalError(Some("strongroom: the audit log can't be written".into()))
+        })?;
+        Ok(ready)
+    }
+
+    /// The values of a request, for its record.
+    fn used<'r>(&'r self, substitutions: &'r [Substitution], ready: &'r [Ready]) -> Vec<Used<'r>> {
+        let used = substitutions.iter().zip(ready).filter_map(|(substitution, ready)| {
+            let name = &self.keyring.get(substitution.secret)?.name;
+            Some(Used { place: Some(&substitution.place), stale: ready.stale, ..Used::of(name, &ready.version) })
+        });
+        used.collect()
     }
 
     /// Records that a secret could not be had, and gives the guest's error for it.
@@ -260,11 +297,7 @@ impl Outbound {
 
     /// Hands the record of a request to the audit log.
     fn account(&self, request: u64, permit: &Permit, ready: &[Ready]) -> std::io::Result<()> {
-        let used = permit.substitutions().iter().zip(ready).filter_map(|(substitution, ready)| {
-            let name = &self.keyring.get(substitution.secret)?.name;
-            Some(Used { place: Some(&substitution.place), stale: ready.stale, ..Used::of(name, &ready.version) })
-        });
-        let (secrets, url) = (used.collect::<Vec<_>>(), permit.url().to_string());
+        let (secrets, url) = (self.used(permit.substitutions(), ready), permit.url().to_string());
         let scrubber = self.scrubber();
         let url = scrubber.scrub_text(&url);
         let end = url.char_indices().nth(MAX_RECORDED).map_or(url.len(), |(at, _)| at);

@@ -146,6 +146,13 @@ impl VaultConfig {
     }
 }
 
+impl Default for AwsConfig {
+    /// The service as the SDK finds it.
+    fn default() -> Self {
+        Self { region: None, endpoint_url: None, profile: None, paths: default_paths(), cache: DEFAULT_CACHE, stale: DEFAULT_STALE }
+    }
+}
+
 impl BackendConfig {
     /// The files that it names.
     pub(super) fn files(&mut self) -> Vec<&mut PathBuf> {
@@ -172,7 +179,6 @@ impl BackendConfig {
     }
 }
 
-#[cfg(any(feature = "vault", feature = "pkcs11"))]
 impl CredentialRef {
     /// The credential as it is now.
     ///
@@ -311,14 +317,7 @@ pub(super) fn vault_of(var: impl Fn(&str) -> Option<String>) -> Option<BackendCo
 pub(super) fn aws_of(var: impl Fn(&str) -> Option<String>) -> Option<BackendConfig> {
     let region = var("AWS_REGION").or_else(|| var("AWS_DEFAULT_REGION"))?;
     // The SDK reads the rest by itself: the endpoint, the profile, the credentials.
-    Some(BackendConfig::Aws(AwsConfig {
-        region: Some(region),
-        endpoint_url: None,
-        profile: None,
-        paths: default_paths(),
-        cache: DEFAULT_CACHE,
-        stale: DEFAULT_STALE,
-    }))
+    Some(BackendConfig::Aws(AwsConfig { region: Some(region), ..AwsConfig::default() }))
 }
 
 fn default_paths() -> Vec<String> {
@@ -346,7 +345,7 @@ pub(super) fn credential(text: &str) -> Result<CredentialRef, Problem> {
     }
 }
 
-fn address(text: &str) -> Result<String, Problem> {
+pub(super) fn address(text: &str) -> Result<String, Problem> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let host = rest.map(|rest| rest.trim_end_matches('/')).filter(|host| !host.is_empty() && !host.contains(['/', '@', '?', '#']));
     match host {

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostics, Problem};
 use super::reader::{Document, Section};
-use super::{BackendConfig, ReadError, SigningConfig, backends, names, signing};
+use super::{BackendConfig, IssuerConfig, ReadError, RotationConfig, SigningConfig, backends, names, rotation, signing};
 use std::path::{Path, PathBuf};
 
 /// What the operator says about this host. The default is a host with the `env` backend that reaches only public addresses.
@@ -24,6 +24,10 @@ pub struct HostConfig {
     pub scrub_rules: Vec<PathBuf>,
     /// Signing: chains, assets, and what no agent's manifest may go beyond.
     pub signing: SigningConfig,
+    /// Who makes new keys, by name.
+    pub issuers: Vec<(String, IssuerConfig)>,
+    /// The keys that are replaced, by name.
+    pub rotations: Vec<(String, RotationConfig)>,
 }
 
 impl HostConfig {
@@ -65,6 +69,11 @@ impl HostConfig {
         config.state_dir.iter_mut().for_each(here);
         config.scrub_rules.iter_mut().for_each(here);
         config.signing.files().into_iter().for_each(here);
+        for (_, issuer) in &mut config.issuers {
+            if let IssuerConfig::Http(http) = issuer {
+                http.files().into_iter().for_each(here);
+            }
+        }
         for (_, backend) in &mut config.backends {
             backend.files().into_iter().for_each(here);
         }
@@ -98,6 +107,15 @@ fn config(root: &Section<'_>) -> HostConfig {
     }
     if let Some(scrub) = root.table("scrub") {
         config.scrub_rules = scrub.list("rules", path).unwrap_or_default();
+    }
+    config.issuers =
+        root.named_tables("issuers").into_iter().filter_map(|(name, _, section)| Some((name, rotation::issuer(&section)?))).collect();
+    for (name, span, section) in root.named_tables("rotations") {
+        if let Err(problem) = names::backend_name(&name) {
+            root.report(span.clone(), problem);
+        }
+        let Some(rotation) = rotation::rotation(&section) else { continue };
+        config.rotations.push((name, rotation));
     }
     config.signing = root.table("signing").map_or_else(SigningConfig::default, |section| signing::read(&section));
     config

@@ -130,6 +130,14 @@ impl Template {
         }
     }
 
+    /// What stands around a secret that the host puts there by itself.
+    pub(crate) fn around(&self) -> (&str, &str) {
+        match self {
+            Self::Exact { before, after } => (before, after),
+            Self::BearerOrBare => ("Bearer ", ""),
+        }
+    }
+
     /// The text of `value` that stands where the secret would, with what is around it.
     pub(crate) fn split<'v>(&self, value: &'v str) -> Option<(&'v str, &'v str, &'v str)> {
         match self {

@@ -15,6 +15,8 @@ pub enum Rule {
     Url,
     /// A header that no request may hold.
     Header,
+    /// A call that makes, ends or lists keys, which the host configuration keeps for the host.
+    Issuer,
     /// A granted place, or a header that looks like a credential, holds something that is not our placeholder.
     ForeignCredential,
     /// A placeholder stands where its value does not belong.
@@ -102,6 +104,7 @@ impl Rule {
             Self::Path => "path",
             Self::Url => "url",
             Self::Header => "header",
+            Self::Issuer => "issuer",
             Self::ForeignCredential => "foreign-credential",
             Self::Misplaced => "misplaced-placeholder",
             Self::Leak => "leak",

@@ -4,6 +4,7 @@
 //! a request takes one by value, so that skipping the decision does not compile.
 
 mod budget;
+mod closed;
 mod denial;
 pub(crate) mod headers;
 mod permit;
@@ -12,6 +13,7 @@ mod signing;
 pub(crate) mod url;
 
 pub(crate) use budget::Budget;
+pub(crate) use closed::Closed;
 pub use denial::{Denial, Rule};
 use permit::Terms;
 pub(crate) use permit::{Permit, Reveal, Substitution, Target};
@@ -29,6 +31,8 @@ pub(crate) struct Policy {
     destinations: Vec<Destination>,
     /// The secrets' names, by index.
     secrets: Vec<String>,
+    /// What is not to be had whatever the manifest grants.
+    closed: Closed,
 }
 
 /// A grant or an `[[egress]]` entry: where requests may go, and what may stand in them.
@@ -57,14 +61,14 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Policy {
-    pub(crate) fn new(manifest: &Manifest) -> Self {
+    pub(crate) fn new(manifest: &Manifest, closed: Closed) -> Self {
         let grants = manifest
             .secrets
             .iter()
             .enumerate()
             .flat_map(|(index, secret)| secret.allow.iter().map(move |grant| Destination::from_grant(index, &secret.name, grant)));
         let destinations = grants.chain(manifest.egress.iter().map(Destination::from_egress)).collect();
-        Self { destinations, secrets: manifest.secrets.iter().map(|secret| secret.name.clone()).collect() }
+        Self { destinations, secrets: manifest.secrets.iter().map(|secret| secret.name.clone()).collect(), closed }
     }
 
     /// Whether a host of that name holds a grant, at whatever scheme, port, method or path.
@@ -77,6 +81,10 @@ impl Policy {
         let url = CanonicalUrl::read(asked.uri)
             .map_err(|reason| deny(Rule::Url, asked, reason.to_owned(), "write the URL in its canonical form".to_owned()))?;
         headers::check(asked.headers).map_err(|reason| deny(Rule::Header, asked, reason, "leave the header out".to_owned()))?;
+        if self.closed.covers(&url) {
+            let remedy = "leave it to the host, which makes and ends keys by itself (`[issuers]` in its configuration)";
+            return Err(deny(Rule::Issuer, asked, "this call makes, ends or lists keys".to_owned(), remedy.to_owned()));
+        }
         let open = self.open(asked, &url, placeholders)?;
         let misplaced = open.iter().map(|d| d.misplaced).max_by_key(|m| strictness(*m)).unwrap_or_default();
 

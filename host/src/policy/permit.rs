@@ -136,6 +136,11 @@ impl Reveal {
         Self(())
     }
 
+    /// Leave to read a key in order to have it replaced by the issuer that made it, at the operator's word.
+    pub(crate) fn to_rotate() -> Self {
+        Self(())
+    }
+
     /// Leave to read a key in order to sign with it, in this process; what is signed needs a permit of its own.
     pub(crate) fn to_sign() -> Self {
         Self(())

@@ -23,8 +23,9 @@ use crate::egress::{Outbound, Pools};
 use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::{Denial, Policy, Reveal};
+use crate::rotation::Rotations;
 use crate::scrub::{Known, Live, Replacement, Rules, Scrubber, Search};
-use crate::secrets::{Backends, Cache as SecretCache, Keyring, SecretsUnavailable};
+use crate::secrets::{Backends, Cache as SecretCache, Keyring, Missing, SecretsUnavailable};
 use crate::signing::{Granted, Opened, SignerError, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
@@ -141,6 +142,7 @@ pub(crate) struct HostParts {
     pub(crate) audit: Option<Arc<dyn AuditSink>>,
     pub(crate) cache: Arc<SecretCache>,
     pub(crate) signing: Arc<Signing>,
+    pub(crate) rotations: Rotations,
     pub(crate) inspector: Option<Inspector>,
     pub(crate) runs: AtomicU64,
     pub(crate) name: String,
@@ -151,7 +153,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     let manifest = &agent.manifest;
     let name = format!("{}-{}", host.name, host.runs.fetch_add(1, Ordering::Relaxed) + 1);
     let journal = Arc::new(Journal::new(host.audit.clone(), name, manifest.name.clone()));
-    let keyring = match Keyring::open(manifest, &host.backends, &host.cache).await {
+    let keyring = match open_keyring(host, manifest).await {
         Ok(keyring) => Arc::new(keyring),
         Err(unavailable) => {
             for missing in &unavailable.0 {
@@ -186,6 +188,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
         unavailable: Mutex::default(),
         scrubbed: Mutex::new(0),
         cache: Arc::clone(&host.cache),
+        rotations: keyring.iter().filter_map(|(index, key)| Some((index, host.rotations.of_key(key)?))).collect(),
         journal: Arc::clone(&journal),
         meter: Arc::clone(&meter),
         pools: Arc::clone(&agent.pools),
@@ -230,6 +233,13 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
         return Err(RunError::Audit);
     }
     Ok(Outcome { run: journal.run().to_owned(), end, usage })
+}
+
+/// Has every secret of a manifest, as one of the hosts that are known to use it.
+pub(crate) async fn open_keyring(host: &HostParts, manifest: &Manifest) -> Result<Keyring, SecretsUnavailable> {
+    let registered = host.rotations.register(manifest, &host.backends).await;
+    registered.map_err(|(name, why)| SecretsUnavailable(vec![Missing { name, why }]))?;
+    Keyring::open(manifest, &host.backends, &host.cache).await
 }
 
 /// Has every signer of an agent.

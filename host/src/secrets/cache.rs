@@ -3,7 +3,8 @@
 
 use super::backends::{BackendError, Configured, Entry, Found, Freshness};
 use super::clock::{Clock, most_of};
-use super::held::Held;
+use super::held::{Held, Register, Uses};
+use super::value::Fingerprint;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
@@ -33,7 +34,8 @@ pub(crate) struct Cache {
 /// What all slots share.
 pub(super) struct Common {
     pub(super) clock: Clock,
-    fingerprint_key: Zeroizing<[u8; 32]>,
+    pub(super) fingerprint_key: Zeroizing<[u8; 32]>,
+    pub(super) uses: Register,
     pub(super) counts: Counts,
     /// Leases that are being given back.
     pub(super) returning: TaskTracker,
@@ -122,12 +124,33 @@ pub(crate) struct Resolved {
 
 impl Cache {
     pub(crate) fn new(clock: Clock, fingerprint_key: Zeroizing<[u8; 32]>) -> Self {
-        let common = Common { clock, fingerprint_key, counts: Counts::default(), returning: TaskTracker::new() };
+        let common = Common { clock, fingerprint_key, uses: Register::default(), counts: Counts::default(), returning: TaskTracker::new() };
         Self { shared: Mutex::default(), common: Arc::new(common) }
     }
 
     pub(crate) fn fingerprint_key(&self) -> &Zeroizing<[u8; 32]> {
         &self.common.fingerprint_key
+    }
+
+    pub(super) fn common(&self) -> &Common {
+        &self.common
+    }
+
+    /// The requests that hold the value of that fingerprint.
+    pub(crate) fn uses(&self, fingerprint: Fingerprint) -> Arc<Uses> {
+        self.common.uses.of(fingerprint)
+    }
+
+    /// Asks for an entry again, now, where somebody holds it: what the host itself has replaced is not to be used for the rest of its time.
+    /// Whether the value of that fingerprint is not what is held any more.
+    pub(crate) async fn renew(&self, from: &Configured, entry: &Entry, old: Fingerprint) -> bool {
+        let key = (from.name.clone(), Entry { field: None, ..entry.clone() });
+        let slot = self.shared.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        let Some(slot) = slot else { return true };
+        let turn = Arc::clone(&slot.turn).lock_owned().await;
+        Arc::clone(&slot).ask(turn, TaskTracker::new(), true).await;
+        let held = slot.read().held.clone();
+        held.is_none_or(|held| held.version(entry, &self.common).is_ok_and(|version| version.fingerprint != old))
     }
 
     pub(crate) fn counts(&self) -> SecretCounts {
@@ -222,7 +245,7 @@ impl Use {
     }
 
     pub(crate) fn generation(&self) -> u64 {
-        self.0.generation.load(Ordering::Acquire)
+        self.0.generation.load(Ordering::SeqCst)
     }
 
     /// What is held now, fresh or not.
@@ -385,7 +408,7 @@ impl Slot {
         if state.held.replace(Arc::new(held)).is_some() {
             self.common.counts.replaced.fetch_add(1, Ordering::Relaxed);
         }
-        self.generation.fetch_add(1, Ordering::Release);
+        self.generation.fetch_add(1, Ordering::SeqCst);
     }
 
     fn fail(&self, error: BackendError) {

@@ -3,9 +3,12 @@
 use super::backends::{BackendError, Configured, Entry, Found, Lease};
 use super::cache::{Common, PATIENCE};
 use super::value::{Fingerprint, NoField, SecretValue};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -27,7 +30,22 @@ pub(crate) struct Version {
     /// What the backend calls it.
     pub(crate) label: Option<String>,
     lease: Option<Arc<Lent>>,
+    uses: Arc<Uses>,
 }
+
+/// A version that a request takes with it. Whoever replaces the value can wait until nobody does.
+pub(crate) struct InUse(Arc<Version>);
+
+/// The requests that hold one value, under whatever name.
+#[derive(Default)]
+pub(crate) struct Uses {
+    count: AtomicUsize,
+    fewer: Notify,
+}
+
+/// The uses of all values of a host.
+#[derive(Default)]
+pub(super) struct Register(Mutex<HashMap<Fingerprint, Weak<Uses>>>);
 
 /// A lease, given back when nobody uses what was lent any more.
 pub(super) struct Lent {
@@ -69,7 +87,7 @@ impl Held {
     }
 
     /// The value of the entry, or of one of its fields.
-    pub(crate) fn version(&self, entry: &Entry, fingerprint_key: &[u8; 32]) -> Result<Arc<Version>, BackendError> {
+    pub(super) fn version(&self, entry: &Entry, common: &Common) -> Result<Arc<Version>, BackendError> {
         let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, version)) = versions.iter().find(|(field, _)| *field == entry.field) {
             return Ok(Arc::clone(version));
@@ -85,8 +103,10 @@ impl Held {
                 NoField::NotText => BackendError::Refused(format!("what is at {} is no string", shown())),
             })?,
         };
-        let fingerprint = value.fingerprint(fingerprint_key);
-        let version = Version { value, fingerprint, expires_at: self.expires_at, label: self.label.clone(), lease: self.lease.clone() };
+        let fingerprint = value.fingerprint(&common.fingerprint_key);
+        let uses = common.uses.of(fingerprint);
+        let version =
+            Version { value, fingerprint, expires_at: self.expires_at, label: self.label.clone(), lease: self.lease.clone(), uses };
         let version = Arc::new(version);
         versions.push((entry.field.clone(), Arc::clone(&version)));
         Ok(version)
@@ -101,7 +121,68 @@ impl Version {
     /// A value that no backend gave.
     pub(crate) fn unbacked(value: SecretValue, fingerprint_key: &[u8; 32]) -> Arc<Self> {
         let fingerprint = value.fingerprint(fingerprint_key);
-        Arc::new(Self { value: Arc::new(value), fingerprint, expires_at: None, label: None, lease: None })
+        Arc::new(Self { value: Arc::new(value), fingerprint, expires_at: None, label: None, lease: None, uses: Arc::default() })
+    }
+}
+
+impl InUse {
+    pub(crate) fn of(version: Arc<Version>) -> Self {
+        // Before the holder looks whether the version is still the one in use: see `Key::resolve`.
+        version.uses.count.fetch_add(1, Ordering::SeqCst);
+        Self(version)
+    }
+
+    pub(crate) fn version(&self) -> &Arc<Version> {
+        &self.0
+    }
+}
+
+impl Deref for InUse {
+    type Target = Version;
+
+    fn deref(&self) -> &Version {
+        &self.0
+    }
+}
+
+impl Drop for InUse {
+    fn drop(&mut self) {
+        self.0.uses.count.fetch_sub(1, Ordering::SeqCst);
+        self.0.uses.fewer.notify_waiters();
+    }
+}
+
+impl Uses {
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    /// Waits until no request holds the value.
+    pub(crate) async fn none(&self) {
+        loop {
+            let fewer = self.fewer.notified();
+            tokio::pin!(fewer);
+            // From here on no end of a use is missed.
+            fewer.as_mut().enable();
+            if self.count() == 0 {
+                return;
+            }
+            fewer.await;
+        }
+    }
+}
+
+impl Register {
+    /// The uses of the value of that fingerprint.
+    pub(super) fn of(&self, fingerprint: Fingerprint) -> Arc<Uses> {
+        let mut register = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(uses) = register.get(&fingerprint).and_then(Weak::upgrade) {
+            return uses;
+        }
+        register.retain(|_, uses| uses.strong_count() > 0);
+        let uses = Arc::default();
+        register.insert(fingerprint, Arc::downgrade(&uses));
+        uses
     }
 }
 

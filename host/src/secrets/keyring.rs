@@ -2,7 +2,7 @@
 
 use super::backends::{BackendError, Backends, Entry};
 use super::cache::{Cache, Slots, Use};
-use super::held::{Held, Version};
+use super::held::{Held, InUse, Version};
 use super::value::SecretValue;
 use crate::manifest::{Manifest, SecretSpec, Shape};
 use crate::policy::placeholder::mint;
@@ -116,13 +116,13 @@ impl Keyring {
     }
 
     /// The version of a value that is to be put somewhere, and whether it is past its time. Asks the backend where it has to.
-    pub(crate) async fn version(&self, source: Source, cache: &Cache) -> Result<(Arc<Version>, bool), BackendError> {
+    pub(crate) async fn version(&self, source: Source, cache: &Cache) -> Result<(InUse, bool), BackendError> {
         let gone = || BackendError::Refused("nothing is known of this value".to_owned());
         match source {
             Source::Secret(index) => self.get(index).ok_or_else(gone)?.resolve(cache, &self.run).await,
             Source::Sealed(number) => {
                 let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
-                sealed.get(number).cloned().map(|version| (version, false)).ok_or_else(gone)
+                sealed.get(number).cloned().map(|version| (InUse::of(version), false)).ok_or_else(gone)
             }
         }
     }
@@ -202,7 +202,12 @@ impl Key {
 
     /// The backend and the entry that it comes from.
     pub(crate) fn from(&self) -> Option<String> {
-        self.source.as_ref().map(|source| format!("{}:{}", source.slot.from().name, source.entry))
+        self.place().map(|(backend, entry)| format!("{backend}:{entry}"))
+    }
+
+    /// The same, apart.
+    pub(crate) fn place(&self) -> Option<(&str, &Entry)> {
+        self.source.as_ref().map(|source| (source.slot.from().name.as_str(), &source.entry))
     }
 
     pub(crate) fn is_default(&self) -> bool {
@@ -218,19 +223,36 @@ impl Key {
         }
     }
 
-    async fn resolve(&self, cache: &Cache, run: &TaskTracker) -> Result<(Arc<Version>, bool), BackendError> {
-        let Some(source) = &self.source else { return Ok((self.current(), false)) };
-        let stale = source.slot.resolve(run).await?.stale;
-        self.learn(cache)?;
+    async fn resolve(&self, cache: &Cache, run: &TaskTracker) -> Result<(InUse, bool), BackendError> {
+        let Some(source) = &self.source else { return Ok((InUse::of(self.current()), false)) };
+        loop {
+            let stale = source.slot.resolve(run).await?.stale;
+            self.learn(cache)?;
+            let held = self.usable(source, cache, stale)?;
+            // Counted first, then looked at; whoever replaces a value replaces it first, then looks at the count. So either this request
+            // sees that there is another value, or the other side sees this request.
+            if source.slot.generation() == source.seen.load(Ordering::Acquire) {
+                return Ok(held);
+            }
+        }
+    }
+
+    fn usable(&self, source: &Sourced, cache: &Cache, stale: bool) -> Result<(InUse, bool), BackendError> {
         let unfit = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
         match &*unfit {
-            None => Ok((self.current(), stale)),
+            None => Ok((InUse::of(self.current()), stale)),
             // What was lent is over with its lease.
             Some((since, _)) if !self.current().is_leased() && cache.now().saturating_sub(*since) < source.slot.from().stale => {
-                Ok((self.current(), true))
+                Ok((InUse::of(self.current()), true))
             }
             Some((_, why)) => Err(BackendError::Refused(why.clone())),
         }
+    }
+
+    /// Whether this version is still the one that a request would get, as far as is known without asking.
+    pub(crate) fn is_current(&self, version: &Arc<Version>) -> bool {
+        let same = |source: &Sourced| source.slot.generation() == source.seen.load(Ordering::Acquire);
+        Arc::ptr_eq(version, &self.current()) && self.source.as_ref().is_none_or(same)
     }
 
     /// Takes over a newer version, if there is one that can be used.
@@ -242,7 +264,7 @@ impl Key {
             return Ok(());
         }
         let Some(held) = source.slot.held() else { return Ok(()) };
-        let version = held.version(&source.entry, cache.fingerprint_key())?;
+        let version = held.version(&source.entry, cache.common())?;
         let fit = version.value.check(source.format.as_ref());
         source.seen.store(generation, Ordering::Release);
         if let Err(why) = fit {
@@ -323,7 +345,7 @@ async fn first(candidates: Vec<(Use, Entry)>, cache: &Cache, run: &TaskTracker) 
         let generation = slot.generation();
         let found = slot.resolve(run).await.and_then(|resolved| {
             let held: Arc<Held> = resolved.held;
-            held.version(&entry, cache.fingerprint_key())
+            held.version(&entry, cache.common())
         });
         match found {
             Ok(version) => return Ok((slot, entry, generation, version)),

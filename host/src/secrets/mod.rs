@@ -20,7 +20,7 @@ pub use backends::{
 pub(crate) use cache::Cache;
 pub use cache::SecretCounts;
 pub(crate) use clock::Clock;
-pub(crate) use held::Version;
+pub(crate) use held::{InUse, Uses, Version};
 pub(crate) use keyring::{Key, Keyring};
 pub use keyring::{Missing, SecretsUnavailable};
 pub use value::{Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};

@@ -33,12 +33,23 @@ impl Moto {
 
     /// The variables that lead the SDK there.
     pub fn environment(&self) -> [(&'static str, &str); 4] {
+        let [region, id, key] = Self::credentials();
+        [region, id, key, ("AWS_ENDPOINT_URL", &self.address)]
+    }
+
+    /// The variables that the SDK wants wherever it goes.
+    #[must_use]
+    pub fn credentials() -> [(&'static str, &'static str); 3] {
         [
             ("AWS_REGION", "us-east-1"),
             ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
             ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"),
-            ("AWS_ENDPOINT_URL", &self.address),
         ]
+    }
+
+    /// A call of its Secrets Manager.
+    pub fn secrets(&self, action: &str, body: &Value) -> Value {
+        crate::bed::secrets_manager(&self.address, action, body)
     }
 
     /// A call of its KMS.

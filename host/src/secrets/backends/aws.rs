@@ -66,7 +66,7 @@ impl AwsBackend {
         }
     }
 
-    async fn versions(&self, path: &str) -> Result<Vec<VersionInfo>, StoreError> {
+    async fn all_versions(&self, path: &str) -> Result<Vec<VersionInfo>, StoreError> {
         let mut pages = self.client().await.list_secret_version_ids().secret_id(path).include_deprecated(true).into_paginator().send();
         let mut versions = Vec::new();
         while let Some(page) = pages.next().await {
@@ -89,7 +89,7 @@ impl AwsBackend {
 
     /// The identifier of the version in use.
     async fn current(&self, path: &str) -> Result<Option<String>, StoreError> {
-        match self.versions(path).await {
+        match self.all_versions(path).await {
             Ok(versions) => Ok(versions.into_iter().find(|version| version.current).map(|version| version.name)),
             Err(StoreError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
@@ -204,6 +204,18 @@ impl SecretStore for AwsBackend {
         super::field_of(namespace, name)
     }
 
+    async fn newest(&self, path: &str) -> Result<String, StoreError> {
+        match self.read(path, &Which::Current).await {
+            Ok(answer) => Ok(answer.version_id.unwrap_or_default()),
+            Err(BackendError::NotFound { .. }) => Ok("0".to_owned()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn versions(&self, path: &str) -> Result<Vec<VersionInfo>, StoreError> {
+        self.all_versions(path).await
+    }
+
     async fn list(&self) -> Result<Vec<Stored>, StoreError> {
         let mut stored = Vec::new();
         for root in &self.roots {
@@ -213,7 +225,7 @@ impl SecretStore for AwsBackend {
                 let page = page.map_err(|error| StoreError::from(trouble(&error, &self.shown(root))))?;
                 // The service's filter is a prefix of words, without regard to case.
                 for path in page.secret_list().iter().filter_map(|secret| secret.name()).filter(|name| name.starts_with(root)) {
-                    stored.push(Stored { path: path.to_owned(), versions: self.versions(path).await? });
+                    stored.push(Stored { path: path.to_owned(), versions: self.all_versions(path).await? });
                 }
             }
         }
@@ -265,7 +277,7 @@ impl SecretStore for AwsBackend {
     }
 
     async fn delete(&self, path: &str, version: &str) -> Result<(), StoreError> {
-        let versions = self.versions(path).await?;
+        let versions = self.all_versions(path).await?;
         let known = versions.iter().find(|known| known.name == version);
         let known = known.ok_or_else(|| StoreError::NotFound(format!("no version {version} of {}", self.shown(path))))?;
         if !known.current {
@@ -286,8 +298,20 @@ impl SecretStore for AwsBackend {
         self.promote(path, version, current.as_deref()).await
     }
 
-    async fn destroy(&self, _path: &str, _version: &str) -> Result<(), StoreError> {
-        Err(StoreError::Refused("AWS removes versions by itself when they bear no label any more; it can't be asked to".to_owned()))
+    /// Takes a version's labels off: AWS removes it by itself, in time.
+    async fn destroy(&self, path: &str, version: &str) -> Result<(), StoreError> {
+        let versions = self.all_versions(path).await?;
+        let known = versions.iter().find(|known| known.name == version);
+        let known = known.ok_or_else(|| StoreError::NotFound(format!("no version {version} of {}", self.shown(path))))?;
+        if known.current {
+            return Err(StoreError::Refused(format!("version {version} is in use; write another one first")));
+        }
+        for stage in &known.stages {
+            let request = self.client().await.update_secret_version_stage().secret_id(path);
+            let taken = request.version_stage(stage).remove_from_version_id(version).send().await;
+            taken.map_err(|error| StoreError::from(trouble(&error, &self.shown(path))))?;
+        }
+        Ok(())
     }
 }
 

@@ -30,6 +30,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How the paths begin that hosts keep their own records at.
+pub(crate) const HOSTS_OWN: &str = "strongroom/";
+
 /// An entry of a backend: a path, one of its versions, and a field of it where entries have fields.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
@@ -216,6 +219,26 @@ pub trait SecretStore: SecretBackend {
     /// [`StoreError::Refused`] where the backend keeps none for all agents.
     fn entry_of(&self, namespace: Option<&str>, name: &str) -> Result<Entry, StoreError>;
 
+    /// Where the journal of a rotation is kept: a path that begins with `strongroom/`, which no manifest can name.
+    fn journal_entry(&self, rotation: &str) -> Entry {
+        Entry::new(format!("{HOSTS_OWN}rotation/{rotation}"))
+    }
+
+    /// The name of the newest version of an entry, as [`SecretStore::put`] expects it; `"0"` where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn newest(&self, path: &str) -> Result<String, StoreError>;
+
+    /// The versions of an entry, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where there is no such entry.
+    async fn versions(&self, path: &str) -> Result<Vec<VersionInfo>, StoreError> {
+        let stored = self.list().await?.into_iter().find(|stored| stored.path == path);
+        stored.map(|stored| stored.versions).ok_or_else(|| StoreError::NotFound(format!("not found: {path}")))
+    }
+
     /// All entries that the operator lets manifests name, in the order of their paths.
     ///
     /// # Errors
@@ -379,6 +402,9 @@ impl Backends {
         };
         // A bare name must not slide into an entry that is closed: all of its entries are admitted, or none.
         for entry in &entries {
+            if entry.path.starts_with(HOSTS_OWN) {
+                return Err(BackendError::Refused(format!("paths below `{HOSTS_OWN}` are the host's own")));
+            }
             configured.bounds.admit(agent, &entry.path)?;
             configured.backend.admits(entry)?;
         }

@@ -59,6 +59,11 @@ impl Document {
         Some((version.number, SecretValue::new(value)))
     }
 
+    /// The number of the newest version, in use or not; 0 where there is none.
+    pub(super) fn newest(&self, path: &str) -> u64 {
+        self.secrets.get(path).and_then(|versions| versions.last()).map_or(0, |version| version.number)
+    }
+
     /// Adds a version, if the newest one is the expected one (0 where there is none).
     pub(super) fn put(&mut self, path: &str, value: &[u8], expected: Option<u64>) -> Result<u64, StoreError> {
         let versions = self.secrets.entry(path.to_owned()).or_default();

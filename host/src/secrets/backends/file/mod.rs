@@ -96,6 +96,10 @@ impl SecretStore for FileBackend {
         Ok(Entry::new(namespace.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}/{name}"))))
     }
 
+    async fn newest(&self, path: &str) -> Result<String, StoreError> {
+        Ok(self.document()?.newest(path).to_string())
+    }
+
     async fn list(&self) -> Result<Vec<Stored>, StoreError> {
         Ok(self.document()?.list())
     }

@@ -124,7 +124,10 @@ impl Sealed {
 
     /// Removes the last generation.
     pub(super) fn forget_last(&self) -> io::Result<()> {
-        fs::remove_file(self.beside("bak"))
+        match fs::remove_file(self.beside("bak")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {

@@ -3,7 +3,9 @@
 mod api;
 mod session;
 
-use super::{BackendError, Bounds, Entry, Found, Freshness, Lease, Leases, SecretBackend, SecretStore, StoreError, Stored, VersionInfo};
+use super::{
+    BackendError, Bounds, Entry, Found, Freshness, HOSTS_OWN, Lease, Leases, SecretBackend, SecretStore, StoreError, Stored, VersionInfo,
+};
 use crate::manifest::{VaultConfig, Which};
 use crate::secrets::SecretValue;
 use crate::secrets::clock::Clock;
@@ -283,6 +285,14 @@ impl SecretStore for VaultBackend {
         super::field_of(namespace, name)
     }
 
+    fn journal_entry(&self, rotation: &str) -> Entry {
+        Entry::new(format!("{HOSTS_OWN}rotation/{rotation}")).field("journal")
+    }
+
+    async fn newest(&self, path: &str) -> Result<String, StoreError> {
+        Ok(self.newest_number(path).await?.to_string())
+    }
+
     async fn list(&self) -> Result<Vec<Stored>, StoreError> {
         let mut paths = Vec::new();
         for root in &self.roots {
@@ -320,7 +330,7 @@ impl SecretStore for VaultBackend {
                 let fields: Map<String, Value> = serde_json::from_str(read.data.map_or("{}", RawValue::get)).unwrap_or_default();
                 (read.metadata.version, fields)
             }
-            Err(BackendError::NotFound { .. }) => (self.newest(&entry.path).await?, Map::new()),
+            Err(BackendError::NotFound { .. }) => (self.newest_number(&entry.path).await?, Map::new()),
             Err(error) => return Err(error.into()),
         };
         if let Some(expected) = expected.filter(|expected| **expected != newest.to_string()) {
@@ -335,7 +345,7 @@ impl SecretStore for VaultBackend {
                 Ok(written.version.to_string())
             }
             Err(trouble) if trouble.said(Said::WrongVersion) => {
-                let found = self.newest(&entry.path).await?.to_string();
+                let found = self.newest_number(&entry.path).await?.to_string();
                 Err(StoreError::Conflict { expected: newest.to_string(), found })
             }
             Err(trouble) => Err(trouble.to_error(&self.shown(&entry.path)).into()),
@@ -357,7 +367,7 @@ impl SecretStore for VaultBackend {
 
 impl VaultBackend {
     /// The number of the newest version, in use or not; 0 where there is none.
-    async fn newest(&self, path: &str) -> Result<u64, StoreError> {
+    async fn newest_number(&self, path: &str) -> Result<u64, StoreError> {
         match self.history(path).await {
             Ok(history) => Ok(history.current_version),
             Err(StoreError::NotFound(_)) => Ok(0),

@@ -1,0 +1,38 @@
+//! Alerts that are posted to the operator's own address.
+
+use reqwest::Client;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a post may take. It is not repeated: the audit log has it too.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where alerts are posted to.
+pub(super) struct Webhook {
+    http: Client,
+    url: String,
+}
+
+impl Webhook {
+    pub(super) fn new(url: &str, authorities: &[PathBuf]) -> Result<Self, String> {
+        let tls = crate::host::tls(authorities).map_err(|error| error.to_string())?;
+        let http =
+            Client::builder().tls_backend_preconfigured(tls).redirect(reqwest::redirect::Policy::none()).no_proxy().timeout(PATIENCE);
+        Ok(Self { http: http.build().map_err(|error| error.to_string())?, url: url.to_owned() })
+    }
+
+    /// Posts `{"rotation": …, "number": …, "alert": …}`, by and by.
+    pub(super) fn post(&self, rotation: &str, number: u64, what: &str) {
+        let body = serde_json::json!({"rotation": rotation, "number": number, "alert": what}).to_string();
+        let post = self.http.post(&self.url).header("content-type", "application/json").body(body);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            match post.send().await {
+                Ok(answer) if answer.status().is_success() => {}
+                Ok(answer) => tracing::warn!(status = answer.status().as_u16(), "the webhook did not take an alert"),
+                // Its text would hold the address, which may hold a secret of its own.
+                Err(_) => tracing::warn!("the webhook can't be reached"),
+            }
+        });
+    }
+}

@@ -1,0 +1,440 @@
+//! The journal of a rotation: one document, kept in the backend that keeps the secret, so that whoever comes next can go on. It is changed by
+//! compare-and-set alone, and by one holder at a time, whose fencing number grows with each change of hands.
+//!
+//! It holds keys in plain, as the secret itself does: what seals the one seals the other. No manifest can name it.
+
+use super::issuer::{IssuedKey, ListedKey};
+use crate::policy::Reveal;
+use crate::secrets::{Clock, Entry, SecretBackend, SecretStore, SecretValue, StoreError};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The only format there is so far.
+const FORMAT: u32 = 1;
+/// Most entries of each list that only grows.
+const KEPT: usize = 24;
+/// Most hosts that are waited for; one more is not let in, and asks its backend at each use instead.
+const MAX_HOSTS: usize = 256;
+/// How often a change is tried where others change the document too, or the store does not answer.
+const ATTEMPTS: u32 = 8;
+/// How long is waited before the first repetition.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What is known of one rotation.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Document {
+    format: u32,
+    /// Changes so far of those who may change it at any time.
+    #[serde(default)]
+    notes: u64,
+    #[serde(default)]
+    pub(super) holder: Option<Holder>,
+    /// The last fencing number.
+    #[serde(default)]
+    fence: u64,
+    /// Rotations begun so far.
+    #[serde(default)]
+    pub(super) number: u64,
+    #[serde(default)]
+    pub(super) current: Option<Current>,
+    #[serde(default)]
+    pub(super) under_way: Option<UnderWay>,
+    /// Calls in a row whose outcome was lost.
+    #[serde(default)]
+    pub(super) lost: u32,
+    #[serde(default)]
+    pub(super) failing: Option<Failing>,
+    /// The hosts that use the key, each with the rotation whose new key it has taken over, and whose old one it holds no more.
+    #[serde(default)]
+    pub(super) hosts: BTreeMap<String, u64>,
+    /// Keys that may have been made, and that nobody knows.
+    #[serde(default)]
+    pub(super) orphans: Vec<Orphan>,
+    /// What the issuer listed before a call whose outcome was lost, and after which nothing new was listed: the call may be carried out late.
+    #[serde(default)]
+    pub(super) suspected: Option<Vec<ListedKey>>,
+    #[serde(default)]
+    pub(super) past: Vec<Past>,
+}
+
+/// Who may take the next step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Holder {
+    host: String,
+    fence: u64,
+    /// Grows with each sign of life.
+    beat: u64,
+}
+
+/// The key in use, as far as this host has made it so.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Current {
+    /// Since when, in seconds since 1970.
+    pub(super) since: u64,
+    /// The issuer's name for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
+    /// When it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) expires_at: Option<u64>,
+}
+
+/// A rotation that has begun and not ended.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UnderWay {
+    pub(super) begun: u64,
+    pub(super) trigger: String,
+    pub(super) stage: Stage,
+    /// The key in use when it began.
+    pub(super) old: IssuedKey,
+    /// The new one, from the moment that there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) new: Option<IssuedKey>,
+    /// The keys that the issuer listed before it was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) listed: Option<Vec<ListedKey>>,
+    /// Why it is rolled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) why: Option<String>,
+}
+
+/// How far it has come. What is named has been done, but for the first, which is about to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stage {
+    Issuing,
+    Issued,
+    Verified,
+    Switched,
+    Drained,
+    Revoked,
+    RollingBack,
+}
+
+impl Stage {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Issuing => "issuing",
+            Self::Issued => "issued",
+            Self::Verified => "verified",
+            Self::Switched => "switched",
+            Self::Drained => "drained",
+            Self::Revoked => "revoked",
+            Self::RollingBack => "rolling-back",
+        }
+    }
+
+    /// Whether a host that reads the secret now may still get the old key.
+    pub(super) fn is_before_switch(self) -> bool {
+        matches!(self, Self::Issuing | Self::Issued | Self::Verified | Self::RollingBack)
+    }
+}
+
+/// Failures since the last success.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Failing {
+    pub(super) since: u64,
+    pub(super) in_a_row: u32,
+    pub(super) why: String,
+    /// When it is tried again, in seconds since 1970.
+    pub(super) next: u64,
+}
+
+/// A key that may have been made, and that nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Orphan {
+    /// When the call was made, in seconds since 1970.
+    pub(super) at: u64,
+    /// What is known of it: the call, and the issuer's name for it where it has a list.
+    pub(super) what: String,
+}
+
+/// A rotation that has ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Past {
+    pub(super) number: u64,
+    pub(super) begun: u64,
+    pub(super) ended: u64,
+    pub(super) trigger: String,
+    /// `done`, or why it was rolled back.
+    pub(super) outcome: String,
+}
+
+/// Why a change was not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unwritten {
+    /// Another host goes on with the rotation.
+    #[error("another host has taken the rotation over")]
+    Fenced,
+    /// The store can't be written.
+    #[error("the journal can't be written: {0}")]
+    Store(String),
+}
+
+/// Where the document is kept.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    backend: Arc<dyn SecretBackend>,
+    entry: Entry,
+    clock: Clock,
+}
+
+/// What is known of whoever holds a rotation, and since when it has given no sign of life.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    seen: Option<(Holder, Duration)>,
+}
+
+/// The right to take the next step. Whoever has lost it finds out at the next write.
+pub(crate) struct Hold {
+    journal: Journal,
+    document: Document,
+    version: String,
+    me: Holder,
+    written: Duration,
+}
+
+impl Document {
+    fn read(text: &str) -> Result<Self, String> {
+        let document: Self = serde_json::from_str(text).map_err(|_| "what is there is no journal".to_owned())?;
+        if document.format != FORMAT {
+            return Err(format!("it is of format {}; this host knows format {FORMAT}", document.format));
+        }
+        Ok(document)
+    }
+
+    fn value(&self) -> SecretValue {
+        SecretValue::new(serde_json::to_vec(self).expect("a journal is JSON"))
+    }
+
+    fn trim(&mut self) {
+        let excess = |len: usize| len.saturating_sub(KEPT);
+        self.past.drain(..excess(self.past.len()));
+        self.orphans.drain(..excess(self.orphans.len()));
+    }
+}
+
+impl Journal {
+    /// The journal of a rotation, in the store that keeps its secret.
+    pub(super) fn of(backend: Arc<dyn SecretBackend>, rotation: &str, clock: Clock) -> Option<Self> {
+        let entry = backend.store()?.journal_entry(rotation);
+        Some(Self { backend, entry, clock })
+    }
+
+    fn store(&self) -> &dyn SecretStore {
+        self.backend.store().expect("a journal is made over a store")
+    }
+
+    /// The document, with its version; an empty one where there is none.
+    pub(super) async fn read(&self) -> Result<(Document, String), StoreError> {
+        let found = match self.store().get(&self.entry).await.map_err(StoreError::from) {
+            Ok(found) => found,
+            Err(StoreError::NotFound(_)) => return Ok((Document { format: FORMAT, ..Document::default() }, self.newest().await?)),
+            Err(error) => return Err(error),
+        };
+        let broken = |why: String| StoreError::Unavailable(format!("the rotation's journal at {}: {why}", self.entry));
+        let text = match &self.entry.field {
+            Some(field) => found.value.field(field).map_err(|_| broken(format!("it has no text in `{field}`")))?,
+            None => found.value,
+        };
+        let text = Zeroizing::new(String::from_utf8_lossy(text.reveal(Reveal::to_rotate())).into_owned());
+        let document = Document::read(&text).map_err(broken)?;
+        let version = found.version.ok_or_else(|| broken("its backend tells no versions".to_owned()))?;
+        Ok((document, version))
+    }
+
+    async fn newest(&self) -> Result<String, StoreError> {
+        self.store().newest(&self.entry.path).await
+    }
+
+    async fn write(&self, document: &Document, expected: &str) -> Result<String, StoreError> {
+        self.store().put(&self.entry, document.value(), Some(expected)).await
+    }
+
+    /// Makes a change that whoever uses the key may make at any time: it is repeated until it has been made. False where there was nothing
+    /// to change.
+    pub(super) async fn note(&self, mut change: impl FnMut(&mut Document) -> bool) -> Result<bool, StoreError> {
+        let mut attempt = 0;
+        loop {
+            let (mut document, version) = self.read().await?;
+            if !change(&mut document) {
+                return Ok(false);
+            }
+            document.notes += 1;
+            document.trim();
+            match self.write(&document, &version).await {
+                Ok(_) => return Ok(true),
+                Err(error) if attempt == ATTEMPTS || !may_pass(&error) => return Err(error),
+                Err(_) => pause(&mut attempt).await,
+            }
+        }
+    }
+
+    /// Takes the right to the next step, where nobody has it, or whoever had it has given no sign of life for `lease`, by this host's clock.
+    /// `None` where somebody has it.
+    pub(super) async fn hold(&self, host: &str, lease: Duration, watched: &mut Watched) -> Result<Option<Hold>, StoreError> {
+        let mut attempt = 0;
+        loop {
+            let (mut document, version) = self.read().await?;
+            if !watched.is_over(document.holder.as_ref(), lease, self.clock.now()) {
+                return Ok(None);
+            }
+            document.fence += 1;
+            let me = Holder { host: host.to_owned(), fence: document.fence, beat: 0 };
+            document.holder = Some(me.clone());
+            let now = self.clock.now();
+            let written = match self.write(&document, &version).await {
+                Ok(version) => Some(version),
+                Err(error) if attempt == ATTEMPTS || !may_pass(&error) => return Err(error),
+                // What was not answered may have been done.
+                Err(StoreError::Unavailable(_)) => self.read().await?.landed(&me),
+                Err(_) => None,
+            };
+            if let Some(version) = written {
+                return Ok(Some(Hold { journal: self.clone(), document, version, me, written: now }));
+            }
+            pause(&mut attempt).await;
+        }
+    }
+}
+
+/// Whether the last write of this holder is in the document that was read.
+trait Landed {
+    fn landed(self, me: &Holder) -> Option<String>;
+}
+
+impl Landed for (Document, String) {
+    fn landed(self, me: &Holder) -> Option<String> {
+        let (document, version) = self;
+        // Nobody but the holder gives the right back.
+        let given_back = document.holder.is_none() && document.fence == me.fence;
+        (given_back || document.holder.as_ref() == Some(me)).then_some(version)
+    }
+}
+
+fn may_pass(error: &StoreError) -> bool {
+    matches!(error, StoreError::Conflict { .. } | StoreError::Unavailable(_))
+}
+
+async fn pause(attempt: &mut u32) {
+    // Others who have met the same conflict do not come back at the same moment.
+    let jitter = getrandom::u64().unwrap_or_default() % 20;
+    tokio::time::sleep(PAUSE * 2u32.pow((*attempt).min(5)) + Duration::from_millis(jitter)).await;
+    *attempt += 1;
+}
+
+impl Watched {
+    /// Whether the right to the next step may be taken.
+    fn is_over(&mut self, holder: Option<&Holder>, lease: Duration, now: Duration) -> bool {
+        let Some(holder) = holder else { return true };
+        match &self.seen {
+            Some((seen, since)) if seen == holder => now.saturating_sub(*since) >= lease,
+            _ => {
+                self.seen = Some((holder.clone(), now));
+                false
+            }
+        }
+    }
+
+    /// How long until the right may be taken, if nobody gives a sign of life.
+    pub(super) fn left(&self, lease: Duration, now: Duration) -> Option<Duration> {
+        self.seen.as_ref().map(|(_, since)| lease.saturating_sub(now.saturating_sub(*since)))
+    }
+}
+
+impl Hold {
+    pub(super) fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Makes a change, if this host still has the right to. The change is made anew where others have changed the document meanwhile.
+    pub(super) async fn write(&mut self, mut change: impl FnMut(&mut Document)) -> Result<(), Unwritten> {
+        let failed = |error: StoreError| Unwritten::Store(error.to_string());
+        let mut attempt = 0;
+        let mut fresh = false;
+        loop {
+            if fresh {
+                (self.document, self.version) = self.journal.read().await.map_err(failed)?;
+            }
+            let ours = self.document.holder.as_ref().is_some_and(|holder| holder.fence == self.me.fence && holder.host == self.me.host);
+            if !ours {
+                return Err(Unwritten::Fenced);
+            }
+            self.me.beat += 1;
+            change(&mut self.document);
+            self.document.trim();
+            if let Some(holder) = &mut self.document.holder {
+                *holder = self.me.clone();
+            }
+            let now = self.journal.clock.now();
+            let landed = match self.journal.write(&self.document, &self.version).await {
+                Ok(version) => Some(version),
+                Err(error) if attempt == ATTEMPTS || !may_pass(&error) => return Err(failed(error)),
+                Err(StoreError::Unavailable(_)) => self.reread(&mut attempt).await.map_err(failed)?,
+                Err(_) => None,
+            };
+            if let Some(version) = landed {
+                (self.version, self.written) = (version, now);
+                return Ok(());
+            }
+            fresh = true;
+            pause(&mut attempt).await;
+        }
+    }
+
+    /// Whether a write that was not answered has been made.
+    async fn reread(&self, attempt: &mut u32) -> Result<Option<String>, StoreError> {
+        loop {
+            match self.journal.read().await {
+                Ok(read) => return Ok(read.landed(&self.me)),
+                Err(error) if *attempt == ATTEMPTS || !may_pass(&error) => return Err(error),
+                Err(_) => pause(attempt).await,
+            }
+        }
+    }
+
+    /// Makes sure, before a call, that nobody else has the right to it, nor can have it before the call has ended.
+    pub(super) async fn sure(&mut self, timeout: Duration) -> Result<(), Unwritten> {
+        match self.journal.clock.now().saturating_sub(self.written) < timeout {
+            true => Ok(()),
+            false => self.write(|_| ()).await,
+        }
+    }
+
+    /// Gives the right back, with a last change.
+    pub(super) async fn release(mut self, mut change: impl FnMut(&mut Document)) -> Result<(), Unwritten> {
+        self.write(|document| {
+            change(document);
+            document.holder = None;
+        })
+        .await
+    }
+}
+
+impl Document {
+    /// The rotation whose new key a host has that asks for it from now on.
+    pub(super) fn settled(&self) -> u64 {
+        let before_switch = self.under_way.as_ref().is_some_and(|under_way| under_way.stage.is_before_switch());
+        self.number - u64::from(before_switch)
+    }
+}
+
+/// Lets a host in, or notes what it has taken over. False where it is known already.
+pub(super) fn acknowledge(document: &mut Document, host: &str, number: u64) -> bool {
+    let is_new = !document.hosts.contains_key(host);
+    if document.hosts.get(host) == Some(&number) || (is_new && document.hosts.len() >= MAX_HOSTS) {
+        return false;
+    }
+    document.hosts.insert(host.to_owned(), number);
+    true
+}

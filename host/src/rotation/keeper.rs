@@ -1,0 +1,252 @@
+//! When a rotation begins, and what a host owes to the rotations of others: it is registered before it uses a key, and says so when it has
+//! taken a new one over and holds the old one no more.
+//!
+//! What guests see gives rise to a look of the host's own, at most once a minute, and to nothing else.
+
+use super::journal::{Current, Document, acknowledge};
+use super::steps::Halt;
+use super::{BACKOFF, MAX_LOST, Rotation, issuer::Probe, now};
+use crate::secrets::BackendError;
+use sha2::{Digest, Sha256};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
+
+/// Least time between two looks that answers to guests give rise to.
+const SUSPICION: Duration = Duration::from_secs(60);
+/// Ends of a key that are so close to each other, in seconds, count as the same: they are told as what is left, to the second.
+const SAME_END: u64 = 120;
+/// How long a journal that can't be read is left alone.
+const PAUSE: Duration = Duration::from_secs(5);
+/// The part of `every` by which a rotation may come early, so that not all keys are replaced at once: one in so many.
+const JITTER: u64 = 20;
+
+/// What an answer of the issuer's host to a guest has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// The key ends then, in seconds since 1970.
+    Ends(u64),
+    /// The key was rejected.
+    Rejected,
+}
+
+/// What has been seen, and when it was last looked into.
+#[derive(Debug, Default)]
+pub(super) struct Signals {
+    waiting: Option<Signal>,
+    looked: Option<Duration>,
+    known_end: Option<u64>,
+    rejection_told: bool,
+}
+
+impl Rotation {
+    /// Lets others know that this host is about to use the key.
+    pub(super) async fn register(self: &Arc<Self>) -> Result<(), BackendError> {
+        let unavailable = |error: crate::secrets::StoreError| {
+            BackendError::Unavailable(format!("rotation `{}`: this host can't be registered as one that uses the key: {error}", self.name))
+        };
+        self.registered.get_or_try_init(|| async { self.enter().await.map_err(unavailable) }).await?;
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if keeper.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) && !self.closing.load(Ordering::Relaxed) {
+            *keeper = Some(tokio::spawn(keep(Arc::downgrade(self))));
+        }
+        Ok(())
+    }
+
+    async fn enter(&self) -> Result<(), crate::secrets::StoreError> {
+        let entered = self.journal.note(|document| {
+            let settled = document.settled();
+            acknowledge(document, &self.host, settled)
+        });
+        entered.await.map(|_| ())
+    }
+
+    /// Ends the keeper, and says that this host uses the key no more. What is under way is given the time of one call to come to a point
+    /// where it can be left.
+    pub(super) async fn close(&self) {
+        self.closing.store(true, Ordering::Relaxed);
+        self.woken.notify_one();
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut keeper) = keeper
+            && tokio::time::timeout(self.config.timeout, &mut keeper).await.is_err()
+        {
+            keeper.abort();
+        }
+        if self.registered.get().is_some() {
+            let left = self.journal.note(|document| document.hosts.remove(&self.host).is_some());
+            let _ = tokio::time::timeout(self.config.timeout, left).await;
+        }
+    }
+
+    /// Takes note of what an answer of the issuer's host has shown.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = match signal {
+            Signal::Ends(at) => signals.known_end.is_none_or(|known| known.abs_diff(at) > SAME_END),
+            Signal::Rejected => true,
+        };
+        let in_time = signals.looked.is_none_or(|looked| self.clock.now().saturating_sub(looked) >= SUSPICION);
+        if is_news && in_time && signals.waiting.is_none() {
+            signals.waiting = Some(signal);
+            drop(signals);
+            self.woken.notify_one();
+        }
+    }
+
+    /// One look: what others are owed, and what is due. Returns when to look again.
+    async fn look(self: &Arc<Self>) -> Duration {
+        let poll = self.config.timeout / 3;
+        let Ok((document, _)) = self.journal.read().await else { return poll.max(PAUSE) };
+        if let Some(current) = &document.current {
+            self.signals.lock().unwrap_or_else(PoisonError::into_inner).known_end = current.expires_at;
+        }
+        if self.settle(&document).await.is_err() {
+            return poll;
+        }
+        let Some(trigger) = self.due(&document).await else { return poll };
+        match self.attempt(&trigger, false).await {
+            // What was left over has ended; what is due is due still.
+            (true, _) => Duration::ZERO,
+            (false, Err(Halt::Later { after: Some(after), .. })) => after.clamp(poll, PAUSE.max(poll)),
+            (false, _) => poll,
+        }
+    }
+
+    /// Takes a new key over, and says so when the old one is held no more.
+    async fn settle(&self, document: &Document) -> Result<(), crate::secrets::StoreError> {
+        let Some(known) = document.hosts.get(&self.host) else {
+            // It gave no sign of life for so long that nobody waits for it any more. What it has read before is not to be used.
+            self.adopt(&super::Key::new("")).await;
+            return self.enter().await;
+        };
+        let Some(under_way) = document.under_way.as_ref().filter(|under_way| !under_way.stage.is_before_switch()) else { return Ok(()) };
+        if *known >= document.number || !self.adopt(&under_way.old).await || self.uses(&under_way.old).count() > 0 {
+            return Ok(());
+        }
+        let number = document.number;
+        self.journal.note(|document| acknowledge(document, &self.host, number)).await.map(|_| ())
+    }
+
+    /// What a rotation is to be begun for now, or taken up again.
+    async fn due(&self, document: &Document) -> Option<String> {
+        let now = now();
+        if let Some(failing) = &document.failing {
+            // A clock that was set back does not stop rotations for longer than they are left alone anyway.
+            let wait = failing.next.saturating_sub(now);
+            if wait > 0 && wait <= 2 * BACKOFF.1 {
+                return None;
+            }
+        }
+        if document.under_way.is_some() {
+            return Some("taken up again".to_owned());
+        }
+        if document.lost >= MAX_LOST {
+            return None;
+        }
+        if let Some(trigger) = self.confirmed(document).await {
+            return Some(trigger);
+        }
+        let Some(current) = &document.current else {
+            self.first_seen(None).await;
+            return None;
+        };
+        let left = current.expires_at.map(|at| at.saturating_sub(now));
+        if left.is_some_and(|left| left <= self.rotate_before(current)) {
+            return Some("its end is near".to_owned());
+        }
+        if self.next(document).is_some_and(|next| next <= now) {
+            return Some("its time has come".to_owned());
+        }
+        None
+    }
+
+    /// How long before its end a key is replaced, in seconds: as configured, but no longer than a third of its life.
+    fn rotate_before(&self, current: &Current) -> u64 {
+        let life = current.expires_at.map_or(u64::MAX, |at| at.saturating_sub(current.since));
+        self.config.rotate_before.as_secs().min(life / 3)
+    }
+
+    /// When the key is replaced, by its age or its end, in seconds since 1970.
+    pub(super) fn next(&self, document: &Document) -> Option<u64> {
+        let current = document.current.as_ref()?;
+        let by_age = self.config.every.map(|every| {
+            let early = every.as_secs() / JITTER;
+            let spread = Sha256::digest(format!("{} {}", self.name, document.number));
+            let spread = u64::from_be_bytes(spread[..8].try_into().expect("eight bytes"));
+            current.since + every.as_secs() - spread.checked_rem(early).unwrap_or(0)
+        });
+        let by_end = current.expires_at.map(|at| at.saturating_sub(self.rotate_before(current)));
+        by_age.into_iter().chain(by_end).min()
+    }
+
+    /// Writes down since when a key is known that was never replaced.
+    async fn first_seen(&self, expires_at: Option<u64>) {
+        let since = now();
+        let id = self.config.id.clone();
+        let noted = self.journal.note(|document| {
+            let new = document.current.is_none();
+            document.current.get_or_insert_with(|| Current { since, id: id.clone(), expires_at });
+            new
+        });
+        let _ = noted.await;
+    }
+
+    /// Looks into what answers to guests have shown, by a probe of the host's own with the key that the store holds now.
+    async fn confirmed(&self, document: &Document) -> Option<String> {
+        {
+            let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+            signals.waiting.take()?;
+            signals.looked = Some(self.clock.now());
+        }
+        let key = super::Key::new(self.names.first()?.read().await.ok()?.value.as_str());
+        match self.call(self.issuer.probe(&key)).await.ok()? {
+            Probe::Works { expires_at: Some(at) } => {
+                self.signals.lock().unwrap_or_else(PoisonError::into_inner).rejection_told = false;
+                self.note_end(document, at).await;
+                let left = at.saturating_sub(now());
+                if left <= self.config.warn_before.as_secs() && document.failing.is_some() {
+                    self.alert(document.number, &format!("the key in use ends in {left} s, and could not be replaced"));
+                }
+                None
+            }
+            Probe::Works { expires_at: None } => None,
+            Probe::Rejected if self.issuer.has_own_credential() => Some("the issuer rejects it".to_owned()),
+            Probe::Rejected => {
+                // With a key that works no more none can be had: an operator has to.
+                let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+                if !std::mem::replace(&mut signals.rejection_told, true) {
+                    drop(signals);
+                    self.alert(document.number, "the issuer rejects the key in use, and makes no other without one: set a new one by hand");
+                }
+                None
+            }
+        }
+    }
+
+    async fn note_end(&self, document: &Document, at: u64) {
+        let Some(current) = &document.current else { return self.first_seen(Some(at)).await };
+        if current.expires_at.is_some_and(|known| known.abs_diff(at) <= SAME_END) {
+            return;
+        }
+        let noted = self.journal.note(|document| {
+            let Some(current) = &mut document.current else { return false };
+            current.expires_at.replace(at) != Some(at)
+        });
+        if noted.await.is_ok() {
+            // What is due by it is found at the next look, which is now.
+            self.signals.lock().unwrap_or_else(PoisonError::into_inner).known_end = Some(at);
+            self.woken.notify_one();
+        }
+    }
+}
+
+/// Looks after a rotation as long as the host is there.
+async fn keep(rotation: Weak<Rotation>) {
+    while let Some(rotation) = rotation.upgrade() {
+        let wait = rotation.look().await;
+        if rotation.closing.load(Ordering::Relaxed) {
+            return;
+        }
+        let _ = tokio::time::timeout(wait.max(Duration::from_millis(10)), rotation.woken.notified()).await;
+    }
+}

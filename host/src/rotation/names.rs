@@ -1,0 +1,149 @@
+//! The places that one key is kept at. They are read and written past the cache: what is decided here is decided by the store's own word.
+
+use super::issuer::IssuedKey;
+use crate::manifest::Which;
+use crate::policy::Reveal;
+use crate::secrets::backends::Configured;
+use crate::secrets::{Entry, Freshness, SecretStore, SecretValue, StoreError};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How often a place is written where others write beside it, or its store does not answer.
+const ATTEMPTS: u32 = 6;
+/// Most versions of a place that are looked through for a key that is to go.
+const MAX_VERSIONS: u64 = 64;
+/// Versions in a row that are not there, after which none is looked for any more.
+const MAX_GONE: u32 = 4;
+
+/// One place.
+#[derive(Clone)]
+pub(crate) struct Name {
+    pub(super) from: Configured,
+    pub(super) entry: Entry,
+}
+
+/// What is there.
+pub(super) struct Kept {
+    pub(super) value: Zeroizing<String>,
+    version: String,
+}
+
+/// What came of replacing a key at one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Replaced {
+    /// The new one is there.
+    Done,
+    /// Neither the old nor the new one was there: somebody else has written.
+    Foreign,
+}
+
+impl Name {
+    pub(super) fn shown(&self) -> String {
+        crate::text::for_people(&format!("{}:{}", self.from.name, self.entry))
+    }
+
+    /// How long a host may use what it has read here last.
+    pub(super) fn staleness(&self) -> Duration {
+        match self.from.backend.freshness() {
+            Freshness::For(fresh) => fresh.max(self.from.stale),
+            Freshness::EachRun => Duration::MAX,
+        }
+    }
+
+    fn store(&self) -> &dyn SecretStore {
+        self.from.backend.store().expect("a rotation is made over stores")
+    }
+
+    /// What is there now.
+    pub(super) async fn read(&self) -> Result<Kept, StoreError> {
+        let found = self.store().get(&Entry { field: None, ..self.entry.clone() }).await?;
+        let version =
+            found.version.clone().ok_or_else(|| StoreError::Refused(format!("{}: its backend tells no versions", self.shown())))?;
+        Ok(Kept { value: self.text(found.value)?, version })
+    }
+
+    fn text(&self, whole: SecretValue) -> Result<Zeroizing<String>, StoreError> {
+        let missing = || StoreError::NotFound(format!("there is no text at {}", self.shown()));
+        let value = match &self.entry.field {
+            None => whole,
+            Some(field) => whole.field(field).map_err(|_| missing())?,
+        };
+        let text = std::str::from_utf8(value.reveal(Reveal::to_rotate())).map_err(|_| missing())?;
+        Ok(Zeroizing::new(text.to_owned()))
+    }
+
+    /// Puts `new` in the place of `old`, whatever else is written beside it; where `new` is there already, nothing is to be done. With
+    /// `new` the same as `old`, the place gets another version: whoever was about to write on condition of the last one can't any more.
+    pub(super) async fn replace(&self, old: &IssuedKey, new: &IssuedKey) -> Result<Replaced, StoreError> {
+        let anew = old.is(new);
+        let mut attempt = 0;
+        loop {
+            let kept = match self.read().await {
+                Ok(kept) => kept,
+                Err(error) => {
+                    self.again(&mut attempt, error).await?;
+                    continue;
+                }
+            };
+            if !anew && *kept.value == new.reveal() {
+                return Ok(Replaced::Done);
+            }
+            if *kept.value != old.reveal() {
+                return Ok(Replaced::Foreign);
+            }
+            match self.store().put(&self.entry, SecretValue::new(new.reveal()), Some(&kept.version)).await {
+                Ok(_) => return Ok(Replaced::Done),
+                Err(error) => self.again(&mut attempt, error).await?,
+            }
+        }
+    }
+
+    /// Waits a little after a failure that may pass.
+    async fn again(&self, attempt: &mut u32, error: StoreError) -> Result<(), StoreError> {
+        if *attempt == ATTEMPTS || matches!(error, StoreError::NotFound(_) | StoreError::Refused(_)) {
+            return Err(error);
+        }
+        tokio::time::sleep(Duration::from_millis(25) * 2u32.pow(*attempt)).await;
+        *attempt += 1;
+        Ok(())
+    }
+
+    /// Removes the versions that hold a key, beginning with the one before that in use, until one that does not.
+    pub(super) async fn forget(&self, key: &IssuedKey) -> Result<(), StoreError> {
+        let current = self.read().await?;
+        let mut gone = 0;
+        for version in self.before(&current.version).await? {
+            let entry = Entry { which: Which::Version(version.clone()), field: None, path: self.entry.path.clone() };
+            let Ok(found) = self.store().get(&entry).await else {
+                // Removed before; and so is what came before it.
+                gone += 1;
+                if gone == MAX_GONE {
+                    break;
+                }
+                continue;
+            };
+            gone = 0;
+            match self.text(found.value) {
+                Ok(text) if *text == key.reveal() => {}
+                // Another field of the document was written since.
+                Ok(text) if text == current.value => continue,
+                _ => break,
+            }
+            match self.store().destroy(&self.entry.path, &version).await {
+                Ok(()) | Err(StoreError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The versions before that in use, the newest first.
+    async fn before(&self, current: &str) -> Result<Vec<String>, StoreError> {
+        if let Ok(number) = current.parse::<u64>() {
+            return Ok((number.saturating_sub(MAX_VERSIONS).max(1)..number).rev().map(|number| number.to_string()).collect());
+        }
+        let stored = self.store().versions(&self.entry.path).await?;
+        let before = stored.into_iter().rev().filter(|version| !version.current && !version.deleted);
+        Ok(before.map(|version| version.name).collect())
+    }
+}

@@ -1,0 +1,502 @@
+//! The steps of a rotation, in the only order in which they can be taken: each takes the proof that the one before it was, by value, and the
+//! proofs are made here alone. What a step leads to is in the journal before the next begins.
+//!
+//! A call to the issuer is made only while this host holds the rotation, and its record is in the audit log before.
+
+use super::Rotation;
+use super::issuer::{IssuedKey, IssuerError, ListedKey, Probe, Revoked};
+use super::journal::{Current, Document, Hold, Orphan, Past, Stage, UnderWay, Unwritten};
+use super::names::Replaced;
+use crate::manifest::AfterDrain;
+use crate::secrets::StoreError;
+use std::time::Duration;
+
+/// How often a key is tried before it counts as one that does not work: an issuer may need a moment to spread it.
+const PROBES: u32 = 4;
+/// Most keys of a list that are remembered.
+const MAX_LISTED: usize = 512;
+/// How often a drain looks at what other hosts have noted: at first, and at most.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
+/// The intent is in the journal.
+struct Intended(());
+/// The new key is in the journal.
+struct Sealed(());
+/// The new key works.
+struct Verified(());
+/// The new key is the one in use.
+struct Switched(());
+/// Nobody holds the old key.
+struct Drained(());
+/// The old key works no more.
+struct Ended(());
+
+/// Why a rotation came to a stop.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Halt {
+    /// Another host goes on with it.
+    #[error("another host has taken the rotation over")]
+    Fenced,
+    /// It stays where it is, and is taken up again.
+    #[error("{why}")]
+    Later { why: String, after: Option<Duration> },
+    /// The old key is in use, as before.
+    #[error("rolled back: {0}")]
+    RolledBack(String),
+    /// What became of a call to the issuer is not known, and the old key is in use.
+    #[error("the outcome of a call to the issuer was lost: {0}")]
+    Lost(String),
+    /// An operator has to look.
+    #[error("{0}")]
+    Stuck(String),
+}
+
+impl From<Unwritten> for Halt {
+    fn from(unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Fenced => Self::Fenced,
+            Unwritten::Store(_) => Self::Later { why: unwritten.to_string(), after: None },
+        }
+    }
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Later { why: error.to_string(), after: None }
+    }
+}
+
+/// Takes a rotation to its end: one that is under way, or else a new one.
+pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> Result<(), Halt> {
+    let Some(under_way) = &hold.document().under_way else {
+        let intended = intend(rotation, hold, trigger).await?;
+        let sealed = issue(rotation, hold, intended).await?;
+        let verified = verify(rotation, hold, sealed).await?;
+        let switched = switch(rotation, hold, verified).await?;
+        return finish(rotation, hold, switched).await;
+    };
+    let stage = under_way.stage;
+    rotation.tell(hold, "resume", &resumed(stage))?;
+    match stage {
+        Stage::Issuing => Err(lost(rotation, hold, "the host ended before the answer came").await?),
+        Stage::Issued | Stage::Verified => {
+            let switched = resume_switch(rotation, hold).await?;
+            finish(rotation, hold, switched).await
+        }
+        Stage::Switched => {
+            let switched = switch(rotation, hold, Verified(())).await?;
+            finish(rotation, hold, switched).await
+        }
+        Stage::Drained => {
+            let ended = revoke(rotation, hold, Drained(())).await?;
+            clean(rotation, hold, ended).await
+        }
+        Stage::Revoked => clean(rotation, hold, Ended(())).await,
+        Stage::RollingBack => Err(roll_back(rotation, hold, None).await?),
+    }
+}
+
+fn resumed(stage: Stage) -> String {
+    let direction = match stage {
+        Stage::Issuing | Stage::Issued | Stage::Verified | Stage::RollingBack => "rolls back, unless the new key is in use",
+        Stage::Switched | Stage::Drained | Stage::Revoked => "goes forward",
+    };
+    format!("found at `{}`: {direction}", stage.name())
+}
+
+async fn finish(rotation: &Rotation, hold: &mut Hold, switched: Switched) -> Result<(), Halt> {
+    let drained = drain(rotation, hold, switched).await?;
+    let ended = revoke(rotation, hold, drained).await?;
+    clean(rotation, hold, ended).await
+}
+
+/// Writes down that a key is about to be asked for.
+async fn intend(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> Result<Intended, Halt> {
+    let old = in_use(rotation, hold.document()).await?;
+    if rotation.issuer.needs_id() && old.id().is_none() {
+        let why = "the issuer ends keys by its own name for them, and that of the key in use is not known";
+        return Err(Halt::Stuck(format!("{why}; add `id = \"…\"` to `[rotations.{}]`", rotation.name)));
+    }
+    hold.sure(rotation.config.timeout).await?;
+    let listed = list(rotation, &old).await?;
+    if let (Some(suspected), Some(listed)) = (&hold.document().suspected, &listed) {
+        let late = end_orphans(rotation, hold, &fresh(suspected, listed), &old).await?;
+        hold.write(|document| {
+            document.suspected = None;
+            document.orphans.extend(late.iter().cloned());
+        })
+        .await?;
+    }
+    let begun = super::now();
+    hold.write(|document| {
+        document.number += 1;
+        document.under_way = Some(UnderWay {
+            begun,
+            trigger: trigger.to_owned(),
+            stage: Stage::Issuing,
+            old: old.copy(),
+            new: None,
+            listed: listed.clone(),
+            why: None,
+        });
+    })
+    .await?;
+    Ok(Intended(()))
+}
+
+/// The key in use, which has to be the same wherever it is kept.
+async fn in_use(rotation: &Rotation, document: &Document) -> Result<IssuedKey, Halt> {
+    let mut found: Option<zeroize::Zeroizing<String>> = None;
+    for name in &rotation.names {
+        let value = name.read().await?.value;
+        if found.as_ref().is_some_and(|found| *found != value) {
+            let why = format!("{} holds another key than {}", name.shown(), rotation.names[0].shown());
+            return Err(Halt::Stuck(format!("{why}; set both to the one that is to be used, with `strongroom secrets set`")));
+        }
+        found = Some(value);
+    }
+    let value = found.ok_or_else(|| Halt::Stuck("the rotation names no secret".to_owned()))?;
+    let known = document.current.as_ref();
+    let id = known.and_then(|current| current.id.clone()).or_else(|| rotation.config.id.clone());
+    Ok(IssuedKey::new(value.as_str()).with_id(id).with_end(known.and_then(|current| current.expires_at)))
+}
+
+/// Has the new key made, and seals it into the journal before anything else.
+async fn issue(rotation: &Rotation, hold: &mut Hold, _intended: Intended) -> Result<Sealed, Halt> {
+    let old = old_of(hold);
+    rotation.tell(hold, "issue", &rotation.issuer.shown())?;
+    hold.sure(rotation.config.timeout).await?;
+    let new = match rotation.call(rotation.issuer.issue(&old)).await {
+        Ok(new) => new,
+        Err(IssuerError::Unknown(why)) => return Err(lost(rotation, hold, &why).await?),
+        Err(IssuerError::Refused(why)) => {
+            end(hold, &why).await?;
+            return Err(Halt::RolledBack(why));
+        }
+        Err(IssuerError::Later { why, after }) => {
+            end(hold, &why).await?;
+            return Err(Halt::Later { why, after });
+        }
+    };
+    if new.is(&old) {
+        let why = "the issuer gave the key that is in use already".to_owned();
+        end(hold, &why).await?;
+        return Err(Halt::RolledBack(why));
+    }
+    let sealed = hold
+        .write(|document| {
+            document.lost = 0;
+            advance(document, Stage::Issued);
+            if let Some(under_way) = &mut document.under_way {
+                under_way.new = Some(new.copy());
+            }
+        })
+        .await;
+    match sealed {
+        Ok(()) => Ok(Sealed(())),
+        // Nobody else can know this key: it is ended here and now.
+        Err(unwritten) => {
+            abandon(rotation, hold, &new, &old).await;
+            Err(unwritten.into())
+        }
+    }
+}
+
+/// Ends a key that can't be kept; where that fails too, says so wherever it can be said.
+async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, old: &IssuedKey) {
+    let _ = rotation.tell(hold, "abandon", "the new key can't be kept, and is revoked");
+    if matches!(rotation.call(rotation.issuer.revoke(new, old)).await, Ok(Revoked::Done)) {
+        return;
+    }
+    let orphan = Orphan { at: super::now(), what: format!("a key of {}, made and not kept", rotation.issuer.shown()) };
+    rotation.alert(hold.document().number, &orphan.what);
+    let noted = |document: &mut Document| {
+        let new = !document.orphans.contains(&orphan);
+        if new {
+            document.orphans.push(orphan.clone());
+        }
+        new
+    };
+    if let Err(error) = rotation.journal.note(noted).await {
+        tracing::error!(rotation = rotation.name, %error, "an orphan could not be noted");
+    }
+}
+
+/// Settles a call whose outcome is not known: finds what it may have made, and ends it, or reports it. The old key is in use.
+async fn lost(rotation: &Rotation, hold: &mut Hold, why: &str) -> Result<Halt, Halt> {
+    let old = old_of(hold);
+    let (before, begun) = hold.document().under_way.as_ref().map_or((None, 0), |under_way| (under_way.listed.clone(), under_way.begun));
+    hold.sure(rotation.config.timeout).await?;
+    let after = list(rotation, &old).await?;
+    let (orphans, suspected) = match (before, after) {
+        (Some(before), Some(after)) => {
+            let fresh = fresh(&before, &after);
+            let suspected = fresh.is_empty().then_some(before);
+            (end_orphans(rotation, hold, &fresh, &old).await?, suspected)
+        }
+        _ => {
+            (vec![Orphan { at: begun, what: format!("{}, whose answer was lost; the issuer has no list", rotation.issuer.shown()) }], None)
+        }
+    };
+    for orphan in &orphans {
+        rotation.alert(hold.document().number, &format!("there may be a key that nobody knows: {}", orphan.what));
+    }
+    hold.write(|document| {
+        document.lost += 1;
+        document.suspected = suspected.clone();
+        document.orphans.extend(orphans.iter().cloned());
+        close(document, &format!("the outcome was lost: {why}"));
+    })
+    .await?;
+    Ok(Halt::Lost(why.to_owned()))
+}
+
+/// The keys of the second list that are not in the first.
+fn fresh(before: &[ListedKey], after: &[ListedKey]) -> Vec<ListedKey> {
+    after.iter().filter(|key| !before.contains(key)).cloned().collect()
+}
+
+/// Ends the key that nobody knows. Where there are several it can't be told which is whose: they are reported.
+async fn end_orphans(rotation: &Rotation, hold: &mut Hold, fresh: &[ListedKey], old: &IssuedKey) -> Result<Vec<Orphan>, Halt> {
+    let orphan = |key: &ListedKey| Orphan {
+        at: super::now(),
+        what: format!("{}: the key that it lists as {}", rotation.issuer.shown(), crate::text::for_people(&key.id)),
+    };
+    let [key] = fresh else { return Ok(fresh.iter().map(orphan).collect()) };
+    rotation.tell(hold, "revoke-orphan", &crate::text::for_people(&key.id))?;
+    hold.sure(rotation.config.timeout).await?;
+    match rotation.call(rotation.issuer.revoke_listed(key, old)).await {
+        Ok(Revoked::Done | Revoked::NotFound) => Ok(Vec::new()),
+        Err(_) => Ok(vec![orphan(key)]),
+    }
+}
+
+/// Tries the new key.
+async fn verify(rotation: &Rotation, hold: &mut Hold, _sealed: Sealed) -> Result<Verified, Halt> {
+    let new = new_of(hold)?;
+    rotation.tell(hold, "verify", "")?;
+    let mut why = "the new key does not work".to_owned();
+    for attempt in 0..PROBES {
+        if attempt > 0 {
+            tokio::time::sleep(rotation.config.timeout / 10 * attempt).await;
+        }
+        hold.sure(rotation.config.timeout).await?;
+        match rotation.call(rotation.issuer.probe(&new)).await {
+            Ok(Probe::Works { expires_at }) => {
+                hold.write(|document| {
+                    advance(document, Stage::Verified);
+                    if let Some(new) = document.under_way.as_mut().and_then(|under_way| under_way.new.as_mut()) {
+                        *new = new.copy().with_end(expires_at.or(new.expires_at()));
+                    }
+                })
+                .await?;
+                return Ok(Verified(()));
+            }
+            Ok(Probe::Rejected) => "the new key does not work".clone_into(&mut why),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(roll_back(rotation, hold, Some(&why)).await?)
+}
+
+/// Goes on before the switch after a change of hands: forward where the new key is in use already, or else back.
+async fn resume_switch(rotation: &Rotation, hold: &mut Hold) -> Result<Switched, Halt> {
+    let new = new_of(hold)?;
+    for name in &rotation.names {
+        if *name.read().await?.value == new.reveal() {
+            return switch(rotation, hold, Verified(())).await;
+        }
+    }
+    Err(roll_back(rotation, hold, Some("the host ended before the new key was in use")).await?)
+}
+
+/// Makes the new key the one in use. The first place that takes it decides: from then on there is no way back.
+async fn switch(rotation: &Rotation, hold: &mut Hold, _verified: Verified) -> Result<Switched, Halt> {
+    let (old, new) = (old_of(hold), new_of(hold)?);
+    rotation.tell(hold, "switch", "")?;
+    hold.sure(rotation.config.timeout).await?;
+    for (at, name) in rotation.names.iter().enumerate() {
+        match name.replace(&old, &new).await? {
+            Replaced::Done => {}
+            Replaced::Foreign
+                if at == 0 && hold.document().under_way.as_ref().is_some_and(|under_way| under_way.stage != Stage::Switched) =>
+            {
+                let why = format!("somebody else has written to {}", name.shown());
+                return Err(roll_back(rotation, hold, Some(&why)).await?);
+            }
+            Replaced::Foreign => {
+                rotation.alert(hold.document().number, &format!("{} holds another key, and is left as it is", name.shown()))
+            }
+        }
+    }
+    let since = super::now();
+    hold.write(|document| {
+        advance(document, Stage::Switched);
+        document.current = Some(Current { since, id: new.id().map(str::to_owned), expires_at: new.expires_at() });
+    })
+    .await?;
+    Ok(Switched(()))
+}
+
+/// Waits until no request holds the old key: of this host, by counting them; of others, until each has said so, or can't use it any more.
+async fn drain(rotation: &Rotation, hold: &mut Hold, _switched: Switched) -> Result<Drained, Halt> {
+    let (old, number) = (old_of(hold), hold.document().number);
+    rotation.tell(hold, "drain", "")?;
+    let uses = rotation.uses(&old);
+    let begun = rotation.clock.now();
+    let mut look = LOOKS.0;
+    let mut told = false;
+    let mut adopted = rotation.adopt(&old).await;
+    loop {
+        let waited = rotation.clock.now().saturating_sub(begun);
+        let held = uses.count();
+        let give_up = waited >= rotation.config.drain && rotation.config.after_drain == AfterDrain::Revoke;
+        if adopted && (held == 0 || give_up) && rotation.others_are_done(number, waited).await? {
+            break;
+        }
+        if held > 0 && waited >= rotation.config.drain && !told {
+            rotation.alert(number, &format!("{held} requests hold the old key still, after {} s", waited.as_secs()));
+            told = true;
+        }
+        let wait = look.min(rotation.config.timeout / 2);
+        if held > 0 {
+            let _ = tokio::time::timeout(wait, uses.none()).await;
+        } else {
+            tokio::time::sleep(wait).await;
+        }
+        look = (look * 2).min(LOOKS.1);
+        hold.sure(rotation.config.timeout).await?;
+        if !adopted {
+            adopted = rotation.adopt(&old).await;
+        }
+    }
+    hold.write(|document| advance(document, Stage::Drained)).await?;
+    Ok(Drained(()))
+}
+
+/// Ends the old key, unless it is in use somewhere after all.
+async fn revoke(rotation: &Rotation, hold: &mut Hold, _drained: Drained) -> Result<Ended, Halt> {
+    let (old, new) = (old_of(hold), new_of(hold)?);
+    for name in rotation.everywhere() {
+        match name.read().await {
+            Ok(kept) if *kept.value == old.reveal() => {
+                let why = format!("the old key is in use at {}, and is not revoked: set another one there", name.shown());
+                return Err(Halt::Stuck(why));
+            }
+            Ok(_) | Err(StoreError::NotFound(_) | StoreError::Refused(_)) => {}
+            // What can't be read can't be said to be another.
+            Err(error) => return Err(error.into()),
+        }
+    }
+    rotation.tell(hold, "revoke", "")?;
+    end_key(rotation, hold, &old, &new).await?;
+    hold.write(|document| advance(document, Stage::Revoked)).await?;
+    Ok(Ended(()))
+}
+
+/// Has a key ended, and is content with nothing less than proof: the issuer's word, or that it knows no such key and rejects it.
+async fn end_key(rotation: &Rotation, hold: &mut Hold, key: &IssuedKey, with: &IssuedKey) -> Result<(), Halt> {
+    hold.sure(rotation.config.timeout).await?;
+    let later = |error: IssuerError| match error {
+        IssuerError::Later { why, after } => Halt::Later { why: format!("a key could not be revoked: {why}"), after },
+        IssuerError::Refused(why) | IssuerError::Unknown(why) => {
+            Halt::Later { why: format!("a key could not be revoked: {why}"), after: None }
+        }
+    };
+    match rotation.call(rotation.issuer.revoke(key, with)).await.map_err(later)? {
+        Revoked::Done => Ok(()),
+        Revoked::NotFound => match rotation.call(rotation.issuer.probe(key)).await.map_err(later)? {
+            Probe::Rejected => Ok(()),
+            Probe::Works { .. } => {
+                let why = "the issuer knows no such key, and takes it all the same: revoke it by hand".to_owned();
+                Err(Halt::Later { why, after: None })
+            }
+        },
+    }
+}
+
+/// Takes the old key out of the stores, and writes the rotation's end down.
+async fn clean(rotation: &Rotation, hold: &mut Hold, _ended: Ended) -> Result<(), Halt> {
+    let (old, number) = (old_of(hold), hold.document().number);
+    rotation.tell(hold, "clean", "")?;
+    for name in &rotation.names {
+        if let Err(error) = name.forget(&old).await {
+            // It works no more: what is left of it is untidy, and no more.
+            rotation.alert(number, &format!("{}: old versions of a revoked key could not be removed: {error}", name.shown()));
+        }
+    }
+    hold.write(|document| {
+        close(document, "done");
+        document.lost = 0;
+        document.failing = None;
+        // Who has not said that it took the new key over within the longest staleness is not there any more.
+        document.hosts.retain(|_, acknowledged| *acknowledged >= number);
+    })
+    .await?;
+    rotation.tell(hold, "done", "")?;
+    Ok(())
+}
+
+/// Ends the new key; the old one is in use, as before.
+async fn roll_back(rotation: &Rotation, hold: &mut Hold, why: Option<&str>) -> Result<Halt, Halt> {
+    let (old, new) = (old_of(hold), new_of(hold)?);
+    if let Some(why) = why {
+        hold.write(|document| {
+            advance(document, Stage::RollingBack);
+            if let Some(under_way) = &mut document.under_way {
+                under_way.why = Some(why.to_owned());
+            }
+        })
+        .await?;
+    }
+    let why = hold.document().under_way.as_ref().and_then(|under_way| under_way.why.clone()).unwrap_or_default();
+    // A host that was stopped just before it wrote the new key, and wakes up later, must find that it can't any more.
+    for name in &rotation.names {
+        name.replace(&old, &old).await?;
+        if *name.read().await?.value == new.reveal() {
+            rotation.tell(hold, "forward", "the new key is in use after all")?;
+            hold.write(|document| advance(document, Stage::Switched)).await?;
+            return Err(Halt::Later { why: "the new key is in use: the rotation goes on".to_owned(), after: Some(Duration::ZERO) });
+        }
+    }
+    rotation.tell(hold, "roll-back", &why)?;
+    end_key(rotation, hold, &new, &old).await?;
+    end(hold, &why).await?;
+    Ok(Halt::RolledBack(why))
+}
+
+/// Writes down that a rotation has come to nothing.
+async fn end(hold: &mut Hold, why: &str) -> Result<(), Halt> {
+    Ok(hold.write(|document| close(document, why)).await?)
+}
+
+fn close(document: &mut Document, outcome: &str) {
+    let Some(UnderWay { begun, trigger, .. }) = document.under_way.take() else { return };
+    document.past.push(Past { number: document.number, begun, ended: super::now(), trigger, outcome: outcome.to_owned() });
+}
+
+fn advance(document: &mut Document, stage: Stage) {
+    if let Some(under_way) = &mut document.under_way {
+        under_way.stage = stage;
+    }
+}
+
+/// The issuer's list, where it has one.
+async fn list(rotation: &Rotation, with: &IssuedKey) -> Result<Option<Vec<ListedKey>>, Halt> {
+    match rotation.call(rotation.issuer.list(with)).await {
+        Ok(Some(listed)) if listed.len() <= MAX_LISTED => Ok(Some(listed)),
+        // What it refuses, it does not have.
+        Ok(_) | Err(IssuerError::Refused(_)) => Ok(None),
+        Err(IssuerError::Later { why, after }) => Err(Halt::Later { why, after }),
+        Err(IssuerError::Unknown(why)) => Err(Halt::Later { why, after: None }),
+    }
+}
+
+fn old_of(hold: &Hold) -> IssuedKey {
+    hold.document().under_way.as_ref().expect("a rotation is under way from its intent to its end").old.copy()
+}
+
+fn new_of(hold: &Hold) -> Result<IssuedKey, Halt> {
+    let new = hold.document().under_way.as_ref().and_then(|under_way| under_way.new.as_ref());
+    new.map(IssuedKey::copy).ok_or_else(|| Halt::Stuck("the journal has no new key at a stage that comes after one".to_owned()))
+}

@@ -1,0 +1,73 @@
+//! A host that replaces one key, once, through a store and an issuer with points at which it can be ended or stopped. It is told what to do
+//! by JSON in its first argument:
+//!
+//! `{"store": {"file": PATH, "key": PATH} | {"vault": URL, "token": FILE} | {"aws": URL}, "secrets": [REF], "issuer": URL, "rotation": NAME,
+//! "timeout": MILLIS, "end": "kill" | "stop", "at": POINT, "hurry": BOOL}`
+//!
+//! It prints each point and each step, and in the end `ended …`.
+
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use strongroom::manifest::{AfterDrain, AwsConfig, CredentialRef, HttpIssuerConfig, RotationConfig, SecretRef, VaultAuth, VaultConfig};
+use strongroom::{AwsBackend, FileBackend, FileKey, Host, HostBuilder, HostConfig, HttpIssuer, VaultBackend};
+use strongroom_tests::cuts::{Cuts, End};
+
+fn main() {
+    let job = std::env::args().nth(1).expect("a job");
+    let job: Value = serde_json::from_str(&job).expect("JSON");
+    let text = |name: &str| job[name].as_str().unwrap_or_default().to_owned();
+
+    let end = if text("end") == "stop" { End::Stop } else { End::Kill };
+    let cuts = Cuts::new(job["at"].as_u64().map(|at| (usize::try_from(at).expect("small"), end)));
+    let secrets = job["secrets"].as_array().expect("references");
+    let secrets = secrets.iter().map(|reference| SecretRef::parse(reference.as_str().expect("text")).expect("a reference"));
+    let rotation = RotationConfig {
+        timeout: Duration::from_millis(job["timeout"].as_u64().expect("a timeout")),
+        after_drain: AfterDrain::Wait,
+        ..RotationConfig::new(secrets.collect(), "issuer")
+    };
+    let config = HostConfig { rotations: vec![(text("rotation"), rotation)], ..HostConfig::default() };
+    let issuer = HttpIssuer::new(&HttpIssuerConfig::purpleflea(text("issuer"))).expect("an issuer");
+    let slept = Arc::new(AtomicU64::new(0));
+    let builder = Host::builder().config(config).without_audit().without_state().max_agents(1);
+    let builder = builder.issuer("issuer", cuts.issuer(issuer)).slept(Arc::clone(&slept));
+    let host = stored(builder, &job["store"], &cuts).build().expect("a host");
+    if job["hurry"] == true {
+        // Its clock runs, so that whoever came before it counts as gone as soon as it has been looked at twice.
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(Duration::from_millis(20));
+                slept.fetch_add(20_000, Ordering::Relaxed);
+            }
+        });
+    }
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let step = |step: &str, detail: &str| println!("step {step} {detail}");
+    let ended = runtime.block_on(async {
+        let ended = host.rotate(&text("rotation"), step).await;
+        host.close().await;
+        ended
+    });
+    match ended {
+        Ok(()) => println!("ended well"),
+        Err(error) => println!("ended {error:?}"),
+    }
+}
+
+fn stored(builder: HostBuilder, store: &Value, cuts: &Cuts) -> HostBuilder {
+    let text = |name: &str| store[name].as_str();
+    if let (Some(path), Some(key)) = (text("file"), text("key")) {
+        let key = FileKey::identity_file(Path::new(key)).expect("an identity");
+        return builder.backend("store", cuts.store(FileBackend::new(path.into(), key)));
+    }
+    if let (Some(address), Some(token)) = (text("vault"), text("token")) {
+        let config = VaultConfig::new(address, VaultAuth::Token(CredentialRef::File(token.into())));
+        return builder.backend("store", cuts.store(VaultBackend::new(&config).expect("a server")));
+    }
+    let config = AwsConfig { endpoint_url: text("aws").map(str::to_owned), ..AwsConfig::default() };
+    builder.backend("store", cuts.store(AwsBackend::new(&config)))
+}

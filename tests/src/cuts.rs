@@ -1,0 +1,184 @@
+//! A store and an issuer through which a host does whatever it does to the world outside, each call with a point before it and one after, at
+//! which the process can be ended or stopped. Nothing else leads from a rotation to a disk or a socket, so that every write and every call
+//! has its points.
+
+use async_trait::async_trait;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use strongroom::{
+    BackendError, Entry, Found, Freshness, IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked, SecretBackend, SecretStore,
+    SecretValue, StoreError, Stored, VersionInfo,
+};
+
+/// What happens at a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// `kill -9`.
+    Kill,
+    /// `SIGSTOP`, until somebody wakes the process.
+    Stop,
+}
+
+/// Counts points, says on stdout what each is, and ends the process at one of them.
+#[derive(Clone)]
+pub struct Cuts {
+    passed: Arc<AtomicUsize>,
+    at: Option<(usize, End)>,
+}
+
+/// A store with points around each of its calls.
+pub struct CutStore<S> {
+    store: S,
+    cuts: Cuts,
+}
+
+/// An issuer with points around each of its calls.
+pub struct CutIssuer<I> {
+    issuer: I,
+    cuts: Cuts,
+}
+
+impl Cuts {
+    /// Points of which one ends the process; the first is 1.
+    #[must_use]
+    pub fn new(at: Option<(usize, End)>) -> Self {
+        Self { passed: Arc::default(), at }
+    }
+
+    /// The store with points.
+    pub fn store<S>(&self, store: S) -> CutStore<S> {
+        CutStore { store, cuts: self.clone() }
+    }
+
+    /// The issuer with points.
+    pub fn issuer<I>(&self, issuer: I) -> CutIssuer<I> {
+        CutIssuer { issuer, cuts: self.clone() }
+    }
+
+    fn point(&self, side: &str, call: &str) {
+        let number = self.passed.fetch_add(1, Ordering::SeqCst) + 1;
+        println!("point {number} {side} {call}");
+        let Some((_, end)) = self.at.filter(|(at, _)| *at == number) else { return };
+        let signal = if end == End::Kill { "-KILL" } else { "-STOP" };
+        let sent = Command::new("kill").args([signal, &std::process::id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "this process can be signalled");
+    }
+
+    async fn around<T>(&self, call: &str, work: impl Future<Output = T>) -> T {
+        self.point("before", call);
+        let done = work.await;
+        self.point("after", call);
+        done
+    }
+}
+
+#[async_trait]
+impl<S: SecretStore> SecretBackend for CutStore<S> {
+    fn entries_for(&self, namespace: &str, name: &str) -> Vec<Entry> {
+        self.store.entries_for(namespace, name)
+    }
+
+    fn admits(&self, entry: &Entry) -> Result<(), BackendError> {
+        self.store.admits(entry)
+    }
+
+    async fn get(&self, entry: &Entry) -> Result<Found, BackendError> {
+        self.cuts.around("get", self.store.get(entry)).await
+    }
+
+    fn freshness(&self) -> Freshness {
+        self.store.freshness()
+    }
+
+    fn store(&self) -> Option<&dyn SecretStore> {
+        Some(self)
+    }
+
+    async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+#[async_trait]
+impl<S: SecretStore> SecretStore for CutStore<S> {
+    fn entry_of(&self, namespace: Option<&str>, name: &str) -> Result<Entry, StoreError> {
+        self.store.entry_of(namespace, name)
+    }
+
+    fn journal_entry(&self, rotation: &str) -> Entry {
+        self.store.journal_entry(rotation)
+    }
+
+    async fn newest(&self, path: &str) -> Result<String, StoreError> {
+        self.cuts.around("newest", self.store.newest(path)).await
+    }
+
+    async fn versions(&self, path: &str) -> Result<Vec<VersionInfo>, StoreError> {
+        self.cuts.around("versions", self.store.versions(path)).await
+    }
+
+    async fn list(&self) -> Result<Vec<Stored>, StoreError> {
+        self.cuts.around("list", self.store.list()).await
+    }
+
+    async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError> {
+        let call = if entry.path.starts_with("strongroom/") { "put journal" } else { "put secret" };
+        self.cuts.around(call, self.store.put(entry, value, expected)).await
+    }
+
+    async fn delete(&self, path: &str, version: &str) -> Result<(), StoreError> {
+        self.cuts.around("delete", self.store.delete(path, version)).await
+    }
+
+    async fn undelete(&self, path: &str, version: &str) -> Result<(), StoreError> {
+        self.cuts.around("undelete", self.store.undelete(path, version)).await
+    }
+
+    async fn destroy(&self, path: &str, version: &str) -> Result<(), StoreError> {
+        self.cuts.around("destroy", self.store.destroy(path, version)).await
+    }
+}
+
+#[async_trait]
+impl<I: Issuer> Issuer for CutIssuer<I> {
+    async fn issue(&self, current: &IssuedKey) -> Result<IssuedKey, IssuerError> {
+        self.cuts.around("issue", self.issuer.issue(current)).await
+    }
+
+    async fn revoke(&self, key: &IssuedKey, with: &IssuedKey) -> Result<Revoked, IssuerError> {
+        self.cuts.around("revoke", self.issuer.revoke(key, with)).await
+    }
+
+    async fn revoke_listed(&self, key: &ListedKey, with: &IssuedKey) -> Result<Revoked, IssuerError> {
+        self.cuts.around("revoke listed", self.issuer.revoke_listed(key, with)).await
+    }
+
+    async fn probe(&self, key: &IssuedKey) -> Result<Probe, IssuerError> {
+        self.cuts.around("probe", self.issuer.probe(key)).await
+    }
+
+    async fn list(&self, with: &IssuedKey) -> Result<Option<Vec<ListedKey>>, IssuerError> {
+        self.cuts.around("list keys", self.issuer.list(with)).await
+    }
+
+    fn needs_id(&self) -> bool {
+        self.issuer.needs_id()
+    }
+
+    fn shown(&self) -> String {
+        self.issuer.shown()
+    }
+
+    fn has_own_credential(&self) -> bool {
+        self.issuer.has_own_credential()
+    }
+
+    fn closed(&self) -> Vec<String> {
+        self.issuer.closed()
+    }
+
+    fn expiry_header(&self) -> Option<http::HeaderName> {
+        self.issuer.expiry_header()
+    }
+}
