@@ -370,12 +370,13 @@ impl HostBuilder {
         };
         let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
         let backends = backends(self.backends, &self.config, &self.clock, default)?;
-        let signing = Signing::new(self.config.signing.clone(), self.signers, state.clone(), self.clock.clone(), self.wall);
+        let signing = Signing::new(self.config.signing.clone(), self.signers, state.clone(), self.clock.clone(), self.wall.clone());
         let signing = signing.map_err(BuildError::Signing)?;
         let cache = Arc::new(SecretCache::new(self.clock.clone(), fingerprint_key));
         let rules = rules(&self.config.scrub_rules)?;
         let name = crate::text::hex(&random_key().map_err(BuildError::State)?[..6]);
-        let parts = rotation::Parts { host: name.clone(), cache: Arc::clone(&cache), clock: self.clock, audit: audit.clone() };
+        let wall = self.wall.clone();
+        let parts = rotation::Parts { host: name.clone(), cache: Arc::clone(&cache), clock: self.clock, wall, audit: audit.clone() };
         let rotations = Rotations::new(&self.config, self.issuers, &backends, &parts);
         let rotations = rotations.map_err(|(name, reason)| BuildError::Rotation { name, reason })?;
         let signing = Arc::new(signing);

@@ -18,6 +18,8 @@ mod network;
 mod oracle;
 mod patterns;
 mod rotation_crash;
+mod rotation_faults;
+mod rotation_hosts;
 mod sealing;
 mod secrets;
 mod signers;

@@ -54,9 +54,9 @@ pub(crate) struct Document {
     /// Keys that may have been made, and that nobody knows.
     #[serde(default)]
     pub(super) orphans: Vec<Orphan>,
-    /// What the issuer listed before a call whose outcome was lost, and after which nothing new was listed: the call may be carried out late.
+    /// A call whose outcome was lost, and after which nothing new was listed: it may be carried out late.
     #[serde(default)]
-    pub(super) suspected: Option<Vec<ListedKey>>,
+    pub(super) suspected: Option<Suspicion>,
     #[serde(default)]
     pub(super) past: Vec<Past>,
 }
@@ -156,6 +156,15 @@ pub(crate) struct Orphan {
     pub(super) at: u64,
     /// What is known of it: the call, and the issuer's name for it where it has a list.
     pub(super) what: String,
+}
+
+/// A call that may be carried out late.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Suspicion {
+    pub(super) since: u64,
+    /// The keys that the issuer listed before, and those that were made since.
+    pub(super) listed: Vec<ListedKey>,
 }
 
 /// A rotation that has ended.

@@ -3,9 +3,10 @@
 //!
 //! What guests see gives rise to a look of the host's own, at most once a minute, and to nothing else.
 
+use super::issuer::Probe;
 use super::journal::{Current, Document, acknowledge};
 use super::steps::Halt;
-use super::{BACKOFF, MAX_LOST, Rotation, issuer::Probe, now};
+use super::{BACKOFF, MAX_LOST, Rotation};
 use crate::secrets::BackendError;
 use sha2::{Digest, Sha256};
 use std::sync::atomic::Ordering;
@@ -129,7 +130,7 @@ impl Rotation {
 
     /// What a rotation is to be begun for now, or taken up again.
     async fn due(&self, document: &Document) -> Option<String> {
-        let now = now();
+        let now = self.now();
         if let Some(failing) = &document.failing {
             // A clock that was set back does not stop rotations for longer than they are left alone anyway.
             let wait = failing.next.saturating_sub(now);
@@ -181,7 +182,7 @@ impl Rotation {
 
     /// Writes down since when a key is known that was never replaced.
     async fn first_seen(&self, expires_at: Option<u64>) {
-        let since = now();
+        let since = self.now();
         let id = self.config.id.clone();
         let noted = self.journal.note(|document| {
             let new = document.current.is_none();
@@ -203,7 +204,7 @@ impl Rotation {
             Probe::Works { expires_at: Some(at) } => {
                 self.signals.lock().unwrap_or_else(PoisonError::into_inner).rejection_told = false;
                 self.note_end(document, at).await;
-                let left = at.saturating_sub(now());
+                let left = at.saturating_sub(self.now());
                 if left <= self.config.warn_before.as_secs() && document.failing.is_some() {
                     self.alert(document.number, &format!("the key in use ends in {left} s, and could not be replaced"));
                 }

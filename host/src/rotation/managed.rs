@@ -57,7 +57,7 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, _trigger: &str) ->
     }
     rotation.tell(hold, "observe", "another version is in use")?;
     rotation.adopt(&old).await;
-    let since = super::now();
+    let since = rotation.now();
     hold.write(|document| document.current = Some(Current { since, id: None, expires_at: None })).await?;
     rotation.tell(hold, "done", "")
 }

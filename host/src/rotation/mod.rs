@@ -23,6 +23,7 @@ use crate::policy::Closed;
 use crate::policy::url::CanonicalUrl;
 use crate::secrets::backends::HOSTS_OWN;
 use crate::secrets::{BackendError, Backends, Cache, Clock, Entry, Fingerprint, Freshness, SecretValue, Uses};
+use crate::signing::Wall;
 use alert::Webhook;
 use http::{HeaderMap, StatusCode};
 use issuer::{IssuedKey as Key, expires_at};
@@ -32,7 +33,7 @@ use names::Name;
 use status::Counts;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use steps::Halt;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -68,6 +69,7 @@ pub(crate) struct Rotation {
     host: String,
     cache: Arc<Cache>,
     clock: Clock,
+    wall: Wall,
     audit: AuditJournal,
     webhook: Option<Webhook>,
     /// Taken by whoever rotates in this process.
@@ -189,6 +191,7 @@ pub(crate) struct Parts {
     pub(crate) host: String,
     pub(crate) cache: Arc<Cache>,
     pub(crate) clock: Clock,
+    pub(crate) wall: Wall,
     pub(crate) audit: Option<Arc<dyn AuditSink>>,
 }
 
@@ -234,6 +237,7 @@ impl Rotation {
             host: parts.host.clone(),
             cache: Arc::clone(&parts.cache),
             clock: parts.clock.clone(),
+            wall: parts.wall.clone(),
             audit: AuditJournal::new(parts.audit.clone(), parts.host.clone(), String::new()),
             webhook: config.webhook.as_deref().map(|url| Webhook::new(url, &host.network_ca)).transpose()?,
             turn: tokio::sync::Mutex::default(),
@@ -263,6 +267,11 @@ impl Rotation {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The wall clock, in seconds since 1970. What it says is written down, and decides when a key is due; nothing else depends on it.
+    fn now(&self) -> u64 {
+        self.wall.now() / 1_000
     }
 
     fn keeps(&self, name: &Name) -> bool {
@@ -386,7 +395,7 @@ impl Rotation {
             Means::Issuer => steps::run(self, &mut hold, trigger).await,
             Means::Backend => managed::run(self, &mut hold, trigger).await,
         };
-        let number = hold.document().number;
+        let (number, now) = (hold.document().number, self.now());
         match &ended {
             Ok(()) => {
                 self.counts.done.fetch_add(1, Ordering::Relaxed);
@@ -398,7 +407,7 @@ impl Rotation {
                     self.counts.rolled_back.fetch_add(1, Ordering::Relaxed);
                 }
                 self.alert(number, &halt.to_string());
-                hold.release(|document| document.failing = Some(failed(document.failing.as_ref(), halt))).await?;
+                hold.release(|document| document.failing = Some(failed(document.failing.as_ref(), halt, now))).await?;
             }
         }
         ended
@@ -415,7 +424,7 @@ pub(crate) fn closed_by(config: &HostConfig) -> Result<Closed, String> {
 }
 
 /// What is written down of a failure.
-fn failed(before: Option<&Failing>, halt: &Halt) -> Failing {
+fn failed(before: Option<&Failing>, halt: &Halt, now: u64) -> Failing {
     let in_a_row = before.map_or(0, |failing| failing.in_a_row) + 1;
     let backoff = BACKOFF.0.saturating_mul(1 << (in_a_row - 1).min(12)).min(BACKOFF.1);
     let jitter = getrandom::u64().unwrap_or_default() % (backoff / 4);
@@ -424,7 +433,7 @@ fn failed(before: Option<&Failing>, halt: &Halt) -> Failing {
         Halt::Stuck(_) => BACKOFF.1,
         _ => backoff - jitter,
     };
-    Failing { since: before.map_or_else(now, |failing| failing.since), in_a_row, why: halt.to_string(), next: now() + after }
+    Failing { since: before.map_or(now, |failing| failing.since), in_a_row, why: halt.to_string(), next: now + after }
 }
 
 /// The place that a reference names.
@@ -453,9 +462,4 @@ fn issuer(name: &str, host: &HostConfig, own: &[(String, Arc<dyn Issuer>)]) -> R
         Some((_, IssuerConfig::Managed)) => Ok(None),
         None => Err(format!("no issuer `{name}` is configured; add `[issuers.{name}]`")),
     }
-}
-
-/// The wall clock, in seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
 }

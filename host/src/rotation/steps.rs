@@ -5,7 +5,7 @@
 
 use super::Rotation;
 use super::issuer::{IssuedKey, IssuerError, ListedKey, Probe, Revoked};
-use super::journal::{Current, Document, Hold, Orphan, Past, Stage, UnderWay, Unwritten};
+use super::journal::{Current, Document, Hold, Orphan, Past, Stage, Suspicion, UnderWay, Unwritten};
 use super::names::Replaced;
 use crate::manifest::AfterDrain;
 use crate::secrets::StoreError;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// How often a key is tried before it counts as one that does not work: an issuer may need a moment to spread it.
 const PROBES: u32 = 4;
+/// How long, in seconds, a call that was given up may still be carried out.
+const LATE: u64 = 24 * 60 * 60;
 /// Most keys of a list that are remembered.
 const MAX_LISTED: usize = 512;
 /// How often a drain looks at what other hosts have noted: at first, and at most.
@@ -119,15 +121,8 @@ async fn intend(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> Result<I
     }
     hold.sure(rotation.config.timeout).await?;
     let listed = list(rotation, &old).await?;
-    if let (Some(suspected), Some(listed)) = (&hold.document().suspected, &listed) {
-        let late = end_orphans(rotation, hold, &fresh(suspected, listed), &old).await?;
-        hold.write(|document| {
-            document.suspected = None;
-            document.orphans.extend(late.iter().cloned());
-        })
-        .await?;
-    }
-    let begun = super::now();
+    settle_suspicion(rotation, hold, listed.as_deref(), &old).await?;
+    let begun = rotation.now();
     hold.write(|document| {
         document.number += 1;
         document.under_way = Some(UnderWay {
@@ -170,23 +165,34 @@ async fn issue(rotation: &Rotation, hold: &mut Hold, _intended: Intended) -> Res
         Ok(new) => new,
         Err(IssuerError::Unknown(why)) => return Err(lost(rotation, hold, &why).await?),
         Err(IssuerError::Refused(why)) => {
-            end(hold, &why).await?;
+            end(rotation, hold, &why).await?;
             return Err(Halt::RolledBack(why));
         }
         Err(IssuerError::Later { why, after }) => {
-            end(hold, &why).await?;
+            end(rotation, hold, &why).await?;
             return Err(Halt::Later { why, after });
         }
     };
     if new.is(&old) {
         let why = "the issuer gave the key that is in use already".to_owned();
-        end(hold, &why).await?;
+        end(rotation, hold, &why).await?;
         return Err(Halt::RolledBack(why));
     }
     let sealed = hold
         .write(|document| {
             document.lost = 0;
             advance(document, Stage::Issued);
+            // This one is not what is suspected; where it has no name, none can be told from another.
+            match (document.suspected.take(), new.id()) {
+                (Some(mut suspected), Some(id)) => {
+                    let key = ListedKey { id: id.to_owned() };
+                    if !suspected.listed.contains(&key) {
+                        suspected.listed.push(key);
+                    }
+                    document.suspected = Some(suspected);
+                }
+                _ => document.suspected = None,
+            }
             if let Some(under_way) = &mut document.under_way {
                 under_way.new = Some(new.copy());
             }
@@ -208,7 +214,7 @@ async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, old: &Issued
     if matches!(rotation.call(rotation.issuer.revoke(new, old)).await, Ok(Revoked::Done)) {
         return;
     }
-    let orphan = Orphan { at: super::now(), what: format!("a key of {}, made and not kept", rotation.issuer.shown()) };
+    let orphan = Orphan { at: rotation.now(), what: format!("a key of {}, made and not kept", rotation.issuer.shown()) };
     rotation.alert(hold.document().number, &orphan.what);
     let noted = |document: &mut Document| {
         let new = !document.orphans.contains(&orphan);
@@ -231,7 +237,7 @@ async fn lost(rotation: &Rotation, hold: &mut Hold, why: &str) -> Result<Halt, H
     let (orphans, suspected) = match (before, after) {
         (Some(before), Some(after)) => {
             let fresh = fresh(&before, &after);
-            let suspected = fresh.is_empty().then_some(before);
+            let suspected = fresh.is_empty().then_some(Suspicion { since: begun, listed: before });
             (end_orphans(rotation, hold, &fresh, &old).await?, suspected)
         }
         _ => {
@@ -241,14 +247,31 @@ async fn lost(rotation: &Rotation, hold: &mut Hold, why: &str) -> Result<Halt, H
     for orphan in &orphans {
         rotation.alert(hold.document().number, &format!("there may be a key that nobody knows: {}", orphan.what));
     }
+    let now = rotation.now();
     hold.write(|document| {
         document.lost += 1;
-        document.suspected = suspected.clone();
+        document.suspected = suspected.clone().or_else(|| document.suspected.take());
         document.orphans.extend(orphans.iter().cloned());
-        close(document, &format!("the outcome was lost: {why}"));
+        close(document, &format!("the outcome was lost: {why}"), now);
     })
     .await?;
     Ok(Halt::Lost(why.to_owned()))
+}
+
+/// Looks whether a call that was given up has been carried out after all, and ends what it made.
+async fn settle_suspicion(rotation: &Rotation, hold: &mut Hold, listed: Option<&[ListedKey]>, with: &IssuedKey) -> Result<(), Halt> {
+    let (Some(suspected), Some(listed)) = (&hold.document().suspected, listed) else { return Ok(()) };
+    let late = fresh(&suspected.listed, listed);
+    let is_over = rotation.now().saturating_sub(suspected.since) > LATE;
+    if late.is_empty() && !is_over {
+        return Ok(());
+    }
+    let orphans = end_orphans(rotation, hold, &late, with).await?;
+    let noted = hold.write(|document| {
+        document.suspected = None;
+        document.orphans.extend(orphans.iter().cloned());
+    });
+    Ok(noted.await?)
 }
 
 /// The keys of the second list that are not in the first.
@@ -259,7 +282,7 @@ fn fresh(before: &[ListedKey], after: &[ListedKey]) -> Vec<ListedKey> {
 /// Ends the key that nobody knows. Where there are several it can't be told which is whose: they are reported.
 async fn end_orphans(rotation: &Rotation, hold: &mut Hold, fresh: &[ListedKey], old: &IssuedKey) -> Result<Vec<Orphan>, Halt> {
     let orphan = |key: &ListedKey| Orphan {
-        at: super::now(),
+        at: rotation.now(),
         what: format!("{}: the key that it lists as {}", rotation.issuer.shown(), crate::text::for_people(&key.id)),
     };
     let [key] = fresh else { return Ok(fresh.iter().map(orphan).collect()) };
@@ -329,7 +352,7 @@ async fn switch(rotation: &Rotation, hold: &mut Hold, _verified: Verified) -> Re
             }
         }
     }
-    let since = super::now();
+    let since = rotation.now();
     hold.write(|document| {
         advance(document, Stage::Switched);
         document.current = Some(Current { since, id: new.id().map(str::to_owned), expires_at: new.expires_at() });
@@ -419,14 +442,21 @@ async fn end_key(rotation: &Rotation, hold: &mut Hold, key: &IssuedKey, with: &I
 async fn clean(rotation: &Rotation, hold: &mut Hold, _ended: Ended) -> Result<(), Halt> {
     let (old, number) = (old_of(hold), hold.document().number);
     rotation.tell(hold, "clean", "")?;
+    if hold.document().suspected.is_some() {
+        let new = new_of(hold)?;
+        hold.sure(rotation.config.timeout).await?;
+        let listed = list(rotation, &new).await?;
+        settle_suspicion(rotation, hold, listed.as_deref(), &new).await?;
+    }
     for name in &rotation.names {
         if let Err(error) = name.forget(&old).await {
             // It works no more: what is left of it is untidy, and no more.
             rotation.alert(number, &format!("{}: old versions of a revoked key could not be removed: {error}", name.shown()));
         }
     }
+    let now = rotation.now();
     hold.write(|document| {
-        close(document, "done");
+        close(document, "done", now);
         document.lost = 0;
         document.failing = None;
         // Who has not said that it took the new key over within the longest staleness is not there any more.
@@ -461,18 +491,19 @@ async fn roll_back(rotation: &Rotation, hold: &mut Hold, why: Option<&str>) -> R
     }
     rotation.tell(hold, "roll-back", &why)?;
     end_key(rotation, hold, &new, &old).await?;
-    end(hold, &why).await?;
+    end(rotation, hold, &why).await?;
     Ok(Halt::RolledBack(why))
 }
 
 /// Writes down that a rotation has come to nothing.
-async fn end(hold: &mut Hold, why: &str) -> Result<(), Halt> {
-    Ok(hold.write(|document| close(document, why)).await?)
+async fn end(rotation: &Rotation, hold: &mut Hold, why: &str) -> Result<(), Halt> {
+    let now = rotation.now();
+    Ok(hold.write(|document| close(document, why, now)).await?)
 }
 
-fn close(document: &mut Document, outcome: &str) {
+fn close(document: &mut Document, outcome: &str, now: u64) {
     let Some(UnderWay { begun, trigger, .. }) = document.under_way.take() else { return };
-    document.past.push(Past { number: document.number, begun, ended: super::now(), trigger, outcome: outcome.to_owned() });
+    document.past.push(Past { number: document.number, begun, ended: now, trigger, outcome: outcome.to_owned() });
 }
 
 fn advance(document: &mut Document, stage: Stage) {

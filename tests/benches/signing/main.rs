@@ -128,14 +128,19 @@ fn one(figures: &mut Figures) {
 /// Many agents at once, whose records share their way to the platter.
 fn many(figures: &mut Figures) {
     let (runtime, directory) = (threads(), directory());
-    let opened = Treasury::new(&lines()).ledger(&directory.path().join("ledger")).open();
+    let opened = Arc::new(Treasury::new(&lines()).ledger(&directory.path().join("ledger")).open());
     let mut bare = Bare::new(&directory);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for repetition in 0..REPETITIONS as u64 {
         let each = SIGNATURES / 4;
         let begun = Instant::now();
         runtime.block_on(async {
-            let runs = (0..AGENTS).map(|agent| signed(&opened, (repetition * AGENTS + agent) * each, each));
+            let run = |agent| {
+                let opened = Arc::clone(&opened);
+                tokio::spawn(async move { signed(&opened, (repetition * AGENTS + agent) * each, each).await })
+            };
+            // All of them run before the first is waited for.
+            let runs: Vec<_> = (0..AGENTS).map(run).collect();
             futures_util::future::join_all(runs).await;
         });
         ours.push((AGENTS * each) as f64 / begun.elapsed().as_secs_f64());

@@ -1,0 +1,332 @@
+//! What can go wrong while a key is replaced, row by row: what the operator is told, which key is in use after it, and what is left over.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use strongroom::manifest::{HttpIssuerConfig, RotationConfig, SecretRef};
+use strongroom::{
+    AuditSink, BackendError, Entry, FileBackend, FileKey, Found, Freshness, Host, HostConfig, HttpIssuer, RotationError, SecretBackend,
+    SecretStore, SecretValue, StoreError, Stored, VersionInfo, audit,
+};
+use strongroom_tests::bed::{Bed, Kind};
+use strongroom_tests::block_on;
+use strongroom_tests::issuer::{Fault, Issuer, Verb};
+
+/// How long a call may take here, and what is longer by far.
+const TIMEOUT: Duration = Duration::from_millis(1_500);
+const LONG: Duration = Duration::from_millis(4_000);
+
+/// What happens at the n-th write of a secret, or of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slip {
+    /// It is not made, and the store says nothing of use.
+    Unavailable,
+    /// It is made, and the store says nothing of use.
+    Lost,
+    /// Somebody else has written the same path before.
+    Beaten,
+}
+
+/// The store's file, which slips.
+struct Slippery {
+    store: FileBackend,
+    /// Where the path begins, from which write of it on, how often, and what.
+    slip: Option<(&'static str, usize, usize, Slip)>,
+    writes: AtomicUsize,
+}
+
+#[async_trait]
+impl SecretBackend for Slippery {
+    fn entries_for(&self, namespace: &str, name: &str) -> Vec<Entry> {
+        self.store.entries_for(namespace, name)
+    }
+
+    fn admits(&self, entry: &Entry) -> Result<(), BackendError> {
+        self.store.admits(entry)
+    }
+
+    async fn get(&self, entry: &Entry) -> Result<Found, BackendError> {
+        self.store.get(entry).await
+    }
+
+    fn freshness(&self) -> Freshness {
+        self.store.freshness()
+    }
+
+    fn store(&self) -> Option<&dyn SecretStore> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl SecretStore for Slippery {
+    fn entry_of(&self, namespace: Option<&str>, name: &str) -> Result<Entry, StoreError> {
+        self.store.entry_of(namespace, name)
+    }
+
+    async fn newest(&self, path: &str) -> Result<String, StoreError> {
+        self.store.newest(path).await
+    }
+
+    async fn versions(&self, path: &str) -> Result<Vec<VersionInfo>, StoreError> {
+        self.store.versions(path).await
+    }
+
+    async fn list(&self) -> Result<Vec<Stored>, StoreError> {
+        self.store.list().await
+    }
+
+    async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError> {
+        let slip = self.slip.filter(|(path, ..)| entry.path.starts_with(path)).and_then(|(_, first, times, slip)| {
+            let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+            (first..first + times).contains(&write).then_some(slip)
+        });
+        match slip {
+            None => self.store.put(entry, value, expected).await,
+            Some(Slip::Unavailable) => Err(StoreError::Unavailable("the store slips".into())),
+            Some(Slip::Lost) => {
+                self.store.put(entry, value, expected).await?;
+                Err(StoreError::Unavailable("the store slips".into()))
+            }
+            Some(Slip::Beaten) => {
+                let other = SecretValue::new("pf_live_ffffffffffffffffffffffffffffffff");
+                self.store.put(entry, other, None).await?;
+                self.store.put(entry, value, expected).await
+            }
+        }
+    }
+
+    async fn delete(&self, path: &str, version: &str) -> Result<(), StoreError> {
+        self.store.delete(path, version).await
+    }
+
+    async fn undelete(&self, path: &str, version: &str) -> Result<(), StoreError> {
+        self.store.undelete(path, version).await
+    }
+
+    async fn destroy(&self, path: &str, version: &str) -> Result<(), StoreError> {
+        self.store.destroy(path, version).await
+    }
+}
+
+/// Keeps records, for a test to read; or none, and says so.
+#[derive(Clone, Default)]
+struct Records {
+    lines: Arc<Mutex<Vec<Value>>>,
+    broken: bool,
+}
+
+impl AuditSink for Records {
+    fn record(&self, records: &[audit::Record<'_>]) -> std::io::Result<()> {
+        if self.broken {
+            return Err(std::io::Error::other("the disk is full"));
+        }
+        let mut lines = self.lines.lock().unwrap();
+        lines.extend(records.iter().map(|record| serde_json::to_value(record).unwrap()));
+        Ok(())
+    }
+}
+
+/// A host over a bed's file.
+fn host(bed: &Bed, issuer: &Issuer, slip: Option<(&'static str, usize, usize, Slip)>, audit: Records) -> Host {
+    let store = FileBackend::new(bed.file("secrets.age"), FileKey::identity_file(&bed.file("secrets.key")).unwrap());
+    let rotation = RotationConfig {
+        timeout: TIMEOUT,
+        drain: Duration::from_millis(200),
+        ..RotationConfig::new(vec![SecretRef::parse(&format!("store:{}", bed.entry())).unwrap()], "issuer")
+    };
+    let config = HostConfig { rotations: vec![(bed.name().to_owned(), rotation)], ..HostConfig::default() };
+    let builder = Host::builder().config(config).without_state().max_agents(1).audit(audit);
+    let builder = builder.backend("store", Slippery { store, slip, writes: AtomicUsize::new(0) });
+    builder.issuer("issuer", HttpIssuer::new(&HttpIssuerConfig::purpleflea(issuer.url())).unwrap()).build().unwrap()
+}
+
+fn kind(outcome: &Result<(), RotationError>) -> &'static str {
+    match outcome {
+        Ok(()) => "replaced",
+        Err(RotationError::RolledBack(_)) => "rolled back",
+        Err(RotationError::Unfinished(_)) => "unfinished",
+        Err(RotationError::Lost(_)) => "lost",
+        Err(_) => "something new",
+    }
+}
+
+struct Row {
+    name: &'static str,
+    faults: &'static [(Verb, Fault, usize)],
+    lists: bool,
+    slip: Option<(&'static str, usize, usize, Slip)>,
+    /// What the operator is told, and what when it is tried once more with nothing wrong.
+    told: (&'static str, &'static str),
+    /// Keys that work after the first time, and keys that are reported.
+    left: (usize, usize),
+}
+
+impl Row {
+    const fn issuer(name: &'static str, faults: &'static [(Verb, Fault, usize)], told: &'static str) -> Self {
+        Self { name, faults, lists: true, slip: None, told: (told, "replaced"), left: (1, 0) }
+    }
+
+    const fn store(name: &'static str, path: &'static str, first: usize, times: usize, slip: Slip, told: &'static str) -> Self {
+        Self { name, faults: &[], lists: true, slip: Some((path, first, times, slip)), told: (told, "replaced"), left: (1, 0) }
+    }
+
+    const fn without_list(self) -> Self {
+        Self { lists: false, ..self }
+    }
+
+    const fn leaves(self, usable: usize, orphans: usize) -> Self {
+        Self { left: (usable, orphans), ..self }
+    }
+}
+
+const ALWAYS: usize = usize::MAX;
+const JOURNAL: &str = "strongroom/";
+const SECRET: &str = "agents/";
+
+fn rows() -> Vec<Row> {
+    use Fault::{DeadKey, Garbage, Hang, LoseAnswer, NotFound, SameKey, Status, WrongShape};
+    use Verb::{Issue, List, Probe, Revoke};
+    // A write of the journal each: the hold, the intent, the new key.
+    const SEAL: usize = 3;
+    vec![
+        Row::issuer("nothing", &[], "replaced"),
+        Row::issuer("issuing fails once, and nothing was made", &[(Issue, Status(500, None), 1)], "replaced"),
+        Row::issuer("issuing fails twice", &[(Issue, Status(500, None), 2)], "lost"),
+        Row::issuer("issuing is forbidden", &[(Issue, Status(403, None), ALWAYS)], "rolled back"),
+        Row::issuer("issuing is not there", &[(Issue, Status(404, None), ALWAYS)], "rolled back"),
+        Row::issuer("the issuer limits the rate, and asks for a second", &[(Issue, Status(429, Some(1)), 1)], "replaced"),
+        Row::issuer("the issuer limits the rate, and asks for an hour", &[(Issue, Status(429, Some(3_600)), ALWAYS)], "unfinished"),
+        Row::issuer("a key is made, and its answer is lost", &[(Issue, LoseAnswer, 1)], "replaced"),
+        Row::issuer("two keys are made, and both answers are lost", &[(Issue, LoseAnswer, 2)], "lost"),
+        Row::issuer("an answer is lost, and there is no list", &[(Issue, LoseAnswer, 1)], "replaced").without_list().leaves(2, 1),
+        Row::issuer("two answers are lost, and there is no list", &[(Issue, LoseAnswer, 2)], "lost").without_list().leaves(3, 2),
+        Row::issuer("a key is made, and its answer comes too late", &[(Issue, Hang(LONG), 1)], "replaced"),
+        Row::issuer("the same key is given again", &[(Issue, SameKey, ALWAYS)], "rolled back"),
+        Row::issuer("the answer is no JSON", &[(Issue, Garbage, 1)], "replaced"),
+        Row::issuer("the answer has no key", &[(Issue, WrongShape, 1)], "replaced"),
+        Row::issuer("the list fails before the key is made", &[(List, Status(500, None), 1)], "unfinished"),
+        Row::issuer("the new key does not work", &[(Issue, DeadKey, 1)], "rolled back"),
+        Row::issuer("whether the new key works can't be told", &[(Probe, Status(500, None), 4)], "rolled back"),
+        Row::issuer("whether the new key works is told at the third time", &[(Probe, Status(503, None), 2)], "replaced"),
+        Row::issuer("the old key is unknown as it is revoked", &[(Revoke, NotFound, 1)], "replaced"),
+        Row::issuer("the old key can't be revoked", &[(Revoke, Status(500, None), 1)], "unfinished").leaves(2, 0),
+        Row::issuer("the old key is said to be unknown, and works", &[(Revoke, Status(404, None), 1)], "unfinished").leaves(2, 0),
+        Row::issuer("the old key is revoked, and the answer is lost", &[(Revoke, LoseAnswer, 1)], "unfinished"),
+        Row::issuer(
+            "the new key does not work, and can't be revoked either",
+            &[(Probe, Status(401, None), 4), (Revoke, Status(500, None), 1)],
+            "unfinished",
+        )
+        .leaves(2, 0),
+        Row::store("the journal can't be written at first", JOURNAL, 1, ALWAYS, Slip::Unavailable, "unfinished"),
+        Row::store("the intent can't be written", JOURNAL, 2, ALWAYS - 2, Slip::Unavailable, "unfinished"),
+        Row::store("the new key can't be written", JOURNAL, SEAL, ALWAYS - SEAL, Slip::Unavailable, "unfinished"),
+        Row::store("the new key is written, and nobody says so", JOURNAL, SEAL, 1, Slip::Lost, "replaced"),
+        Row::store("the new key is written at the third time", JOURNAL, SEAL, 2, Slip::Unavailable, "replaced"),
+        Row::store("the new key can't be put in its place", SECRET, 1, ALWAYS, Slip::Unavailable, "unfinished").leaves(2, 0),
+        Row::store("the new key is in its place, and nobody says so", SECRET, 1, 1, Slip::Lost, "replaced"),
+        Row::store("the new key is put in its place at the second time", SECRET, 1, 1, Slip::Unavailable, "replaced"),
+    ]
+}
+
+#[test]
+fn each_fault_ends_as_the_table_says_and_the_next_attempt_mends_it() {
+    let rows = rows();
+    assert!(rows.len() >= 30);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    fails(row)
+                }
+            });
+        }
+    });
+}
+
+fn fails(row: &Row) {
+    let issuer = Issuer::start();
+    let bed = Bed::new(Kind::File, &issuer);
+    issuer.set(|settings| settings.lists = row.lists);
+    for (verb, fault, times) in row.faults {
+        issuer.fail(*verb, fault.clone(), *times);
+    }
+    let name = row.name;
+
+    let records = Records::default();
+    let first = block_on(host(&bed, &issuer, row.slip, records.clone()).rotate(bed.name(), |_, _| ()));
+
+    assert_eq!(kind(&first), row.told.0, "{name}: {first:?}");
+    let (usable, stored) = (issuer.usable_keys(&bed.account), bed.stored());
+    assert!(usable.contains(&stored), "{name}: the key in use does not work");
+    assert_eq!(stored == bed.first, row.told.0 != "replaced" && row.left.0 == 1 || stored == bed.first, "{name}");
+    let orphans = bed.journal()["orphans"].as_array().map_or(0, Vec::len);
+    assert_eq!((usable.len(), orphans), row.left, "{name}: {usable:?}, {}", bed.journal());
+    let told = serde_json::to_string(&*records.lines.lock().unwrap()).unwrap();
+    let said = format!("{first:?}{told}");
+    for key in issuer.all_keys(&bed.account) {
+        assert!(!said.contains(&key.value), "{name}: a key is told of: {said}");
+    }
+    if first.is_err() {
+        assert!(told.contains("\"step\":\"alert\""), "{name}: nobody is alerted: {told}");
+    }
+
+    // With nothing wrong any more, what is under way is taken to its end, and a new key is had.
+    issuer.heal();
+    let second = block_on(host(&bed, &issuer, None, Records::default()).rotate(bed.name(), |_, _| ()));
+    assert_eq!(kind(&second), row.told.1, "{name}, the second time: {second:?}");
+    let (usable, stored) = (issuer.usable_keys(&bed.account), bed.stored());
+    let orphans = bed.journal()["orphans"].as_array().map_or(0, Vec::len);
+    assert!(usable.contains(&stored) && stored != bed.first, "{name}, the second time");
+    assert_eq!(usable.len() - 1, orphans, "{name}, the second time: {usable:?}, {}", bed.journal());
+    assert_eq!(issuer.revoked_uses(), [], "{name}");
+}
+
+#[test]
+fn somebody_elses_key_is_left_in_its_place_and_the_new_one_is_revoked() {
+    let issuer = Issuer::start();
+    let bed = Bed::new(Kind::File, &issuer);
+
+    let slip = Some((SECRET, 1, 1, Slip::Beaten));
+    let outcome = block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_, _| ()));
+
+    assert!(matches!(&outcome, Err(RotationError::RolledBack(why)) if why.contains("somebody else")), "{outcome:?}");
+    assert_eq!(bed.stored(), "pf_live_ffffffffffffffffffffffffffffffff");
+    assert_eq!(issuer.usable_keys(&bed.account), [bed.first.clone()]);
+}
+
+#[test]
+fn without_a_record_nothing_is_issued() {
+    let issuer = Issuer::start();
+    let bed = Bed::new(Kind::File, &issuer);
+
+    let broken = Records { broken: true, ..Records::default() };
+    let outcome = block_on(host(&bed, &issuer, None, broken).rotate(bed.name(), |_, _| ()));
+
+    assert_eq!(kind(&outcome), "unfinished", "{outcome:?}");
+    assert_eq!((issuer.counts().issue_calls, bed.stored()), (0, bed.first.clone()));
+}
+
+#[test]
+fn a_key_that_is_made_late_is_found_and_ended() {
+    let issuer = Issuer::start();
+    let bed = Bed::new(Kind::File, &issuer);
+    issuer.fail(Verb::Issue, Fault::HangBefore(LONG), 1);
+
+    let host = host(&bed, &issuer, None, Records::default());
+    let first = block_on(host.rotate(bed.name(), |_, _| ()));
+    assert_eq!(kind(&first), "replaced", "{first:?}");
+    // The call that was given up is carried out in the end.
+    while issuer.issued() < 2 {
+        std::thread::yield_now();
+    }
+    let second = block_on(host.rotate(bed.name(), |_, _| ()));
+
+    assert_eq!(kind(&second), "replaced", "{second:?}");
+    assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()]);
+    assert_eq!(bed.journal()["orphans"], json!([]));
+}
