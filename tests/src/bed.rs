@@ -131,6 +131,28 @@ impl Bed {
         value.as_str().expect("text").to_owned()
     }
 
+    /// Sets another value in the file, as somebody does by hand.
+    ///
+    /// # Panics
+    /// Where the store is no file.
+    pub fn set(&self, value: &str) {
+        assert_eq!(self.kind, Kind::File, "only in a file");
+        let mut document = self.opened();
+        let versions = document["secrets"][self.path()].as_array_mut().expect("versions");
+        let number = versions.last().and_then(|version| version["number"].as_u64()).unwrap_or(0) + 1;
+        let value = base64::engine::general_purpose::STANDARD.encode(value);
+        versions.push(json!({"number": number, "created": "2026-01-01T00:00:00Z", "value": value}));
+        self.write(&document);
+    }
+
+    fn write(&self, document: &Value) {
+        let identity = std::fs::read_to_string(self.file("secrets.key")).expect("a key");
+        let identity = age::x25519::Identity::from_str(identity.trim()).expect("an identity");
+        let sealed = age::encrypt(&identity.to_public(), document.to_string().as_bytes()).expect("sealed");
+        std::fs::write(self.file("secrets.age.set"), sealed).expect("a file");
+        std::fs::rename(self.file("secrets.age.set"), self.file("secrets.age")).expect("in its place");
+    }
+
     /// The rotation's journal.
     #[must_use]
     pub fn journal(&self) -> Value {

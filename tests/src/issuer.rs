@@ -181,6 +181,14 @@ impl Issuer {
         (account, key)
     }
 
+    /// One more key of an account, as somebody makes it by hand.
+    #[must_use]
+    pub fn new_key(&self, account: &str) -> String {
+        let mut ledger = lock(&self.ledger);
+        let at = ledger.add(account, State::Active, SystemTime::now());
+        ledger.keys[at].value.clone()
+    }
+
     /// Changes how it behaves from now on.
     pub fn set(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut lock(&self.ledger).settings);
@@ -251,6 +259,12 @@ impl Issuer {
     #[must_use]
     pub fn revoked_uses(&self) -> Vec<RevokedUse> {
         lock(&self.ledger).revoked_uses.clone()
+    }
+
+    /// The same without the host's own probes, which are how it proves that a key works no more.
+    #[must_use]
+    pub fn uses_after_revocation(&self) -> Vec<RevokedUse> {
+        self.revoked_uses().into_iter().filter(|used| used.path != "/v1/me").collect()
     }
 
     /// Forgets counts and uses of revoked keys. The keys and their histories stay.

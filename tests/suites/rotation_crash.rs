@@ -22,7 +22,7 @@ fn settled(bed: &Bed, issuer: &Issuer, lists: bool, case: &str) {
     let accounted = if lists { orphans == 0 && usable.len() == 1 } else { usable.len() - 1 <= orphans && orphans <= 2 };
     assert!(accounted, "{case}: {usable:?} work, {stored} is in use, and {orphans} are reported");
     assert_eq!(journal["under_way"], Value::Null, "{case}");
-    assert_eq!(issuer.revoked_uses(), [], "{case}");
+    assert_eq!(issuer.uses_after_revocation(), [], "{case}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl SecretStore for Slippery {
     async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError> {
         let slip = self.slip.filter(|(path, ..)| entry.path.starts_with(path)).and_then(|(_, first, times, slip)| {
             let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
-            (first..first + times).contains(&write).then_some(slip)
+            (first..first.saturating_add(times)).contains(&write).then_some(slip)
         });
         match slip {
             None => self.store.put(entry, value, expected).await,
@@ -131,16 +131,27 @@ impl AuditSink for Records {
 
 /// A host over a bed's file.
 fn host(bed: &Bed, issuer: &Issuer, slip: Option<(&'static str, usize, usize, Slip)>, audit: Records) -> Host {
+    host_of(bed, issuer, slip, audit, &format!("store:{}", bed.entry())).unwrap()
+}
+
+fn host_of(
+    bed: &Bed,
+    issuer: &Issuer,
+    slip: Option<(&'static str, usize, usize, Slip)>,
+    audit: Records,
+    place: &str,
+) -> Result<Host, String> {
     let store = FileBackend::new(bed.file("secrets.age"), FileKey::identity_file(&bed.file("secrets.key")).unwrap());
     let rotation = RotationConfig {
         timeout: TIMEOUT,
         drain: Duration::from_millis(200),
-        ..RotationConfig::new(vec![SecretRef::parse(&format!("store:{}", bed.entry())).unwrap()], "issuer")
+        ..RotationConfig::new(vec![SecretRef::parse(place).unwrap()], "issuer")
     };
     let config = HostConfig { rotations: vec![(bed.name().to_owned(), rotation)], ..HostConfig::default() };
     let builder = Host::builder().config(config).without_state().max_agents(1).audit(audit);
     let builder = builder.backend("store", Slippery { store, slip, writes: AtomicUsize::new(0) });
-    builder.issuer("issuer", HttpIssuer::new(&HttpIssuerConfig::purpleflea(issuer.url())).unwrap()).build().unwrap()
+    let built = builder.issuer("issuer", HttpIssuer::new(&HttpIssuerConfig::purpleflea(issuer.url())).unwrap()).build();
+    built.map_err(|error| error.to_string())
 }
 
 fn kind(outcome: &Result<(), RotationError>) -> &'static str {
@@ -214,7 +225,7 @@ fn rows() -> Vec<Row> {
         Row::issuer("the old key is unknown as it is revoked", &[(Revoke, NotFound, 1)], "replaced"),
         Row::issuer("the old key can't be revoked", &[(Revoke, Status(500, None), 1)], "unfinished").leaves(2, 0),
         Row::issuer("the old key is said to be unknown, and works", &[(Revoke, Status(404, None), 1)], "unfinished").leaves(2, 0),
-        Row::issuer("the old key is revoked, and the answer is lost", &[(Revoke, LoseAnswer, 1)], "unfinished"),
+        Row::issuer("the old key is revoked, and the answer is lost", &[(Revoke, LoseAnswer, 1)], "replaced"),
         Row::issuer(
             "the new key does not work, and can't be revoked either",
             &[(Probe, Status(401, None), 4), (Revoke, Status(500, None), 1)],
@@ -222,8 +233,8 @@ fn rows() -> Vec<Row> {
         )
         .leaves(2, 0),
         Row::store("the journal can't be written at first", JOURNAL, 1, ALWAYS, Slip::Unavailable, "unfinished"),
-        Row::store("the intent can't be written", JOURNAL, 2, ALWAYS - 2, Slip::Unavailable, "unfinished"),
-        Row::store("the new key can't be written", JOURNAL, SEAL, ALWAYS - SEAL, Slip::Unavailable, "unfinished"),
+        Row::store("the intent can't be written", JOURNAL, 2, ALWAYS, Slip::Unavailable, "unfinished"),
+        Row::store("the new key can't be written", JOURNAL, SEAL, ALWAYS, Slip::Unavailable, "unfinished"),
         Row::store("the new key is written, and nobody says so", JOURNAL, SEAL, 1, Slip::Lost, "replaced"),
         Row::store("the new key is written at the third time", JOURNAL, SEAL, 2, Slip::Unavailable, "replaced"),
         Row::store("the new key can't be put in its place", SECRET, 1, ALWAYS, Slip::Unavailable, "unfinished").leaves(2, 0),
@@ -263,7 +274,6 @@ fn fails(row: &Row) {
     assert_eq!(kind(&first), row.told.0, "{name}: {first:?}");
     let (usable, stored) = (issuer.usable_keys(&bed.account), bed.stored());
     assert!(usable.contains(&stored), "{name}: the key in use does not work");
-    assert_eq!(stored == bed.first, row.told.0 != "replaced" && row.left.0 == 1 || stored == bed.first, "{name}");
     let orphans = bed.journal()["orphans"].as_array().map_or(0, Vec::len);
     assert_eq!((usable.len(), orphans), row.left, "{name}: {usable:?}, {}", bed.journal());
     let told = serde_json::to_string(&*records.lines.lock().unwrap()).unwrap();
@@ -283,7 +293,7 @@ fn fails(row: &Row) {
     let orphans = bed.journal()["orphans"].as_array().map_or(0, Vec::len);
     assert!(usable.contains(&stored) && stored != bed.first, "{name}, the second time");
     assert_eq!(usable.len() - 1, orphans, "{name}, the second time: {usable:?}, {}", bed.journal());
-    assert_eq!(issuer.revoked_uses(), [], "{name}");
+    assert_eq!(issuer.uses_after_revocation(), [], "{name}");
 }
 
 #[test]
@@ -316,12 +326,13 @@ fn a_key_that_is_made_late_is_found_and_ended() {
     let issuer = Issuer::start();
     let bed = Bed::new(Kind::File, &issuer);
     issuer.fail(Verb::Issue, Fault::HangBefore(LONG), 1);
+    issuer.fail(Verb::Issue, Fault::Status(403, None), 1);
 
     let host = host(&bed, &issuer, None, Records::default());
     let first = block_on(host.rotate(bed.name(), |_, _| ()));
-    assert_eq!(kind(&first), "replaced", "{first:?}");
+    assert_eq!(kind(&first), "rolled back", "{first:?}");
     // The call that was given up is carried out in the end.
-    while issuer.issued() < 2 {
+    while issuer.issued() < 1 {
         std::thread::yield_now();
     }
     let second = block_on(host.rotate(bed.name(), |_, _| ()));
@@ -329,4 +340,66 @@ fn a_key_that_is_made_late_is_found_and_ended() {
     assert_eq!(kind(&second), "replaced", "{second:?}");
     assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()]);
     assert_eq!(bed.journal()["orphans"], json!([]));
+}
+
+#[test]
+fn a_key_that_somebody_has_set_by_hand_is_never_taken_for_an_orphan() {
+    let issuer = Issuer::start();
+    let bed = Bed::new(Kind::File, &issuer);
+    // A call is lost that is never carried out; and before the next one, somebody makes a key at the issuer's and sets it.
+    issuer.fail(Verb::Issue, Fault::Status(500, None), 2);
+    let host = host(&bed, &issuer, None, Records::default());
+    assert_eq!(kind(&block_on(host.rotate(bed.name(), |_, _| ()))), "lost");
+    let by_hand = issuer.new_key(&bed.account);
+    bed.set(&by_hand);
+
+    let outcome = block_on(host.rotate(bed.name(), |_, _| ()));
+
+    assert_eq!(kind(&outcome), "replaced", "{outcome:?}");
+    let usable = issuer.usable_keys(&bed.account);
+    assert!(usable.contains(&bed.stored()), "{usable:?}");
+    assert!(issuer.key(&by_hand).unwrap().state != strongroom_tests::issuer::State::Active, "it was in use, and was replaced");
+}
+
+#[test]
+fn where_the_old_key_has_ended_meanwhile_the_new_one_is_put_in_use() {
+    let issuer = Issuer::start();
+    let bed = Bed::new(Kind::File, &issuer);
+    let slip = Some((SECRET, 1, ALWAYS, Slip::Unavailable));
+    assert_eq!(kind(&block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_, _| ()))), "unfinished");
+    assert!(issuer.revoke(&bed.first));
+
+    let outcome = block_on(host(&bed, &issuer, None, Records::default()).rotate(bed.name(), |_, _| ()));
+
+    assert_eq!(kind(&outcome), "replaced", "{outcome:?}");
+    assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()]);
+}
+
+#[test]
+fn a_field_of_a_file_is_replaced_and_the_others_stay() {
+    let issuer = Issuer::start();
+    let bed = Bed::new(Kind::File, &issuer);
+    bed.set(&json!({"key": bed.first, "user": "somebody"}).to_string());
+
+    let host = host_of(&bed, &issuer, None, Records::default(), &format!("store:{}#key", bed.path()));
+    block_on(host.unwrap().rotate(bed.name(), |_, _| ())).unwrap();
+
+    let document: Value = serde_json::from_str(&bed.stored()).unwrap();
+    assert_eq!(document["user"], "somebody");
+    assert_eq!(json!(issuer.usable_keys(&bed.account)), json!([document["key"]]));
+}
+
+#[test]
+fn places_that_can_not_be_replaced_are_refused_as_the_host_is_built() {
+    let issuer = Issuer::start();
+    let bed = Bed::new(Kind::File, &issuer);
+    for (place, why) in [
+        ("store:agents/x#/key", "JSON Pointer"),
+        ("store:strongroom/rotation/x", "the host's own"),
+        ("nowhere:agents/x", "no backend `nowhere`"),
+        ("env:KEY", "can be written to"),
+    ] {
+        let refused = host_of(&bed, &issuer, None, Records::default(), place).err().unwrap();
+        assert!(refused.contains(why), "{place}: {refused}");
+    }
 }

@@ -13,7 +13,7 @@ fn settled(bed: &Bed, issuer: &Issuer, case: &str) {
     let journal = bed.journal();
     assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()], "{case}: {journal}");
     assert_eq!((&journal["under_way"], &journal["orphans"]), (&Value::Null, &json!([])), "{case}");
-    assert_eq!(issuer.revoked_uses(), [], "{case}");
+    assert_eq!(issuer.uses_after_revocation(), [], "{case}");
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn three_hosts_at_once_take_turns() {
         let said: Vec<_> = all.into_iter().map(strongroom_tests::bed::Rotor::finish).collect();
 
         for said in &said {
-            assert_eq!(said.ended, "well", "{kind:?}: {said:?}");
+            assert_eq!(said.ended, "well", "{kind:?}: {said:?}, {}", bed.journal());
         }
         assert_eq!(issuer.issued(), 3, "{kind:?}: each has replaced the key once");
         settled(&bed, &issuer, &format!("{kind:?}"));

@@ -291,7 +291,12 @@ pub(super) fn rotation(section: &Section<'_>) -> Option<RotationConfig> {
             overlap if overlap > duration("drain").unwrap_or(DRAIN) => Ok(overlap),
             _ => Err(Problem::new("not longer than `drain`", "the old key would end while requests hold it: shorten `drain`")),
         }),
-        timeout: duration("timeout").unwrap_or(defaults.timeout),
+        timeout: section
+            .parse("timeout", |text| match units::duration(text)? {
+                timeout if (Duration::from_secs(1)..=Duration::from_secs(300)).contains(&timeout) => Ok(timeout),
+                _ => Err(Problem::new("no sensible time for a call", "write 1s to 5m")),
+            })
+            .unwrap_or(defaults.timeout),
         webhook: section.parse("webhook", |text| match http::Uri::try_from(text) {
             Ok(uri) if matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some() => Ok(text.to_owned()),
             _ => Err(Problem::new("not a URL", "write `https://HOST/PATH`")),

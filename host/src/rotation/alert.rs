@@ -3,6 +3,7 @@
 use reqwest::Client;
 use std::path::PathBuf;
 use std::time::Duration;
+use tokio_util::task::TaskTracker;
 
 /// How long a post may take. It is not repeated: the audit log has it too.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -11,6 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Webhook {
     http: Client,
     url: String,
+    under_way: TaskTracker,
 }
 
 impl Webhook {
@@ -18,7 +20,7 @@ impl Webhook {
         let tls = crate::host::tls(authorities).map_err(|error| error.to_string())?;
         let http =
             Client::builder().tls_backend_preconfigured(tls).redirect(reqwest::redirect::Policy::none()).no_proxy().timeout(PATIENCE);
-        Ok(Self { http: http.build().map_err(|error| error.to_string())?, url: url.to_owned() })
+        Ok(Self { http: http.build().map_err(|error| error.to_string())?, url: url.to_owned(), under_way: TaskTracker::new() })
     }
 
     /// Posts `{"rotation": …, "number": …, "alert": …}`, by and by.
@@ -26,7 +28,7 @@ impl Webhook {
         let body = serde_json::json!({"rotation": rotation, "number": number, "alert": what}).to_string();
         let post = self.http.post(&self.url).header("content-type", "application/json").body(body);
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
+        let posted = self.under_way.track_future(async move {
             match post.send().await {
                 Ok(answer) if answer.status().is_success() => {}
                 Ok(answer) => tracing::warn!(status = answer.status().as_u16(), "the webhook did not take an alert"),
@@ -34,5 +36,13 @@ impl Webhook {
                 Err(_) => tracing::warn!("the webhook can't be reached"),
             }
         });
+        runtime.spawn(posted);
+    }
+
+    /// Waits until what is to be told is told.
+    pub(super) async fn close(&self) {
+        self.under_way.close();
+        let _ = tokio::time::timeout(PATIENCE, self.under_way.wait()).await;
+        self.under_way.reopen();
     }
 }

@@ -25,7 +25,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// What is known of one rotation.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Document {
     format: u32,
     /// Changes so far of those who may change it at any time.
@@ -57,26 +56,34 @@ pub(crate) struct Document {
     /// A call whose outcome was lost, and after which nothing new was listed: it may be carried out late.
     #[serde(default)]
     pub(super) suspected: Option<Suspicion>,
+    /// A hash of the key that a backend was asked to replace by itself, and when.
+    #[serde(default)]
+    pub(super) asked: Option<(String, u64)>,
     #[serde(default)]
     pub(super) past: Vec<Past>,
 }
 
 /// Who may take the next step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Holder {
     host: String,
     fence: u64,
     /// Grows with each sign of life.
     beat: u64,
+    /// What no other holder has, though both had the same number for a moment.
+    nonce: u64,
+    /// How long it may give no sign of life for, in milliseconds.
+    lease: u64,
 }
 
 /// The key in use, as far as this host has made it so.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Current {
     /// Since when, in seconds since 1970.
     pub(super) since: u64,
+    /// A hash of it: what is said here is said of no other key.
+    #[serde(default)]
+    pub(super) print: String,
     /// The issuer's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) id: Option<String>,
@@ -87,11 +94,16 @@ pub(crate) struct Current {
 
 /// A rotation that has begun and not ended.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct UnderWay {
     pub(super) begun: u64,
     pub(super) trigger: String,
     pub(super) stage: Stage,
+    /// The places of the key and the call that makes it, as they were when it began.
+    pub(super) places: Vec<String>,
+    pub(super) issuer: String,
+    /// How long other hosts have been waited for, in milliseconds, by whoever had its turn.
+    #[serde(default)]
+    pub(super) waited: u64,
     /// The key in use when it began.
     pub(super) old: IssuedKey,
     /// The new one, from the moment that there is one.
@@ -139,7 +151,6 @@ impl Stage {
 
 /// Failures since the last success.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Failing {
     pub(super) since: u64,
     pub(super) in_a_row: u32,
@@ -150,26 +161,27 @@ pub(crate) struct Failing {
 
 /// A key that may have been made, and that nobody knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Orphan {
-    /// When the call was made, in seconds since 1970.
+    /// When the call was made, in seconds since 1970, and for which rotation.
     pub(super) at: u64,
+    #[serde(default)]
+    pub(super) number: u64,
     /// What is known of it: the call, and the issuer's name for it where it has a list.
     pub(super) what: String,
 }
 
 /// A call that may be carried out late.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Suspicion {
     pub(super) since: u64,
+    /// A hash of the key in use then.
+    pub(super) print: String,
     /// The keys that the issuer listed before, and those that were made since.
     pub(super) listed: Vec<ListedKey>,
 }
 
 /// A rotation that has ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Past {
     pub(super) number: u64,
     pub(super) begun: u64,
@@ -262,6 +274,20 @@ impl Journal {
         Ok((document, version))
     }
 
+    /// The document, which is made where there is none, with nobody in it: not every server makes one only once where two ask for it at the
+    /// same time (OpenBao 2.7 does not), and whoever comes first must not be overwritten by whoever comes second.
+    async fn made(&self) -> Result<(Document, String), StoreError> {
+        let (document, version) = self.read().await?;
+        if document.fence > 0 || document.notes > 0 {
+            return Ok((document, version));
+        }
+        match self.write(&document, &version).await {
+            Err(error) if !may_pass(&error) => return Err(error),
+            _ => pause(&mut 0).await,
+        }
+        self.read().await
+    }
+
     async fn newest(&self) -> Result<String, StoreError> {
         self.store().newest(&self.entry.path).await
     }
@@ -275,7 +301,7 @@ impl Journal {
     pub(super) async fn note(&self, mut change: impl FnMut(&mut Document) -> bool) -> Result<bool, StoreError> {
         let mut attempt = 0;
         loop {
-            let (mut document, version) = self.read().await?;
+            let (mut document, version) = self.made().await?;
             if !change(&mut document) {
                 return Ok(false);
             }
@@ -294,22 +320,23 @@ impl Journal {
     pub(super) async fn hold(&self, host: &str, lease: Duration, watched: &mut Watched) -> Result<Option<Hold>, StoreError> {
         let mut attempt = 0;
         loop {
-            let (mut document, version) = self.read().await?;
+            let (mut document, version) = self.made().await?;
             if !watched.is_over(document.holder.as_ref(), lease, self.clock.now()) {
                 return Ok(None);
             }
             document.fence += 1;
-            let me = Holder { host: host.to_owned(), fence: document.fence, beat: 0 };
+            let nonce = getrandom::u64().unwrap_or_default();
+            let me = Holder { host: host.to_owned(), fence: document.fence, beat: 0, nonce, lease: millis(lease) };
             document.holder = Some(me.clone());
             let now = self.clock.now();
-            let written = match self.write(&document, &version).await {
-                Ok(version) => Some(version),
+            match self.write(&document, &version).await {
+                Ok(version) => return Ok(Some(Hold { journal: self.clone(), document, version, me, written: now })),
                 Err(error) if attempt == ATTEMPTS || !may_pass(&error) => return Err(error),
-                // What was not answered may have been done.
-                Err(StoreError::Unavailable(_)) => self.read().await?.landed(&me),
-                Err(_) => None,
-            };
-            if let Some(version) = written {
+                Err(_) => {}
+            }
+            // What was not answered may have been done; and what was done and asked for once more is a conflict with itself.
+            let (document, version) = self.read().await?;
+            if document.holder.as_ref() == Some(&me) {
                 return Ok(Some(Hold { journal: self.clone(), document, version, me, written: now }));
             }
             pause(&mut attempt).await;
@@ -317,18 +344,8 @@ impl Journal {
     }
 }
 
-/// Whether the last write of this holder is in the document that was read.
-trait Landed {
-    fn landed(self, me: &Holder) -> Option<String>;
-}
-
-impl Landed for (Document, String) {
-    fn landed(self, me: &Holder) -> Option<String> {
-        let (document, version) = self;
-        // Nobody but the holder gives the right back.
-        let given_back = document.holder.is_none() && document.fence == me.fence;
-        (given_back || document.holder.as_ref() == Some(me)).then_some(version)
-    }
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn may_pass(error: &StoreError) -> bool {
@@ -346,6 +363,7 @@ impl Watched {
     /// Whether the right to the next step may be taken.
     fn is_over(&mut self, holder: Option<&Holder>, lease: Duration, now: Duration) -> bool {
         let Some(holder) = holder else { return true };
+        let lease = lease.max(Duration::from_millis(holder.lease));
         match &self.seen {
             Some((seen, since)) if seen == holder => now.saturating_sub(*since) >= lease,
             _ => {
@@ -357,7 +375,10 @@ impl Watched {
 
     /// How long until the right may be taken, if nobody gives a sign of life.
     pub(super) fn left(&self, lease: Duration, now: Duration) -> Option<Duration> {
-        self.seen.as_ref().map(|(_, since)| lease.saturating_sub(now.saturating_sub(*since)))
+        self.seen.as_ref().map(|(seen, since)| {
+            let lease = lease.max(Duration::from_millis(seen.lease));
+            lease.saturating_sub(now.saturating_sub(*since))
+        })
     }
 }
 
@@ -367,48 +388,72 @@ impl Hold {
     }
 
     /// Makes a change, if this host still has the right to. The change is made anew where others have changed the document meanwhile.
-    pub(super) async fn write(&mut self, mut change: impl FnMut(&mut Document)) -> Result<(), Unwritten> {
+    pub(super) async fn write(&mut self, change: impl FnMut(&mut Document)) -> Result<(), Unwritten> {
+        self.put(change, false).await
+    }
+
+    /// Gives the right back, with a last change.
+    pub(super) async fn release(mut self, change: impl FnMut(&mut Document)) -> Result<(), Unwritten> {
+        self.put(change, true).await
+    }
+
+    async fn put(&mut self, mut change: impl FnMut(&mut Document), release: bool) -> Result<(), Unwritten> {
         let failed = |error: StoreError| Unwritten::Store(error.to_string());
         let mut attempt = 0;
-        let mut fresh = false;
         loop {
-            if fresh {
-                (self.document, self.version) = self.journal.read().await.map_err(failed)?;
-            }
-            let ours = self.document.holder.as_ref().is_some_and(|holder| holder.fence == self.me.fence && holder.host == self.me.host);
-            if !ours {
+            let holder = self.document.holder.as_ref();
+            if !holder.is_some_and(|holder| holder.fence == self.me.fence && holder.nonce == self.me.nonce) {
                 return Err(Unwritten::Fenced);
             }
             self.me.beat += 1;
             change(&mut self.document);
             self.document.trim();
-            if let Some(holder) = &mut self.document.holder {
-                *holder = self.me.clone();
-            }
+            self.document.holder = (!release).then(|| self.me.clone());
             let now = self.journal.clock.now();
-            let landed = match self.journal.write(&self.document, &self.version).await {
-                Ok(version) => Some(version),
+            match self.journal.write(&self.document, &self.version).await {
+                Ok(version) => {
+                    (self.version, self.written) = (version, now);
+                    return Ok(());
+                }
                 Err(error) if attempt == ATTEMPTS || !may_pass(&error) => return Err(failed(error)),
-                Err(StoreError::Unavailable(_)) => self.reread(&mut attempt).await.map_err(failed)?,
-                Err(_) => None,
+                Err(_) => {}
+            }
+            // Others may have changed it; and what was not answered may have been done.
+            (self.document, self.version) = self.reread(&mut attempt).await.map_err(failed)?;
+            let landed = match &self.document.holder {
+                Some(holder) => !release && *holder == self.me,
+                // Nobody but the holder gives the right back.
+                None => release && self.document.fence == self.me.fence,
             };
-            if let Some(version) = landed {
-                (self.version, self.written) = (version, now);
+            if landed {
+                self.written = now;
                 return Ok(());
             }
-            fresh = true;
             pause(&mut attempt).await;
         }
     }
 
-    /// Whether a write that was not answered has been made.
-    async fn reread(&self, attempt: &mut u32) -> Result<Option<String>, StoreError> {
+    async fn reread(&self, attempt: &mut u32) -> Result<(Document, String), StoreError> {
         loop {
             match self.journal.read().await {
-                Ok(read) => return Ok(read.landed(&self.me)),
+                Ok(read) => return Ok(read),
                 Err(error) if *attempt == ATTEMPTS || !may_pass(&error) => return Err(error),
                 Err(_) => pause(attempt).await,
             }
+        }
+    }
+
+    /// From now on so long may pass without a sign of life: for what takes its time, and loses nothing by a late change of hands.
+    pub(super) fn slow_down(&mut self, lease: Duration) {
+        self.me.lease = self.me.lease.max(millis(lease));
+    }
+
+    /// Gives a sign of life, if it is time for one.
+    pub(super) async fn beat(&mut self) -> Result<(), Unwritten> {
+        let silent = self.journal.clock.now().saturating_sub(self.written);
+        match silent < Duration::from_millis(self.me.lease / 3) {
+            true => Ok(()),
+            false => self.write(|_| ()).await,
         }
     }
 
@@ -418,15 +463,6 @@ impl Hold {
             true => Ok(()),
             false => self.write(|_| ()).await,
         }
-    }
-
-    /// Gives the right back, with a last change.
-    pub(super) async fn release(mut self, mut change: impl FnMut(&mut Document)) -> Result<(), Unwritten> {
-        self.write(|document| {
-            change(document);
-            document.holder = None;
-        })
-        .await
     }
 }
 
@@ -446,4 +482,20 @@ pub(super) fn acknowledge(document: &mut Document, host: &str, number: u64) -> b
     }
     document.hosts.insert(host.to_owned(), number);
     true
+}
+
+impl Document {
+    /// Whether this is the issuer's name for one of its keys.
+    pub(super) fn knows(&self, id: &str) -> bool {
+        let current = self.current.as_ref().and_then(|current| current.id.as_deref());
+        let under_way = self.under_way.iter().flat_map(|under_way| [Some(&under_way.old), under_way.new.as_ref()]);
+        let known = under_way.flatten().filter_map(IssuedKey::id).chain(current).any(|known| known == id);
+        // One that is being made may be this one.
+        known || self.under_way.as_ref().is_some_and(|under_way| under_way.stage == Stage::Issuing)
+    }
+
+    /// Whether there may be hosts that could not be let in.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.hosts.len() >= MAX_HOSTS
+    }
 }

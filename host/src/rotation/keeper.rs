@@ -7,7 +7,7 @@ use super::issuer::Probe;
 use super::journal::{Current, Document, acknowledge};
 use super::steps::Halt;
 use super::{BACKOFF, MAX_LOST, Rotation};
-use crate::secrets::BackendError;
+use crate::secrets::{BackendError, StoreError};
 use sha2::{Digest, Sha256};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
@@ -19,6 +19,9 @@ const SUSPICION: Duration = Duration::from_secs(60);
 const SAME_END: u64 = 120;
 /// How long a journal that can't be read is left alone.
 const PAUSE: Duration = Duration::from_secs(5);
+/// How old a key is at least, in seconds, before it is replaced by itself: ten minutes, or a third of its life.
+const LEAST_AGE: u64 = 600;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The part of `every` by which a rotation may come early, so that not all keys are replaced at once: one in so many.
 const JITTER: u64 = 20;
 
@@ -38,23 +41,39 @@ pub(super) struct Signals {
     looked: Option<Duration>,
     known_end: Option<u64>,
     rejection_told: bool,
+    unread_told: bool,
+    warned: Option<Duration>,
 }
 
 impl Rotation {
-    /// Lets others know that this host is about to use the key.
-    pub(super) async fn register(self: &Arc<Self>) -> Result<(), BackendError> {
-        let unavailable = |error: crate::secrets::StoreError| {
-            BackendError::Unavailable(format!("rotation `{}`: this host can't be registered as one that uses the key: {error}", self.name))
-        };
-        self.registered.get_or_try_init(|| async { self.enter().await.map_err(unavailable) }).await?;
+    /// Lets others know that this host is about to use the key, for a manifest that wants it to look so.
+    pub(super) async fn register(self: &Arc<Self>, format: Option<&regex::Regex>) -> Result<(), BackendError> {
+        if let Some(format) = format {
+            let mut formats = self.formats.lock().unwrap_or_else(PoisonError::into_inner);
+            if !formats.iter().any(|known| known.as_str() == format.as_str()) {
+                formats.push(format.clone());
+            }
+        }
+        let mut registered = self.registered.lock().await;
+        if !*registered {
+            let unavailable = |error: StoreError| {
+                let what = "this host can't be registered as one that uses the key";
+                BackendError::Unavailable(format!("rotation `{}`: {what}: {error}", self.name))
+            };
+            self.enter().await.map_err(unavailable)?;
+            *registered = true;
+        }
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if keeper.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) && !self.closing.load(Ordering::Relaxed) {
+        if keeper.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
             *keeper = Some(tokio::spawn(keep(Arc::downgrade(self))));
         }
         Ok(())
     }
 
-    async fn enter(&self) -> Result<(), crate::secrets::StoreError> {
+    async fn enter(&self) -> Result<(), StoreError> {
+        if !self.registers() {
+            return Ok(());
+        }
         let entered = self.journal.note(|document| {
             let settled = document.settled();
             acknowledge(document, &self.host, settled)
@@ -62,21 +81,28 @@ impl Rotation {
         entered.await.map(|_| ())
     }
 
-    /// Ends the keeper, and says that this host uses the key no more. What is under way is given the time of one call to come to a point
-    /// where it can be left.
+    /// Ends the keeper, and says that this host uses the key no more. What is under way is given the time of two calls to come to a point
+    /// where it can be left to others.
     pub(super) async fn close(&self) {
+        let mut registered = self.registered.lock().await;
         self.closing.store(true, Ordering::Relaxed);
         self.woken.notify_one();
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut keeper) = keeper
-            && tokio::time::timeout(self.config.timeout, &mut keeper).await.is_err()
+            && tokio::time::timeout(self.config.timeout * 2, &mut keeper).await.is_err()
         {
             keeper.abort();
         }
-        if self.registered.get().is_some() {
+        if *registered && self.registers() {
             let left = self.journal.note(|document| document.hosts.remove(&self.host).is_some());
             let _ = tokio::time::timeout(self.config.timeout, left).await;
         }
+        if let Some(webhook) = &self.webhook {
+            webhook.close().await;
+        }
+        // Whoever asks for a secret after it begins anew.
+        *registered = false;
+        self.closing.store(false, Ordering::Relaxed);
     }
 
     /// Takes note of what an answer of the issuer's host has shown.
@@ -97,25 +123,59 @@ impl Rotation {
     /// One look: what others are owed, and what is due. Returns when to look again.
     async fn look(self: &Arc<Self>) -> Duration {
         let poll = self.config.timeout / 3;
-        let Ok((document, _)) = self.journal.read().await else { return poll.max(PAUSE) };
-        if let Some(current) = &document.current {
-            self.signals.lock().unwrap_or_else(PoisonError::into_inner).known_end = current.expires_at;
+        let (document, _) = match self.journal.read().await {
+            Ok(read) => read,
+            Err(error) => {
+                let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+                if !std::mem::replace(&mut signals.unread_told, true) {
+                    drop(signals);
+                    self.alert(0, &format!("the journal can't be read, and no key is replaced: {error}"));
+                }
+                return poll.max(PAUSE);
+            }
+        };
+        {
+            let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+            signals.unread_told = false;
+            signals.known_end = document.current.as_ref().and_then(|current| current.expires_at);
         }
+        self.warn(&document);
         if self.settle(&document).await.is_err() {
             return poll;
         }
         let Some(trigger) = self.due(&document).await else { return poll };
-        match self.attempt(&trigger, false).await {
+        let seen = (document.number, document.under_way.is_some());
+        match self.attempt(&trigger, false, Some(seen)).await {
             // What was left over has ended; what is due is due still.
-            (true, _) => Duration::ZERO,
-            (false, Err(Halt::Later { after: Some(after), .. })) => after.clamp(poll, PAUSE.max(poll)),
-            (false, _) => poll,
+            (true, Ok(())) => Duration::ZERO,
+            (false, Err(Halt::Busy(left))) => left.clamp(poll, PAUSE.max(poll)),
+            _ => poll,
+        }
+    }
+
+    /// Says once a day that a key is about to end and could not be replaced.
+    fn warn(&self, document: &Document) {
+        let Some(at) = document.current.as_ref().and_then(|current| current.expires_at) else { return };
+        let left = at.saturating_sub(self.now());
+        let fails = document.failing.is_some() || document.lost >= MAX_LOST;
+        if !fails || left > self.config.warn_before.as_secs() {
+            return;
+        }
+        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        if signals.warned.is_none_or(|warned| now.saturating_sub(warned) >= DAY) {
+            signals.warned = Some(now);
+            drop(signals);
+            self.alert(document.number, &format!("the key in use ends in {left} s, and could not be replaced"));
         }
     }
 
     /// Takes a new key over, and says so when the old one is held no more.
-    async fn settle(&self, document: &Document) -> Result<(), crate::secrets::StoreError> {
+    async fn settle(&self, document: &Document) -> Result<(), StoreError> {
         let Some(known) = document.hosts.get(&self.host) else {
+            if !self.registers() {
+                return Ok(());
+            }
             // It gave no sign of life for so long that nobody waits for it any more. What it has read before is not to be used.
             self.adopt(&super::Key::new("")).await;
             return self.enter().await;
@@ -147,10 +207,15 @@ impl Rotation {
         if let Some(trigger) = self.confirmed(document).await {
             return Some(trigger);
         }
-        let Some(current) = &document.current else {
+        let Some(current) = document.current.as_ref().filter(|current| current.since <= now + 24 * 60 * 60) else {
             self.first_seen(None).await;
             return None;
         };
+        // An issuer that tells ends in the past has no key replaced again and again.
+        let life = current.expires_at.map_or(u64::MAX, |at| at.saturating_sub(current.since));
+        if now.saturating_sub(current.since) < LEAST_AGE.min(life.max(3) / 3) {
+            return None;
+        }
         let left = current.expires_at.map(|at| at.saturating_sub(now));
         if left.is_some_and(|left| left <= self.rotate_before(current)) {
             return Some("its end is near".to_owned());
@@ -180,14 +245,18 @@ impl Rotation {
         by_age.into_iter().chain(by_end).min()
     }
 
-    /// Writes down since when a key is known that was never replaced.
+    /// Writes down since when a key is known that this host has not put there.
     async fn first_seen(&self, expires_at: Option<u64>) {
-        let since = self.now();
-        let id = self.config.id.clone();
+        let Some(name) = self.names.first() else { return };
+        let Ok(kept) = name.read().await else { return };
+        let (since, print) = (self.now(), self.print(&kept.value));
         let noted = self.journal.note(|document| {
-            let new = document.current.is_none();
-            document.current.get_or_insert_with(|| Current { since, id: id.clone(), expires_at });
-            new
+            // What is under way says it itself.
+            if document.under_way.is_some() || document.current.as_ref().is_some_and(|current| current.print == print) {
+                return false;
+            }
+            document.current = Some(Current { since, print: print.clone(), id: None, expires_at });
+            true
         });
         let _ = noted.await;
     }
@@ -201,16 +270,13 @@ impl Rotation {
         }
         let key = super::Key::new(self.names.first()?.read().await.ok()?.value.as_str());
         match self.call(self.issuer.probe(&key)).await.ok()? {
-            Probe::Works { expires_at: Some(at) } => {
+            Probe::Works { expires_at } => {
                 self.signals.lock().unwrap_or_else(PoisonError::into_inner).rejection_told = false;
-                self.note_end(document, at).await;
-                let left = at.saturating_sub(self.now());
-                if left <= self.config.warn_before.as_secs() && document.failing.is_some() {
-                    self.alert(document.number, &format!("the key in use ends in {left} s, and could not be replaced"));
+                if let Some(at) = expires_at {
+                    self.note_end(document, &key, at).await;
                 }
                 None
             }
-            Probe::Works { expires_at: None } => None,
             Probe::Rejected if self.issuer.has_own_credential() => Some("the issuer rejects it".to_owned()),
             Probe::Rejected => {
                 // With a key that works no more none can be had: an operator has to.
@@ -224,13 +290,16 @@ impl Rotation {
         }
     }
 
-    async fn note_end(&self, document: &Document, at: u64) {
-        let Some(current) = &document.current else { return self.first_seen(Some(at)).await };
+    async fn note_end(&self, document: &Document, key: &super::Key, at: u64) {
+        let print = self.print(key.reveal());
+        let Some(current) = document.current.as_ref().filter(|current| current.print == print) else {
+            return self.first_seen(Some(at)).await;
+        };
         if current.expires_at.is_some_and(|known| known.abs_diff(at) <= SAME_END) {
             return;
         }
         let noted = self.journal.note(|document| {
-            let Some(current) = &mut document.current else { return false };
+            let Some(current) = document.current.as_mut().filter(|current| current.print == print) else { return false };
             current.expires_at.replace(at) != Some(at)
         });
         if noted.await.is_ok() {

@@ -3,13 +3,15 @@
 
 use super::Rotation;
 use super::issuer::{IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
-use super::journal::{Current, Hold};
+use super::journal::{Current, Hold, Past};
 use super::steps::Halt;
 use async_trait::async_trait;
 use std::time::Duration;
 
 /// How often the host looks.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long, in seconds, the backend may take.
+const DAY: u64 = 24 * 60 * 60;
 
 /// Stands where an issuer does.
 pub(super) struct Backend;
@@ -37,27 +39,55 @@ fn none() -> IssuerError {
     IssuerError::Refused("the backend makes the keys by itself".to_owned())
 }
 
-/// Has the backend replace the key, and waits until another version is in use, but no longer than the rotation's `timeout`.
-pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, _trigger: &str) -> Result<(), Halt> {
+/// Has the backend replace the key, and waits until another one is in use, but no longer than the rotation's `timeout`. One that it was asked
+/// for before and has not put in use yet is not asked for again for a day.
+pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> Result<(), Halt> {
+    if hold.document().under_way.is_some() {
+        let why =
+            "a rotation of the host's own is under way, and the configuration says that the backend carries them out: restore it first";
+        return Err(Halt::Stuck(why.to_owned()));
+    }
     let name = rotation.names.first().expect("a rotation names a secret");
-    let before = name.read().await?;
-    let old = IssuedKey::new(before.value.as_str());
-    rotation.tell(hold, "ask", "the backend's own function makes, tries and ends keys")?;
-    hold.write(|document| document.number += 1).await?;
-    let rotator = name.from.backend.rotator().ok_or_else(|| Halt::Stuck("its backend replaces nothing by itself".to_owned()))?;
-    let begun = rotator.rotate(&name.entry).await?;
-    rotation.tell(hold, "wait", &begun)?;
+    let now = rotation.now();
+    let print = rotation.print(&name.read().await?.value);
+    let asked = hold.document().asked.clone().filter(|(_, at)| now.saturating_sub(*at) < DAY);
+    let before = match asked {
+        Some((before, _)) => before,
+        None => {
+            rotation.tell(hold, "ask", "the backend's own function makes, tries and ends keys")?;
+            let number = hold.document().number + 1;
+            hold.write(|document| {
+                document.number = number;
+                document.asked = Some((print.clone(), now));
+            })
+            .await?;
+            let rotator = name.from.backend.rotator().ok_or_else(|| Halt::Stuck("its backend replaces nothing by itself".to_owned()))?;
+            let begun = rotator.rotate(&name.entry).await?;
+            rotation.tell(hold, "wait", &begun)?;
+            print
+        }
+    };
     let since = rotation.clock.now();
-    while name.read().await?.value == before.value {
+    let in_use = loop {
+        let value = name.read().await?.value;
+        if rotation.print(&value) != before {
+            break value;
+        }
         if rotation.clock.now().saturating_sub(since) >= rotation.config.timeout {
-            let why = "the backend's function has put no other version in use yet; it may do so later".to_owned();
+            let why = "the backend's function has put no other key in use yet; it may do so later".to_owned();
             return Err(Halt::Later { why, after: None });
         }
         tokio::time::sleep(LOOK.min(rotation.config.timeout / 10)).await;
-    }
-    rotation.tell(hold, "observe", "another version is in use")?;
-    rotation.adopt(&old).await;
-    let since = rotation.now();
-    hold.write(|document| document.current = Some(Current { since, id: None, expires_at: None })).await?;
+    };
+    rotation.tell(hold, "observe", "another key is in use")?;
+    rotation.adopt(&IssuedKey::new("")).await;
+    let (ended, print) = (rotation.now(), rotation.print(&in_use));
+    hold.write(|document| {
+        let begun = document.asked.take().map_or(ended, |(_, at)| at);
+        document.current = Some(Current { since: ended, print: print.clone(), id: None, expires_at: None });
+        document.failing = None;
+        document.past.push(Past { number: document.number, begun, ended, trigger: trigger.to_owned(), outcome: "done".to_owned() });
+    })
+    .await?;
     rotation.tell(hold, "done", "")
 }

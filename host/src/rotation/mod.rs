@@ -22,7 +22,7 @@ use crate::manifest::{HostConfig, IssuerConfig, Manifest, RotationConfig, Secret
 use crate::policy::Closed;
 use crate::policy::url::CanonicalUrl;
 use crate::secrets::backends::HOSTS_OWN;
-use crate::secrets::{BackendError, Backends, Cache, Clock, Entry, Fingerprint, Freshness, SecretValue, Uses};
+use crate::secrets::{BackendError, Backends, Cache, Clock, Entry, Fingerprint, Freshness, SecretStore, SecretValue, Uses};
 use crate::signing::Wall;
 use alert::Webhook;
 use http::{HeaderMap, StatusCode};
@@ -30,6 +30,7 @@ use issuer::{IssuedKey as Key, expires_at};
 use journal::{Failing, Hold, Journal, Watched};
 use keeper::Signal;
 use names::Name;
+use sha2::{Digest, Sha256};
 use status::Counts;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -44,6 +45,11 @@ const BACKOFF: (u64, u64) = (60, 3_600);
 const MAX_LOST: u32 = 2;
 /// How often a rotation by hand looks whether another host has let go.
 const LOOK: Duration = Duration::from_millis(250);
+/// How often, and how long each time, a rotation by hand waits where the issuer asks to be left alone.
+const TRIES: u32 = 3;
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a host that waits for others may give no sign of life for, where the store counts its writes.
+const SLOW_LEASE: Duration = Duration::from_secs(15 * 60);
 /// How many timeouts a host may give no sign of life for before another goes on in its place. Each of its calls ends within two.
 const LEASE: u32 = 3;
 
@@ -60,6 +66,8 @@ pub(crate) struct Rotation {
     names: Vec<Name>,
     /// The places of all rotations of this host.
     everywhere: OnceLock<Vec<Name>>,
+    /// The journals of the other rotations of the same issuer.
+    others: OnceLock<Vec<Journal>>,
     journal: Journal,
     means: Means,
     issuer: Arc<dyn Issuer>,
@@ -78,9 +86,13 @@ pub(crate) struct Rotation {
     signals: Mutex<keeper::Signals>,
     woken: Notify,
     keeper: Mutex<Option<JoinHandle<()>>>,
-    /// Others know that this host uses the key.
-    registered: tokio::sync::OnceCell<()>,
+    /// Whether others know that this host uses the key.
+    registered: tokio::sync::Mutex<bool>,
+    /// What the manifests of this host want the key to look like.
+    formats: Mutex<Vec<regex::Regex>>,
     closing: AtomicBool,
+    /// Whether it was told that the journal can't be written.
+    unheld_told: AtomicBool,
     counts: Counts,
 }
 
@@ -135,10 +147,13 @@ impl Rotations {
         }
         for rotation in &all {
             let _ = rotation.everywhere.set(everywhere.clone());
+            let others = all.iter().filter(|other| other.name != rotation.name && other.config.issuer == rotation.config.issuer);
+            let _ = rotation.others.set(others.map(|other| other.journal.clone()).collect());
         }
         let closed = own.iter().flat_map(|(_, issuer)| issuer.closed());
-        let closed = Closed::new(closed).map_err(|why| ("of the embedder".to_owned(), why))?;
-        Ok(Self { all, closed: closed.with(closed_by(config).map_err(|why| (String::new(), why))?) })
+        let of_all = |why| ("of any name".to_owned(), why);
+        let closed = Closed::new(closed).map_err(of_all)?;
+        Ok(Self { all, closed: closed.with(closed_by(config).map_err(of_all)?) })
     }
 
     pub(crate) fn all(&self) -> &[Arc<Rotation>] {
@@ -152,6 +167,11 @@ impl Rotations {
     /// The rotation that replaces an entry of a backend.
     pub(crate) fn of(&self, backend: &str, entry: &Entry) -> Option<&Arc<Rotation>> {
         self.all.iter().find(|rotation| rotation.names.iter().any(|name| name.from.name == backend && name.entry == *entry))
+    }
+
+    /// The rotations that replace something at an entry's path, whatever field or version of it is named.
+    fn at<'r>(&'r self, backend: &'r str, entry: &'r Entry) -> impl Iterator<Item = &'r Arc<Rotation>> {
+        self.all.iter().filter(move |rotation| rotation.names.iter().any(|name| name.from.name == backend && name.entry.path == entry.path))
     }
 
     /// The rotation that replaces what a key of a run comes from.
@@ -168,8 +188,8 @@ impl Rotations {
         for secret in &manifest.secrets {
             let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
             let Ok((from, entries)) = backends.entries(&secret.from, &manifest.name, namespace) else { continue };
-            for rotation in entries.iter().filter_map(|entry| self.of(&from.name, entry)) {
-                rotation.register().await.map_err(|error| (secret.name.clone(), error))?;
+            for rotation in entries.iter().flat_map(|entry| self.at(&from.name, entry)) {
+                rotation.register(secret.format.as_ref()).await.map_err(|error| (secret.name.clone(), error))?;
             }
         }
         Ok(())
@@ -213,8 +233,15 @@ impl Rotation {
         if matches!(means, Means::Backend) && (names.len() > 1 || first.from.backend.rotator().is_none()) {
             return Err("an issuer of type `aws-managed` replaces one secret, of a backend of type `aws`".to_owned());
         }
+        let longest = names.iter().map(Name::staleness).max().unwrap_or_default();
+        if let Some(every) = config.every.filter(|every| *every <= longest + config.drain + config.timeout * LEASE) {
+            return Err(format!(
+                "a rotation takes up to {} s (`stale` of its backend, `drain` and three times `timeout`), and there is one every {} s: raise `every`",
+                (longest + config.drain + config.timeout * LEASE).as_secs(),
+                every.as_secs()
+            ));
+        }
         if let Some(overlap) = config.overlap {
-            let longest = names.iter().map(Name::staleness).max().unwrap_or_default();
             let room = overlap.saturating_sub(config.drain);
             if longest >= room {
                 return Err(format!(
@@ -230,6 +257,7 @@ impl Rotation {
             config: config.clone(),
             names,
             everywhere: OnceLock::new(),
+            others: OnceLock::new(),
             journal,
             means,
             closed: Closed::new(issuer.closed().into_iter())?,
@@ -245,8 +273,10 @@ impl Rotation {
             signals: Mutex::default(),
             woken: Notify::new(),
             keeper: Mutex::default(),
-            registered: tokio::sync::OnceCell::new(),
+            registered: tokio::sync::Mutex::default(),
+            formats: Mutex::default(),
             closing: AtomicBool::new(false),
+            unheld_told: AtomicBool::new(false),
             counts: Counts::default(),
         })
     }
@@ -286,6 +316,23 @@ impl Rotation {
         self.config.timeout * LEASE
     }
 
+    /// The places of the key, for people.
+    fn places(&self) -> Vec<String> {
+        self.names.iter().map(Name::shown).collect()
+    }
+
+    /// Whether another rotation of this host knows a key that the issuer lists.
+    async fn is_of_another(&self, key: &ListedKey) -> bool {
+        for other in self.others.get().into_iter().flatten() {
+            match other.read().await {
+                Ok((document, _)) if !document.knows(&key.id) => {}
+                // What can't be read may know it.
+                _ => return true,
+            }
+        }
+        false
+    }
+
     /// How long another host may use what it has read last.
     fn staleness(&self) -> Duration {
         self.names.iter().map(Name::staleness).max().unwrap_or_default()
@@ -307,13 +354,35 @@ impl Rotation {
         futures_util::future::join_all(renewed).await.into_iter().all(|renewed| renewed)
     }
 
-    /// Whether no other host can use the old key of that rotation any more, so long after the switch.
+    /// Whether no other host can use the old key of that rotation any more, so long after the switch: each has said so, or none can hold
+    /// what it has read before, nor a request with it.
     async fn others_are_done(&self, number: u64, waited: Duration) -> Result<bool, Halt> {
-        if waited >= self.staleness() + self.lease() {
+        if waited >= self.staleness() + self.config.drain {
             return Ok(true);
         }
+        if !self.registers() {
+            return Ok(false);
+        }
         let (document, _) = self.journal.read().await?;
-        Ok(document.hosts.iter().all(|(host, acknowledged)| *host == self.host || *acknowledged >= number))
+        let done = document.hosts.iter().all(|(host, acknowledged)| *host == self.host || *acknowledged >= number);
+        Ok(done && !document.is_crowded())
+    }
+
+    /// Whether hosts say that they use the key. Where the store counts its writes they don't, and the longest staleness is waited for.
+    fn registers(&self) -> bool {
+        !self.names.iter().any(|name| name.from.backend.store().is_some_and(SecretStore::counts_writes))
+    }
+
+    /// Tells a key from others, for the journal.
+    fn print(&self, key: &str) -> String {
+        let hash = Sha256::new_with_prefix(format!("strongroom rotation {}\0", self.name)).chain_update(key).finalize();
+        crate::text::hex(&hash[..8])
+    }
+
+    /// Whether a key looks as the manifests of this host want it to.
+    fn fits(&self, key: &Key) -> bool {
+        let formats = self.formats.lock().unwrap_or_else(PoisonError::into_inner);
+        formats.iter().all(|format| format.is_match(key.reveal()))
     }
 
     /// A call to the issuer, within its time.
@@ -351,15 +420,19 @@ impl Rotation {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&progress);
         let mut tries = 0;
         let outcome = loop {
-            let (was_under_way, halted) = self.attempt("by hand", true).await;
+            let (was_under_way, halted) = self.attempt("by hand", tries == 0, None).await;
             match halted {
                 Ok(()) if !was_under_way => break Ok(()),
                 // What was left over has ended one way or the other: now for what was asked for.
                 Ok(()) => {}
                 Err(Halt::RolledBack(_) | Halt::Lost(_)) if was_under_way => {}
-                // One more try: what was lost has been settled.
-                Err(Halt::Lost(_)) if tries == 0 => tries += 1,
-                Err(Halt::Later { after: Some(after), .. }) if after <= self.lease() => tokio::time::sleep(after.min(LOOK)).await,
+                Err(Halt::Busy(_)) => tokio::time::sleep(LOOK).await,
+                // One more try: what was lost has been settled, and what another host has taken over it takes to its end.
+                Err(Halt::Lost(_) | Halt::Fenced) if tries == 0 => tries += 1,
+                Err(Halt::Later { after: Some(after), .. }) if after <= PATIENCE && tries < TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(after).await;
+                }
                 Err(halt) => break Err(halt),
             }
         };
@@ -367,28 +440,40 @@ impl Rotation {
         outcome.map_err(|halt| match halt {
             Halt::RolledBack(why) => RotationError::RolledBack(why),
             Halt::Lost(why) => RotationError::Lost(why),
-            Halt::Fenced | Halt::Stuck(_) | Halt::Later { .. } => RotationError::Unfinished(halt.to_string()),
+            Halt::Fenced | Halt::Stuck(_) | Halt::Busy(_) | Halt::Later { .. } => RotationError::Unfinished(halt.to_string()),
         })
     }
 
-    /// Takes what is under way to its end, or else a new rotation. Also says whether something was under way.
-    async fn attempt(&self, trigger: &str, by_hand: bool) -> (bool, Result<(), Halt>) {
+    /// Takes what is under way to its end, or else a new rotation. Also says whether something was under way. With `seen`, the number of
+    /// the last rotation when this one was found to be due: nothing is done where there was another since.
+    async fn attempt(&self, trigger: &str, by_hand: bool, seen: Option<(u64, bool)>) -> (bool, Result<(), Halt>) {
         let mut watched = self.turn.lock().await;
         let hold = match self.journal.hold(&self.host, self.lease(), &mut watched).await {
             Ok(Some(hold)) => hold,
             Ok(None) => {
-                let after = watched.left(self.lease(), self.clock.now());
-                return (false, Err(Halt::Later { why: "another host is at it, or has ended in the middle of it".to_owned(), after }));
+                let left = watched.left(self.lease(), self.clock.now()).unwrap_or_default();
+                return (false, Err(Halt::Busy(left)));
             }
-            Err(error) => return (false, Err(error.into())),
+            Err(error) => {
+                // Once, until it can be had again.
+                if !self.unheld_told.swap(true, Ordering::Relaxed) {
+                    self.alert(0, &format!("the journal can't be written, and no key is replaced: {error}"));
+                }
+                return (false, Err(error.into()));
+            }
         };
+        self.unheld_told.store(false, Ordering::Relaxed);
         let was_under_way = hold.document().under_way.is_some();
+        if seen.is_some_and(|seen| seen != (hold.document().number, was_under_way)) {
+            let released = hold.release(|_| ()).await;
+            return (was_under_way, released.map_err(Halt::from));
+        }
         (was_under_way, self.carry_out(hold, trigger, by_hand).await)
     }
 
     async fn carry_out(&self, mut hold: Hold, trigger: &str, by_hand: bool) -> Result<(), Halt> {
         self.counts.attempts.fetch_add(1, Ordering::Relaxed);
-        if by_hand {
+        if by_hand && hold.document().lost > 0 {
             hold.write(|document| document.lost = 0).await?;
         }
         let ended = match self.means {
@@ -399,15 +484,23 @@ impl Rotation {
         match &ended {
             Ok(()) => {
                 self.counts.done.fetch_add(1, Ordering::Relaxed);
-                hold.release(|_| ()).await?;
+                // Where that fails, the next host waits a little: what was to be done is done.
+                let _ = hold.release(|_| ()).await;
             }
             Err(Halt::Fenced) => {}
+            // The host ends, and another one goes on.
+            Err(Halt::Later { after: Some(Duration::ZERO), .. }) => drop(hold.release(|_| ()).await),
             Err(halt) => {
                 if matches!(halt, Halt::RolledBack(_) | Halt::Lost(_)) {
                     self.counts.rolled_back.fetch_add(1, Ordering::Relaxed);
                 }
-                self.alert(number, &halt.to_string());
-                hold.release(|document| document.failing = Some(failed(document.failing.as_ref(), halt, now))).await?;
+                let failing = failed(hold.document().failing.as_ref(), halt, now);
+                let known = hold.document().failing.as_ref().is_some_and(|before| before.why == failing.why);
+                // The same again is told less and less often.
+                if !known || failing.in_a_row.is_power_of_two() {
+                    self.alert(number, &failing.why);
+                }
+                hold.release(|document| document.failing = Some(failing.clone())).await?;
             }
         }
         ended
@@ -429,7 +522,7 @@ fn failed(before: Option<&Failing>, halt: &Halt, now: u64) -> Failing {
     let backoff = BACKOFF.0.saturating_mul(1 << (in_a_row - 1).min(12)).min(BACKOFF.1);
     let jitter = getrandom::u64().unwrap_or_default() % (backoff / 4);
     let after = match halt {
-        Halt::Later { after: Some(after), .. } => after.as_secs(),
+        Halt::Later { after: Some(after), .. } => after.as_secs().max(backoff - jitter),
         Halt::Stuck(_) => BACKOFF.1,
         _ => backoff - jitter,
     };
@@ -443,6 +536,12 @@ fn place(reference: &SecretRef, backends: &Backends) -> Result<Name, String> {
     let entry = Entry { path: path.clone(), which: which.clone(), field: field.clone() };
     let shown = crate::text::for_people(&entry.to_string());
     from.backend.admits(&entry).map_err(|error| error.to_string())?;
+    if field.as_ref().is_some_and(|field| field.starts_with('/')) {
+        return Err(format!("{shown}: name the field by its key; a JSON Pointer can be read and not written"));
+    }
+    if from.backend.leases().is_some_and(|leases| leases.is_leased(&entry)) {
+        return Err(format!("{shown}: what is made for each run is replaced with each run"));
+    }
     if path.starts_with(HOSTS_OWN) {
         return Err(format!("{shown}: paths below `{HOSTS_OWN}` are the host's own"));
     }

@@ -8,8 +8,6 @@ use crate::secrets::{Entry, Freshness, SecretStore, SecretValue, StoreError};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How often a place is written where others write beside it, or its store does not answer.
-const ATTEMPTS: u32 = 6;
 /// Most versions of a place that are looked through for a key that is to go.
 const MAX_VERSIONS: u64 = 64;
 /// Versions in a row that are not there, after which none is looked for any more.
@@ -26,15 +24,6 @@ pub(crate) struct Name {
 pub(super) struct Kept {
     pub(super) value: Zeroizing<String>,
     version: String,
-}
-
-/// What came of replacing a key at one place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Replaced {
-    /// The new one is there.
-    Done,
-    /// Neither the old nor the new one was there: somebody else has written.
-    Foreign,
 }
 
 impl Name {
@@ -72,40 +61,9 @@ impl Name {
         Ok(Zeroizing::new(text.to_owned()))
     }
 
-    /// Puts `new` in the place of `old`, whatever else is written beside it; where `new` is there already, nothing is to be done. With
-    /// `new` the same as `old`, the place gets another version: whoever was about to write on condition of the last one can't any more.
-    pub(super) async fn replace(&self, old: &IssuedKey, new: &IssuedKey) -> Result<Replaced, StoreError> {
-        let anew = old.is(new);
-        let mut attempt = 0;
-        loop {
-            let kept = match self.read().await {
-                Ok(kept) => kept,
-                Err(error) => {
-                    self.again(&mut attempt, error).await?;
-                    continue;
-                }
-            };
-            if !anew && *kept.value == new.reveal() {
-                return Ok(Replaced::Done);
-            }
-            if *kept.value != old.reveal() {
-                return Ok(Replaced::Foreign);
-            }
-            match self.store().put(&self.entry, SecretValue::new(new.reveal()), Some(&kept.version)).await {
-                Ok(_) => return Ok(Replaced::Done),
-                Err(error) => self.again(&mut attempt, error).await?,
-            }
-        }
-    }
-
-    /// Waits a little after a failure that may pass.
-    async fn again(&self, attempt: &mut u32, error: StoreError) -> Result<(), StoreError> {
-        if *attempt == ATTEMPTS || matches!(error, StoreError::NotFound(_) | StoreError::Refused(_)) {
-            return Err(error);
-        }
-        tokio::time::sleep(Duration::from_millis(25) * 2u32.pow(*attempt)).await;
-        *attempt += 1;
-        Ok(())
+    /// Puts a key there, if what was read is the newest version still.
+    pub(super) async fn put(&self, key: &IssuedKey, over: &Kept) -> Result<(), StoreError> {
+        self.store().put(&self.entry, SecretValue::new(key.reveal()), Some(&over.version)).await.map(|_| ())
     }
 
     /// Removes the versions that hold a key, beginning with the one before that in use, until one that does not.

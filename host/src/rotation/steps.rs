@@ -6,17 +6,25 @@
 use super::Rotation;
 use super::issuer::{IssuedKey, IssuerError, ListedKey, Probe, Revoked};
 use super::journal::{Current, Document, Hold, Orphan, Past, Stage, Suspicion, UnderWay, Unwritten};
-use super::names::Replaced;
+use super::names::Name;
 use crate::manifest::AfterDrain;
 use crate::secrets::StoreError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How often a key is tried before it counts as one that does not work: an issuer may need a moment to spread it.
 const PROBES: u32 = 4;
 /// How long, in seconds, a call that was given up may still be carried out.
 const LATE: u64 = 24 * 60 * 60;
+/// How often a place is written where others write beside it, or its store does not answer, and how long is waited between.
+const WRITES: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(15);
+/// The outcome of a rotation that came to its end.
+const DONE: &str = "done";
 /// Most keys of a list that are remembered.
-const MAX_LISTED: usize = 512;
+const MAX_LISTED: usize = 256;
+/// Most bytes of their names together: the journal has room for so many.
+const MAX_NAMES: usize = 12 << 10;
 /// How often a drain looks at what other hosts have noted: at first, and at most.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
@@ -39,6 +47,9 @@ pub(super) enum Halt {
     /// Another host goes on with it.
     #[error("another host has taken the rotation over")]
     Fenced,
+    /// Another host is at it, or has ended in the middle of it. How long until it counts as gone, at most.
+    #[error("another host is at it, or has ended in the middle of it")]
+    Busy(Duration),
     /// It stays where it is, and is taken up again.
     #[error("{why}")]
     Later { why: String, after: Option<Duration> },
@@ -78,6 +89,15 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
         return finish(rotation, hold, switched).await;
     };
     let stage = under_way.stage;
+    let (places, issuer) = (rotation.places(), rotation.issuer.shown());
+    if under_way.places != places || under_way.issuer != issuer {
+        let (before, made_by) = (under_way.places.join(", "), &under_way.issuer);
+        return Err(Halt::Stuck(format!(
+            "a rotation of {before} by {made_by} is under way, and the configuration names {} and {issuer} now: \
+             restore it until that rotation has ended",
+            places.join(", ")
+        )));
+    }
     rotation.tell(hold, "resume", &resumed(stage))?;
     match stage {
         Stage::Issuing => Err(lost(rotation, hold, "the host ended before the answer came").await?),
@@ -119,16 +139,20 @@ async fn intend(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> Result<I
         let why = "the issuer ends keys by its own name for them, and that of the key in use is not known";
         return Err(Halt::Stuck(format!("{why}; add `id = \"…\"` to `[rotations.{}]`", rotation.name)));
     }
-    hold.sure(rotation.config.timeout).await?;
+    sure(rotation, hold).await?;
     let listed = list(rotation, &old).await?;
     settle_suspicion(rotation, hold, listed.as_deref(), &old).await?;
     let begun = rotation.now();
+    let number = hold.document().number + 1;
     hold.write(|document| {
-        document.number += 1;
+        document.number = number;
         document.under_way = Some(UnderWay {
             begun,
             trigger: trigger.to_owned(),
             stage: Stage::Issuing,
+            places: rotation.places(),
+            issuer: rotation.issuer.shown(),
+            waited: 0,
             old: old.copy(),
             new: None,
             listed: listed.clone(),
@@ -151,8 +175,11 @@ async fn in_use(rotation: &Rotation, document: &Document) -> Result<IssuedKey, H
         found = Some(value);
     }
     let value = found.ok_or_else(|| Halt::Stuck("the rotation names no secret".to_owned()))?;
-    let known = document.current.as_ref();
-    let id = known.and_then(|current| current.id.clone()).or_else(|| rotation.config.id.clone());
+    // What is known of a key is known of that one alone: somebody may have set another by hand.
+    let print = rotation.print(&value);
+    let known = document.current.as_ref().filter(|current| current.print == print);
+    let first = || rotation.config.id.clone().filter(|_| document.past.iter().all(|past| past.outcome != DONE));
+    let id = known.and_then(|current| current.id.clone()).or_else(first);
     Ok(IssuedKey::new(value.as_str()).with_id(id).with_end(known.and_then(|current| current.expires_at)))
 }
 
@@ -160,7 +187,7 @@ async fn in_use(rotation: &Rotation, document: &Document) -> Result<IssuedKey, H
 async fn issue(rotation: &Rotation, hold: &mut Hold, _intended: Intended) -> Result<Sealed, Halt> {
     let old = old_of(hold);
     rotation.tell(hold, "issue", &rotation.issuer.shown())?;
-    hold.sure(rotation.config.timeout).await?;
+    sure(rotation, hold).await?;
     let new = match rotation.call(rotation.issuer.issue(&old)).await {
         Ok(new) => new,
         Err(IssuerError::Unknown(why)) => return Err(lost(rotation, hold, &why).await?),
@@ -211,10 +238,20 @@ async fn issue(rotation: &Rotation, hold: &mut Hold, _intended: Intended) -> Res
 /// Ends a key that can't be kept; where that fails too, says so wherever it can be said.
 async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, old: &IssuedKey) {
     let _ = rotation.tell(hold, "abandon", "the new key can't be kept, and is revoked");
-    if matches!(rotation.call(rotation.issuer.revoke(new, old)).await, Ok(Revoked::Done)) {
+    // Who went on may have ended the old key, or found this one and ended it.
+    for with in [old, new] {
+        if rotation.call(rotation.issuer.revoke(new, with)).await.is_ok() {
+            return;
+        }
+    }
+    if matches!(rotation.call(rotation.issuer.probe(new)).await, Ok(Probe::Rejected)) {
         return;
     }
-    let orphan = Orphan { at: rotation.now(), what: format!("a key of {}, made and not kept", rotation.issuer.shown()) };
+    let orphan = Orphan {
+        at: rotation.now(),
+        number: hold.document().number,
+        what: format!("a key of {}, made and not kept", rotation.issuer.shown()),
+    };
     rotation.alert(hold.document().number, &orphan.what);
     let noted = |document: &mut Document| {
         let new = !document.orphans.contains(&orphan);
@@ -232,26 +269,32 @@ async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, old: &Issued
 async fn lost(rotation: &Rotation, hold: &mut Hold, why: &str) -> Result<Halt, Halt> {
     let old = old_of(hold);
     let (before, begun) = hold.document().under_way.as_ref().map_or((None, 0), |under_way| (under_way.listed.clone(), under_way.begun));
-    hold.sure(rotation.config.timeout).await?;
+    sure(rotation, hold).await?;
     let after = list(rotation, &old).await?;
     let (orphans, suspected) = match (before, after) {
         (Some(before), Some(after)) => {
             let fresh = fresh(&before, &after);
-            let suspected = fresh.is_empty().then_some(Suspicion { since: begun, listed: before });
+            let suspected = fresh.is_empty().then_some(Suspicion { since: begun, print: rotation.print(old.reveal()), listed: before });
             (end_orphans(rotation, hold, &fresh, &old).await?, suspected)
         }
-        _ => {
-            (vec![Orphan { at: begun, what: format!("{}, whose answer was lost; the issuer has no list", rotation.issuer.shown()) }], None)
-        }
+        _ => (
+            vec![Orphan {
+                at: begun,
+                number: hold.document().number,
+                what: format!("{}, whose answer was lost; the issuer has no list", rotation.issuer.shown()),
+            }],
+            None,
+        ),
     };
     for orphan in &orphans {
         rotation.alert(hold.document().number, &format!("there may be a key that nobody knows: {}", orphan.what));
     }
     let now = rotation.now();
+    let lost = hold.document().lost + 1;
     hold.write(|document| {
-        document.lost += 1;
+        document.lost = lost;
         document.suspected = suspected.clone().or_else(|| document.suspected.take());
-        document.orphans.extend(orphans.iter().cloned());
+        report(document, &orphans);
         close(document, &format!("the outcome was lost: {why}"), now);
     })
     .await?;
@@ -266,12 +309,26 @@ async fn settle_suspicion(rotation: &Rotation, hold: &mut Hold, listed: Option<&
     if late.is_empty() && !is_over {
         return Ok(());
     }
-    let orphans = end_orphans(rotation, hold, &late, with).await?;
+    // A key that somebody has set since is new in the list too. What is known is the key of then, and those that were made here since.
+    let print = rotation.print(in_use(rotation, hold.document()).await?.reveal());
+    let made_here = hold.document().current.as_ref().is_some_and(|current| current.print == print && current.id.is_some());
+    let orphans = match print == suspected.print || made_here {
+        true => end_orphans(rotation, hold, &late, with).await?,
+        false => late.iter().map(|key| orphan(rotation, hold, key)).collect(),
+    };
     let noted = hold.write(|document| {
         document.suspected = None;
-        document.orphans.extend(orphans.iter().cloned());
+        report(document, &orphans);
     });
     Ok(noted.await?)
+}
+
+fn report(document: &mut Document, orphans: &[Orphan]) {
+    for orphan in orphans {
+        if !document.orphans.contains(orphan) {
+            document.orphans.push(orphan.clone());
+        }
+    }
 }
 
 /// The keys of the second list that are not in the first.
@@ -279,18 +336,33 @@ fn fresh(before: &[ListedKey], after: &[ListedKey]) -> Vec<ListedKey> {
     after.iter().filter(|key| !before.contains(key)).cloned().collect()
 }
 
-/// Ends the key that nobody knows. Where there are several it can't be told which is whose: they are reported.
+/// Ends the key that nobody knows. Where there are several, or where it might be somebody's after all, they are reported.
 async fn end_orphans(rotation: &Rotation, hold: &mut Hold, fresh: &[ListedKey], old: &IssuedKey) -> Result<Vec<Orphan>, Halt> {
-    let orphan = |key: &ListedKey| Orphan {
-        at: rotation.now(),
-        what: format!("{}: the key that it lists as {}", rotation.issuer.shown(), crate::text::for_people(&key.id)),
-    };
-    let [key] = fresh else { return Ok(fresh.iter().map(orphan).collect()) };
-    rotation.tell(hold, "revoke-orphan", &crate::text::for_people(&key.id))?;
-    hold.sure(rotation.config.timeout).await?;
+    let all = || fresh.iter().map(|key| orphan(rotation, hold, key)).collect();
+    let [key] = fresh else { return Ok(all()) };
+    // The key in use is in the list from before, unless somebody has set another since; and other rotations make keys too.
+    if *in_use(rotation, hold.document()).await?.reveal() != *old.reveal() || rotation.is_of_another(key).await {
+        return Ok(all());
+    }
+    let reported = all();
+    rotation.tell(hold, "revoke-orphan", &shown(key))?;
+    sure(rotation, hold).await?;
     match rotation.call(rotation.issuer.revoke_listed(key, old)).await {
-        Ok(Revoked::Done | Revoked::NotFound) => Ok(Vec::new()),
-        Err(_) => Ok(vec![orphan(key)]),
+        Ok(Revoked::Done) => Ok(Vec::new()),
+        Ok(Revoked::NotFound) | Err(_) => Ok(reported),
+    }
+}
+
+fn orphan(rotation: &Rotation, hold: &Hold, key: &ListedKey) -> Orphan {
+    let what = format!("{}: the key that it lists as {}", rotation.issuer.shown(), shown(key));
+    Orphan { at: rotation.now(), number: hold.document().number, what }
+}
+
+/// An issuer's name for a key, unless it looks like the key itself.
+fn shown(key: &ListedKey) -> String {
+    match crate::manifest::looks_like_a_secret(&key.id) {
+        true => "one that is not shown here".to_owned(),
+        false => crate::text::for_people(&key.id),
     }
 }
 
@@ -298,12 +370,16 @@ async fn end_orphans(rotation: &Rotation, hold: &mut Hold, fresh: &[ListedKey], 
 async fn verify(rotation: &Rotation, hold: &mut Hold, _sealed: Sealed) -> Result<Verified, Halt> {
     let new = new_of(hold)?;
     rotation.tell(hold, "verify", "")?;
+    if !rotation.fits(&new) {
+        let why = "the new key does not match the `format` of a manifest that uses it";
+        return Err(roll_back(rotation, hold, Some(why)).await?);
+    }
     let mut why = "the new key does not work".to_owned();
     for attempt in 0..PROBES {
         if attempt > 0 {
             tokio::time::sleep(rotation.config.timeout / 10 * attempt).await;
         }
-        hold.sure(rotation.config.timeout).await?;
+        sure(rotation, hold).await?;
         match rotation.call(rotation.issuer.probe(&new)).await {
             Ok(Probe::Works { expires_at }) => {
                 hold.write(|document| {
@@ -322,63 +398,125 @@ async fn verify(rotation: &Rotation, hold: &mut Hold, _sealed: Sealed) -> Result
     Err(roll_back(rotation, hold, Some(&why)).await?)
 }
 
-/// Goes on before the switch after a change of hands: forward where the new key is in use already, or else back.
+/// Goes on before the switch after a change of hands: forward where the new key is in use already, or is the only one that works; or else
+/// back.
 async fn resume_switch(rotation: &Rotation, hold: &mut Hold) -> Result<Switched, Halt> {
     let new = new_of(hold)?;
     for name in &rotation.names {
-        if *name.read().await?.value == new.reveal() {
+        if holds(name, &new).await? {
             return switch(rotation, hold, Verified(())).await;
         }
     }
+    if old_is_over(rotation, hold).await? {
+        return switch(rotation, hold, Verified(())).await;
+    }
     Err(roll_back(rotation, hold, Some("the host ended before the new key was in use")).await?)
+}
+
+/// Whether a place holds a key; one that is not there any more does not.
+async fn holds(name: &Name, key: &IssuedKey) -> Result<bool, Halt> {
+    match name.read().await {
+        Ok(kept) => Ok(*kept.value == key.reveal()),
+        Err(StoreError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the old key works no more and the new one does: then there is no way back.
+async fn old_is_over(rotation: &Rotation, hold: &Hold) -> Result<bool, Halt> {
+    let (old, new) = (old_of(hold), new_of(hold)?);
+    let later = |error: IssuerError| Halt::Later { why: error.to_string(), after: None };
+    if rotation.call(rotation.issuer.probe(&old)).await.map_err(later)? != Probe::Rejected {
+        return Ok(false);
+    }
+    let new = rotation.call(rotation.issuer.probe(&new)).await.map_err(later)?;
+    Ok(matches!(new, Probe::Works { .. }))
 }
 
 /// Makes the new key the one in use. The first place that takes it decides: from then on there is no way back.
 async fn switch(rotation: &Rotation, hold: &mut Hold, _verified: Verified) -> Result<Switched, Halt> {
     let (old, new) = (old_of(hold), new_of(hold)?);
     rotation.tell(hold, "switch", "")?;
-    hold.sure(rotation.config.timeout).await?;
     for (at, name) in rotation.names.iter().enumerate() {
-        match name.replace(&old, &new).await? {
-            Replaced::Done => {}
-            Replaced::Foreign
-                if at == 0 && hold.document().under_way.as_ref().is_some_and(|under_way| under_way.stage != Stage::Switched) =>
-            {
-                let why = format!("somebody else has written to {}", name.shown());
-                return Err(roll_back(rotation, hold, Some(&why)).await?);
-            }
-            Replaced::Foreign => {
-                rotation.alert(hold.document().number, &format!("{} holds another key, and is left as it is", name.shown()))
-            }
+        if replace(hold, name, &old, &new).await? {
+            continue;
         }
+        let foreign = format!("somebody else has written to {}", name.shown());
+        if at == 0 && hold.document().under_way.as_ref().is_some_and(|under_way| under_way.stage.is_before_switch()) {
+            return Err(roll_back(rotation, hold, Some(&foreign)).await?);
+        }
+        rotation.alert(hold.document().number, &format!("{foreign}, and it is left as it is"));
     }
     let since = rotation.now();
+    let print = rotation.print(new.reveal());
     hold.write(|document| {
         advance(document, Stage::Switched);
-        document.current = Some(Current { since, id: new.id().map(str::to_owned), expires_at: new.expires_at() });
+        let (id, expires_at) = (new.id().map(str::to_owned), new.expires_at());
+        document.current = Some(Current { since, print: print.clone(), id, expires_at });
     })
     .await?;
     Ok(Switched(()))
+}
+
+/// Puts a key in the place of another. False where neither was there: somebody else has written.
+///
+/// A host that was stopped in here and wakes up when another has taken the rotation over must not write any more. So what is there is read
+/// first, then the rotation is shown to be this host's by a write of its journal, and then there is one write on condition of what was read:
+/// whoever takes over after that rewrites the place (see [`roll_back`]) before it relies on anything.
+async fn replace(hold: &mut Hold, name: &Name, old: &IssuedKey, new: &IssuedKey) -> Result<bool, Halt> {
+    let mut failed = None;
+    for attempt in 0..WRITES {
+        if attempt > 0 {
+            tokio::time::sleep(PAUSE * 2u32.pow(attempt)).await;
+        }
+        let kept = match name.read().await {
+            Ok(kept) => kept,
+            Err(StoreError::NotFound(_)) => return Ok(false),
+            Err(error) => {
+                failed = Some(error);
+                continue;
+            }
+        };
+        if !old.is(new) && *kept.value == new.reveal() {
+            return Ok(true);
+        }
+        if *kept.value != old.reveal() {
+            return Ok(false);
+        }
+        hold.write(|_| ()).await?;
+        match name.put(new, &kept).await {
+            Ok(()) => return Ok(true),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.map_or_else(|| Halt::Stuck("a place is never written".to_owned()), Halt::from))
 }
 
 /// Waits until no request holds the old key: of this host, by counting them; of others, until each has said so, or can't use it any more.
 async fn drain(rotation: &Rotation, hold: &mut Hold, _switched: Switched) -> Result<Drained, Halt> {
     let (old, number) = (old_of(hold), hold.document().number);
     rotation.tell(hold, "drain", "")?;
+    if !rotation.registers() {
+        hold.slow_down(super::SLOW_LEASE);
+    }
     let uses = rotation.uses(&old);
     let begun = rotation.clock.now();
-    let mut look = LOOKS.0;
-    let mut told = false;
+    let before = hold.document().under_way.as_ref().map_or(0, |under_way| under_way.waited);
+    let (mut look, mut told) = (LOOKS.0, false);
     let mut adopted = rotation.adopt(&old).await;
     loop {
         let waited = rotation.clock.now().saturating_sub(begun);
         let held = uses.count();
-        let give_up = waited >= rotation.config.drain && rotation.config.after_drain == AfterDrain::Revoke;
-        if adopted && (held == 0 || give_up) && rotation.others_are_done(number, waited).await? {
+        let is_late = waited >= rotation.config.drain;
+        let give_up = is_late && rotation.config.after_drain == AfterDrain::Revoke;
+        let in_all = waited + Duration::from_millis(before);
+        if adopted && (held == 0 || give_up) && rotation.others_are_done(number, in_all).await? {
             break;
         }
-        if held > 0 && waited >= rotation.config.drain && !told {
-            rotation.alert(number, &format!("{held} requests hold the old key still, after {} s", waited.as_secs()));
+        if is_late && !told && (held > 0 || !adopted) {
+            let what =
+                if adopted { format!("{held} requests hold the old key still") } else { "this host still reads the old key".to_owned() };
+            rotation.alert(number, &format!("{what}, {} s after the switch", waited.as_secs()));
             told = true;
         }
         let wait = look.min(rotation.config.timeout / 2);
@@ -388,7 +526,12 @@ async fn drain(rotation: &Rotation, hold: &mut Hold, _switched: Switched) -> Res
             tokio::time::sleep(wait).await;
         }
         look = (look * 2).min(LOOKS.1);
-        hold.sure(rotation.config.timeout).await?;
+        if rotation.closing.load(Ordering::Relaxed) {
+            let in_all = u64::try_from(in_all.as_millis()).unwrap_or(u64::MAX);
+            hold.write(|document| document.under_way.iter_mut().for_each(|under_way| under_way.waited = in_all)).await?;
+            return Err(closing());
+        }
+        hold.beat().await?;
         if !adopted {
             adopted = rotation.adopt(&old).await;
         }
@@ -406,7 +549,7 @@ async fn revoke(rotation: &Rotation, hold: &mut Hold, _drained: Drained) -> Resu
                 let why = format!("the old key is in use at {}, and is not revoked: set another one there", name.shown());
                 return Err(Halt::Stuck(why));
             }
-            Ok(_) | Err(StoreError::NotFound(_) | StoreError::Refused(_)) => {}
+            Ok(_) | Err(StoreError::NotFound(_)) => {}
             // What can't be read can't be said to be another.
             Err(error) => return Err(error.into()),
         }
@@ -417,24 +560,19 @@ async fn revoke(rotation: &Rotation, hold: &mut Hold, _drained: Drained) -> Resu
     Ok(Ended(()))
 }
 
-/// Has a key ended, and is content with nothing less than proof: the issuer's word, or that it knows no such key and rejects it.
+/// Has a key ended, and is content with nothing less than proof: the issuer's word, or that it rejects it.
 async fn end_key(rotation: &Rotation, hold: &mut Hold, key: &IssuedKey, with: &IssuedKey) -> Result<(), Halt> {
-    hold.sure(rotation.config.timeout).await?;
-    let later = |error: IssuerError| match error {
-        IssuerError::Later { why, after } => Halt::Later { why: format!("a key could not be revoked: {why}"), after },
-        IssuerError::Refused(why) | IssuerError::Unknown(why) => {
-            Halt::Later { why: format!("a key could not be revoked: {why}"), after: None }
-        }
+    sure(rotation, hold).await?;
+    let (why, after) = match rotation.call(rotation.issuer.revoke(key, with)).await {
+        Ok(Revoked::Done) => return Ok(()),
+        Ok(Revoked::NotFound) => ("the issuer knows no such key, and takes it all the same: revoke it by hand".to_owned(), None),
+        Err(IssuerError::Later { why, after }) => (why, after),
+        Err(IssuerError::Refused(why) | IssuerError::Unknown(why)) => (why, None),
     };
-    match rotation.call(rotation.issuer.revoke(key, with)).await.map_err(later)? {
-        Revoked::Done => Ok(()),
-        Revoked::NotFound => match rotation.call(rotation.issuer.probe(key)).await.map_err(later)? {
-            Probe::Rejected => Ok(()),
-            Probe::Works { .. } => {
-                let why = "the issuer knows no such key, and takes it all the same: revoke it by hand".to_owned();
-                Err(Halt::Later { why, after: None })
-            }
-        },
+    // Whatever it says: a key that it rejects works no more.
+    match rotation.call(rotation.issuer.probe(key)).await {
+        Ok(Probe::Rejected) => Ok(()),
+        Ok(Probe::Works { .. }) | Err(_) => Err(Halt::Later { why: format!("a key could not be revoked: {why}"), after }),
     }
 }
 
@@ -444,7 +582,7 @@ async fn clean(rotation: &Rotation, hold: &mut Hold, _ended: Ended) -> Result<()
     rotation.tell(hold, "clean", "")?;
     if hold.document().suspected.is_some() {
         let new = new_of(hold)?;
-        hold.sure(rotation.config.timeout).await?;
+        sure(rotation, hold).await?;
         let listed = list(rotation, &new).await?;
         settle_suspicion(rotation, hold, listed.as_deref(), &new).await?;
     }
@@ -456,9 +594,10 @@ async fn clean(rotation: &Rotation, hold: &mut Hold, _ended: Ended) -> Result<()
     }
     let now = rotation.now();
     hold.write(|document| {
-        close(document, "done", now);
+        close(document, DONE, now);
         document.lost = 0;
         document.failing = None;
+        document.hosts.entry(rotation.host.clone()).and_modify(|acknowledged| *acknowledged = number);
         // Who has not said that it took the new key over within the longest staleness is not there any more.
         document.hosts.retain(|_, acknowledged| *acknowledged >= number);
     })
@@ -480,14 +619,19 @@ async fn roll_back(rotation: &Rotation, hold: &mut Hold, why: Option<&str>) -> R
         .await?;
     }
     let why = hold.document().under_way.as_ref().and_then(|under_way| under_way.why.clone()).unwrap_or_default();
-    // A host that was stopped just before it wrote the new key, and wakes up later, must find that it can't any more.
+    let forward = |document: &mut Document| advance(document, Stage::Verified);
+    let goes_on = |why: &str| Halt::Later { why: why.to_owned(), after: Some(Duration::ZERO) };
+    // A host that was stopped just before it wrote the new key, and wakes up later, must find that it can't any more: see `replace`.
     for name in &rotation.names {
-        name.replace(&old, &old).await?;
-        if *name.read().await?.value == new.reveal() {
-            rotation.tell(hold, "forward", "the new key is in use after all")?;
-            hold.write(|document| advance(document, Stage::Switched)).await?;
-            return Err(Halt::Later { why: "the new key is in use: the rotation goes on".to_owned(), after: Some(Duration::ZERO) });
+        replace(hold, name, &old, &old).await?;
+        if holds(name, &new).await? {
+            hold.write(forward).await?;
+            return Err(goes_on("the new key is in use after all: the rotation goes on"));
         }
+    }
+    if old_is_over(rotation, hold).await? {
+        hold.write(forward).await?;
+        return Err(goes_on("the old key works no more, and the new one does: the rotation goes on"));
     }
     rotation.tell(hold, "roll-back", &why)?;
     end_key(rotation, hold, &new, &old).await?;
@@ -512,10 +656,24 @@ fn advance(document: &mut Document, stage: Stage) {
     }
 }
 
+/// Makes sure, before a call to the issuer, that this host may make it.
+async fn sure(rotation: &Rotation, hold: &mut Hold) -> Result<(), Halt> {
+    if rotation.closing.load(Ordering::Relaxed) {
+        return Err(closing());
+    }
+    Ok(hold.sure(rotation.config.timeout).await?)
+}
+
+fn closing() -> Halt {
+    Halt::Later { why: "the host ends, and another one goes on".to_owned(), after: Some(Duration::ZERO) }
+}
+
 /// The issuer's list, where it has one.
 async fn list(rotation: &Rotation, with: &IssuedKey) -> Result<Option<Vec<ListedKey>>, Halt> {
     match rotation.call(rotation.issuer.list(with)).await {
-        Ok(Some(listed)) if listed.len() <= MAX_LISTED => Ok(Some(listed)),
+        Ok(Some(listed)) if listed.len() <= MAX_LISTED && listed.iter().map(|key| key.id.len()).sum::<usize>() <= MAX_NAMES => {
+            Ok(Some(listed))
+        }
         // What it refuses, it does not have.
         Ok(_) | Err(IssuerError::Refused(_)) => Ok(None),
         Err(IssuerError::Later { why, after }) => Err(Halt::Later { why, after }),

@@ -141,16 +141,24 @@ impl Cache {
         self.common.uses.of(fingerprint)
     }
 
-    /// Asks for an entry again, now, where somebody holds it: what the host itself has replaced is not to be used for the rest of its time.
-    /// Whether the value of that fingerprint is not what is held any more.
+    /// Asks for what is in use at a path again, now, wherever it is held: what the host itself has replaced is not to be used for the rest of
+    /// its time. Whether the value of that fingerprint, at this field, is not what is held any more.
     pub(crate) async fn renew(&self, from: &Configured, entry: &Entry, old: Fingerprint) -> bool {
-        let key = (from.name.clone(), Entry { field: None, ..entry.clone() });
-        let slot = self.shared.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
-        let Some(slot) = slot else { return true };
-        let turn = Arc::clone(&slot.turn).lock_owned().await;
-        Arc::clone(&slot).ask(turn, TaskTracker::new(), true).await;
-        let held = slot.read().held.clone();
-        held.is_none_or(|held| held.version(entry, &self.common).is_ok_and(|version| version.fingerprint != old))
+        let slots: Vec<Arc<Slot>> = {
+            let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_at = |(name, at): &(String, Entry)| {
+                *name == from.name && at.path == entry.path && !matches!(at.which, crate::manifest::Which::Version(_))
+            };
+            shared.iter().filter(|(at, _)| is_at(at)).map(|(_, slot)| Arc::clone(slot)).collect()
+        };
+        let mut renewed = true;
+        for slot in slots {
+            let turn = Arc::clone(&slot.turn).lock_owned().await;
+            Arc::clone(&slot).ask(turn, TaskTracker::new(), true).await;
+            let held = slot.read().held.clone();
+            renewed &= held.is_none_or(|held| held.version(entry, &self.common).is_ok_and(|version| version.fingerprint != old));
+        }
+        renewed
     }
 
     pub(crate) fn counts(&self) -> SecretCounts {
@@ -246,6 +254,13 @@ impl Use {
 
     pub(crate) fn generation(&self) -> u64 {
         self.0.generation.load(Ordering::SeqCst)
+    }
+
+    /// Whether what is held may still be used, though its backend were not to answer.
+    pub(crate) fn is_usable(&self) -> bool {
+        let state = self.0.read();
+        let age = self.0.common.clock.now().saturating_sub(state.confirmed);
+        self.0.terms(&state).is_none_or(|(_, usable_for)| age < usable_for)
     }
 
     /// What is held now, fresh or not.

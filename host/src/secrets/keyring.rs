@@ -249,9 +249,9 @@ impl Key {
         }
     }
 
-    /// Whether this version is still the one that a request would get, as far as is known without asking.
+    /// Whether this version is still the one that a request would get, as far as is known without asking, and not too old.
     pub(crate) fn is_current(&self, version: &Arc<Version>) -> bool {
-        let same = |source: &Sourced| source.slot.generation() == source.seen.load(Ordering::Acquire);
+        let same = |source: &Sourced| source.slot.generation() == source.seen.load(Ordering::Acquire) && source.slot.is_usable();
         Arc::ptr_eq(version, &self.current()) && self.source.as_ref().is_none_or(same)
     }
 

@@ -61,6 +61,15 @@ impl SecretValue {
         Ok(Self::new(text.to_owned()))
     }
 
+    /// The same document with one of its fields replaced, or added.
+    pub(super) fn with_field(&self, field: &str, value: &Self) -> Result<Self, String> {
+        let mut fields: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(self.bytes()).map_err(|_| "what is there is no JSON document, so that it has no fields".to_owned())?;
+        let text = std::str::from_utf8(value.bytes()).map_err(|_| "a field holds text; write bytes in base64".to_owned())?;
+        fields.insert(field.to_owned(), text.into());
+        Ok(Self::new(serde_json::to_vec(&fields).expect("a document is JSON")))
+    }
+
     /// The names of a JSON document's fields that are strings, in their order.
     #[cfg(feature = "cli")]
     pub(crate) fn fields(&self) -> Vec<String> {

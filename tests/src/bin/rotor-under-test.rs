@@ -27,6 +27,7 @@ fn main() {
     let rotation = RotationConfig {
         timeout: Duration::from_millis(job["timeout"].as_u64().expect("a timeout")),
         after_drain: AfterDrain::Wait,
+        drain: Duration::from_millis(50),
         ..RotationConfig::new(secrets.collect(), "issuer")
     };
     let config = HostConfig { rotations: vec![(text("rotation"), rotation)], ..HostConfig::default() };
@@ -68,6 +69,8 @@ fn stored(builder: HostBuilder, store: &Value, cuts: &Cuts) -> HostBuilder {
         let config = VaultConfig::new(address, VaultAuth::Token(CredentialRef::File(token.into())));
         return builder.backend("store", cuts.store(VaultBackend::new(&config).expect("a server")));
     }
-    let config = AwsConfig { endpoint_url: text("aws").map(str::to_owned), ..AwsConfig::default() };
+    // No host uses it here, so that nothing has to be waited for.
+    let moment = Duration::from_millis(50);
+    let config = AwsConfig { endpoint_url: text("aws").map(str::to_owned), cache: moment, stale: moment, ..AwsConfig::default() };
     builder.backend("store", cuts.store(AwsBackend::new(&config)))
 }

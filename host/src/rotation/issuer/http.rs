@@ -13,8 +13,10 @@ use zeroize::Zeroizing;
 
 /// Most bytes of an answer.
 const MAX_ANSWER: usize = 1 << 20;
-/// Most bytes of a key, or of the issuer's name for one.
-const MAX_KEY: usize = 16 << 10;
+/// Most bytes of a key: the journal holds two.
+const MAX_KEY: usize = 4 << 10;
+/// Most bytes of the issuer's name for one.
+const MAX_NAME: usize = 128;
 
 /// An HTTP API that makes keys and ends them.
 pub struct HttpIssuer {
@@ -42,6 +44,8 @@ impl HttpIssuer {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .connect_timeout(Duration::from_secs(5))
+            // On a connection that was closed meanwhile a call is lost that never left.
+            .pool_max_idle_per_host(0)
             .build();
         Ok(Self { http: http.map_err(|error| error.to_string())?, config: config.clone() })
     }
@@ -93,6 +97,10 @@ impl HttpIssuer {
     /// Ends the key of that name.
     async fn end(&self, named: &str, with: &IssuedKey) -> Result<Revoked, IssuerError> {
         let revoke = &self.config.revoke;
+        // These would lead to another path.
+        if matches!(named, "" | "." | "..") {
+            return Err(IssuerError::Refused("this is no key's name".to_owned()));
+        }
         let named = Zeroizing::new(escaped(named));
         let path = Zeroizing::new(revoke.path.replace("{key}", &named).replace("{id}", &named));
         let done = self.done(revoke, &path, &self.credential(with)?, None).await?;
@@ -128,16 +136,20 @@ impl Issuer for HttpIssuer {
         let unfit = |what: &str| IssuerError::Unknown(format!("{} {}{}: {what}", issue.method, self.config.url, issue.path));
         let document = answer.json().ok_or_else(|| unfit("the answer is no JSON"))?;
         let text = |pointer: &String| document.pointer(pointer)?.as_str().filter(|text| text.len() <= MAX_KEY).map(str::to_owned);
+        let id = id.as_ref().and_then(|pointer| name(document.pointer(pointer)?));
+        if id.is_none() && self.needs_id() {
+            return Err(unfit("the answer does not name the key, so that it could not be revoked"));
+        }
         let value = key.iter().find_map(text).ok_or_else(|| unfit(&format!("the answer has no key at {}", key.join(" or "))))?;
         if value.len() < crate::secrets::MIN_LENGTH || value.trim() != value || value.chars().any(char::is_control) {
             return Err(unfit("what stands in the key's place of the answer is no key"));
         }
         let expires_at = expires.as_ref().and_then(|pointer| match document.pointer(pointer)? {
-            serde_json::Value::Number(seconds) => Some(now() + seconds.as_u64()?),
+            serde_json::Value::Number(seconds) => now().checked_add(seconds.as_u64()?),
             serde_json::Value::String(text) => expires_at(text),
             _ => None,
         });
-        Ok(IssuedKey::new(value).with_id(id.as_ref().and_then(text)).with_end(expires_at))
+        Ok(IssuedKey::new(value).with_id(id).with_end(expires_at))
     }
 
     async fn revoke(&self, key: &IssuedKey, with: &IssuedKey) -> Result<Revoked, IssuerError> {
@@ -178,7 +190,7 @@ impl Issuer for HttpIssuer {
             || IssuerError::Refused(format!("{} {}{}: the answer is no list", list.endpoint.method, self.config.url, list.endpoint.path));
         let document = answer.json().ok_or_else(unfit)?;
         let keys = document.pointer(&list.keys).and_then(|keys| keys.as_array()).ok_or_else(unfit)?;
-        let id = |key: &serde_json::Value| Some(ListedKey { id: key.pointer(&list.id)?.as_str()?.to_owned() });
+        let id = |key: &serde_json::Value| Some(ListedKey { id: name(key.pointer(&list.id)?)? });
         keys.iter().map(id).collect::<Option<Vec<_>>>().map(Some).ok_or_else(unfit)
     }
 
@@ -212,6 +224,16 @@ async fn read(mut answer: reqwest::Response) -> Result<Answer, &'static str> {
             Err(_) => return Err("the answer broke off"),
         }
     }
+}
+
+/// The issuer's name for a key: a string or a number, and short.
+fn name(value: &serde_json::Value) -> Option<String> {
+    let name = match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    (1..=MAX_NAME).contains(&name.len()).then_some(name)
 }
 
 fn later(why: String) -> IssuerError {

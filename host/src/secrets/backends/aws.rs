@@ -60,6 +60,10 @@ impl AwsBackend {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("InvalidParameterException") => {
                 let found = self.current(path).await?.unwrap_or_else(|| "0".to_owned());
+                // The SDK has repeated a request that was carried out at once.
+                if found == version {
+                    return Ok(());
+                }
                 Err(StoreError::Conflict { expected: from.unwrap_or("0").to_owned(), found })
             }
             Err(error) => Err(trouble(&error, &self.shown(path)).into()),
@@ -202,6 +206,10 @@ impl Rotator for AwsBackend {
 impl SecretStore for AwsBackend {
     fn entry_of(&self, namespace: Option<&str>, name: &str) -> Result<Entry, StoreError> {
         super::field_of(namespace, name)
+    }
+
+    fn counts_writes(&self) -> bool {
+        true
     }
 
     async fn newest(&self, path: &str) -> Result<String, StoreError> {

@@ -224,6 +224,12 @@ pub trait SecretStore: SecretBackend {
         Entry::new(format!("{HOSTS_OWN}rotation/{rotation}"))
     }
 
+    /// Whether it takes only so many versions of an entry in a day, as AWS does (about a hundred): then hosts write nothing that could be
+    /// done without.
+    fn counts_writes(&self) -> bool {
+        false
+    }
+
     /// The name of the newest version of an entry, as [`SecretStore::put`] expects it; `"0"` where there is none.
     ///
     /// # Errors

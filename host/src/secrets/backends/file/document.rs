@@ -68,7 +68,9 @@ impl Document {
     pub(super) fn put(&mut self, path: &str, value: &[u8], expected: Option<u64>) -> Result<u64, StoreError> {
         let versions = self.secrets.entry(path.to_owned()).or_default();
         let newest = versions.last().map_or(0, |version| version.number);
-        if let Some(expected) = expected.filter(|expected| *expected != newest) {
+        // What came after the version in use and is out of use was taken back: nothing is lost by writing over it.
+        let in_use = versions.iter().rev().find(|version| !version.deleted).map_or(newest, |version| version.number);
+        if let Some(expected) = expected.filter(|expected| ![newest, in_use].contains(expected)) {
             return Err(StoreError::Conflict { expected: expected.to_string(), found: newest.to_string() });
         }
         let created = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap_or_default().to_string();

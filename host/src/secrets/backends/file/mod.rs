@@ -107,22 +107,33 @@ impl SecretStore for FileBackend {
     async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError> {
         value.check(None).map_err(StoreError::Refused)?;
         let expected = expected.map(number).transpose().map_err(StoreError::Refused)?;
-        self.sealed.change(|document| document.put(&entry.path, value.bytes(), expected)).map(|number| number.to_string())
+        let put = |document: &mut Document| match &entry.field {
+            None => document.put(&entry.path, value.bytes(), expected),
+            Some(field) => {
+                let whole = document.get(&entry.path, None).map(|(_, whole)| whole);
+                let whole = whole.as_ref().map_or(Ok(None), |whole| whole.with_field(field, &value).map(Some));
+                let first = || SecretValue::new(*b"{}").with_field(field, &value);
+                let whole =
+                    whole.and_then(|whole| whole.map_or_else(first, Ok)).map_err(|why| StoreError::Refused(format!("{entry}: {why}")))?;
+                document.put(&entry.path, whole.bytes(), expected)
+            }
+        };
+        self.sealed.change(put).await.map(|number| number.to_string())
     }
 
     async fn delete(&self, path: &str, version: &str) -> Result<(), StoreError> {
         let version = number(version).map_err(StoreError::Refused)?;
-        self.sealed.change(|document| document.mark(path, version, true))
+        self.sealed.change(|document| document.mark(path, version, true)).await
     }
 
     async fn undelete(&self, path: &str, version: &str) -> Result<(), StoreError> {
         let version = number(version).map_err(StoreError::Refused)?;
-        self.sealed.change(|document| document.mark(path, version, false))
+        self.sealed.change(|document| document.mark(path, version, false)).await
     }
 
     async fn destroy(&self, path: &str, version: &str) -> Result<(), StoreError> {
         let version = number(version).map_err(StoreError::Refused)?;
-        self.sealed.change(|document| document.remove(path, version))?;
+        self.sealed.change(|document| document.remove(path, version)).await?;
         // The last generation holds it too.
         self.sealed.forget_last().map_err(|error| StoreError::Unavailable(error.to_string()))
     }

@@ -2,12 +2,17 @@
 
 use super::document::Document;
 use age::secrecy::{ExposeSecret, SecretString};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
+
+/// How long a writer waits for another one, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What opens the file.
 pub enum FileKey {
@@ -87,9 +92,9 @@ impl Sealed {
     }
 
     /// Changes the file under a lock: no other writer comes between. The last generation stays beside it as `.bak`.
-    pub(super) fn change<T, E: From<String>>(&self, change: impl FnOnce(&mut Document) -> Result<T, E>) -> Result<T, E> {
+    pub(super) async fn change<T, E: From<String>>(&self, change: impl FnOnce(&mut Document) -> Result<T, E>) -> Result<T, E> {
         let wrong = |error: io::Error| E::from(format!("{}: can't be written ({error})", self.path.display()));
-        let _lock = self.lock().map_err(wrong)?;
+        let _lock = self.turn().await.map_err(wrong)?;
         let mut document = self.read().map_err(E::from)?;
         let done = change(&mut document)?;
         self.write(&document).map_err(wrong)?;
@@ -106,8 +111,26 @@ impl Sealed {
     }
 
     fn lock(&self) -> io::Result<File> {
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.beside("lock"))?;
+        let lock = self.lock_file()?;
         lock.lock()?;
+        Ok(lock)
+    }
+
+    fn lock_file(&self) -> io::Result<File> {
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.beside("lock"))
+    }
+
+    /// The lock, once others have let go of it. One that was stopped while it held it keeps nobody's thread.
+    async fn turn(&self) -> io::Result<File> {
+        let lock = self.lock_file()?;
+        let begun = Instant::now();
+        while let Err(error) = lock.try_lock() {
+            match error {
+                TryLockError::WouldBlock if begun.elapsed() < PATIENCE => tokio::time::sleep(LOOK).await,
+                TryLockError::WouldBlock => return Err(io::Error::other("another process has held its lock for 10 s")),
+                TryLockError::Error(error) => return Err(error),
+            }
+        }
         Ok(lock)
     }
 
