@@ -2,7 +2,7 @@
 
 use crate::audit::{AuditSink, FileAudit};
 use crate::egress::{AddressGuard, Network, Pools, Resolve, SystemResolver};
-use crate::manifest::{BackendConfig, DEFAULT_STALE, FileKeyRef, HostConfig, Manifest, ReadError};
+use crate::manifest::{BackendConfig, FileKeyRef, HostConfig, Manifest, ReadError};
 use crate::policy::{Denial, Policy, Source};
 use crate::rotation;
 use crate::rotation::{Issuer, RotationCounts, RotationError, RotationStatus, Rotations};
@@ -263,7 +263,8 @@ impl HostBuilder {
     /// A backend of your own, under the name that manifests write before the colon. It takes the place of one configured by that name.
     #[must_use]
     pub fn backend(mut self, name: impl Into<String>, backend: impl SecretBackend + 'static) -> Self {
-        self.backends.push(Configured { name: name.into(), backend: Arc::new(backend), bounds: Bounds::none(), stale: DEFAULT_STALE });
+        let (stale, backend) = (backend.stale(), Arc::new(backend));
+        self.backends.push(Configured { name: name.into(), backend, bounds: Bounds::none(), stale });
         self
     }
 
@@ -710,25 +711,23 @@ pub(crate) fn backends(own: Vec<Configured>, config: &HostConfig, clock: &Clock,
 }
 
 fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Configured, String> {
-    let (backend, bounds, stale): (Arc<dyn SecretBackend>, Bounds, _) = match config {
-        BackendConfig::Env { file: None } => (Arc::new(EnvBackend::new()), Bounds::none(), DEFAULT_STALE),
-        BackendConfig::Env { file: Some(file) } => (Arc::new(EnvBackend::with_file(file)?), Bounds::none(), DEFAULT_STALE),
-        BackendConfig::File { path, key, paths } => {
-            (Arc::new(FileBackend::new(path.clone(), file_key(key)?)), Bounds::new(paths.clone()), DEFAULT_STALE)
-        }
+    let (backend, bounds): (Arc<dyn SecretBackend>, Bounds) = match config {
+        BackendConfig::Env { file: None } => (Arc::new(EnvBackend::new()), Bounds::none()),
+        BackendConfig::Env { file: Some(file) } => (Arc::new(EnvBackend::with_file(file)?), Bounds::none()),
+        BackendConfig::File { path, key, paths } => (Arc::new(FileBackend::new(path.clone(), file_key(key)?)), Bounds::new(paths.clone())),
         #[cfg(feature = "vault")]
         BackendConfig::Vault(vault) => {
             let bounds = Bounds::with_leased(vault.paths.clone(), vault.leased.clone());
-            (Arc::new(VaultBackend::with_clock(vault, clock.clone())?), bounds, vault.stale)
+            (Arc::new(VaultBackend::with_clock(vault, clock.clone())?), bounds)
         }
         #[cfg(feature = "aws")]
-        BackendConfig::Aws(aws) => (Arc::new(AwsBackend::new(aws)), Bounds::new(aws.paths.clone()), aws.stale),
+        BackendConfig::Aws(aws) => (Arc::new(AwsBackend::new(aws)), Bounds::new(aws.paths.clone())),
         #[cfg(not(all(feature = "vault", feature = "aws")))]
         _ => return Err("this build has no such backend; build Strongroom with the features `vault` and `aws`".to_owned()),
     };
     // Only the backends that log in have use for a clock.
     let _ = clock;
-    Ok(Configured { name: name.to_owned(), backend, bounds, stale })
+    Ok(Configured { name: name.to_owned(), stale: backend.stale(), backend, bounds })
 }
 
 /// What opens a file of secrets, from where the configuration says it is.

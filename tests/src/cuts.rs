@@ -91,6 +91,10 @@ impl<S: SecretStore> SecretBackend for CutStore<S> {
         self.store.freshness()
     }
 
+    fn stale(&self) -> std::time::Duration {
+        self.store.stale()
+    }
+
     fn store(&self) -> Option<&dyn SecretStore> {
         Some(self)
     }
@@ -104,6 +108,10 @@ impl<S: SecretStore> SecretBackend for CutStore<S> {
 impl<S: SecretStore> SecretStore for CutStore<S> {
     fn entry_of(&self, namespace: Option<&str>, name: &str) -> Result<Entry, StoreError> {
         self.store.entry_of(namespace, name)
+    }
+
+    fn counts_writes(&self) -> bool {
+        self.store.counts_writes()
     }
 
     fn journal_entry(&self, rotation: &str) -> Entry {

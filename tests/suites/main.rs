@@ -17,6 +17,7 @@ mod messages;
 mod network;
 mod oracle;
 mod patterns;
+mod rotation;
 mod rotation_crash;
 mod rotation_faults;
 mod rotation_hosts;

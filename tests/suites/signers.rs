@@ -14,18 +14,22 @@ use strongroom_tests::services::{Fault, Faulty, Moto, SoftHsm};
 /// Says that this process was started by one of these tests, for its inner part.
 const INNER: &str = "STRONGROOM_TESTS_INNER";
 
+/// Runs a test of another suite once more in a process with the variables that the SDK wants; inside it, gives leave to go on.
+pub(crate) fn inside_of(suite: &str, test: &str) -> bool {
+    inside_with(&format!("{suite}::{test}"), &Moto::credentials())
+}
+
 /// Runs a test once more in a process that was started with these variables; inside it, gives leave to go on.
 fn inside(test: &str, environment: &[(&str, &str)]) -> bool {
+    inside_with(&format!("signers::{test}"), environment)
+}
+
+fn inside_with(test: &str, environment: &[(&str, &str)]) -> bool {
     if std::env::var_os(INNER).is_some() {
         return true;
     }
     let mut again = Command::new(std::env::current_exe().unwrap());
-    let ran = again
-        .args([&format!("signers::{test}"), "--exact", "--nocapture"])
-        .env(INNER, "1")
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
+    let ran = again.args([test, "--exact", "--nocapture"]).env(INNER, "1").envs(environment.iter().copied()).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success() && text.contains("1 passed"), "{text}");
     false

@@ -341,6 +341,8 @@ impl Slot {
         let (fresh_for, usable_for) = self.terms(&state).unwrap_or((Duration::MAX, Duration::MAX));
         let just_failed = |failure: &&Failure| after_asking || now.saturating_sub(failure.at) < failure.stands();
         match (&state.held, &state.failure) {
+            // What was just asked for is the answer, though asking took longer than it may be used for.
+            (Some(held), None) if after_asking => Some(Ok(Resolved { held: Arc::clone(held), stale: false })),
             (Some(held), _) if age < fresh_for && (!state.suspect || after_asking) => {
                 Some(Ok(Resolved { held: Arc::clone(held), stale: false }))
             }

@@ -175,6 +175,10 @@ impl SecretBackend for AwsBackend {
         Freshness::For(self.config.cache)
     }
 
+    fn stale(&self) -> Duration {
+        self.config.stale
+    }
+
     fn store(&self) -> Option<&dyn SecretStore> {
         Some(self)
     }

@@ -24,7 +24,7 @@ pub use fixed::StaticBackend;
 pub use vault::VaultBackend;
 
 use super::SecretValue;
-use crate::manifest::{SecretRef, Which};
+use crate::manifest::{DEFAULT_STALE, SecretRef, Which};
 use async_trait::async_trait;
 use std::fmt;
 use std::sync::Arc;
@@ -157,6 +157,11 @@ pub trait SecretBackend: Send + Sync {
     /// How long an answer may be used.
     fn freshness(&self) -> Freshness {
         Freshness::EachRun
+    }
+
+    /// How long the last value may be used where the backend does not answer: an hour, unless it says otherwise.
+    fn stale(&self) -> Duration {
+        DEFAULT_STALE
     }
 
     /// The same as a store that can be written to, if it is one.

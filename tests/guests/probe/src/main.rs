@@ -54,6 +54,7 @@ fn perform(verb: &str, rest: &[&str]) {
             let body = vec![b'x'; rest[0].parse().unwrap_or(0)];
             println!("upload {}", outcome(request(&rest[1..]).body(body)));
         }
+        "late" => println!("late {}", late(rest[0], rest[1], rest[2].parse().unwrap_or(0))),
         // `login FIELD-OR-COOKIE REQUEST -- REQUEST`: `{SEALED}` in the second is what the first answered there.
         "login" => {
             let at = rest.iter().position(|word| *word == "--").unwrap_or(rest.len());
@@ -318,6 +319,33 @@ fn trailer(authority: &str, value: &str) -> String {
     }
 }
 
+/// Begins a request and writes the first byte of its body so many milliseconds later; the SDK has a body's beginning before.
+#[cfg(target_family = "wasm")]
+fn late(authority: &str, path: &str, millis: u64) -> String {
+    use wasip2::http::outgoing_handler::handle;
+    use wasip2::http::types::{Fields, Method, OutgoingBody, OutgoingRequest, Scheme};
+
+    let bearer = format!("Bearer {}", std::env::var("KEY").unwrap_or_default());
+    let fields = Fields::from_list(&[("authorization".to_owned(), bearer.into_bytes())]).expect("fields");
+    let request = OutgoingRequest::new(fields);
+    request.set_method(&Method::Post).expect("a method");
+    request.set_scheme(Some(&Scheme::Http)).expect("a scheme");
+    request.set_authority(Some(authority)).expect("an authority");
+    request.set_path_with_query(Some(path)).expect("a path");
+    let body = request.body().expect("a body");
+    let answer = handle(request, None).expect("a request");
+    std::thread::sleep(Duration::from_millis(millis));
+    let stream = body.write().expect("a stream");
+    stream.blocking_write_and_flush(b"x").expect("written");
+    drop(stream);
+    OutgoingBody::finish(body, None).expect("finished");
+    answer.subscribe().block();
+    match answer.get() {
+        Some(Ok(Ok(answer))) => answer.status().to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
 /// Gets a path and reads the trailers of the answer, which the SDK has no call for.
 #[cfg(target_family = "wasm")]
 fn trailers(authority: &str, path: &str) -> String {
@@ -351,6 +379,11 @@ fn trailers(authority: &str, path: &str) -> String {
 
 #[cfg(not(target_family = "wasm"))]
 fn trailers(_authority: &str, _path: &str) -> String {
+    unreachable!("the probe runs as a component")
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn late(_authority: &str, _path: &str, _millis: u64) -> String {
     unreachable!("the probe runs as a component")
 }
 

@@ -31,6 +31,7 @@ pub struct VaultBackend {
     leased: Bounds,
     roots: Vec<String>,
     cache: Duration,
+    stale: Duration,
 }
 
 /// A version of a KV secret.
@@ -84,6 +85,7 @@ impl VaultBackend {
             leased: Bounds::new(config.leased.clone()),
             roots: Bounds::new(config.paths.clone()).roots(),
             cache: config.cache,
+            stale: config.stale,
         })
     }
 
@@ -223,6 +225,10 @@ impl SecretBackend for VaultBackend {
 
     fn freshness(&self) -> Freshness {
         Freshness::For(self.cache)
+    }
+
+    fn stale(&self) -> Duration {
+        self.stale
     }
 
     fn store(&self) -> Option<&dyn SecretStore> {

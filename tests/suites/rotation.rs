@@ -1,0 +1,377 @@
+//! Keys that are replaced under agents that use them: under load, while a request holds one, and when what agents see says that it is time.
+//! And what agents can't do about it.
+
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use strongroom::manifest::{AfterDrain, AwsConfig, HttpIssuerConfig, IssuerConfig, RotationConfig, SecretRef, VaultAuth, VaultConfig};
+use strongroom::{Agent, AwsBackend, Captured, FileAudit, FileBackend, FileKey, Host, HostConfig, Manifest, RunOptions, VaultBackend};
+use strongroom_tests::bed::{Bed, Kind};
+use strongroom_tests::block_on;
+use strongroom_tests::issuer::{Fault, Issuer, Verb};
+
+use crate::cli::Desk;
+
+const ROTATIONS: usize = 50;
+const AGENTS: usize = 20;
+
+/// A host over a bed, with what it writes down.
+struct House {
+    host: Host,
+    bed: Bed,
+}
+
+impl House {
+    fn new(kind: Kind, issuer: &Issuer, change: impl FnOnce(&mut RotationConfig, &mut HttpIssuerConfig)) -> Self {
+        let bed = Bed::new(kind, issuer);
+        let mut rotation = RotationConfig::new(vec![SecretRef::parse(&format!("store:{}", bed.entry())).unwrap()], "issuer");
+        rotation.timeout = Duration::from_secs(5);
+        let mut http = HttpIssuerConfig::purpleflea(issuer.url());
+        change(&mut rotation, &mut http);
+        let config = HostConfig {
+            rotations: vec![(bed.name().to_owned(), rotation)],
+            issuers: vec![("issuer".to_owned(), IssuerConfig::Http(Box::new(http)))],
+            network_allow: vec!["127.0.0.1/32".parse().unwrap()],
+            ..HostConfig::default()
+        };
+        let audit = FileAudit::open(&bed.file("audit.jsonl")).unwrap();
+        let builder = Host::builder().config(config).without_state().max_agents(64).audit(audit);
+        let builder = match kind {
+            Kind::File => {
+                let key = FileKey::identity_file(&bed.file("secrets.key")).unwrap();
+                builder.backend("store", FileBackend::new(bed.file("secrets.age"), key))
+            }
+            Kind::Aws => {
+                let (endpoint, moment) = (bed.store()["aws"].as_str().map(str::to_owned), Duration::from_millis(50));
+                // The store counts its writes: hosts don't say that they use a key, and the longest staleness is waited for.
+                let config = AwsConfig { endpoint_url: endpoint, cache: moment, stale: moment * 2, ..AwsConfig::default() };
+                builder.backend("store", AwsBackend::new(&config))
+            }
+            Kind::Vault => {
+                let token = strongroom::manifest::CredentialRef::File(bed.file("token"));
+                let address = bed.store()["vault"].as_str().unwrap().to_owned();
+                builder.backend("store", VaultBackend::new(&VaultConfig::new(address, VaultAuth::Token(token))).unwrap())
+            }
+        };
+        Self { host: builder.build().unwrap(), bed }
+    }
+
+    /// An agent that may use the key at the issuer's own API.
+    fn agent(&self, issuer: &Issuer, more: &str) -> Agent {
+        let manifest = format!(
+            "name = \"{}\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"store:{}\"\nplaceholder = \"pf_live_{{hex:32}}\"\nexpose = \"env\"\n{more}\n\
+             [[secrets.KEY.allow]]\nhost = \"{}\"\nmethods = [\"GET\", \"POST\", \"DELETE\"]\npaths = [\"/**\"]\n",
+            self.bed.name(),
+            self.bed.entry(),
+            issuer.url()
+        );
+        self.host.agent(Manifest::parse("agent.toml", &manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap()
+    }
+
+    fn audit(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.bed.file("audit.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+/// What an agent prints for these operations.
+async fn ran(agent: &Agent, operations: &[String]) -> String {
+    let stdout = Captured::default();
+    agent.run(RunOptions::default().args(operations.iter().cloned()).stdout(stdout.clone())).await.unwrap();
+    stdout.text()
+}
+
+fn get(issuer: &Issuer, path: &str) -> String {
+    format!("send GET {}{path} h:authorization=Bearer+{{KEY}}", issuer.url())
+}
+
+/// Twenty agents send requests while the key is replaced fifty times.
+fn under_load(kind: Kind) {
+    let issuer = Issuer::start();
+    let house = House::new(kind, &issuer, |rotation, _| rotation.drain = Duration::from_millis(100));
+    let (done, sent, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    block_on(async {
+        let mut agents = tokio::task::JoinSet::new();
+        for _ in 0..AGENTS {
+            let agent = house.agent(&issuer, "");
+            let operation = format!("repeat 5 GET {}/v1/orders h:authorization=Bearer+{{KEY}}", issuer.url());
+            let (done, sent, failed) = (Arc::clone(&done), Arc::clone(&sent), Arc::clone(&failed));
+            agents.spawn(async move {
+                while !done.load(Ordering::Relaxed) {
+                    let said = ran(&agent, std::slice::from_ref(&operation)).await;
+                    let (all, good) = (said.lines().count() as u64, said.matches("send 200").count() as u64);
+                    sent.fetch_add(all, Ordering::Relaxed);
+                    failed.fetch_add(all - good, Ordering::Relaxed);
+                    // About two hundred a second from all of them.
+                    tokio::time::sleep(Duration::from_millis(450)).await;
+                }
+            });
+        }
+        for number in 1..=ROTATIONS {
+            let rotated = house.host.rotate(house.bed.name(), |_, _| ()).await;
+            assert_eq!(rotated, Ok(()), "{kind:?}, rotation {number}");
+        }
+        done.store(true, Ordering::Relaxed);
+        while let Some(agent) = agents.join_next().await {
+            agent.unwrap();
+        }
+        house.host.close().await;
+    });
+
+    assert_eq!(failed.load(Ordering::Relaxed), 0, "{kind:?}: of {} requests", sent.load(Ordering::Relaxed));
+    assert!(sent.load(Ordering::Relaxed) >= 500, "{kind:?}: {} requests", sent.load(Ordering::Relaxed));
+    assert_eq!(issuer.uses_after_revocation(), [], "{kind:?}");
+    assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.stored()], "{kind:?}");
+    assert_eq!(issuer.issued(), ROTATIONS as u64, "{kind:?}");
+    assert_eq!(house.bed.journal()["hosts"], json!({}), "{kind:?}: the host has said that it uses the key no more");
+    let log = std::fs::read_to_string(house.bed.file("audit.jsonl")).unwrap();
+    assert!(issuer.all_keys(&house.bed.account).iter().all(|key| !log.contains(&key.value)), "{kind:?}: a key in the audit log");
+}
+
+#[test]
+fn fifty_rotations_under_load_fail_no_request_with_keys_in_a_file() {
+    under_load(Kind::File);
+}
+
+#[test]
+fn fifty_rotations_under_load_fail_no_request_with_keys_in_a_vault() {
+    under_load(Kind::Vault);
+}
+
+#[test]
+fn fifty_rotations_under_load_fail_no_request_with_keys_in_aws() {
+    // The SDK takes its credentials from the environment of a process.
+    if crate::signers::inside_of("rotation", "fifty_rotations_under_load_fail_no_request_with_keys_in_aws") {
+        under_load(Kind::Aws);
+    }
+}
+
+#[test]
+fn the_old_key_is_not_revoked_while_a_request_holds_it() {
+    let issuer = Issuer::start();
+    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.drain = Duration::from_millis(100));
+    issuer.fail(Verb::Use, Fault::Hang(Duration::from_millis(1_500)), 1);
+
+    block_on(async {
+        let agent = house.agent(&issuer, "");
+        let slow = [get(&issuer, "/v1/slow")];
+        let (said, rotated) = tokio::join!(ran(&agent, &slow), async {
+            // The request holds the key as soon as the issuer has it.
+            while issuer.counts().valid == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            house.host.rotate(house.bed.name(), |_, _| ()).await
+        });
+        assert!(said.contains("send 200"), "{said}");
+        assert_eq!(rotated, Ok(()));
+        house.host.close().await;
+    });
+
+    let first = issuer.key(&house.bed.first).unwrap();
+    let log = house.audit();
+    let at = |found: &dyn Fn(&Value) -> bool| log.iter().position(found).unwrap();
+    let answered = at(&|record| record["event"] == "answer");
+    let revoked = at(&|record| record["event"] == "rotation" && record["step"] == "revoke");
+    let told = at(&|record| record["step"] == "alert" && record["detail"].as_str().unwrap().contains("1 requests hold the old key"));
+    assert!(told < answered && answered <= revoked, "told at {told}, answered at {answered}, revoked at {revoked}");
+    assert!(first.uses > 0);
+    assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.stored()]);
+}
+
+#[test]
+fn where_the_operator_says_so_the_old_key_is_revoked_though_a_request_holds_it() {
+    let issuer = Issuer::start();
+    let house = House::new(Kind::File, &issuer, |rotation, _| {
+        (rotation.drain, rotation.after_drain) = (Duration::from_millis(50), AfterDrain::Revoke);
+    });
+    issuer.fail(Verb::Use, Fault::Hang(Duration::from_secs(3_600)), 1);
+
+    block_on(async {
+        let agent = house.agent(&issuer, "");
+        let operations = [get(&issuer, "/v1/never")];
+        let never = tokio::spawn(async move { ran(&agent, &operations).await });
+        while issuer.counts().valid == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(house.host.rotate(house.bed.name(), |_, _| ()).await, Ok(()));
+        never.abort();
+    });
+
+    assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.stored()]);
+}
+
+#[test]
+fn a_request_whose_body_was_kept_back_leaves_with_the_key_of_the_day() {
+    let issuer = Issuer::start();
+    let house = House::new(Kind::File, &issuer, |_, _| ());
+
+    block_on(async {
+        let agent = house.agent(&issuer, "");
+        let late = [format!("late {} /v1/orders 2000", issuer.address)];
+        let said = ran(&agent, &late);
+        let rotated = async {
+            // Its record is there before its body is.
+            while !house.audit().iter().any(|record| record["event"] == "egress") {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            house.host.rotate(house.bed.name(), |_, _| ()).await
+        };
+        let (said, rotated) = tokio::join!(said, rotated);
+        assert!(said.contains("late 200"), "{said}");
+        assert_eq!(rotated, Ok(()));
+    });
+
+    let records = house.audit();
+    let egress = records.iter().find(|record| record["event"] == "egress").unwrap();
+    let changed = records.iter().find(|record| record["event"] == "versions-changed").expect("a record of the change");
+    assert_eq!(egress["request"], changed["request"]);
+    assert_ne!(egress["secrets"][0]["fingerprint"], changed["secrets"][0]["fingerprint"]);
+    assert_eq!(issuer.key(&house.bed.stored()).unwrap().uses, 2, "one probe of the host's, and this request");
+    assert_eq!(issuer.uses_after_revocation(), []);
+}
+
+#[test]
+fn agents_can_neither_issue_nor_revoke_nor_list_keys() {
+    let issuer = Issuer::start();
+    let house = House::new(Kind::File, &issuer, |_, _| ());
+    let url = issuer.url();
+
+    let said = block_on(async {
+        let agent = house.agent(&issuer, "");
+        let calls = [
+            format!("send POST {url}/api/keys/rotate h:authorization=Bearer+{{KEY}}"),
+            format!("send POST {url}/api/keys/rotate/ h:authorization=Bearer+{{KEY}}"),
+            format!("send POST {url}/API/keys/Rotate h:authorization=Bearer+{{KEY}}"),
+            format!("send POST {url}/api/keys/%72otate h:authorization=Bearer+{{KEY}}"),
+            format!("send DELETE {url}/api/keys/key_0 h:authorization=Bearer+{{KEY}}"),
+            format!("send GET {url}/api/keys h:authorization=Bearer+{{KEY}}"),
+            get(&issuer, "/v1/orders"),
+        ];
+        ran(&agent, &calls).await
+    });
+
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[..6].iter().all(|line| line.contains("issuer")) && lines[6].contains("send 200"), "{said}");
+    let counts = issuer.counts();
+    assert_eq!((counts.issue_calls, counts.revoke_calls, counts.list_calls), (0, 0, 0));
+    let denials = house.audit().into_iter().filter(|record| record["event"] == "denial" && record["rule"] == "issuer").count();
+    assert_eq!(denials, 6);
+}
+
+#[test]
+fn an_end_that_agents_see_coming_has_the_key_replaced_after_a_look_of_the_hosts_own() {
+    let issuer = Issuer::start();
+    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(1));
+    // The first key of an account has no end: a second one has, and is the one in use.
+    issuer.set(|settings| settings.lifetime = Some(Duration::from_secs(3 * 24 * 3_600)));
+    block_on(async {
+        assert_eq!(house.host.rotate(house.bed.name(), |_, _| ()).await, Ok(()));
+        let second = house.bed.stored();
+        let agent = house.agent(&issuer, "");
+        assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
+        let status = house.host.rotation_status(house.bed.name()).await.unwrap();
+        let (since, end, next) = (status.since.unwrap(), status.expires_at.unwrap(), status.next.unwrap());
+        assert!((end - since).abs_diff(3 * 24 * 3_600) <= 2, "{status:?}");
+        assert_eq!(next, end - (end - since) / 3, "replaced a third of its life before its end, where that is less than seven days");
+        assert_eq!(house.bed.stored(), second, "and not yet");
+        house.host.close().await;
+    });
+    assert_eq!(issuer.issued(), 1);
+}
+
+#[test]
+fn what_agents_provoke_leads_to_one_look_a_minute_and_to_no_rotation() {
+    let issuer = Issuer::start();
+    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(1));
+    // The API rejects a key that is good, for this path alone.
+    issuer.fail(Verb::Use, Fault::Status(401, None), usize::MAX);
+    block_on(async {
+        let agent = house.agent(&issuer, "");
+        for _ in 0..5 {
+            let said = ran(&agent, &vec![get(&issuer, "/v1/orders"); 10]).await;
+            assert_eq!(said.matches("send 401").count(), 10, "{said}");
+        }
+        // The keeper has looked once by the time that it is closed.
+        house.host.close().await;
+    });
+
+    let key = issuer.key(&house.bed.first).unwrap();
+    let probes = key.uses - 50;
+    assert!(probes <= 1, "{probes} looks of the host's own");
+    assert_eq!((issuer.issued(), house.bed.stored()), (0, house.bed.first.clone()));
+}
+
+#[test]
+fn the_operator_rotates_and_looks_from_the_command_line() {
+    let issuer = Issuer::start();
+    let desk = Desk::new("");
+    let bed = Bed::new(Kind::File, &issuer);
+    let config = |rotation: &str| {
+        format!(
+            "[backends.store]\ntype = \"file\"\npath = \"{}\"\nkey = \"file:{}\"\npaths = [\"agents/*\"]\n\
+             [issuers.flea]\ntype = \"purpleflea\"\nurl = \"{}\"\n[rotations.bot]\nsecrets = [\"store:{}\"]\n{rotation}\n\
+             [audit]\nfile = \"audit.jsonl\"\n",
+            bed.file("secrets.age").display(),
+            bed.file("secrets.key").display(),
+            issuer.url(),
+            bed.entry()
+        )
+    };
+    desk.write("strongroom.toml", &config("issuer = \"flea\"\nevery = \"30d\"\ntimeout = \"5s\""));
+    let at = " --config strongroom.toml";
+
+    let before = desk.run(&format!("secrets status --backend store{at}"));
+    assert!(before.stdout.contains("rotation bot of store:agents/") && before.stdout.contains("was never replaced"), "{}", before.stdout);
+    let rotated = desk.run(&format!("secrets rotate bot{at}"));
+    assert_eq!(rotated.code, 0, "{}", rotated.stderr);
+    assert!(rotated.stderr.contains("bot: replaced; the old key is revoked"), "{}", rotated.stderr);
+    assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()]);
+
+    let after = desk.run(&format!("secrets status --backend store{at}"));
+    assert!(after.stdout.contains("it is replaced ") && after.stdout.contains("nothing is under way"), "{}", after.stdout);
+    assert!(!after.stdout.contains("strongroom/rotation"), "the host's own records are no secrets: {}", after.stdout);
+    let history = desk.run(&format!("secrets history bot{at}"));
+    assert!(history.stdout.contains(", by hand: done"), "{}", history.stdout);
+    let history: Value = serde_json::from_str(&desk.run(&format!("secrets history --json{at}")).stdout).unwrap();
+    assert_eq!((&history["rotation"], &history["past"][0]["outcome"]), (&json!("bot"), &json!("done")));
+
+    issuer.fail(Verb::Issue, Fault::Status(403, None), usize::MAX);
+    let failed = desk.run(&format!("secrets rotate bot{at}"));
+    assert_eq!(failed.code, 121);
+    assert!(failed.stderr.contains("the key in use is as before") && failed.stderr.contains("answered 403"), "{}", failed.stderr);
+    let unknown = desk.run(&format!("secrets rotate other --backend store{at}"));
+    assert!(unknown.code == 120 && unknown.stderr.contains("configured are: bot"), "{}", unknown.stderr);
+
+    // What can't be is found out before anything is done.
+    for (rotation, why) in [
+        ("issuer = \"nobody\"", "no issuer `nobody` is configured"),
+        ("issuer = \"flea\"\noverlap = \"30m\"", "shorten `stale`"),
+        ("issuer = \"flea\"\nevery = \"10m\"", "raise `every`"),
+        ("issuer = \"flea\"\noverlap = \"10s\"", "not longer than `drain`"),
+        ("issuer = \"flea\"\ntimeout = \"10ms\"", "no sensible time"),
+        ("issuer = \"flea\"\nafter_drain = \"never\"", "neither of the two"),
+    ] {
+        desk.write("strongroom.toml", &config(rotation));
+        let checked = desk.run(&format!("check agent.toml{at}"));
+        assert!(checked.code == 120 && checked.stderr.contains(why), "{rotation}: {}", checked.stderr);
+    }
+    let said = [before, rotated, after, failed].map(|transcript| format!("{}{}", transcript.stdout, transcript.stderr)).join("");
+    for key in issuer.all_keys(&bed.account) {
+        assert!(!said.contains(&key.value), "{said}");
+    }
+}
+
+#[test]
+fn no_manifest_can_name_a_journal() {
+    let desk = Desk::new("[secrets.JOURNAL]\nfrom = \"store:strongroom/rotation/bot\"");
+    desk.write(
+        "strongroom.toml",
+        "[backends.store]\ntype = \"file\"\npath = \"secrets.age\"\nkey = \"file:secrets.key\"\npaths = [\"strongroom/**\"]\n",
+    );
+    assert_eq!(desk.run_with("secrets init --config strongroom.toml", &[("SECRETS_BACKEND", "store")]).code, 0);
+
+    let checked = desk.run("check agent.toml --config strongroom.toml");
+
+    assert!(checked.code == 121 && checked.stderr.contains("the host's own"), "{}: {}", checked.code, checked.stderr);
+}
