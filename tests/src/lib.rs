@@ -6,6 +6,7 @@ pub mod cuts;
 pub mod echo;
 pub mod figures;
 pub mod heap;
+pub mod house;
 pub mod issuer;
 mod room;
 pub mod services;

@@ -5,86 +5,16 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-use strongroom::manifest::{AfterDrain, AwsConfig, HttpIssuerConfig, IssuerConfig, RotationConfig, SecretRef, VaultAuth, VaultConfig};
-use strongroom::{Agent, AwsBackend, Captured, FileAudit, FileBackend, FileKey, Host, HostConfig, Manifest, RunOptions, VaultBackend};
+use strongroom::manifest::AfterDrain;
 use strongroom_tests::bed::{Bed, Kind};
 use strongroom_tests::block_on;
+use strongroom_tests::house::{House, get, ran};
 use strongroom_tests::issuer::{Fault, Issuer, Verb};
 
 use crate::cli::Desk;
 
 const ROTATIONS: usize = 50;
 const AGENTS: usize = 20;
-
-/// A host over a bed, with what it writes down.
-struct House {
-    host: Host,
-    bed: Bed,
-}
-
-impl House {
-    fn new(kind: Kind, issuer: &Issuer, change: impl FnOnce(&mut RotationConfig, &mut HttpIssuerConfig)) -> Self {
-        let bed = Bed::new(kind, issuer);
-        let mut rotation = RotationConfig::new(vec![SecretRef::parse(&format!("store:{}", bed.entry())).unwrap()], "issuer");
-        rotation.timeout = Duration::from_secs(5);
-        let mut http = HttpIssuerConfig::purpleflea(issuer.url());
-        change(&mut rotation, &mut http);
-        let config = HostConfig {
-            rotations: vec![(bed.name().to_owned(), rotation)],
-            issuers: vec![("issuer".to_owned(), IssuerConfig::Http(Box::new(http)))],
-            network_allow: vec!["127.0.0.1/32".parse().unwrap()],
-            ..HostConfig::default()
-        };
-        let audit = FileAudit::open(&bed.file("audit.jsonl")).unwrap();
-        let builder = Host::builder().config(config).without_state().max_agents(64).audit(audit);
-        let builder = match kind {
-            Kind::File => {
-                let key = FileKey::identity_file(&bed.file("secrets.key")).unwrap();
-                builder.backend("store", FileBackend::new(bed.file("secrets.age"), key))
-            }
-            Kind::Aws => {
-                let (endpoint, moment) = (bed.store()["aws"].as_str().map(str::to_owned), Duration::from_millis(50));
-                // The store counts its writes: hosts don't say that they use a key, and the longest staleness is waited for.
-                let config = AwsConfig { endpoint_url: endpoint, cache: moment, stale: moment * 2, ..AwsConfig::default() };
-                builder.backend("store", AwsBackend::new(&config))
-            }
-            Kind::Vault => {
-                let token = strongroom::manifest::CredentialRef::File(bed.file("token"));
-                let address = bed.store()["vault"].as_str().unwrap().to_owned();
-                builder.backend("store", VaultBackend::new(&VaultConfig::new(address, VaultAuth::Token(token))).unwrap())
-            }
-        };
-        Self { host: builder.build().unwrap(), bed }
-    }
-
-    /// An agent that may use the key at the issuer's own API.
-    fn agent(&self, issuer: &Issuer, more: &str) -> Agent {
-        let manifest = format!(
-            "name = \"{}\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"store:{}\"\nplaceholder = \"pf_live_{{hex:32}}\"\nexpose = \"env\"\n{more}\n\
-             [[secrets.KEY.allow]]\nhost = \"{}\"\nmethods = [\"GET\", \"POST\", \"DELETE\"]\npaths = [\"/**\"]\n",
-            self.bed.name(),
-            self.bed.entry(),
-            issuer.url()
-        );
-        self.host.agent(Manifest::parse("agent.toml", &manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap()
-    }
-
-    fn audit(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.bed.file("audit.jsonl")).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
-
-/// What an agent prints for these operations.
-async fn ran(agent: &Agent, operations: &[String]) -> String {
-    let stdout = Captured::default();
-    agent.run(RunOptions::default().args(operations.iter().cloned()).stdout(stdout.clone())).await.unwrap();
-    stdout.text()
-}
-
-fn get(issuer: &Issuer, path: &str) -> String {
-    format!("send GET {}{path} h:authorization=Bearer+{{KEY}}", issuer.url())
-}
 
 /// Twenty agents send requests while the key is replaced fifty times.
 fn under_load(kind: Kind) {
