@@ -522,6 +522,13 @@ impl Host {
         }
         let signers = self.0.parts.signing.grant(&manifest, &self.0.parts.backends);
         let signers = signers.map_err(|(name, reason)| LoadError::Signer { name, reason })?;
+        for signer in &manifest.signers {
+            if let Some(rotation) = self.0.parts.rotations.of_reference(&signer.from) {
+                let reason =
+                    format!("its key is replaced by the rotation `{rotation}`, and a signer keeps its key for as long as the host runs");
+                return Err(LoadError::Signer { name: signer.name.clone(), reason });
+            }
+        }
         let Inner { parts, linker, cache, network } = &*self.0;
         let closed = parts.rotations.closed().clone();
         let loaded = runtime::load(&parts.engine, linker, cache.as_ref(), component, manifest.sha256.as_ref());

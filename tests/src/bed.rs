@@ -9,7 +9,17 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What the documentation tells people to give a host that replaces keys.
+static ROTATING: LazyLock<String> = LazyLock::new(|| {
+    let [agents, rotation] =
+        [include_str!("../../examples/backends/vault/agents.hcl"), include_str!("../../examples/backends/vault/rotation.hcl")];
+    // One policy here, and two policies of one token there: a path that stands in both has what the second gives it.
+    let reads = "# Secrets of all agents that this host runs; name single agents to give it less.\npath \"secret/data/agents/*\" {\n  capabilities = [\"read\"]\n}\n";
+    format!("{}\n{rotation}", agents.replace(reads, ""))
+});
 
 /// The kinds of stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +76,7 @@ impl Bed {
             Kind::File => bed.seal(),
             Kind::Vault => {
                 OpenBao::shared().put(&bed.path(), json!({"key": bed.first, "other": "not-a-key"}));
-                std::fs::write(bed.file("token"), OpenBao::shared().root()).expect("a file");
+                std::fs::write(bed.file("token"), OpenBao::shared().token("rotating-host", &ROTATING)).expect("a file");
             }
             Kind::Aws => {
                 let value = json!({"key": bed.first, "other": "not-a-key"}).to_string();

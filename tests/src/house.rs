@@ -3,6 +3,8 @@
 use crate::bed::{Bed, Kind};
 use crate::issuer::Issuer;
 use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 use strongroom::manifest::{AwsConfig, HttpIssuerConfig, IssuerConfig, RotationConfig, SecretRef, VaultAuth, VaultConfig};
 use strongroom::{Agent, AwsBackend, Captured, FileAudit, FileBackend, FileKey, Host, HostConfig, Manifest, RunOptions, VaultBackend};
@@ -13,6 +15,8 @@ pub struct House {
     pub host: Host,
     /// The key, in its store.
     pub bed: Bed,
+    /// Milliseconds by which its wall clock is ahead.
+    pub wall: Arc<AtomicI64>,
 }
 
 impl House {
@@ -52,7 +56,8 @@ impl House {
                 builder.backend("store", VaultBackend::new(&VaultConfig::new(address, VaultAuth::Token(token))).expect("set up"))
             }
         };
-        Self { host: builder.build().expect("set up"), bed }
+        let wall = Arc::new(AtomicI64::new(0));
+        Self { host: builder.wall_clock(Arc::clone(&wall)).build().expect("set up"), bed, wall }
     }
 
     /// An agent that may use the key at the issuer's own API.

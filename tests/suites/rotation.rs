@@ -210,6 +210,95 @@ fn an_end_that_agents_see_coming_has_the_key_replaced_after_a_look_of_the_hosts_
     assert_eq!(issuer.issued(), 1);
 }
 
+/// Waits until the journal says so.
+async fn until(house: &House, said: impl Fn(&Value) -> bool) {
+    while !said(&house.bed.journal()) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+const DAY: i64 = 24 * 3_600 * 1_000;
+
+#[test]
+fn an_end_that_an_answer_tells_is_confirmed_and_the_key_replaced_in_time() {
+    let issuer = Issuer::start();
+    issuer.set(|settings| settings.lifetime = Some(Duration::from_secs(3 * 24 * 3_600)));
+    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(1));
+    block_on(async {
+        let agent = house.agent(&issuer, "");
+        assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
+        until(&house, |journal| journal["current"]["expires_at"].is_u64()).await;
+        assert_eq!(issuer.issued(), 0, "not yet");
+
+        house.wall.store(5 * DAY / 2, Ordering::Relaxed);
+        until(&house, |journal| journal["past"][0]["trigger"] == "its end is near").await;
+        assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
+        house.host.close().await;
+    });
+
+    assert_eq!((issuer.issued(), issuer.usable_keys(&house.bed.account)), (1, vec![house.bed.stored()]));
+}
+
+#[test]
+fn a_clock_that_jumps_a_day_ahead_or_back_has_a_key_replaced_once_at_most() {
+    let issuer = Issuer::start();
+    let house = House::new(Kind::File, &issuer, |rotation, _| {
+        (rotation.every, rotation.timeout) = (Some(Duration::from_secs(2 * 3_600)), Duration::from_secs(1));
+    });
+    block_on(async {
+        let agent = house.agent(&issuer, "");
+        assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
+        until(&house, |journal| journal["current"]["since"].is_u64()).await;
+
+        house.wall.store(DAY, Ordering::Relaxed);
+        until(&house, |journal| journal["past"][0]["trigger"] == "its time has come").await;
+        house.wall.store(-DAY, Ordering::Relaxed);
+        let ahead = house.bed.journal()["current"]["since"].as_u64().unwrap();
+        // What the clock says was written in the future counts from now on.
+        until(&house, |journal| journal["current"]["since"].as_u64().unwrap() < ahead).await;
+        assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
+        assert_eq!(house.host.rotate(house.bed.name(), |_, _| ()).await, Ok(()));
+        house.host.close().await;
+    });
+
+    assert_eq!((issuer.issued(), issuer.usable_keys(&house.bed.account)), (2, vec![house.bed.stored()]));
+    assert_eq!(issuer.uses_after_revocation(), []);
+}
+
+#[test]
+fn a_key_that_the_issuer_rejects_is_told_of_where_no_other_can_be_had_with_it() {
+    let issuer = Issuer::start();
+    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(1));
+    issuer.revoke(&house.bed.first);
+    block_on(async {
+        let agent = house.agent(&issuer, "");
+        assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 401"));
+        let told = |record: &Value| record["step"] == "alert" && record["detail"].as_str().unwrap().contains("rejects the key in use");
+        while !house.audit().iter().any(told) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        house.host.close().await;
+    });
+
+    assert_eq!((issuer.issued(), house.bed.stored()), (0, house.bed.first.clone()));
+}
+
+#[test]
+fn a_new_key_of_another_form_than_a_manifest_wants_is_rolled_back() {
+    let issuer = Issuer::start();
+    let house = House::new(Kind::File, &issuer, |_, _| ());
+    block_on(async {
+        let agent = house.agent(&issuer, &format!("format = \"^{}$\"", house.bed.first));
+        assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
+        let rotated = house.host.rotate(house.bed.name(), |_, _| ()).await.unwrap_err().to_string();
+        assert!(rotated.contains("does not match the `format`"), "{rotated}");
+        house.host.close().await;
+    });
+
+    assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.first.clone()]);
+    assert_eq!(house.bed.stored(), house.bed.first);
+}
+
 #[test]
 fn what_agents_provoke_leads_to_one_look_a_minute_and_to_no_rotation() {
     let issuer = Issuer::start();

@@ -376,10 +376,11 @@ impl Outbound {
         let mut query = url.query.clone();
         let mut credential = Vec::new();
         let mut cookies = Zeroizing::new(Vec::new());
-        for (substitution, Ready { version, .. }) in substitutions.into_iter().zip(ready) {
+        for (substitution, Ready { secret, version, .. }) in substitutions.into_iter().zip(ready) {
             let (target, reveal) = substitution.into_parts();
             let text = target.filled(version.value.reveal(reveal)).ok_or_else(cannot)?;
-            credential.push(version.fingerprint.to_string());
+            // The next version of a secret is the same credential: a key that was replaced does not have every agent connect anew.
+            credential.push(secret.map_or_else(|| version.fingerprint.to_string(), |index| format!("secret {index}")));
             match target {
                 Target::Header { name, .. } => {
                     headers.insert(name, sensitive(&text).ok_or_else(cannot)?);

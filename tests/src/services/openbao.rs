@@ -100,6 +100,13 @@ impl OpenBao {
         (text(&role_id, "role_id"), text(&secret_id, "secret_id"))
     }
 
+    /// A token that may do what this policy says.
+    pub fn token(&self, name: &str, policy: &str) -> String {
+        self.must("PUT", &format!("sys/policies/acl/{name}"), json!({"policy": policy}));
+        let made = self.must("POST", "auth/token/create", json!({"policies": [name], "ttl": "8h"}));
+        made["auth"]["client_token"].as_str().expect("a token").to_owned()
+    }
+
     /// How many tokens of a role are alive.
     pub fn tokens(&self, role: &str) -> usize {
         self.accessors(role).len()
