@@ -483,6 +483,15 @@ impl Host {
         self.0.parts.rotations.named(rotation)?.by_hand(Some(Arc::new(progress))).await
     }
 
+    /// Gives a rotation up that is under way and can't be taken to its end, as where its issuer is gone. What is in the stores stays as it
+    /// is; what was reported of it before is forgotten. Returns the keys that may be left over, for the operator to revoke.
+    ///
+    /// # Errors
+    /// [`RotationError`] where there is none of that name, another host is at it, or its journal can't be written.
+    pub async fn abandon_rotation(&self, rotation: &str) -> Result<Vec<String>, RotationError> {
+        self.0.parts.rotations.named(rotation)?.abandon().await
+    }
+
     /// How a rotation stands, by its journal.
     ///
     /// # Errors
@@ -505,8 +514,9 @@ impl Host {
         self.0.parts.cache.counts()
     }
 
-    /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds. Call it when no agent runs any more; secrets
-    /// that are asked for after it are had by a new login.
+    /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds; before that, a rotation that is under way gets
+    /// twice its `timeout` to come to a point where another host can go on with it. Call it when no agent runs any more; secrets that are asked
+    /// for after it are had by a new login.
     pub async fn close(&self) {
         let parts = &self.0.parts;
         parts.rotations.close().await;

@@ -359,6 +359,8 @@ fn the_operator_rotates_and_looks_from_the_command_line() {
     let failed = desk.run(&format!("secrets rotate bot{at}"));
     assert_eq!(failed.code, 121);
     assert!(failed.stderr.contains("the key in use is as before") && failed.stderr.contains("answered 403"), "{}", failed.stderr);
+    let abandoned = desk.run(&format!("secrets rotate bot --abandon{at}"));
+    assert!(abandoned.code == 0 && abandoned.stderr.contains("nothing is under way any more"), "{}", abandoned.stderr);
     let unknown = desk.run(&format!("secrets rotate other --backend store{at}"));
     assert!(unknown.code == 120 && unknown.stderr.contains("configured are: bot"), "{}", unknown.stderr);
 

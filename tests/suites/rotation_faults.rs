@@ -376,6 +376,39 @@ fn where_the_old_key_has_ended_meanwhile_the_new_one_is_put_in_use() {
 }
 
 #[test]
+fn where_somebody_has_revoked_the_old_key_and_set_another_the_new_one_is_revoked_and_theirs_stays() {
+    let issuer = Issuer::start();
+    let bed = Bed::new(Kind::File, &issuer);
+    let slip = Some((SECRET, 1, ALWAYS, Slip::Unavailable));
+    assert_eq!(kind(&block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_, _| ()))), "unfinished");
+    assert!(issuer.revoke(&bed.first));
+    let theirs = issuer.new_key(&bed.account);
+    bed.set(&theirs);
+
+    let outcome = block_on(host(&bed, &issuer, None, Records::default()).rotate(bed.name(), |_, _| ()));
+
+    assert_eq!(kind(&outcome), "replaced", "{outcome:?}");
+    assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()]);
+}
+
+#[test]
+fn a_rotation_that_can_not_be_finished_can_be_given_up() {
+    let issuer = Issuer::start();
+    let bed = Bed::new(Kind::File, &issuer);
+    issuer.fail(Verb::Revoke, Fault::Status(500, None), ALWAYS);
+    let host = host(&bed, &issuer, None, Records::default());
+    assert_eq!(kind(&block_on(host.rotate(bed.name(), |_, _| ()))), "unfinished");
+    let in_use = bed.stored();
+
+    let left = block_on(host.abandon_rotation(bed.name())).unwrap();
+
+    assert!(left.len() == 2 && left[1].contains("in use before"), "{left:?}");
+    assert_eq!((bed.stored(), &bed.journal()["under_way"]), (in_use, &Value::Null));
+    issuer.heal();
+    assert_eq!(block_on(host.rotate(bed.name(), |_, _| ())), Ok(()));
+}
+
+#[test]
 fn a_field_of_a_file_is_replaced_and_the_others_stay() {
     let issuer = Issuer::start();
     let bed = Bed::new(Kind::File, &issuer);

@@ -114,6 +114,9 @@ pub(super) struct RmVersion {
 pub(super) struct Rotate {
     /// The rotation, by its name in the configuration, or the secret's name
     name: String,
+    /// Give up what is under way and can't be finished, and forget what was reported: the key in use stays as it is
+    #[arg(long)]
+    abandon: bool,
     /// The agent, or group of agents, that it is for
     #[arg(long)]
     namespace: Option<String>,
@@ -215,8 +218,10 @@ impl Rotate {
         let host = self.at.host.host()?;
         let Configured { name, backend, .. } = self.at.open(&host)?;
         let entry = backend.store().and_then(|store| store.entry_of(self.namespace.as_deref(), &self.name).ok());
-        if let Some(rotation) = host.rotation_of(&self.name, name, entry.as_ref()) {
-            return carry_out(&host, &rotation);
+        match host.rotation_of(&self.name, name, entry.as_ref()) {
+            Some(rotation) if self.abandon => return abandon(&host, &rotation),
+            Some(rotation) => return carry_out(&host, &rotation),
+            None => {}
         }
         let (Some(store), Some(rotator)) = (backend.store(), backend.rotator()) else {
             let known: Vec<&str> = host.rotations().collect();
@@ -235,6 +240,19 @@ impl Rotate {
         eprintln!("{}: {begun}", entry.path);
         Ok(0)
     }
+}
+
+/// Gives up what is under way.
+fn abandon(host: &Host, rotation: &str) -> Done {
+    let left = super::runtime()?.block_on(async {
+        let left = host.abandon_rotation(rotation).await;
+        host.close().await;
+        left
+    });
+    let left = left.map_err(|error| Failure::new(code::SECRET, format!("{rotation}: {error}")))?;
+    eprintln!("{rotation}: nothing is under way any more; the key in use is as it was");
+    left.iter().for_each(|key| eprintln!("  revoke it at the issuer, unless it is the one in use: {}", crate::text::for_people(key)));
+    Ok(0)
 }
 
 /// Replaces a key, and shows each step on a terminal.
@@ -264,7 +282,10 @@ fn standings(host: &Host, wanted: Option<&str>) -> Result<Vec<RotationStatus>, F
     super::runtime()?.block_on(async {
         let mut all = Vec::new();
         for name in names {
-            all.push(host.rotation_status(&name).await.map_err(|error| Failure::new(code::SECRET, error))?);
+            match host.rotation_status(&name).await {
+                Ok(status) => all.push(status),
+                Err(error) => eprintln!("rotation {name}: {error}"),
+            }
         }
         host.close().await;
         Ok(all)

@@ -56,6 +56,12 @@ pub(crate) struct Document {
     /// A call whose outcome was lost, and after which nothing new was listed: it may be carried out late.
     #[serde(default)]
     pub(super) suspected: Option<Suspicion>,
+    /// The issuer's names for keys that were made here.
+    #[serde(default)]
+    pub(super) made: Vec<String>,
+    /// How long any host may use what it has read last, in seconds.
+    #[serde(default)]
+    pub(super) stale: u64,
     /// A hash of the key that a backend was asked to replace by itself, and when.
     #[serde(default)]
     pub(super) asked: Option<(String, u64)>,
@@ -242,6 +248,7 @@ impl Document {
         let excess = |len: usize| len.saturating_sub(KEPT);
         self.past.drain(..excess(self.past.len()));
         self.orphans.drain(..excess(self.orphans.len()));
+        self.made.drain(..excess(self.made.len()));
     }
 }
 
@@ -398,9 +405,11 @@ impl Hold {
     }
 
     async fn put(&mut self, mut change: impl FnMut(&mut Document), release: bool) -> Result<(), Unwritten> {
-        let failed = |error: StoreError| Unwritten::Store(error.to_string());
         let mut attempt = 0;
         loop {
+            if self.version.is_empty() {
+                (self.document, self.version) = self.reread(&mut attempt).await?;
+            }
             let holder = self.document.holder.as_ref();
             if !holder.is_some_and(|holder| holder.fence == self.me.fence && holder.nonce == self.me.nonce) {
                 return Err(Unwritten::Fenced);
@@ -415,11 +424,16 @@ impl Hold {
                     (self.version, self.written) = (version, now);
                     return Ok(());
                 }
-                Err(error) if attempt == ATTEMPTS || !may_pass(&error) => return Err(failed(error)),
+                Err(error) if attempt == ATTEMPTS || !may_pass(&error) => {
+                    // What is here now is not what is there: the next change begins with a look.
+                    self.version.clear();
+                    return Err(Unwritten::Store(error.to_string()));
+                }
                 Err(_) => {}
             }
             // Others may have changed it; and what was not answered may have been done.
-            (self.document, self.version) = self.reread(&mut attempt).await.map_err(failed)?;
+            self.version.clear();
+            (self.document, self.version) = self.reread(&mut attempt).await?;
             let landed = match &self.document.holder {
                 Some(holder) => !release && *holder == self.me,
                 // Nobody but the holder gives the right back.
@@ -433,11 +447,11 @@ impl Hold {
         }
     }
 
-    async fn reread(&self, attempt: &mut u32) -> Result<(Document, String), StoreError> {
+    async fn reread(&self, attempt: &mut u32) -> Result<(Document, String), Unwritten> {
         loop {
             match self.journal.read().await {
                 Ok(read) => return Ok(read),
-                Err(error) if *attempt == ATTEMPTS || !may_pass(&error) => return Err(error),
+                Err(error) if *attempt == ATTEMPTS || !may_pass(&error) => return Err(Unwritten::Store(error.to_string())),
                 Err(_) => pause(attempt).await,
             }
         }
@@ -448,13 +462,17 @@ impl Hold {
         self.me.lease = self.me.lease.max(millis(lease));
     }
 
-    /// Gives a sign of life, if it is time for one.
-    pub(super) async fn beat(&mut self) -> Result<(), Unwritten> {
+    /// Gives a sign of life, if it is time for one, with what has been waited for so far.
+    pub(super) async fn beat(&mut self, waited: Duration) -> Result<(), Unwritten> {
         let silent = self.journal.clock.now().saturating_sub(self.written);
         match silent < Duration::from_millis(self.me.lease / 3) {
             true => Ok(()),
-            false => self.write(|_| ()).await,
+            false => self.note_waited(waited).await,
         }
+    }
+
+    pub(super) async fn note_waited(&mut self, waited: Duration) -> Result<(), Unwritten> {
+        self.write(|document| document.under_way.iter_mut().for_each(|under_way| under_way.waited = millis(waited))).await
     }
 
     /// Makes sure, before a call, that nobody else has the right to it, nor can have it before the call has ended.
@@ -487,6 +505,10 @@ pub(super) fn acknowledge(document: &mut Document, host: &str, number: u64) -> b
 impl Document {
     /// Whether this is the issuer's name for one of its keys.
     pub(super) fn knows(&self, id: &str) -> bool {
+        // A key without a name may be any of them.
+        if self.current.as_ref().is_none_or(|current| current.id.is_none()) {
+            return true;
+        }
         let current = self.current.as_ref().and_then(|current| current.id.as_deref());
         let under_way = self.under_way.iter().flat_map(|under_way| [Some(&under_way.old), under_way.new.as_ref()]);
         let known = under_way.flatten().filter_map(IssuedKey::id).chain(current).any(|known| known == id);

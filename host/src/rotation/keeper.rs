@@ -42,6 +42,7 @@ pub(super) struct Signals {
     known_end: Option<u64>,
     rejection_told: bool,
     unread_told: bool,
+    unfit_told: Option<u64>,
     warned: Option<Duration>,
 }
 
@@ -60,7 +61,8 @@ impl Rotation {
                 let what = "this host can't be registered as one that uses the key";
                 BackendError::Unavailable(format!("rotation `{}`: {what}: {error}", self.name))
             };
-            self.enter().await.map_err(unavailable)?;
+            let entered = tokio::time::timeout(self.config.timeout, self.enter()).await;
+            entered.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned()))).map_err(unavailable)?;
             *registered = true;
         }
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,12 +73,12 @@ impl Rotation {
     }
 
     async fn enter(&self) -> Result<(), StoreError> {
-        if !self.registers() {
-            return Ok(());
-        }
+        let stale = self.staleness().as_secs();
         let entered = self.journal.note(|document| {
+            let longer = document.stale < stale;
+            document.stale = document.stale.max(stale);
             let settled = document.settled();
-            acknowledge(document, &self.host, settled)
+            (self.registers() && acknowledge(document, &self.host, settled)) || longer
         });
         entered.await.map(|_| ())
     }
@@ -147,7 +149,7 @@ impl Rotation {
         let seen = (document.number, document.under_way.is_some());
         match self.attempt(&trigger, false, Some(seen)).await {
             // What was left over has ended; what is due is due still.
-            (true, Ok(())) => Duration::ZERO,
+            (true, Ok(()) | Err(Halt::GoesOn(_))) => Duration::ZERO,
             (false, Err(Halt::Busy(left))) => left.clamp(poll, PAUSE.max(poll)),
             _ => poll,
         }
@@ -178,10 +180,30 @@ impl Rotation {
             }
             // It gave no sign of life for so long that nobody waits for it any more. What it has read before is not to be used.
             self.adopt(&super::Key::new("")).await;
-            return self.enter().await;
+            let entered = self.journal.note(|document| {
+                // What it has is shown by what comes below, at the next look.
+                let before = document.settled().saturating_sub(1);
+                acknowledge(document, &self.host, before)
+            });
+            return entered.await.map(|_| ());
         };
         let Some(under_way) = document.under_way.as_ref().filter(|under_way| !under_way.stage.is_before_switch()) else { return Ok(()) };
-        if *known >= document.number || !self.adopt(&under_way.old).await || self.uses(&under_way.old).count() > 0 {
+        if *known >= document.number {
+            return Ok(());
+        }
+        if under_way.new.as_ref().is_some_and(|new| !self.fits(new)) {
+            // Its agents go on with the old key: others wait for it as long as it may.
+            let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+            if signals.unfit_told.replace(document.number) != Some(document.number) {
+                drop(signals);
+                self.alert(
+                    document.number,
+                    "the new key does not match the `format` of a manifest of this host, which goes on with the old one",
+                );
+            }
+            return Ok(());
+        }
+        if !self.adopt(&under_way.old).await || self.uses(&under_way.old).count() > 0 {
             return Ok(());
         }
         let number = document.number;
@@ -250,12 +272,23 @@ impl Rotation {
         let Some(name) = self.names.first() else { return };
         let Ok(kept) = name.read().await else { return };
         let (since, print) = (self.now(), self.print(&kept.value));
+        let told = self.config.id.clone();
         let noted = self.journal.note(|document| {
             // What is under way says it itself.
-            if document.under_way.is_some() || document.current.as_ref().is_some_and(|current| current.print == print) {
+            if document.under_way.is_some() {
                 return false;
             }
-            document.current = Some(Current { since, print: print.clone(), id: None, expires_at });
+            let current = match document.current.take() {
+                // What a clock has written that was ahead counts from now on.
+                Some(known) if known.print == print && known.since > since => Current { since, ..known },
+                Some(known) if known.print == print => {
+                    document.current = Some(known);
+                    return false;
+                }
+                Some(_) => Current { since, print: print.clone(), id: None, expires_at },
+                None => Current { since, print: print.clone(), id: told.clone().filter(|_| document.made.is_empty()), expires_at },
+            };
+            document.current = Some(current);
             true
         });
         let _ = noted.await;

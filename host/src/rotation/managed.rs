@@ -62,7 +62,14 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
             })
             .await?;
             let rotator = name.from.backend.rotator().ok_or_else(|| Halt::Stuck("its backend replaces nothing by itself".to_owned()))?;
-            let begun = rotator.rotate(&name.entry).await?;
+            let begun = match rotator.rotate(&name.entry).await {
+                Ok(begun) => begun,
+                Err(error) => {
+                    // Nothing has begun: it is asked for again at the next attempt.
+                    hold.write(|document| document.asked = None).await?;
+                    return Err(error.into());
+                }
+            };
             rotation.tell(hold, "wait", &begun)?;
             print
         }

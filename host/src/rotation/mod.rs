@@ -189,17 +189,27 @@ impl Rotations {
 
     /// Lets others know that this host is about to use what a manifest names, before it does.
     pub(crate) async fn register(&self, manifest: &Manifest, backends: &Backends) -> Result<(), (String, BackendError)> {
-        if self.all.is_empty() {
-            return Ok(());
-        }
-        for secret in &manifest.secrets {
-            let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
-            let Ok((from, entries)) = backends.entries(&secret.from, &manifest.name, namespace) else { continue };
-            for rotation in entries.iter().flat_map(|entry| self.at(&from.name, entry)) {
-                rotation.register(secret.format.as_ref()).await.map_err(|error| (secret.name.clone(), error))?;
-            }
+        for (secret, rotation, format) in self.used_by(manifest, backends) {
+            rotation.register(format.as_ref()).await.map_err(|error| (secret, error))?;
         }
         Ok(())
+    }
+
+    /// The rotations that replace something that a manifest names: the secret's name, and what the key is to look like.
+    fn used_by(&self, manifest: &Manifest, backends: &Backends) -> Vec<(String, Arc<Rotation>, Option<regex::Regex>)> {
+        let mut used = Vec::new();
+        for secret in manifest.secrets.iter().filter(|_| !self.all.is_empty()) {
+            let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
+            let Ok((from, entries)) = backends.entries(&secret.from, &manifest.name, namespace) else { continue };
+            for entry in &entries {
+                for rotation in self.at(&from.name, entry) {
+                    // Another field of the same document may look otherwise.
+                    let is_key = rotation.names.iter().any(|name| name.entry.field == entry.field);
+                    used.push((secret.name.clone(), Arc::clone(rotation), secret.format.clone().filter(|_| is_key)));
+                }
+            }
+        }
+        used
     }
 
     /// The calls that agents can't make.
@@ -364,13 +374,16 @@ impl Rotation {
     /// Whether no other host can use the old key of that rotation any more, so long after the switch: each has said so, or none can hold
     /// what it has read before, nor a request with it.
     async fn others_are_done(&self, number: u64, waited: Duration) -> Result<bool, Halt> {
-        if waited >= self.staleness() + self.config.drain {
+        if waited < self.config.drain.max(self.staleness()) && !self.registers() {
+            return Ok(false);
+        }
+        let (document, _) = self.journal.read().await?;
+        if waited >= self.staleness().max(Duration::from_secs(document.stale)) + self.config.drain {
             return Ok(true);
         }
         if !self.registers() {
             return Ok(false);
         }
-        let (document, _) = self.journal.read().await?;
         let done = document.hosts.iter().all(|(host, acknowledged)| *host == self.host || *acknowledged >= number);
         Ok(done && !document.is_crowded())
     }
@@ -434,6 +447,7 @@ impl Rotation {
                 Ok(()) => {}
                 Err(Halt::RolledBack(_) | Halt::Lost(_)) if was_under_way => {}
                 Err(Halt::Busy(_)) => tokio::time::sleep(LOOK).await,
+                Err(Halt::GoesOn(_)) => {}
                 // One more try: what was lost has been settled, and what another host has taken over it takes to its end.
                 Err(Halt::Lost(_) | Halt::Fenced) if tries == 0 => tries += 1,
                 Err(Halt::Later { after: Some(after), .. }) if after <= PATIENCE && tries < TRIES => {
@@ -447,8 +461,25 @@ impl Rotation {
         outcome.map_err(|halt| match halt {
             Halt::RolledBack(why) => RotationError::RolledBack(why),
             Halt::Lost(why) => RotationError::Lost(why),
-            Halt::Fenced | Halt::Stuck(_) | Halt::Busy(_) | Halt::Later { .. } => RotationError::Unfinished(halt.to_string()),
+            _ => RotationError::Unfinished(halt.to_string()),
         })
+    }
+
+    /// Gives up what is under way, at the operator's word: what is in the stores stays as it is, and keys that may be left over are reported.
+    /// What was reported before is forgotten. Returns what is left to the operator.
+    pub(crate) async fn abandon(&self) -> Result<Vec<String>, RotationError> {
+        let unfinished = |halt: Halt| RotationError::Unfinished(halt.to_string());
+        let mut watched = self.turn.lock().await;
+        let held = self.journal.hold(&self.host, self.lease(), &mut watched).await.map_err(|error| unfinished(error.into()))?;
+        let hold = held.ok_or_else(|| unfinished(Halt::Busy(Duration::ZERO)))?;
+        self.tell(&hold, "abandon", "at the operator's word").map_err(unfinished)?;
+        let mut left = Vec::new();
+        let now = self.now();
+        let released = hold.release(|document| {
+            left = steps::abandon_all(document, now);
+        });
+        released.await.map_err(|unwritten| unfinished(unwritten.into()))?;
+        Ok(left)
     }
 
     /// Takes what is under way to its end, or else a new rotation. Also says whether something was under way. With `seen`, the number of
@@ -495,8 +526,7 @@ impl Rotation {
                 let _ = hold.release(|_| ()).await;
             }
             Err(Halt::Fenced) => {}
-            // The host ends, and another one goes on.
-            Err(Halt::Later { after: Some(Duration::ZERO), .. }) => drop(hold.release(|_| ()).await),
+            Err(Halt::HandsOver | Halt::GoesOn(_)) => drop(hold.release(|_| ()).await),
             Err(halt) => {
                 if matches!(halt, Halt::RolledBack(_) | Halt::Lost(_)) {
                     self.counts.rolled_back.fetch_add(1, Ordering::Relaxed);
@@ -529,7 +559,8 @@ fn failed(before: Option<&Failing>, halt: &Halt, now: u64) -> Failing {
     let backoff = BACKOFF.0.saturating_mul(1 << (in_a_row - 1).min(12)).min(BACKOFF.1);
     let jitter = getrandom::u64().unwrap_or_default() % (backoff / 4);
     let after = match halt {
-        Halt::Later { after: Some(after), .. } => after.as_secs().max(backoff - jitter),
+        // No longer than what a clock that was set back may make of it: see `due`.
+        Halt::Later { after: Some(after), .. } => after.as_secs().max(backoff - jitter).min(2 * BACKOFF.1),
         Halt::Stuck(_) => BACKOFF.1,
         _ => backoff - jitter,
     };

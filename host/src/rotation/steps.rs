@@ -50,6 +50,12 @@ pub(super) enum Halt {
     /// Another host is at it, or has ended in the middle of it. How long until it counts as gone, at most.
     #[error("another host is at it, or has ended in the middle of it")]
     Busy(Duration),
+    /// It is left to another host, since this one ends.
+    #[error("this host ends, and another one goes on")]
+    HandsOver,
+    /// It goes forward after all, at once.
+    #[error("{0}: the rotation goes on")]
+    GoesOn(&'static str),
     /// It stays where it is, and is taken up again.
     #[error("{why}")]
     Later { why: String, after: Option<Duration> },
@@ -178,16 +184,28 @@ async fn in_use(rotation: &Rotation, document: &Document) -> Result<IssuedKey, H
     // What is known of a key is known of that one alone: somebody may have set another by hand.
     let print = rotation.print(&value);
     let known = document.current.as_ref().filter(|current| current.print == print);
-    let first = || rotation.config.id.clone().filter(|_| document.past.iter().all(|past| past.outcome != DONE));
-    let id = known.and_then(|current| current.id.clone()).or_else(first);
+    // The operator may tell the name of one that is not known: none that was given to another key before.
+    let told = || {
+        let of_another =
+            |id: &String| document.made.contains(id) || document.current.as_ref().is_some_and(|known| known.id.as_ref() == Some(id));
+        rotation.config.id.clone().filter(|id| !of_another(id))
+    };
+    let id = known.and_then(|current| current.id.clone()).or_else(told);
     Ok(IssuedKey::new(value.as_str()).with_id(id).with_end(known.and_then(|current| current.expires_at)))
 }
 
 /// Has the new key made, and seals it into the journal before anything else.
 async fn issue(rotation: &Rotation, hold: &mut Hold, _intended: Intended) -> Result<Sealed, Halt> {
     let old = old_of(hold);
-    rotation.tell(hold, "issue", &rotation.issuer.shown())?;
-    sure(rotation, hold).await?;
+    let ready = match rotation.tell(hold, "issue", &rotation.issuer.shown()) {
+        Ok(()) => sure(rotation, hold).await,
+        Err(halt) => Err(halt),
+    };
+    if let Err(halt) = ready {
+        // Nothing has been asked for: whoever comes next need not look for it.
+        end(rotation, hold, &format!("nothing was asked for: {halt}")).await?;
+        return Err(halt);
+    }
     let new = match rotation.call(rotation.issuer.issue(&old)).await {
         Ok(new) => new,
         Err(IssuerError::Unknown(why)) => return Err(lost(rotation, hold, &why).await?),
@@ -209,6 +227,9 @@ async fn issue(rotation: &Rotation, hold: &mut Hold, _intended: Intended) -> Res
         .write(|document| {
             document.lost = 0;
             advance(document, Stage::Issued);
+            if let Some(id) = new.id().filter(|id| !document.made.iter().any(|made| made == id)) {
+                document.made.push(id.to_owned());
+            }
             // This one is not what is suspected; where it has no name, none can be told from another.
             match (document.suspected.take(), new.id()) {
                 (Some(mut suspected), Some(id)) => {
@@ -237,14 +258,22 @@ async fn issue(rotation: &Rotation, hold: &mut Hold, _intended: Intended) -> Res
 
 /// Ends a key that can't be kept; where that fails too, says so wherever it can be said.
 async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, old: &IssuedKey) {
-    let _ = rotation.tell(hold, "abandon", "the new key can't be kept, and is revoked");
-    // Who went on may have ended the old key, or found this one and ended it.
-    for with in [old, new] {
-        if rotation.call(rotation.issuer.revoke(new, with)).await.is_ok() {
+    // Unless it was kept, though nobody said so, and whoever went on goes on with it.
+    let print = rotation.print(new.reveal());
+    if let Ok((document, _)) = rotation.journal.read().await {
+        let under_way = document.under_way.as_ref().and_then(|under_way| under_way.new.as_ref());
+        if under_way.is_some_and(|known| known.is(new)) || document.current.is_some_and(|current| current.print == print) {
             return;
         }
     }
-    if matches!(rotation.call(rotation.issuer.probe(new)).await, Ok(Probe::Rejected)) {
+    let _ = rotation.tell(hold, "abandon", "the new key can't be kept, and is revoked");
+    // Who went on may have ended the old key, or found this one and ended it.
+    for with in [old, new] {
+        if rotation.call(rotation.issuer.revoke(new, with)).await == Ok(Revoked::Done) {
+            return;
+        }
+    }
+    if rejects(rotation, new).await {
         return;
     }
     let orphan = Orphan {
@@ -273,7 +302,11 @@ async fn lost(rotation: &Rotation, hold: &mut Hold, why: &str) -> Result<Halt, H
     let after = list(rotation, &old).await?;
     let (orphans, suspected) = match (before, after) {
         (Some(before), Some(after)) => {
-            let fresh = fresh(&before, &after);
+            let mut fresh = fresh(&before, &after);
+            if before.iter().any(|key| !after.contains(key)) && fresh.len() == 1 {
+                // Keys have gone meanwhile: of a list in pages another one may have come into sight.
+                fresh.extend(fresh.clone());
+            }
             let suspected = fresh.is_empty().then_some(Suspicion { since: begun, print: rotation.print(old.reveal()), listed: before });
             (end_orphans(rotation, hold, &fresh, &old).await?, suspected)
         }
@@ -312,8 +345,10 @@ async fn settle_suspicion(rotation: &Rotation, hold: &mut Hold, listed: Option<&
     // A key that somebody has set since is new in the list too. What is known is the key of then, and those that were made here since.
     let print = rotation.print(in_use(rotation, hold.document()).await?.reveal());
     let made_here = hold.document().current.as_ref().is_some_and(|current| current.print == print && current.id.is_some());
-    let orphans = match print == suspected.print || made_here {
+    let orphans = match !is_over && (print == suspected.print || made_here) {
         true => end_orphans(rotation, hold, &late, with).await?,
+        // After so long it is hardly that call's.
+        false if is_over => Vec::new(),
         false => late.iter().map(|key| orphan(rotation, hold, key)).collect(),
     };
     let noted = hold.write(|document| {
@@ -422,9 +457,13 @@ async fn holds(name: &Name, key: &IssuedKey) -> Result<bool, Halt> {
     }
 }
 
-/// Whether the old key works no more and the new one does: then there is no way back.
+/// Whether the old key is the one in use and works no more, and the new one does: then there is no way back.
 async fn old_is_over(rotation: &Rotation, hold: &Hold) -> Result<bool, Halt> {
     let (old, new) = (old_of(hold), new_of(hold)?);
+    let Some(first) = rotation.names.first() else { return Ok(false) };
+    if !holds(first, &old).await? {
+        return Ok(false);
+    }
     let later = |error: IssuerError| Halt::Later { why: error.to_string(), after: None };
     if rotation.call(rotation.issuer.probe(&old)).await.map_err(later)? != Probe::Rejected {
         return Ok(false);
@@ -437,9 +476,14 @@ async fn old_is_over(rotation: &Rotation, hold: &Hold) -> Result<bool, Halt> {
 async fn switch(rotation: &Rotation, hold: &mut Hold, _verified: Verified) -> Result<Switched, Halt> {
     let (old, new) = (old_of(hold), new_of(hold)?);
     rotation.tell(hold, "switch", "")?;
+    let mut wrote = false;
     for (at, name) in rotation.names.iter().enumerate() {
-        if replace(hold, name, &old, &new).await? {
-            continue;
+        match replace(hold, name, &old, &new).await? {
+            Placed::Foreign => {}
+            placed => {
+                wrote |= placed == Placed::Now;
+                continue;
+            }
         }
         let foreign = format!("somebody else has written to {}", name.shown());
         if at == 0 && hold.document().under_way.as_ref().is_some_and(|under_way| under_way.stage.is_before_switch()) {
@@ -449,8 +493,15 @@ async fn switch(rotation: &Rotation, hold: &mut Hold, _verified: Verified) -> Re
     }
     let since = rotation.now();
     let print = rotation.print(new.reveal());
+    if !rotation.registers() {
+        // Others are waited for without a sign of life for long: what is written now says so.
+        hold.slow_down(super::SLOW_LEASE);
+    }
     hold.write(|document| {
         advance(document, Stage::Switched);
+        if wrote {
+            document.under_way.iter_mut().for_each(|under_way| under_way.waited = 0);
+        }
         let (id, expires_at) = (new.id().map(str::to_owned), new.expires_at());
         document.current = Some(Current { since, print: print.clone(), id, expires_at });
     })
@@ -458,12 +509,23 @@ async fn switch(rotation: &Rotation, hold: &mut Hold, _verified: Verified) -> Re
     Ok(Switched(()))
 }
 
-/// Puts a key in the place of another. False where neither was there: somebody else has written.
+/// What came of putting a key in the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placed {
+    /// It was written.
+    Now,
+    /// It was there already.
+    Before,
+    /// Neither was there: somebody else has written.
+    Foreign,
+}
+
+/// Puts a key in the place of another.
 ///
 /// A host that was stopped in here and wakes up when another has taken the rotation over must not write any more. So what is there is read
 /// first, then the rotation is shown to be this host's by a write of its journal, and then there is one write on condition of what was read:
 /// whoever takes over after that rewrites the place (see [`roll_back`]) before it relies on anything.
-async fn replace(hold: &mut Hold, name: &Name, old: &IssuedKey, new: &IssuedKey) -> Result<bool, Halt> {
+async fn replace(hold: &mut Hold, name: &Name, old: &IssuedKey, new: &IssuedKey) -> Result<Placed, Halt> {
     let mut failed = None;
     for attempt in 0..WRITES {
         if attempt > 0 {
@@ -471,21 +533,21 @@ async fn replace(hold: &mut Hold, name: &Name, old: &IssuedKey, new: &IssuedKey)
         }
         let kept = match name.read().await {
             Ok(kept) => kept,
-            Err(StoreError::NotFound(_)) => return Ok(false),
+            Err(StoreError::NotFound(_)) => return Ok(Placed::Foreign),
             Err(error) => {
                 failed = Some(error);
                 continue;
             }
         };
         if !old.is(new) && *kept.value == new.reveal() {
-            return Ok(true);
+            return Ok(if failed.is_some() { Placed::Now } else { Placed::Before });
         }
         if *kept.value != old.reveal() {
-            return Ok(false);
+            return Ok(Placed::Foreign);
         }
         hold.write(|_| ()).await?;
         match name.put(new, &kept).await {
-            Ok(()) => return Ok(true),
+            Ok(()) => return Ok(Placed::Now),
             Err(error) => failed = Some(error),
         }
     }
@@ -496,9 +558,6 @@ async fn replace(hold: &mut Hold, name: &Name, old: &IssuedKey, new: &IssuedKey)
 async fn drain(rotation: &Rotation, hold: &mut Hold, _switched: Switched) -> Result<Drained, Halt> {
     let (old, number) = (old_of(hold), hold.document().number);
     rotation.tell(hold, "drain", "")?;
-    if !rotation.registers() {
-        hold.slow_down(super::SLOW_LEASE);
-    }
     let uses = rotation.uses(&old);
     let begun = rotation.clock.now();
     let before = hold.document().under_way.as_ref().map_or(0, |under_way| under_way.waited);
@@ -527,11 +586,10 @@ async fn drain(rotation: &Rotation, hold: &mut Hold, _switched: Switched) -> Res
         }
         look = (look * 2).min(LOOKS.1);
         if rotation.closing.load(Ordering::Relaxed) {
-            let in_all = u64::try_from(in_all.as_millis()).unwrap_or(u64::MAX);
-            hold.write(|document| document.under_way.iter_mut().for_each(|under_way| under_way.waited = in_all)).await?;
-            return Err(closing());
+            hold.note_waited(in_all).await?;
+            return Err(Halt::HandsOver);
         }
-        hold.beat().await?;
+        hold.beat(in_all).await?;
         if !adopted {
             adopted = rotation.adopt(&old).await;
         }
@@ -562,18 +620,40 @@ async fn revoke(rotation: &Rotation, hold: &mut Hold, _drained: Drained) -> Resu
 
 /// Has a key ended, and is content with nothing less than proof: the issuer's word, or that it rejects it.
 async fn end_key(rotation: &Rotation, hold: &mut Hold, key: &IssuedKey, with: &IssuedKey) -> Result<(), Halt> {
-    sure(rotation, hold).await?;
-    let (why, after) = match rotation.call(rotation.issuer.revoke(key, with)).await {
-        Ok(Revoked::Done) => return Ok(()),
-        Ok(Revoked::NotFound) => ("the issuer knows no such key, and takes it all the same: revoke it by hand".to_owned(), None),
-        Err(IssuerError::Later { why, after }) => (why, after),
-        Err(IssuerError::Refused(why) | IssuerError::Unknown(why)) => (why, None),
+    let in_use = match rotation.names.first() {
+        Some(name) => name.read().await.ok().map(|kept| IssuedKey::new(kept.value.as_str())),
+        None => None,
     };
-    // Whatever it says: a key that it rejects works no more.
-    match rotation.call(rotation.issuer.probe(key)).await {
-        Ok(Probe::Rejected) => Ok(()),
-        Ok(Probe::Works { .. }) | Err(_) => Err(Halt::Later { why: format!("a key could not be revoked: {why}"), after }),
+    let (mut why, mut after) = (String::new(), None);
+    // Who is to end it may be ended itself; then the key that is in use may, or the key itself.
+    let others = in_use.iter().chain([key]).filter(|other| !other.is(with));
+    for with in [with].into_iter().chain(others) {
+        sure(rotation, hold).await?;
+        (why, after) = match rotation.call(rotation.issuer.revoke(key, with)).await {
+            Ok(Revoked::Done) => return Ok(()),
+            Ok(Revoked::NotFound) => ("the issuer knows no such key, and takes it all the same: revoke it by hand".to_owned(), None),
+            Err(IssuerError::Later { why, after }) => (why, after),
+            Err(IssuerError::Unknown(why)) => (why, None),
+            Err(IssuerError::Refused(refused)) => {
+                why = refused;
+                continue;
+            }
+        };
+        break;
     }
+    // Whatever it says: a key that it rejects works no more, unless it takes no key at all at the moment.
+    if rejects(rotation, key).await {
+        for known in [Some(with), in_use.as_ref()].into_iter().flatten().filter(|known| !known.is(key)) {
+            if matches!(rotation.call(rotation.issuer.probe(known)).await, Ok(Probe::Works { .. })) {
+                return Ok(());
+            }
+        }
+    }
+    Err(Halt::Later { why: format!("a key could not be revoked: {why}"), after })
+}
+
+async fn rejects(rotation: &Rotation, key: &IssuedKey) -> bool {
+    matches!(rotation.call(rotation.issuer.probe(key)).await, Ok(Probe::Rejected))
 }
 
 /// Takes the old key out of the stores, and writes the rotation's end down.
@@ -592,8 +672,19 @@ async fn clean(rotation: &Rotation, hold: &mut Hold, _ended: Ended) -> Result<()
             rotation.alert(number, &format!("{}: old versions of a revoked key could not be removed: {error}", name.shown()));
         }
     }
+    let new = new_of(hold)?;
+    let mut kept = false;
+    for name in &rotation.names {
+        kept |= holds(name, &new).await?;
+    }
+    // Somebody has set another key since: the new one works, and nobody uses it.
+    let unused = (!kept).then(|| {
+        let named = new.id().map_or_else(|| "whose name is not known".to_owned(), crate::text::for_people);
+        Orphan { at: rotation.now(), number, what: format!("the new key, {named}: somebody has set another in its place since") }
+    });
     let now = rotation.now();
     hold.write(|document| {
+        report(document, unused.as_slice());
         close(document, DONE, now);
         document.lost = 0;
         document.failing = None;
@@ -620,18 +711,17 @@ async fn roll_back(rotation: &Rotation, hold: &mut Hold, why: Option<&str>) -> R
     }
     let why = hold.document().under_way.as_ref().and_then(|under_way| under_way.why.clone()).unwrap_or_default();
     let forward = |document: &mut Document| advance(document, Stage::Verified);
-    let goes_on = |why: &str| Halt::Later { why: why.to_owned(), after: Some(Duration::ZERO) };
     // A host that was stopped just before it wrote the new key, and wakes up later, must find that it can't any more: see `replace`.
     for name in &rotation.names {
         replace(hold, name, &old, &old).await?;
         if holds(name, &new).await? {
             hold.write(forward).await?;
-            return Err(goes_on("the new key is in use after all: the rotation goes on"));
+            return Err(Halt::GoesOn("the new key is in use after all"));
         }
     }
     if old_is_over(rotation, hold).await? {
         hold.write(forward).await?;
-        return Err(goes_on("the old key works no more, and the new one does: the rotation goes on"));
+        return Err(Halt::GoesOn("the old key works no more, and the new one does"));
     }
     rotation.tell(hold, "roll-back", &why)?;
     end_key(rotation, hold, &new, &old).await?;
@@ -650,6 +740,22 @@ fn close(document: &mut Document, outcome: &str, now: u64) {
     document.past.push(Past { number: document.number, begun, ended: now, trigger, outcome: outcome.to_owned() });
 }
 
+/// Closes whatever is open in a journal, and says which keys may be left over by it.
+pub(super) fn abandon_all(document: &mut Document, now: u64) -> Vec<String> {
+    let named = |what: &str, key: &IssuedKey| match key.id() {
+        Some(id) => format!("{what}, {}", crate::text::for_people(id)),
+        None => format!("{what}, whose name is not known"),
+    };
+    let keys = document.under_way.as_ref().map(|under_way| {
+        let new = under_way.new.as_ref().map(|new| named("the new key", new));
+        new.into_iter().chain([named("the key that was in use before", &under_way.old)]).collect()
+    });
+    close(document, "given up by the operator", now);
+    (document.lost, document.failing, document.suspected, document.asked) = (0, None, None, None);
+    document.orphans.clear();
+    keys.unwrap_or_default()
+}
+
 fn advance(document: &mut Document, stage: Stage) {
     if let Some(under_way) = &mut document.under_way {
         under_way.stage = stage;
@@ -659,13 +765,9 @@ fn advance(document: &mut Document, stage: Stage) {
 /// Makes sure, before a call to the issuer, that this host may make it.
 async fn sure(rotation: &Rotation, hold: &mut Hold) -> Result<(), Halt> {
     if rotation.closing.load(Ordering::Relaxed) {
-        return Err(closing());
+        return Err(Halt::HandsOver);
     }
     Ok(hold.sure(rotation.config.timeout).await?)
-}
-
-fn closing() -> Halt {
-    Halt::Later { why: "the host ends, and another one goes on".to_owned(), after: Some(Duration::ZERO) }
 }
 
 /// The issuer's list, where it has one.

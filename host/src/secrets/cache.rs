@@ -5,6 +5,7 @@ use super::backends::{BackendError, Configured, Entry, Found, Freshness};
 use super::clock::{Clock, most_of};
 use super::held::{Held, Register, Uses};
 use super::value::Fingerprint;
+use crate::manifest::Which;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
@@ -146,9 +147,8 @@ impl Cache {
     pub(crate) async fn renew(&self, from: &Configured, entry: &Entry, old: Fingerprint) -> bool {
         let slots: Vec<Arc<Slot>> = {
             let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            let is_at = |(name, at): &(String, Entry)| {
-                *name == from.name && at.path == entry.path && !matches!(at.which, crate::manifest::Which::Version(_))
-            };
+            // What names another version, or a label, keeps what it names.
+            let is_at = |(name, at): &(String, Entry)| *name == from.name && at.path == entry.path && at.which == Which::Current;
             shared.iter().filter(|(at, _)| is_at(at)).map(|(_, slot)| Arc::clone(slot)).collect()
         };
         let mut renewed = true;
@@ -156,7 +156,7 @@ impl Cache {
             let turn = Arc::clone(&slot.turn).lock_owned().await;
             Arc::clone(&slot).ask(turn, TaskTracker::new(), true).await;
             let held = slot.read().held.clone();
-            renewed &= held.is_none_or(|held| held.version(entry, &self.common).is_ok_and(|version| version.fingerprint != old));
+            renewed &= held.is_none_or(|held| held.version(entry, &self.common).map_or(true, |version| version.fingerprint != old));
         }
         renewed
     }

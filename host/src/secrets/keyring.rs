@@ -227,11 +227,11 @@ impl Key {
         let Some(source) = &self.source else { return Ok((InUse::of(self.current()), false)) };
         loop {
             let stale = source.slot.resolve(run).await?.stale;
-            self.learn(cache)?;
+            let generation = self.learn(cache)?;
             let held = self.usable(source, cache, stale)?;
             // Counted first, then looked at; whoever replaces a value replaces it first, then looks at the count. So either this request
             // sees that there is another value, or the other side sees this request.
-            if source.slot.generation() == source.seen.load(Ordering::Acquire) {
+            if source.slot.generation() == generation {
                 return Ok(held);
             }
         }
@@ -251,19 +251,22 @@ impl Key {
 
     /// Whether this version is still the one that a request would get, as far as is known without asking, and not too old.
     pub(crate) fn is_current(&self, version: &Arc<Version>) -> bool {
-        let same = |source: &Sourced| source.slot.generation() == source.seen.load(Ordering::Acquire) && source.slot.is_usable();
-        Arc::ptr_eq(version, &self.current()) && self.source.as_ref().is_none_or(same)
+        let Some(source) = &self.source else { return true };
+        // Nobody takes a newer one over meanwhile.
+        let _unchanged = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = source.slot.generation() == source.seen.load(Ordering::Acquire) && source.slot.is_usable();
+        same && Arc::ptr_eq(version, &self.current())
     }
 
-    /// Takes over a newer version, if there is one that can be used.
-    fn learn(&self, cache: &Cache) -> Result<(), BackendError> {
-        let Some(source) = &self.source else { return Ok(()) };
+    /// Takes over a newer version, if there is one that can be used. Returns the generation of the slot that was looked at.
+    fn learn(&self, cache: &Cache) -> Result<u64, BackendError> {
+        let Some(source) = &self.source else { return Ok(0) };
         let mut unfit = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = source.slot.generation();
         if source.seen.load(Ordering::Acquire) == generation {
-            return Ok(());
+            return Ok(generation);
         }
-        let Some(held) = source.slot.held() else { return Ok(()) };
+        let Some(held) = source.slot.held() else { return Ok(generation) };
         let version = held.version(&source.entry, cache.common())?;
         let fit = version.value.check(source.format.as_ref());
         source.seen.store(generation, Ordering::Release);
@@ -271,25 +274,25 @@ impl Key {
             let why = format!("the new value at {} is refused: {why}", source.entry);
             tracing::error!(secret = self.name, %why, "the last one is used, for a while");
             unfit.get_or_insert((cache.now(), why));
-            return Ok(());
+            return Ok(generation);
         }
         *unfit = None;
         let mut newer = self.newer.write().unwrap_or_else(PoisonError::into_inner);
         let last = newer.last().unwrap_or(&self.first);
         if Arc::ptr_eq(last, &version) {
-            return Ok(());
+            return Ok(generation);
         }
         if last.value.is(&version.value) {
             // The same value under another label or lease: text is searched for it already.
             newer.pop();
             newer.push(version);
-            return Ok(());
+            return Ok(generation);
         }
         newer.push(version);
         let excess = newer.len().saturating_sub(MAX_VERSIONS);
         newer.drain(..excess);
         source.changes.fetch_add(1, Ordering::Release);
-        Ok(())
+        Ok(generation)
     }
 }
 

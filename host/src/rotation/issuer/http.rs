@@ -116,7 +116,10 @@ impl HttpIssuer {
             StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
             StatusCode::TOO_MANY_REQUESTS => {
                 let after = answer.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-                Err(IssuerError::Later { why: what, after: after.map(|seconds: u64| Duration::from_secs(seconds.min(86_400))) })
+                Err(IssuerError::Later {
+                    why: what,
+                    after: after.filter(|seconds: &u64| *seconds > 0).map(|seconds| Duration::from_secs(seconds.min(86_400))),
+                })
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Err(IssuerError::Refused(format!("{what}: it does not take the credential that it was called with")))
@@ -178,7 +181,8 @@ impl Issuer for HttpIssuer {
                 let told = self.config.header.as_ref().and_then(|name| answer.headers.get(name)?.to_str().ok());
                 Ok(Probe::Works { expires_at: told.and_then(expires_at) })
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Ok(Probe::Rejected),
+            // Forbidden is also what a firewall says, or a limit on rates: it proves nothing of the key.
+            StatusCode::UNAUTHORIZED => Ok(Probe::Rejected),
             status => Err(later(format!("{} {}{} answered {}", probe.method, self.config.url, probe.path, status.as_u16()))),
         }
     }

@@ -46,7 +46,7 @@ pub enum Probe {
         /// Its end.
         expires_at: Option<u64>,
     },
-    /// The issuer takes it for none.
+    /// The issuer takes it for none. Where it may be that it takes nothing at all at the moment, say so with an error.
     Rejected,
 }
 
