@@ -81,8 +81,9 @@ pub use secrets::AwsBackend;
 #[cfg(feature = "vault")]
 pub use secrets::VaultBackend;
 pub use secrets::{
-    BackendError, Entry, EnvBackend, FileBackend, FileKey, Fingerprint, Found, Freshness, Lease, Leases, MAX_LENGTH, MIN_LENGTH, Missing,
-    Rotator, SecretBackend, SecretCounts, SecretStore, SecretValue, SecretsUnavailable, StaticBackend, StoreError, Stored, VersionInfo,
+    BackendError, Entry, EnvBackend, FileBackend, FileKey, Fingerprint, Found, Freshness, Identities, Lease, Leases, MAX_LENGTH,
+    MIN_LENGTH, Missing, Rekeyed, Rotator, SecretBackend, SecretCounts, SecretStore, SecretValue, SecretsUnavailable, StaticBackend,
+    StoreError, Stored, VersionInfo,
 };
 #[cfg(feature = "aws")]
 pub use signing::Kms;

@@ -1,6 +1,7 @@
 //! Secrets from servers: the same agent from every backend, and what each of them can do beside that.
 
 use crate::cli::{Desk, Transcript};
+use crate::faults::renewing_policy;
 use serde_json::{Value, json};
 use strongroom_demo::server::{Server, respond};
 use strongroom_tests::VALUE;
@@ -163,6 +164,31 @@ fn versions_in_vault_are_written_on_condition_read_taken_out_of_use_restored_and
     assert!(rotate.code == 120 && rotate.stderr.contains("makes no keys by itself"), "{}", rotate.stderr);
     let shared = desk.pipe("secrets set KEY", VALUE, &env);
     assert!(shared.code == 120 && shared.stderr.contains("--namespace"), "{}", shared.stderr);
+}
+
+#[test]
+fn commands_that_end_at_once_replace_their_secret_id_too() {
+    let bao = OpenBao::shared();
+    let (role_id, first) = bao.role("renews", &renewing_policy("renews"), json!({"secret_id_ttl": "8s"}));
+    bao.put("agents/renews", json!({"KEY": VALUE}));
+    let desk = desk("renews");
+    desk.write("secret-id", &format!("{first}\n"));
+    let config = "[backends.vault]\ntype = \"vault\"\naddress = \"ADDRESS\"\n[backends.vault.auth]\nmethod = \"approle\"\nrole_id = \"env:VAULT_ROLE_ID\"\n\
+                  secret_id = \"file:secret-id\"\nrenew = { role = \"renews\", before = \"4s\" }";
+    desk.write("strongroom.toml", &config.replace("ADDRESS", &bao.address));
+    let env = [("SECRETS_BACKEND", "vault"), ("STRONGROOM_CONFIG", "strongroom.toml"), ("VAULT_ROLE_ID", role_id.as_str())];
+    let held = || std::fs::read_to_string(desk.path("secret-id")).unwrap().trim().to_owned();
+
+    let begun = std::time::Instant::now();
+    while held() == first {
+        assert!(begun.elapsed().as_secs() < 60, "no second secret id came");
+        opened(&desk, &env);
+    }
+    assert!(begun.elapsed().as_secs() >= 3, "it had time yet");
+    opened(&desk, &env);
+    let old = json!({"role_id": role_id, "secret_id": first});
+    assert_eq!(bao.call("POST", "auth/approle/login", Some(&old)).0, 400, "the first is destroyed");
+    assert_eq!(bao.tokens("renews"), 0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use strongroom::manifest::{CredentialRef, VaultAuth, VaultConfig};
+use strongroom::manifest::{CredentialRef, SecretIdRenewal, VaultAuth, VaultConfig};
 use strongroom::{Host, HostConfig, Manifest, VaultBackend};
 use strongroom_demo::server::respond;
 use strongroom_tests::services::{Fault, Faulty, OpenBao, Postgres};
@@ -49,7 +49,13 @@ impl Way {
             stale: Duration::from_secs(3600),
             ..VaultConfig::new(
                 self.relay.url(),
-                VaultAuth::AppRole { mount: "approle".into(), role_id: file("role-id"), secret_id: file("secret-id"), wrapped: false },
+                VaultAuth::AppRole {
+                    mount: "approle".into(),
+                    role_id: file("role-id"),
+                    secret_id: file("secret-id"),
+                    wrapped: false,
+                    renew: None,
+                },
             )
         }
     }
@@ -507,6 +513,7 @@ fn a_wrapped_secret_id_is_opened_once_and_what_is_wrong_with_it_is_an_incident()
         role_id: credential(&dir, "role-id", &role_id),
         secret_id: credential(&dir, "wrapping", wrapping),
         wrapped: true,
+        renew: None,
     };
     let wrapping = wrap("auth/approle/role/wrapped/secret-id");
 
@@ -518,6 +525,144 @@ fn a_wrapped_secret_id_is_opened_once_and_what_is_wrong_with_it_is_an_incident()
     assert!(foreign.contains("was not made by the AppRole method"), "{foreign}");
     let never = logs_in(auth("s.never-a-wrapping"), "wrapped").unwrap_err();
     assert!(never.contains("never was one") && !never.contains("s.never-a-wrapping"), "{never}");
+}
+
+/// What the documentation tells people to give a host beside [`AGENTS_POLICY`] that replaces its own secret id.
+pub(crate) fn renewing_policy(role: &str) -> String {
+    let lines = AGENTS_POLICY.lines().filter_map(|line| line.strip_prefix("#: "));
+    let own: String = lines.map(|line| format!("{}\n", line.replace("/role/strongroom/", &format!("/role/{role}/")))).collect();
+    assert!(own.contains(&format!("auth/approle/role/{role}/secret-id/destroy")), "{own}");
+    format!("{AGENTS_POLICY}\n{own}")
+}
+
+/// A host's login by a secret id in a file that it may replace.
+fn renewing(dir: &tempfile::TempDir, role: &str, role_id: &str, secret_id: &str) -> VaultAuth {
+    VaultAuth::AppRole {
+        mount: "approle".into(),
+        role_id: credential(dir, "role-id", role_id),
+        secret_id: credential(dir, "secret-id", secret_id),
+        wrapped: false,
+        renew: Some(SecretIdRenewal { role: role.to_owned(), before: None }),
+    }
+}
+
+#[test]
+fn a_secret_id_in_a_file_is_replaced_before_its_end() {
+    use std::os::unix::fs::PermissionsExt;
+    let bao = OpenBao::shared();
+    let dir = tempfile::tempdir().unwrap();
+    let settings = json!({"secret_id_ttl": "9s", "token_ttl": "1h"});
+    let (role_id, first) = bao.role("renewing", &renewing_policy("renewing"), settings);
+    bao.put("agents/renewing", json!({"KEY": VALUE}));
+    let held = || std::fs::read_to_string(dir.path().join("secret-id")).unwrap();
+    let known = |secret_id: &str| {
+        let (status, answer) = bao.call("POST", "auth/approle/role/renewing/secret-id/lookup", Some(&json!({"secret_id": secret_id})));
+        status == 200 && answer["data"].is_object()
+    };
+    let auth = renewing(&dir, "renewing", &role_id, &first);
+    let config = VaultConfig { paths: vec!["agents/**".into()], ..VaultConfig::new(bao.address.clone(), auth) };
+    let manifest = "name = \"renewing\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/renewing#KEY\"";
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let host = Host::builder().without_audit().without_state().max_agents(1);
+    let host = host.backend("vault", VaultBackend::new(&config).unwrap()).build().unwrap();
+    let agent = host.agent(Manifest::parse("agent.toml", manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+    drop(runtime.block_on(agent.watch("KEY")).unwrap());
+
+    assert_eq!(held(), first, "it has time yet");
+    wait_until("a second secret id", || held() != first);
+    let second = held();
+    wait_until("the end of the first", || !known(&first));
+    assert!(known(&second));
+    wait_until("a third secret id", || held() != second);
+    wait_until("the end of the second", || !known(&second));
+    assert_eq!(std::fs::metadata(dir.path().join("secret-id")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!dir.path().join("secret-id.new").exists());
+    assert_eq!(bao.tokens("renewing"), 1, "what tried them out has logged out");
+    runtime.block_on(host.close());
+    assert_eq!(bao.tokens("renewing"), 0);
+    let (status, _) = bao.call("POST", "auth/approle/login", Some(&json!({"role_id": role_id, "secret_id": held()})));
+    assert_eq!(status, 200, "the one in the file works");
+}
+
+/// What plays a server with AppRole, where it is time for each secret id to be replaced. It keeps what it was asked, in order.
+struct Played {
+    server: strongroom_demo::server::Server,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Played {
+    /// `fails` is what is refused: the end of a path, and a part of the body.
+    fn new(fails: Option<(&'static str, &'static str)>, uses: u64) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let answers = move |seen: &strongroom_demo::server::Seen| {
+            let body = String::from_utf8_lossy(&seen.body).into_owned();
+            if fails.is_some_and(|(path, part)| seen.path().ends_with(path) && body.contains(part)) {
+                return respond(400, "application/json", json!({"errors": ["secret id old or new"]}).to_string());
+            }
+            let answer = match seen.path().strip_prefix("/v1/auth/approle/").unwrap_or_default() {
+                "login" => json!({"auth": {"client_token": "s.token", "lease_duration": 3600, "renewable": true}}),
+                "role/agents/secret-id/lookup" => {
+                    json!({"data": {"secret_id_ttl": 600, "expiration_time": "2000-01-01T00:00:00Z", "cidr_list": ["10.0.0.0/8"], "metadata": {}}})
+                }
+                "role/agents/secret-id" => json!({"data": {"secret_id": "the-new-one", "secret_id_ttl": 600, "secret_id_num_uses": uses}}),
+                "role/agents/secret-id/destroy" => json!({}),
+                _ => json!({"data": {"data": {"KEY": VALUE}, "metadata": {"version": 1}}}),
+            };
+            respond(200, "application/json", answer.to_string())
+        };
+        let server = runtime.block_on(strongroom_demo::server::Server::http(answers)).unwrap();
+        Self { server, runtime }
+    }
+
+    /// A host that logs in, and out at once; gives the calls about secret ids, as `PATH BODY`.
+    fn hosted(&self, dir: &tempfile::TempDir) -> Vec<String> {
+        let auth = renewing(dir, "agents", "the-role", "the-old-one");
+        let config = VaultConfig { paths: vec!["agents/**".into()], ..VaultConfig::new(format!("http://{}", self.server.address), auth) };
+        let manifest = "name = \"played\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/played#KEY\"";
+        self.runtime.block_on(async {
+            let host = Host::builder().without_audit().without_state().max_agents(1);
+            let host = host.backend("vault", VaultBackend::new(&config).unwrap()).build().unwrap();
+            let agent = host.agent(Manifest::parse("agent.toml", manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+            agent.watch("KEY").await.unwrap();
+            host.close().await;
+        });
+        let seen = self.server.seen();
+        let about = seen.iter().filter_map(|seen| Some((seen.path().strip_prefix("/v1/auth/approle/")?, seen)));
+        about.map(|(path, seen)| format!("{} {}", path.rsplit("agents/").next().unwrap(), String::from_utf8_lossy(&seen.body))).collect()
+    }
+}
+
+#[test]
+fn whatever_fails_while_a_secret_id_is_replaced_the_file_holds_one_that_works() {
+    let (login, lookup) = (r#"login {"role_id":"the-role","secret_id":"the-old-one"}"#, r#"secret-id/lookup {"secret_id":"the-old-one"}"#);
+    let (make, try_out) = (r#"secret-id {"cidr_list":["10.0.0.0/8"]}"#, r#"login {"role_id":"the-role","secret_id":"the-new-one"}"#);
+    let (destroy_old, destroy_new) =
+        (r#"secret-id/destroy {"secret_id":"the-old-one"}"#, r#"secret-id/destroy {"secret_id":"the-new-one"}"#);
+    let whole = [login, lookup, make, try_out, destroy_old];
+    type Case = (&'static str, Option<(&'static str, &'static str)>, u64, &'static str);
+    let cases: [(Case, &[&str]); 6] = [
+        (("nothing", None, 0, "the-new-one"), &whole),
+        (("the look", Some(("/lookup", "")), 0, "the-old-one"), &whole[..2]),
+        (("making one", Some(("/secret-id", "")), 0, "the-old-one"), &whole[..3]),
+        (("trying it", Some(("/login", "the-new-one")), 0, "the-old-one"), &[login, lookup, make, try_out, destroy_new]),
+        (("it works but once", None, 1, "the-old-one"), &[login, lookup, make, destroy_new]),
+        (("destroying the old one", Some(("/destroy", "the-old-one")), 0, "the-new-one"), &whole),
+    ];
+    for ((name, fails, uses, expected), calls) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Played::new(fails, uses).hosted(&dir), calls, "{name}");
+        assert_eq!(std::fs::read_to_string(dir.path().join("secret-id")).unwrap(), expected, "{name}");
+        assert!(!dir.path().join("secret-id.new").exists(), "{name}");
+    }
+}
+
+#[test]
+fn a_secret_id_that_another_process_replaces_is_left_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = std::fs::File::create(dir.path().join("secret-id.lock")).unwrap();
+    lock.lock().unwrap();
+
+    assert_eq!(Played::new(None, 0).hosted(&dir).len(), 1, "the login alone");
 }
 
 #[test]

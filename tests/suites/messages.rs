@@ -124,6 +124,13 @@ fn the_host_configuration_is_as_strict() {
             "strongroom.toml:4:19: `backends.v.auth.method`: an unknown method; write `\"approle\"`, `\"token\"`, `\"kubernetes\"` or `\"jwt\"`\n\
              strongroom.toml:5:11: `backends.v.leased`: not a path; write names joined by `/`",
         ),
+        (
+            "[backends.v]\ntype = \"vault\"\naddress = \"https://vault\"\n[backends.v.auth]\nmethod = \"approle\"\nrole_id = \"env:R\"\nsecret_id = \"env:S\"\n\
+             renew = { role = \"a/b\", before = \"soon\" }",
+            "strongroom.toml:8:9: `renew` has no place to put a new secret id; write `secret_id = \"file:PATH\"`, without `wrapped`, or leave `renew` out\n\
+             strongroom.toml:8:18: `backends.v.auth.renew.role`: not the name of a role; write it as in `auth/approle/role/NAME`\n\
+             strongroom.toml:8:34: `backends.v.auth.renew.before`: not a duration; write a whole number above 0 and a unit: ms, s, m, h or d, as in `10s`",
+        ),
         ("[backends.a]\ntype = \"aws\"\nregoin = \"x\"", "strongroom.toml:3:1: unknown key `backends.a.regoin`; did you mean `region`?"),
         (
             "[signing]\nraw = [\"bot\"]",

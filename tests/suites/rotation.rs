@@ -295,7 +295,7 @@ fn a_new_key_of_another_form_than_a_manifest_wants_is_rolled_back() {
         house.host.close().await;
     });
 
-    assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.first.clone()]);
+    assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.first.as_str()]);
     assert_eq!(house.bed.stored(), house.bed.first);
 }
 

@@ -306,7 +306,7 @@ fn somebody_elses_key_is_left_in_its_place_and_the_new_one_is_revoked() {
 
     assert!(matches!(&outcome, Err(RotationError::RolledBack(why)) if why.contains("somebody else")), "{outcome:?}");
     assert_eq!(bed.stored(), "pf_live_ffffffffffffffffffffffffffffffff");
-    assert_eq!(issuer.usable_keys(&bed.account), [bed.first.clone()]);
+    assert_eq!(issuer.usable_keys(&bed.account), [bed.first.as_str()]);
 }
 
 #[test]

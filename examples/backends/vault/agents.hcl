@@ -17,3 +17,14 @@ path "sys/leases/renew" {
 path "sys/leases/revoke" {
   capabilities = ["update"]
 }
+
+# Only where the host replaces its own secret id (`renew` in the configuration): of its own role, and of no other. Take the `#: ` away.
+#: path "auth/approle/role/strongroom/secret-id" {
+#:   capabilities = ["update"]
+#: }
+#: path "auth/approle/role/strongroom/secret-id/lookup" {
+#:   capabilities = ["update"]
+#: }
+#: path "auth/approle/role/strongroom/secret-id/destroy" {
+#:   capabilities = ["update"]
+#: }

@@ -2,13 +2,13 @@
 
 use super::{Done, Failure, HostArgs, code};
 use crate::host::{Host, file_key, read_manifests};
-use crate::manifest::{BackendConfig, FileKeyRef, Manifest};
+use crate::manifest::{BackendConfig, FileKeyRef, HostConfig, Manifest};
 use crate::rotation::{RotationError, RotationStatus};
 use crate::secrets::backends::{Configured, HOSTS_OWN};
-use crate::secrets::{Entry, FileBackend, FileKey, SecretStore, SecretValue, StoreError, Stored, VersionInfo};
+use crate::secrets::{Entry, FileBackend, FileKey, Rekeyed, SecretStore, SecretValue, StoreError, Stored, VersionInfo};
 use clap::{Args, Subcommand};
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Keeps the secrets of a backend that can be written to.
@@ -16,6 +16,8 @@ use zeroize::Zeroizing;
 pub(super) enum Secrets {
     /// Makes the encrypted file of a `file` backend, and the identity that opens it where there is none
     Init(Where),
+    /// Makes a new identity for a `file` backend, encrypts its file to it, and takes the old identity away; hosts may be running
+    Rekey(Where),
     /// Adds a version of a secret; the value is read from stdin, or asked for on a terminal, never taken from the command line
     Set(Set),
     /// Adds each line of a `.env` file as a secret
@@ -139,6 +141,7 @@ impl Secrets {
     pub(super) fn perform(self) -> Done {
         match self {
             Self::Init(at) => at.init(),
+            Self::Rekey(at) => at.rekey(),
             Self::Set(set) => set.perform(),
             Self::Import(import) => import.perform(),
             Self::List(list) => list.perform(),
@@ -159,15 +162,7 @@ impl Secrets {
 impl Where {
     fn init(&self) -> Done {
         let config = self.host.config()?;
-        let wanted = self.backend.clone().or_else(|| std::env::var("SECRETS_BACKEND").ok());
-        let mut files = config.backends.iter().filter_map(|(name, backend)| match backend {
-            BackendConfig::File { path, key, .. } if wanted.as_ref().is_none_or(|wanted| wanted == name) => Some((path, key)),
-            _ => None,
-        });
-        let Some((path, key)) = files.next() else {
-            let example = "[backends.file]\ntype = \"file\"\npath = \"secrets.age\"\nkey = \"file:secrets.key\"";
-            return Err(Failure::new(code::USAGE, format!("the configuration has no `file` backend; add to it:\n{example}")));
-        };
+        let (path, key) = self.file(&config)?;
         if let FileKeyRef::Identity(identity) = key
             && !identity.exists()
         {
@@ -179,6 +174,46 @@ impl Where {
         let created = FileBackend::new(path.clone(), key).create();
         created.map_err(|error| Failure::new(code::STATE, format!("{}: not made ({error})", path.display())))?;
         eprintln!("{}: made", path.display());
+        Ok(0)
+    }
+
+    /// The `file` backend that is meant: its file, and where its key is.
+    fn file<'c>(&self, config: &'c HostConfig) -> Result<(&'c PathBuf, &'c FileKeyRef), Failure> {
+        let wanted = self.backend.clone().or_else(|| std::env::var("SECRETS_BACKEND").ok());
+        let mut files = config.backends.iter().filter_map(|(name, backend)| match backend {
+            BackendConfig::File { path, key, .. } if wanted.as_ref().is_none_or(|wanted| wanted == name) => Some((path, key)),
+            _ => None,
+        });
+        files.next().ok_or_else(|| {
+            let example = "[backends.file]\ntype = \"file\"\npath = \"secrets.age\"\nkey = \"file:secrets.key\"";
+            Failure::new(code::USAGE, format!("the configuration has no `file` backend; add to it:\n{example}"))
+        })
+    }
+
+    fn rekey(&self) -> Done {
+        let config = self.host.config()?;
+        let (path, key) = self.file(&config)?;
+        let FileKeyRef::Identity(identity) = key else {
+            return Err(Failure::new(code::USAGE, not_here(path, key)));
+        };
+        // One identity may open the files of several backends: they change together, or some would open no more.
+        let same = |other: &PathBuf| {
+            other == identity || other.canonicalize().is_ok_and(|other| identity.canonicalize().is_ok_and(|it| it == other))
+        };
+        let files = config.backends.iter().filter_map(|(_, backend)| match backend {
+            BackendConfig::File { path: file, key: FileKeyRef::Identity(other), .. } if same(other) && (file == path || file.exists()) => {
+                Some(file.clone())
+            }
+            _ => None,
+        });
+        let files: Vec<PathBuf> = files.collect();
+        let rekeyed = super::runtime()?.block_on(FileKey::rekey(identity, &files)).map_err(|why| Failure::new(code::SECRET, why))?;
+        files.iter().for_each(|file| eprintln!("{}: encrypted to the new identity", file.display()));
+        let what = match rekeyed {
+            Rekeyed::Anew => "replaced; keep a copy. The old identity opens copies of the file from before, and nothing else",
+            Rekeyed::Finished => "a change that had broken off is finished; for another identity than was made then, do it once more",
+        };
+        eprintln!("{}: {what}", identity.display());
         Ok(0)
     }
 
@@ -210,6 +245,21 @@ impl Where {
 
     fn open<'h>(&self, host: &'h Host) -> Result<&'h Configured, Failure> {
         host.backends().named(self.backend.as_deref()).map_err(|error| Failure::new(code::USAGE, error))
+    }
+}
+
+/// What to do about a key that is in no file of the host's own.
+fn not_here(path: &Path, key: &FileKeyRef) -> String {
+    let file = path.display();
+    match key {
+        FileKeyRef::Credential(name) => format!(
+            "the identity of {file} is the systemd credential `{name}`, which is replaced where it is kept: bring it into a file of mode 0600, \
+             run this command with `key = \"file:PATH\"` in the configuration, and make the credential anew of that file"
+        ),
+        _ => format!(
+            "{file} is opened by a passphrase, which is replaced where it is kept: with no host running, write the output of `age --decrypt {file} | age \
+             --encrypt --passphrase` to a new file, move that into the place of {file}, remove {file}.bak, and give the host the new passphrase"
+        ),
     }
 }
 

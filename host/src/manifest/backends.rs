@@ -7,7 +7,6 @@ use super::units;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
-#[cfg(any(feature = "vault", feature = "pkcs11"))]
 use zeroize::Zeroizing;
 
 /// How long a value of a server is used without asking again, unless the configuration says otherwise.
@@ -99,6 +98,8 @@ pub enum VaultAuth {
         secret_id: CredentialRef,
         /// Whether the secret id is response-wrapped.
         wrapped: bool,
+        /// How the host replaces the secret id before it ends; for one in a file that is not wrapped. Default: it does not.
+        renew: Option<SecretIdRenewal>,
     },
     /// The JWT or Kubernetes method.
     Jwt {
@@ -109,6 +110,15 @@ pub enum VaultAuth {
         /// The JWT: for Kubernetes, by default that of the pod's service account.
         jwt: CredentialRef,
     },
+}
+
+/// How a host replaces its own secret id of AppRole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretIdRenewal {
+    /// The name of the role that it belongs to.
+    pub role: String,
+    /// How long before its end, at most half its life. Default a third of that.
+    pub before: Option<Duration>,
 }
 
 /// AWS Secrets Manager. Credentials come from the SDK's default chain: environment, profile, web identity, ECS, EC2.
@@ -275,7 +285,8 @@ fn vault_auth(section: &Section<'_>) -> Option<VaultAuth> {
         let role_id = section.require("role_id", "role_id = \"env:VAULT_ROLE_ID\"", credential);
         let secret_id = section.require("secret_id", "secret_id = \"env:VAULT_SECRET_ID\"", credential);
         let wrapped = section.bool("wrapped").unwrap_or(false);
-        return Some(VaultAuth::AppRole { mount, role_id: role_id?, secret_id: secret_id?, wrapped });
+        let renew = section.table("renew").and_then(|renew| renewal(&renew, secret_id.as_ref(), wrapped));
+        return Some(VaultAuth::AppRole { mount, role_id: role_id?, secret_id: secret_id?, wrapped, renew });
     }
     let role = section.require("role", "role = \"agents\"", |text| Ok(text.to_owned()));
     let jwt = match method.as_str() {
@@ -283,6 +294,20 @@ fn vault_auth(section: &Section<'_>) -> Option<VaultAuth> {
         _ => section.require("jwt", "jwt = \"file:token.jwt\"", credential),
     };
     Some(VaultAuth::Jwt { mount, role: role?, jwt: jwt? })
+}
+
+fn renewal(section: &Section<'_>, secret_id: Option<&CredentialRef>, wrapped: bool) -> Option<SecretIdRenewal> {
+    let role = section.require("role", "role = \"NAME\"", |text| match segments(text)? {
+        role if !role.contains('/') => Ok(role),
+        _ => Err(Problem::new("not the name of a role", "write it as in `auth/approle/role/NAME`")),
+    });
+    let before = section.parse("before", units::duration);
+    let kept = !wrapped && matches!(secret_id, Some(CredentialRef::File(_)));
+    if !kept && secret_id.is_some() {
+        let remedy = "write `secret_id = \"file:PATH\"`, without `wrapped`, or leave `renew` out";
+        section.report_here(Problem::new("`renew` has no place to put a new secret id", remedy));
+    }
+    Some(SecretIdRenewal { role: role?, before })
 }
 
 fn aws(section: &Section<'_>) -> AwsConfig {
@@ -302,7 +327,7 @@ pub(super) fn vault_of(var: impl Fn(&str) -> Option<String>) -> Option<BackendCo
     let env = |name: &str| CredentialRef::Env(name.to_owned());
     let auth = if var("VAULT_ROLE_ID").is_some() {
         let (role_id, secret_id) = (env("VAULT_ROLE_ID"), env("VAULT_SECRET_ID"));
-        VaultAuth::AppRole { mount: "approle".to_owned(), role_id, secret_id, wrapped: false }
+        VaultAuth::AppRole { mount: "approle".to_owned(), role_id, secret_id, wrapped: false, renew: None }
     } else {
         VaultAuth::Token(env("VAULT_TOKEN"))
     };

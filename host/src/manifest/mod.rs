@@ -20,7 +20,7 @@ mod suspicion;
 mod units;
 
 pub(crate) use backends::DEFAULT_STALE;
-pub use backends::{AwsConfig, BackendConfig, CredentialRef, FileKeyRef, VaultAuth, VaultConfig};
+pub use backends::{AwsConfig, BackendConfig, CredentialRef, FileKeyRef, SecretIdRenewal, VaultAuth, VaultConfig};
 pub use config::HostConfig;
 pub use diagnostic::{Diagnostic, Diagnostics, Problem};
 pub(crate) use host_pattern::is_host;

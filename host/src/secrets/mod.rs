@@ -14,8 +14,8 @@ pub(crate) use backends::Backends;
 #[cfg(feature = "vault")]
 pub use backends::VaultBackend;
 pub use backends::{
-    BackendError, Entry, EnvBackend, FileBackend, FileKey, Found, Freshness, Lease, Leases, Rotator, SecretBackend, SecretStore,
-    StaticBackend, StoreError, Stored, VersionInfo,
+    BackendError, Entry, EnvBackend, FileBackend, FileKey, Found, Freshness, Identities, Lease, Leases, Rekeyed, Rotator, SecretBackend,
+    SecretStore, StaticBackend, StoreError, Stored, VersionInfo,
 };
 pub(crate) use cache::Cache;
 pub use cache::SecretCounts;

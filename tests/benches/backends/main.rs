@@ -63,7 +63,13 @@ fn config() -> VaultConfig {
         stale: Duration::from_secs(7200),
         ..VaultConfig::new(
             bao.address.clone(),
-            VaultAuth::AppRole { mount: "approle".into(), role_id: file("role-id"), secret_id: file("secret-id"), wrapped: false },
+            VaultAuth::AppRole {
+                mount: "approle".into(),
+                role_id: file("role-id"),
+                secret_id: file("secret-id"),
+                wrapped: false,
+                renew: None,
+            },
         )
     }
 }

@@ -6,6 +6,7 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod bounds;
+mod disk;
 mod env;
 mod file;
 mod fixed;
@@ -18,7 +19,7 @@ pub(crate) use bounds::Bounds;
 pub use env::EnvBackend;
 #[cfg(feature = "cli")]
 pub(crate) use env::variables as env_variables;
-pub use file::{FileBackend, FileKey};
+pub use file::{FileBackend, FileKey, Identities, Rekeyed};
 pub use fixed::StaticBackend;
 #[cfg(feature = "vault")]
 pub use vault::VaultBackend;

@@ -1,9 +1,12 @@
 //! An encrypted file of versioned secrets, for those who have no server to keep them.
 
 mod document;
+mod key;
+mod rekey;
 mod sealed;
 
-pub use sealed::FileKey;
+pub use key::{FileKey, Identities};
+pub use rekey::Rekeyed;
 
 use super::{BackendError, Entry, Found, Freshness, SecretBackend, SecretStore, StoreError, Stored};
 use crate::manifest::Which;

@@ -87,6 +87,11 @@ pub(super) struct Auth {
 pub(super) struct Body(Zeroizing<Vec<u8>>);
 
 impl Body {
+    /// Whether there is none: how the server says that it has nothing to tell.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn answer(&self) -> Result<Answer<'_>, Trouble> {
         serde_json::from_slice(&self.0).map_err(|_| unreadable())
     }

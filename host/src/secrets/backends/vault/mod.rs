@@ -1,6 +1,7 @@
 //! HashiCorp Vault and OpenBao: the KV version 2 engine, and engines that make credentials under a lease.
 
 mod api;
+mod secret_id;
 mod session;
 
 use super::{
@@ -102,16 +103,8 @@ impl VaultBackend {
         body: Option<&Value>,
         repeat: Repeat,
     ) -> Result<(Result<Body, Trouble>, u64), BackendError> {
-        let bytes = || body.map(|body| Zeroizing::new(serde_json::to_vec(body).expect("a value is JSON")));
-        let token = self.session.token().await?;
-        let answered = self.session.api().call(method.clone(), path, Some(&token.header), bytes(), repeat).await;
-        match &answered {
-            Err(trouble) if trouble.is(StatusCode::FORBIDDEN) => match self.session.instead_of(&token).await? {
-                Some(newer) => Ok((self.session.api().call(method, path, Some(&newer.header), bytes(), repeat).await, newer.login)),
-                None => Ok((answered, token.login)),
-            },
-            _ => Ok((answered, token.login)),
-        }
+        let body = body.map(|body| Zeroizing::new(serde_json::to_vec(body).expect("a value is JSON")));
+        self.session.call(method, path, body, repeat).await
     }
 
     fn shown(&self, path: &str) -> String {

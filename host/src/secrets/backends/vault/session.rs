@@ -2,6 +2,7 @@
 
 use super::super::BackendError;
 use super::api::{Api, Auth, Body, Repeat, Trouble};
+use super::secret_id;
 use crate::manifest::{CredentialRef, VaultAuth};
 use crate::secrets::SecretValue;
 use crate::secrets::clock::{Clock, most_of};
@@ -9,6 +10,7 @@ use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -20,6 +22,8 @@ const MARGIN: Duration = Duration::from_secs(60);
 const PATIENT: Duration = Duration::from_secs(60);
 /// How long a failed login is left alone.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long the end of a host waits for a secret id that is being replaced.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// A host's way in.
 pub(super) struct Session {
@@ -33,6 +37,9 @@ pub(super) struct Session {
     unwrapped: Mutex<Option<(Zeroizing<String>, Arc<SecretValue>)>>,
     /// The number of the login that counts; leases end with theirs.
     login: watch::Sender<u64>,
+    /// Whether somebody looks after the secret id, and what is held while it is looked at or replaced.
+    pub(super) looked_after: AtomicBool,
+    pub(super) replacing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A token, as a header's value, and the login that it came from.
@@ -45,6 +52,14 @@ pub(super) struct Token {
     renewable: bool,
     /// Whether the host has made it, so that it may end it.
     own: bool,
+}
+
+/// What a login shows.
+struct Presented {
+    mount: String,
+    body: Zeroizing<Vec<u8>>,
+    /// What people call the method.
+    what: &'static str,
 }
 
 #[derive(serde::Deserialize)]
@@ -68,12 +83,49 @@ struct SecretId {
 
 impl Session {
     pub(super) fn new(api: Api, auth: VaultAuth, clock: Clock) -> Self {
-        let login = watch::channel(0).0;
-        Self { api, auth, clock, token: RwLock::default(), turn: tokio::sync::Mutex::default(), unwrapped: Mutex::default(), login }
+        Self {
+            api,
+            auth,
+            clock,
+            token: RwLock::default(),
+            turn: tokio::sync::Mutex::default(),
+            unwrapped: Mutex::default(),
+            login: watch::channel(0).0,
+            looked_after: AtomicBool::new(false),
+            replacing: Arc::default(),
+        }
     }
 
     pub(super) fn api(&self) -> &Api {
         &self.api
+    }
+
+    pub(super) fn auth(&self) -> &VaultAuth {
+        &self.auth
+    }
+
+    /// Whether the host is logged in. After its end it is not.
+    pub(super) fn is_open(&self) -> bool {
+        self.current().is_some()
+    }
+
+    /// One call under the host's login, with the number of that. A login that is not valid any more is made anew, once.
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        method: Method,
+        path: &str,
+        body: Option<Zeroizing<Vec<u8>>>,
+        repeat: Repeat,
+    ) -> Result<(Result<Body, Trouble>, u64), BackendError> {
+        let token = self.token().await?;
+        let answered = self.api.call(method.clone(), path, Some(&token.header), body.clone(), repeat).await;
+        match &answered {
+            Err(trouble) if trouble.is(StatusCode::FORBIDDEN) => match self.instead_of(&token).await? {
+                Some(newer) => Ok((self.api.call(method, path, Some(&newer.header), body, repeat).await, newer.login)),
+                None => Ok((answered, token.login)),
+            },
+            _ => Ok((answered, token.login)),
+        }
     }
 
     fn current(&self) -> Option<Arc<Token>> {
@@ -132,6 +184,7 @@ impl Session {
                 if token.ttl.is_some() {
                     tokio::spawn(look_after(Arc::downgrade(self), login));
                 }
+                secret_id::begin(self);
                 Ok(token)
             }
             Err(error) => {
@@ -143,22 +196,50 @@ impl Session {
 
     /// A token by the configured method.
     async fn made(&self, login: u64) -> Result<Token, BackendError> {
-        let (path, body, what) = match &self.auth {
-            VaultAuth::Token(from) => return self.given(from, login).await,
-            VaultAuth::AppRole { mount, role_id, secret_id, wrapped } => {
-                let role_id = read(role_id)?;
+        if let VaultAuth::Token(from) = &self.auth {
+            return self.given(from, login).await;
+        }
+        let presented = self.presented().await?;
+        match self.present(&presented, login).await {
+            // What was replaced while it was presented: the file holds the next one by now.
+            Err(refused) => match self.presented().await {
+                Ok(next) if next.body != presented.body => self.present(&next, login).await,
+                _ => Err(refused),
+            },
+            made => made,
+        }
+    }
+
+    /// What the host has to show, as it is now.
+    async fn presented(&self) -> Result<Presented, BackendError> {
+        match &self.auth {
+            VaultAuth::Token(from) => Err(BackendError::Refused(format!("the token at {from} is a login already"))),
+            VaultAuth::AppRole { mount, role_id, secret_id, wrapped, .. } => {
                 let secret_id =
                     if *wrapped { self.unwrap(mount, secret_id).await? } else { Arc::new(SecretValue::new(read(secret_id)?.as_bytes())) };
-                let secret_id = text(&secret_id)?;
-                (mount, json_object(&[("role_id", &role_id), ("secret_id", secret_id)]), "AppRole")
+                Presented::of_role(mount, role_id, text(&secret_id)?)
             }
-            VaultAuth::Jwt { mount, role, jwt } => (mount, json_object(&[("role", role), ("jwt", &read(jwt)?)]), "JWT"),
-        };
-        let answered = self.api.call(Method::POST, &format!("auth/{path}/login"), None, Some(body), Repeat::Once).await;
+            VaultAuth::Jwt { mount, role, jwt } => {
+                Ok(Presented { mount: mount.clone(), body: json_object(&[("role", role), ("jwt", &read(jwt)?)]), what: "JWT" })
+            }
+        }
+    }
+
+    async fn present(&self, presented: &Presented, login: u64) -> Result<Token, BackendError> {
+        let Presented { mount, body, what } = presented;
+        let answered = self.api.call(Method::POST, &format!("auth/{mount}/login"), None, Some(body.clone()), Repeat::Once).await;
         let body = answered.map_err(|trouble| self.login_failed(&trouble, what))?;
         let auth = body.answer().ok().and_then(|answer| answer.auth);
         let auth = auth.ok_or_else(|| BackendError::Unavailable(format!("{}: the {what} login brought no token", self.api.address())))?;
         Token::of(&auth, login, self.clock.now())
+    }
+
+    /// Logs in with a secret id, and out again: it works, or the error says why not.
+    pub(super) async fn try_out(&self, mount: &str, role_id: &CredentialRef, secret_id: &str) -> Result<(), BackendError> {
+        let token = self.present(&Presented::of_role(mount, role_id, secret_id)?, 0).await?;
+        // One that can't be ended, as of the kind `batch`, ends by itself.
+        let _ = self.api.call(Method::POST, "auth/token/revoke-self", Some(&token.header), None, Repeat::Once).await;
+        Ok(())
     }
 
     fn login_failed(&self, trouble: &Trouble, what: &str) -> BackendError {
@@ -274,6 +355,8 @@ impl Session {
 
     /// Ends the login, with every lease that is left under it.
     pub(super) async fn close(&self) {
+        // A secret id that is being replaced is replaced whole.
+        let _replacing = tokio::time::timeout(CLOSING, self.replacing.lock()).await;
         if let Some(token) = self.current().filter(|token| token.own) {
             let _ = self.api.call(Method::POST, "auth/token/revoke-self", Some(&token.header), None, Repeat::Once).await;
             self.replace(None);
@@ -315,6 +398,13 @@ fn look_after(session: Weak<Session>, login: u64) -> Pin<Box<dyn Future<Output =
     })
 }
 
+impl Presented {
+    fn of_role(mount: &str, role_id: &CredentialRef, secret_id: &str) -> Result<Self, BackendError> {
+        let body = json_object(&[("role_id", &read(role_id)?), ("secret_id", secret_id)]);
+        Ok(Self { mount: mount.to_owned(), body, what: "AppRole" })
+    }
+}
+
 impl Token {
     fn of(auth: &Auth, login: u64, now: Duration) -> Result<Self, BackendError> {
         let ttl = (auth.lease_duration > 0).then(|| Duration::from_secs(auth.lease_duration));
@@ -332,7 +422,7 @@ impl Token {
 }
 
 /// A credential of the host's own.
-fn read(from: &CredentialRef) -> Result<Zeroizing<String>, BackendError> {
+pub(super) fn read(from: &CredentialRef) -> Result<Zeroizing<String>, BackendError> {
     from.read().map_err(|why| BackendError::Unavailable(format!("the host's credential at {from} {why}")))
 }
 
@@ -347,7 +437,7 @@ fn header(token: &str) -> Result<HeaderValue, BackendError> {
     Ok(header)
 }
 
-fn json_object(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
+pub(super) fn json_object(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
     let object: serde_json::Map<String, serde_json::Value> =
         fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     Zeroizing::new(serde_json::to_vec(&object).expect("strings are JSON"))
