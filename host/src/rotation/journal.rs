@@ -19,7 +19,7 @@ const KEPT: usize = 24;
 /// Most hosts that are waited for; one more is not let in, and asks its backend at each use instead.
 const MAX_HOSTS: usize = 256;
 /// How often a change is tried where others change the document too, or the store does not answer.
-const ATTEMPTS: u32 = 8;
+pub(super) const ATTEMPTS: u32 = 8;
 /// How long is waited before the first repetition.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -34,7 +34,7 @@ pub(crate) struct Document {
     pub(super) holder: Option<Holder>,
     /// The last fencing number.
     #[serde(default)]
-    fence: u64,
+    pub(super) fence: u64,
     /// Rotations begun so far.
     #[serde(default)]
     pub(super) number: u64,
@@ -72,14 +72,14 @@ pub(crate) struct Document {
 /// Who may take the next step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Holder {
-    host: String,
-    fence: u64,
+    pub(super) host: String,
+    pub(super) fence: u64,
     /// Grows with each sign of life.
-    beat: u64,
+    pub(super) beat: u64,
     /// What no other holder has, though both had the same number for a moment.
-    nonce: u64,
+    pub(super) nonce: u64,
     /// How long it may give no sign of life for, in milliseconds.
-    lease: u64,
+    pub(super) lease: u64,
 }
 
 /// The key in use, as far as this host has made it so.
@@ -213,22 +213,7 @@ pub(crate) enum Unwritten {
 pub(crate) struct Journal {
     backend: Arc<dyn SecretBackend>,
     entry: Entry,
-    clock: Clock,
-}
-
-/// What is known of whoever holds a rotation, and since when it has given no sign of life.
-#[derive(Debug, Default)]
-pub(crate) struct Watched {
-    seen: Option<(Holder, Duration)>,
-}
-
-/// The right to take the next step. Whoever has lost it finds out at the next write.
-pub(crate) struct Hold {
-    journal: Journal,
-    document: Document,
-    version: String,
-    me: Holder,
-    written: Duration,
+    pub(super) clock: Clock,
 }
 
 impl Document {
@@ -244,7 +229,7 @@ impl Document {
         SecretValue::new(serde_json::to_vec(self).expect("a journal is JSON"))
     }
 
-    fn trim(&mut self) {
+    pub(super) fn trim(&mut self) {
         let excess = |len: usize| len.saturating_sub(KEPT);
         self.past.drain(..excess(self.past.len()));
         self.orphans.drain(..excess(self.orphans.len()));
@@ -283,7 +268,7 @@ impl Journal {
 
     /// The document, which is made where there is none, with nobody in it: not every server makes one only once where two ask for it at the
     /// same time (OpenBao 2.7 does not), and whoever comes first must not be overwritten by whoever comes second.
-    async fn made(&self) -> Result<(Document, String), StoreError> {
+    pub(super) async fn made(&self) -> Result<(Document, String), StoreError> {
         let (document, version) = self.read().await?;
         if document.fence > 0 || document.notes > 0 {
             return Ok((document, version));
@@ -299,7 +284,7 @@ impl Journal {
         self.store().newest(&self.entry.path).await
     }
 
-    async fn write(&self, document: &Document, expected: &str) -> Result<String, StoreError> {
+    pub(super) async fn write(&self, document: &Document, expected: &str) -> Result<String, StoreError> {
         self.store().put(&self.entry, document.value(), Some(expected)).await
     }
 
@@ -321,167 +306,21 @@ impl Journal {
             }
         }
     }
-
-    /// Takes the right to the next step, where nobody has it, or whoever had it has given no sign of life for `lease`, by this host's clock.
-    /// `None` where somebody has it.
-    pub(super) async fn hold(&self, host: &str, lease: Duration, watched: &mut Watched) -> Result<Option<Hold>, StoreError> {
-        let mut attempt = 0;
-        loop {
-            let (mut document, version) = self.made().await?;
-            if !watched.is_over(document.holder.as_ref(), lease, self.clock.now()) {
-                return Ok(None);
-            }
-            document.fence += 1;
-            let nonce = getrandom::u64().unwrap_or_default();
-            let me = Holder { host: host.to_owned(), fence: document.fence, beat: 0, nonce, lease: millis(lease) };
-            document.holder = Some(me.clone());
-            let now = self.clock.now();
-            match self.write(&document, &version).await {
-                Ok(version) => return Ok(Some(Hold { journal: self.clone(), document, version, me, written: now })),
-                Err(error) if attempt == ATTEMPTS || !may_pass(&error) => return Err(error),
-                Err(_) => {}
-            }
-            // What was not answered may have been done; and what was done and asked for once more is a conflict with itself.
-            let (document, version) = self.read().await?;
-            if document.holder.as_ref() == Some(&me) {
-                return Ok(Some(Hold { journal: self.clone(), document, version, me, written: now }));
-            }
-            pause(&mut attempt).await;
-        }
-    }
 }
 
-fn millis(duration: Duration) -> u64 {
+pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn may_pass(error: &StoreError) -> bool {
+pub(super) fn may_pass(error: &StoreError) -> bool {
     matches!(error, StoreError::Conflict { .. } | StoreError::Unavailable(_))
 }
 
-async fn pause(attempt: &mut u32) {
+pub(super) async fn pause(attempt: &mut u32) {
     // Others who have met the same conflict do not come back at the same moment.
     let jitter = getrandom::u64().unwrap_or_default() % 20;
     tokio::time::sleep(PAUSE * 2u32.pow((*attempt).min(5)) + Duration::from_millis(jitter)).await;
     *attempt += 1;
-}
-
-impl Watched {
-    /// Whether the right to the next step may be taken.
-    fn is_over(&mut self, holder: Option<&Holder>, lease: Duration, now: Duration) -> bool {
-        let Some(holder) = holder else { return true };
-        let lease = lease.max(Duration::from_millis(holder.lease));
-        match &self.seen {
-            Some((seen, since)) if seen == holder => now.saturating_sub(*since) >= lease,
-            _ => {
-                self.seen = Some((holder.clone(), now));
-                false
-            }
-        }
-    }
-
-    /// How long until the right may be taken, if nobody gives a sign of life.
-    pub(super) fn left(&self, lease: Duration, now: Duration) -> Option<Duration> {
-        self.seen.as_ref().map(|(seen, since)| {
-            let lease = lease.max(Duration::from_millis(seen.lease));
-            lease.saturating_sub(now.saturating_sub(*since))
-        })
-    }
-}
-
-impl Hold {
-    pub(super) fn document(&self) -> &Document {
-        &self.document
-    }
-
-    /// Makes a change, if this host still has the right to. The change is made anew where others have changed the document meanwhile.
-    pub(super) async fn write(&mut self, change: impl FnMut(&mut Document)) -> Result<(), Unwritten> {
-        self.put(change, false).await
-    }
-
-    /// Gives the right back, with a last change.
-    pub(super) async fn release(mut self, change: impl FnMut(&mut Document)) -> Result<(), Unwritten> {
-        self.put(change, true).await
-    }
-
-    async fn put(&mut self, mut change: impl FnMut(&mut Document), release: bool) -> Result<(), Unwritten> {
-        let mut attempt = 0;
-        loop {
-            if self.version.is_empty() {
-                (self.document, self.version) = self.reread(&mut attempt).await?;
-            }
-            let holder = self.document.holder.as_ref();
-            if !holder.is_some_and(|holder| holder.fence == self.me.fence && holder.nonce == self.me.nonce) {
-                return Err(Unwritten::Fenced);
-            }
-            self.me.beat += 1;
-            change(&mut self.document);
-            self.document.trim();
-            self.document.holder = (!release).then(|| self.me.clone());
-            let now = self.journal.clock.now();
-            match self.journal.write(&self.document, &self.version).await {
-                Ok(version) => {
-                    (self.version, self.written) = (version, now);
-                    return Ok(());
-                }
-                Err(error) if attempt == ATTEMPTS || !may_pass(&error) => {
-                    // What is here now is not what is there: the next change begins with a look.
-                    self.version.clear();
-                    return Err(Unwritten::Store(error.to_string()));
-                }
-                Err(_) => {}
-            }
-            // Others may have changed it; and what was not answered may have been done.
-            self.version.clear();
-            (self.document, self.version) = self.reread(&mut attempt).await?;
-            let landed = match &self.document.holder {
-                Some(holder) => !release && *holder == self.me,
-                // Nobody but the holder gives the right back.
-                None => release && self.document.fence == self.me.fence,
-            };
-            if landed {
-                self.written = now;
-                return Ok(());
-            }
-            pause(&mut attempt).await;
-        }
-    }
-
-    async fn reread(&self, attempt: &mut u32) -> Result<(Document, String), Unwritten> {
-        loop {
-            match self.journal.read().await {
-                Ok(read) => return Ok(read),
-                Err(error) if *attempt == ATTEMPTS || !may_pass(&error) => return Err(Unwritten::Store(error.to_string())),
-                Err(_) => pause(attempt).await,
-            }
-        }
-    }
-
-    /// From now on so long may pass without a sign of life: for what takes its time, and loses nothing by a late change of hands.
-    pub(super) fn slow_down(&mut self, lease: Duration) {
-        self.me.lease = self.me.lease.max(millis(lease));
-    }
-
-    /// Gives a sign of life, if it is time for one, with what has been waited for so far.
-    pub(super) async fn beat(&mut self, waited: Duration) -> Result<(), Unwritten> {
-        let silent = self.journal.clock.now().saturating_sub(self.written);
-        match silent < Duration::from_millis(self.me.lease / 3) {
-            true => Ok(()),
-            false => self.note_waited(waited).await,
-        }
-    }
-
-    pub(super) async fn note_waited(&mut self, waited: Duration) -> Result<(), Unwritten> {
-        self.write(|document| document.under_way.iter_mut().for_each(|under_way| under_way.waited = millis(waited))).await
-    }
-
-    /// Makes sure, before a call, that nobody else has the right to it, nor can have it before the call has ended.
-    pub(super) async fn sure(&mut self, timeout: Duration) -> Result<(), Unwritten> {
-        match self.journal.clock.now().saturating_sub(self.written) < timeout {
-            true => Ok(()),
-            false => self.write(|_| ()).await,
-        }
-    }
 }
 
 impl Document {

@@ -2,8 +2,9 @@
 //! the old one. The host asks for it, and looks on until another version is in use.
 
 use super::Rotation;
+use super::hold::Hold;
 use super::issuer::{IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
-use super::journal::{Current, Hold, Past};
+use super::journal::{Current, Past};
 use super::steps::Halt;
 use async_trait::async_trait;
 use std::time::Duration;

@@ -1,6 +1,8 @@
 //! The places that one key is kept at. They are read and written past the cache: what is decided here is decided by the store's own word.
 
+use super::hold::Hold;
 use super::issuer::IssuedKey;
+use super::steps::Halt;
 use crate::manifest::Which;
 use crate::policy::Reveal;
 use crate::secrets::backends::Configured;
@@ -8,6 +10,9 @@ use crate::secrets::{Entry, Freshness, SecretStore, SecretValue, StoreError};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
+/// How often a place is written where others write beside it, or its store does not answer, and how long is waited between.
+const WRITES: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(15);
 /// Most versions of a place that are looked through for a key that is to go.
 const MAX_VERSIONS: u64 = 64;
 /// Versions in a row that are not there, after which none is looked for any more.
@@ -24,6 +29,17 @@ pub(crate) struct Name {
 pub(super) struct Kept {
     pub(super) value: Zeroizing<String>,
     version: String,
+}
+
+/// What came of putting a key in the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Placed {
+    /// It was written.
+    Now,
+    /// It was there already.
+    Before,
+    /// Neither was there: somebody else has written.
+    Foreign,
 }
 
 impl Name {
@@ -104,4 +120,47 @@ impl Name {
         let before = stored.into_iter().rev().filter(|version| !version.current && !version.deleted);
         Ok(before.map(|version| version.name).collect())
     }
+}
+
+/// Whether a place holds a key; one that is not there any more does not.
+pub(super) async fn holds(name: &Name, key: &IssuedKey) -> Result<bool, Halt> {
+    match name.read().await {
+        Ok(kept) => Ok(*kept.value == key.reveal()),
+        Err(StoreError::NotFound(_)) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Puts a key in the place of another.
+///
+/// A host that was stopped in here and wakes up when another has taken the rotation over must not write any more. So what is there is read
+/// first, then the rotation is shown to be this host's by a write of its journal, and then there is one write on condition of what was read:
+/// whoever takes over after that rewrites the place (see `steps::roll_back`) before it relies on anything.
+pub(super) async fn replace(hold: &mut Hold, name: &Name, old: &IssuedKey, new: &IssuedKey) -> Result<Placed, Halt> {
+    let mut failed = None;
+    for attempt in 0..WRITES {
+        if attempt > 0 {
+            tokio::time::sleep(PAUSE * 2u32.pow(attempt)).await;
+        }
+        let kept = match name.read().await {
+            Ok(kept) => kept,
+            Err(StoreError::NotFound(_)) => return Ok(Placed::Foreign),
+            Err(error) => {
+                failed = Some(error);
+                continue;
+            }
+        };
+        if !old.is(new) && *kept.value == new.reveal() {
+            return Ok(if failed.is_some() { Placed::Now } else { Placed::Before });
+        }
+        if *kept.value != old.reveal() {
+            return Ok(Placed::Foreign);
+        }
+        hold.write(|_| ()).await?;
+        match name.put(new, &kept).await {
+            Ok(()) => return Ok(Placed::Now),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.map_or_else(|| Halt::Stuck("a place is never written".to_owned()), Halt::from))
 }

@@ -4,9 +4,12 @@
 //! A call to the issuer is made only while this host holds the rotation, and its record is in the audit log before.
 
 use super::Rotation;
-use super::issuer::{IssuedKey, IssuerError, ListedKey, Probe, Revoked};
-use super::journal::{Current, Document, Hold, Orphan, Past, Stage, Suspicion, UnderWay, Unwritten};
-use super::names::Name;
+use super::hold::Hold;
+use super::issuer::{IssuedKey, IssuerError, ListedKey, Probe};
+use super::journal::{Current, Document, Orphan, Past, Stage, UnderWay, Unwritten};
+use super::names::{Placed, holds, replace};
+use super::orphans::{abandon, list, lost, report, settle_suspicion};
+use super::proof::{end_key, old_is_over};
 use crate::manifest::AfterDrain;
 use crate::secrets::StoreError;
 use std::sync::atomic::Ordering;
@@ -14,17 +17,8 @@ use std::time::Duration;
 
 /// How often a key is tried before it counts as one that does not work: an issuer may need a moment to spread it.
 const PROBES: u32 = 4;
-/// How long, in seconds, a call that was given up may still be carried out.
-const LATE: u64 = 24 * 60 * 60;
-/// How often a place is written where others write beside it, or its store does not answer, and how long is waited between.
-const WRITES: u32 = 6;
-const PAUSE: Duration = Duration::from_millis(15);
 /// The outcome of a rotation that came to its end.
 const DONE: &str = "done";
-/// Most keys of a list that are remembered.
-const MAX_LISTED: usize = 256;
-/// Most bytes of their names together: the journal has room for so many.
-const MAX_NAMES: usize = 12 << 10;
 /// How often a drain looks at what other hosts have noted: at first, and at most.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
@@ -170,7 +164,7 @@ async fn intend(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> Result<I
 }
 
 /// The key in use, which has to be the same wherever it is kept.
-async fn in_use(rotation: &Rotation, document: &Document) -> Result<IssuedKey, Halt> {
+pub(super) async fn in_use(rotation: &Rotation, document: &Document) -> Result<IssuedKey, Halt> {
     let mut found: Option<zeroize::Zeroizing<String>> = None;
     for name in &rotation.names {
         let value = name.read().await?.value;
@@ -256,151 +250,6 @@ async fn issue(rotation: &Rotation, hold: &mut Hold, _intended: Intended) -> Res
     }
 }
 
-/// Ends a key that can't be kept; where that fails too, says so wherever it can be said.
-async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, old: &IssuedKey) {
-    // Unless it was kept, though nobody said so, and whoever went on goes on with it.
-    let print = rotation.print(new.reveal());
-    if let Ok((document, _)) = rotation.journal.read().await {
-        let under_way = document.under_way.as_ref().and_then(|under_way| under_way.new.as_ref());
-        if under_way.is_some_and(|known| known.is(new)) || document.current.is_some_and(|current| current.print == print) {
-            return;
-        }
-    }
-    let _ = rotation.tell(hold, "abandon", "the new key can't be kept, and is revoked");
-    // Who went on may have ended the old key, or found this one and ended it.
-    for with in [old, new] {
-        if rotation.call(rotation.issuer.revoke(new, with)).await == Ok(Revoked::Done) {
-            return;
-        }
-    }
-    if rejects(rotation, new).await {
-        return;
-    }
-    let orphan = Orphan {
-        at: rotation.now(),
-        number: hold.document().number,
-        what: format!("a key of {}, made and not kept", rotation.issuer.shown()),
-    };
-    rotation.alert(hold.document().number, &orphan.what);
-    let noted = |document: &mut Document| {
-        let new = !document.orphans.contains(&orphan);
-        if new {
-            document.orphans.push(orphan.clone());
-        }
-        new
-    };
-    if let Err(error) = rotation.journal.note(noted).await {
-        tracing::error!(rotation = rotation.name, %error, "an orphan could not be noted");
-    }
-}
-
-/// Settles a call whose outcome is not known: finds what it may have made, and ends it, or reports it. The old key is in use.
-async fn lost(rotation: &Rotation, hold: &mut Hold, why: &str) -> Result<Halt, Halt> {
-    let old = old_of(hold);
-    let (before, begun) = hold.document().under_way.as_ref().map_or((None, 0), |under_way| (under_way.listed.clone(), under_way.begun));
-    sure(rotation, hold).await?;
-    let after = list(rotation, &old).await?;
-    let (orphans, suspected) = match (before, after) {
-        (Some(before), Some(after)) => {
-            let mut fresh = fresh(&before, &after);
-            if before.iter().any(|key| !after.contains(key)) && fresh.len() == 1 {
-                // Keys have gone meanwhile: of a list in pages another one may have come into sight.
-                fresh.extend(fresh.clone());
-            }
-            let suspected = fresh.is_empty().then_some(Suspicion { since: begun, print: rotation.print(old.reveal()), listed: before });
-            (end_orphans(rotation, hold, &fresh, &old).await?, suspected)
-        }
-        _ => (
-            vec![Orphan {
-                at: begun,
-                number: hold.document().number,
-                what: format!("{}, whose answer was lost; the issuer has no list", rotation.issuer.shown()),
-            }],
-            None,
-        ),
-    };
-    for orphan in &orphans {
-        rotation.alert(hold.document().number, &format!("there may be a key that nobody knows: {}", orphan.what));
-    }
-    let now = rotation.now();
-    let lost = hold.document().lost + 1;
-    hold.write(|document| {
-        document.lost = lost;
-        document.suspected = suspected.clone().or_else(|| document.suspected.take());
-        report(document, &orphans);
-        close(document, &format!("the outcome was lost: {why}"), now);
-    })
-    .await?;
-    Ok(Halt::Lost(why.to_owned()))
-}
-
-/// Looks whether a call that was given up has been carried out after all, and ends what it made.
-async fn settle_suspicion(rotation: &Rotation, hold: &mut Hold, listed: Option<&[ListedKey]>, with: &IssuedKey) -> Result<(), Halt> {
-    let (Some(suspected), Some(listed)) = (&hold.document().suspected, listed) else { return Ok(()) };
-    let late = fresh(&suspected.listed, listed);
-    let is_over = rotation.now().saturating_sub(suspected.since) > LATE;
-    if late.is_empty() && !is_over {
-        return Ok(());
-    }
-    // A key that somebody has set since is new in the list too. What is known is the key of then, and those that were made here since.
-    let print = rotation.print(in_use(rotation, hold.document()).await?.reveal());
-    let made_here = hold.document().current.as_ref().is_some_and(|current| current.print == print && current.id.is_some());
-    let orphans = match !is_over && (print == suspected.print || made_here) {
-        true => end_orphans(rotation, hold, &late, with).await?,
-        // After so long it is hardly that call's.
-        false if is_over => Vec::new(),
-        false => late.iter().map(|key| orphan(rotation, hold, key)).collect(),
-    };
-    let noted = hold.write(|document| {
-        document.suspected = None;
-        report(document, &orphans);
-    });
-    Ok(noted.await?)
-}
-
-fn report(document: &mut Document, orphans: &[Orphan]) {
-    for orphan in orphans {
-        if !document.orphans.contains(orphan) {
-            document.orphans.push(orphan.clone());
-        }
-    }
-}
-
-/// The keys of the second list that are not in the first.
-fn fresh(before: &[ListedKey], after: &[ListedKey]) -> Vec<ListedKey> {
-    after.iter().filter(|key| !before.contains(key)).cloned().collect()
-}
-
-/// Ends the key that nobody knows. Where there are several, or where it might be somebody's after all, they are reported.
-async fn end_orphans(rotation: &Rotation, hold: &mut Hold, fresh: &[ListedKey], old: &IssuedKey) -> Result<Vec<Orphan>, Halt> {
-    let all = || fresh.iter().map(|key| orphan(rotation, hold, key)).collect();
-    let [key] = fresh else { return Ok(all()) };
-    // The key in use is in the list from before, unless somebody has set another since; and other rotations make keys too.
-    if *in_use(rotation, hold.document()).await?.reveal() != *old.reveal() || rotation.is_of_another(key).await {
-        return Ok(all());
-    }
-    let reported = all();
-    rotation.tell(hold, "revoke-orphan", &shown(key))?;
-    sure(rotation, hold).await?;
-    match rotation.call(rotation.issuer.revoke_listed(key, old)).await {
-        Ok(Revoked::Done) => Ok(Vec::new()),
-        Ok(Revoked::NotFound) | Err(_) => Ok(reported),
-    }
-}
-
-fn orphan(rotation: &Rotation, hold: &Hold, key: &ListedKey) -> Orphan {
-    let what = format!("{}: the key that it lists as {}", rotation.issuer.shown(), shown(key));
-    Orphan { at: rotation.now(), number: hold.document().number, what }
-}
-
-/// An issuer's name for a key, unless it looks like the key itself.
-fn shown(key: &ListedKey) -> String {
-    match crate::manifest::looks_like_a_secret(&key.id) {
-        true => "one that is not shown here".to_owned(),
-        false => crate::text::for_people(&key.id),
-    }
-}
-
 /// Tries the new key.
 async fn verify(rotation: &Rotation, hold: &mut Hold, _sealed: Sealed) -> Result<Verified, Halt> {
     let new = new_of(hold)?;
@@ -448,30 +297,6 @@ async fn resume_switch(rotation: &Rotation, hold: &mut Hold) -> Result<Switched,
     Err(roll_back(rotation, hold, Some("the host ended before the new key was in use")).await?)
 }
 
-/// Whether a place holds a key; one that is not there any more does not.
-async fn holds(name: &Name, key: &IssuedKey) -> Result<bool, Halt> {
-    match name.read().await {
-        Ok(kept) => Ok(*kept.value == key.reveal()),
-        Err(StoreError::NotFound(_)) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Whether the old key is the one in use and works no more, and the new one does: then there is no way back.
-async fn old_is_over(rotation: &Rotation, hold: &Hold) -> Result<bool, Halt> {
-    let (old, new) = (old_of(hold), new_of(hold)?);
-    let Some(first) = rotation.names.first() else { return Ok(false) };
-    if !holds(first, &old).await? {
-        return Ok(false);
-    }
-    let later = |error: IssuerError| Halt::Later { why: error.to_string(), after: None };
-    if rotation.call(rotation.issuer.probe(&old)).await.map_err(later)? != Probe::Rejected {
-        return Ok(false);
-    }
-    let new = rotation.call(rotation.issuer.probe(&new)).await.map_err(later)?;
-    Ok(matches!(new, Probe::Works { .. }))
-}
-
 /// Makes the new key the one in use. The first place that takes it decides: from then on there is no way back.
 async fn switch(rotation: &Rotation, hold: &mut Hold, _verified: Verified) -> Result<Switched, Halt> {
     let (old, new) = (old_of(hold), new_of(hold)?);
@@ -507,51 +332,6 @@ async fn switch(rotation: &Rotation, hold: &mut Hold, _verified: Verified) -> Re
     })
     .await?;
     Ok(Switched(()))
-}
-
-/// What came of putting a key in the place of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Placed {
-    /// It was written.
-    Now,
-    /// It was there already.
-    Before,
-    /// Neither was there: somebody else has written.
-    Foreign,
-}
-
-/// Puts a key in the place of another.
-///
-/// A host that was stopped in here and wakes up when another has taken the rotation over must not write any more. So what is there is read
-/// first, then the rotation is shown to be this host's by a write of its journal, and then there is one write on condition of what was read:
-/// whoever takes over after that rewrites the place (see [`roll_back`]) before it relies on anything.
-async fn replace(hold: &mut Hold, name: &Name, old: &IssuedKey, new: &IssuedKey) -> Result<Placed, Halt> {
-    let mut failed = None;
-    for attempt in 0..WRITES {
-        if attempt > 0 {
-            tokio::time::sleep(PAUSE * 2u32.pow(attempt)).await;
-        }
-        let kept = match name.read().await {
-            Ok(kept) => kept,
-            Err(StoreError::NotFound(_)) => return Ok(Placed::Foreign),
-            Err(error) => {
-                failed = Some(error);
-                continue;
-            }
-        };
-        if !old.is(new) && *kept.value == new.reveal() {
-            return Ok(if failed.is_some() { Placed::Now } else { Placed::Before });
-        }
-        if *kept.value != old.reveal() {
-            return Ok(Placed::Foreign);
-        }
-        hold.write(|_| ()).await?;
-        match name.put(new, &kept).await {
-            Ok(()) => return Ok(Placed::Now),
-            Err(error) => failed = Some(error),
-        }
-    }
-    Err(failed.map_or_else(|| Halt::Stuck("a place is never written".to_owned()), Halt::from))
 }
 
 /// Waits until no request holds the old key: of this host, by counting them; of others, until each has said so, or can't use it any more.
@@ -616,44 +396,6 @@ async fn revoke(rotation: &Rotation, hold: &mut Hold, _drained: Drained) -> Resu
     end_key(rotation, hold, &old, &new).await?;
     hold.write(|document| advance(document, Stage::Revoked)).await?;
     Ok(Ended(()))
-}
-
-/// Has a key ended, and is content with nothing less than proof: the issuer's word, or that it rejects it.
-async fn end_key(rotation: &Rotation, hold: &mut Hold, key: &IssuedKey, with: &IssuedKey) -> Result<(), Halt> {
-    let in_use = match rotation.names.first() {
-        Some(name) => name.read().await.ok().map(|kept| IssuedKey::new(kept.value.as_str())),
-        None => None,
-    };
-    let (mut why, mut after) = (String::new(), None);
-    // Who is to end it may be ended itself; then the key that is in use may, or the key itself.
-    let others = in_use.iter().chain([key]).filter(|other| !other.is(with));
-    for with in [with].into_iter().chain(others) {
-        sure(rotation, hold).await?;
-        (why, after) = match rotation.call(rotation.issuer.revoke(key, with)).await {
-            Ok(Revoked::Done) => return Ok(()),
-            Ok(Revoked::NotFound) => ("the issuer knows no such key, and takes it all the same: revoke it by hand".to_owned(), None),
-            Err(IssuerError::Later { why, after }) => (why, after),
-            Err(IssuerError::Unknown(why)) => (why, None),
-            Err(IssuerError::Refused(refused)) => {
-                why = refused;
-                continue;
-            }
-        };
-        break;
-    }
-    // Whatever it says: a key that it rejects works no more, unless it takes no key at all at the moment.
-    if rejects(rotation, key).await {
-        for known in [Some(with), in_use.as_ref()].into_iter().flatten().filter(|known| !known.is(key)) {
-            if matches!(rotation.call(rotation.issuer.probe(known)).await, Ok(Probe::Works { .. })) {
-                return Ok(());
-            }
-        }
-    }
-    Err(Halt::Later { why: format!("a key could not be revoked: {why}"), after })
-}
-
-async fn rejects(rotation: &Rotation, key: &IssuedKey) -> bool {
-    matches!(rotation.call(rotation.issuer.probe(key)).await, Ok(Probe::Rejected))
 }
 
 /// Takes the old key out of the stores, and writes the rotation's end down.
@@ -735,7 +477,7 @@ async fn end(rotation: &Rotation, hold: &mut Hold, why: &str) -> Result<(), Halt
     Ok(hold.write(|document| close(document, why, now)).await?)
 }
 
-fn close(document: &mut Document, outcome: &str, now: u64) {
+pub(super) fn close(document: &mut Document, outcome: &str, now: u64) {
     let Some(UnderWay { begun, trigger, .. }) = document.under_way.take() else { return };
     document.past.push(Past { number: document.number, begun, ended: now, trigger, outcome: outcome.to_owned() });
 }
@@ -763,31 +505,18 @@ fn advance(document: &mut Document, stage: Stage) {
 }
 
 /// Makes sure, before a call to the issuer, that this host may make it.
-async fn sure(rotation: &Rotation, hold: &mut Hold) -> Result<(), Halt> {
+pub(super) async fn sure(rotation: &Rotation, hold: &mut Hold) -> Result<(), Halt> {
     if rotation.closing.load(Ordering::Relaxed) {
         return Err(Halt::HandsOver);
     }
     Ok(hold.sure(rotation.config.timeout).await?)
 }
 
-/// The issuer's list, where it has one.
-async fn list(rotation: &Rotation, with: &IssuedKey) -> Result<Option<Vec<ListedKey>>, Halt> {
-    match rotation.call(rotation.issuer.list(with)).await {
-        Ok(Some(listed)) if listed.len() <= MAX_LISTED && listed.iter().map(|key| key.id.len()).sum::<usize>() <= MAX_NAMES => {
-            Ok(Some(listed))
-        }
-        // What it refuses, it does not have.
-        Ok(_) | Err(IssuerError::Refused(_)) => Ok(None),
-        Err(IssuerError::Later { why, after }) => Err(Halt::Later { why, after }),
-        Err(IssuerError::Unknown(why)) => Err(Halt::Later { why, after: None }),
-    }
-}
-
-fn old_of(hold: &Hold) -> IssuedKey {
+pub(super) fn old_of(hold: &Hold) -> IssuedKey {
     hold.document().under_way.as_ref().expect("a rotation is under way from its intent to its end").old.copy()
 }
 
-fn new_of(hold: &Hold) -> Result<IssuedKey, Halt> {
+pub(super) fn new_of(hold: &Hold) -> Result<IssuedKey, Halt> {
     let new = hold.document().under_way.as_ref().and_then(|under_way| under_way.new.as_ref());
     new.map(IssuedKey::copy).ok_or_else(|| Halt::Stuck("the journal has no new key at a stage that comes after one".to_owned()))
 }

@@ -1,6 +1,7 @@
-//! Agents that send requests while their key is replaced, one rotation after the other, against the same agents while it is not: `cargo
-//! bench --bench rotation`. Windows with and without alternate; what is compared is the 99th percentile of a run with one request, from the
-//! start of the run to its end, over all windows of a kind. A backend can be named: `cargo bench --bench rotation -- file`.
+//! Agents that send requests while their key is replaced, against the same agents while it is not: `cargo bench --bench rotation`. Windows
+//! without a rotation, with one every second, and with one after the other without a pause take turns; what is compared is the 99th
+//! percentile of a run with one request, from the start of the run to its end, over all windows of a kind. A backend can be named: `cargo
+//! bench --bench rotation -- file`.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that can't be set up has no figures")]
 
@@ -19,8 +20,12 @@ use tokio::sync::Mutex;
 const AGENTS: usize = 20;
 /// Between two runs of one agent: two hundred requests a second from all of them.
 const PACE: Duration = Duration::from_millis(100);
-const WINDOW: Duration = Duration::from_secs(3);
-const PAIRS: usize = 12;
+const WINDOW: Duration = Duration::from_secs(2);
+/// Windows of each kind: without, one a second, without a pause.
+const TURNS: usize = 13;
+const KINDS_OF_WINDOWS: usize = 3;
+/// Between the beginnings of two rotations, where there is one every second.
+const BETWEEN: Duration = Duration::from_secs(1);
 const ROTATIONS: u64 = 50;
 const RESAMPLES: usize = 2_000;
 
@@ -51,7 +56,7 @@ fn measure(name: &str, kind: Kind, figures: &mut Figures) {
     let house = House::new(kind, &issuer, |rotation, _| rotation.drain = Duration::from_millis(100));
     let (stop, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let window = Arc::new(AtomicUsize::new(0));
-    let samples: Arc<Mutex<Vec<Window>>> = Arc::new(Mutex::new(vec![Vec::new(); 2 * PAIRS + 1]));
+    let samples: Arc<Mutex<Vec<Window>>> = Arc::new(Mutex::new(vec![Vec::new(); KINDS_OF_WINDOWS * TURNS + 1]));
     let mut rotated = 0;
     block_on(async {
         let mut agents = tokio::task::JoinSet::new();
@@ -77,14 +82,19 @@ fn measure(name: &str, kind: Kind, figures: &mut Figures) {
         }
         // The first window is for warming up.
         tokio::time::sleep(WINDOW).await;
-        for pair in 0..PAIRS {
-            window.store(2 * pair + 1, Ordering::Relaxed);
+        for turn in 0..TURNS {
+            let first = KINDS_OF_WINDOWS * turn + 1;
+            window.store(first, Ordering::Relaxed);
             tokio::time::sleep(WINDOW).await;
-            window.store(2 * pair + 2, Ordering::Relaxed);
-            let begun = Instant::now();
-            while begun.elapsed() < WINDOW {
-                house.host.rotate(house.bed.name(), |_, _| ()).await.unwrap();
-                rotated += 1;
+            for (kind, between) in [(1, BETWEEN), (2, Duration::ZERO)] {
+                window.store(first + kind, Ordering::Relaxed);
+                let begun = Instant::now();
+                while begun.elapsed() < WINDOW {
+                    let next = tokio::time::Instant::now() + between;
+                    house.host.rotate(house.bed.name(), |_, _| ()).await.unwrap();
+                    rotated += 1;
+                    tokio::time::sleep_until(next).await;
+                }
             }
         }
         while rotated < ROTATIONS {
@@ -99,22 +109,24 @@ fn measure(name: &str, kind: Kind, figures: &mut Figures) {
     });
 
     let samples = block_on(async { samples.lock().await.clone() });
-    let (without, with): (Vec<Window>, Vec<Window>) =
-        (0..PAIRS).map(|pair| (samples[2 * pair + 1].clone(), samples[2 * pair + 2].clone())).unzip();
-    let all: Vec<usize> = (0..PAIRS).collect();
-    let (ratio, baseline) = (ratio(&without, &with, &all), p99(&without, &all));
-    let (low, high) = interval(&without, &with);
-    let count = |windows: &[Window]| windows.iter().map(Vec::len).sum::<usize>();
-    eprintln!(
-        "{name}: {rotated} rotations; p99 of a run {:.0} us during them ({} runs) and {baseline:.0} us without ({}): {ratio:.2} x, 95 % of resamples in {low:.2} to {high:.2}",
-        baseline * ratio,
-        count(&with),
-        count(&without)
-    );
+    let of = |kind: usize| -> Vec<Window> { (0..TURNS).map(|turn| samples[KINDS_OF_WINDOWS * turn + 1 + kind].clone()).collect() };
+    let (without, all) = (of(0), (0..TURNS).collect::<Vec<usize>>());
+    let baseline = p99(&without, &all);
+    for (kind, what) in [(1, "with a rotation every second"), (2, "with rotations without a pause")] {
+        let with = of(kind);
+        let ratio = ratio(&without, &with, &all);
+        let (low, high) = interval(&without, &with);
+        let runs = with.iter().map(Vec::len).sum::<usize>();
+        eprintln!(
+            "{name}, {what}: p99 of {runs} runs {:.0} us, {baseline:.0} us without: {ratio:.2} x, 95 % of resamples in {low:.2} to {high:.2}",
+            baseline * ratio
+        );
+        figures.add(Figure::at_most(&format!("p99 {what}, {name}"), ratio, "x", "p99 of the same agents without, us", baseline, 1.2));
+    }
+    eprintln!("{name}: {rotated} rotations");
     let leftover = issuer.usable_keys(&house.bed.account).len() - 1;
     let revoked = issuer.uses_after_revocation().len();
     assert_eq!(issuer.usable_keys(&house.bed.account).last(), Some(&house.bed.stored()));
-    figures.add(Figure::at_most(&format!("p99 during rotations, {name}"), ratio, "x", "p99 of the same agents without, us", baseline, 1.2));
     let counted = "requests, over all windows";
     let requests = issuer.requests() as f64;
     figures.add(Figure::at_most(&format!("failed requests, {name}"), failed.load(Ordering::Relaxed) as f64, "", counted, requests, 0.0));
@@ -133,16 +145,16 @@ fn ratio(without: &[Window], with: &[Window], chosen: &[usize]) -> f64 {
     p99(with, chosen) / p99(without, chosen)
 }
 
-/// Between what 95 % of the ratios lie that come of pairs of windows drawn again, with replacement.
+/// Between what 95 % of the ratios lie that come of turns drawn again, with replacement.
 fn interval(without: &[Window], with: &[Window]) -> (f64, f64) {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut draw = || {
         state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
-        usize::try_from((state >> 33) % PAIRS as u64).unwrap()
+        usize::try_from((state >> 33) % TURNS as u64).unwrap()
     };
     let mut ratios: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            let chosen: Vec<usize> = (0..PAIRS).map(|_| draw()).collect();
+            let chosen: Vec<usize> = (0..TURNS).map(|_| draw()).collect();
             ratio(without, with, &chosen)
         })
         .collect();

@@ -66,10 +66,16 @@ impl Sealed {
     /// Changes the file under a lock: no other writer comes between. The last generation stays beside it as `.bak`.
     pub(super) async fn change<T, E: From<String>>(&self, change: impl FnOnce(&mut Document) -> Result<T, E>) -> Result<T, E> {
         let wrong = |error: io::Error| E::from(format!("{}: can't be written ({error})", self.path.display()));
-        let _lock = turn(&self.path).await.map_err(wrong)?;
+        let lock = turn(&self.path).await.map_err(wrong)?;
         let mut document = self.read().map_err(E::from)?;
         let done = change(&mut document)?;
-        self.write(&document).map_err(wrong)?;
+        let (path, key) = (self.path.clone(), self.key());
+        // What waits for a disk keeps no thread from agents; and it holds the lock to its end, whoever has lost patience.
+        let written = tokio::task::spawn_blocking(move || {
+            let _lock = lock;
+            write(&path, &key, &document)
+        });
+        written.await.map_err(io::Error::other).and_then(|written| written).map_err(wrong)?;
         Ok(done)
     }
 
@@ -79,21 +85,13 @@ impl Sealed {
         if self.path.exists() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is there already"));
         }
-        self.write(&Document::new())
+        write(&self.path, &self.key(), &Document::new())
     }
 
     fn lock(&self) -> io::Result<File> {
         let lock = disk::lock_file(&self.path)?;
         lock.lock()?;
         Ok(lock)
-    }
-
-    /// Replaces the file in one step; whatever breaks off before leaves the old one.
-    fn write(&self, document: &Document) -> io::Result<()> {
-        let text = document.text();
-        let sealed = self.key().sealed(&text)?;
-        let (fresh, last) = (disk::beside(&self.path, "new"), self.last());
-        disk::replace(&RealDisk, &self.path, &fresh, Some(&last), &sealed)
     }
 
     /// Removes the last generation.
@@ -122,4 +120,10 @@ pub(super) async fn turn(path: &Path) -> io::Result<File> {
         }
     }
     Ok(lock)
+}
+/// Replaces the file in one step; whatever breaks off before leaves the old one.
+fn write(path: &Path, key: &FileKey, document: &Document) -> io::Result<()> {
+    let sealed = key.sealed(&document.text())?;
+    let (fresh, last) = (disk::beside(path, "new"), disk::beside(path, "bak"));
+    disk::replace(&RealDisk, path, &fresh, Some(&last), &sealed)
 }
