@@ -19,7 +19,9 @@ mod status;
 mod steps;
 
 pub use issuer::{HttpIssuer, IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
-pub(crate) use rotations::{Parts, Rotations, closed_by};
+#[cfg(feature = "cli")]
+pub(crate) use rotations::closed_by;
+pub(crate) use rotations::{Parts, Rotations};
 pub use status::{PastRotation, RotationCounts, RotationStatus};
 
 use crate::audit::{Event, Journal as AuditJournal};
