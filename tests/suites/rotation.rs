@@ -13,13 +13,16 @@ use strongroom_tests::issuer::{Fault, Issuer, Verb};
 
 use crate::cli::Desk;
 
-const ROTATIONS: usize = 50;
+/// At least so many rotations, and so many requests meanwhile.
+const ROTATIONS: u64 = 50;
+const REQUESTS: u64 = 1_000;
 const AGENTS: usize = 20;
 
 /// Twenty agents send requests while the key is replaced fifty times.
 fn under_load(kind: Kind) {
     let issuer = Issuer::start();
     let house = House::new(kind, &issuer, |rotation, _| rotation.drain = Duration::from_millis(100));
+    let mut rotations = 0;
     let (done, sent, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     block_on(async {
         let mut agents = tokio::task::JoinSet::new();
@@ -38,9 +41,10 @@ fn under_load(kind: Kind) {
                 }
             });
         }
-        for number in 1..=ROTATIONS {
+        while rotations < ROTATIONS || sent.load(Ordering::Relaxed) < REQUESTS {
+            rotations += 1;
             let rotated = house.host.rotate(house.bed.name(), |_, _| ()).await;
-            assert_eq!(rotated, Ok(()), "{kind:?}, rotation {number}");
+            assert_eq!(rotated, Ok(()), "{kind:?}, rotation {rotations}");
         }
         done.store(true, Ordering::Relaxed);
         while let Some(agent) = agents.join_next().await {
@@ -50,10 +54,9 @@ fn under_load(kind: Kind) {
     });
 
     assert_eq!(failed.load(Ordering::Relaxed), 0, "{kind:?}: of {} requests", sent.load(Ordering::Relaxed));
-    assert!(sent.load(Ordering::Relaxed) >= 500, "{kind:?}: {} requests", sent.load(Ordering::Relaxed));
     assert_eq!(issuer.uses_after_revocation(), [], "{kind:?}");
     assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.stored()], "{kind:?}");
-    assert_eq!(issuer.issued(), ROTATIONS as u64, "{kind:?}");
+    assert_eq!(issuer.issued(), rotations, "{kind:?}");
     assert_eq!(house.bed.journal()["hosts"], json!({}), "{kind:?}: the host has said that it uses the key no more");
     let log = std::fs::read_to_string(house.bed.file("audit.jsonl")).unwrap();
     assert!(issuer.all_keys(&house.bed.account).iter().all(|key| !log.contains(&key.value)), "{kind:?}: a key in the audit log");
@@ -192,7 +195,7 @@ fn agents_can_neither_issue_nor_revoke_nor_list_keys() {
 #[test]
 fn an_end_that_agents_see_coming_has_the_key_replaced_after_a_look_of_the_hosts_own() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(1));
+    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
     // The first key of an account has no end: a second one has, and is the one in use.
     issuer.set(|settings| settings.lifetime = Some(Duration::from_secs(3 * 24 * 3_600)));
     block_on(async {
@@ -223,7 +226,7 @@ const DAY: i64 = 24 * 3_600 * 1_000;
 fn an_end_that_an_answer_tells_is_confirmed_and_the_key_replaced_in_time() {
     let issuer = Issuer::start();
     issuer.set(|settings| settings.lifetime = Some(Duration::from_secs(3 * 24 * 3_600)));
-    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(1));
+    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
     block_on(async {
         let agent = house.agent(&issuer, "");
         assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
@@ -243,7 +246,7 @@ fn an_end_that_an_answer_tells_is_confirmed_and_the_key_replaced_in_time() {
 fn a_clock_that_jumps_a_day_ahead_or_back_has_a_key_replaced_once_at_most() {
     let issuer = Issuer::start();
     let house = House::new(Kind::File, &issuer, |rotation, _| {
-        (rotation.every, rotation.timeout) = (Some(Duration::from_secs(2 * 3_600)), Duration::from_secs(1));
+        (rotation.every, rotation.timeout) = (Some(Duration::from_secs(2 * 3_600)), Duration::from_secs(4));
     });
     block_on(async {
         let agent = house.agent(&issuer, "");
@@ -268,7 +271,7 @@ fn a_clock_that_jumps_a_day_ahead_or_back_has_a_key_replaced_once_at_most() {
 #[test]
 fn a_key_that_the_issuer_rejects_is_told_of_where_no_other_can_be_had_with_it() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(1));
+    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
     issuer.revoke(&house.bed.first);
     block_on(async {
         let agent = house.agent(&issuer, "");
@@ -302,7 +305,7 @@ fn a_new_key_of_another_form_than_a_manifest_wants_is_rolled_back() {
 #[test]
 fn what_agents_provoke_leads_to_one_look_a_minute_and_to_no_rotation() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(1));
+    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
     // The API rejects a key that is good, for this path alone.
     issuer.fail(Verb::Use, Fault::Status(401, None), usize::MAX);
     block_on(async {

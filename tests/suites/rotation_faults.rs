@@ -15,8 +15,8 @@ use strongroom_tests::block_on;
 use strongroom_tests::issuer::{Fault, Issuer, Verb};
 
 /// How long a call may take here, and what is longer by far.
-const TIMEOUT: Duration = Duration::from_millis(1_500);
-const LONG: Duration = Duration::from_millis(4_000);
+const TIMEOUT: Duration = Duration::from_secs(4);
+const LONG: Duration = Duration::from_secs(10);
 
 /// What happens at the n-th write of a secret, or of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
