@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use strongroom_tests::bed::{Bed, KINDS, Kind};
-use strongroom_tests::issuer::Issuer;
+use strongroom_tests::issuer::{Fault, Issuer, Verb};
 
 const ROTOR: &str = env!("CARGO_BIN_EXE_rotor-under-test");
 
@@ -90,4 +90,28 @@ fn a_host_that_is_stopped_anywhere_and_woken_after_a_takeover_harms_nothing_in_a
 #[test]
 fn a_host_that_is_stopped_anywhere_and_woken_after_a_takeover_harms_nothing_in_aws() {
     assert!(overtaken_everywhere(Kind::Aws) >= 30);
+}
+
+#[test]
+fn a_host_that_is_woken_after_its_rotation_was_rolled_back_does_not_write_the_revoked_key() {
+    let mut stopped = 0;
+    for at in 1.. {
+        let issuer = Issuer::start();
+        let bed = Bed::new(Kind::File, &issuer);
+        let mut first = bed.start(ROTOR, &issuer.url(), &json!({"at": at, "end": "stop"}));
+        if !first.is_stopped() {
+            break;
+        }
+        stopped += 1;
+        // Whoever takes over can't have a key of its own, so that the old one is in use, if the first had not come further.
+        issuer.fail(Verb::Issue, Fault::Status(403, None), usize::MAX);
+        let _ = bed.start(ROTOR, &issuer.url(), &json!({"hurry": true})).finish();
+
+        first.wake();
+        let woken = first.finish();
+
+        let (usable, stored) = (issuer.usable_keys(&bed.account), bed.stored());
+        assert_eq!(usable, [stored], "stopped at point {at}: {woken:?}");
+    }
+    assert!(stopped >= 30, "{stopped} points");
 }
