@@ -69,6 +69,8 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     orders: Vec<Order>,
+    /// Somebody leaves orders to the thread. Those of a task that writes by itself are not the thread's, however late it comes to look.
+    left: bool,
     closed: bool,
 }
 
@@ -142,7 +144,7 @@ impl Journal {
     pub(super) fn write_later(&self, entry: &Entry) {
         let (done, _) = oneshot::channel();
         self.shared.queue().orders.push(Order(What::Entry(serialized(entry)), done));
-        self.shared.arrived.notify_one();
+        self.shared.leave();
     }
 
     /// An entry that was kept.
@@ -155,7 +157,7 @@ impl Journal {
         struct Left<'s>(&'s Shared);
         impl Drop for Left<'_> {
             fn drop(&mut self) {
-                self.0.arrived.notify_one();
+                self.0.leave();
             }
         }
 
@@ -171,7 +173,7 @@ impl Journal {
             }
             std::mem::forget(left);
         } else {
-            self.shared.arrived.notify_one();
+            self.shared.leave();
         }
         outcome.await.unwrap_or_else(|_| Err("the ledger's writer has ended".to_owned()))
     }
@@ -193,15 +195,22 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Leaves what has been ordered to the thread.
+    fn leave(&self) {
+        self.queue().left = true;
+        self.arrived.notify_one();
+    }
+
     /// The work of the journal's thread.
     fn serve(&self) {
         loop {
             let waiting = self.queue();
-            let waiting = self.arrived.wait_while(waiting, |queue| queue.orders.is_empty() && !queue.closed);
-            let waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+            let waiting = self.arrived.wait_while(waiting, |queue| !queue.left && !queue.closed);
+            let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
             if waiting.orders.is_empty() && waiting.closed {
                 return;
             }
+            waiting.left = false;
             drop(waiting);
             self.write();
         }
