@@ -42,6 +42,18 @@ pub(crate) fn unhex(digits: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// `text` escaped for a URL (RFC 3986 2.1): all but the unreserved characters, and these.
+pub(crate) fn escaped(text: &str, but: &[u8]) -> String {
+    // At its whole length at once: where the text is a key, no part of it is left behind by growing.
+    text.bytes().fold(String::with_capacity(3 * text.len()), |mut out, byte| {
+        match byte {
+            byte if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || but.contains(&byte) => out.push(char::from(byte)),
+            byte => drop(write!(out, "%{byte:02X}")),
+        }
+        out
+    })
+}
+
 /// Whether a terminal or a reader may take the character for something else than itself.
 pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control() || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -2,7 +2,7 @@
 //! Strongroom: by age, and by the servers' own interfaces.
 
 use crate::issuer::Issuer;
-use crate::services::{Moto, OpenBao, call};
+use crate::services::{Moto, OpenBao};
 use base64::Engine;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -201,7 +201,7 @@ impl Bed {
     }
 
     fn aws(&self, action: &str, body: Value) -> Value {
-        Moto::shared().secrets(action, &body)
+        Moto::shared().secrets(action, &body).1
     }
 
     /// Makes the encrypted file.
@@ -279,13 +279,4 @@ impl Rotor {
         let _ = self.child.wait();
         said
     }
-}
-
-/// A call that moto takes for one of Secrets Manager's.
-pub(crate) fn secrets_manager(address: &str, action: &str, body: &Value) -> Value {
-    let target = format!("secretsmanager.{action}");
-    let scope =
-        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=00";
-    let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.1"), ("authorization", scope)];
-    call("POST", address, &headers, Some(body)).1
 }

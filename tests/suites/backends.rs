@@ -300,15 +300,6 @@ fn aws_keeps_fields_text_and_bytes_and_moves_its_labels() {
     assert!(previous.is_none_or(|previous| previous["stages"] == json!([]) && previous["deleted"] == true), "{status}");
 }
 
-/// A call of Secrets Manager, as moto takes it: it does not check signatures.
-fn aws_call(moto: &Moto, action: &str, body: &Value) -> (u16, Value) {
-    let target = format!("secretsmanager.{action}");
-    let scope =
-        "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/secretsmanager/aws4_request, SignedHeaders=host, Signature=0";
-    let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.1"), ("authorization", scope)];
-    strongroom_tests::services::call("POST", &moto.address, &headers, Some(body))
-}
-
 #[test]
 fn aws_gives_whole_texts_and_bytes_too() {
     use base64::Engine;
@@ -320,7 +311,7 @@ fn aws_gives_whole_texts_and_bytes_too() {
         ("agents/whole/text", json!({"Name": "agents/whole/text", "SecretString": VALUE})),
         ("agents/whole/bytes", json!({"Name": "agents/whole/bytes", "SecretBinary": binary})),
     ] {
-        assert_eq!(aws_call(moto, "CreateSecret", &body).0, 200);
+        assert_eq!(moto.secrets("CreateSecret", &body).0, 200);
         desk.write("agent.toml", &manifest("whole", &format!("from = \"aws:{name}\"")));
         assert_eq!(opened(&desk, &env), opened(&self::desk("whole"), &[("KEY", VALUE)]), "{name}");
     }
@@ -337,7 +328,7 @@ fn aws_gives_whole_texts_and_bytes_too() {
     }
 
     // What is marked for deletion is gone, not stale.
-    assert_eq!(aws_call(moto, "DeleteSecret", &json!({"SecretId": "agents/whole/text"})).0, 200);
+    assert_eq!(moto.secrets("DeleteSecret", &json!({"SecretId": "agents/whole/text"})).0, 200);
     desk.write("agent.toml", &manifest("whole", "from = \"aws:agents/whole/text\""));
     let deleted = desk.run_with("run agent.toml -- open+KEY", &env);
     assert!(deleted.code == 121 && deleted.stderr.contains("marked for deletion"), "{}", deleted.stderr);

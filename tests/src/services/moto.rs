@@ -47,9 +47,9 @@ impl Moto {
         ]
     }
 
-    /// A call of its Secrets Manager.
-    pub fn secrets(&self, action: &str, body: &Value) -> Value {
-        crate::bed::secrets_manager(&self.address, action, body)
+    /// A call of its Secrets Manager: the status, and the answer.
+    pub fn secrets(&self, action: &str, body: &Value) -> (u16, Value) {
+        self.call("secretsmanager", &format!("secretsmanager.{action}"), body)
     }
 
     /// A call of its KMS.
@@ -57,14 +57,17 @@ impl Moto {
     /// # Panics
     /// Where it fails.
     pub fn kms(&self, action: &str, body: &Value) -> Value {
-        let target = format!("TrentService.{action}");
-        // moto does not look at the signature, but wants to know the service.
-        let scope =
-            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/kms/aws4_request, SignedHeaders=host, Signature=00";
-        let headers = [("x-amz-target", target.as_str()), ("content-type", "application/x-amz-json-1.1"), ("authorization", scope)];
-        let (status, answer) = call("POST", &self.address, &headers, Some(body));
+        let (status, answer) = self.call("kms", &format!("TrentService.{action}"), body);
         assert_eq!(status, 200, "{action}: {answer}");
         answer
+    }
+
+    fn call(&self, service: &str, target: &str, body: &Value) -> (u16, Value) {
+        // moto does not look at the signature, but wants to know the service.
+        let scope = format!("Credential=AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, Signature=00");
+        let authorization = format!("AWS4-HMAC-SHA256 {scope}");
+        let headers = [("x-amz-target", target), ("content-type", "application/x-amz-json-1.1"), ("authorization", &authorization)];
+        call("POST", &self.address, &headers, Some(body))
     }
 
     /// Stops it.

@@ -272,14 +272,7 @@ fn base64(bytes: &[u8]) -> String {
 
 /// A segment of a path, or the value of a parameter, escaped (RFC 3986, 2.3).
 fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => out.push(char::from(b)),
-            b => out.push_str(&format!("%{b:02X}")),
-        }
-    }
-    out
+    crate::text::escaped(text, b"")
 }
 
 #[cfg(test)]

@@ -251,12 +251,5 @@ impl Trouble {
 
 /// A path with each segment escaped for a URL (RFC 3986 3.3).
 pub(super) fn escaped(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b if b.is_ascii_alphanumeric() || b"-._~/@:".contains(&b) => out.push(char::from(b)),
-            b => out.push_str(&format!("%{b:02X}")),
-        }
-    }
-    out
+    crate::text::escaped(path, b"/@:")
 }
