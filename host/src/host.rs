@@ -231,7 +231,7 @@ impl Wallet {
     /// The account's address, with its checksum (EIP-55).
     #[must_use]
     pub fn address(&self) -> String {
-        self.opened.shown()
+        self.opened.shown.clone()
     }
 
     /// What is left of its limits, and what the ledger wants confirmed, in lines for people.
@@ -623,7 +623,7 @@ impl Agent {
         for signer in &opened {
             host.signing.confirm(signer).await?;
         }
-        Ok(opened.iter().map(|signer| (signer.granted.spec.name.clone(), signer.shown())).collect())
+        Ok(opened.iter().map(|signer| (signer.granted.spec.name.clone(), signer.shown.clone())).collect())
     }
 
     /// Has one secret of the manifest, and keeps it: to have it at hand before the first run, or to see when it is replaced.

@@ -66,7 +66,7 @@ fn five_hundred_kills_neither_exceed_a_limit_nor_lose_what_was_reserved() {
         given <= released && released <= spent && spent <= released + KILLS,
         "{given} came out, {released} were released, {spent} are spent"
     );
-    let words = format!("sign-quietly+0+{}+wallet+fields+chain:1+nonce:NONCE+to:{FRIEND}+value:1+max:0+priority:0", left + 10);
+    let words = format!("sign-quietly+0+{}+wallet+chain:1+to:{FRIEND}+value:1+max:0+priority:0", left + 10);
     let last = desk.run(&format!("run agent.toml --config strongroom.toml -- {words}"));
     assert_eq!(last.stdout.trim(), format!("sign {left}"), "what is left can be signed, and not one more: {}", last.stderr);
 }

@@ -7,6 +7,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Bytes of most records, at most: growing would copy them several times.
+const ROOM: usize = 2048;
+
 /// Appends each record as one line, whole lines in one write, to a file that only its owner can read (mode 0600). Many hosts may append to
 /// the same file. A record survives `kill -9` of the process; it is not synced to the disk.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ impl FileAudit {
 
 impl AuditSink for FileAudit {
     fn record(&self, records: &[Record<'_>]) -> io::Result<()> {
-        let mut lines = Vec::with_capacity(512);
+        let mut lines = Vec::with_capacity(ROOM);
         if self.torn.load(Ordering::Relaxed) {
             lines.push(b'\n');
         }

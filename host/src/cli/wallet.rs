@@ -64,12 +64,12 @@ impl Wallet {
             }
             Self::Address(of) => of.each(|signer, _| {
                 let name = &signer.granted.spec.name;
-                (serde_json::json!({"signer": name, "address": signer.shown()}), format!("{name} {}", signer.shown()))
+                (serde_json::json!({"signer": name, "address": signer.shown}), format!("{name} {}", signer.shown))
             }),
             Self::Show(of) => of.each(|signer, _| {
                 let (name, from) = (&signer.granted.spec.name, signer.granted.spec.from.to_string());
-                let line = format!("{name}: {}, a {} with its key at {from}", signer.shown(), signer.purpose());
-                (serde_json::json!({"signer": name, "key": signer.shown(), "purpose": signer.purpose(), "from": from}), line)
+                let line = format!("{name}: {}, a {} with its key at {from}", signer.shown, signer.purpose());
+                (serde_json::json!({"signer": name, "key": signer.shown, "purpose": signer.purpose(), "from": from}), line)
             }),
         }
     }
@@ -81,8 +81,8 @@ impl Limits {
             Self::Show(of) => of.each(|signer, host| {
                 let name = &signer.granted.spec.name;
                 let lines = crate::signing::standing(host.signing(), signer).unwrap_or_else(|why| vec![why]);
-                let text = format!("{name}: {}\n  {}", signer.shown(), lines.join("\n  "));
-                (serde_json::json!({"signer": name, "key": signer.shown(), "left": lines}), text)
+                let text = format!("{name}: {}\n  {}", signer.shown, lines.join("\n  "));
+                (serde_json::json!({"signer": name, "key": signer.shown, "left": lines}), text)
             }),
             Self::Confirm(of) => {
                 let host = of.host.host()?;

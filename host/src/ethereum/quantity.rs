@@ -9,7 +9,12 @@ pub(crate) fn uint(text: &str) -> Option<U256> {
         None => (text, 10),
     };
     let clean = (1..=78).contains(&digits.len()) && digits.bytes().all(|b| char::from(b).is_digit(radix));
-    clean.then(|| U256::from_str_radix(digits, u64::from(radix)).ok())?
+    match digits.len() {
+        _ if !clean => None,
+        // Most numbers have 64 bits and are had from the standard library sooner.
+        ..=16 => u64::from_str_radix(digits, radix).ok().map(U256::from),
+        _ => U256::from_str_radix(digits, u64::from(radix)).ok(),
+    }
 }
 
 /// Decimal digits, with a `-` before them or not.
@@ -51,10 +56,17 @@ pub(crate) fn amount(text: &str, decimals: u8) -> Option<U256> {
 
 /// The amount as people write it.
 pub(crate) fn shown(amount: U256, decimals: u8) -> String {
-    let digits = format!("{amount:0>width$}", amount = amount.to_string(), width = usize::from(decimals) + 1);
-    let (whole, part) = digits.split_at(digits.len() - usize::from(decimals));
-    let part = part.trim_end_matches('0');
-    if part.is_empty() { whole.to_owned() } else { format!("{whole}.{part}") }
+    let decimals = usize::from(decimals);
+    // Most amounts have 128 bits, and of those the standard library has the digits sooner.
+    let mut digits = u128::try_from(amount).map_or_else(|_| amount.to_string(), |amount| amount.to_string());
+    if digits.len() <= decimals {
+        digits.insert_str(0, &"0".repeat(decimals + 1 - digits.len()));
+    }
+    if decimals > 0 {
+        digits.insert(digits.len() - decimals, '.');
+        digits.truncate(digits.trim_end_matches('0').trim_end_matches('.').len());
+    }
+    digits
 }
 
 #[cfg(test)]
@@ -70,6 +82,10 @@ mod tests {
             assert_eq!(uint(bad), None, "{bad}");
         }
         assert_eq!(uint(&U256::MAX.to_string()), Some(U256::MAX));
+        for digits in 15..=20 {
+            assert_eq!(uint(&"9".repeat(digits)), Some(U256::from(10).pow(U256::from(digits)) - U256::ONE), "{digits}");
+            assert_eq!(uint(&format!("0x{}", "f".repeat(digits))), Some((U256::ONE << (4 * digits)) - U256::ONE), "{digits}");
+        }
         assert_eq!(uint(&format!("0x1{}", "0".repeat(64))), None);
     }
 
@@ -108,5 +124,9 @@ mod tests {
         assert_eq!(shown(U256::from(1_500_000), 6), "1.5");
         assert_eq!(shown(U256::from(1), 6), "0.000001");
         assert_eq!(shown(U256::from(7), 0), "7");
+        assert_eq!(shown(U256::from(700), 0), "700");
+        assert_eq!(shown(U256::from(700), 2), "7");
+        assert_eq!(shown(U256::ZERO, 18), "0");
+        assert_eq!(shown(U256::MAX, 77), "1.15792089237316195423570985008687907853269984665640564039457584007913129639935");
     }
 }

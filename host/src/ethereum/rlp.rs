@@ -121,16 +121,24 @@ fn long(bytes: &[u8], width: usize) -> Read<(&[u8], &[u8])> {
 }
 
 /// Writes items, one after the other.
-#[derive(Default)]
 pub(crate) struct Writer(Vec<u8>);
 
 impl Writer {
+    /// Begins with a first byte of its own where there is one (EIP-2718), and has room for so many bytes before it grows.
+    pub(crate) fn new(first: Option<u8>, room: usize) -> Self {
+        let mut bytes = Vec::with_capacity(room);
+        bytes.extend(first);
+        Self(bytes)
+    }
+
     /// A list of what `fill` writes.
     pub(crate) fn list(&mut self, fill: impl FnOnce(&mut Self)) {
-        let mut inner = Self::default();
-        fill(&mut inner);
-        self.header(0xc0, inner.0.len());
-        self.0.extend_from_slice(&inner.0);
+        let begin = self.0.len();
+        fill(self);
+        // Its header is known only now.
+        let end = self.0.len();
+        self.header(0xc0, end - begin);
+        self.0[begin..].rotate_left(end - begin);
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
@@ -141,16 +149,16 @@ impl Writer {
     }
 
     pub(crate) fn number(&mut self, number: U256) {
-        self.bytes(&number.to_be_bytes_trimmed_vec());
+        self.bytes(&number.to_be_bytes::<32>()[number.leading_zeros() / 8..]);
     }
 
     pub(crate) fn small(&mut self, number: u64) {
         self.number(U256::from(number));
     }
 
-    /// What was written, after a first byte of its own where there is one (EIP-2718).
-    pub(crate) fn finish(self, first: Option<u8>) -> Vec<u8> {
-        first.into_iter().chain(self.0).collect()
+    /// What was written.
+    pub(crate) fn finish(self) -> Vec<u8> {
+        self.0
     }
 
     fn header(&mut self, base: u8, length: usize) {
@@ -191,9 +199,9 @@ mod tests {
             &lorem,
         ];
         for example in examples {
-            let mut out = Writer::default();
+            let mut out = Writer::new(None, 0);
             write(&Item::read(example).expect("canonical"), &mut out);
-            assert_eq!(out.finish(None), *example);
+            assert_eq!(out.finish(), *example);
         }
     }
 

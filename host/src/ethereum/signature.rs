@@ -1,8 +1,10 @@
 //! Signatures in the one form that Ethereum takes, and the addresses of their keys.
 
 use alloy_primitives::{Address, keccak256};
-use k256::ecdsa::signature::hazmat::PrehashVerifier;
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+use k256::elliptic_curve::ops::{Invert, LinearCombination, Reduce};
+use k256::elliptic_curve::point::AffineCoordinates;
+use k256::{ProjectivePoint, Scalar, U256};
 use std::fmt;
 
 /// The address of a key: the last 20 bytes of the hash of its point.
@@ -21,11 +23,18 @@ pub(crate) struct Recoverable {
 
 impl Recoverable {
     /// The signature in its one form, if it is one of that key over that digest.
+    ///
+    /// Verification (SEC 1, 4.1.4) has the very point that `r` stands for, and with it the recovery id: nothing has to be tried.
     pub(crate) fn check(signature: &Signature, digest: &[u8; 32], key: &VerifyingKey) -> Option<Self> {
         let low = signature.normalize_s().unwrap_or(*signature);
-        key.verify_prehash(digest, &low).ok()?;
-        let recovery = RecoveryId::trial_recovery_from_prehash(key, digest, &low).ok()?;
-        Self::of(&low, recovery)
+        let (r, s) = low.split_scalars();
+        let inverse = *s.invert_vartime();
+        let of_digest = <Scalar as Reduce<U256>>::reduce_bytes(digest.into()) * inverse;
+        let of_key = *r * inverse;
+        let point = ProjectivePoint::lincomb(&ProjectivePoint::GENERATOR, &of_digest, &key.as_affine().into(), &of_key).to_affine();
+        // Where it is beyond the order, `r` is less than it, and Ethereum has no way to write the signature.
+        let own = point.x() == r.to_bytes();
+        own.then(|| Self { r: r.to_bytes().into(), s: s.to_bytes().into(), odd: point.y_is_odd().into() })
     }
 
     /// A signature with low `s`, by the point that it stands for.

@@ -70,12 +70,12 @@ impl Signed {
 }
 
 fn list_of(items: &[Item<'_>], numbers: &[U256], first: Option<u8>) -> Vec<u8> {
-    let mut out = Writer::default();
+    let mut out = Writer::new(first, 0);
     out.list(|out| {
         items.iter().for_each(|item| write(item, out));
         numbers.iter().for_each(|number| out.number(*number));
     });
-    out.finish(first)
+    out.finish()
 }
 
 fn write(item: &Item<'_>, out: &mut Writer) {
@@ -331,9 +331,9 @@ fn edited(good: &Transaction, edit: impl FnOnce(&mut Fields)) -> Vec<u8> {
     let (first, list) = if payload[0] < 0x80 { (Some(payload[0]), &payload[1..]) } else { (None, &payload[..]) };
     let mut tree = Tree::of(&Item::read(list).expect("a good transaction"));
     edit(tree.branch());
-    let mut out = Writer::default();
+    let mut out = Writer::new(first, 0);
     tree.write(&mut out);
-    out.finish(first)
+    out.finish()
 }
 
 #[test]
@@ -434,9 +434,9 @@ fn a_payload_in_another_encoding_is_refused() {
     let legacy = legacy().payload();
     let typed = dynamic_fee().payload();
     let with_first = |first: u8| [&[first], &typed[1..]].concat();
-    let mut out = Writer::default();
+    let mut out = Writer::new(None, 0);
     out.bytes(&typed);
-    let within_a_string = out.finish(None);
+    let within_a_string = out.finish();
     // The example of EIP-155 is a list of 44 bytes whose first field is 0x09, and whose second is 0x85 and five bytes.
     let cases: [(&str, Vec<u8>); 20] = [
         ("nothing", vec![]),
@@ -1354,6 +1354,22 @@ fn a_signature_in_the_upper_half_is_brought_into_its_one_form() {
 }
 
 #[test]
+fn the_point_of_a_signature_is_the_one_that_its_signer_knows() {
+    let key = key(&"46".repeat(32));
+    let mut odd = 0;
+    for number in 0..64_u8 {
+        let hash = keccak256([number]);
+        let (signature, recovery) = key.sign_prehash_recoverable(hash.as_slice()).expect("a digest of 32 bytes");
+
+        let checked = Recoverable::check(&signature, &hash, key.verifying_key());
+
+        assert_eq!(checked, Recoverable::of(&signature, recovery), "{number}");
+        odd += u32::from(recovery.is_y_odd());
+    }
+    assert!((1..64).contains(&odd), "both kinds of points were seen");
+}
+
+#[test]
 fn a_signature_by_another_key_or_over_another_digest_is_refused() {
     let (ours, theirs) = (key(&"46".repeat(32)), key(&"47".repeat(32)));
     let (hash, other) = (keccak256("a digest"), keccak256("another"));
@@ -1525,6 +1541,8 @@ fn check_case(key: &VerifyingKey, message: &[u8], signature: &[u8], valid: bool,
         Some(checked) => {
             assert!(valid, "{name}");
             assert_eq!(checked.r[..], signature.r().to_bytes()[..], "{name}");
+            let recovered = VerifyingKey::recover_from_prehash(&digest, &signature, RecoveryId::new(checked.odd, false));
+            assert_eq!(recovered.expect("a key"), *key, "{name}: the library finds the key by the point that was found");
             "valid"
         }
         None if valid => {

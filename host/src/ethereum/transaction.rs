@@ -164,7 +164,16 @@ impl Transaction {
     }
 
     fn write(&self, signature: Option<&Recoverable>) -> Vec<u8> {
-        let mut out = Writer::default();
+        /// Bytes of a transaction beside its input and lists: numbers, recipient, signature and headers.
+        const ROOM: usize = 256;
+        let kind = match self.kind {
+            Kind::Legacy { .. } => None,
+            Kind::AccessList { .. } => Some(1),
+            Kind::DynamicFee { .. } => Some(2),
+            Kind::Blob { .. } => Some(3),
+            Kind::SetCode { .. } => Some(4),
+        };
+        let mut out = Writer::new(kind, ROOM + self.input.len());
         let number = |bytes: &[u8; 32]| U256::from_be_bytes(*bytes);
         out.list(|out| {
             if !matches!(self.kind, Kind::Legacy { .. }) {
@@ -215,25 +224,19 @@ impl Transaction {
                 }
             }
         });
-        out.finish(match self.kind {
-            Kind::Legacy { .. } => None,
-            Kind::AccessList { .. } => Some(1),
-            Kind::DynamicFee { .. } => Some(2),
-            Kind::Blob { .. } => Some(3),
-            Kind::SetCode { .. } => Some(4),
-        })
+        out.finish()
     }
 }
 
 impl Authorization {
     pub(crate) fn signing_hash(&self) -> B256 {
-        let mut out = Writer::default();
+        let mut out = Writer::new(Some(AUTHORIZATION), 64);
         out.list(|out| {
             out.number(self.chain);
             out.bytes(self.delegate.as_slice());
             out.small(self.nonce);
         });
-        keccak256(out.finish(Some(AUTHORIZATION)))
+        keccak256(out.finish())
     }
 }
 

@@ -120,7 +120,7 @@ impl wit::HostSigner for RunState {
     fn address(&mut self, handle: Resource<OpenSigner>) -> wasmtime::Result<String> {
         let signer = self.opened(&handle)?;
         Ok(match &signer.key {
-            Key::Account { .. } | Key::Solana(_) => signer.shown(),
+            Key::Account { .. } | Key::Solana(_) => signer.shown.clone(),
             Key::Token(_) | Key::Hmac(_) => String::new(),
         })
     }

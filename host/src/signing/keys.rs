@@ -39,6 +39,8 @@ pub(crate) struct Opened {
     pub(crate) key: Key,
     /// What the ledger knows it by.
     pub(crate) id: Vec<u8>,
+    /// What tells it from others, for people.
+    pub(crate) shown: String,
     /// The agent whose signer it is.
     pub(crate) agent: String,
 }
@@ -144,7 +146,8 @@ impl Keys {
                 "the key of {address} lies in this process, for development and small amounts; an HSM, a KMS or MPC keeps it out of reach"
             );
         }
-        let found = Arc::new(Opened { granted: Arc::clone(granted), key, id, agent: agent.to_owned() });
+        let shown = key.shown(&id);
+        let found = Arc::new(Opened { granted: Arc::clone(granted), key, id, shown, agent: agent.to_owned() });
         opened.insert(name, Arc::clone(&found));
         Ok(found)
     }
@@ -276,22 +279,22 @@ impl Key {
             Self::Solana(key) => ed25519_id(key),
         }
     }
+
+    /// What tells it from others, for people.
+    fn shown(&self, id: &[u8]) -> String {
+        match self {
+            Self::Account { address, .. } => address.to_string(),
+            Self::Solana(key) => bs58::encode(key.public_key()).into_string(),
+            Self::Token(key) => format!("{} {}", key.algorithm(), crate::text::hex(&id[id.len().saturating_sub(4)..])),
+            Self::Hmac(_) => String::from_utf8_lossy(&id[..13.min(id.len())]).into_owned(),
+        }
+    }
 }
 
 impl Opened {
     /// What the key is there for, as the ledger keeps it.
     pub(crate) fn purpose(&self) -> &'static str {
         purpose(&self.granted.spec.purpose)
-    }
-
-    /// What tells the key from others, for people.
-    pub(crate) fn shown(&self) -> String {
-        match &self.key {
-            Key::Account { address, .. } => address.to_string(),
-            Key::Solana(key) => bs58::encode(key.public_key()).into_string(),
-            Key::Token(key) => format!("{} {}", key.algorithm(), crate::text::hex(&self.id[self.id.len().saturating_sub(4)..])),
-            Key::Hmac(_) => String::from_utf8_lossy(&self.id[..13.min(self.id.len())]).into_owned(),
-        }
     }
 
     /// The public half: SEC 1 uncompressed, or the 32 bytes of ed25519.

@@ -8,6 +8,7 @@ mod keys;
 mod kms;
 mod ledger;
 mod local;
+mod outliving;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod signer;
@@ -35,6 +36,7 @@ use alloy_primitives::{Address, B256, keccak256};
 use hot::Hot;
 use keys::Keys;
 use ledger::{Ceiling, Claim, Refused, Reserved};
+use outliving::Outliving;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -226,7 +228,7 @@ fn cut(mut line: String) -> String {
 
 /// Signs what was permitted: reserves, asks the key, keeps the record, and only then gives the signature.
 pub(crate) async fn sign(asked: Asked, mut permit: SignPermit, form: Form) -> Result<Vec<u8>, Failure> {
-    permit.lines = permit.lines.into_iter().take(LINES).map(cut).collect();
+    let lines: Arc<[String]> = std::mem::take(&mut permit.lines).into_iter().take(LINES).map(cut).collect();
     asked.within_rate()?;
     let ledger = asked.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?.clone();
     let (own, caps) = asked.limits();
@@ -240,21 +242,22 @@ pub(crate) async fn sign(asked: Asked, mut permit: SignPermit, form: Form) -> Re
         limits: own,
         caps: &caps,
         ceilings: asked.ceilings(),
-        lines: &permit.lines,
+        lines: Arc::clone(&lines),
         idempotency: asked.idempotency.as_deref(),
     };
     let reservation = match ledger.reserve(&claim) {
         Ok(Reserved::New(reservation)) => reservation,
         Ok(Reserved::Before(signed)) => {
-            asked.record(&permit, &ledger, true)?;
+            let spent = |(asset, _): &(AssetId, _)| (*asset, ledger.spent(&asked.signer.id, Some(&asked.signer.agent), *asset));
+            asked.record(&permit, &lines, permit.spends.iter().map(spent), true)?;
             return Ok(signed);
         }
         Err(refused) => return Err(Failure::Denied(asked.refused(refused))),
     };
     drop(caps);
-    // On a task of its own: a guest that ends meanwhile takes nothing back.
-    let signed = tokio::spawn(async move {
-        let signed = match asked.signer.sign(&permit, form).await {
+    // A guest that ends meanwhile takes nothing back.
+    let signed = Outliving::new(async move {
+        let mut signed = match asked.signer.sign(&permit, form).await {
             Ok(signed) => signed,
             Err(error) => {
                 let spent = matches!(error, SignerError::Unknown(_));
@@ -266,12 +269,13 @@ pub(crate) async fn sign(asked: Asked, mut permit: SignPermit, form: Form) -> Re
                 return Err(if spent { Failure::Unknown } else { Failure::Unreachable });
             }
         };
+        let sums: Vec<(AssetId, Sums)> = reservation.sums().collect();
         reservation.commit(&signed).await.map_err(|why| {
             tracing::error!("a signature was not given out: {why}");
             Failure::NoRecord
         })?;
-        asked.record(&permit, &ledger, false)?;
-        Ok(signed.to_vec())
+        asked.record(&permit, &lines, sums.into_iter(), false)?;
+        Ok(std::mem::take(&mut *signed))
     });
     signed.await.unwrap_or(Err(Failure::Unknown))
 }
@@ -326,20 +330,25 @@ impl Asked {
         }
     }
 
-    /// Hands the record of a signature to the audit log.
-    fn record(&self, permit: &SignPermit, ledger: &Ledger, again: bool) -> Result<(), Failure> {
+    /// Hands the record of a signature to the audit log; `sums` are what the agent has spent of each asset by then.
+    fn record(
+        &self,
+        permit: &SignPermit,
+        what: &[String],
+        sums: impl Iterator<Item = (AssetId, Sums)>,
+        again: bool,
+    ) -> Result<(), Failure> {
         let asset = |id: &AssetId| self.signing.config.asset(id.chain, id.contract);
         let spends = permit.spends.iter().filter_map(|(id, amount)| Some(format!("{} on chain {}", shown(*amount, &asset(id)?), id.chain)));
         let (own, _) = self.limits();
-        let of_these = own.iter().filter(|limit| permit.spends.iter().any(|(id, _)| *id == limit.asset));
-        let left = of_these.filter_map(|limit| {
-            let sums = ledger.spent(&self.signer.id, Some(&self.signer.agent), limit.asset);
-            Some(left(limit, &sums, &asset(&limit.asset)?))
+        let left = sums.flat_map(|(id, sums)| {
+            let limits = own.iter().filter(move |limit| limit.asset == id);
+            limits.filter_map(move |limit| Some(left(limit, &sums, &asset(&id)?)))
         });
         let event = Event::Signed {
             signer: &self.signer.granted.spec.name,
-            key: &self.signer.shown(),
-            what: &permit.lines,
+            key: &self.signer.shown,
+            what,
             spends: &spends.collect::<Vec<_>>(),
             left: &left.collect::<Vec<_>>(),
             digest: &hex(permit.digest.as_slice()),
@@ -351,12 +360,12 @@ impl Asked {
     /// Keeps a record of what spends nothing, and hands it to the audit log.
     async fn account(&self, what: String, input: &[u8]) -> Result<(), Failure> {
         let digest = B256::from_slice(&Sha256::digest(input));
-        let what = [cut(what)];
+        let what: Arc<[String]> = [cut(what)].into();
         let ledger = self.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?;
-        ledger.note(&self.signer.id, &self.signer.agent, digest, &what).await.map_err(|_| Failure::NoRecord)?;
+        ledger.note(&self.signer.id, &self.signer.agent, digest, Arc::clone(&what)).await.map_err(|_| Failure::NoRecord)?;
         let event = Event::Signed {
             signer: &self.signer.granted.spec.name,
-            key: &self.signer.shown(),
+            key: &self.signer.shown,
             what: &what,
             spends: &[],
             left: &[],

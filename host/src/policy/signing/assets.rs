@@ -73,6 +73,6 @@ pub(crate) fn units(text: &str, asset: &Asset) -> Result<U256, String> {
 pub(crate) fn shown(amount: U256, asset: &Asset) -> String {
     match amount {
         U256::MAX => format!("unlimited {}", asset.symbol),
-        amount => format!("{} {}", quantity::shown(amount, asset.decimals), asset.symbol),
+        amount => quantity::shown(amount, asset.decimals) + " " + &asset.symbol,
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn entry(number: u64, size: usize) -> Entry {
         time: number,
         key: "02".repeat(33),
         agent: "probe-1".to_owned(),
-        lines: vec!["x".repeat(size)],
+        lines: ["x".repeat(size)].into(),
         digest: format!("{number:064x}"),
         nonce: None,
         spends: Vec::new(),

@@ -10,7 +10,8 @@ use redb::StorageBackend;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
@@ -24,7 +25,7 @@ pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) agent: String,
     /// What was signed, for people.
-    pub(crate) lines: Vec<String>,
+    pub(crate) lines: Arc<[String]>,
     /// What was hashed, hexadecimal.
     pub(crate) digest: String,
     /// What can be paid only once: the chain and the nonce.
@@ -127,7 +128,7 @@ impl Journal {
 
     fn thread(&self, name: &str, work: fn(&Shared)) -> std::io::Result<JoinHandle<()>> {
         let shared = Arc::clone(&self.shared);
-        std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
+        thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
     }
 
     /// Keeps an entry. When this returns a number, it survives the loss of power; the number is its own, or a later one's.
@@ -201,8 +202,11 @@ impl Shared {
         self.arrived.notify_one();
     }
 
-    /// The work of the journal's thread.
+    /// The work of the journal's thread. Where many come at once, it rests after a write for as long as that took: what comes meanwhile shares
+    /// the next one.
     fn serve(&self) {
+        /// A slow disk needs no rest: while it writes, enough comes.
+        const REST: Duration = Duration::from_micros(200);
         loop {
             let waiting = self.queue();
             let waiting = self.arrived.wait_while(waiting, |queue| !queue.left && !queue.closed);
@@ -212,16 +216,20 @@ impl Shared {
             }
             waiting.left = false;
             drop(waiting);
-            self.write();
+            let begun = Instant::now();
+            if self.write() > 1 {
+                thread::sleep(begun.elapsed().min(REST));
+            }
         }
     }
 
-    /// Writes whatever is waiting, with one write to the platter, and tells who waits for it.
-    fn write(&self) {
+    /// Writes whatever is waiting, with one write to the platter, and tells who waits for it. Returns how many that were.
+    fn write(&self) -> usize {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let orders = std::mem::take(&mut self.queue().orders);
-        if orders.is_empty() {
-            return;
+        let count = orders.len();
+        if count == 0 {
+            return 0;
         }
         let mut last = writer.last;
         let mut batch = Batch::default();
@@ -241,6 +249,7 @@ impl Shared {
         for (number, done) in waiting {
             let _ = done.send(written.clone().map(|()| number));
         }
+        count
     }
 }
 
@@ -287,7 +296,7 @@ fn read(settler: &Settler) -> records::Result<(Vec<(u64, Entry)>, Keys)> {
     let keys = settler.all(|number, text| {
         let mut entry: Entry = serde_json::from_slice(text)?;
         // What the books need: whether there is a signature, and not what it is.
-        entry.lines.clear();
+        entry.lines = Arc::default();
         entry.sealed = entry.sealed.map(|_| String::new());
         entries.push((number, entry));
         Ok(())
@@ -296,5 +305,9 @@ fn read(settler: &Settler) -> records::Result<(Vec<(u64, Entry)>, Keys)> {
 }
 
 fn serialized(entry: &Entry) -> Vec<u8> {
-    serde_json::to_vec(entry).expect("an entry is JSON")
+    /// Bytes of most entries, at most: growing would copy them several times.
+    const ROOM: usize = 1024;
+    let mut text = Vec::with_capacity(ROOM);
+    serde_json::to_writer(&mut text, entry).expect("an entry is JSON");
+    text
 }

@@ -63,7 +63,7 @@ pub(crate) struct Claim<'a> {
     pub(crate) caps: &'a [Limit],
     /// What all assets of one symbol together may come to in a day, over all agents.
     pub(crate) ceilings: &'a [Ceiling],
-    pub(crate) lines: &'a [String],
+    pub(crate) lines: Arc<[String]>,
     pub(crate) idempotency: Option<&'a str>,
 }
 
@@ -122,9 +122,15 @@ struct Books {
 #[derive(Default)]
 struct Account {
     purpose: String,
-    /// Of one agent, or of all.
-    spent: HashMap<(Option<String>, AssetId), Windows>,
+    spent: HashMap<AssetId, Spent>,
     idempotent: HashMap<(String, String), (B256, Stored)>,
+}
+
+/// What was spent of one asset.
+#[derive(Default)]
+struct Spent {
+    by_all: Windows,
+    by_agent: HashMap<String, Windows>,
 }
 
 #[derive(Clone, Copy)]
@@ -152,6 +158,8 @@ pub(crate) struct Reservation {
     slot: Slot,
     entry: Option<Entry>,
     spends: Vec<(AssetId, U256)>,
+    /// What the agent will have spent of each with this.
+    sums: Vec<Sums>,
     digest: B256,
     since: Duration,
 }
@@ -204,20 +212,26 @@ impl Ledger {
         }
 
         let slot = claim.nonce.map_or(Slot::Own(id), |(chain, nonce)| Slot::Nonce(chain, nonce));
+        let mut sums = Vec::with_capacity(claim.spends.len());
         for (asset, amount) in claim.spends {
-            for (whose, limits) in [(Some(claim.agent.to_owned()), claim.limits), (None, claim.caps)] {
-                let own = whose.is_some();
-                let sums = account.spent.entry((whose, *asset)).or_default().with(now, slot, *amount);
-                if let Some(window) = limits.iter().filter(|limit| limit.asset == *asset).find_map(|limit| exceeded(limit, &sums)) {
-                    return Err(Refused::Limit { asset: *asset, window, own });
-                }
-            }
+            let within = |sums: &Sums, limits: &[Limit], own| match limits
+                .iter()
+                .filter(|limit| limit.asset == *asset)
+                .find_map(|limit| exceeded(limit, sums))
+            {
+                Some(window) => Err(Refused::Limit { asset: *asset, window, own }),
+                None => Ok(()),
+            };
+            let own = account.windows(Some(claim.agent), *asset).with(now, slot, *amount);
+            within(&own, claim.limits, true)?;
+            within(&account.windows(None, *asset).with(now, slot, *amount), claim.caps, false)?;
+            sums.push(own);
         }
         for ceiling in claim.ceilings {
             let mut sum = U256::ZERO;
             for (asset, unit) in &ceiling.assets {
                 let amount = claim.spends.iter().find(|(known, _)| known == asset).map_or(U256::ZERO, |(_, amount)| *amount);
-                let day = account.spent.entry((None, *asset)).or_default().with(now, slot, amount).day;
+                let day = account.windows(None, *asset).with(now, slot, amount).day;
                 sum = sum.saturating_add(day.saturating_mul(*unit));
             }
             if sum > ceiling.most {
@@ -236,11 +250,11 @@ impl Ledger {
             nonce: claim.nonce,
             spends: claim.spends.iter().map(|(asset, amount)| (asset.to_string(), amount.to_string())).collect(),
             idempotency: claim.idempotency.map(str::to_owned),
-            ..Entry::new(now, hex(claim.key), hex(claim.digest.as_slice()), claim.lines)
+            ..Entry::new(now, hex(claim.key), hex(claim.digest.as_slice()), Arc::clone(&claim.lines))
         };
         let since = self.0.boot.now();
         let (spends, digest) = (claim.spends.to_vec(), claim.digest);
-        Ok(Reserved::New(Box::new(Reservation { ledger: self.clone(), id, slot, entry: Some(entry), spends, digest, since })))
+        Ok(Reserved::New(Box::new(Reservation { ledger: self.clone(), id, slot, entry: Some(entry), spends, sums, digest, since })))
     }
 
     /// What an agent, or all of them, have spent from a key of an asset.
@@ -249,7 +263,7 @@ impl Ledger {
         let books = &mut *books;
         let now = books.clock.now();
         let account = books.keys.entry(key.to_vec()).or_default();
-        account.spent.entry((agent.map(str::to_owned), asset)).or_default().with(now, Slot::Own(0), U256::ZERO)
+        account.windows(agent, asset).with(now, Slot::Own(0), U256::ZERO)
     }
 
     /// What the operator has to confirm, if anything.
@@ -283,7 +297,7 @@ impl Ledger {
     }
 
     /// Keeps a record of what was signed without spending anything, before it leaves.
-    pub(crate) async fn note(&self, key: &[u8], agent: &str, digest: B256, lines: &[String]) -> Result<(), String> {
+    pub(crate) async fn note(&self, key: &[u8], agent: &str, digest: B256, lines: Arc<[String]>) -> Result<(), String> {
         let entry = {
             let books = self.books();
             if let Some(doubt) = &books.doubt {
@@ -303,7 +317,7 @@ impl Ledger {
                 return Ok(());
             }
             books.clock.go();
-            Entry::new(books.clock.now(), String::new(), String::new(), &["confirmed by the operator".to_owned()])
+            Entry::new(books.clock.now(), String::new(), String::new(), ["confirmed by the operator".to_owned()].into())
         };
         self.0.journal.write(&entry).await?;
         let mut books = self.books();
@@ -359,22 +373,38 @@ impl Books {
 }
 
 impl Account {
+    /// The windows of an asset, of one agent or of all.
+    fn windows(&mut self, agent: Option<&str>, asset: AssetId) -> &mut Windows {
+        let Spent { by_all, by_agent } = self.spent.entry(asset).or_default();
+        match agent {
+            None => by_all,
+            // The name is copied for the first of an agent's alone.
+            Some(agent) if !by_agent.contains_key(agent) => by_agent.entry(agent.to_owned()).or_default(),
+            Some(agent) => by_agent.get_mut(agent).expect("it is there"),
+        }
+    }
+
     fn add(&mut self, agent: &str, asset: AssetId, now: u64, slot: Slot, amount: U256, id: u64) {
-        for whose in [Some(agent.to_owned()), None] {
-            self.spent.entry((whose, asset)).or_default().add(now, slot, amount, id);
+        for whose in [Some(agent), None] {
+            self.windows(whose, asset).add(now, slot, amount, id);
         }
     }
 }
 
 impl Reservation {
+    /// What the agent will have spent of each asset with this.
+    pub(crate) fn sums(&self) -> impl Iterator<Item = (AssetId, Sums)> {
+        self.spends.iter().map(|(asset, _)| *asset).zip(self.sums.iter().copied())
+    }
+
     /// Keeps the signature. When this returns, it is on the platter, and may leave.
     pub(crate) async fn commit(mut self, signed: &Zeroizing<Vec<u8>>) -> Result<(), String> {
         if self.ledger.0.boot.now().saturating_sub(self.since) > RESERVATION {
             return Err("the signature came after its reservation had ended".to_owned());
         }
-        let mut entry = self.entry.clone().expect("a reservation has an entry until its end");
-        entry.sealed = Some(self.ledger.seal(&entry, signed)?);
-        let number = self.ledger.0.journal.write(&entry).await?;
+        let entry = self.entry.as_mut().expect("a reservation has an entry until its end");
+        entry.sealed = Some(self.ledger.seal(entry, signed)?);
+        let number = self.ledger.0.journal.write(entry).await?;
         self.end(Stored::Kept(number));
         Ok(())
     }
@@ -384,11 +414,9 @@ impl Reservation {
         let entry = self.entry.take().expect("a reservation has an entry until its end");
         let mut books = self.ledger.books();
         if let Some(account) = books.keys.get_mut(&unhex(&entry.key).unwrap_or_default()) {
-            for whose in [Some(entry.agent.clone()), None] {
-                for (asset, _) in &self.spends {
-                    if let Some(windows) = account.spent.get_mut(&(whose.clone(), *asset)) {
-                        windows.remove(self.slot, self.id);
-                    }
+            for (asset, _) in &self.spends {
+                for whose in [Some(entry.agent.as_str()), None] {
+                    account.windows(whose, *asset).remove(self.slot, self.id);
                 }
             }
             if let Some(key) = entry.idempotency {
@@ -399,13 +427,13 @@ impl Reservation {
 
     fn end(&mut self, stored: Stored) {
         let Some(entry) = self.entry.take() else { return };
-        let mut books = self.ledger.books();
-        if let (Some(account), Some(key)) = (books.keys.get_mut(&unhex(&entry.key).unwrap_or_default()), &entry.idempotency) {
+        if let Some(key) = &entry.idempotency
+            && let Some(account) = self.ledger.books().keys.get_mut(&unhex(&entry.key).unwrap_or_default())
+        {
             account.idempotent.insert((entry.agent.clone(), key.clone()), (self.digest, stored));
         }
-        drop(books);
         if matches!(stored, Stored::Lost) {
-            self.ledger.0.journal.write_later(&entry);
+            self.ledger.0.journal.write_later(&Entry { sealed: None, ..entry });
         }
     }
 }
@@ -423,13 +451,12 @@ fn exceeded(limit: &Limit, sums: &Sums) -> Option<&'static str> {
 }
 
 impl Entry {
-    fn new(time: u64, key: String, digest: String, lines: &[String]) -> Self {
-        let lines = lines.to_vec();
+    fn new(time: u64, key: String, digest: String, lines: Arc<[String]>) -> Self {
         Self { time, key, agent: String::new(), lines, digest, nonce: None, spends: Vec::new(), idempotency: None, sealed: None }
     }
 
     /// What a sealed signature is bound to.
     fn bound(&self) -> String {
-        format!("{}\n{}\n{}\n{}", self.key, self.agent, self.digest, self.time)
+        [self.key.as_str(), &self.agent, &self.digest, &self.time.to_string()].join("\n")
     }
 }

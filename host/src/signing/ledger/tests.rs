@@ -46,7 +46,7 @@ async fn spend(ledger: &Ledger, limits: &[Limit], digest: u8, key: Option<&str>)
         limits,
         caps: &[],
         ceilings: &[],
-        lines: &["send 1".to_owned()],
+        lines: ["send 1".to_owned()].into(),
         idempotency: key,
     };
     match ledger.reserve(&claim)? {
@@ -243,7 +243,7 @@ fn what_is_not_known_to_have_come_to_nothing_counts_as_spent_and_what_is_does_no
         limits: &[],
         caps: &[],
         ceilings: &[],
-        lines: &[],
+        lines: Arc::default(),
         idempotency: key,
     };
     let reserve = |key| match ledger.reserve(&claim(key)) {
@@ -316,7 +316,7 @@ fn a_cap_holds_over_all_agents() {
         limits: &limits,
         caps: &caps,
         ceilings: &[],
-        lines: &[],
+        lines: Arc::default(),
         idempotency: None,
     };
 
@@ -345,7 +345,7 @@ fn a_ceiling_sums_what_all_agents_spend_on_all_chains() {
             limits: &[],
             caps: &[],
             ceilings: &ceilings,
-            lines: &[],
+            lines: Arc::default(),
             idempotency: None,
         };
         ledger.reserve(&claim).map(|_| ()).err()

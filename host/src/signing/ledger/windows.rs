@@ -2,6 +2,7 @@
 //! millisecond. Signatures for one nonce are one payment, the largest of them: a chain takes only one.
 
 use alloy_primitives::U256;
+use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
 
 const HOUR: u64 = 60 * 60 * 1_000;
@@ -35,6 +36,9 @@ pub(crate) struct Sums {
     pub(crate) total: U256,
 }
 
+/// What was signed for one slot, by reservation: hardly ever more than one.
+type Amounts = SmallVec<[(u64, U256); 1]>;
+
 #[derive(Debug)]
 struct Window {
     /// Milliseconds; none for ever.
@@ -42,7 +46,7 @@ struct Window {
     sum: U256,
     /// By time, oldest first; nothing where nothing leaves.
     entries: VecDeque<(u64, Slot, u64)>,
-    slots: HashMap<Slot, Vec<(u64, U256)>>,
+    slots: HashMap<Slot, Amounts>,
 }
 
 impl Default for Windows {
@@ -78,10 +82,6 @@ impl Window {
         Self { span, sum: U256::ZERO, entries: VecDeque::new(), slots: HashMap::new() }
     }
 
-    fn largest(&self, slot: Slot) -> U256 {
-        self.slots.get(&slot).into_iter().flatten().map(|(_, amount)| *amount).max().unwrap_or_default()
-    }
-
     fn add(&mut self, now: u64, slot: Slot, amount: U256, id: u64) {
         self.change(slot, |amounts| amounts.push((id, amount)));
         if self.span.is_some() {
@@ -99,19 +99,23 @@ impl Window {
                 self.remove(slot, id);
             }
         }
-        let largest = self.largest(slot);
+        let largest = self.slots.get(&slot).map_or(U256::ZERO, largest);
         self.sum - largest + largest.max(amount)
     }
 
-    fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Vec<(u64, U256)>)) {
-        let before = self.largest(slot);
+    fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Amounts)) {
         let amounts = self.slots.entry(slot).or_default();
+        let before = largest(amounts);
         change(amounts);
+        self.sum = self.sum - before + largest(amounts);
         if amounts.is_empty() {
             self.slots.remove(&slot);
         }
-        self.sum = self.sum - before + self.largest(slot);
     }
+}
+
+fn largest(amounts: &Amounts) -> U256 {
+    amounts.iter().map(|(_, amount)| *amount).max().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -74,13 +74,14 @@ fn perform(verb: &str, rest: &[&str]) {
             }
         }
         "sign" => println!("sign {}", sign(rest).unwrap_or_else(|error| error.to_string())),
-        // As `sign-each`; prints how many were signed.
+        // `sign-quietly FIRST TIMES SIGNER FIELDS…`: one transaction whose nonce counts up; prints how many were signed.
         "sign-quietly" => {
             let first: u64 = rest[0].parse().unwrap_or(0);
-            let signed = (first..first + rest[1].parse::<u64>().unwrap_or(1)).filter(|nonce| {
-                let nonce = nonce.to_string();
-                let words: Vec<String> = rest[2..].iter().map(|word| word.replace("NONCE", &nonce)).collect();
-                sign(&words.iter().map(String::as_str).collect::<Vec<_>>()).is_ok()
+            let times: u64 = rest[1].parse().unwrap_or(1);
+            let (signer, mut transaction) = (Signer::open(rest[2]).expect("a signer"), transaction(&rest[3..]));
+            let signed = (first..first + times).filter(|nonce| {
+                transaction.nonce = nonce.to_string();
+                signer.sign_transaction(&transaction, None).is_ok()
             });
             println!("sign {}", signed.count());
         }
