@@ -22,6 +22,13 @@ pub fn lines_for_people(text: &str) -> String {
     text.split('\n').map(|line| line.split('\t').map(for_people).collect::<Vec<_>>().join("\t")).collect::<Vec<_>>().join("\n")
 }
 
+/// `format!` into a text that has room for a line: most are not copied while they grow.
+pub(crate) fn line(arguments: std::fmt::Arguments<'_>) -> String {
+    let mut line = String::with_capacity(96);
+    let _ = line.write_fmt(arguments);
+    line
+}
+
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

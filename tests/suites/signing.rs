@@ -2,12 +2,21 @@
 
 use crate::cli::Desk;
 use alloy_primitives::{Address, B256, U256, keccak256};
-use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+use async_trait::async_trait;
+use futures_util::future::Either;
+use k256::ecdsa::signature::hazmat::PrehashSigner;
+use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+use strongroom::audit::{AuditSink, Event, Record};
+use strongroom::{Signer, SignerBackend, SignerError};
 use strongroom_tests::block_on;
 use strongroom_tests::services::{Anvil, Moto, SoftHsm};
 use strongroom_tests::treasury::{ADDRESS, Opened, Treasury, coded, decoded};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 /// Who receives what honest agents send.
 const FRIEND: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
@@ -234,6 +243,78 @@ fn an_idempotency_key_gives_the_same_bytes_once_more_and_is_charged_once() {
     assert!(other.contains("`idempotency`"), "{other}");
     assert!(spent.contains("`spend`"), "{spent}");
     assert_eq!(opened.records("signed").iter().filter(|record| record["again"] == true).count(), 1);
+}
+
+/// A signer that is asked, and answers once it is let.
+struct Slow {
+    key: SigningKey,
+    asked: Arc<Notify>,
+    go: Arc<Notify>,
+}
+
+#[async_trait]
+impl Signer for Slow {
+    async fn public_key(&self) -> Result<VerifyingKey, SignerError> {
+        Ok(*self.key.verifying_key())
+    }
+
+    async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError> {
+        self.asked.notify_one();
+        self.go.notified().await;
+        Ok(self.key.sign_prehash(digest).expect("a signature"))
+    }
+}
+
+/// Opens one signer, whatever it is asked for.
+struct Only(Arc<Slow>);
+
+#[async_trait]
+impl SignerBackend for Only {
+    async fn open(&self, _: &str, _: &str) -> Result<Arc<dyn Signer>, SignerError> {
+        Ok(Arc::clone(&self.0) as Arc<dyn Signer>)
+    }
+}
+
+/// Tells of each signature that is recorded.
+struct Tell(UnboundedSender<String>);
+
+impl AuditSink for Tell {
+    fn record(&self, records: &[Record<'_>]) -> std::io::Result<()> {
+        for record in records {
+            if let Event::Signed { digest, .. } = record.event {
+                self.0.send(digest.to_owned()).expect("the test listens");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_signature_whose_agent_has_ended_is_kept_and_recorded() {
+    let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let signer = Slow { key: SigningKey::from_slice(&[7; 32]).unwrap(), asked: Arc::clone(&asked), go: Arc::clone(&go) };
+    let treasury = Treasury::with(&format!("[signers.wallet]\nfrom = \"slow:KEY\"\n{}", lines()));
+    let opened = treasury.host(|builder| builder.audit(Tell(tell)).signers("slow", Only(Arc::new(signer)))).open();
+    let operation = [format!("sign wallet fields chain:1 nonce:0 to:{FRIEND} value:1 max:0 priority:0 key:order-17")];
+
+    let (recorded, again) = block_on(async {
+        {
+            let run = std::pin::pin!(opened.signing(&operation));
+            let asked = std::pin::pin!(asked.notified());
+            let first = futures_util::future::select(run, asked).await;
+            assert!(matches!(first, Either::Right(_)), "the key is asked before the agent ends");
+            // Here the run is dropped: the agent is no more.
+        }
+        go.notify_one();
+        let recorded = tokio::time::timeout(Duration::from_secs(20), told.recv()).await.expect("a record, in time").expect("a record");
+        // The signer is not let a second time: what comes is what was kept.
+        (recorded, opened.signing(&operation).await.unwrap().remove(0))
+    });
+
+    let (raw, _) = signed(&again);
+    assert!(!raw.is_empty());
+    assert_eq!(told.try_recv(), Ok(recorded), "what is given again is the same, and is recorded again");
 }
 
 #[test]

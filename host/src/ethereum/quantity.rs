@@ -54,11 +54,16 @@ pub(crate) fn amount(text: &str, decimals: u8) -> Option<U256> {
     }
 }
 
+/// The decimal digits of a number.
+pub(crate) fn digits(number: U256) -> String {
+    // Most have 128 bits, and of those the standard library has the digits sooner.
+    u128::try_from(number).map_or_else(|_| number.to_string(), |number| number.to_string())
+}
+
 /// The amount as people write it.
 pub(crate) fn shown(amount: U256, decimals: u8) -> String {
     let decimals = usize::from(decimals);
-    // Most amounts have 128 bits, and of those the standard library has the digits sooner.
-    let mut digits = u128::try_from(amount).map_or_else(|_| amount.to_string(), |amount| amount.to_string());
+    let mut digits = digits(amount);
     if digits.len() <= decimals {
         digits.insert_str(0, &"0".repeat(decimals + 1 - digits.len()));
     }

@@ -54,16 +54,16 @@ impl RunState {
 
     /// Has a permitted thing signed. The guest's state is not held meanwhile.
     fn sign(&self, asked: Asked, permit: Result<SignPermit, Denial>, form: Form) -> impl Future<Output = Result<Vec<u8>, Error>> + use<> {
+        let clean = |key: &String| (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+        let permit = if asked.idempotency.as_ref().is_none_or(clean) {
+            permit.map_err(|denial| denied(&self.outbound, denial))
+        } else {
+            let wrong = Malformed("an idempotency key is none: 1 to 128 visible ASCII characters");
+            Err(malformed(&self.outbound, "sign under an idempotency key", wrong))
+        };
         let outbound = Arc::clone(&self.outbound);
-        async move {
-            let clean = |key: &String| (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
-            if !asked.idempotency.as_ref().is_none_or(clean) {
-                let wrong = Malformed("an idempotency key is none: 1 to 128 visible ASCII characters");
-                return Err(malformed(&outbound, "sign under an idempotency key", wrong));
-            }
-            let permit = permit.map_err(|denial| denied(&outbound, denial))?;
-            signing::sign(asked, permit, form).await.map_err(|failure| failed(&outbound, failure))
-        }
+        let signed = permit.map(|permit| signing::sign(asked, permit, form));
+        async move { signed?.await.map_err(|failure| failed(&outbound, failure)) }
     }
 }
 

@@ -31,11 +31,13 @@ use crate::manifest::{Asset, JwtSpec, Manifest, Purpose, SignerCap, SignerSpec, 
 use crate::policy::{AssetId, Budget, Claims, Denial, Limit, Rule, SignPermit, WalletPolicy, shown};
 use crate::secrets::{Backends, Clock};
 use crate::state::StateDir;
-use crate::text::hex;
-use alloy_primitives::{Address, B256, keccak256};
+use crate::text::{hex, line};
+use alloy_primitives::{Address, B256, U256, keccak256};
+use futures_util::FutureExt;
+use futures_util::future::{Either, join, ready};
 use hot::Hot;
 use keys::Keys;
-use ledger::{Ceiling, Claim, Refused, Reserved};
+use ledger::{Ceiling, Claim, Refused, Reservation, Reserved};
 use outliving::Outliving;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, OnceLock};
@@ -226,38 +228,48 @@ fn cut(mut line: String) -> String {
     line
 }
 
-/// Signs what was permitted: reserves, asks the key, keeps the record, and only then gives the signature.
-pub(crate) async fn sign(asked: Asked, mut permit: SignPermit, form: Form) -> Result<Vec<u8>, Failure> {
-    let lines: Arc<[String]> = std::mem::take(&mut permit.lines).into_iter().take(LINES).map(cut).collect();
-    asked.within_rate()?;
-    let ledger = asked.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?.clone();
-    let (own, caps) = asked.limits();
-    let claim = Claim {
-        key: &asked.signer.id,
-        purpose: asked.signer.purpose(),
-        agent: &asked.signer.agent,
-        digest: permit.digest,
-        nonce: permit.nonce,
-        spends: &permit.spends,
-        limits: own,
-        caps: &caps,
-        ceilings: asked.ceilings(),
-        lines: Arc::clone(&lines),
-        idempotency: asked.idempotency.as_deref(),
-    };
-    let reservation = match ledger.reserve(&claim) {
-        Ok(Reserved::New(reservation)) => reservation,
-        Ok(Reserved::Before(signed)) => {
-            let spent = |(asset, _): &(AssetId, _)| (*asset, ledger.spent(&asked.signer.id, Some(&asked.signer.agent), *asset));
-            asked.record(&permit, &lines, permit.spends.iter().map(spent), true)?;
-            return Ok(signed);
+/// Signs what was permitted: reserves, asks the key, keeps the record, and only then gives the signature. A guest that ends meanwhile takes
+/// nothing back.
+pub(crate) fn sign(asked: Asked, permit: SignPermit, form: Form) -> impl Future<Output = Result<Vec<u8>, Failure>> + use<> {
+    match asked.claim(permit) {
+        Ok(Claimed::New(leave)) => {
+            let signed = Outliving::new(leave.sign(asked, form));
+            Either::Right(signed.map(|signed| signed.unwrap_or(Err(Failure::Unknown))))
         }
-        Err(refused) => return Err(Failure::Denied(asked.refused(refused))),
-    };
-    drop(caps);
-    // A guest that ends meanwhile takes nothing back.
-    let signed = Outliving::new(async move {
-        let mut signed = match asked.signer.sign(&permit, form).await {
+        Ok(Claimed::Before(signed)) => Either::Left(ready(Ok(signed))),
+        Err(failure) => Either::Left(ready(Err(failure))),
+    }
+}
+
+/// What came of a claim on what a permit spends.
+enum Claimed {
+    New(Leave),
+    /// It was signed before, under the same idempotency key: the signed bytes.
+    Before(Vec<u8>),
+}
+
+/// Leave to sign what was permitted, with what it spends reserved.
+struct Leave {
+    reservation: Box<Reservation>,
+    digest: B256,
+    spends: Vec<(AssetId, U256)>,
+    lines: Arc<[String]>,
+}
+
+/// What the audit log is told of a signature beside what was signed.
+struct Told {
+    digest: String,
+    spends: Vec<String>,
+    left: Vec<String>,
+}
+
+impl Leave {
+    async fn sign(self, asked: Asked, form: Form) -> Result<Vec<u8>, Failure> {
+        let Self { reservation, digest, spends, lines } = self;
+        // While the key is asked, which may take long, the record is made ready.
+        let told = async { asked.told(digest, &spends, &reservation.sums().collect::<Vec<_>>()) };
+        let (signed, told) = join(asked.signer.sign(digest, form), told).await;
+        let mut signed = match signed {
             Ok(signed) => signed,
             Err(error) => {
                 let spent = matches!(error, SignerError::Unknown(_));
@@ -269,15 +281,13 @@ pub(crate) async fn sign(asked: Asked, mut permit: SignPermit, form: Form) -> Re
                 return Err(if spent { Failure::Unknown } else { Failure::Unreachable });
             }
         };
-        let sums: Vec<(AssetId, Sums)> = reservation.sums().collect();
         reservation.commit(&signed).await.map_err(|why| {
             tracing::error!("a signature was not given out: {why}");
             Failure::NoRecord
         })?;
-        asked.record(&permit, &lines, sums.into_iter(), false)?;
+        asked.record(&lines, &told, false)?;
         Ok(std::mem::take(&mut *signed))
-    });
-    signed.await.unwrap_or(Err(Failure::Unknown))
+    }
 }
 
 /// A token, recorded before it leaves.
@@ -330,28 +340,59 @@ impl Asked {
         }
     }
 
-    /// Hands the record of a signature to the audit log; `sums` are what the agent has spent of each asset by then.
-    fn record(
-        &self,
-        permit: &SignPermit,
-        what: &[String],
-        sums: impl Iterator<Item = (AssetId, Sums)>,
-        again: bool,
-    ) -> Result<(), Failure> {
+    /// Claims what a permit spends.
+    fn claim(&self, permit: SignPermit) -> Result<Claimed, Failure> {
+        let SignPermit { digest, spends, nonce, lines, .. } = permit;
+        let lines: Arc<[String]> = lines.into_iter().take(LINES).map(cut).collect();
+        self.within_rate()?;
+        let ledger = self.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?;
+        let (own, caps) = self.limits();
+        let claim = Claim {
+            key: &self.signer.id,
+            purpose: self.signer.purpose(),
+            agent: &self.signer.agent,
+            digest,
+            nonce,
+            spends: &spends,
+            limits: own,
+            caps: &caps,
+            ceilings: self.ceilings(),
+            lines: Arc::clone(&lines),
+            idempotency: self.idempotency.as_deref(),
+        };
+        match ledger.reserve(&claim) {
+            Ok(Reserved::New(reservation)) => Ok(Claimed::New(Leave { reservation, digest, spends, lines })),
+            Ok(Reserved::Before(signed)) => {
+                let spent = |(asset, _): &(AssetId, U256)| (*asset, ledger.spent(&self.signer.id, Some(&self.signer.agent), *asset));
+                let told = self.told(digest, &spends, &spends.iter().map(spent).collect::<Vec<_>>());
+                self.record(&lines, &told, true)?;
+                Ok(Claimed::Before(signed))
+            }
+            Err(refused) => Err(Failure::Denied(self.refused(refused))),
+        }
+    }
+
+    /// What the audit log is told of a signature. `sums` are what the agent has spent of each asset with it.
+    fn told(&self, digest: B256, spends: &[(AssetId, U256)], sums: &[(AssetId, Sums)]) -> Told {
         let asset = |id: &AssetId| self.signing.config.asset(id.chain, id.contract);
-        let spends = permit.spends.iter().filter_map(|(id, amount)| Some(format!("{} on chain {}", shown(*amount, &asset(id)?), id.chain)));
+        let spent = |(id, amount): &(AssetId, U256)| Some(line(format_args!("{} on chain {}", shown(*amount, &asset(id)?), id.chain)));
         let (own, _) = self.limits();
-        let left = sums.flat_map(|(id, sums)| {
-            let limits = own.iter().filter(move |limit| limit.asset == id);
-            limits.filter_map(move |limit| Some(left(limit, &sums, &asset(&id)?)))
+        let left = own.iter().filter_map(|limit| {
+            let (_, sums) = sums.iter().find(|(id, _)| *id == limit.asset)?;
+            Some(left(limit, sums, &asset(&limit.asset)?))
         });
+        Told { digest: hex(digest.as_slice()), spends: spends.iter().filter_map(spent).collect(), left: left.collect() }
+    }
+
+    /// Hands the record of a signature to the audit log.
+    fn record(&self, what: &[String], told: &Told, again: bool) -> Result<(), Failure> {
         let event = Event::Signed {
             signer: &self.signer.granted.spec.name,
             key: &self.signer.shown,
             what,
-            spends: &spends.collect::<Vec<_>>(),
-            left: &left.collect::<Vec<_>>(),
-            digest: &hex(permit.digest.as_slice()),
+            spends: &told.spends,
+            left: &told.left,
+            digest: &told.digest,
             again,
         };
         self.journal.record(event).map_err(|_| Failure::NoRecord)
@@ -363,16 +404,7 @@ impl Asked {
         let what: Arc<[String]> = [cut(what)].into();
         let ledger = self.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?;
         ledger.note(&self.signer.id, &self.signer.agent, digest, Arc::clone(&what)).await.map_err(|_| Failure::NoRecord)?;
-        let event = Event::Signed {
-            signer: &self.signer.granted.spec.name,
-            key: &self.signer.shown,
-            what: &what,
-            spends: &[],
-            left: &[],
-            digest: &hex(digest.as_slice()),
-            again: false,
-        };
-        self.journal.record(event).map_err(|_| Failure::NoRecord)
+        self.record(&what, &Told { digest: hex(digest.as_slice()), spends: Vec::new(), left: Vec::new() }, false)
     }
 
     fn refused(&self, refused: Refused) -> Denial {
@@ -446,10 +478,10 @@ const LINES: usize = 64;
 /// What is left of a limit, for people.
 fn left(limit: &Limit, sums: &Sums, asset: &Asset) -> String {
     let windows = [("this hour", limit.hour, sums.hour), ("today", limit.day, sums.day), ("in all", limit.total, sums.total)];
-    let parts = windows.into_iter().filter_map(|(window, most, sum)| Some(format!("{} {window}", shown(most?.saturating_sub(sum), asset))));
+    let parts = windows.into_iter().filter_map(|(window, most, sum)| Some(shown(most?.saturating_sub(sum), asset) + " " + window));
     let parts: Vec<String> = parts.collect();
     let parts = if parts.is_empty() { "no bound".to_owned() } else { parts.join(", ") };
-    format!("{} on chain {}: {parts}", asset.symbol, asset.chain)
+    line(format_args!("{} on chain {}: {parts}", asset.symbol, asset.chain))
 }
 
 fn blocked(why: &str) -> Denial {
@@ -466,14 +498,14 @@ fn blocked(why: &str) -> Denial {
 
 impl Opened {
     /// Asks the key for what was permitted.
-    async fn sign(&self, permit: &SignPermit, form: Form) -> Result<Zeroizing<Vec<u8>>, SignerError> {
+    async fn sign(&self, digest: B256, form: Form) -> Result<Zeroizing<Vec<u8>>, SignerError> {
         match (&self.key, form) {
             (Key::Account { signer, public, .. }, Form::Transaction(transaction)) => {
-                let signature = signer::sign(&**signer, public, &permit.digest.0).await?;
+                let signature = signer::sign(&**signer, public, &digest.0).await?;
                 Ok(Zeroizing::new(transaction.signed(&signature)))
             }
             (Key::Account { signer, public, .. }, Form::Bytes) => {
-                Ok(Zeroizing::new(signer::sign(&**signer, public, &permit.digest.0).await?.to_bytes().to_vec()))
+                Ok(Zeroizing::new(signer::sign(&**signer, public, &digest.0).await?.to_bytes().to_vec()))
             }
             (Key::Solana(key), Form::Over(bytes)) => Ok(Zeroizing::new(key.sign(&bytes).as_ref().to_vec())),
             _ => Err(SignerError::Refused("the key signs no digests".to_owned())),

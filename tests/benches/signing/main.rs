@@ -139,7 +139,7 @@ fn many(figures: &mut Figures) {
     let mut bare = Bare::new(&directory);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for repetition in 0..REPETITIONS as u64 {
-        let each = SIGNATURES / 4;
+        let each = SIGNATURES;
         let begun = Instant::now();
         runtime.block_on(async {
             let run = |agent| {

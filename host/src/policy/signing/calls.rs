@@ -6,7 +6,7 @@ use super::{AssetId, Verdict, WalletPolicy, within_bounds};
 use crate::ethereum::value::{FieldPath, Value};
 use crate::manifest::{Bound, CallSpec, Movement, SigningConfig, Spends, Standard};
 use crate::policy::Rule;
-use crate::text::hex;
+use crate::text::{hex, line};
 use alloy_primitives::{Address, U256};
 
 /// Calls within calls, at most.
@@ -135,7 +135,7 @@ impl<'a> Judge<'a> {
                 self.policy.add("recipients", to.to_string().into()),
             ));
         }
-        self.lines.push(format!("send {} to {to}", shown(value, &native)));
+        self.lines.push(line(format_args!("send {} to {to}", shown(value, &native))));
         Ok(value)
     }
 
@@ -154,7 +154,7 @@ impl<'a> Judge<'a> {
             ));
         }
         let with = if value.is_zero() { String::new() } else { format!(" with {}", shown(value, &self.policy.native(self.chain))) };
-        self.lines.push(format!("call {} of {to}{with}: {arguments}", call.function.signature));
+        self.lines.push(line(format_args!("call {} of {to}{with}: {arguments}", call.function.signature)));
         let entry =
             Entry { contract: Some(to), root: &arguments, bounds: &call.args, nft: call.nft, approves: call.function.name == "approve" };
         match &call.spends {

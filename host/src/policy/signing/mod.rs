@@ -18,6 +18,7 @@ use crate::ethereum::transaction::{Authorization, Transaction};
 use crate::ethereum::typed_data::TypedData;
 use crate::ethereum::value::{FieldPath, Value};
 use crate::manifest::{Asset, Bound, SigningConfig, WalletSpec};
+use crate::text::line;
 use alloy_primitives::{Address, B256, U256};
 use calls::Judge;
 use messages::matching;
@@ -137,13 +138,13 @@ impl WalletPolicy {
         let Judge { spends, mut lines, .. } = judge;
         lines.insert(
             0,
-            format!(
+            line(format_args!(
                 "{kind} transaction on chain {}, nonce {}, gas {}, fee at most {}",
                 transaction.chain,
                 transaction.nonce,
                 transaction.gas,
                 shown(fee, &native)
-            ),
+            )),
         );
         let nonce = Some((transaction.chain, transaction.nonce));
         Ok(SignPermit { digest: transaction.signing_hash(), spends, nonce, lines, _only_here: () })

@@ -131,14 +131,14 @@ impl Journal {
         thread::Builder::new().name(name.to_owned()).spawn(move || work(&shared))
     }
 
-    /// Keeps an entry. When this returns a number, it survives the loss of power; the number is its own, or a later one's.
-    pub(super) async fn write(&self, entry: &Entry) -> Result<u64, String> {
-        self.order(What::Entry(serialized(entry))).await
+    /// Keeps an entry. When this gives a number, it survives the loss of power; the number is its own, or a later one's.
+    pub(super) fn write(&self, entry: &Entry) -> impl Future<Output = Result<u64, String>> + use<'_> {
+        self.order(What::Entry(serialized(entry)))
     }
 
     /// Keeps what a key is for.
-    pub(super) async fn enroll(&self, key: Vec<u8>, purpose: String) -> Result<u64, String> {
-        self.order(What::Key(key, purpose)).await
+    pub(super) fn enroll(&self, key: Vec<u8>, purpose: String) -> impl Future<Output = Result<u64, String>> + use<'_> {
+        self.order(What::Key(key, purpose))
     }
 
     /// Keeps an entry for whose fate nobody waits.
@@ -153,7 +153,7 @@ impl Journal {
         serde_json::from_slice(&self.shared.settler.read(number)?).ok()
     }
 
-    async fn order(&self, what: What) -> Result<u64, String> {
+    fn order(&self, what: What) -> impl Future<Output = Result<u64, String>> + use<'_> {
         /// Where the task is given up before it has written, the thread does.
         struct Left<'s>(&'s Shared);
         impl Drop for Left<'_> {
@@ -164,19 +164,22 @@ impl Journal {
 
         let (done, outcome) = oneshot::channel();
         self.shared.queue().orders.push(Order(what, done));
-        if matches!(Handle::try_current().map(|runtime| runtime.runtime_flavor()), Ok(RuntimeFlavor::CurrentThread)) {
-            let left = Left(&self.shared);
-            // Whoever else is about to write comes along.
-            tokio::task::yield_now().await;
-            // Unless one of them took this along: its own next is then left to whoever ordered it, and to those who come by until then.
-            if outcome.is_empty() {
-                self.shared.write();
+        let own = matches!(Handle::try_current().map(|runtime| runtime.runtime_flavor()), Ok(RuntimeFlavor::CurrentThread));
+        let left = Left(&self.shared);
+        async move {
+            if own {
+                // Whoever else is about to write comes along.
+                tokio::task::yield_now().await;
+                // Unless one of them took this along: its own next is then left to whoever ordered it, and to those who come by until then.
+                if outcome.is_empty() {
+                    self.shared.write();
+                }
+                std::mem::forget(left);
+            } else {
+                drop(left);
             }
-            std::mem::forget(left);
-        } else {
-            self.shared.leave();
+            outcome.await.unwrap_or_else(|_| Err("the ledger's writer has ended".to_owned()))
         }
-        outcome.await.unwrap_or_else(|_| Err("the ledger's writer has ended".to_owned()))
     }
 }
 
@@ -198,8 +201,11 @@ impl Shared {
 
     /// Leaves what has been ordered to the thread.
     fn leave(&self) {
-        self.queue().left = true;
-        self.arrived.notify_one();
+        let before = std::mem::replace(&mut self.queue().left, true);
+        // Where something was left before, it has been told already: to tell it again is a call of the system.
+        if !before {
+            self.arrived.notify_one();
+        }
     }
 
     /// The work of the journal's thread. Where many come at once, it rests after a write for as long as that took: what comes meanwhile shares
@@ -305,8 +311,8 @@ fn read(settler: &Settler) -> records::Result<(Vec<(u64, Entry)>, Keys)> {
 }
 
 fn serialized(entry: &Entry) -> Vec<u8> {
-    /// Bytes of most entries, at most: growing would copy them several times.
-    const ROOM: usize = 1024;
+    /// Bytes of most entries, at most: growing would copy them several times. glibc's allocator takes a lock from 1,033 bytes on.
+    const ROOM: usize = 1_000;
     let mut text = Vec::with_capacity(ROOM);
     serde_json::to_writer(&mut text, entry).expect("an entry is JSON");
     text

@@ -24,9 +24,10 @@ pub(crate) use journal::Entry;
 use journal::Journal;
 pub(crate) use windows::{Slot, Sums};
 
+use crate::ethereum::quantity::digits;
 use crate::policy::{AssetId, Limit};
 use crate::secrets::Clock;
-use crate::text::{hex, unhex};
+use crate::text::{hex, line, unhex};
 use alloy_primitives::{B256, U256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -248,7 +249,7 @@ impl Ledger {
         let entry = Entry {
             agent: claim.agent.to_owned(),
             nonce: claim.nonce,
-            spends: claim.spends.iter().map(|(asset, amount)| (asset.to_string(), amount.to_string())).collect(),
+            spends: claim.spends.iter().map(|(asset, amount)| (line(format_args!("{asset}")), digits(*amount))).collect(),
             idempotency: claim.idempotency.map(str::to_owned),
             ..Entry::new(now, hex(claim.key), hex(claim.digest.as_slice()), Arc::clone(&claim.lines))
         };
@@ -336,7 +337,9 @@ impl Ledger {
         let bound = entry.bound();
         let sealed = self.0.seal.encrypt(XNonce::from_slice(&nonce), Payload { msg: signed, aad: bound.as_bytes() });
         let sealed = sealed.map_err(|_| "the signature can't be sealed".to_owned())?;
-        Ok(STANDARD_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
+        let mut text = String::with_capacity(2 * (NONCE + sealed.len()));
+        STANDARD_NO_PAD.encode_string([nonce.as_slice(), &sealed].concat(), &mut text);
+        Ok(text)
     }
 
     fn unseal(&self, entry: &Entry) -> Option<Vec<u8>> {
@@ -398,7 +401,7 @@ impl Reservation {
     }
 
     /// Keeps the signature. When this returns, it is on the platter, and may leave.
-    pub(crate) async fn commit(mut self, signed: &Zeroizing<Vec<u8>>) -> Result<(), String> {
+    pub(crate) async fn commit(mut self: Box<Self>, signed: &Zeroizing<Vec<u8>>) -> Result<(), String> {
         if self.ledger.0.boot.now().saturating_sub(self.since) > RESERVATION {
             return Err("the signature came after its reservation had ended".to_owned());
         }
@@ -410,7 +413,7 @@ impl Reservation {
     }
 
     /// Gives back what was claimed: it is certain that there is no signature.
-    pub(crate) fn release(mut self) {
+    pub(crate) fn release(mut self: Box<Self>) {
         let entry = self.entry.take().expect("a reservation has an entry until its end");
         let mut books = self.ledger.books();
         if let Some(account) = books.keys.get_mut(&unhex(&entry.key).unwrap_or_default()) {

@@ -20,9 +20,14 @@ pub(crate) enum Slot {
     Own(u64),
 }
 
-/// The windows of one asset.
-#[derive(Debug)]
+/// What was spent of one asset, and how much of that each window holds.
+#[derive(Debug, Default)]
 pub(super) struct Windows {
+    slots: HashMap<Slot, Amounts>,
+    /// The order in which amounts leave the windows: their times and slots, without those that have left all that they can.
+    order: VecDeque<(u64, Slot)>,
+    /// The number of the first in that order.
+    begin: u64,
     hour: Window,
     day: Window,
     total: Window,
@@ -36,86 +41,80 @@ pub(crate) struct Sums {
     pub(crate) total: U256,
 }
 
-/// What was signed for one slot, by reservation: hardly ever more than one.
-type Amounts = SmallVec<[(u64, U256); 1]>;
-
-#[derive(Debug)]
+/// The amounts from a number on: those before have left it.
+#[derive(Debug, Default)]
 struct Window {
-    /// Milliseconds; none for ever.
-    span: Option<u64>,
+    first: u64,
     sum: U256,
-    /// By time, oldest first; nothing where nothing leaves.
-    entries: VecDeque<(u64, Slot, u64)>,
-    slots: HashMap<Slot, Amounts>,
 }
 
-impl Default for Windows {
-    fn default() -> Self {
-        Self { hour: Window::of(Some(HOUR)), day: Window::of(Some(DAY)), total: Window::of(None) }
-    }
+/// What was signed for one slot, hardly ever more than once.
+type Amounts = SmallVec<[Counted; 1]>;
+
+#[derive(Debug)]
+struct Counted {
+    /// Its number in the order of all.
+    number: u64,
+    id: u64,
+    amount: U256,
 }
 
 impl Windows {
-    fn all(&mut self) -> [&mut Window; 3] {
-        [&mut self.hour, &mut self.day, &mut self.total]
-    }
-
     /// Counts an amount under `id`.
     pub(super) fn add(&mut self, now: u64, slot: Slot, amount: U256, id: u64) {
-        self.all().into_iter().for_each(|window| window.add(now, slot, amount.min(MOST), id));
+        let number = self.begin + self.order.len() as u64;
+        self.order.push_back((now, slot));
+        self.change(slot, |amounts| amounts.push(Counted { number, id, amount: amount.min(MOST) }));
     }
 
     /// Takes back what was counted under `id`.
     pub(super) fn remove(&mut self, slot: Slot, id: u64) {
-        self.all().into_iter().for_each(|window| window.remove(slot, id));
+        self.change(slot, |amounts| amounts.retain(|counted| counted.id != id));
     }
 
     /// What the windows would hold with that amount.
     pub(super) fn with(&mut self, now: u64, slot: Slot, amount: U256) -> Sums {
-        let [hour, day, total] = self.all().map(|window| window.with(now, slot, amount.min(MOST)));
-        Sums { hour, day, total }
-    }
-}
-
-impl Window {
-    fn of(span: Option<u64>) -> Self {
-        Self { span, sum: U256::ZERO, entries: VecDeque::new(), slots: HashMap::new() }
+        self.slide(now);
+        let amounts = self.slots.get(&slot).map_or(&[][..], SmallVec::as_slice);
+        let with = |window: &Window| window.sum - window.largest(amounts) + window.largest(amounts).max(amount.min(MOST));
+        Sums { hour: with(&self.hour), day: with(&self.day), total: with(&self.total) }
     }
 
-    fn add(&mut self, now: u64, slot: Slot, amount: U256, id: u64) {
-        self.change(slot, |amounts| amounts.push((id, amount)));
-        if self.span.is_some() {
-            self.entries.push_back((now, slot, id));
-        }
-    }
-
-    fn remove(&mut self, slot: Slot, id: u64) {
-        self.change(slot, |amounts| amounts.retain(|(known, _)| *known != id));
-    }
-
-    fn with(&mut self, now: u64, slot: Slot, amount: U256) -> U256 {
-        if let Some(span) = self.span {
-            while let Some((_, slot, id)) = self.entries.pop_front_if(|(time, _, _)| time.saturating_add(span) <= now) {
-                self.remove(slot, id);
+    /// Lets go of what is as old as a window is long.
+    fn slide(&mut self, now: u64) {
+        for (window, span) in [(&mut self.hour, HOUR), (&mut self.day, DAY)] {
+            let mut left = self.order.iter().skip(usize::try_from(window.first - self.begin).unwrap_or(usize::MAX));
+            while let Some((_, slot)) = left.next().filter(|(time, _)| time.saturating_add(span) <= now) {
+                let amounts = self.slots.get(slot).map_or(&[][..], SmallVec::as_slice);
+                let before = window.largest(amounts);
+                window.first += 1;
+                window.sum = window.sum - before + window.largest(amounts);
             }
         }
-        let largest = self.slots.get(&slot).map_or(U256::ZERO, largest);
-        self.sum - largest + largest.max(amount)
+        while self.begin < self.hour.first.min(self.day.first) {
+            self.order.pop_front();
+            self.begin += 1;
+        }
     }
 
     fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Amounts)) {
         let amounts = self.slots.entry(slot).or_default();
-        let before = largest(amounts);
+        let mut windows = [&mut self.hour, &mut self.day, &mut self.total];
+        windows.iter_mut().for_each(|window| window.sum -= window.largest(amounts));
         change(amounts);
-        self.sum = self.sum - before + largest(amounts);
+        windows.iter_mut().for_each(|window| window.sum += window.largest(amounts));
         if amounts.is_empty() {
             self.slots.remove(&slot);
         }
     }
 }
 
-fn largest(amounts: &Amounts) -> U256 {
-    amounts.iter().map(|(_, amount)| *amount).max().unwrap_or_default()
+impl Window {
+    /// What counts of a slot: the largest amount that the window holds of it.
+    fn largest(&self, amounts: &[Counted]) -> U256 {
+        let held = amounts.iter().filter(|counted| counted.number >= self.first);
+        held.map(|counted| counted.amount).max().unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -154,6 +153,42 @@ mod tests {
         assert_eq!(windows.with(DAY + 1, nonce, number(3)).day, number(3));
         windows.remove(nonce, 2);
         assert_eq!(windows.with(DAY + 1, nonce, number(0)).total, number(10), "what was taken back leaves what was there");
+    }
+
+    #[test]
+    fn windows_hold_what_a_list_of_everything_says() {
+        /// What a window of that length holds at a time: of each slot the largest.
+        fn held(all: &[(u64, Slot, u64, u64)], span: u64, now: u64, with: (Slot, u64)) -> U256 {
+            let mut largest = HashMap::from([(with.0, with.1)]);
+            for (_, slot, amount, _) in all.iter().filter(|(time, ..)| span == u64::MAX || time + span > now) {
+                let known = largest.entry(*slot).or_insert(0);
+                *known = (*known).max(*amount);
+            }
+            largest.values().map(|amount| number(*amount)).sum()
+        }
+
+        // Knuth's MMIX generator: the same numbers each time.
+        let mut state = 1_u64;
+        let mut below = |most: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % most
+        };
+        let (mut windows, mut all, mut now) = (Windows::default(), Vec::new(), 0);
+        for id in 1..4_000 {
+            now += below(HOUR / 20);
+            let slot = if below(4) == 0 { Slot::Own(id) } else { Slot::Nonce(1, below(200)) };
+            let amount = below(1_000);
+            let sums = windows.with(now, slot, number(amount));
+            let [hour, day, total] = [HOUR, DAY, u64::MAX].map(|span| held(&all, span, now, (slot, amount)));
+            assert_eq!(sums, Sums { hour, day, total }, "before {id}");
+
+            windows.add(now, slot, number(amount), id);
+            all.push((now, slot, amount, id));
+            if below(3) == 0 {
+                let (_, slot, _, id) = all.remove(usize::try_from(below(all.len() as u64)).expect("an index"));
+                windows.remove(slot, id);
+            }
+        }
     }
 
     #[test]
