@@ -1,0 +1,182 @@
+//! An agent that a host has loaded, and what can be asked of it beside running it.
+
+use super::Host;
+use crate::manifest::Manifest;
+use crate::policy::{Denial, Source};
+use crate::runtime::{self, AgentParts, Outcome, RunError, RunOptions};
+use crate::secrets::{BackendError, Cache, Fingerprint, Keyring, SecretsUnavailable};
+use crate::signing::{self, Opened, Signing};
+use std::sync::Arc;
+
+/// An agent that a host has loaded. Each run of it is on its own; rates and connections are the agent's.
+#[derive(Clone)]
+pub struct Agent {
+    pub(super) host: Host,
+    pub(super) parts: Arc<AgentParts>,
+}
+
+/// What is known of a secret that was had. Never its value.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Resolved {
+    /// Its name in the manifest.
+    pub name: String,
+    /// The backend and the entry where it was found; none for a default of the manifest.
+    pub from: Option<String>,
+    /// What its backend calls the version.
+    pub version: Option<String>,
+    /// The version's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// When it stops working, in seconds since 1970-01-01T00:00:00Z.
+    pub expires_at: Option<u64>,
+}
+
+/// A secret that is kept at hand. See [`Agent::watch`].
+pub struct Watched {
+    keyring: Keyring,
+    cache: Arc<Cache>,
+}
+
+impl Watched {
+    /// The version in use, as a request would get it now: within a microsecond, unless the backend has to be asked.
+    ///
+    /// # Errors
+    /// [`BackendError`] where a request would not get one.
+    pub async fn fingerprint(&self) -> Result<Fingerprint, BackendError> {
+        let (version, _) = self.keyring.version(Source::Secret(0), &self.cache).await?;
+        Ok(version.fingerprint)
+    }
+}
+
+/// A wallet of an agent. See [`Agent::wallet`].
+pub struct Wallet {
+    opened: Arc<Opened>,
+    signing: Arc<Signing>,
+}
+
+/// What a transaction would do, and spend at most. See [`Wallet::judge`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it does, in lines for people.
+    pub what: Vec<String>,
+    /// What it spends at most: amount and symbol, and the chain.
+    pub spends: Vec<String>,
+}
+
+impl Wallet {
+    /// The account's address, with its checksum (EIP-55).
+    #[must_use]
+    pub fn address(&self) -> String {
+        self.opened.shown.clone()
+    }
+
+    /// What is left of its limits, and what the ledger wants confirmed, in lines for people.
+    ///
+    /// # Errors
+    /// Text for the operator, where the ledger can't be opened.
+    pub fn left(&self) -> Result<Vec<String>, String> {
+        signing::standing(&self.signing, &self.opened)
+    }
+
+    /// The verdict on a transaction, given as its unsigned payload (EIP-2718, or EIP-155's list of nine). Nothing is signed, and nothing is
+    /// charged: whether the limits have room is not asked. Takes some microseconds.
+    ///
+    /// # Errors
+    /// [`Denial`], as the agent's request would be denied.
+    pub fn judge(&self, payload: &[u8]) -> Result<Verdict, Denial> {
+        signing::judge(&self.opened, payload)
+    }
+}
+
+impl Agent {
+    /// Runs the agent once, to its end, within its limits. Needs a Tokio runtime with time and I/O.
+    ///
+    /// An agent that sends many small requests is about a fifth faster on a current-thread runtime, as the binary has it: on a
+    /// multi-threaded one, each request wakes another thread.
+    ///
+    /// Dropping the future ends the run: the guest stops, its requests are given up, and what it did is in the audit log.
+    ///
+    /// # Errors
+    /// [`RunError`] where nothing has run, or where the audit log failed. What the guest itself comes to is an [`Outcome`].
+    pub async fn run(&self, options: RunOptions) -> Result<Outcome, RunError> {
+        runtime::run(&self.host.0.parts, &self.parts, options).await
+    }
+
+    /// Has every secret of the manifest, as a run would, and gives them up again; nothing is run. Says what is there.
+    ///
+    /// # Errors
+    /// [`SecretsUnavailable`] with all that are missing.
+    pub async fn resolve(&self) -> Result<Vec<Resolved>, SecretsUnavailable> {
+        let host = &self.host.0.parts;
+        // Nothing is used, so that nobody has to know, and no key is replaced by it.
+        let keyring = Keyring::open(&self.parts.manifest, &host.backends, &host.cache).await?;
+        let resolved = |(_, key): (usize, &crate::secrets::Key)| {
+            let version = key.current();
+            Resolved {
+                name: key.name.clone(),
+                from: key.from(),
+                version: version.label.clone(),
+                fingerprint: version.fingerprint,
+                expires_at: version.expires_at,
+            }
+        };
+        let all = keyring.iter().map(resolved).collect();
+        let farewell = keyring.farewell();
+        drop(keyring);
+        farewell.await;
+        Ok(all)
+    }
+
+    /// The agent's signers, each with its key at hand.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn signers(&self) -> Result<Vec<Arc<Opened>>, runtime::SignersUnavailable> {
+        runtime::open_signers(&self.host.0.parts, &self.parts).await
+    }
+
+    /// A wallet of the agent's, to judge by it what the agent might ask for. Has its key, or the way to it.
+    ///
+    /// # Errors
+    /// Text for the operator, where the manifest has no such wallet, or its key can't be had.
+    pub async fn wallet(&self, signer: &str) -> Result<Wallet, String> {
+        let opened = runtime::open_signers(&self.host.0.parts, &self.parts).await.map_err(|error| error.to_string())?;
+        let opened = opened.into_iter().find(|opened| opened.granted.spec.name == signer && opened.key.address().is_some());
+        let wallet = |opened| Wallet { opened, signing: Arc::clone(&self.host.0.parts.signing) };
+        opened.map(wallet).ok_or_else(|| format!("the manifest has no wallet `{signer}`"))
+    }
+
+    /// Takes the keys of the agent's signers into this host's ledger, and gives the operator's word that the ledger is the latest there is.
+    /// A wallet signs nothing before it: where a ledger was lost, what was spent before would be forgotten. Gives each signer's name and
+    /// what its key is known by.
+    ///
+    /// # Errors
+    /// Text for the operator, where a key or the ledger can't be had.
+    pub async fn confirm_signers(&self) -> Result<Vec<(String, String)>, String> {
+        let host = &self.host.0.parts;
+        let opened = runtime::open_signers(host, &self.parts).await.map_err(|error| error.to_string())?;
+        for signer in &opened {
+            host.signing.confirm(signer).await?;
+        }
+        Ok(opened.iter().map(|signer| (signer.granted.spec.name.clone(), signer.shown.clone())).collect())
+    }
+
+    /// Has one secret of the manifest, and keeps it: to have it at hand before the first run, or to see when it is replaced.
+    ///
+    /// # Errors
+    /// [`BackendError`], also where the manifest has no secret of that name.
+    pub async fn watch(&self, secret: &str) -> Result<Watched, BackendError> {
+        let host = &self.host.0.parts;
+        let unknown = || BackendError::Refused("the manifest has no secret of that name".to_owned());
+        let mut manifest = self.parts.manifest.clone();
+        manifest.secrets.retain(|spec| spec.name == secret);
+        let opened = runtime::open_keyring(host, &manifest).await;
+        let keyring = opened.map_err(|mut missing| missing.0.pop().map_or_else(unknown, |missing| missing.why))?;
+        keyring.get(0).ok_or_else(unknown)?;
+        Ok(Watched { keyring, cache: Arc::clone(&host.cache) })
+    }
+
+    /// The agent's manifest.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.parts.manifest
+    }
+}

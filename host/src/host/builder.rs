@@ -1,0 +1,306 @@
+//! Sets a host up: each part from the configuration, unless the embedder brings their own.
+
+use super::{BuildError, Host, Inner};
+use crate::audit::{AuditSink, FileAudit};
+use crate::egress::{AddressGuard, Network, Resolve, SystemResolver};
+use crate::manifest::{BackendConfig, FileKeyRef, HostConfig};
+use crate::rotation::{self, Issuer, Rotations};
+use crate::runtime::{self, Cache, Engine, HostParts, Inspector};
+use crate::scrub::Rules;
+#[cfg(feature = "aws")]
+use crate::secrets::AwsBackend;
+#[cfg(feature = "vault")]
+use crate::secrets::VaultBackend;
+use crate::secrets::backends::{Bounds, Configured};
+use crate::secrets::{Backends, Cache as SecretCache, Clock, EnvBackend, FileBackend, FileKey, SecretBackend};
+use crate::signing::{SignerBackend, Signing, Wall};
+use crate::state::{StateDir, random_key};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+/// Sets a host up. See [`Host::builder`].
+#[derive(Default)]
+pub struct HostBuilder {
+    config: HostConfig,
+    backends: Vec<Configured>,
+    clock: Clock,
+    default_backend: Option<String>,
+    signers: Vec<(String, Arc<dyn SignerBackend>)>,
+    issuers: Vec<(String, Arc<dyn Issuer>)>,
+    wall: Wall,
+    audit: Option<Audit>,
+    stateless: bool,
+    resolver: Option<Arc<dyn Resolve>>,
+    max_agents: Option<u32>,
+    inspector: Option<Inspector>,
+}
+
+enum Audit {
+    Sink(Arc<dyn AuditSink>),
+    Off,
+}
+
+impl HostBuilder {
+    /// The operator's configuration. Without one: the `env` backend, public addresses only, audit and state in the user's state directory.
+    #[must_use]
+    pub fn config(mut self, config: HostConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// A backend of your own, under the name that manifests write before the colon. It takes the place of one configured by that name.
+    #[must_use]
+    pub fn backend(mut self, name: impl Into<String>, backend: impl SecretBackend + 'static) -> Self {
+        let (stale, backend) = (backend.stale(), Arc::new(backend));
+        self.backends.push(Configured { name: name.into(), backend, bounds: Bounds::none(), stale });
+        self
+    }
+
+    /// A backend of signers of your own, under the name that manifests write before the colon of a signer's `from`.
+    #[must_use]
+    pub fn signers(mut self, name: impl Into<String>, backend: impl SignerBackend + 'static) -> Self {
+        self.signers.push((name.into(), Arc::new(backend)));
+        self
+    }
+
+    /// An issuer of your own, under the name that `[rotations.NAME]` gives as `issuer`.
+    #[must_use]
+    pub fn issuer(mut self, name: impl Into<String>, issuer: impl Issuer + 'static) -> Self {
+        self.issuers.push((name.into(), Arc::new(issuer)));
+        self
+    }
+
+    /// Where bare names are looked up. Default `env`.
+    #[must_use]
+    pub fn default_backend(mut self, name: impl Into<String>) -> Self {
+        self.default_backend = Some(name.into());
+        self
+    }
+
+    /// Where audit records go instead of a file.
+    #[must_use]
+    pub fn audit(mut self, sink: impl AuditSink + 'static) -> Self {
+        self.audit = Some(Audit::Sink(Arc::new(sink)));
+        self
+    }
+
+    /// Keeps no audit log. For measurements, and for embedders that account for every effect themselves.
+    #[must_use]
+    pub fn without_audit(mut self) -> Self {
+        self.audit = Some(Audit::Off);
+        self
+    }
+
+    /// Keeps nothing on disk: no cache of compiled components, and fingerprints that change with each host.
+    #[must_use]
+    pub fn without_state(mut self) -> Self {
+        self.stateless = true;
+        self
+    }
+
+    /// Looks names up instead of the system. The addresses are checked all the same.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// How many agents run at once, at most. Default 1,024; address space is set aside for each, memory is not.
+    #[must_use]
+    pub fn max_agents(mut self, agents: u32) -> Self {
+        self.max_agents = Some(agents);
+        self
+    }
+
+    /// Hands every linear memory of a guest to `inspector` when its run has ended. For tests: such a host compiles slower code.
+    #[must_use]
+    pub fn inspect_memory(mut self, inspector: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        self.inspector = Some(Arc::new(inspector));
+        self
+    }
+
+    /// Adds so many milliseconds to the time by which secrets age, as if the machine had slept. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn slept(mut self, millis: Arc<AtomicU64>) -> Self {
+        self.clock = Clock::sleeping(millis);
+        self
+    }
+
+    /// Adds so many milliseconds to the wall clock that the ledger of signatures reads, as if somebody had set it. For tests.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn wall_clock(mut self, millis: Arc<AtomicI64>) -> Self {
+        self.wall = Wall(millis);
+        self
+    }
+
+    /// Builds the host. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    /// [`BuildError`], which says what to set.
+    pub fn build(self) -> Result<Host, BuildError> {
+        let state = if self.stateless { None } else { Some(open_state(&self.config)?) };
+        let audit = match self.audit {
+            Some(Audit::Sink(sink)) => Some(sink),
+            Some(Audit::Off) => None,
+            None => Some(open_audit(&self.config, state.as_ref())?),
+        };
+        let fingerprint_key = state.as_ref().map_or_else(random_key, |state| state.key("host.key")).map_err(BuildError::State)?;
+        let engine = Engine::new(self.max_agents.unwrap_or(1_024), self.inspector.is_some());
+        let engine = engine.map_err(|error| BuildError::Engine(error.to_string()))?;
+        let linker = runtime::linker(&engine).map_err(|error| BuildError::Engine(error.to_string()))?;
+        let compiled = state.as_ref().map(open_cache).transpose().map_err(BuildError::State)?;
+        let network = Network {
+            guard: AddressGuard::new(self.config.network_allow.clone()),
+            resolver: self.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
+            tls: Arc::new(tls(&self.config.network_ca)?),
+            proxy: self.config.network_proxy.clone(),
+        };
+        let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
+        let backends = backends(self.backends, &self.config, &self.clock, default)?;
+        let signing = Signing::new(self.config.signing.clone(), self.signers, state.clone(), self.clock.clone(), self.wall.clone());
+        let signing = signing.map_err(BuildError::Signing)?;
+        let cache = Arc::new(SecretCache::new(self.clock.clone(), fingerprint_key));
+        let rules = rules(&self.config.scrub_rules)?;
+        let name = crate::text::hex(&random_key().map_err(BuildError::State)?[..6]);
+        let wall = self.wall.clone();
+        let parts = rotation::Parts { host: name.clone(), cache: Arc::clone(&cache), clock: self.clock, wall, audit: audit.clone() };
+        let rotations = Rotations::new(&self.config, self.issuers, &backends, &parts);
+        let rotations = rotations.map_err(|(name, reason)| BuildError::Rotation { name, reason })?;
+        let signing = Arc::new(signing);
+        let (inspector, runs) = (self.inspector, AtomicU64::new(0));
+        let parts = HostParts { engine, backends, rules, audit, cache, signing, rotations, inspector, runs, name };
+        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network) })))
+    }
+}
+
+/// The host's own rules, and those of the operator's files.
+pub(crate) fn rules(files: &[PathBuf]) -> Result<Arc<Rules>, BuildError> {
+    let broken = |path: &PathBuf, reason: String| BuildError::Rules { path: path.clone(), reason };
+    let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| broken(path, error.to_string()));
+    let texts = files.iter().map(read).collect::<Result<Vec<String>, BuildError>>()?;
+    // Each file is tried by itself first, so that an error names it.
+    for (path, text) in files.iter().zip(&texts) {
+        Rules::with(std::slice::from_ref(text)).map_err(|error| broken(path, error.to_string()))?;
+    }
+    let last = || files.last().cloned().unwrap_or_default();
+    Rules::with(&texts).map_err(|error| broken(&last(), error.to_string()))
+}
+
+fn open_state(config: &HostConfig) -> Result<StateDir, BuildError> {
+    let path = state_path(config);
+    let unknown = || BuildError::State(std::io::Error::other("neither XDG_STATE_HOME nor HOME is set"));
+    StateDir::open(&path.ok_or_else(unknown)?).map_err(BuildError::State)
+}
+
+/// Where a host keeps its state, unless it is told to keep none.
+pub(crate) fn state_path(config: &HostConfig) -> Option<PathBuf> {
+    config.state_dir.clone().or_else(StateDir::default_path)
+}
+
+/// Where a host keeps its audit log: where the operator says, or in its state directory.
+pub(crate) fn audit_path(config: &HostConfig, state: Option<&Path>) -> Option<PathBuf> {
+    config.audit_file.clone().or_else(|| state.map(|dir| dir.join("audit.jsonl")))
+}
+
+fn open_audit(config: &HostConfig, state: Option<&StateDir>) -> Result<Arc<dyn AuditSink>, BuildError> {
+    let path = audit_path(config, state.map(StateDir::path)).unwrap_or_else(|| PathBuf::from("audit.jsonl"));
+    match FileAudit::open(&path) {
+        Ok(file) => Ok(Arc::new(file)),
+        Err(source) => Err(BuildError::Audit { path, source }),
+    }
+}
+
+fn open_cache(state: &StateDir) -> std::io::Result<Cache> {
+    Ok(Cache::new(state.subdirectory("compiled")?, state.key("cache.key")?))
+}
+
+/// The embedder's own backends, and those of the configuration under other names. There is always an `env`.
+pub(crate) fn backends(own: Vec<Configured>, config: &HostConfig, clock: &Clock, default: String) -> Result<Backends, BuildError> {
+    let mut all = own;
+    let env = ("env".to_owned(), BackendConfig::Env { file: None });
+    for (name, backend) in config.backends.iter().chain([&env]) {
+        if !all.iter().any(|known| known.name == *name) {
+            let configured = configured(name, backend, clock);
+            all.push(configured.map_err(|reason| BuildError::Backend { name: name.clone(), reason })?);
+        }
+    }
+    if !all.iter().any(|known| known.name == default) {
+        let reason = match default.as_str() {
+            "vault" => "bare names are looked up there; set VAULT_ADDR with VAULT_ROLE_ID and VAULT_SECRET_ID, or configure it",
+            "aws" => "bare names are looked up there; set AWS_REGION, or configure it",
+            _ => "bare names are looked up there, but it is not configured; correct SECRETS_BACKEND",
+        };
+        return Err(BuildError::Backend { name: default, reason: reason.to_owned() });
+    }
+    Ok(Backends::new(all, default))
+}
+
+fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Configured, String> {
+    let (backend, bounds): (Arc<dyn SecretBackend>, Bounds) = match config {
+        BackendConfig::Env { file: None } => (Arc::new(EnvBackend::new()), Bounds::none()),
+        BackendConfig::Env { file: Some(file) } => (Arc::new(EnvBackend::with_file(file)?), Bounds::none()),
+        BackendConfig::File { path, key, paths } => (Arc::new(FileBackend::new(path.clone(), file_key(key)?)), Bounds::new(paths.clone())),
+        #[cfg(feature = "vault")]
+        BackendConfig::Vault(vault) => {
+            let bounds = Bounds::with_leased(vault.paths.clone(), vault.leased.clone());
+            (Arc::new(VaultBackend::with_clock(vault, clock.clone())?), bounds)
+        }
+        #[cfg(feature = "aws")]
+        BackendConfig::Aws(aws) => (Arc::new(AwsBackend::new(aws)), Bounds::new(aws.paths.clone())),
+        #[cfg(not(all(feature = "vault", feature = "aws")))]
+        _ => return Err("this build has no such backend; build Strongroom with the features `vault` and `aws`".to_owned()),
+    };
+    // Only the backends that log in have use for a clock.
+    let _ = clock;
+    Ok(Configured { name: name.to_owned(), stale: backend.stale(), backend, bounds })
+}
+
+/// What opens a file of secrets, from where the configuration says it is.
+pub(crate) fn file_key(key: &FileKeyRef) -> Result<FileKey, String> {
+    match key {
+        FileKeyRef::Identity(path) => FileKey::identity_file(path),
+        FileKeyRef::Credential(name) => {
+            let dir = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or("no systemd credentials here: CREDENTIALS_DIRECTORY is not set")?;
+            FileKey::identity_file(&Path::new(&dir).join(name))
+        }
+        FileKeyRef::Passphrase(variable) => {
+            let passphrase = std::env::var(variable).map_err(|_| format!("the variable `{variable}` with the passphrase is not set"))?;
+            Ok(FileKey::Passphrase(passphrase.into()))
+        }
+        #[cfg(feature = "cli")]
+        FileKeyRef::Prompt => {
+            let passphrase = rpassword::prompt_password("Passphrase: ").map_err(|error| format!("no passphrase: {error}"))?;
+            Ok(FileKey::Passphrase(passphrase.into()))
+        }
+        #[cfg(not(feature = "cli"))]
+        FileKeyRef::Prompt => Err("a passphrase can be asked for by the `strongroom` binary alone".to_owned()),
+    }
+}
+
+/// TLS 1.2 and 1.3 with the Mozilla roots, the operator's own authorities, and ALPN for HTTP/2 and HTTP/1.1.
+pub(crate) fn tls(authorities: &[PathBuf]) -> Result<rustls::ClientConfig, BuildError> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    for path in authorities {
+        let wrong = |reason: String| BuildError::Ca { path: path.clone(), reason };
+        let mut any = false;
+        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
+            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
+            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+            any = true;
+        }
+        if !any {
+            return Err(wrong("it holds no certificate".into()));
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let mut config = config.map_err(|error| BuildError::Engine(error.to_string()))?.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}

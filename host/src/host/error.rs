@@ -1,0 +1,111 @@
+//! Why there is no host, or no agent.
+
+use crate::manifest::ReadError;
+use crate::runtime::ComponentError;
+use crate::secrets::BackendError;
+use std::path::PathBuf;
+
+/// Why a host could not be built.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The state directory can't be used.
+    #[error("the state directory can't be used: {0}; set `[state] dir` in the host configuration")]
+    State(std::io::Error),
+    /// The audit log can't be opened.
+    #[error("the audit log {path} can't be opened: {source}; set `[audit] file` in the host configuration", path = path.display())]
+    Audit {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file of certificate authorities can't be read.
+    #[error("{path}: {reason}; `network.ca` names files with certificates in PEM", path = path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A backend can't be set up.
+    #[error("backend `{name}`: {reason}")]
+    Backend {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// What the configuration says of signing can't be.
+    #[error("{0}")]
+    Signing(String),
+    /// A key can't be replaced as the configuration says.
+    #[error("rotation `{name}`: {reason}")]
+    Rotation {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file of rules can't be used.
+    #[error("{path}: {reason}; `scrub.rules` names files in the format of the host's own rules", path = path.display())]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The engine can't be set up, for want of address space or memory.
+    #[error("the WebAssembly engine can't be set up: {0}; lower `max_agents`")]
+    Engine(String),
+}
+
+/// Why an agent could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The manifest.
+    #[error(transparent)]
+    Manifest(#[from] ReadError),
+    /// The component's file can't be read.
+    #[error("{path}: the component can't be read ({source}); build the agent, or correct `component` in the manifest", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The manifest names no component, and none was given.
+    #[error("the manifest names no component; give its bytes with `Host::agent`")]
+    NoComponent,
+    /// The component.
+    #[error("{path}: {source}", path = path.display())]
+    Component {
+        /// The file, or the agent's name.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ComponentError,
+    },
+    /// The manifest lets a rule pass that the host does not have.
+    #[error("`leaks_allowed` names `{rule}`, but no rule has this name; `strongroom rules` lists them")]
+    Rule {
+        /// The name.
+        rule: String,
+    },
+    /// The manifest lets a signer do what can't be granted here.
+    #[error("signer `{name}`: {reason}")]
+    Signer {
+        /// The signer's name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The manifest names a secret that manifests can't have.
+    #[error("secret `{name}`: {reason}")]
+    Secret {
+        /// The secret's name.
+        name: String,
+        /// Why.
+        reason: BackendError,
+    },
+}

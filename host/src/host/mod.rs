@@ -1,0 +1,228 @@
+//! The front door: a host, built once, that loads agents and runs them.
+
+mod agent;
+mod builder;
+mod error;
+
+pub use agent::{Agent, Resolved, Verdict, Wallet, Watched};
+pub use builder::HostBuilder;
+pub(crate) use builder::tls;
+#[cfg(feature = "cli")]
+pub(crate) use builder::{audit_path, backends, file_key, rules, state_path};
+pub use error::{BuildError, LoadError};
+
+use crate::egress::{Network, Pools};
+use crate::manifest::Manifest;
+#[cfg(feature = "cli")]
+use crate::manifest::ReadError;
+use crate::policy::Policy;
+use crate::rotation::{RotationCounts, RotationError, RotationStatus};
+use crate::runtime::{self, AgentParts, Cache, ComponentError, HostParts, Inspection, RunState};
+use crate::secrets::SecretCounts;
+#[cfg(feature = "cli")]
+use crate::secrets::{Backends, Fingerprint, SecretValue};
+#[cfg(feature = "cli")]
+use crate::signing::Signing;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use wasmtime::component::Linker;
+
+/// How long a host that is closed waits for leases, and for each login to end.
+const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Runs agents. Cheap to clone; the clones are one host.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    parts: HostParts,
+    linker: Linker<RunState>,
+    cache: Option<Cache>,
+    network: Arc<Network>,
+}
+
+impl Host {
+    /// Sets a host up.
+    #[must_use]
+    pub fn builder() -> HostBuilder {
+        HostBuilder::default()
+    }
+
+    /// Loads an agent from its manifest's file. Compiles the component, unless the cache holds it: 0.1 to 5 seconds of work.
+    ///
+    /// # Errors
+    /// [`LoadError`], which names the file and what to correct.
+    pub fn load(&self, manifest: impl AsRef<Path>) -> Result<Agent, LoadError> {
+        let manifest = Manifest::read(manifest.as_ref())?;
+        let path = manifest.component.clone().ok_or(LoadError::NoComponent)?;
+        let bytes = read_component(&path)?;
+        self.agent_from(manifest, &bytes, path)
+    }
+
+    /// Loads an agent from a manifest made in code and the bytes of its component.
+    ///
+    /// # Errors
+    /// [`LoadError`], which says what to correct.
+    pub fn agent(&self, manifest: Manifest, component: &[u8]) -> Result<Agent, LoadError> {
+        let name = PathBuf::from(&manifest.name);
+        self.agent_from(manifest, component, name)
+    }
+
+    /// What a component imports and exports. Compiles it.
+    ///
+    /// # Errors
+    /// [`ComponentError`] where it is not a component.
+    pub fn inspect(&self, component: &[u8]) -> Result<Inspection, ComponentError> {
+        runtime::inspect(&self.0.parts.engine, component)
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn backends(&self) -> &Backends {
+        &self.0.parts.backends
+    }
+
+    /// The rotation of that name, or else the one that replaces an entry of a backend.
+    #[cfg(feature = "cli")]
+    pub(crate) fn rotation_of(&self, name: &str, backend: &str, entry: Option<&crate::secrets::Entry>) -> Option<String> {
+        let rotations = &self.0.parts.rotations;
+        let by_entry = || rotations.of(backend, entry?);
+        rotations.named(name).ok().or_else(by_entry).map(|rotation| rotation.name().to_owned())
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn signing(&self) -> &Signing {
+        &self.0.parts.signing
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn fingerprint(&self, value: &SecretValue) -> Fingerprint {
+        value.fingerprint(self.0.parts.cache.fingerprint_key())
+    }
+
+    /// Whether a manifest names a path of a backend, and may.
+    #[cfg(feature = "cli")]
+    pub(crate) fn may_use(&self, manifest: &Manifest, backend: Option<&str>, path: &str) -> bool {
+        let backends = &self.0.parts.backends;
+        let Ok(wanted) = backends.named(backend) else { return false };
+        manifest.secrets.iter().any(|secret| {
+            let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
+            let entries = backends.entries(&secret.from, &manifest.name, namespace);
+            entries.is_ok_and(|(of, entries)| of.name == wanted.name && entries.iter().any(|entry| entry.path == path))
+        })
+    }
+
+    /// Whether a manifest's secrets may be named at all, without asking where they are kept.
+    pub(crate) fn check_secrets(&self, manifest: &Manifest) -> Result<(), LoadError> {
+        for secret in &manifest.secrets {
+            let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
+            let entries = self.0.parts.backends.entries(&secret.from, &manifest.name, namespace);
+            entries.map_err(|reason| LoadError::Secret { name: secret.name.clone(), reason })?;
+        }
+        Ok(())
+    }
+
+    /// The rotations of the configuration, by name.
+    pub fn rotations(&self) -> impl Iterator<Item = &str> {
+        self.0.parts.rotations.all().iter().map(|rotation| rotation.name())
+    }
+
+    /// Replaces a key now, or takes a rotation to its end that was left midway. `progress` is told of each step as it is taken, and what is to
+    /// be said of it. Ends when the old key is revoked: after at least as long as requests that hold it take.
+    ///
+    /// A host whose agents use the key replaces it by itself when it is due, from the first run on.
+    ///
+    /// # Errors
+    /// [`RotationError`], which says which key is in use.
+    pub async fn rotate(&self, rotation: &str, progress: impl Fn(&str, &str) + Send + Sync + 'static) -> Result<(), RotationError> {
+        self.0.parts.rotations.named(rotation)?.by_hand(Some(Arc::new(progress))).await
+    }
+
+    /// Gives a rotation up that is under way and can't be taken to its end, as where its issuer is gone. What is in the stores stays as it
+    /// is; what was reported of it before is forgotten. Returns the keys that may be left over, for the operator to revoke.
+    ///
+    /// # Errors
+    /// [`RotationError`] where there is none of that name, another host is at it, or its journal can't be written.
+    pub async fn abandon_rotation(&self, rotation: &str) -> Result<Vec<String>, RotationError> {
+        self.0.parts.rotations.named(rotation)?.abandon().await
+    }
+
+    /// How a rotation stands, by its journal.
+    ///
+    /// # Errors
+    /// [`RotationError`] where there is none of that name, or its journal can't be read.
+    pub async fn rotation_status(&self, rotation: &str) -> Result<RotationStatus, RotationError> {
+        self.0.parts.rotations.named(rotation)?.status().await
+    }
+
+    /// How often things have happened to a rotation since this host was built.
+    ///
+    /// # Errors
+    /// [`RotationError`] where there is none of that name.
+    pub fn rotation_counts(&self, rotation: &str) -> Result<RotationCounts, RotationError> {
+        Ok(self.0.parts.rotations.named(rotation)?.counts())
+    }
+
+    /// How often things have happened to the secrets of this host.
+    #[must_use]
+    pub fn secret_counts(&self) -> SecretCounts {
+        self.0.parts.cache.counts()
+    }
+
+    /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds; before that, a rotation that is under way gets
+    /// twice its `timeout` to come to a point where another host can go on with it. Call it when no agent runs any more; secrets that are asked
+    /// for after it are had by a new login.
+    pub async fn close(&self) {
+        let parts = &self.0.parts;
+        parts.rotations.close().await;
+        parts.cache.close(FAREWELL).await;
+        let all = parts.backends.all().iter().map(|configured| configured.backend.close());
+        let _ = tokio::time::timeout(FAREWELL, futures_util::future::join_all(all)).await;
+    }
+
+    fn agent_from(&self, manifest: Manifest, component: &[u8], path: PathBuf) -> Result<Agent, LoadError> {
+        self.check_secrets(&manifest)?;
+        if let Some(rule) = manifest.leaks_allowed().find(|rule| !self.0.parts.rules.has(rule)) {
+            return Err(LoadError::Rule { rule: rule.to_owned() });
+        }
+        let signers = self.0.parts.signing.grant(&manifest, &self.0.parts.backends);
+        let signers = signers.map_err(|(name, reason)| LoadError::Signer { name, reason })?;
+        for signer in &manifest.signers {
+            if let Some(rotation) = self.0.parts.rotations.of_reference(&signer.from) {
+                let reason =
+                    format!("its key is replaced by the rotation `{rotation}`, and a signer keeps its key for as long as the host runs");
+                return Err(LoadError::Signer { name: signer.name.clone(), reason });
+            }
+        }
+        let Inner { parts, linker, cache, network } = &*self.0;
+        let closed = parts.rotations.closed().clone();
+        let loaded = runtime::load(&parts.engine, linker, cache.as_ref(), component, manifest.sha256.as_ref());
+        let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
+        let parts = AgentParts {
+            policy: Arc::new(Policy::new(&manifest, closed)),
+            pools: Arc::new(Pools::new(Arc::clone(network))),
+            signers,
+            searches: Mutex::new(None),
+            manifest,
+            loaded,
+        };
+        Ok(Agent { host: self.clone(), parts: Arc::new(parts) })
+    }
+}
+
+/// Reads a component's bytes, at most [`runtime::MAX_COMPONENT`] of them.
+pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
+    use std::io::Read;
+
+    let read = std::fs::File::open(path).and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(runtime::MAX_COMPONENT + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    });
+    read.map_err(|source| LoadError::Read { path: path.to_owned(), source })
+}
+
+/// Manifests, of which none may be wrong.
+#[cfg(feature = "cli")]
+pub(crate) fn read_manifests(paths: &[PathBuf]) -> Result<Vec<Manifest>, ReadError> {
+    paths.iter().map(|path| Manifest::read(path)).collect()
+}
