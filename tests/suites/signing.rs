@@ -245,9 +245,10 @@ fn an_idempotency_key_gives_the_same_bytes_once_more_and_is_charged_once() {
     assert_eq!(opened.records("signed").iter().filter(|record| record["again"] == true).count(), 1);
 }
 
-/// A signer that is asked, and answers once it is let.
+/// A signer that is asked, and answers once it is let; in this process, or as if it were elsewhere.
 struct Slow {
     key: SigningKey,
+    hot: bool,
     asked: Arc<Notify>,
     go: Arc<Notify>,
 }
@@ -262,6 +263,10 @@ impl Signer for Slow {
         self.asked.notify_one();
         self.go.notified().await;
         Ok(self.key.sign_prehash(digest).expect("a signature"))
+    }
+
+    fn is_hot(&self) -> bool {
+        self.hot
     }
 }
 
@@ -291,9 +296,13 @@ impl AuditSink for Tell {
 
 #[test]
 fn a_signature_whose_agent_has_ended_is_kept_and_recorded() {
+    [true, false].into_iter().for_each(agent_ends_while_a_key_is_asked);
+}
+
+fn agent_ends_while_a_key_is_asked(hot: bool) {
     let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let signer = Slow { key: SigningKey::from_slice(&[7; 32]).unwrap(), asked: Arc::clone(&asked), go: Arc::clone(&go) };
+    let signer = Slow { key: SigningKey::from_slice(&[7; 32]).unwrap(), hot, asked: Arc::clone(&asked), go: Arc::clone(&go) };
     let treasury = Treasury::with(&format!("[signers.wallet]\nfrom = \"slow:KEY\"\n{}", lines()));
     let opened = treasury.host(|builder| builder.audit(Tell(tell)).signers("slow", Only(Arc::new(signer)))).open();
     let operation = [format!("sign wallet fields chain:1 nonce:0 to:{FRIEND} value:1 max:0 priority:0 key:order-17")];

@@ -32,7 +32,7 @@ impl Recoverable {
         let of_digest = <Scalar as Reduce<U256>>::reduce_bytes(digest.into()) * inverse;
         let of_key = *r * inverse;
         let point = ProjectivePoint::lincomb(&ProjectivePoint::GENERATOR, &of_digest, &key.as_affine().into(), &of_key).to_affine();
-        // Where it is beyond the order, `r` is less than it, and Ethereum has no way to write the signature.
+        // Where the point's x is beyond the order, `r` is x without it, and Ethereum has no way to write the signature.
         let own = point.x() == r.to_bytes();
         own.then(|| Self { r: r.to_bytes().into(), s: s.to_bytes().into(), odd: point.y_is_odd().into() })
     }

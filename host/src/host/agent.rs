@@ -94,7 +94,8 @@ impl Agent {
     /// An agent that sends many small requests is about a fifth faster on a current-thread runtime, as the binary has it: on a
     /// multi-threaded one, each request wakes another thread.
     ///
-    /// Dropping the future ends the run: the guest stops, its requests are given up, and what it did is in the audit log.
+    /// Dropping the future ends the run: the guest stops, its requests are given up, and what it did is in the audit log. A signature that it
+    /// had asked for is made all the same, and kept.
     ///
     /// # Errors
     /// [`RunError`] where nothing has run, or where the audit log failed. What the guest itself comes to is an [`Outcome`].

@@ -270,6 +270,14 @@ impl Key {
         if let Self::Account { address, .. } = self { Some(*address) } else { None }
     }
 
+    /// Whether it signs in this process, at once.
+    pub(super) fn is_here(&self) -> bool {
+        match self {
+            Self::Account { signer, .. } => signer.is_hot(),
+            Self::Token(_) | Self::Hmac(_) | Self::Solana(_) => true,
+        }
+    }
+
     /// What the ledger knows it by.
     fn id(&self) -> Vec<u8> {
         match self {

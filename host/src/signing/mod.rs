@@ -34,7 +34,7 @@ use crate::state::StateDir;
 use crate::text::{hex, line};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use futures_util::FutureExt;
-use futures_util::future::{Either, join, ready};
+use futures_util::future::{Either, ready};
 use hot::Hot;
 use keys::Keys;
 use ledger::{Ceiling, Claim, Refused, Reservation, Reserved};
@@ -233,7 +233,14 @@ fn cut(mut line: String) -> String {
 pub(crate) fn sign(asked: Asked, permit: SignPermit, form: Form) -> impl Future<Output = Result<Vec<u8>, Failure>> + use<> {
     match asked.claim(permit) {
         Ok(Claimed::New(leave)) => {
-            let signed = Outliving::new(leave.sign(asked, form));
+            let at_once = asked.signer.key.is_here();
+            let work = leave.sign(asked, form);
+            // Who is asked elsewhere may be waited for by others too: that goes on whether the run is looked after or not.
+            let signed = if at_once {
+                Either::Left(Outliving::new(work).map(Result::ok))
+            } else {
+                Either::Right(tokio::spawn(work).map(Result::ok))
+            };
             Either::Right(signed.map(|signed| signed.unwrap_or(Err(Failure::Unknown))))
         }
         Ok(Claimed::Before(signed)) => Either::Left(ready(Ok(signed))),
@@ -243,33 +250,23 @@ pub(crate) fn sign(asked: Asked, permit: SignPermit, form: Form) -> impl Future<
 
 /// What came of a claim on what a permit spends.
 enum Claimed {
-    New(Leave),
+    New(ToSign),
     /// It was signed before, under the same idempotency key: the signed bytes.
     Before(Vec<u8>),
 }
 
-/// Leave to sign what was permitted, with what it spends reserved.
-struct Leave {
+/// What was permitted, with what it spends reserved.
+struct ToSign {
     reservation: Box<Reservation>,
     digest: B256,
     spends: Vec<(AssetId, U256)>,
     lines: Arc<[String]>,
 }
 
-/// What the audit log is told of a signature beside what was signed.
-struct Told {
-    digest: String,
-    spends: Vec<String>,
-    left: Vec<String>,
-}
-
-impl Leave {
+impl ToSign {
     async fn sign(self, asked: Asked, form: Form) -> Result<Vec<u8>, Failure> {
         let Self { reservation, digest, spends, lines } = self;
-        // While the key is asked, which may take long, the record is made ready.
-        let told = async { asked.told(digest, &spends, &reservation.sums().collect::<Vec<_>>()) };
-        let (signed, told) = join(asked.signer.sign(digest, form), told).await;
-        let mut signed = match signed {
+        let mut signed = match asked.signer.sign(digest, form).await {
             Ok(signed) => signed,
             Err(error) => {
                 let spent = matches!(error, SignerError::Unknown(_));
@@ -285,7 +282,7 @@ impl Leave {
             tracing::error!("a signature was not given out: {why}");
             Failure::NoRecord
         })?;
-        asked.record(&lines, &told, false)?;
+        asked.record(digest, &spends, &lines, false)?;
         Ok(std::mem::take(&mut *signed))
     }
 }
@@ -361,38 +358,32 @@ impl Asked {
             idempotency: self.idempotency.as_deref(),
         };
         match ledger.reserve(&claim) {
-            Ok(Reserved::New(reservation)) => Ok(Claimed::New(Leave { reservation, digest, spends, lines })),
+            Ok(Reserved::New(reservation)) => Ok(Claimed::New(ToSign { reservation, digest, spends, lines })),
             Ok(Reserved::Before(signed)) => {
-                let spent = |(asset, _): &(AssetId, U256)| (*asset, ledger.spent(&self.signer.id, Some(&self.signer.agent), *asset));
-                let told = self.told(digest, &spends, &spends.iter().map(spent).collect::<Vec<_>>());
-                self.record(&lines, &told, true)?;
+                self.record(digest, &spends, &lines, true)?;
                 Ok(Claimed::Before(signed))
             }
             Err(refused) => Err(Failure::Denied(self.refused(refused))),
         }
     }
 
-    /// What the audit log is told of a signature. `sums` are what the agent has spent of each asset with it.
-    fn told(&self, digest: B256, spends: &[(AssetId, U256)], sums: &[(AssetId, Sums)]) -> Told {
+    /// Hands the record of a signature to the audit log.
+    fn record(&self, digest: B256, spends: &[(AssetId, U256)], what: &[String], again: bool) -> Result<(), Failure> {
         let asset = |id: &AssetId| self.signing.config.asset(id.chain, id.contract);
         let spent = |(id, amount): &(AssetId, U256)| Some(line(format_args!("{} on chain {}", shown(*amount, &asset(id)?), id.chain)));
         let (own, _) = self.limits();
-        let left = own.iter().filter_map(|limit| {
-            let (_, sums) = sums.iter().find(|(id, _)| *id == limit.asset)?;
-            Some(left(limit, sums, &asset(&limit.asset)?))
+        let of_these = own.iter().filter(|limit| spends.iter().any(|(id, _)| *id == limit.asset));
+        let left = of_these.filter_map(|limit| {
+            let sums = self.signing.ledger().ok()?.spent(&self.signer.id, Some(&self.signer.agent), limit.asset);
+            Some(left(limit, &sums, &asset(&limit.asset)?))
         });
-        Told { digest: hex(digest.as_slice()), spends: spends.iter().filter_map(spent).collect(), left: left.collect() }
-    }
-
-    /// Hands the record of a signature to the audit log.
-    fn record(&self, what: &[String], told: &Told, again: bool) -> Result<(), Failure> {
         let event = Event::Signed {
             signer: &self.signer.granted.spec.name,
             key: &self.signer.shown,
             what,
-            spends: &told.spends,
-            left: &told.left,
-            digest: &told.digest,
+            spends: &spends.iter().filter_map(spent).collect::<Vec<_>>(),
+            left: &left.collect::<Vec<_>>(),
+            digest: &hex(digest.as_slice()),
             again,
         };
         self.journal.record(event).map_err(|_| Failure::NoRecord)
@@ -404,7 +395,7 @@ impl Asked {
         let what: Arc<[String]> = [cut(what)].into();
         let ledger = self.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?;
         ledger.note(&self.signer.id, &self.signer.agent, digest, Arc::clone(&what)).await.map_err(|_| Failure::NoRecord)?;
-        self.record(&what, &Told { digest: hex(digest.as_slice()), spends: Vec::new(), left: Vec::new() }, false)
+        self.record(digest, &[], &what, false)
     }
 
     fn refused(&self, refused: Refused) -> Denial {

@@ -41,3 +41,59 @@ impl<T: Send + 'static> Drop for Outliving<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn work_goes_on_from_wherever_it_was_given_up() {
+        // Before it was driven at all, and in the midst of it.
+        for polls in 0..2 {
+            let ((let_go, go), (done, outcome)) = (oneshot::channel::<()>(), oneshot::channel());
+            let mut work = Outliving::new(async move {
+                go.await.expect("it is let");
+                done.send(7).expect("the test waits");
+            });
+            for _ in 0..polls {
+                assert!((&mut work).now_or_never().is_none());
+            }
+
+            drop(work);
+            let_go.send(()).expect("the work waits");
+
+            assert_eq!(outcome.await, Ok(7), "after {polls} polls");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_error() {
+        let outcome = Outliving::new(async { panic!("as if a library had") }).await;
+        outcome.map(|()| unreachable!()).unwrap_err();
+    }
+
+    #[test]
+    fn work_that_no_runtime_takes_is_dropped() {
+        struct Told(Option<oneshot::Sender<()>>);
+        impl Drop for Told {
+            fn drop(&mut self) {
+                let _ = self.0.take().map(|told| told.send(()));
+            }
+        }
+
+        let (told, dropped) = oneshot::channel();
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let told = Told(Some(told));
+        let entered = runtime.enter();
+        let work = Outliving::new(async move {
+            std::future::pending::<()>().await;
+            drop(told);
+        });
+        drop(entered);
+        drop(runtime);
+        drop(work);
+
+        assert_eq!(dropped.blocking_recv(), Ok(()), "what it holds, as a reservation, comes to its end");
+    }
+}

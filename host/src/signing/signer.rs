@@ -25,7 +25,7 @@ pub trait Signer: Send + Sync {
     async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError>;
 
     /// The same, where the signer knows which of the two points `r` stands for, as a key in this process does. Such a signature is taken as it
-    /// is; all others are verified, and the point is found, which takes several times as long as a signature.
+    /// is; all others are verified, which takes twice as long as a signature.
     ///
     /// # Errors
     /// As [`Signer::sign`].

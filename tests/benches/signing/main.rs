@@ -27,8 +27,10 @@ const SIGNATURES: u64 = 400;
 const AGENTS: u64 = 32;
 const DECISIONS: usize = 100_000;
 const FRIEND: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-/// What a record of the ledger takes, about.
-const RECORD: usize = 700;
+/// What a disk writes as a whole, into which a record of the ledger goes.
+const BLOCK: usize = 4_096;
+/// What the bare program writes over and over.
+const FILE: usize = 1 << 20;
 
 type Part = fn(&mut Figures);
 
@@ -90,8 +92,11 @@ struct Bare {
 }
 
 impl Bare {
+    /// With a file that is as long as it will be: to write over what is there is what a sync has least to do for.
     fn new(directory: &TempDir) -> Self {
         let file = OpenOptions::new().create(true).truncate(true).write(true).open(directory.path().join("bare")).unwrap();
+        file.write_all_at(&vec![0; FILE], 0).unwrap();
+        file.sync_all().unwrap();
         Self { key: SigningKey::from_slice(&[7; 32]).unwrap(), file, at: 0 }
     }
 
@@ -102,9 +107,9 @@ impl Bare {
     }
 
     fn write(&mut self) {
-        self.file.write_all_at(&[b'x'; RECORD], self.at).unwrap();
+        self.file.write_all_at(&[b'x'; BLOCK], self.at).unwrap();
         self.file.sync_data().unwrap();
-        self.at += RECORD as u64;
+        self.at = (self.at + BLOCK as u64) % FILE as u64;
     }
 
     fn micros(&mut self, count: u64, mut work: impl FnMut(&mut Self, u64)) -> f64 {
@@ -280,7 +285,7 @@ fn outside(figures: &mut Figures, what: &str, key: &str, backend: impl SignerBac
     }
     eprintln!("{what}: checking {:.0} us, fdatasync {:.0} us", median(&checks), median(&syncs));
     figures.add(Figure::at_most(
-        &format!("over {what}, beside its call, the recovery and the fdatasync"),
+        &format!("over {what}, beside its call, the check and the fdatasync"),
         median(&ours),
         "us",
         "checking and fdatasync, us",

@@ -9,6 +9,7 @@ use super::settler::Settler;
 use redb::StorageBackend;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -41,6 +42,13 @@ pub(crate) struct Entry {
     pub(crate) sealed: Option<String>,
 }
 
+/// After so many groups of one, one in as many waits for company: to look for it costs some microseconds, more where others were there
+/// meanwhile.
+const LONELY: u32 = 8;
+
+/// The longest rest between two writes. On a disk that is slower than this, enough comes while it writes.
+const REST: Duration = Duration::from_micros(200);
+
 /// What the journal is asked to keep.
 enum What {
     /// An entry, as it will be written.
@@ -65,6 +73,8 @@ struct Shared {
     queue: Mutex<Queue>,
     arrived: Condvar,
     writer: Mutex<Writer>,
+    /// How many groups in a row have been of one.
+    alone: AtomicU32,
 }
 
 #[derive(Default)]
@@ -118,7 +128,7 @@ impl Journal {
         }
         let (entries, keys) = read(&settler).map_err(|error| broken(&*error))?;
         let writer = Mutex::new(Writer { witness: Box::new(witness), log, last: last.max(seen.unwrap_or(0)), failed: false });
-        let shared = Arc::new(Shared { settler, queue: Mutex::default(), arrived: Condvar::new(), writer });
+        let shared = Arc::new(Shared { settler, queue: Mutex::default(), arrived: Condvar::new(), writer, alone: AtomicU32::new(0) });
         // Whatever of it is there ends it, should the rest fail.
         let mut journal = Self { shared, writing: None, settling: None };
         journal.writing = Some(journal.thread("ledger", Shared::serve).map_err(|error| broken(&error))?);
@@ -154,7 +164,7 @@ impl Journal {
     }
 
     fn order(&self, what: What) -> impl Future<Output = Result<u64, String>> + use<'_> {
-        /// Where the task is given up before it has written, the thread does.
+        /// Leaves what was ordered to the thread, unless it is forgotten: where the task does not write by itself, or is given up before it has.
         struct Left<'s>(&'s Shared);
         impl Drop for Left<'_> {
             fn drop(&mut self) {
@@ -168,8 +178,11 @@ impl Journal {
         let left = Left(&self.shared);
         async move {
             if own {
-                // Whoever else is about to write comes along.
-                tokio::task::yield_now().await;
+                // Whoever else is about to write comes along. Who has been alone for long looks for company now and then.
+                let alone = self.shared.alone.load(Ordering::Relaxed);
+                if alone < LONELY || alone.is_multiple_of(LONELY) {
+                    tokio::task::yield_now().await;
+                }
                 // Unless one of them took this along: its own next is then left to whoever ordered it, and to those who come by until then.
                 if outcome.is_empty() {
                     self.shared.write();
@@ -208,11 +221,9 @@ impl Shared {
         }
     }
 
-    /// The work of the journal's thread. Where many come at once, it rests after a write for as long as that took: what comes meanwhile shares
-    /// the next one.
+    /// The work of the journal's thread. Where many come at once, it rests after a write for as long as that took, at most [`REST`]: what comes
+    /// meanwhile shares the next one.
     fn serve(&self) {
-        /// A slow disk needs no rest: while it writes, enough comes.
-        const REST: Duration = Duration::from_micros(200);
         loop {
             let waiting = self.queue();
             let waiting = self.arrived.wait_while(waiting, |queue| !queue.left && !queue.closed);
@@ -234,8 +245,10 @@ impl Shared {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let orders = std::mem::take(&mut self.queue().orders);
         let count = orders.len();
-        if count == 0 {
-            return 0;
+        match count {
+            0 => return 0,
+            1 => _ = self.alone.fetch_add(1, Ordering::Relaxed),
+            _ => self.alone.store(0, Ordering::Relaxed),
         }
         let mut last = writer.last;
         let mut batch = Batch::default();

@@ -159,8 +159,6 @@ pub(crate) struct Reservation {
     slot: Slot,
     entry: Option<Entry>,
     spends: Vec<(AssetId, U256)>,
-    /// What the agent will have spent of each with this.
-    sums: Vec<Sums>,
     digest: B256,
     since: Duration,
 }
@@ -213,7 +211,6 @@ impl Ledger {
         }
 
         let slot = claim.nonce.map_or(Slot::Own(id), |(chain, nonce)| Slot::Nonce(chain, nonce));
-        let mut sums = Vec::with_capacity(claim.spends.len());
         for (asset, amount) in claim.spends {
             let within = |sums: &Sums, limits: &[Limit], own| match limits
                 .iter()
@@ -226,7 +223,6 @@ impl Ledger {
             let own = account.windows(Some(claim.agent), *asset).with(now, slot, *amount);
             within(&own, claim.limits, true)?;
             within(&account.windows(None, *asset).with(now, slot, *amount), claim.caps, false)?;
-            sums.push(own);
         }
         for ceiling in claim.ceilings {
             let mut sum = U256::ZERO;
@@ -255,7 +251,7 @@ impl Ledger {
         };
         let since = self.0.boot.now();
         let (spends, digest) = (claim.spends.to_vec(), claim.digest);
-        Ok(Reserved::New(Box::new(Reservation { ledger: self.clone(), id, slot, entry: Some(entry), spends, sums, digest, since })))
+        Ok(Reserved::New(Box::new(Reservation { ledger: self.clone(), id, slot, entry: Some(entry), spends, digest, since })))
     }
 
     /// What an agent, or all of them, have spent from a key of an asset.
@@ -263,7 +259,10 @@ impl Ledger {
         let mut books = self.books();
         let books = &mut *books;
         let now = books.clock.now();
-        let account = books.keys.entry(key.to_vec()).or_default();
+        let account = match books.keys.get_mut(key) {
+            Some(account) => account,
+            None => books.keys.entry(key.to_vec()).or_default(),
+        };
         account.windows(agent, asset).with(now, Slot::Own(0), U256::ZERO)
     }
 
@@ -337,7 +336,8 @@ impl Ledger {
         let bound = entry.bound();
         let sealed = self.0.seal.encrypt(XNonce::from_slice(&nonce), Payload { msg: signed, aad: bound.as_bytes() });
         let sealed = sealed.map_err(|_| "the signature can't be sealed".to_owned())?;
-        let mut text = String::with_capacity(2 * (NONCE + sealed.len()));
+        // Four digits for three bytes.
+        let mut text = String::with_capacity((NONCE + sealed.len()).div_ceil(3) * 4);
         STANDARD_NO_PAD.encode_string([nonce.as_slice(), &sealed].concat(), &mut text);
         Ok(text)
     }
@@ -395,11 +395,6 @@ impl Account {
 }
 
 impl Reservation {
-    /// What the agent will have spent of each asset with this.
-    pub(crate) fn sums(&self) -> impl Iterator<Item = (AssetId, Sums)> {
-        self.spends.iter().map(|(asset, _)| *asset).zip(self.sums.iter().copied())
-    }
-
     /// Keeps the signature. When this returns, it is on the platter, and may leave.
     pub(crate) async fn commit(mut self: Box<Self>, signed: &Zeroizing<Vec<u8>>) -> Result<(), String> {
         if self.ledger.0.boot.now().saturating_sub(self.since) > RESERVATION {
