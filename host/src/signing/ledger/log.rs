@@ -11,7 +11,7 @@ use std::io;
 /// Bytes of one half: 128 groups of up to four KiB each.
 pub(super) const HALF: usize = 512 << 10;
 /// What a disk may write as a whole, and a page of the system's cache: a block that is written whole need not be read before.
-const BLOCK: usize = 4096;
+pub(super) const BLOCK: usize = 4096;
 /// Checksum, number, first record's number and length.
 const HEADER: usize = 28;
 /// Bytes of the checksum.
