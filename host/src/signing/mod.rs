@@ -308,10 +308,12 @@ pub(crate) async fn authenticate(asked: Asked, input: String) -> Result<Vec<u8>,
 }
 
 impl Asked {
-    /// The agent's limits, and those of the key over all agents.
-    fn limits(&self) -> (&[Limit], Vec<Limit>) {
-        let Use::Wallet(policy) = &self.signer.granted.policy else { return (&[], Vec::new()) };
-        (policy.limits(), self.signing.caps(self.signer.key.address()))
+    /// The agent's limits.
+    fn limits(&self) -> &[Limit] {
+        match &self.signer.granted.policy {
+            Use::Wallet(policy) => policy.limits(),
+            _ => &[],
+        }
     }
 
     /// The ceilings of a key that lies in this process.
@@ -343,7 +345,7 @@ impl Asked {
         let lines: Arc<[String]> = lines.into_iter().take(LINES).map(cut).collect();
         self.within_rate()?;
         let ledger = self.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?;
-        let (own, caps) = self.limits();
+        let caps = self.signing.caps(self.signer.key.address());
         let claim = Claim {
             key: &self.signer.id,
             purpose: self.signer.purpose(),
@@ -351,7 +353,7 @@ impl Asked {
             digest,
             nonce,
             spends: &spends,
-            limits: own,
+            limits: self.limits(),
             caps: &caps,
             ceilings: self.ceilings(),
             lines: Arc::clone(&lines),
@@ -371,8 +373,7 @@ impl Asked {
     fn record(&self, digest: B256, spends: &[(AssetId, U256)], what: &[String], again: bool) -> Result<(), Failure> {
         let asset = |id: &AssetId| self.signing.config.asset(id.chain, id.contract);
         let spent = |(id, amount): &(AssetId, U256)| Some(line(format_args!("{} on chain {}", shown(*amount, &asset(id)?), id.chain)));
-        let (own, _) = self.limits();
-        let of_these = own.iter().filter(|limit| spends.iter().any(|(id, _)| *id == limit.asset));
+        let of_these = self.limits().iter().filter(|limit| spends.iter().any(|(id, _)| *id == limit.asset));
         let left = of_these.filter_map(|limit| {
             let sums = self.signing.ledger().ok()?.spent(&self.signer.id, Some(&self.signer.agent), limit.asset);
             Some(left(limit, &sums, &asset(&limit.asset)?))
