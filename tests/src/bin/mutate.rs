@@ -1,6 +1,7 @@
 //! Makes each defect of `tests/hostile/mutations.toml` in a copy of the tree, runs the tests that must fail for it, and says which
 //! defects live. `cargo run -p strongroom-tests --bin mutate [NAME…]`; some 30 seconds each, after some minutes for the first build.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use toml::{Table, Value};
@@ -66,8 +67,9 @@ fn fate(root: &Path, copy: &Path, mutation: &Table, test: &str) -> &'static str 
 fn copy_tree(root: &Path, copy: &Path) {
     let listed = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root).output();
     let listed = String::from_utf8(listed.expect("git runs").stdout).expect("names are UTF-8");
-    for name in listed.lines() {
-        let (from, to): (PathBuf, PathBuf) = (root.join(name), copy.join(name));
+    let listed: BTreeSet<PathBuf> = listed.lines().map(PathBuf::from).filter(|name| root.join(name).exists()).collect();
+    for name in &listed {
+        let (from, to) = (root.join(name), copy.join(name));
         let Ok(bytes) = std::fs::read(&from) else { continue };
         // What is unchanged keeps its time, so that cargo builds it once.
         if std::fs::read(&to).is_ok_and(|old| old == bytes) {
@@ -75,5 +77,21 @@ fn copy_tree(root: &Path, copy: &Path) {
         }
         std::fs::create_dir_all(to.parent().expect("a directory")).expect("created");
         std::fs::write(&to, bytes).expect("copied");
+    }
+    remove_others(copy, copy, &listed);
+}
+
+/// Removes what an earlier copy has left: a module may have moved since.
+fn remove_others(copy: &Path, directory: &Path, listed: &BTreeSet<PathBuf>) {
+    for entry in std::fs::read_dir(directory).expect("the copy").filter_map(Result::ok) {
+        let path = entry.path();
+        let name = path.strip_prefix(copy).expect("within the copy");
+        if path.is_dir() {
+            if name != Path::new("target") {
+                remove_others(copy, &path, listed);
+            }
+        } else if !listed.contains(name) {
+            std::fs::remove_file(&path).expect("removed");
+        }
     }
 }
