@@ -42,8 +42,7 @@ pub(crate) struct Entry {
     pub(crate) sealed: Option<String>,
 }
 
-/// After so many groups of one, one in as many waits for company: to look for it costs some microseconds, more where others were there
-/// meanwhile.
+/// After so many groups of one, one in as many looks for company: that costs some microseconds.
 const LONELY: u32 = 8;
 
 /// The longest rest between two writes. On a disk that is slower than this, enough comes while it writes.
