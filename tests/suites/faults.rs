@@ -32,31 +32,16 @@ impl Way {
     }
 
     fn to(bao: &'static OpenBao, role: &str, settings: Value) -> Self {
-        let (role_id, secret_id) = bao.role(role, AGENTS_POLICY, settings);
-        let credentials = tempfile::tempdir().unwrap();
-        std::fs::write(credentials.path().join("role-id"), role_id).unwrap();
-        std::fs::write(credentials.path().join("secret-id"), secret_id).unwrap();
+        let credentials = bao.role_files(role, AGENTS_POLICY, settings);
         bao.put(&format!("agents/{role}"), json!({"KEY": VALUE}));
         Self { bao, role: role.to_owned(), relay: Arc::new(Faulty::before(&bao.address)), credentials }
     }
 
     fn config(&self) -> VaultConfig {
-        let file = |name: &str| CredentialRef::File(self.credentials.path().join(name));
         VaultConfig {
-            paths: vec!["agents/**".into()],
-            leased: vec!["database/creds/**".into()],
             cache: Duration::from_secs(300),
             stale: Duration::from_secs(3600),
-            ..VaultConfig::new(
-                self.relay.url(),
-                VaultAuth::AppRole {
-                    mount: "approle".into(),
-                    role_id: file("role-id"),
-                    secret_id: file("secret-id"),
-                    wrapped: false,
-                    renew: None,
-                },
-            )
+            ..OpenBao::config(self.relay.url(), self.credentials.path())
         }
     }
 

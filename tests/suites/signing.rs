@@ -1,7 +1,7 @@
 //! Signing end to end: a real component asks, a real node takes what comes of it, and the key is in a file, a KMS or an HSM.
 
 use crate::cli::Desk;
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use async_trait::async_trait;
 use futures_util::future::Either;
 use k256::ecdsa::signature::hazmat::PrehashSigner;
@@ -340,7 +340,6 @@ fn a_replacement_is_charged_as_the_larger_of_the_two() {
     signed(&pay(1, 2));
 
     assert!(over.contains("`spend`"), "{over}");
-    assert_eq!(U256::from(8 + 2), U256::from(10));
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub trait Signer: Send + Sync {
         Ok((self.sign(digest).await?, None))
     }
 
-    /// Whether the key lies in this process, and leaves it with whoever reads its memory. Such signers have a ceiling on what they may spend.
+    /// Whether the key lies in this process, and leaves it with whoever reads its memory. Such signers have a ceiling on what they may spend,
+    /// and are asked within the agent's run, since they answer at once; others are asked by a task of their own.
     fn is_hot(&self) -> bool {
         false
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
-use strongroom::manifest::{CredentialRef, VaultAuth, VaultConfig};
+use strongroom::manifest::VaultConfig;
 use strongroom::{Agent, Entry, Host, Manifest, SecretBackend, VaultBackend};
 use strongroom_tests::VALUE;
 use strongroom_tests::figures::{Figure, Figures, median, paired};
@@ -45,33 +45,12 @@ fn main() {
 fn config() -> VaultConfig {
     let bao = OpenBao::shared();
     // The role is made once; each part logs in by itself.
-    static ROLE: std::sync::OnceLock<(tempfile::TempDir, String)> = std::sync::OnceLock::new();
-    let (dir, _) = ROLE.get_or_init(|| {
-        let policy = include_str!("../../../examples/backends/vault/agents.hcl");
-        let (role_id, secret_id) = bao.role("bench", policy, json!({}));
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("role-id"), &role_id).unwrap();
-        std::fs::write(dir.path().join("secret-id"), secret_id).unwrap();
+    static ROLE: std::sync::OnceLock<tempfile::TempDir> = std::sync::OnceLock::new();
+    let files = ROLE.get_or_init(|| {
         bao.put("agents/bench", json!({"KEY": VALUE}));
-        (dir, role_id)
+        bao.role_files("bench", include_str!("../../../examples/backends/vault/agents.hcl"), json!({}))
     });
-    let file = |name: &str| CredentialRef::File(dir.path().join(name));
-    VaultConfig {
-        paths: vec!["agents/**".into()],
-        leased: vec!["database/creds/**".into()],
-        cache: Duration::from_secs(3600),
-        stale: Duration::from_secs(7200),
-        ..VaultConfig::new(
-            bao.address.clone(),
-            VaultAuth::AppRole {
-                mount: "approle".into(),
-                role_id: file("role-id"),
-                secret_id: file("secret-id"),
-                wrapped: false,
-                renew: None,
-            },
-        )
-    }
+    VaultConfig { cache: Duration::from_secs(3600), stale: Duration::from_secs(7200), ..OpenBao::config(bao.address.clone(), files.path()) }
 }
 
 fn agent(from: &str) -> (Host, Agent) {

@@ -2,9 +2,11 @@
 
 use super::{Service, call, python};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use strongroom::manifest::{CredentialRef, VaultAuth, VaultConfig};
+use tempfile::TempDir;
 
 /// The token that may do everything.
 const ROOT: &str = "root-of-the-tests";
@@ -98,6 +100,23 @@ impl OpenBao {
         let role_id = self.must("GET", &format!("auth/approle/role/{name}/role-id"), Value::Null);
         let secret_id = self.must("POST", &format!("auth/approle/role/{name}/secret-id"), Value::Null);
         (text(&role_id, "role_id"), text(&secret_id, "secret_id"))
+    }
+
+    /// The same, as the files `role-id` and `secret-id` of a directory.
+    pub fn role_files(&self, name: &str, policy: &str, more: Value) -> TempDir {
+        let (role_id, secret_id) = self.role(name, policy, more);
+        let files = tempfile::tempdir().expect("a temporary directory");
+        std::fs::write(files.path().join("role-id"), role_id).expect("written");
+        std::fs::write(files.path().join("secret-id"), secret_id).expect("written");
+        files
+    }
+
+    /// The configuration of a host that logs in at that address with such files, for the policy of `examples/backends/vault/agents.hcl`.
+    pub fn config(address: String, files: &Path) -> VaultConfig {
+        let file = |name: &str| CredentialRef::File(files.join(name));
+        let (mount, role_id, secret_id) = ("approle".to_owned(), file("role-id"), file("secret-id"));
+        let auth = VaultAuth::AppRole { mount, role_id, secret_id, wrapped: false, renew: None };
+        VaultConfig { paths: vec!["agents/**".into()], leased: vec!["database/creds/**".into()], ..VaultConfig::new(address, auth) }
     }
 
     /// A token that may do what this policy says.
