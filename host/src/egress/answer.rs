@@ -2,14 +2,15 @@
 
 use super::coding::{Coding, Decoder};
 use super::exchange::Exchange;
-use super::sealing::{JsonSealer, Sealing};
-use crate::scrub::{Live, Scrubber, Stream};
+use super::sealing::{SealedBody, Sealing, Withheld};
+use crate::scrub::{Known, Live, Replacement, Scrubber, Stream};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
@@ -28,11 +29,36 @@ const DESCRIBES_BYTES: [HeaderName; 9] = [
     HeaderName::from_static("want-digest"),
 ];
 
-/// An answer of a host that holds a grant: its headers scrubbed, and its body about to be.
-pub(super) fn guarded(
+/// What an answer is searched for: what the run's texts are, and what its own request carried beyond that.
+pub(super) struct Searched {
+    live: Live,
+    carried: Vec<(Arc<Known>, Replacement)>,
+    /// The run's scrubber that the last one was made of.
+    of: Option<Arc<Scrubber>>,
+    last: Arc<Scrubber>,
+}
+
+impl Searched {
+    pub(super) fn new(live: &Live, carried: Vec<(Arc<Known>, Replacement)>) -> Self {
+        Self { last: live.now(), live: live.clone(), carried, of: None }
+    }
+
+    /// The scrubber of this moment: what was sealed since, in this answer or another, is looked for from here on.
+    fn now(&mut self) -> &Arc<Scrubber> {
+        let live = self.live.now();
+        if !self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, &live)) {
+            self.last = if self.carried.is_empty() { Arc::clone(&live) } else { Arc::new(live.knowing_also(&self.carried)) };
+            self.of = Some(live);
+        }
+        &self.last
+    }
+}
+
+/// An answer of a host that holds a grant: its headers scrubbed, and its body about to be. Where fields of the body are sealed, that is done.
+pub(super) async fn guarded(
     answer: http::Response<Incoming>,
     exchange: Exchange,
-    scrubber: &Live,
+    mut searched: Searched,
     sealing: Option<Sealing>,
     between_bytes: Duration,
 ) -> Result<http::Response<WasiBody>, Error> {
@@ -42,22 +68,26 @@ pub(super) fn guarded(
     if let Some(sealing) = &sealing {
         sealing.headers(&mut parts.headers);
     }
-    let mut headers = scrubbed(&parts.headers, &scrubber.now(), &mut exchange);
-    for name in &DESCRIBES_BYTES {
-        headers.remove(name);
-    }
-    let body = AnswerBody {
+    let mut body = AnswerBody {
         inner: Some(body),
         decoder: coding.map(Decoder::new),
-        seal: sealing.as_ref().and_then(Sealing::body),
-        scrub: Some(Stream::new(scrubber.now())),
-        scrubber: scrubber.clone(),
+        seal: sealing.as_ref().and_then(|sealing| sealing.body(parts.status)),
+        scrub: Some(Stream::of_answer(Arc::clone(searched.now()))),
+        searched,
         sealing,
+        first: None,
         trailers: None,
         exchange: Some(exchange),
         between_bytes,
         patience: None,
     };
+    if body.seal.is_some() {
+        body.first = body.frame().await.transpose()?;
+    }
+    let mut headers = body.scrubbed(&parts.headers);
+    for name in &DESCRIBES_BYTES {
+        headers.remove(name);
+    }
     Ok(response(parts.status, headers, body))
 }
 
@@ -65,7 +95,7 @@ pub(super) fn guarded(
 pub(super) fn plain(
     answer: http::Response<Incoming>,
     exchange: Exchange,
-    scrubber: &Live,
+    searched: Searched,
     between_bytes: Duration,
 ) -> http::Response<WasiBody> {
     let (parts, body) = answer.into_parts();
@@ -74,8 +104,9 @@ pub(super) fn plain(
         decoder: None,
         seal: None,
         scrub: None,
-        scrubber: scrubber.clone(),
+        searched,
         sealing: None,
+        first: None,
         trailers: None,
         exchange: Some(exchange),
         between_bytes,
@@ -107,33 +138,37 @@ fn content_coding(headers: &HeaderMap) -> Result<Option<Coding>, Error> {
     }
 }
 
-fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber, exchange: &mut Exchange) -> HeaderMap {
-    let mut clean = HeaderMap::with_capacity(headers.len());
+/// Headers without what the scrubber finds in them, and how much that was.
+fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber) -> (HeaderMap, u64) {
+    let (mut clean, mut count) = (HeaderMap::with_capacity(headers.len()), 0);
     for (name, value) in headers {
         if scrubber.finds(name.as_str().as_bytes()) {
-            exchange.redacted(1);
+            count += 1;
             continue;
         }
         let value = match scrubber.scrub(value.as_bytes()) {
             None => value.clone(),
             Some(scrubbed) => {
-                exchange.redacted(1);
+                count += 1;
                 HeaderValue::from_bytes(&scrubbed).unwrap_or_else(|_| HeaderValue::from_static("[redacted]"))
             }
         };
         clean.append(name, value);
     }
-    clean
+    (clean, count)
 }
 
 /// The body of an answer on its way in.
 struct AnswerBody {
     inner: Option<Incoming>,
     decoder: Option<Decoder>,
-    seal: Option<JsonSealer>,
+    /// What holds the body back until it is there whole, where fields of it are sealed.
+    seal: Option<SealedBody>,
     scrub: Option<Stream>,
-    scrubber: Live,
+    searched: Searched,
     sealing: Option<Sealing>,
+    /// What was read before the head was handed on.
+    first: Option<Frame<Bytes>>,
     trailers: Option<HeaderMap>,
     exchange: Option<Exchange>,
     between_bytes: Duration,
@@ -148,24 +183,58 @@ impl AnswerBody {
             exchange.failed("limits.received was reached");
             return Err(Error::HttpResponseBodySize(None));
         }
-        let Some(scrub) = &mut self.scrub else { return Ok((!piece.is_empty()).then_some(piece)) };
+        if let Some(seal) = &mut self.seal {
+            return match seal.push(&piece) {
+                Ok(()) => Ok(None),
+                Err(withheld) => Err(self.withhold(withheld)),
+            };
+        }
+        Ok(self.scrubbed_piece(piece))
+    }
+
+    fn scrubbed_piece(&mut self, piece: Bytes) -> Option<Bytes> {
+        let Some(scrub) = &mut self.scrub else { return (!piece.is_empty()).then_some(piece) };
         let before = scrub.redacted();
         let mut out = Vec::with_capacity(piece.len() + 64);
-        let piece = match &mut self.seal {
-            Some(seal) => seal.push(&piece).into(),
-            None => piece,
-        };
-        // What was sealed since, in this answer or another, is looked for from here on.
-        scrub.renew(&self.scrubber.now());
+        scrub.renew(self.searched.now());
         scrub.push(&piece, &mut out);
-        exchange.redacted(scrub.redacted() - before);
-        Ok((!out.is_empty()).then(|| out.into()))
+        if let Some(exchange) = &mut self.exchange {
+            exchange.redacted(scrub.redacted() - before);
+        }
+        (!out.is_empty()).then(|| out.into())
+    }
+
+    /// Ends an answer of which nothing may be handed on.
+    fn withhold(&mut self, why: Withheld) -> Error {
+        self.fail(why.reason());
+        Error::InternalError(Some(why.for_guest()))
+    }
+
+    /// Headers without what must not reach the guest.
+    fn scrubbed(&mut self, headers: &HeaderMap) -> HeaderMap {
+        let (clean, count) = scrubbed(headers, self.searched.now());
+        if let Some(exchange) = &mut self.exchange {
+            exchange.redacted(count);
+        }
+        clean
+    }
+
+    /// The trailers, if there are some. The exchange has ended, and its record is written.
+    fn end(&mut self) -> Option<Frame<Bytes>> {
+        let mut trailers = self.trailers.take();
+        if let (Some(sealing), Some(trailers)) = (&self.sealing, &mut trailers) {
+            sealing.headers(trailers);
+        }
+        let trailers = trailers.map(|trailers| self.scrubbed(&trailers));
+        let mut exchange = self.exchange.take()?;
+        exchange.finished();
+        trailers.map(Frame::trailers)
     }
 
     /// What the scrubber still holds, at the end.
     fn last(&mut self) -> Option<Bytes> {
         let mut scrub = self.scrub.take()?;
-        scrub.renew(&self.scrubber.now());
+        scrub.renew(self.searched.now());
         let before = scrub.redacted();
         let mut out = Vec::new();
         scrub.finish(&mut out);
@@ -235,7 +304,12 @@ impl AnswerBody {
         {
             return Err(self.broken_coding());
         }
-        if out.is_empty() { Ok(None) } else { self.hand_on(out.into()) }
+        let last = if out.is_empty() { None } else { self.hand_on(out.into())? };
+        let Some(seal) = self.seal.take() else { return Ok(last) };
+        match seal.finish() {
+            Ok(sealed) => Ok(self.scrubbed_piece(sealed.into())),
+            Err(withheld) => Err(self.withhold(withheld)),
+        }
     }
 }
 
@@ -244,56 +318,36 @@ impl Body for AnswerBody {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
         loop {
-            match self.next_decoded() {
-                Err(error) => return Poll::Ready(Some(Err(error))),
-                Ok(Some(piece)) => match self.hand_on(piece) {
-                    Ok(None) => continue,
-                    Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
-                    Err(error) => return Poll::Ready(Some(Err(error))),
-                },
-                Ok(None) => {}
-            }
-            let ready = if self.inner.is_some() {
-                match std::task::ready!(self.poll_server(cx)) {
+            let ready = match self.next_decoded() {
+                Err(error) => Err(error),
+                Ok(Some(piece)) => self.hand_on(piece),
+                Ok(None) if self.inner.is_some() => match std::task::ready!(self.poll_server(cx)) {
                     Some(Err(error)) => Err(error),
                     None => self.end_of_server(),
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) if self.decoder.is_none() => self.hand_on(data),
-                        Ok(data) => match self.feed(data) {
-                            Ok(()) => continue,
-                            Err(error) => Err(error),
-                        },
+                        Ok(data) => self.feed(data).map(|()| None),
                         Err(frame) => {
                             self.trailers = frame.into_trailers().ok();
                             self.end_of_server()
                         }
                     },
-                }
-            } else if let Some(piece) = self.last() {
-                Ok(Some(piece))
-            } else {
-                let mut trailers = self.trailers.take();
-                if let (Some(sealing), Some(trailers)) = (&self.sealing, &mut trailers) {
-                    sealing.headers(trailers);
-                }
-                let mut exchange = self.exchange.take();
-                if let Some(exchange) = &mut exchange {
-                    exchange.finished();
-                    if let Some(trailers) = trailers {
-                        let trailers = scrubbed(&trailers, &self.scrubber.now(), exchange);
-                        return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
-                    }
-                }
-                return Poll::Ready(None);
+                },
+                Ok(None) => match self.last() {
+                    Some(piece) => Ok(Some(piece)),
+                    None => return Poll::Ready(self.end().map(Ok)),
+                },
             };
             match ready {
                 Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
                 Ok(None) => {}
+                // Nothing of what is still held is handed on.
                 Err(error) => {
-                    self.inner = None;
-                    self.scrub = None;
-                    self.exchange = None;
+                    (self.inner, self.decoder, self.scrub, self.seal, self.exchange) = (None, None, None, None, None);
                     return Poll::Ready(Some(Err(error)));
                 }
             }

@@ -24,11 +24,14 @@ use crate::policy::{Asked, Denial, Permit, Policy, Reveal, Source, Substitution,
 use crate::rotation::Rotation;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream};
 use crate::secrets::{BackendError, Cache, InUse, Keyring, Version};
+use answer::Searched;
 use connect::ConnectError;
 use exchange::Exchange;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use request_body::{Broken, RequestBody, Watch, drain};
 use sealing::Sealing;
+pub(crate) use sealing::Sent;
+use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,10 +48,9 @@ const MAX_RECORDED: usize = 512;
 /// Different reasons for which secrets can't be had that one run records.
 const MAX_REASONS: usize = 64;
 
-/// Values of answers that later text is searched for: how many, and of how many bytes.
-const MAX_LOOKED_FOR: usize = 64;
-const MIN_TELLING: usize = 16;
-const MAX_TELLING: usize = 4096;
+/// Bytes of values of answers that all further text is searched for. What is shorter or longer is searched for in the answer to a request
+/// that carries it.
+const TELLING: RangeInclusive<usize> = 16..=4096;
 
 /// What the requests of one run share.
 pub(crate) struct Outbound {
@@ -61,6 +63,8 @@ pub(crate) struct Outbound {
     /// How many newer versions of secrets the scrubber knows.
     pub(crate) scrubbed: Mutex<u64>,
     pub(crate) cache: Arc<Cache>,
+    /// What the run has sent to hosts whose answers are sealed.
+    pub(crate) sent: Mutex<Sent>,
     /// The rotations of the run's secrets, by the secret's index.
     pub(crate) rotations: Vec<(usize, Arc<Rotation>)>,
     pub(crate) journal: Arc<Journal>,
@@ -110,11 +114,13 @@ pub(crate) async fn send(
         drain(body);
         return Err(Error::HttpRequestHeaderSectionSize(None));
     }
+    let number = outbound.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
+    outbound.keep_sent(number, &permit, &parts);
     let mut headers = parts.headers;
     headers::take_over(&mut headers, permit.guarded());
+    sealing::shape_answer(&mut headers, &permit);
 
     // Accounted before done: without its record the request does not leave.
-    let number = outbound.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
     if outbound.account(number, &permit, &ready).is_err() {
         drain(body);
         outbound.meter.stop(Stop::AuditFailed);
@@ -159,12 +165,13 @@ pub(crate) async fn send(
     for (_, rotation) in outbound.rotations.iter().filter(|(index, _)| ready.iter().any(|ready| ready.secret == Some(*index))) {
         rotation.seen(permit.url(), answer.status(), answer.headers());
     }
+    let searched = Searched::new(&outbound.scrubber, outbound.carried(&ready));
     exchange.hold(ready.into_iter().map(|ready| ready.version));
     if permit.guarded() {
         let sealing = Sealing::of(&permit, &outbound, number);
-        answer::guarded(answer, exchange, &outbound.scrubber, sealing, between_bytes)
+        answer::guarded(answer, exchange, searched, sealing, between_bytes).await
     } else {
-        Ok(answer::plain(answer, exchange, &outbound.scrubber, between_bytes))
+        Ok(answer::plain(answer, exchange, searched, between_bytes))
     }
 }
 
@@ -266,17 +273,34 @@ impl Outbound {
                 (Arc::new(Known::new(value, key.in_basic)), replacement)
             });
             let sealed = self.keyring.sealed();
-            let known = |(version, placeholder): &(Arc<Version>, String)| {
-                let value = version.value.reveal(Reveal::to_scrub());
-                let replacement = Replacement { plain: placeholder.clone(), encoded: "[sealed]".to_owned() };
-                // Short words are no secrets that text could be told by: what an API calls a session may be `accepted`.
-                let is_telling = (MIN_TELLING..=MAX_TELLING).contains(&value.len()) && crate::scrub::carries_64_bits(value);
-                is_telling.then(|| (Arc::new(Known::new(value, false)), replacement))
-            };
-            // The newest ones: an API that sets a cookie with each answer does not make the search slower without end.
-            let newest = &sealed[sealed.len().saturating_sub(MAX_LOOKED_FOR)..];
-            scrubber.knowing(newer.chain(newest.iter().filter_map(known)))
+            let known =
+                sealed.iter().filter(|sealed| is_telling(&sealed.version)).map(|sealed| known(&sealed.version, &sealed.placeholder));
+            scrubber.knowing(newer.chain(known))
         });
+    }
+
+    /// What a request carries and not all text is searched for: values of answers that are too short or too long for that.
+    fn carried(&self, ready: &[Ready]) -> Vec<(Arc<Known>, Replacement)> {
+        let sealed = ready.iter().filter(|ready| ready.secret.is_none() && !is_telling(&ready.version));
+        // One that was forgotten since has no placeholder any more.
+        let placeholder = |version| self.keyring.sealed_as(version).unwrap_or_else(|| "[sealed]".to_owned());
+        sealed.map(|ready| known(&ready.version, &placeholder(ready.version.version()))).collect()
+    }
+
+    /// Keeps what a request says to a host whose answers are sealed: coming back, it is not the API's.
+    fn keep_sent(&self, number: u64, permit: &Permit, parts: &http::request::Parts) {
+        if !permit.is_sealed() {
+            return;
+        }
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.add(number, parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+        for (name, value) in &parts.headers {
+            sent.add(number, b"\n");
+            sent.add(number, name.as_str().as_bytes());
+            sent.add(number, b": ");
+            sent.add(number, value.as_bytes());
+        }
+        sent.add(number, b"\n\n");
     }
 
     /// Records a denial, ends the run where it says so, and gives the guest's error for it.
@@ -316,6 +340,9 @@ impl Outbound {
         let mut tail: Vec<u8> = Vec::new();
         let mut noted = false;
         let inspect = move |piece: &[u8]| {
+            if judged.is_sealed() {
+                outbound.sent.lock().unwrap_or_else(PoisonError::into_inner).add(number, piece);
+            }
             let overlap = outbound.keyring.placeholders.overlap();
             if noted || overlap == 0 {
                 return Ok(());
@@ -447,6 +474,17 @@ impl Outbound {
         exchange.failed(why);
         error
     }
+}
+
+/// Whether all text can be searched for a value that an answer brought: what an API calls a session may be `accepted`.
+fn is_telling(version: &Version) -> bool {
+    let value = version.value.reveal(Reveal::to_scrub());
+    TELLING.contains(&value.len()) && crate::scrub::carries(value, 64)
+}
+
+fn known(version: &Version, placeholder: &str) -> (Arc<Known>, Replacement) {
+    let value = version.value.reveal(Reveal::to_scrub());
+    (Arc::new(Known::new(value, false)), Replacement { plain: placeholder.to_owned(), encoded: "[sealed]".to_owned() })
 }
 
 /// What looks like a secret in the URL or in a header that is not for credentials.

@@ -1,20 +1,31 @@
 //! Fields of answers that are secrets of their own, taken out before the agent sees them: it gets a placeholder for each, which goes
 //! back to the same origin and nowhere else.
+//!
+//! A field of a body is sealed before anything of the answer is handed on, its head included. Where a successful answer is no JSON, or has
+//! no such field, it is withheld: what is to be sealed may stand in it in some other way.
+
+mod json;
+mod sent;
+
+pub(crate) use sent::Sent;
 
 use super::Outbound;
 use crate::audit::Event;
 use crate::manifest::Seal;
 use crate::policy::{Permit, Sealed};
-use http::{HeaderMap, HeaderValue, header};
-use std::sync::Arc;
+use crate::scrub::carries;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::ops::Range;
+use std::sync::{Arc, PoisonError};
 use zeroize::Zeroizing;
 
-/// Most bytes of a sealed string of a body; a longer one is taken out without a placeholder.
-const MAX_STRING: usize = 16 * 1024;
-/// Most bytes of a key in a JSON body that are compared.
-const MAX_KEY: usize = 256;
-/// Deepest nesting of a JSON body that is followed.
-const MAX_DEPTH: usize = 64;
+/// Longest sealed value, in bytes; a longer one is taken out without a placeholder.
+const LONGEST: usize = 16 * 1024;
+/// Shortest one, in bytes, and the random bits that it may carry at least: what is shorter could not be told in text.
+const SHORTEST: usize = 8;
+const LEAST_BITS: u32 = 32;
+/// Longest body that fields are sealed in, in bytes.
+const LONGEST_BODY: usize = 1 << 20;
 
 /// What is sealed in one answer.
 #[derive(Clone)]
@@ -38,13 +49,13 @@ impl Sealing {
             match seal {
                 Seal::Header(name) => {
                     for value in headers.get_all(name).iter().cloned().collect::<Vec<_>>() {
-                        let placeholder = self.seal(*secret, value.as_bytes(), None, seal);
-                        headers.insert(name, HeaderValue::from_str(&placeholder).unwrap_or(HeaderValue::from_static("[sealed]")));
+                        let sealed = self.seal(*secret, value.as_bytes(), None, seal).unwrap_or_else(|| self.mark(*secret));
+                        headers.insert(name, HeaderValue::from_str(&sealed).unwrap_or(HeaderValue::from_static("[sealed]")));
                     }
                 }
                 Seal::SetCookie => {
                     let lines: Vec<HeaderValue> =
-                        headers.get_all(header::SET_COOKIE).iter().map(|line| self.cookie(*secret, line)).collect();
+                        headers.get_all(header::SET_COOKIE).iter().filter_map(|line| self.cookie(*secret, line)).collect();
                     headers.remove(header::SET_COOKIE);
                     lines.into_iter().for_each(|line| {
                         headers.append(header::SET_COOKIE, line);
@@ -55,42 +66,54 @@ impl Sealing {
         }
     }
 
-    /// A cookie's line (RFC 6265 4.1.1) with a placeholder for its value.
-    fn cookie(&self, secret: usize, line: &HeaderValue) -> HeaderValue {
-        let unreadable = HeaderValue::from_static("[sealed]");
-        let Ok(line) = line.to_str() else { return unreadable };
+    /// A cookie's line (RFC 6265 4.1.1) with a placeholder for its value; none where that can't have one, since an agent would send back what
+    /// stands there.
+    fn cookie(&self, secret: usize, line: &HeaderValue) -> Option<HeaderValue> {
+        let line = line.to_str().ok()?;
         let (pair, attributes) = line.split_once(';').unwrap_or((line, ""));
-        let Some((name, value)) = pair.split_once('=') else { return unreadable };
+        let (name, value) = pair.split_once('=')?;
         let bare = value.trim().trim_matches('"');
         // A cookie that is taken back has no value to seal.
-        let placeholder = if bare.is_empty() {
-            String::new()
-        } else {
-            self.seal(secret, bare.as_bytes(), Some(name.trim().to_owned()), &Seal::SetCookie)
+        let placeholder = match bare {
+            "" => String::new(),
+            bare => self.seal(secret, bare.as_bytes(), Some(name.trim().to_owned()), &Seal::SetCookie)?,
         };
         let attributes: String =
             attributes.split(';').filter(|attribute| is_attribute(attribute)).map(|attribute| format!(";{attribute}")).collect();
-        HeaderValue::from_str(&format!("{name}={placeholder}{attributes}")).unwrap_or(unreadable)
+        HeaderValue::from_str(&format!("{name}={placeholder}{attributes}")).ok()
     }
 
-    /// What seals strings of a body, if a grant names some.
-    pub(super) fn body(&self) -> Option<JsonSealer> {
-        let pointers = self.seals.iter().any(|(_, seal)| matches!(seal, Seal::Json(_)));
-        pointers.then(|| JsonSealer { sealing: self.clone(), path: Vec::new(), state: State::Between, dead: false })
+    /// What holds a body back until its fields are sealed, if a grant names some.
+    pub(super) fn body(&self, status: StatusCode) -> Option<SealedBody> {
+        let names = self.seals.iter().any(|(_, seal)| matches!(seal, Seal::Json(_)));
+        names.then(|| SealedBody { sealing: self.clone(), has_to: status.is_success(), held: Zeroizing::default() })
     }
 
-    fn seal(&self, secret: usize, value: &[u8], cookie: Option<String>, field: &Seal) -> String {
+    /// A placeholder for a value; none where it is too short or too long for one, or may be the run's own.
+    fn seal(&self, secret: usize, value: &[u8], cookie: Option<String>, field: &Seal) -> Option<String> {
+        if !(SHORTEST..=LONGEST).contains(&value.len()) || !carries(value, LEAST_BITS) {
+            return None;
+        }
+        if self.outbound.sent.lock().unwrap_or_else(PoisonError::into_inner).may_hold(value) {
+            return None;
+        }
         let bound = Sealed { origin: self.origin.clone(), cookie };
-        let name = self.outbound.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
-        let Some((placeholder, new)) = self.outbound.keyring.seal(secret, value, bound, self.outbound.cache.fingerprint_key()) else {
-            return format!("[sealed:{name}]");
-        };
+        let (placeholder, new) = self.outbound.keyring.seal(secret, value, bound, self.outbound.cache.fingerprint_key())?;
         if new {
             self.outbound.renew_scrubber();
-            let field = field.to_string();
+            let (name, field) = (self.name(secret), field.to_string());
             let _ = self.outbound.journal.record(Event::Sealed { request: self.request, secret: name, field: &field });
         }
-        placeholder
+        Some(placeholder)
+    }
+
+    fn name(&self, secret: usize) -> &str {
+        self.outbound.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default()
+    }
+
+    /// What stands for a value that has no placeholder.
+    fn mark(&self, secret: usize) -> String {
+        format!("[sealed:{}]", self.name(secret))
     }
 }
 
@@ -104,136 +127,100 @@ fn is_attribute(text: &str) -> bool {
     KNOWN.contains(&name.as_str()) && !value.contains('=') && value.len() <= 64 && commas <= usize::from(name == "expires")
 }
 
-/// Seals strings of a JSON body as it streams past. It follows the nesting and looks at nothing else; what is not JSON passes.
-pub(super) struct JsonSealer {
+/// Asks for JSON where fields of it are sealed: in another form they would not be found.
+pub(super) fn shape_answer(headers: &mut HeaderMap, permit: &Permit) {
+    if !permit.seals().iter().any(|(_, seal)| matches!(seal, Seal::Json(_))) {
+        return;
+    }
+    let is_json =
+        |kind: &str| kind.trim() == "application/json" || kind.trim().starts_with("application/") && kind.trim().ends_with("+json");
+    let mut lines = headers.get_all(header::ACCEPT).iter();
+    let asks = lines.next().and_then(|line| line.to_str().ok()).is_some_and(|line| line.split(',').all(is_json));
+    if !asks || lines.next().is_some() {
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    }
+}
+
+/// A body whose fields are sealed: held until it is there whole.
+pub(super) struct SealedBody {
     sealing: Sealing,
-    path: Vec<Level>,
-    state: State,
-    /// Nested too deep to be followed any more.
-    dead: bool,
+    /// Whether it must have the fields.
+    has_to: bool,
+    held: Zeroizing<Vec<u8>>,
 }
 
-/// One container that is open.
-struct Level {
-    /// In an array, the index of the element; in an object, none.
-    index: Option<usize>,
-    /// The key of the member.
-    key: Vec<u8>,
-    /// Whether a string here is a key.
-    at_key: bool,
+/// Why an answer is withheld.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Withheld {
+    TooLong,
+    NotJson,
+    Missing,
 }
 
-enum State {
-    Between,
-    /// In a string; whether the last byte was a backslash.
-    String {
-        escaped: bool,
-        of: Of,
-    },
-}
-
-enum Of {
-    Key,
-    Value,
-    /// A string that is sealed, for this secret by this field; and what came of it.
-    Sealed(usize, Seal, Zeroizing<Vec<u8>>),
-}
-
-impl JsonSealer {
-    /// Takes a piece of the body in, and gives it with sealed strings replaced.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(piece.len());
-        for byte in piece {
-            self.step(*byte, &mut out);
-        }
-        out
-    }
-
-    fn step(&mut self, byte: u8, out: &mut Vec<u8>) {
-        match &mut self.state {
-            State::Between => {
-                out.push(byte);
-                self.between(byte);
-            }
-            State::String { escaped, of } => {
-                let ends = byte == b'"' && !*escaped;
-                *escaped = byte == b'\\' && !*escaped;
-                match of {
-                    Of::Key if !ends => {
-                        if let Some(level) = self.path.last_mut().filter(|level| level.key.len() < MAX_KEY) {
-                            level.key.push(byte);
-                        }
-                    }
-                    Of::Sealed(_, _, held) if !ends && held.len() < MAX_STRING => held.push(byte),
-                    _ => {}
-                }
-                if !ends {
-                    if !matches!(of, Of::Sealed(..)) {
-                        out.push(byte);
-                    }
-                    return;
-                }
-                if let State::String { of: Of::Sealed(secret, seal, held), .. } = std::mem::replace(&mut self.state, State::Between) {
-                    out.extend_from_slice(self.placeholder(secret, &seal, &held).as_bytes());
-                }
-                out.push(byte);
-            }
+impl Withheld {
+    /// For the audit log.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::TooLong => "withheld: the manifest seals a field of it, and it is longer than 1 MiB",
+            Self::NotJson => "withheld: the manifest seals a field of it, and it is no JSON in UTF-8",
+            Self::Missing => "withheld: a field that the manifest seals is not in it, or is no string",
         }
     }
 
-    /// A byte outside strings.
-    fn between(&mut self, byte: u8) {
-        match byte {
-            b'{' | b'[' if self.path.len() >= MAX_DEPTH => self.dead = true,
-            b'{' => self.path.push(Level { index: None, key: Vec::new(), at_key: true }),
-            b'[' => self.path.push(Level { index: Some(0), key: Vec::new(), at_key: false }),
-            b'}' | b']' => {
-                self.path.pop();
-            }
-            b',' => {
-                if let Some(level) = self.path.last_mut() {
-                    level.at_key = level.index.is_none();
-                    level.index = level.index.map(|index| index + 1);
-                }
-            }
-            b':' => {
-                if let Some(level) = self.path.last_mut() {
-                    level.at_key = false;
-                }
-            }
-            b'"' => {
-                let of = match self.path.last_mut() {
-                    Some(level) if level.at_key => {
-                        level.key.clear();
-                        Of::Key
-                    }
-                    _ => self.sealed_here().map_or(Of::Value, |(secret, seal)| Of::Sealed(secret, seal, Zeroizing::default())),
-                };
-                self.state = State::String { escaped: false, of };
-            }
-            _ => {}
+    /// For the agent.
+    pub(super) fn for_guest(self) -> String {
+        format!("strongroom: the answer is {}; only calls that answer with it belong below an `allow` with that `seal`", self.reason())
+    }
+}
+
+impl SealedBody {
+    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), Withheld> {
+        if self.held.len() + piece.len() > LONGEST_BODY {
+            return Err(Withheld::TooLong);
+        }
+        self.held.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// The whole body with its fields sealed.
+    pub(super) fn finish(self) -> Result<Vec<u8>, Withheld> {
+        if self.held.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.sealed() {
+            Ok(sealed) => Ok(sealed),
+            // What is no success need not hold anything, and may be a page that says why.
+            Err(_) if !self.has_to => Ok(self.held.to_vec()),
+            Err(withheld) => Err(withheld),
         }
     }
 
-    /// The secret and the field by which a string at this place is sealed. Where the nesting is lost, every string is.
-    fn sealed_here(&self) -> Option<(usize, Seal)> {
-        let named = |tokens: &[String]| {
-            let level = |(level, token): (&Level, &String)| match level.index {
-                Some(index) => index.to_string() == *token,
-                None => serde_json::from_slice::<String>(&[b"\"", level.key.as_slice(), b"\""].concat()).is_ok_and(|key| key == *token),
+    fn sealed(&self) -> Result<Vec<u8>, Withheld> {
+        let text = std::str::from_utf8(&self.held).map_err(|_| Withheld::NotJson)?;
+        let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
+        for (secret, seal) in &self.sealing.seals {
+            let Seal::Json(tokens) = seal else { continue };
+            let found = match json::find(text, tokens) {
+                Ok(found) => found,
+                Err(Withheld::Missing) if !self.has_to => continue,
+                Err(withheld) => return Err(withheld),
             };
-            self.path.len() == tokens.len() && self.path.iter().zip(tokens).all(level)
-        };
-        let is = |(_, seal): &&(usize, Seal)| matches!(seal, Seal::Json(tokens) if self.dead || named(tokens));
-        self.sealing.seals.iter().find(is).cloned()
-    }
-
-    fn placeholder(&self, secret: usize, seal: &Seal, held: &[u8]) -> String {
-        let text: Option<String> = serde_json::from_slice(&[b"\"", held, b"\""].concat()).ok();
-        match text.map(Zeroizing::new).filter(|text| !text.is_empty() && held.len() < MAX_STRING && !self.dead) {
-            Some(text) => self.sealing.seal(secret, text.as_bytes(), None, seal),
-            None if held.is_empty() => String::new(),
-            None => "[sealed]".to_owned(),
+            for field in found {
+                if !replaced.iter().any(|(at, _)| *at == field.at) {
+                    let value = Zeroizing::new(field.text);
+                    let sealed = self.sealing.seal(*secret, value.as_bytes(), None, seal).unwrap_or_else(|| self.sealing.mark(*secret));
+                    replaced.push((field.at, format!("\"{sealed}\"")));
+                }
+            }
         }
+        replaced.sort_by_key(|(at, _)| at.start);
+        let (mut out, mut from) = (Vec::with_capacity(text.len()), 0);
+        for (at, sealed) in &replaced {
+            out.extend_from_slice(&self.held[from..at.start]);
+            out.extend_from_slice(sealed.as_bytes());
+            from = at.end;
+        }
+        out.extend_from_slice(&self.held[from..]);
+        Ok(out)
     }
 }

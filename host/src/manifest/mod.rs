@@ -126,6 +126,8 @@ pub struct Grant {
     pub rate: Option<Rate>,
     /// The fields of answers that the agent gets placeholders for.
     pub seal: Vec<Seal>,
+    /// Where such a placeholder may stand, but for those of cookies. Default nowhere.
+    pub sealed_place: Vec<Place>,
     /// What happens to a placeholder that stands elsewhere.
     pub misplaced: Misplaced,
     /// What happens to a secret of the agent's own finding in a request.
@@ -397,8 +399,14 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
     let misplaced = section.parse("misplaced", misplaced);
     let leaks = leaks(section);
     let seal = section.list("seal", Seal::parse).unwrap_or_default();
+    let sealed_place = section.list("sealed_place", Place::parse).unwrap_or_default();
+    if !sealed_place.is_empty() && !seal.iter().any(|seal| *seal != Seal::SetCookie) {
+        let remedy = "name in `seal` what of an answer may stand there, as `json:/token`; cookies go back by themselves";
+        section.report_here(Problem::new("`sealed_place` is a place for nothing", remedy));
+    }
     Some(Grant {
         seal,
+        sealed_place,
         host: host?,
         methods: methods.unwrap_or_else(|| vec!["GET".into()]),
         paths: paths?,

@@ -49,6 +49,8 @@ struct Destination {
     seal: Vec<Seal>,
     /// For a grant, the secret's index in the manifest and its places.
     secret: Option<(usize, Vec<Place>)>,
+    /// The places of what the grant seals.
+    sealed_place: Vec<Place>,
     /// How messages and records name it.
     label: String,
 }
@@ -94,7 +96,8 @@ impl Policy {
         for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
             let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
             if inside.is_some() && misplaced != Misplaced::Pass {
-                return Err(self.misplaced(asked, &format!("header `{name}`"), misplaced, inside));
+                let denial = self.misplaced(asked, &format!("header `{name}`"), misplaced, inside);
+                return Err(if placeholders.holds_sealed(value.as_bytes()) { sealed_misplaced(denial, name) } else { denial });
             }
         }
         let elsewhere = url_outside(&url, &substitutions);
@@ -113,6 +116,7 @@ impl Policy {
             allowed: used.iter().flat_map(|d| d.leaks.allowed.iter().cloned()).collect(),
         };
         let own_credentials = open.iter().any(|d| d.own_credentials);
+        let is_sealed = self.destinations.iter().any(|d| !d.seal.is_empty() && d.host.matches_name(&url.host));
         let granted = open.iter().filter_map(|d| d.secret.as_ref().map(|(secret, _)| (*secret, &d.seal)));
         let mut seals: Vec<(usize, Seal)> = Vec::new();
         for (secret, seal) in granted.flat_map(|(secret, seals)| seals.iter().map(move |seal| (secret, seal))) {
@@ -121,7 +125,13 @@ impl Policy {
                 seals.push((secret, seal.clone()));
             }
         }
-        Ok(Permit::new(url, asked.method.clone(), substitutions, Terms { guarded, misplaced, leaks, own_credentials, seals }, rule))
+        Ok(Permit::new(
+            url,
+            asked.method.clone(),
+            substitutions,
+            Terms { guarded, misplaced, leaks, own_credentials, seals, is_sealed },
+            rule,
+        ))
     }
 
     /// The verdict on what looks like a secret in a request: `kind` by name, `place` where it stands.
@@ -147,7 +157,10 @@ impl Policy {
     pub(crate) fn places(&self, asked: &Asked<'_>) -> Vec<String> {
         let Ok(url) = CanonicalUrl::read(asked.uri) else { return Vec::new() };
         let open = self.open(asked, &url, &Placeholders::default()).unwrap_or_default();
-        granted_places(&open).map(|(_, secret, place)| format!("{} in {place}", self.secrets[secret])).collect()
+        granted_places(&open)
+            .filter(|granted| !granted.is_for_sealed)
+            .map(|granted| format!("{} in {}", self.secrets[granted.secret], granted.place))
+            .collect()
     }
 
     /// The destinations that cover the request; or, where there is none, the most telling reason.
@@ -262,6 +275,7 @@ impl Destination {
             seal: grant.seal.clone(),
             own_credentials: false,
             secret: Some((index, grant.place.clone())),
+            sealed_place: grant.sealed_place.clone(),
             label: format!("secrets.{name}.allow, line {}", grant.line),
         }
     }
@@ -277,6 +291,7 @@ impl Destination {
             seal: Vec::new(),
             own_credentials: rule.own_credentials,
             secret: None,
+            sealed_place: Vec::new(),
             label: format!("egress, line {}", rule.line),
         }
     }
@@ -287,6 +302,16 @@ fn deny(rule: Rule, asked: &Asked<'_>, reason: String, remedy: String) -> Denial
     let whole =
         format!("{} {}://{}{}", asked.method, uri.scheme_str().unwrap_or("?"), uri.authority().map_or("?", |a| a.as_str()), uri.path());
     Denial { rule, asked: whole.chars().take(256).collect(), reason, remedy, stop: false }
+}
+
+/// What an answer brought goes back to its own origin, in its own cookie or where the grant says so.
+fn sealed_misplaced(denial: Denial, header: &HeaderName) -> Denial {
+    let remedy = if header == http::header::COOKIE {
+        "a sealed cookie goes back to the origin that set it, under its own name, without cookies of the agent's own".to_owned()
+    } else {
+        format!("what a grant seals goes back to its own origin; add `sealed_place = [\"header:{header}\"]` to the `allow` that seals it")
+    };
+    Denial { remedy, ..denial }
 }
 
 fn strictness(misplaced: Misplaced) -> u8 {
@@ -307,8 +332,12 @@ fn substitutions<'d>(
     placeholders: &Placeholders,
 ) -> (Vec<Substitution>, Vec<&'d Destination>) {
     let (mut found, mut used): (Vec<Substitution>, Vec<&Destination>) = (Vec::new(), Vec::new());
-    for (destination, secret, place) in granted_places(open) {
-        if let Some((target, source)) = Target::find(place, secret, asked.headers, url, placeholders)
+    for Granted { destination, secret, place, is_for_sealed } in granted_places(open) {
+        let source = |text: &str| match is_for_sealed {
+            false => placeholders.stands_for(text, secret),
+            true => placeholders.sealed_by(text, secret, url),
+        };
+        if let Some((target, source)) = Target::find(place, asked.headers, url, source)
             && !found.iter().any(|s| s.target.same_place(&target))
         {
             found.push(Substitution::new(secret, source, target, place.to_string()));
@@ -325,10 +354,23 @@ fn substitutions<'d>(
     (found, used)
 }
 
-fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = (&'d Destination, usize, &'d Place)> {
-    open.iter()
-        .filter_map(|d| d.secret.as_ref().map(|(secret, places)| (*d, *secret, places)))
-        .flat_map(|(d, secret, places)| places.iter().map(move |place| (d, secret, place)))
+/// A place of a grant.
+struct Granted<'d> {
+    destination: &'d Destination,
+    secret: usize,
+    place: &'d Place,
+    /// For what the grant seals, not for the secret itself.
+    is_for_sealed: bool,
+}
+
+fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = Granted<'d>> {
+    let of = |destination: &'d Destination, (secret, places): &'d (usize, Vec<Place>)| {
+        let each = move |places: &'d [Place], is_for_sealed| {
+            places.iter().map(move |place| Granted { destination, secret: *secret, place, is_for_sealed })
+        };
+        each(places, false).chain(each(&destination.sealed_place, true))
+    };
+    open.iter().copied().filter_map(|d| d.secret.as_ref().map(|secret| (d, secret))).flat_map(move |(d, secret)| of(d, secret))
 }
 
 /// Denies a granted place that holds anything but our placeholder, and headers that look like a credential of the guest's own.
@@ -351,7 +393,7 @@ fn foreign_credential(
         if substitutions.iter().any(|s| s.target.is_header(name)) || misplaced_denies(value.as_bytes()) {
             continue;
         }
-        let granted = granted_places(open).any(|(_, _, place)| match place {
+        let granted = granted_places(open).any(|granted| match granted.place {
             Place::Header(place, _) => headers::same_name(place.as_str(), name.as_str()),
             Place::Basic(_) => name == http::header::AUTHORIZATION,
             Place::Query(_) => false,
@@ -360,8 +402,8 @@ fn foreign_credential(
             return Err(foreign(format!("the header `{name}` holds a credential that is not the granted one")));
         }
     }
-    for (_, _, place) in granted_places(open) {
-        let Place::Query(granted) = place else { continue };
+    for granted in granted_places(open) {
+        let Place::Query(granted) = granted.place else { continue };
         let named = |name: &str| url::same_parameter(name, granted);
         let held: Vec<&str> = url.parameters().filter(|(name, _)| named(name)).map(|(_, value)| value).collect();
         let substituted = substitutions.iter().any(|s| s.target.is_parameter(granted));

@@ -1,7 +1,7 @@
 //! What was decided, as a value that travels. Its fields are private to this room: nothing else can make one.
 
+use super::Source;
 use super::url::CanonicalUrl;
-use super::{Placeholders, Source};
 use crate::manifest::{Leaks, Misplaced, Place, Seal};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,6 +26,7 @@ pub(super) struct Terms {
     pub(super) leaks: Leaks,
     pub(super) own_credentials: bool,
     pub(super) seals: Vec<(usize, Seal)>,
+    pub(super) is_sealed: bool,
 }
 
 /// One value that goes into one place.
@@ -96,6 +97,11 @@ impl Permit {
         &self.terms.seals
     }
 
+    /// Whether some answer of its host holds fields that are sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.terms.is_sealed
+    }
+
     /// Whether a header may hold a credential: the granted one, or one of the agent's own where the destination takes it.
     pub(crate) fn is_for_credentials(&self, name: &HeaderName) -> bool {
         let own = self.terms.own_credentials && super::headers::is_credential(name);
@@ -148,15 +154,13 @@ impl Reveal {
 }
 
 impl Target {
-    /// The place in this request, if it holds exactly the placeholder of `secret`, or of what its grant seals, whole and once.
+    /// The place in this request, if it holds, whole and once, exactly a text that `source` knows as a placeholder.
     pub(super) fn find(
         place: &Place,
-        secret: usize,
         headers: &HeaderMap,
         url: &CanonicalUrl,
-        placeholders: &Placeholders,
+        source: impl Fn(&str) -> Option<Source>,
     ) -> Option<(Self, Source)> {
-        let source = |text: &str| placeholders.source(text, secret, url);
         match place {
             Place::Header(name, template) => {
                 let (before, inner, after) = template.split(single(headers, name)?)?;

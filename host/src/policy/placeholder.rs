@@ -9,7 +9,14 @@ use std::sync::{PoisonError, RwLock};
 #[derive(Debug, Default)]
 pub(crate) struct Placeholders {
     entries: Vec<Entry>,
-    sealed: RwLock<Vec<(Entry, Sealed)>>,
+    sealed: RwLock<Vec<SealedEntry>>,
+}
+
+#[derive(Debug)]
+struct SealedEntry {
+    number: u64,
+    entry: Entry,
+    bound: Sealed,
 }
 
 #[derive(Debug)]
@@ -26,7 +33,7 @@ pub(crate) enum Source {
     /// A secret of the manifest, by its index.
     Secret(usize),
     /// A value that an answer brought, by its number in the run.
-    Sealed(usize),
+    Sealed(u64),
 }
 
 /// What a sealed value is bound to.
@@ -34,7 +41,7 @@ pub(crate) enum Source {
 pub(crate) struct Sealed {
     /// The origin that it came from, and the only one that it goes to.
     pub(crate) origin: String,
-    /// The cookie that it is the value of. Others stand where the secret of their grant may.
+    /// The cookie that it is the value of. Others stand where their grant says so.
     pub(crate) cookie: Option<String>,
 }
 
@@ -49,33 +56,31 @@ impl Placeholders {
         self.entries.push(Entry::new(secret, placeholder));
     }
 
-    /// Adds the placeholder of a value that an answer brought, the next by number.
-    pub(crate) fn seal(&self, secret: usize, placeholder: String, bound: Sealed) {
+    /// Adds the placeholder of a value that an answer brought.
+    pub(crate) fn seal(&self, number: u64, secret: usize, placeholder: String, bound: Sealed) {
         let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
-        sealed.push((Entry::new(secret, placeholder), bound));
+        sealed.push(SealedEntry { number, entry: Entry::new(secret, placeholder), bound });
     }
 
-    /// The placeholder of a sealed value, by its number.
-    pub(crate) fn sealed_text(&self, number: usize) -> Option<String> {
-        self.sealed.read().unwrap_or_else(PoisonError::into_inner).get(number).map(|(entry, _)| entry.text.clone())
+    /// Lets a placeholder of a sealed value mean nothing any more.
+    pub(crate) fn forget(&self, number: u64) {
+        self.sealed.write().unwrap_or_else(PoisonError::into_inner).retain(|sealed| sealed.number != number);
     }
 
-    /// The same, if it is bound so.
-    pub(crate) fn sealed_as(&self, number: usize, bound: &Sealed) -> Option<String> {
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
-        sealed.get(number).filter(|(_, known)| known == bound).map(|(entry, _)| entry.text.clone())
+    /// Whether this text stands for the secret itself.
+    pub(super) fn stands_for(&self, text: &str, secret: usize) -> Option<Source> {
+        let is = |entry: &Entry| entry.secret == secret && entry.text == text;
+        self.entries.iter().any(is).then_some(Source::Secret(secret))
     }
 
-    /// Which value this text stands for in a place of `secret`, at this URL.
-    pub(super) fn source(&self, text: &str, secret: usize, url: &CanonicalUrl) -> Option<Source> {
-        if self.entries.iter().any(|entry| entry.secret == secret && entry.text == text) {
-            return Some(Source::Secret(secret));
-        }
+    /// Which value that a grant of `secret` sealed this text stands for, at this URL.
+    pub(super) fn sealed_by(&self, text: &str, secret: usize, url: &CanonicalUrl) -> Option<Source> {
         let origin = url.origin_pattern();
-        let is = |(entry, sealed): &(Entry, Sealed)| {
-            entry.secret == secret && entry.text == text && sealed.cookie.is_none() && sealed.origin == origin
+        let is = |SealedEntry { entry, bound, .. }: &&SealedEntry| {
+            entry.secret == secret && entry.text == text && bound.cookie.is_none() && bound.origin == origin
         };
-        self.sealed.read().unwrap_or_else(PoisonError::into_inner).iter().position(is).map(Source::Sealed)
+        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        sealed.iter().find(is).map(|sealed| Source::Sealed(sealed.number))
     }
 
     /// The cookies of a request, each with its value's source, if all of them are sealed ones of this origin, each once.
@@ -86,11 +91,11 @@ impl Placeholders {
         let origin = url.origin_pattern();
         let cookie = |pair: &str| {
             let (name, value) = pair.trim().split_once('=')?;
-            let is = |(entry, sealed): &(Entry, Sealed)| {
-                entry.text == value && sealed.origin == origin && sealed.cookie.as_deref() == Some(name)
+            let is = |SealedEntry { entry, bound, .. }: &&SealedEntry| {
+                entry.text == value && bound.origin == origin && bound.cookie.as_deref() == Some(name)
             };
-            let number = sealed.iter().position(is)?;
-            Some((sealed[number].0.secret, Source::Sealed(number), name.to_owned()))
+            let found = sealed.iter().find(is)?;
+            Some((found.entry.secret, Source::Sealed(found.number), name.to_owned()))
         };
         let cookies = line.to_str().ok().and_then(|line| line.split(';').map(cookie).collect::<Option<Vec<_>>>()).unwrap_or_default();
         let once = (1..cookies.len()).all(|at| !cookies[..at].iter().any(|(_, _, name)| *name == cookies[at].2));
@@ -100,6 +105,12 @@ impl Placeholders {
     /// A secret whose placeholder stands somewhere in `text`, as it is.
     pub(crate) fn within(&self, text: &[u8]) -> Option<usize> {
         self.find(|entry| memchr::memmem::find(text, entry.text.as_bytes()).is_some())
+    }
+
+    /// Whether the placeholder of something that an answer brought stands somewhere in `text`.
+    pub(super) fn holds_sealed(&self, text: &[u8]) -> bool {
+        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        sealed.iter().any(|sealed| memchr::memmem::find(text, sealed.entry.text.as_bytes()).is_some())
     }
 
     /// As [`Placeholders::within`], and in whatever letter case or percent-encoding.
@@ -117,14 +128,14 @@ impl Placeholders {
         let found = self.entries.iter().find(|entry| is(entry)).map(|entry| entry.secret);
         found.or_else(|| {
             let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
-            sealed.iter().find(|(entry, _)| is(entry)).map(|(entry, _)| entry.secret)
+            sealed.iter().find(|sealed| is(&sealed.entry)).map(|sealed| sealed.entry.secret)
         })
     }
 
     /// How many bytes of a stream have to be kept so that no placeholder is missed at a border.
     pub(crate) fn overlap(&self) -> usize {
         let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
-        let lengths = self.entries.iter().map(|entry| entry.text.len()).chain(sealed.iter().map(|(entry, _)| entry.text.len()));
+        let lengths = self.entries.iter().map(|entry| entry.text.len()).chain(sealed.iter().map(|sealed| sealed.entry.text.len()));
         lengths.max().unwrap_or(0).saturating_sub(1)
     }
 }

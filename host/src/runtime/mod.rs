@@ -187,6 +187,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
         scrubber: scrubber.clone(),
         unavailable: Mutex::default(),
         scrubbed: Mutex::new(0),
+        sent: Mutex::default(),
         cache: Arc::clone(&host.cache),
         rotations: keyring.iter().filter_map(|(index, key)| Some((index, host.rotations.of_key(key)?))).collect(),
         journal: Arc::clone(&journal),

@@ -12,12 +12,8 @@ const LEAST: usize = 8;
 const LEAST_KEY: usize = 16;
 /// Most bytes of a document that is looked for as a whole in every encoding, not only by its parts.
 const MAX_DOCUMENT: usize = 1024;
-/// Bytes of the first line of a key in PEM that are the same for all keys of its kind (PKCS #8, SEC 1, OpenSSH), in base64.
-const KEY_HEADER: usize = 52;
-/// Most bytes of the name of a kind of keys.
-const MAX_NAME: usize = 32;
-/// For what begins in a way that anyone can guess, up to its end: no piece of it is a fragment.
-const NO_FRAGMENT: usize = usize::MAX / 64;
+/// Least bytes of a line that is looked for by itself, if it carries 64 bits.
+const LEAST_LINE: usize = 16;
 
 /// A value to look for, with the parts of it that are looked for by themselves. Make it once for each version of a secret.
 pub struct Known {
@@ -30,22 +26,15 @@ pub struct Known {
 struct Piece {
     bytes: Arc<Zeroizing<Vec<u8>>>,
     range: Range<usize>,
-    /// How much of its beginning anyone can guess.
-    guessable: usize,
 }
 
 impl Piece {
     fn new(bytes: Vec<u8>) -> Self {
-        Self { range: 0..bytes.len(), guessable: guessable(&bytes), bytes: Arc::new(Zeroizing::new(bytes)) }
-    }
-
-    fn beginning(self, guessable: usize) -> Self {
-        Self { guessable, ..self }
+        Self { range: 0..bytes.len(), bytes: Arc::new(Zeroizing::new(bytes)) }
     }
 
     fn part(&self, range: Range<usize>) -> Self {
-        let range = self.range.start + range.start..self.range.start + range.end;
-        Self { guessable: guessable(&self.bytes[range.clone()]), bytes: Arc::clone(&self.bytes), range }
+        Self { bytes: Arc::clone(&self.bytes), range: self.range.start + range.start..self.range.start + range.end }
     }
 
     fn as_bytes(&self) -> &[u8] {
@@ -62,8 +51,6 @@ pub(super) struct Form {
     inner: Coding,
     outer: Coding,
     length: u32,
-    /// Least bytes of its beginning that give 64 bits of the value away.
-    pub(super) least: u32,
 }
 
 /// One encoding of bytes.
@@ -144,15 +131,6 @@ impl Coding {
             _ => (false, false),
         }
     }
-
-    /// How many characters the first `bytes` take up.
-    fn spread(self, bytes: usize) -> usize {
-        match self {
-            Self::Plain | Self::Reversed => bytes,
-            Self::Hex => bytes.saturating_mul(2),
-            Self::Based { bits, .. } => bytes.saturating_mul(8).div_ceil(usize::from(bits)),
-        }
-    }
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -177,13 +155,13 @@ impl Known {
         let whole = Piece::new(value.to_vec());
         let mut parts = parts(&whole);
         if in_basic {
-            parts.extend(BASE64.map(|coding| Piece::new(encoded(value, coding)).beginning(NO_FRAGMENT)));
+            parts.extend(BASE64.map(|coding| Piece::new(encoded(value, coding))));
         }
         // What encodes a long document encodes its parts.
         let is_document = !parts.is_empty() && value.len() > MAX_DOCUMENT;
         let mut known = Self { pieces: vec![whole], forms: Vec::new() };
         if is_document {
-            known.add_form(0, (Coding::Plain, Coding::Plain), NO_FRAGMENT);
+            known.add_form(0, (Coding::Plain, Coding::Plain));
         } else {
             known.add_forms(0);
         }
@@ -207,6 +185,14 @@ impl Known {
     pub(super) fn alphabet(&self) -> impl Iterator<Item = u8> + '_ {
         let coded = (0..=127u8).filter(|b| b.is_ascii_alphanumeric() || b"+/-_".contains(b));
         self.pieces.iter().flat_map(|piece| piece.as_bytes().iter().copied()).chain(coded)
+    }
+
+    /// What a text may show of it: its parts, where it is a document; else the value, and parts that are text.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        let whole = self.pieces[0].as_bytes();
+        let is_document = self.pieces.len() > 1 && (whole.contains(&b'\n') || whole.starts_with(b"{") || whole.starts_with(b"["));
+        let is_text = |bytes: &&[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control));
+        self.pieces.iter().skip(usize::from(is_document)).map(Piece::as_bytes).filter(is_text)
     }
 
     /// Whether the value, or a part of it, holds these bytes in a row.
@@ -255,33 +241,27 @@ impl Known {
     /// Every form of a piece.
     fn add_forms(&mut self, piece: u16) {
         use Coding::{Hex, Plain, Reversed};
-        let guessable = self.pieces[usize::from(piece)].guessable;
         let bytes = self.pieces[usize::from(piece)].as_bytes();
-        let random = fragment(bits_per_byte(bytes));
-        let least = guessable + random;
         // The second alphabet of base64 matters where one of its two own digits turns up.
         let by_alphabet = |bytes: &[u8]| if bytes.iter().any(|b| !b.is_ascii() || matches!(b & 63, 62 | 63)) { 2 } else { 1 };
         let base64s = |bytes: &[u8]| BASE64.into_iter().chain(BASE64_URL).take(3 * by_alphabet(bytes));
-        let mut forms = vec![((Plain, Plain), least), ((Plain, Hex), least)];
-        forms.push(((Plain, Reversed), if guessable >= bytes.len() { guessable } else { random }));
-        forms.extend((0..5).map(|lead| ((Plain, base32(lead)), least)));
+        let mut forms = vec![(Plain, Plain), (Plain, Hex), (Plain, Reversed)];
+        forms.extend((0..5).map(|lead| (Plain, base32(lead))));
         for inner in base64s(bytes) {
-            forms.push(((Plain, inner), least));
+            forms.push((Plain, inner));
             // What base64 wrote may be encoded once more.
-            let twice = base64s(&Zeroizing::new(encoded(bytes, inner)));
-            forms.extend(twice.map(|outer| ((inner, outer), inner.spread(least))));
+            forms.extend(base64s(&Zeroizing::new(encoded(bytes, inner))).map(|outer| (inner, outer)));
         }
-        for (codings, least) in forms {
-            self.add_form(piece, codings, codings.1.spread(least));
+        for codings in forms {
+            self.add_form(piece, codings);
         }
     }
 
-    fn add_form(&mut self, piece: u16, (inner, outer): (Coding, Coding), least: usize) {
+    fn add_form(&mut self, piece: u16, (inner, outer): (Coding, Coding)) {
         let length = outer.length(inner.length(self.pieces[usize::from(piece)].as_bytes().len()));
         if length >= LEAST {
             let is_raw = piece == 0 && inner == Coding::Plain && outer == Coding::Plain;
-            let saturated = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-            self.forms.push(Form { piece, is_raw, inner, outer, length: saturated(length), least: saturated(least) });
+            self.forms.push(Form { piece, is_raw, inner, outer, length: u32::try_from(length).unwrap_or(u32::MAX) });
         }
     }
 }
@@ -377,12 +357,12 @@ fn parts(value: &Piece) -> Vec<Piece> {
     }
     let digits = text.strip_prefix(b"0x").unwrap_or(text);
     if digits.len() < text.len() && digits.len() >= LEAST_KEY {
-        parts.push(value.part(text.len() - digits.len()..text.len()).beginning(0));
+        parts.push(value.part(text.len() - digits.len()..text.len()));
     }
     if digits.len() >= 2 * LEAST_KEY && digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit) {
         let digit = |at: usize| char::from(digits[at]).to_digit(16).unwrap_or(0) as u8;
         let bytes: Vec<u8> = (0..digits.len() / 2).map(|at| digit(2 * at) << 4 | digit(2 * at + 1)).collect();
-        parts.push(Piece::new(bytes).beginning(0));
+        parts.push(Piece::new(bytes));
     }
     parts
 }
@@ -391,14 +371,13 @@ fn lines(of: &Piece) -> Vec<Piece> {
     let text = of.as_bytes();
     let mut lines = Vec::new();
     let mut at = 0;
-    let mut is_first = text.trim_ascii_start().starts_with(b"-----BEGIN");
     for line in text.split_inclusive(|b| *b == b'\n') {
         let start = at + (line.len() - line.trim_ascii_start().len());
         let trimmed = line.trim_ascii();
-        if trimmed.len() < text.trim_ascii().len() && trimmed.len() >= LEAST && !trimmed.starts_with(b"-----") {
-            let line = of.part(start..start + trimmed.len());
-            // The first line of a key begins as those of all keys of its kind do.
-            lines.push(if std::mem::take(&mut is_first) { line.beginning(KEY_HEADER) } else { line });
+        // A shorter one could be guessed by itself.
+        let tells = trimmed.len() >= LEAST_LINE && carries(trimmed, 64);
+        if tells && trimmed.len() < text.trim_ascii().len() && !trimmed.starts_with(b"-----") {
+            lines.push(of.part(start..start + trimmed.len()));
         }
         at += line.len();
     }
@@ -431,46 +410,10 @@ fn strings(document: serde_json::Value, field: &str, whole: &Piece, parts: &mut 
     }
 }
 
-/// How many bytes at the beginning of a value anyone can guess: the name of its kind, the header of a token or a key. Were they
-/// counted as a fragment's, a guest could guess a value on from there, one character at a time, by what is taken out.
-fn guessable(value: &[u8]) -> usize {
-    const LONG: &[&[u8]] = &[b"pypi-AgEIcHlwaS5vcmc", b"pypi-AgENdGVzdC5weXBpLm9yZw"];
-    if value.starts_with(b"-----BEGIN") || value.starts_with(b"{") || value.starts_with(b"[") {
-        return NO_FRAGMENT;
-    }
-    if value.starts_with(b"eyJ") {
-        // A JWT's header and claims can be guessed, its signature can't.
-        return value.iter().rposition(|b| *b == b'.').map_or(value.len(), |at| at + 1);
-    }
-    let long = LONG.iter().find(|prefix| value.starts_with(prefix)).map(|prefix| prefix.len());
-    // The name of a kind is made of words, each with a separator behind it; what mixes letters and digits is none.
-    let mut name = 0;
-    for (at, _) in value[..value.len() / 2].iter().enumerate().take(MAX_NAME).filter(|(_, byte)| b"_-.:/".contains(byte)) {
-        if !is_word(&value[name..at]) {
-            break;
-        }
-        name = at + 1;
-    }
-    // Kinds without a separator (AKIA…, AIza…) have names of four letters.
-    long.unwrap_or(name).max(4)
-}
-
-/// Letters of one case with two digits at most behind them, or a number; or nothing.
-fn is_word(text: &[u8]) -> bool {
-    let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    let (word, rest) = text.split_at(letters);
-    let one_case = word.iter().all(u8::is_ascii_lowercase) || word.iter().all(u8::is_ascii_uppercase);
-    one_case && rest.iter().all(u8::is_ascii_digit) && (rest.len() <= 2 || letters == 0)
-}
-
-/// Whether a value carries 64 bits beyond what anyone can guess.
-pub(crate) fn carries_64_bits(value: &[u8]) -> bool {
-    value.len() >= guessable(value).saturating_add(fragment(bits_per_byte(value)))
-}
-
-/// Least bytes that carry 64 bits.
-fn fragment(bits_per_byte: f64) -> usize {
-    (1..=64).find(|length| f64::from(*length) * bits_per_byte >= 64.0).map_or(64, |length: u32| length as usize)
+/// Whether so many bytes of these characters may carry so many random bits. How many they do carry is not to be seen: a part of them
+/// may be known to everybody.
+pub(crate) fn carries(value: &[u8], bits: u32) -> bool {
+    value.len() as f64 * bits_per_byte(value) >= f64::from(bits)
 }
 
 /// An estimate of the random bits in one byte, from the characters that the value is made of.

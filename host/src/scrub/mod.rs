@@ -5,12 +5,14 @@
 //! * `views`: how text is read where it is escaped, in one layer or two.
 //! * `lanes`, `grams`, `sweep`: one pass over a text that finds every form in every view, at the speed of memory: sparse probes into a
 //!   table of the forms' beginnings, and marks on the few bytes that begin an escape. `sweep` says why nothing is missed.
+//! * `ending`: the last word of an answer, which may be a value cut short.
 //! * `rules`: patterns of secrets that nobody registered, kept as data.
 //! * `stream`: the same over a stream, held back by a constant number of bytes whatever they are, so that timing and chunking say
 //!   nothing about a value; only at fixed boundaries is everything let go.
 //!
 //! What is found is replaced where it stands, so readable text stays readable.
 
+mod ending;
 mod forms;
 mod grams;
 mod lanes;
@@ -22,12 +24,13 @@ mod sweep;
 mod views;
 
 pub use forms::Known;
-pub(crate) use forms::carries_64_bits;
+pub(crate) use forms::carries;
 #[cfg(any(test, fuzzing))]
 pub(crate) use naive::{compare, text as made_text};
 pub use rules::{RuleError, Rules};
 pub use stream::Stream;
 
+use ending::Word;
 use forms::Form;
 use grams::{Beginning, Grams};
 use lanes::Lanes;
@@ -61,8 +64,8 @@ pub struct Search {
     window: usize,
     /// Least bytes of a text that a value, or 64 bits of one, can stand in.
     shortest: usize,
-    /// Least bytes that 64 bits of a value can stand in.
-    least_fragment: usize,
+    /// What the last word of an answer is made of.
+    word: Word,
     cuts_hold: bool,
 }
 
@@ -121,6 +124,12 @@ impl Lens {
         let is_exempt = |text: &String| text.len() >= rules::LEAST && memchr::memmem::find(text.as_bytes(), found).is_some();
         !self.passed.contains(&rule) && !self.exempt.iter().any(is_exempt)
     }
+
+    /// Where the last placeholder of a text ends.
+    fn last_exempt(&self, text: &[u8]) -> Option<usize> {
+        let end = |exempt: &String| memchr::memmem::rfind(text, exempt.as_bytes()).map(|at| at + exempt.len());
+        self.exempt.iter().filter_map(end).max()
+    }
 }
 
 /// A stretch of the source that is to be taken out.
@@ -141,6 +150,8 @@ enum Subject {
     Value(usize),
     /// What a rule tells, by its number.
     Rule(usize),
+    /// The last word of an answer, whatever it is.
+    End,
 }
 
 impl Search {
@@ -176,10 +187,8 @@ impl Search {
         let longest = lengths().max().unwrap_or(0) * views::WIDEST;
         let window = longest + if rules.is_some() { rules::LIMIT } else { 0 } + REACH;
         let cuts_hold = !values.iter().any(|known| [b"}".as_slice(), b"\n\n", b"\r"].iter().any(|cut| known.holds(cut)));
-        let fragments = || values.iter().flat_map(|known| known.forms()).map(|form| form.least as usize);
-        let least_fragment = fragments().min().unwrap_or(usize::MAX);
-        let least = lengths().chain(fragments());
-        let least = least.chain(rules.is_some().then_some(rules::LEAST)).min();
+        let least = lengths().chain(rules.is_some().then_some(rules::LEAST)).min();
+        let word = Word::of(values.iter().flat_map(|known| known.texts()));
         Self {
             rules,
             values,
@@ -191,7 +200,7 @@ impl Search {
             lanes: Lanes::new(),
             window,
             shortest: least.unwrap_or(usize::MAX),
-            least_fragment,
+            word,
             cuts_hold,
         }
     }
@@ -269,6 +278,13 @@ impl Scrubber {
         Self { search, replacements: Arc::new(replacements), lens, own: first, fitted: self.fitted }
     }
 
+    /// The same for more values, each with its replacement, beside all that it knows.
+    #[must_use]
+    pub(crate) fn knowing_also(&self, more: &[(Arc<Known>, Replacement)]) -> Self {
+        let all = self.search.values.len();
+        Self { own: all, ..self.clone() }.knowing(more.iter().cloned())
+    }
+
     /// The same with these texts let pass, though they look like secrets.
     #[must_use]
     pub fn exempting(mut self, texts: impl Iterator<Item = String>) -> Self {
@@ -295,9 +311,7 @@ impl Scrubber {
         if text.len() < self.search.shortest {
             return None;
         }
-        let mut findings = self.findings(text);
-        findings.extend(sweep::trailing_fragment(&self.search, text));
-        let findings = sorted(findings);
+        let findings = sorted(self.findings(text));
         if findings.is_empty() {
             return None;
         }
@@ -334,6 +348,7 @@ impl Scrubber {
         match (subject, &self.search.rules) {
             (Subject::Value(value), _) => self.replacements[value].encoded.clone(),
             (Subject::Rule(rule), rules) => rules.as_ref().map_or_else(String::new, |rules| rules.name(rule).to_owned()),
+            (Subject::End, _) => "last-word".to_owned(),
         }
     }
 
@@ -383,6 +398,7 @@ impl Scrubber {
             Subject::Value(value) if finding.plain => self.replacements[value].plain.clone(),
             Subject::Value(_) => self.named(finding.subject),
             Subject::Rule(rule) => self.search.rules.as_ref().map_or_else(String::new, |rules| rules.mark(rule).to_owned()),
+            Subject::End => "[redacted:last-word]".to_owned(),
         };
         let text = text.as_bytes();
         if self.fitted {
@@ -436,6 +452,7 @@ fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     let order = |subject: Subject| match subject {
         Subject::Value(value) => (0, value),
         Subject::Rule(rule) => (1, usize::MAX - rule),
+        Subject::End => (2, 0),
     };
     findings.sort_by_key(|finding| (finding.at.start, std::cmp::Reverse(finding.at.end), !finding.plain, order(finding.subject)));
     findings

@@ -3,7 +3,7 @@
 
 use super::sweep::Sweep;
 use super::views::{SEPARATED, Walk};
-use super::{Covered, Finding, Scrubber, Stream, Subject, sorted, sweep};
+use super::{Covered, Finding, Scrubber, Stream, Subject, sorted};
 use std::sync::Arc;
 
 impl Scrubber {
@@ -30,7 +30,6 @@ impl Scrubber {
                 findings.push(Finding { at: found.at, subject, plain: false, tail: found.tail });
             }
         }
-        findings.extend(sweep::trailing_fragment(search, text));
         let mut out = Vec::new();
         self.replace(text, &sorted(findings), 0..text.len(), &mut Covered::default(), &mut out);
         out

@@ -3,8 +3,8 @@
 //! At some boundaries nothing needs to be held back: at the end of an event of a stream (SSE), of a line of NDJSON. No form
 //! crosses them unless a value itself holds a `}` or an empty line; then they are not used.
 
-use super::sweep::{self, Sweep};
-use super::{Covered, Finding, Scrubber, Subject, sorted};
+use super::sweep::Sweep;
+use super::{Covered, Finding, Scrubber, Subject, ending, sorted};
 use std::sync::Arc;
 use zeroize::Zeroize;
 
@@ -31,13 +31,21 @@ pub struct Stream {
     redacted: u64,
     /// What was found, each once, the first few.
     kinds: Vec<Subject>,
+    /// Whether the last word may be a value cut short.
+    may_be_cut: bool,
 }
 
 impl Stream {
     /// A stream that looks for the scrubber's values.
     #[must_use]
     pub fn new(scrubber: Arc<Scrubber>) -> Self {
-        Self { scrubber, held: Vec::new(), gone: 0, covered: Covered::default(), redacted: 0, kinds: Vec::new() }
+        Self { scrubber, held: Vec::new(), gone: 0, covered: Covered::default(), redacted: 0, kinds: Vec::new(), may_be_cut: false }
+    }
+
+    /// The same over an answer of somebody who knows a value and may cut it short: its last word goes if it may carry 64 bits.
+    #[must_use]
+    pub fn of_answer(scrubber: Arc<Scrubber>) -> Self {
+        Self { may_be_cut: true, ..Self::new(scrubber) }
     }
 
     /// Looks with another scrubber from now on; what is held back is looked at with it, too.
@@ -65,7 +73,7 @@ impl Stream {
         }
         // A few bytes are not worth a look.
         if safe >= self.gone + LEAST_STEP || is_cut && safe > self.gone {
-            self.let_go(safe, None, out);
+            self.let_go(safe, out);
         }
     }
 
@@ -74,17 +82,14 @@ impl Stream {
         let word = self.held[self.gone..].iter().rev().take(LONGEST_WORD).take_while(|byte| !super::lanes::breaks(**byte)).count();
         let safe = self.held.len() - if word == LONGEST_WORD { 0 } else { word };
         if !self.scrubber.is_empty() && safe > self.gone {
-            self.let_go(safe, None, out);
+            self.let_go(safe, out);
         }
     }
 
-    /// Ends the stream: lets everything go, without a trailing fragment of a value.
+    /// Ends the stream: lets everything go.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         if !self.scrubber.is_empty() {
-            let (search, end) = (&self.scrubber.search, self.held.len());
-            let fragment = sweep::trailing_fragment(search, &self.held[self.gone..]);
-            let fragment = fragment.map(|finding| Finding { at: finding.at.start + self.gone..end, ..finding });
-            self.let_go(end, fragment, out);
+            self.let_go_at_end(out);
         }
         self.held.zeroize();
         // What goes on beyond the end of a finding goes on, should more come all the same.
@@ -109,10 +114,28 @@ impl Stream {
         self.redacted
     }
 
+    /// Lets everything go, but for a last word that may be a value cut short.
+    fn let_go_at_end(&mut self, out: &mut Vec<u8>) {
+        let end = self.held.len();
+        let mut findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.gone..end);
+        if self.may_be_cut && self.scrubber.search.has_values() {
+            // What is found whole, and a placeholder, is no piece of a value.
+            let found = findings.iter().map(|finding| finding.at.end).max().unwrap_or(0);
+            let minted = self.scrubber.lens.last_exempt(&self.held[self.gone..]).map_or(0, |at| self.gone + at);
+            let whole = found.max(minted).max(self.covered.until).clamp(self.gone, end);
+            findings.extend(ending::last_word(&self.scrubber.search, &self.held, whole));
+        }
+        self.replace(findings, end, out);
+    }
+
     /// Lets go what begins before `safe`.
-    fn let_go(&mut self, safe: usize, fragment: Option<Finding>, out: &mut Vec<u8>) {
-        let mut findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.gone..safe);
-        findings.extend(fragment);
+    fn let_go(&mut self, safe: usize, out: &mut Vec<u8>) {
+        let findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.gone..safe);
+        self.replace(findings, safe, out);
+    }
+
+    /// Lets go what begins before `safe`, with these findings replaced.
+    fn replace(&mut self, findings: Vec<Finding>, safe: usize, out: &mut Vec<u8>) {
         let findings = sorted(findings);
         for finding in &findings {
             if self.kinds.len() < MOST_KINDS && !self.kinds.contains(&finding.subject) {

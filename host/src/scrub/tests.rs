@@ -50,6 +50,19 @@ fn encodings(value: &str) -> Vec<(String, Vec<u8>)> {
     all
 }
 
+/// What is left of an answer.
+fn answered(values: &[&str], text: &str) -> String {
+    answered_by(&Arc::new(scrubber(values)), text)
+}
+
+fn answered_by(scrubber: &Arc<Scrubber>, text: &str) -> String {
+    let mut stream = Stream::of_answer(Arc::clone(scrubber));
+    let mut out = Vec::new();
+    stream.push(text.as_bytes(), &mut out);
+    stream.finish(&mut out);
+    String::from_utf8(out).expect("text")
+}
+
 fn streamed(scrubber: Scrubber, text: &[u8], chunk: usize) -> Vec<u8> {
     let mut stream = Stream::new(Arc::new(scrubber));
     let mut out = Vec::new();
@@ -94,35 +107,89 @@ fn text_without_a_value_is_left_as_it_is_in_any_chunking() {
 }
 
 #[test]
-fn a_trailing_fragment_of_64_bits_is_taken_out_and_a_shorter_one_is_not() {
+fn the_last_word_of_an_answer_goes_where_it_may_carry_64_bits_and_nowhere_else() {
     let text = |length: usize| format!("cut short: {}", &VALUE[..length]);
 
-    assert_eq!(scrubber(&[VALUE]).scrub_text(&text(30)), "cut short: [redacted:KEY]");
-    assert_eq!(scrubber(&[VALUE]).scrub(text(8).as_bytes()), None);
+    assert_eq!(answered(&[VALUE], &text(30)), "cut short: [redacted:last-word]");
+    assert_eq!(answered(&[VALUE], &text(8)), text(8));
+    // Whoever has no value has none to cut short; what an agent says itself is none of an answer.
+    assert_eq!(answered(&[], &text(30)), text(30));
+    assert_eq!(scrubber(&[VALUE]).scrub(text(30).as_bytes()), None);
+    assert_eq!(streamed(scrubber(&[VALUE]), text(30).as_bytes(), 7), text(30).as_bytes());
 }
 
-/// The oracle: an answer that ends with a guess must fare alike whether the next character is right or wrong, until the guess
-/// holds 64 bits that nobody can know.
 #[test]
-fn a_guess_at_the_end_of_an_answer_tells_nothing() {
-    let jwt = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVPmB92K27uhbUJU1p1rwWw1gFWFOEjXkQ";
-    let pem = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\n-----END PRIVATE KEY-----";
-    // Each value with how much of its beginning anyone can know.
-    for (value, known) in [
-        (VALUE, 8),
-        ("sk-ant-api03-Xy7Kq2mZp9Lw4Rt8Vb3Nc6Hd1Fg5Js0A", 13),
-        ("github_pat_11ABCDEFG0aBcDeFgHiJkL_mNoPqRsTuVwXyZ0123456789abcdef", 11),
-        ("AKIAIOSFODNN7EXAMPLE", 4),
-        (jwt, 57),
-        (pem, 77),
+fn what_is_whole_at_the_end_of_an_answer_is_no_piece() {
+    for (text, left) in [
+        (format!("key={VALUE}"), "key=PLACEHOLDER"),
+        (format!("key={VALUE}/abc"), "key=PLACEHOLDER/abc"),
+        (format!("9f8e7d6c5b4a {VALUE}\n"), "9f8e7d6c5b4a PLACEHOLDER\n"),
+        ("you said 9f8e7d6c5b4a-PLACEHOLDER".to_owned(), "you said 9f8e7d6c5b4a-PLACEHOLDER"),
+        (format!("{VALUE} PLACEHOLDER9f8e7d6c5b4a39281"), "PLACEHOLDER PLACEHOLDER[redacted:last-word]"),
     ] {
-        let scrubber = scrubber(&[value]);
-        // Ten characters of base62 are just below 64 bits.
-        for length in 1..=known + 10 {
-            let right = format!("echo: {}", &value[..length]);
-            let wrong = format!("echo: {}~", &value[..length - 1]);
-            let fate = |text: &str| scrubber.scrub(text.as_bytes()).is_some();
-            assert_eq!(fate(&right), fate(&wrong), "{length} characters of {value}");
+        assert_eq!(answered(&[VALUE], &text), left, "{text}");
+    }
+}
+
+/// Keys of every make, with parts that are public: account and key ids, a bot's number, claims.
+const MAKES: &[&str] = &[
+    VALUE,
+    "sk-ant-api03-Xy7Kq2mZp9Lw4Rt8Vb3Nc6Hd1Fg5Js0A",
+    "sk_live_51NcQ2mLw8Rt4VbXkY7Zp3HdJs0Fg5Ka9Xy6Kq2mZp9Lw4Rt8Vb3Nc6Hd1Fg5Js0AbCdEfGhIjKlMnOpQr",
+    "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",
+    "MTk4NjIyNDgzNDcxOTI1MjQ4.Cl2FMQ.ZnCjm1XVW7vRze4b7Cq4se7kKWs",
+    "github_pat_11ABCDEFG0aBcDeFgHiJkL_mNoPqRsTuVwXyZ0123456789abcdefGhIjKlMnOpQrStUvWxYz012345",
+    "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+    "patAb3dEf6hIj9kLm.4f9aQ2b7c1d8e3f0a5b6c7d8e9f0a1b2c3d4e5f60718293a4b5c6d7e8f9a0b1c2",
+    "key-id-0001.5bQ9zX2kLm7Rt4Vw8Yc3Hd6Jf1Gs",
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0In0.dBjftJeZ4CVPmB92K27uhbUJU1p1rwWw1gFWFOEjXkQ",
+    "postgres://reporting:correcthorse9batterystaple@db.internal:5432/reports",
+    "AccountKey=Zt8kLw2mQ9vXr4sNp7BqZt8kLw2mQ9vXr4sNp7BqZt8kLw2mQ9vXr4sNp7BqAA==;EndpointSuffix=core.windows.net",
+    "xoxb-123456789012-1234567890123-AbCdEfGhIjKlMnOpQrStUvWx",
+    "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0",
+    "AKIAIOSFODNN7EXAMPLE",
+    "550e8400-e29b-41d4-a716-446655440000",
+    "correct horse battery staple",
+    "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\nOaMaFzSZPMSp5bVfJCo5Jvq5PHWhRANCAAQ\n-----END PRIVATE KEY-----",
+];
+
+/// The oracle: an answer that ends with a guess fares alike whether the last character is right or wrong, however long the guess, in whatever
+/// encoding; and so does what holds it anywhere else. Only the whole value shows.
+#[test]
+fn a_guess_tells_nothing_at_any_border() {
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+    for value in MAKES.iter().copied() {
+        let scrubber = Arc::new(scrubber(&[value]));
+        // A line of a key is whole by itself.
+        let whole = value.match_indices('\n').nth(1).map_or(value.len(), |(at, _)| at);
+        for length in 1..whole {
+            let last = value.as_bytes()[length - 1];
+            let (other, right) = (
+                match last {
+                    b'0'..=b'8' | b'a'..=b'y' | b'A'..=b'Y' => last + 1,
+                    b'9' => b'8',
+                    b'z' => b'y',
+                    b'Z' => b'Y',
+                    other => other,
+                },
+                &value[..length],
+            );
+            let wrong = format!("{}{}", &right[..length - 1], char::from(other));
+            for (how, coded) in [("raw", str::to_owned as fn(&str) -> String), ("hex", hex), ("percent", percent)] {
+                let (right, wrong) = (coded(right), coded(&wrong));
+                let same = |text: &dyn Fn(&str) -> String| {
+                    let [right, wrong] = [&right, &wrong].map(|guess| {
+                        let (said, left) = (text(guess), answered_by(&scrubber, &text(guess)));
+                        if left == said { "all of it".to_owned() } else { left.replace(guess.as_str(), "GUESS") }
+                    });
+                    assert_eq!(right, wrong, "{length} characters of {value}, {how}");
+                };
+                same(&|guess| format!("echo: {guess}"));
+                same(&|guess| format!("{guess} in front"));
+                same(&|guess| format!("\"zz{guess}zz\""));
+                same(&|guess| format!("two: {guess}, {guess}"));
+            }
         }
     }
 }
@@ -237,7 +304,7 @@ fn a_key_that_is_let_go_in_the_middle_stays_taken_out() {
 }
 
 #[test]
-fn a_part_of_a_value_is_told_by_its_beginning_too() {
+fn a_value_that_is_cut_short_goes_whatever_it_is_made_of() {
     let key = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318";
     let json = "{\"user\":\"application-user\",\"password\":\"Zt8kLw2mQ9vXr4sNp7Bq\"}";
     let uuid = "3f2b8c1e-9d47-4a60-b5e8-71c6d0fa2934";
@@ -248,8 +315,8 @@ fn a_part_of_a_value_is_told_by_its_beginning_too() {
         (uuid, format!("cut: {}", &uuid[..29])),
         (aws, format!("cut: {}", &aws[..30])),
     ] {
-        let out = scrubber(&[value]).scrub_text(&text).into_owned();
-        assert!(out.ends_with("[redacted:KEY]"), "{value}: {out}");
+        let out = answered(&[value], &text);
+        assert!(out.ends_with("[redacted:last-word]"), "{value}: {out}");
     }
 }
 

@@ -118,6 +118,11 @@ impl Version {
         self.lease.is_some()
     }
 
+    /// How many requests hold it.
+    pub(crate) fn uses(&self) -> usize {
+        self.uses.count()
+    }
+
     /// A value that no backend gave.
     pub(crate) fn unbacked(value: SecretValue, fingerprint_key: &[u8; 32]) -> Arc<Self> {
         let fingerprint = value.fingerprint(fingerprint_key);

@@ -7,14 +7,15 @@ use super::value::SecretValue;
 use crate::manifest::{Manifest, SecretSpec, Shape};
 use crate::policy::placeholder::mint;
 use crate::policy::{Placeholders, Sealed, Source};
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
-/// Most values of answers that one run keeps.
-const MAX_SEALED: usize = 1024;
+/// Most values of answers that one run keeps: what may be used is what text is searched for.
+const MAX_SEALED: usize = 64;
 /// Most versions of one secret that one run remembers: text is searched for each of them.
 const MAX_VERSIONS: usize = 16;
 /// How long the end of a run waits for its leases to be given back.
@@ -23,12 +24,28 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// The keys of one run, by the index of their secret in the manifest.
 pub(crate) struct Keyring {
     keys: Vec<Option<Key>>,
-    sealed: RwLock<Vec<Arc<Version>>>,
+    sealed: RwLock<SealedValues>,
     pub(crate) placeholders: Placeholders,
     /// Who waits for the run's leases to be given back.
     run: TaskTracker,
     /// How many newer versions have been taken over.
     changes: Arc<AtomicU64>,
+}
+
+/// The values that answers brought, the newest last.
+#[derive(Default)]
+struct SealedValues {
+    /// How many there have been.
+    count: u64,
+    kept: VecDeque<SealedValue>,
+}
+
+/// A value that an answer brought.
+#[derive(Clone)]
+pub(crate) struct SealedValue {
+    number: u64,
+    pub(crate) version: Arc<Version>,
+    pub(crate) placeholder: String,
 }
 
 /// One secret in one run.
@@ -121,8 +138,13 @@ impl Keyring {
         match source {
             Source::Secret(index) => self.get(index).ok_or_else(gone)?.resolve(cache, &self.run).await,
             Source::Sealed(number) => {
-                let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
-                sealed.get(number).cloned().map(|version| (InUse::of(version), false)).ok_or_else(gone)
+                let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
+                let at = sealed.kept.iter().position(|sealed| sealed.number == number).ok_or_else(gone)?;
+                // What is used is forgotten last.
+                let used = sealed.kept.remove(at).ok_or_else(gone)?;
+                let version = Arc::clone(&used.version);
+                sealed.kept.push_back(used);
+                Ok((InUse::of(version), false))
             }
         }
     }
@@ -145,33 +167,41 @@ impl Keyring {
         }
     }
 
-    /// Keeps a value that an answer brought, and gives the placeholder that stands for it: the same for the same value, bound alike. `None`
-    /// where the run has as many as it may.
+    /// Keeps a value that an answer brought, and gives the placeholder that stands for it, a new one each time; and whether the value is
+    /// new. The one that was not used for longest makes room: its placeholder means nothing any more.
     pub(crate) fn seal(&self, secret: usize, value: &[u8], bound: Sealed, key: &[u8; 32]) -> Option<(String, bool)> {
-        let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
-        let value = SecretValue::on_heap(value.to_vec());
-        // When there is no room, a known value fares as a new one: which it is must not show.
-        if sealed.len() >= MAX_SEALED {
-            return None;
-        }
-        let same = sealed.iter().enumerate().filter(|(_, known)| known.value.is(&value));
-        if let Some(placeholder) = same.into_iter().find_map(|(number, _)| self.placeholders.sealed_as(number, &bound)) {
-            return Some((placeholder, false));
-        }
         let placeholder = mint(&Shape::default()).ok()?;
-        sealed.push(Version::unbacked(value, key));
-        self.placeholders.seal(secret, placeholder.clone(), bound);
-        Some((placeholder, true))
+        let version = Version::unbacked(SecretValue::on_heap(value.to_vec()), key);
+        let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
+        if sealed.kept.len() >= MAX_SEALED
+            && let Some(oldest) = sealed.kept.pop_front()
+        {
+            self.placeholders.forget(oldest.number);
+        }
+        let is_new = !sealed.kept.iter().any(|known| known.version.value.is(&version.value));
+        sealed.count += 1;
+        let number = sealed.count;
+        self.placeholders.seal(number, secret, placeholder.clone(), bound);
+        sealed.kept.push_back(SealedValue { number, version, placeholder: placeholder.clone() });
+        Some((placeholder, is_new))
     }
 
-    /// The values that answers brought, each with its placeholder.
-    pub(crate) fn sealed(&self) -> Vec<(Arc<Version>, String)> {
+    /// The values that answers brought, each once, with the newest of its placeholders.
+    pub(crate) fn sealed(&self) -> Vec<SealedValue> {
         let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
-        sealed
-            .iter()
-            .enumerate()
-            .filter_map(|(number, version)| Some((Arc::clone(version), self.placeholders.sealed_text(number)?)))
-            .collect()
+        let mut each: Vec<SealedValue> = Vec::with_capacity(sealed.kept.len());
+        for value in sealed.kept.iter().rev() {
+            if !each.iter().any(|known| known.version.value.is(&value.version.value)) {
+                each.push(value.clone());
+            }
+        }
+        each
+    }
+
+    /// The placeholder of a value that an answer brought.
+    pub(crate) fn sealed_as(&self, version: &Arc<Version>) -> Option<String> {
+        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        sealed.kept.iter().find(|sealed| Arc::ptr_eq(&sealed.version, version)).map(|sealed| sealed.placeholder.clone())
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<(usize, &Key)> {
@@ -289,8 +319,9 @@ impl Key {
             return Ok(generation);
         }
         newer.push(version);
-        let excess = newer.len().saturating_sub(MAX_VERSIONS);
-        newer.drain(..excess);
+        // What a request still carries is searched for in its answer.
+        let unused = newer.iter().take(newer.len().saturating_sub(MAX_VERSIONS)).take_while(|version| version.uses() == 0).count();
+        newer.drain(..unused);
         source.changes.fetch_add(1, Ordering::Release);
         Ok(generation)
     }

@@ -1,0 +1,58 @@
+//! What a run has sent to hosts whose answers are sealed. A value that it sent itself is not the API's: sealed, it would become a credential
+//! of the agent's choice.
+
+use crate::scrub::{Known, Replacement, Scrubber, Search};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Most bytes that are kept. Where a run has sent more, nothing that comes back is known not to be its own.
+const MOST: usize = 4 << 20;
+
+/// The texts that a run has sent, by the number of the request: pieces of several bodies may leave in turns.
+#[derive(Debug, Default)]
+pub(crate) struct Sent {
+    texts: BTreeMap<u64, Vec<u8>>,
+    bytes: usize,
+}
+
+impl Sent {
+    /// Keeps a piece of a request, or a part of its head.
+    pub(crate) fn add(&mut self, request: u64, piece: &[u8]) {
+        self.bytes = self.bytes.saturating_add(piece.len());
+        if self.bytes <= MOST {
+            self.texts.entry(request).or_default().extend_from_slice(piece);
+        } else {
+            self.texts.clear();
+        }
+    }
+
+    /// Whether the run may have sent this value, in whatever encoding.
+    pub(crate) fn may_hold(&self, value: &[u8]) -> bool {
+        if self.bytes > MOST {
+            return true;
+        }
+        let search = Search::new(vec![Arc::new(Known::new(value, false))], None);
+        let scrubber = Scrubber::new(Arc::new(search), vec![Replacement { plain: String::new(), encoded: String::new() }]);
+        self.texts.values().any(|text| scrubber.finds(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_known_in_pieces_and_encodings_until_it_is_too_much() {
+        let mut sent = Sent::default();
+        sent.add(1, b"{\"name\":\"THEIRS-");
+        sent.add(2, b"other");
+        sent.add(1, b"5bQ9zX2k\"}");
+        sent.add(2, b"%54HEIRS-7777777");
+
+        assert!(sent.may_hold(b"THEIRS-5bQ9zX2k") && sent.may_hold(b"THEIRS-7777777"));
+        assert!(!sent.may_hold(b"sess-5bQ9zX2kLm7Rt4Vw"));
+
+        sent.add(3, &vec![b'x'; MOST]);
+        assert!(sent.may_hold(b"sess-5bQ9zX2kLm7Rt4Vw"), "nothing is known any more");
+    }
+}
