@@ -72,13 +72,7 @@ pub fn handle(seen: &Seen) -> Response {
             answer.headers_mut().insert(name, HeaderValue::from_static("1"));
             answer
         }
-        "trailer" => {
-            let trailers = HeaderMap::from_iter([(HeaderName::from_static("x-echo"), HeaderValue::from_bytes(&echo).expect("visible"))]);
-            let frames = [Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"see the trailer"))), Ok(Frame::trailers(trailers))];
-            let mut answer = http::Response::new(StreamBody::new(stream::iter(frames)).boxed());
-            answer.headers_mut().insert("trailer", HeaderValue::from_static("x-echo"));
-            answer
-        }
+        "trailer" => trailed("x-echo", &echo),
         _ => chunked(&coded(&echo, &coding), chunk),
     };
     *answer.status_mut() = parameter("status").parse().unwrap_or(http::StatusCode::OK);
@@ -95,6 +89,16 @@ pub fn handle(seen: &Seen) -> Response {
 
 fn with_header(mut answer: Response, name: &'static str, value: &[u8]) -> Response {
     answer.headers_mut().insert(name, HeaderValue::from_bytes(value).expect("visible characters"));
+    answer
+}
+
+/// An answer with a trailer.
+#[must_use]
+pub fn trailed(name: &'static str, value: &[u8]) -> Response {
+    let trailers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("visible"))]);
+    let frames = [Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"see the trailer"))), Ok(Frame::trailers(trailers))];
+    let mut answer = http::Response::new(StreamBody::new(stream::iter(frames)).boxed());
+    answer.headers_mut().insert("trailer", HeaderValue::from_static(name));
     answer
 }
 

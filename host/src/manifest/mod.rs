@@ -126,7 +126,7 @@ pub struct Grant {
     pub rate: Option<Rate>,
     /// The fields of answers that the agent gets placeholders for.
     pub seal: Vec<Seal>,
-    /// Where such a placeholder may stand, but for those of cookies. Default nowhere.
+    /// Where a placeholder of a field that a grant of this secret seals may stand, but for those of cookies. Default nowhere.
     pub sealed_place: Vec<Place>,
     /// What happens to a placeholder that stands elsewhere.
     pub misplaced: Misplaced,
@@ -375,7 +375,12 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
         ));
     }
     let overlap = section.table("rotation").and_then(|rotation| rotation.parse("overlap", units::duration));
-    let allow = section.tables("allow").iter().filter_map(|section| grant(section, text)).collect();
+    let allow: Vec<Grant> = section.tables("allow").iter().filter_map(|section| grant(section, text)).collect();
+    let seals = allow.iter().any(|grant| grant.seal.iter().any(|seal| *seal != Seal::SetCookie));
+    if !seals && allow.iter().any(|grant| !grant.sealed_place.is_empty()) {
+        let remedy = "name in a `seal` of this secret what of an answer may stand there, as `json:/token`; cookies go back by themselves";
+        section.report_here(Problem::new("`sealed_place` is a place for nothing", remedy));
+    }
     Some(SecretSpec {
         overlap,
         from: from.unwrap_or_else(|| SecretRef::Bare(name.clone())),
@@ -400,10 +405,6 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
     let leaks = leaks(section);
     let seal = section.list("seal", Seal::parse).unwrap_or_default();
     let sealed_place = section.list("sealed_place", Place::parse).unwrap_or_default();
-    if !sealed_place.is_empty() && !seal.iter().any(|seal| *seal != Seal::SetCookie) {
-        let remedy = "name in `seal` what of an answer may stand there, as `json:/token`; cookies go back by themselves";
-        section.report_here(Problem::new("`sealed_place` is a place for nothing", remedy));
-    }
     Some(Grant {
         seal,
         sealed_place,

@@ -309,7 +309,9 @@ fn sealed_misplaced(denial: Denial, header: &HeaderName) -> Denial {
     let remedy = if header == http::header::COOKIE {
         "a sealed cookie goes back to the origin that set it, under its own name, without cookies of the agent's own".to_owned()
     } else {
-        format!("what a grant seals goes back to its own origin; add `sealed_place = [\"header:{header}\"]` to the `allow` that seals it")
+        format!(
+            "what a grant seals goes back to its own origin; add `sealed_place = [\"header:{header}\"]` to the `allow` that covers this request"
+        )
     };
     Denial { remedy, ..denial }
 }

@@ -47,6 +47,9 @@ impl Word {
 
 /// What of `text`, from `from` on, is its last word, if that may be a value cut short.
 pub(super) fn last_word(search: &Search, text: &[u8], from: usize) -> Option<Finding> {
+    if text.last().is_none_or(u8::is_ascii_whitespace) {
+        return None;
+    }
     let from = from.max(text.len().saturating_sub(search.window));
     let start = in_pairs(&text[from..]).into_iter().chain(in_units(&search.word, &text[from..])).min()?;
     Some(Finding { at: from + start..text.len(), subject: Subject::End, plain: false, tail: None })
@@ -209,6 +212,7 @@ mod tests {
             "<p>9f8e7d6c5b4a39281706f5e4</p>\n",
             "report-2026-final.pdf",
             "a b c d e f 1 2 3 4 5",
+            "9f8e7d6c5b4a39281706f5e4\n",
             "pf_live_",
             "https://docs.example.com/errors",
             "scope=read%20write&token_type=bearer",

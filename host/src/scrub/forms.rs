@@ -37,6 +37,12 @@ impl Piece {
         Self { bytes: Arc::clone(&self.bytes), range: self.range.start + range.start..self.range.start + range.end }
     }
 
+    /// Whether it is made of lines, or of strings.
+    fn is_document(&self) -> bool {
+        let text = self.as_bytes();
+        text.contains(&b'\n') || text.starts_with(b"{") || text.starts_with(b"[")
+    }
+
     fn as_bytes(&self) -> &[u8] {
         &self.bytes[self.range.clone()]
     }
@@ -158,7 +164,7 @@ impl Known {
             parts.extend(BASE64.map(|coding| Piece::new(encoded(value, coding))));
         }
         // What encodes a long document encodes its parts.
-        let is_document = !parts.is_empty() && value.len() > MAX_DOCUMENT;
+        let is_document = whole.is_document() && !parts.is_empty() && value.len() > MAX_DOCUMENT;
         let mut known = Self { pieces: vec![whole], forms: Vec::new() };
         if is_document {
             known.add_form(0, (Coding::Plain, Coding::Plain));
@@ -189,8 +195,7 @@ impl Known {
 
     /// What a text may show of it: its parts, where it is a document; else the value, and parts that are text.
     pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
-        let whole = self.pieces[0].as_bytes();
-        let is_document = self.pieces.len() > 1 && (whole.contains(&b'\n') || whole.starts_with(b"{") || whole.starts_with(b"["));
+        let is_document = self.pieces.len() > 1 && self.pieces[0].is_document();
         let is_text = |bytes: &&[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control));
         self.pieces.iter().skip(usize::from(is_document)).map(Piece::as_bytes).filter(is_text)
     }

@@ -64,6 +64,16 @@ fn perform(verb: &str, rest: &[&str]) {
             let second: Vec<String> = rest[at + 1..].iter().map(|word| word.replace("(SEALED)", &sealed)).collect();
             println!("login {sealed} {}", outcome(request(&second.iter().map(String::as_str).collect::<Vec<_>>())));
         }
+        // The same with a request between the two.
+        "login-then" => {
+            let parts: Vec<&[&str]> = rest[1..].split(|word| *word == "--").collect();
+            let first = outcome(request(parts[0]));
+            let (_, after) = first.split_once(rest[0]).unwrap_or_default();
+            let sealed: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            println!("between {}", outcome(request(parts[1])));
+            let last: Vec<String> = parts[2].iter().map(|word| word.replace("(SEALED)", &sealed)).collect();
+            println!("login {sealed} {}", outcome(request(&last.iter().map(String::as_str).collect::<Vec<_>>())));
+        }
         "relay" => {
             let answer = outcome(request(&rest[1..]));
             match rest[0] {
