@@ -6,6 +6,7 @@ use std::sync::Arc;
 use strongroom::End;
 use strongroom::scrub::{Known, Replacement, Rules, Scrubber, Search, Stream};
 use strongroom_demo::server::{Response, Seen, respond};
+use strongroom_tests::corpus::{self, Numbers};
 use strongroom_tests::{Ran, Room, VALUE, echo};
 
 const GUESSABLE: &str = "pf_live_";
@@ -189,4 +190,32 @@ fn nothing_short_of_a_whole_value_shows_at_any_border() {
         }
     }
     assert_ne!(fate(VALUE, VALUE), fate(VALUE, &wrong(VALUE)), "a whole value shows: the test would notice");
+}
+
+/// What it costs: how many lines of ordinary text would lose their last word if an answer ended with them, and without a line break.
+#[test]
+fn few_ordinary_ends_lose_their_last_word() {
+    let search = Search::new(vec![Arc::new(Known::new(VALUE.as_bytes(), false))], None);
+    let replacement = Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted]".into() };
+    let scrubber = Arc::new(Scrubber::new(Arc::new(search), vec![replacement]));
+    let lost = |text: &str| {
+        let mut stream = Stream::of_answer(Arc::clone(&scrubber));
+        let mut out = Vec::new();
+        stream.push(text.as_bytes(), &mut out);
+        stream.finish(&mut out);
+        out != text.as_bytes()
+    };
+    let mut numbers = Numbers::new(22);
+    let texts = [
+        ("JSON", corpus::json(&mut numbers, 1 << 18), 0.0),
+        ("code", corpus::code(&mut numbers, 1 << 18), 0.02),
+        ("prose", corpus::prose(&mut numbers, 1 << 18), 0.0),
+        ("logs", corpus::logs(&mut numbers, 1 << 18), 0.5),
+    ];
+    for (kind, text, most) in texts {
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        let lost = lines.iter().filter(|line| lost(line)).count() as f64 / lines.len() as f64;
+        println!("{kind}: {:.1} % of {} lines", lost * 100.0, lines.len());
+        assert!(lost <= most, "{kind}: {lost}");
+    }
 }
