@@ -53,6 +53,7 @@ mod ethereum;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
+mod json;
 pub mod manifest;
 mod meter;
 mod policy;

@@ -17,8 +17,11 @@ pub(crate) fn uint(text: &str) -> Option<U256> {
     }
 }
 
-/// Decimal digits, with a `-` before them or not.
+/// Decimal digits, with a `-` before them or not; or `0x` and hexadecimal digits.
 pub(crate) fn int(text: &str) -> Option<I256> {
+    if text.starts_with("0x") {
+        return uint(text).and_then(|number| I256::try_from(number).ok());
+    }
     let digits = text.strip_prefix('-').unwrap_or(text);
     let clean = (1..=78).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     clean.then(|| I256::from_dec_str(text).ok())?

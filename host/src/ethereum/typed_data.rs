@@ -1,11 +1,15 @@
-//! EIP-712 typed data, read strictly: each field that a type names is there, once, in the form of its type, and nothing else is. The hash is
-//! made of the very values that policy and audit see, and a type is known by its whole encoding, never by its name.
+//! EIP-712 typed data, read strictly: each field that a type names is there, once, in the form of its type. The hash is made of the very
+//! values that policy and audit see, and a type is known by its whole encoding, never by its name.
+//!
+//! What no type names in a message is not signed, and is left out, as wallets do: libraries put fields of their own into it, and pass types
+//! that it does not use. Neither policy nor audit sees them. A domain has none: implementations differ in what they make of one.
 
 use super::quantity;
 use super::rlp::Malformed;
 use super::value::Value;
+use crate::json;
 use alloy_primitives::{Address, B256, I256, U256, keccak256};
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -13,6 +17,8 @@ use std::fmt;
 const MAX_LENGTH: usize = 256 * 1024;
 /// Most structures of a document: their hashes take time in the square of it.
 const MAX_TYPES: usize = 64;
+/// Deepest nesting of a document.
+const MAX_DEPTH: usize = 100;
 /// The name of every domain's type.
 const DOMAIN: &str = "EIP712Domain";
 /// The fields that a domain may have, in their order (EIP-712).
@@ -41,31 +47,65 @@ pub(crate) struct Domain {
 
 type Read<T> = Result<T, Malformed>;
 
-impl TypedData {
-    /// Reads the JSON document of `eth_signTypedData_v4`.
-    pub(crate) fn read(text: &str) -> Read<Self> {
-        if text.len() > MAX_LENGTH {
-            return Err(Malformed("the document has more than 256 KiB"));
-        }
-        let json: Json = serde_json::from_str(text).map_err(|_| Malformed("not a JSON document, or a key stands twice in one object"))?;
-        let [types, primary, domain, message] = json.exactly(["types", "primaryType", "domain", "message"])?;
-        let types = Types::read(types)?;
-        let Json::Text(primary) = primary else { return Err(Malformed("`primaryType` is no string")) };
-        if primary == DOMAIN {
-            return Err(Malformed("the document is nothing but a domain"));
-        }
-        let encoded_type = types.encoded(primary)?;
-        let used: BTreeSet<&str> = types.reached(primary)?.into_iter().chain(types.reached(DOMAIN)?).collect();
-        if types.0.keys().any(|name| !used.contains(name.as_str())) {
-            return Err(Malformed("`types` has a type that nothing refers to"));
-        }
+/// Why a document is not signed, and where in it that stands. Holds nothing of its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unreadable {
+    /// As in `message.details[0].amount`; nothing where it is the document.
+    at: String,
+    why: Malformed,
+}
 
+impl Unreadable {
+    /// The same, within a field or an element.
+    fn within(mut self, name: &str) -> Self {
+        let name: String = name.chars().take(64).collect();
+        let joint = if self.at.is_empty() || self.at.starts_with('[') { "" } else { "." };
+        if self.at.len() < 512 {
+            self.at = format!("{name}{joint}{}", self.at);
+        }
+        self
+    }
+}
+
+impl From<Malformed> for Unreadable {
+    fn from(why: Malformed) -> Self {
+        Self { at: String::new(), why }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at.as_str() {
+            "" => write!(f, "{}", self.why),
+            at => write!(f, "`{}`: {}", crate::text::for_people(at), self.why),
+        }
+    }
+}
+
+impl TypedData {
+    /// Reads the JSON document of `eth_signTypedData_v4`. Where `types` has no `EIP712Domain`, it has the domain's own fields in the order
+    /// of EIP-712, as ethers, viem and alloy write it.
+    pub(crate) fn read(text: &str) -> Result<Self, Unreadable> {
+        if text.len() > MAX_LENGTH {
+            return Err(Malformed("the document has more than 256 KiB").into());
+        }
+        let whole: &RawValue = serde_json::from_str(text).map_err(|_| Malformed("not a JSON document"))?;
+        let [types, primary, domain, message] = Json::read(whole, 0)?.exactly(["types", "primaryType", "domain", "message"])?;
+        let types = Types::read(&types, &domain).map_err(|why| Unreadable::from(why).within("types"))?;
+        let Json::Text(primary) = primary else { return Err(Malformed("`primaryType` is no string").into()) };
+        if primary == DOMAIN {
+            return Err(Malformed("the document is nothing but a domain").into());
+        }
+        let encoded_type = types.encoded(&primary)?;
+
+        let used: BTreeSet<&str> = types.reached(&primary)?.into_iter().chain(types.reached(DOMAIN)?).collect();
         let hash_of = |name: &str| types.encoded(name).map(|encoded| (name.to_owned(), keccak256(encoded)));
-        let hashes = Hashes { types: &types, of: types.0.keys().map(|name| hash_of(name)).collect::<Read<_>>()? };
-        let domain_value = types.value(DOMAIN, domain)?;
+        let hashes = Hashes { types: &types, of: used.into_iter().map(hash_of).collect::<Read<_>>()? };
+        types.check_domain(&domain).map_err(|why| Unreadable::from(why).within("domain"))?;
+        let domain_value = types.value(DOMAIN, &domain).map_err(|error| error.within("domain"))?;
         let domain_hash = hashes.structure(DOMAIN, &domain_value)?;
-        let message = types.value(primary, message)?;
-        let message_hash = hashes.structure(primary, &message)?;
+        let message = types.value(&primary, &message).map_err(|error| error.within("message"))?;
+        let message_hash = hashes.structure(&primary, &message)?;
         let signing_hash = keccak256([&[0x19, 0x01], domain_hash.as_slice(), message_hash.as_slice()].concat());
         Ok(Self { domain: Domain::of(domain_value)?, encoded_type, message, signing_hash })
     }
@@ -99,7 +139,7 @@ impl Domain {
 pub(crate) struct Types(BTreeMap<String, Vec<(String, String)>>);
 
 impl Types {
-    fn read(json: &Json) -> Read<Self> {
+    fn read(json: &Json, domain: &Json) -> Read<Self> {
         let Json::Object(all) = json else { return Err(Malformed("`types` is no object")) };
         if all.len() > MAX_TYPES {
             return Err(Malformed("`types` has more than 64 structures"));
@@ -107,20 +147,22 @@ impl Types {
         let mut types = BTreeMap::new();
         for (name, fields) in all {
             let Json::List(fields) = fields else { return Err(Malformed("a type is no list of fields")) };
-            let field = |json: &Json| match json.exactly(["name", "type"])? {
-                [Json::Text(name), Json::Text(of)] => Ok((name.clone(), of.clone())),
+            let field = |json: &Json| match json.both("name", "type")? {
+                (Json::Text(name), Json::Text(of)) => Ok((name.clone(), of.clone())),
                 _ => Err(Malformed("a field's name or type is no string")),
             };
             types.insert(name.clone(), fields.iter().map(field).collect::<Read<Vec<_>>>()?);
         }
+        if !types.contains_key(DOMAIN) {
+            types.insert(DOMAIN.to_owned(), fields_of_domain(domain)?);
+        }
         let types = Self(types);
         types.check()?;
-        let domain = types.0.get(DOMAIN).ok_or(Malformed("`types` has no `EIP712Domain`"))?;
-        let mut known = DOMAIN_FIELDS.iter();
-        let in_order = domain.iter().all(|(name, of)| known.any(|(known, known_type)| name == known && of == known_type));
-        match !domain.is_empty() && in_order {
+        let domain = &types.0[DOMAIN];
+        let is_known = |(name, of): &(String, String)| DOMAIN_FIELDS.iter().any(|(known, known_type)| name == known && of == known_type);
+        match !domain.is_empty() && domain.iter().all(is_known) {
             true => Ok(types),
-            false => Err(Malformed("`EIP712Domain` has not the fields of EIP-712 in their order")),
+            false => Err(Malformed("`EIP712Domain` has other fields than those of EIP-712, or none")),
         }
     }
 
@@ -157,7 +199,7 @@ impl Types {
 
     fn check(&self) -> Read<()> {
         for (name, fields) in &self.0 {
-            if !is_identifier(name) || is_taken(name) {
+            if !is_type_name(name) || is_taken(name) {
                 return Err(Malformed("a type's name is none"));
             }
             let names: BTreeSet<&String> = fields.iter().map(|(name, _)| name).collect();
@@ -173,6 +215,16 @@ impl Types {
             }
         }
         Ok(())
+    }
+
+    /// A domain has no field that its type has not: some implementations would sign it, some not.
+    fn check_domain(&self, domain: &Json) -> Read<()> {
+        let is_typed = |name: &str| self.0[DOMAIN].iter().any(|(known, _)| known == name);
+        match domain {
+            Json::Object(given) if given.iter().all(|(name, _)| is_typed(name)) => Ok(()),
+            Json::Object(_) => Err(Malformed("it has a field that `EIP712Domain` has not: add it there, or leave it out")),
+            _ => Err(Malformed("the domain is no object")),
+        }
     }
 
     /// The structures that one refers to, itself included.
@@ -200,27 +252,25 @@ impl Types {
     }
 
     /// The value of a type that a piece of JSON stands for.
-    fn value(&self, of: &str, json: &Json) -> Read<Value> {
+    fn value(&self, of: &str, json: &Json) -> Result<Value, Unreadable> {
         if let Some((inner, length)) = split_array(of) {
-            let Json::List(items) = json else { return Err(Malformed("there is no list where the type says an array")) };
+            let Json::List(items) = json else { return Err(Malformed("there is no list where the type says an array").into()) };
             if length.is_some_and(|length| length != items.len()) {
-                return Err(Malformed("an array has not the length of its type"));
+                return Err(Malformed("an array has not the length of its type").into());
             }
-            return Ok(Value::List(items.iter().map(|item| self.value(inner, item)).collect::<Read<_>>()?));
+            let item = |(at, item): (usize, &Json)| self.value(inner, item).map_err(|error| error.within(&format!("[{at}]")));
+            return Ok(Value::List(items.iter().enumerate().map(item).collect::<Result<_, _>>()?));
         }
         let Some(fields) = self.0.get(of) else {
-            return Atomic::parse(of).ok_or(Malformed("a type is not there"))?.value(json);
+            return Ok(Atomic::parse(of).ok_or(Malformed("a type is not there"))?.value(json)?);
         };
-        let Json::Object(given) = json else { return Err(Malformed("there is no object where the type says a structure")) };
-        if given.len() != fields.len() {
-            return Err(Malformed("an object has not exactly the fields of its type"));
-        }
+        let Json::Object(given) = json else { return Err(Malformed("there is no object where the type says a structure").into()) };
         let field = |(name, of): &(String, String)| {
-            let (_, json) =
-                given.iter().find(|(key, _)| key == name).ok_or(Malformed("an object has not exactly the fields of its type"))?;
-            Ok((name.clone(), self.value(of, json)?))
+            let found = given.iter().find(|(key, _)| key == name).ok_or(Malformed("its type has this field, the document has not"));
+            let value = found.map_err(Unreadable::from).and_then(|(_, json)| self.value(of, json));
+            value.map(|value| (name.clone(), value)).map_err(|error| error.within(name))
         };
-        Ok(Value::Struct(fields.iter().map(field).collect::<Read<_>>()?))
+        Ok(Value::Struct(fields.iter().map(field).collect::<Result<_, _>>()?))
     }
 }
 
@@ -300,7 +350,9 @@ impl Atomic {
             }
             (Self::Int(bits), Json::Number(text) | Json::Text(text)) => {
                 let number = quantity::int(text).filter(|number| fits(*number, bits));
-                number.map(Value::Int).ok_or(Malformed("a signed number is not of its type: write decimal digits"))
+                number
+                    .map(Value::Int)
+                    .ok_or(Malformed("a signed number is not of its type: write decimal digits, or 0x and hexadecimal ones"))
             }
             (Self::Address, Json::Text(text)) => {
                 quantity::address(text).map(Value::Address).ok_or(Malformed("an address is none, or its EIP-55 checksum is wrong"))
@@ -354,12 +406,27 @@ fn plain_number(text: &str) -> Option<usize> {
     plain.then(|| text.parse().ok())?
 }
 
+/// The fields of a domain in the order of EIP-712: what `EIP712Domain` is where a document has none.
+fn fields_of_domain(domain: &Json) -> Read<Vec<(String, String)>> {
+    let Json::Object(given) = domain else { return Err(Malformed("the domain is no object")) };
+    if given.iter().any(|(name, _)| !DOMAIN_FIELDS.iter().any(|(known, _)| known == name)) {
+        return Err(Malformed("the domain has a field that EIP-712 does not know, and `types` has no `EIP712Domain`"));
+    }
+    let fields = DOMAIN_FIELDS.iter().filter(|(known, _)| given.iter().any(|(name, _)| name == known));
+    Ok(fields.map(|(name, of)| ((*name).to_owned(), (*of).to_owned())).collect())
+}
+
+/// An identifier, or several with `:` between them, as one exchange names its types.
+fn is_type_name(text: &str) -> bool {
+    text.len() <= 128 && text.split(':').all(is_identifier)
+}
+
 fn is_identifier(text: &str) -> bool {
     let first = text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'$');
     first && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'$')
 }
 
-/// JSON (RFC 8259) in which no object has a key twice, and numbers are whole.
+/// JSON (RFC 8259) in which no object has a key twice. Numbers are kept as they are written.
 #[derive(Debug)]
 enum Json {
     Null,
@@ -371,73 +438,55 @@ enum Json {
 }
 
 impl Json {
+    fn read(raw: &RawValue, depth: usize) -> Result<Self, Unreadable> {
+        const NONE: Malformed = Malformed("not a JSON document");
+        if depth > MAX_DEPTH {
+            return Err(Malformed("the document is nested more than a hundred deep").into());
+        }
+        let text = raw.get();
+        match text.as_bytes().first() {
+            Some(b'{') => {
+                let (mut fields, mut seen) = (Vec::new(), BTreeSet::new());
+                for (key, value) in json::members(raw).ok_or(NONE)? {
+                    if !seen.insert(key.clone()) {
+                        return Err(Unreadable::from(Malformed("a key stands twice in one object")).within(&key));
+                    }
+                    let value = Self::read(value, depth + 1).map_err(|error| error.within(&key))?;
+                    fields.push((key, value));
+                }
+                Ok(Self::Object(fields))
+            }
+            Some(b'[') => {
+                let item = |(at, item)| Self::read(item, depth + 1).map_err(|error| error.within(&format!("[{at}]")));
+                Ok(Self::List(json::elements(raw).ok_or(NONE)?.into_iter().enumerate().map(item).collect::<Result<_, _>>()?))
+            }
+            Some(b'"') => Ok(Self::Text(serde_json::from_str(text).map_err(|_| NONE)?)),
+            Some(b't' | b'f') => Ok(Self::Bool(text == "true")),
+            Some(b'n') => Ok(Self::Null),
+            _ => Ok(Self::Number(text.to_owned())),
+        }
+    }
+
     /// The values of an object that has these keys and no others.
-    fn exactly<const N: usize>(&self, keys: [&str; N]) -> Read<[&Self; N]> {
-        let wrong = Malformed("an object has not exactly the keys that belong there");
-        let Self::Object(fields) = self else { return Err(wrong) };
+    fn exactly<const N: usize>(self, keys: [&str; N]) -> Read<[Self; N]> {
+        let wrong = Malformed("the document has not exactly the keys `types`, `primaryType`, `domain` and `message`");
+        let Self::Object(mut fields) = self else { return Err(wrong) };
         if fields.len() != N {
             return Err(wrong);
         }
-        let found: Option<Vec<&Self>> =
-            keys.iter().map(|key| fields.iter().find(|(name, _)| name == key).map(|(_, value)| value)).collect();
+        let mut take = |key: &str| fields.iter().position(|(name, _)| name == key).map(|at| fields.swap_remove(at).1);
+        let found: Option<Vec<Self>> = keys.iter().map(|key| take(key)).collect();
         found.and_then(|found| found.try_into().ok()).ok_or(wrong)
     }
-}
 
-impl<'de> serde::Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Strict;
-        impl<'de> Visitor<'de> for Strict {
-            type Value = Json;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON")
+    /// The values of an object that has these two keys and no others.
+    fn both(&self, first: &str, second: &str) -> Read<(&Self, &Self)> {
+        match self {
+            Self::Object(fields) if fields.len() == 2 => {
+                let value = |key: &str| fields.iter().find(|(name, _)| name == key).map(|(_, value)| value);
+                value(first).zip(value(second)).ok_or(Malformed("a field of a type has not exactly a `name` and a `type`"))
             }
-
-            fn visit_unit<E: Error>(self) -> Result<Json, E> {
-                Ok(Json::Null)
-            }
-
-            fn visit_bool<E: Error>(self, value: bool) -> Result<Json, E> {
-                Ok(Json::Bool(value))
-            }
-
-            fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
-                Ok(Json::Number(value.to_string()))
-            }
-
-            fn visit_i64<E: Error>(self, value: i64) -> Result<Json, E> {
-                Ok(Json::Number(value.to_string()))
-            }
-
-            fn visit_f64<E: Error>(self, _: f64) -> Result<Json, E> {
-                Err(E::custom("a number that is not whole, or longer than 64 bits: write it as a string"))
-            }
-
-            fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
-                Ok(Json::Text(value.to_owned()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
-                let mut items = Vec::new();
-                while let Some(item) = access.next_element()? {
-                    items.push(item);
-                }
-                Ok(Json::List(items))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
-                let mut fields: Vec<(String, Json)> = Vec::new();
-                let mut seen = BTreeSet::new();
-                while let Some((key, value)) = access.next_entry::<String, Json>()? {
-                    if !seen.insert(key.clone()) {
-                        return Err(A::Error::custom("a key stands twice in one object"));
-                    }
-                    fields.push((key, value));
-                }
-                Ok(Json::Object(fields))
-            }
+            _ => Err(Malformed("a field of a type has not exactly a `name` and a `type`")),
         }
-        deserializer.deserialize_any(Strict)
     }
 }

@@ -75,8 +75,11 @@ fn denied(outbound: &Outbound, denial: Denial) -> Error {
     if malformed { Error::Malformed(text) } else { Error::Denied(text) }
 }
 
-fn malformed(outbound: &Outbound, what: &str, Malformed(why): Malformed) -> Error {
-    denied(outbound, Denial { rule: Rule::Undecodable, asked: what.to_owned(), reason: why.to_owned(), remedy: String::new(), stop: false })
+fn malformed(outbound: &Outbound, what: &str, why: impl ToString) -> Error {
+    denied(
+        outbound,
+        Denial { rule: Rule::Undecodable, asked: what.to_owned(), reason: why.to_string(), remedy: String::new(), stop: false },
+    )
 }
 
 fn failed(outbound: &Outbound, failure: Failure) -> Error {

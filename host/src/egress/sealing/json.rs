@@ -1,10 +1,8 @@
 //! Where a JSON document has the strings that a pointer names (RFC 6901, with `*` for any one token).
 
 use super::Withheld;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use crate::json;
 use serde_json::value::RawValue;
-use std::fmt;
 use std::ops::Range;
 
 /// A string of a document.
@@ -44,11 +42,11 @@ fn walk(text: &str, value: &RawValue, tokens: &[String], found: &mut Vec<Field>)
     };
     let inside: Vec<&RawValue> = match raw.as_bytes().first() {
         Some(b'{') => {
-            let members: Members<'_> = serde_json::from_str(raw).map_err(|_| Withheld::NotJson)?;
-            members.0.into_iter().filter(|(name, _)| token == "*" || name == token).map(|(_, value)| value).collect()
+            let members = json::members(value).ok_or(Withheld::NotJson)?;
+            members.into_iter().filter(|(name, _)| token == "*" || name == token).map(|(_, value)| value).collect()
         }
         Some(b'[') => {
-            let elements: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| Withheld::NotJson)?;
+            let elements = json::elements(value).ok_or(Withheld::NotJson)?;
             let is_named = |at: usize| token == "*" || *token == at.to_string();
             elements.into_iter().enumerate().filter(|(at, _)| is_named(*at)).map(|(_, value)| value).collect()
         }
@@ -59,33 +57,6 @@ fn walk(text: &str, value: &RawValue, tokens: &[String], found: &mut Vec<Field>)
         return Err(Withheld::Missing);
     }
     inside.into_iter().try_for_each(|value| walk(text, value, rest, found))
-}
-
-/// The members of an object, each of those with the same name too.
-struct Members<'t>(Vec<(String, &'t RawValue)>);
-
-impl<'de: 't, 't> Deserialize<'de> for Members<'t> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Each).map(Members)
-    }
-}
-
-struct Each;
-
-impl<'de> Visitor<'de> for Each {
-    type Value = Vec<(String, &'de RawValue)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(member) = map.next_entry()? {
-            members.push(member);
-        }
-        Ok(members)
-    }
 }
 
 #[cfg(test)]
