@@ -49,6 +49,7 @@ mod aws;
 pub mod cli;
 mod egress;
 mod ethereum;
+mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -1,10 +1,11 @@
 //! `strongroom audit`
 
-use super::{Done, Failure, HostArgs, code};
+use super::output::Answer;
+use super::{Done, Failure, HostArgs, code, named};
 use crate::host::{audit_path, state_path};
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 /// Reads the audit log.
@@ -43,10 +44,11 @@ impl Audit {
 
 impl Show {
     fn perform(self) -> Done {
+        self.agent.as_deref().map_or(Ok(()), named::agent)?;
         let path = self.path()?;
-        let file = std::fs::File::open(&path)
-            .map_err(|error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display())))?;
-        let mut out = std::io::stdout().lock();
+        let file =
+            crate::files::open(&path).map_err(|error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display())))?;
+        let mut out = Answer::new();
         for (at, line) in BufReader::new(file).lines().enumerate() {
             let wrong = |what: String| {
                 Failure::new(code::STATE, format!("{}:{}: {what}; the log was cut short or changed", path.display(), at + 1))
@@ -58,10 +60,7 @@ impl Show {
                 continue;
             }
             let text = if self.json { line } else { aloud(&record) };
-            if writeln!(out, "{}", crate::text::for_people(&text)).is_err() {
-                // The reader has seen enough.
-                break;
-            }
+            out.line(format_args!("{}", crate::text::for_people(&text)))?;
         }
         Ok(0)
     }

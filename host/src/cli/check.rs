@@ -1,5 +1,6 @@
 //! `strongroom check`
 
+use super::output::say;
 use super::{Done, Failure, HostArgs, at_rest, code};
 use crate::host::{Agent, Host};
 use crate::manifest::{Manifest, SecretRef, SecretSpec};
@@ -47,12 +48,12 @@ impl Check {
                     let manifest = agent.manifest();
                     let found = at_rest::secrets(path, manifest.component.as_deref(), &scrubber);
                     for finding in &found {
-                        eprintln!("error: {}", crate::text::lines_for_people(finding));
+                        say(format_args!("error: {}", crate::text::lines_for_people(finding)));
                         worst = worst.max(code::USAGE);
                     }
                     warn_of_overlap(&host, path, manifest);
                     if found.is_empty() {
-                        eprintln!("{}: ok", path.display());
+                        say(format_args!("{}: ok", path.display()));
                     }
                     if self.resolve {
                         worst = worst.max(resolve(&runtime, path, &agent));
@@ -61,7 +62,7 @@ impl Check {
                 }
                 Err(error) => {
                     let Failure { code, message } = error.into();
-                    eprintln!("error: {}", crate::text::lines_for_people(&message));
+                    say(format_args!("error: {}", crate::text::lines_for_people(&message)));
                     worst = worst.max(code);
                 }
             }
@@ -69,7 +70,7 @@ impl Check {
         runtime.block_on(host.close());
         if let Some(file) = &self.env_example {
             write_example(file, &checked)?;
-            eprintln!("{}: written", file.display());
+            say(format_args!("{}: written", file.display()));
         }
         Ok(worst)
     }
@@ -82,13 +83,13 @@ fn resolve(runtime: &tokio::runtime::Runtime, path: &Path, agent: &Agent) -> u8 
             for secret in resolved {
                 let from = secret.from.map_or_else(|| "its default in the manifest".to_owned(), |from| crate::text::for_people(&from));
                 let version = secret.version.map(|version| format!(", version {}", crate::text::for_people(&version))).unwrap_or_default();
-                eprintln!("  {}: {from}{version}, fingerprint {}", secret.name, secret.fingerprint);
+                say(format_args!("  {}: {from}{version}, fingerprint {}", secret.name, secret.fingerprint));
             }
             0
         }
         Err(missing) => {
             for line in missing.to_string().lines() {
-                eprintln!("error: {}: {}", path.display(), crate::text::for_people(line));
+                say(format_args!("error: {}: {}", path.display(), crate::text::for_people(line)));
             }
             code::SECRET
         }
@@ -103,14 +104,14 @@ fn warn_of_overlap(host: &Host, path: &Path, manifest: &Manifest) {
         if let (Some(overlap), Freshness::For(cache)) = (secret.overlap, from.backend.freshness())
             && cache > overlap
         {
-            eprintln!(
+            say(format_args!(
                 "warning: {}: secret `{}`: an old value works for {} s after a rotation, but the backend `{}` is asked every {} s; lower its `cache`",
                 path.display(),
                 secret.name,
                 overlap.as_secs(),
                 from.name,
                 cache.as_secs()
-            );
+            ));
         }
     }
 }

@@ -1,19 +1,20 @@
 //! `strongroom explain`
 
-use super::{Done, Failure, HostArgs, code};
+use super::judge::{self, Judge};
+use super::output::Answer;
+use super::{Done, Failure, HostArgs, code, named};
 use crate::host::{audit_path, state_path};
 use crate::manifest::{Manifest, Misplaced, Most, Place, Purpose};
-use crate::policy::{Asked, Closed, Placeholders, Policy};
 use crate::secrets::Backends;
 use clap::Args;
-use http::{HeaderMap, Method, Uri};
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::time::Instant;
 
 /// Says what an agent may do, or how one request would be judged.
 ///
-/// `--from-audit` judges what a run was denied once more, by the manifest as it is now. With `--request` the exit code is 0 where it is allowed, and 124 where it is denied.
+/// `--from-audit` judges what a run was denied once more, by the manifest as it is now. Both that and `--request` look up the host's name,
+/// since a run refuses addresses that are not public. With `--request` the exit code is 0 where it is allowed, and 124 where it is denied.
 #[derive(Args)]
 pub(super) struct Explain {
     /// The agent's manifest
@@ -39,30 +40,27 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn perform(self) -> Done {
+        self.signer.as_deref().map_or(Ok(()), named::signer)?;
         if let Some(payload) = &self.tx {
             return self.judge_transaction(payload);
         }
         let manifest = Manifest::read(&self.manifest)?;
         if let Some(run) = &self.from_audit {
-            return replay(&manifest, &self.closed()?, &denials(&self.host, run)?);
+            let denials = denials(&self.host, run)?;
+            return replay(&Judge::new(&manifest, &self.host)?, &denials);
         }
         match &self.request {
             None => {
                 let backends = self.host.backends()?;
-                print!("{}", crate::text::lines_for_people(&aloud(&manifest, &backends)));
-                Ok(0)
+                let text = crate::text::lines_for_people(&aloud(&manifest, &backends));
+                Answer::new().text(text.as_bytes()).map(|()| 0)
             }
-            Some(request) => judge(&manifest, self.closed()?, request, self.json),
+            Some(request) => Judge::new(&manifest, &self.host)?.answer(&mut Answer::new(), request, self.json),
         }
     }
 }
 
 impl Explain {
-    /// What the host configuration closes to all agents.
-    fn closed(&self) -> Result<Closed, Failure> {
-        crate::rotation::closed_by(&self.host.config()?).map_err(|error| Failure::new(code::USAGE, error))
-    }
-
     /// What would come of a transaction. Nothing is signed, and nothing is charged.
     fn judge_transaction(&self, payload: &str) -> Done {
         let wrong = |what: &str| {
@@ -73,28 +71,23 @@ impl Explain {
         let first = || agent.manifest().signers.first().map(|signer| signer.name.clone());
         let name = self.signer.clone().or_else(first).ok_or_else(|| Failure::new(code::USAGE, "the manifest has no signer"))?;
         let wallet = super::runtime()?.block_on(agent.wallet(&name)).map_err(|error| Failure::new(code::SECRET, error))?;
+        let mut out = Answer::new();
         match wallet.judge(&payload) {
             Ok(verdict) if self.json => {
-                println!("{}", serde_json::json!({"verdict": "allowed", "what": verdict.what, "spends": verdict.spends}));
-                Ok(0)
+                let verdict = serde_json::json!({"verdict": "allowed", "what": verdict.what, "spends": verdict.spends});
+                out.line(format_args!("{verdict}")).map(|()| 0)
             }
             Ok(verdict) => {
-                println!("allowed for `{name}`, as far as its limits have room");
-                verdict.what.iter().for_each(|line| println!("  {}", crate::text::for_people(line)));
-                verdict.spends.iter().for_each(|spends| println!("  spends at most {spends}"));
+                out.line(format_args!("allowed for `{name}`, as far as its limits have room"))?;
+                for line in &verdict.what {
+                    out.line(format_args!("  {}", crate::text::for_people(line)))?;
+                }
+                for spends in &verdict.spends {
+                    out.line(format_args!("  spends at most {spends}"))?;
+                }
                 Ok(0)
             }
-            Err(denial) => {
-                if self.json {
-                    println!(
-                        "{}",
-                        serde_json::json!({"verdict": "denied", "rule": denial.rule.as_str(), "reason": denial.reason, "remedy": denial.remedy})
-                    );
-                } else {
-                    println!("{denial}");
-                }
-                Ok(code::DENIED)
-            }
+            Err(denial) => judge::denied(&mut out, &denial, self.json).map(|()| code::DENIED),
         }
     }
 }
@@ -104,10 +97,14 @@ fn denials(host: &HostArgs, run: &str) -> Result<Vec<Value>, Failure> {
     let config = host.config()?;
     let path = audit_path(&config, state_path(&config).as_deref());
     let path = path.ok_or_else(|| Failure::new(code::USAGE, "the configuration names no audit log; set `[audit] file`"))?;
-    let text = std::fs::read_to_string(&path);
-    let text = text.map_err(|error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display())))?;
-    let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let denials: Vec<Value> = records.filter(|record| record["run"] == *run && record["event"] == "denial").collect();
+    let wrong = |error: std::io::Error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display()));
+    let mut denials = Vec::new();
+    for line in BufReader::new(crate::files::open(&path).map_err(wrong)?).lines() {
+        let record = serde_json::from_str::<Value>(&line.map_err(wrong)?).unwrap_or_default();
+        if record["run"] == *run && record["event"] == "denial" {
+            denials.push(record);
+        }
+    }
     match denials.is_empty() {
         false => Ok(denials),
         true => Err(Failure::new(
@@ -118,60 +115,23 @@ fn denials(host: &HostArgs, run: &str) -> Result<Vec<Value>, Failure> {
 }
 
 /// Each denial as it was, and what would come of the same request now.
-fn replay(manifest: &Manifest, closed: &Closed, denials: &[Value]) -> Done {
-    let text = crate::text::for_people;
-    let mut worst = 0;
+fn replay(judge: &Judge, denials: &[Value]) -> Done {
+    let text = |denial: &Value, key: &str| crate::text::for_people(denial[key].as_str().unwrap_or_default());
+    let (mut worst, mut out) = (0, Answer::new());
     for denial in denials {
-        let asked = denial["asked"].as_str().unwrap_or_default();
-        println!("{}", text(asked));
-        println!(
-            "  was denied by rule `{}`: {}",
-            text(denial["rule"].as_str().unwrap_or_default()),
-            text(denial["reason"].as_str().unwrap_or_default())
-        );
-        print!("  now: ");
-        match judge(manifest, closed.clone(), asked, false) {
+        out.line(format_args!("{}", text(denial, "asked")))?;
+        out.line(format_args!("  was denied by rule `{}`: {}", text(denial, "rule"), text(denial, "reason")))?;
+        out.text(b"  now: ")?;
+        match judge.answer(&mut out, denial["asked"].as_str().unwrap_or_default(), false) {
             Ok(code) => worst = worst.max(code),
             // The log keeps the beginning of what was asked; what is no URL can't be judged again.
-            Err(_) => println!("not to be judged from the log alone; {}", text(denial["remedy"].as_str().unwrap_or_default())),
+            Err(Failure { code: code::USAGE, .. }) => {
+                out.line(format_args!("not to be judged from the log alone; {}", text(denial, "remedy")))?;
+            }
+            Err(failure) => return Err(failure),
         }
     }
     Ok(worst)
-}
-
-fn judge(manifest: &Manifest, closed: Closed, request: &str, json: bool) -> Done {
-    let wrong = || Failure::new(code::USAGE, "`--request` takes a method and a URL, as in \"POST https://api.example.com/v1/orders\"");
-    let (method, url) = request.split_once(' ').ok_or_else(wrong)?;
-    let method: Method = method.parse().map_err(|_| wrong())?;
-    let uri: Uri = url.trim().parse().map_err(|_| wrong())?;
-    let asked = Asked { method: &method, uri: &uri, headers: &HeaderMap::new() };
-    let policy = Policy::new(manifest, closed);
-    let places = policy.places(&asked);
-    let verdict = policy.authorize(&asked, &Placeholders::default(), Instant::now());
-    match verdict {
-        Ok(permit) if json => {
-            println!(
-                "{}",
-                serde_json::json!({"verdict": "allowed", "rule": permit.rule(), "secrets": places, "scrubbed": permit.guarded()})
-            );
-            Ok(0)
-        }
-        Ok(permit) => {
-            println!("allowed by {}", permit.rule());
-            places.iter().for_each(|place| println!("  may carry {place}"));
-            println!("  its answer is {}", if permit.guarded() { "scrubbed" } else { "passed on as it is" });
-            Ok(0)
-        }
-        Err(denial) => {
-            if json {
-                let rule = denial.rule.as_str();
-                println!("{}", serde_json::json!({"verdict": "denied", "rule": rule, "reason": denial.reason, "remedy": denial.remedy}));
-            } else {
-                println!("{denial}");
-            }
-            Ok(code::DENIED)
-        }
-    }
 }
 
 /// The manifest, read aloud.

@@ -1,5 +1,6 @@
 //! `strongroom inspect`
 
+use super::output::Answer;
 use super::{Done, Failure, code};
 use crate::host::{Host, read_component};
 use clap::Args;
@@ -24,16 +25,19 @@ impl Inspect {
         let found =
             host.inspect(&bytes).map_err(|error| Failure::new(code::COMPONENT, format!("{}: {error}", self.component.display())))?;
         let refused = found.imports.iter().any(|(_, offered)| !offered);
+        let mut out = Answer::new();
         if self.json {
             let imports: Vec<_> =
                 found.imports.iter().map(|(name, offered)| serde_json::json!({"name": name, "offered": offered})).collect();
-            println!("{}", serde_json::json!({"sha256": found.sha256, "imports": imports, "exports": found.exports}));
+            out.line(format_args!("{}", serde_json::json!({"sha256": found.sha256, "imports": imports, "exports": found.exports})))?;
         } else {
-            println!("sha256 {}", found.sha256);
+            out.line(format_args!("sha256 {}", found.sha256))?;
             for (name, offered) in &found.imports {
-                println!("import {name}{}", if *offered { "" } else { "  (not offered by this host)" });
+                out.line(format_args!("import {name}{}", if *offered { "" } else { "  (not offered by this host)" }))?;
             }
-            found.exports.iter().for_each(|name| println!("export {name}"));
+            for name in &found.exports {
+                out.line(format_args!("export {name}"))?;
+            }
         }
         Ok(if refused { code::COMPONENT } else { 0 })
     }

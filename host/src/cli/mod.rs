@@ -5,6 +5,10 @@ mod audit;
 mod check;
 mod explain;
 mod inspect;
+mod judge;
+mod named;
+mod output;
+mod prompt;
 mod rules;
 mod run;
 mod secrets;
@@ -15,6 +19,7 @@ use crate::host::{BuildError, Host, LoadError};
 use crate::manifest::{BackendConfig, HostConfig, ReadError};
 use crate::secrets::{Backends, Clock};
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use output::{Answer, Said, concluded, say};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::layer::SubscriberExt;
@@ -29,8 +34,14 @@ mod code {
     pub(super) const DENIED: u8 = 124;
     pub(super) const TRAP: u8 = 125;
     pub(super) const STATE: u8 = 126;
-    /// As shells report a program that was interrupted.
-    pub(super) const SIGNAL: u8 = 130;
+    /// As shells report a program that a signal ended: 128 and the signal's number. Interrupted (SIGINT).
+    pub(super) const INTERRUPTED: u8 = 130;
+    /// Nobody reads stdout any more (SIGPIPE).
+    pub(super) const CLOSED: u8 = 141;
+    /// Asked to end (SIGTERM).
+    pub(super) const TERMINATED: u8 = 143;
+    /// A defect of the host's, as Rust's programs report one.
+    pub(super) const DEFECT: u8 = 101;
 }
 
 const EXIT_CODES: &str = "\
@@ -38,7 +49,9 @@ Exit codes: the agent's own (0, or 1 where it failed), and for the host
   120  usage or configuration      123  a limit was reached
   121  a secret is unavailable     124  stopped by a denial
   122  the component is refused    125  the agent trapped
-  126  audit log or state directory not writable, 130  interrupted";
+  126  stdout, the audit log or the state directory can't be written
+  130  interrupted (SIGINT)        143  asked to end (SIGTERM)
+  141  stdout was closed           101  a defect of Strongroom";
 
 /// Runs AI agents as WebAssembly components that use keys they never hold.
 ///
@@ -111,8 +124,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { code::USAGE } else { 0 });
+            return ExitCode::from(finished(refused(&error)));
         }
     };
     let done = match cli.verb {
@@ -126,17 +138,38 @@ pub fn main() -> ExitCode {
         Verb::Limits(limits) => limits.perform(),
         Verb::Audit(audit) => audit.perform(),
         Verb::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut std::io::stdout());
-            Ok(0)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut script);
+            Answer::new().text(&script).map(|()| 0)
         }
     };
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(Failure { code, message }) => {
-            eprintln!("error: {}", crate::text::lines_for_people(&message));
-            ExitCode::from(code)
-        }
+    ExitCode::from(finished(done))
+}
+
+/// What clap answers by itself: help and the version on stdout, what is wrong with the arguments on stderr.
+fn refused(error: &clap::Error) -> Done {
+    use std::io::IsTerminal;
+
+    let coloured = |is_terminal: bool| match is_terminal && std::env::var_os("NO_COLOR").is_none() {
+        true => error.render().ansi().to_string(),
+        false => error.render().to_string(),
+    };
+    if error.use_stderr() {
+        say(format_args!("{}", coloured(std::io::stderr().is_terminal()).trim_end_matches('\n')));
+        return Ok(code::USAGE);
     }
+    Answer::new().text(coloured(std::io::stdout().is_terminal()).as_bytes()).map(|()| 0)
+}
+
+/// Says why a command failed, where there is something to say; gives its code.
+fn finished(done: Done) -> u8 {
+    let code = done.unwrap_or_else(|Failure { code, message }| {
+        if !message.is_empty() {
+            say(format_args!("error: {}", crate::text::lines_for_people(&message)));
+        }
+        code
+    });
+    concluded(code)
 }
 
 impl HostArgs {
@@ -178,6 +211,11 @@ impl Failure {
     fn new(code: u8, message: impl ToString) -> Self {
         Self { code, message: message.to_string() }
     }
+
+    /// An end that needs no words.
+    fn quiet(code: u8) -> Self {
+        Self::new(code, "")
+    }
 }
 
 impl From<ReadError> for Failure {
@@ -210,7 +248,7 @@ impl From<LoadError> for Failure {
 /// Where the host itself fails, the place is reported and the message is not: it may quote what was being worked on.
 fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
-    eprintln!("error: the host failed{place}; this is a defect of Strongroom, please report it");
+    say(format_args!("error: the host failed{place}; this is a defect of Strongroom, please report it"));
 }
 
 /// A core dump would hold every value. Where the system refuses, the run goes on: the limits of the machine are the operator's.
@@ -228,7 +266,8 @@ fn init_logging() {
     let level = asked.rsplit('=').next().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
     let ours = tracing_subscriber::filter::Targets::new().with_target("strongroom", level);
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| terminal::Escaped::new(std::io::stderr()))
+        .with_writer(|| terminal::Escaped::new(Said(std::io::stderr())))
+        .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false)
         .without_time();

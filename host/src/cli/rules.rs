@@ -1,5 +1,6 @@
 //! `strongroom rules`
 
+use super::output::Answer;
 use super::{Done, HostArgs};
 use clap::Args;
 
@@ -16,11 +17,14 @@ pub(super) struct ListRules {
 impl ListRules {
     pub(super) fn perform(self) -> Done {
         let rules = crate::host::rules(&self.host.config()?.scrub_rules)?;
+        let mut out = Answer::new();
         if self.json {
             let list: Vec<_> = rules.list().map(|(name, what)| serde_json::json!({"name": name, "what": what})).collect();
-            println!("{}", serde_json::Value::from(list));
+            out.line(format_args!("{}", serde_json::Value::from(list)))?;
         } else {
-            rules.list().for_each(|(name, what)| println!("{name:40} {what}"));
+            for (name, what) in rules.list() {
+                out.line(format_args!("{name:40} {what}"))?;
+            }
         }
         Ok(0)
     }

@@ -1,11 +1,13 @@
 //! `strongroom secrets`. Nothing here ever prints a value: taking plaintext off the terminal is the point.
 
-use super::{Done, Failure, HostArgs, code};
+use super::output::{Answer, say};
+use super::{Done, Failure, HostArgs, code, named, prompt};
 use crate::host::{Host, file_key, read_manifests};
 use crate::manifest::{BackendConfig, FileKeyRef, HostConfig, Manifest};
 use crate::rotation::{RotationError, RotationStatus};
-use crate::secrets::backends::{Configured, HOSTS_OWN};
-use crate::secrets::{Entry, FileBackend, FileKey, Rekeyed, SecretStore, SecretValue, StoreError, Stored, VersionInfo};
+use crate::secrets::backends::{Configured, HOSTS_OWN, read_lines};
+use crate::secrets::{Entry, FileBackend, FileKey, MAX_LENGTH, Rekeyed, SecretStore, SecretValue, StoreError, Stored, VersionInfo};
+use age::secrecy::ExposeSecret;
 use clap::{Args, Subcommand};
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -163,22 +165,32 @@ impl Where {
     fn init(&self) -> Done {
         let config = self.host.config()?;
         let (path, key) = self.file(&config)?;
+        if path.exists() {
+            return Err(Failure::new(code::STATE, format!("{}: not made: it is there already", path.display())));
+        }
         if let FileKeyRef::Identity(identity) = key
             && !identity.exists()
         {
             let failed = |error| Failure::new(code::STATE, format!("{}: can't be written ({error})", identity.display()));
             FileKey::create_identity(identity).map_err(failed)?;
-            eprintln!("{}: made; whoever has it can open the secrets, and without it nobody can: keep a copy", identity.display());
+            say(format_args!("{}: made; whoever has it can open the secrets, and without it nobody can: keep a copy", identity.display()));
         }
-        let key = file_key(key).map_err(|error| Failure::new(code::SECRET, error))?;
+        let key = match key {
+            FileKeyRef::Prompt => FileKey::Passphrase(prompt::new_passphrase(&mut prompt::Terminal)?.as_str().into()),
+            key => file_key(key).map_err(|error| Failure::new(code::SECRET, error))?,
+        };
+        if let FileKey::Passphrase(passphrase) = &key {
+            prompt::check_passphrase(passphrase.expose_secret())?;
+        }
         let created = FileBackend::new(path.clone(), key).create();
         created.map_err(|error| Failure::new(code::STATE, format!("{}: not made ({error})", path.display())))?;
-        eprintln!("{}: made", path.display());
+        say(format_args!("{}: made", path.display()));
         Ok(0)
     }
 
     /// The `file` backend that is meant: its file, and where its key is.
     fn file<'c>(&self, config: &'c HostConfig) -> Result<(&'c PathBuf, &'c FileKeyRef), Failure> {
+        self.backend.as_deref().map_or(Ok(()), |name| named::configured("--backend", name))?;
         let wanted = self.backend.clone().or_else(|| std::env::var("SECRETS_BACKEND").ok());
         let mut files = config.backends.iter().filter_map(|(name, backend)| match backend {
             BackendConfig::File { path, key, .. } if wanted.as_ref().is_none_or(|wanted| wanted == name) => Some((path, key)),
@@ -208,12 +220,12 @@ impl Where {
         });
         let files: Vec<PathBuf> = files.collect();
         let rekeyed = super::runtime()?.block_on(FileKey::rekey(identity, &files)).map_err(|why| Failure::new(code::SECRET, why))?;
-        files.iter().for_each(|file| eprintln!("{}: encrypted to the new identity", file.display()));
+        files.iter().for_each(|file| say(format_args!("{}: encrypted to the new identity", file.display())));
         let what = match rekeyed {
             Rekeyed::Anew => "replaced; keep a copy. The old identity opens copies of the file from before, and nothing else",
             Rekeyed::Finished => "a change that had broken off is finished; for another identity than was made then, do it once more",
         };
-        eprintln!("{}: {what}", identity.display());
+        say(format_args!("{}: {what}", identity.display()));
         Ok(0)
     }
 
@@ -244,6 +256,7 @@ impl Where {
     }
 
     fn open<'h>(&self, host: &'h Host) -> Result<&'h Configured, Failure> {
+        self.backend.as_deref().map_or(Ok(()), |name| named::configured("--backend", name))?;
         host.backends().named(self.backend.as_deref()).map_err(|error| Failure::new(code::USAGE, error))
     }
 }
@@ -265,6 +278,7 @@ fn not_here(path: &Path, key: &FileKeyRef) -> String {
 
 impl Rotate {
     fn perform(self) -> Done {
+        named::secret(&self.name, self.namespace.as_deref())?;
         let host = self.at.host.host()?;
         let Configured { name, backend, .. } = self.at.open(&host)?;
         let entry = backend.store().and_then(|store| store.entry_of(self.namespace.as_deref(), &self.name).ok());
@@ -287,7 +301,7 @@ impl Rotate {
         };
         let entry = store.entry_of(self.namespace.as_deref(), &self.name).map_err(|error| Failure::new(code::USAGE, error))?;
         let begun = self.at.finish(&host, rotator.rotate(&entry))?;
-        eprintln!("{}: {begun}", entry.path);
+        say(format_args!("{}: {begun}", entry.path));
         Ok(0)
     }
 }
@@ -300,8 +314,9 @@ fn abandon(host: &Host, rotation: &str) -> Done {
         left
     });
     let left = left.map_err(|error| Failure::new(code::SECRET, format!("{rotation}: {error}")))?;
-    eprintln!("{rotation}: nothing is under way any more; the key in use is as it was");
-    left.iter().for_each(|key| eprintln!("  revoke it at the issuer, unless it is the one in use: {}", crate::text::for_people(key)));
+    say(format_args!("{rotation}: nothing is under way any more; the key in use is as it was"));
+    left.iter()
+        .for_each(|key| say(format_args!("  revoke it at the issuer, unless it is the one in use: {}", crate::text::for_people(key))));
     Ok(0)
 }
 
@@ -310,7 +325,7 @@ fn carry_out(host: &Host, rotation: &str) -> Done {
     let shows = std::io::stderr().is_terminal();
     let progress = move |step: &str, detail: &str| {
         if shows {
-            eprintln!("  {step:12} {}", crate::text::for_people(detail));
+            say(format_args!("  {step:12} {}", crate::text::for_people(detail)));
         }
     };
     let rotated = super::runtime()?.block_on(async {
@@ -319,7 +334,7 @@ fn carry_out(host: &Host, rotation: &str) -> Done {
         rotated
     });
     rotated.map_err(|error| Failure::new(code::SECRET, format!("{rotation}: {error}")))?;
-    eprintln!("{rotation}: replaced; the old key is revoked");
+    say(format_args!("{rotation}: replaced; the old key is revoked"));
     Ok(0)
 }
 
@@ -334,7 +349,7 @@ fn standings(host: &Host, wanted: Option<&str>) -> Result<Vec<RotationStatus>, F
         for name in names {
             match host.rotation_status(&name).await {
                 Ok(status) => all.push(status),
-                Err(error) => eprintln!("rotation {name}: {error}"),
+                Err(error) => say(format_args!("rotation {name}: {error}")),
             }
         }
         host.close().await;
@@ -344,28 +359,33 @@ fn standings(host: &Host, wanted: Option<&str>) -> Result<Vec<RotationStatus>, F
 
 impl History {
     fn perform(self) -> Done {
+        self.rotation.as_deref().map_or(Ok(()), |name| named::configured("ROTATION", name))?;
         let host = self.host.host()?;
+        let mut out = Answer::new();
         for status in standings(&host, self.rotation.as_deref())? {
             if self.json {
-                println!("{}", serde_json::json!({"rotation": status.rotation, "past": status.past, "orphans": status.orphans}));
+                out.line(format_args!(
+                    "{}",
+                    serde_json::json!({"rotation": status.rotation, "past": status.past, "orphans": status.orphans})
+                ))?;
                 continue;
             }
-            println!("{}", status.rotation);
+            out.line(format_args!("{}", status.rotation))?;
             for past in &status.past {
                 let took = past.ended.saturating_sub(past.begun);
-                println!(
+                out.line(format_args!(
                     "  {} on {} in {took} s, {}: {}",
                     past.number,
                     time(past.begun),
                     past.trigger,
                     crate::text::for_people(&past.outcome)
-                );
+                ))?;
             }
             for (at, what) in &status.orphans {
-                println!("  {}: there may be a key that nobody knows: {}", time(*at), crate::text::for_people(what));
+                out.line(format_args!("  {}: there may be a key that nobody knows: {}", time(*at), crate::text::for_people(what)))?;
             }
             if status.past.is_empty() {
-                println!("  none has ended yet");
+                out.line(format_args!("  none has ended yet"))?;
             }
         }
         Ok(0)
@@ -378,58 +398,65 @@ fn time(seconds: u64) -> String {
 }
 
 /// How a rotation stands, in lines for people.
-fn aloud(status: &RotationStatus) {
+fn aloud(out: &mut Answer, status: &RotationStatus) -> Result<(), Failure> {
     let text = crate::text::for_people;
-    println!("rotation {} of {}", status.rotation, text(&status.secrets.join(", ")));
+    out.line(format_args!("rotation {} of {}", status.rotation, text(&status.secrets.join(", "))))?;
     match (&status.stage, status.begun) {
-        (Some(stage), Some(begun)) => println!("  under way since {}: {stage}", time(begun)),
-        _ => println!("  nothing is under way"),
+        (Some(stage), Some(begun)) => out.line(format_args!("  under way since {}: {stage}", time(begun)))?,
+        _ => out.line(format_args!("  nothing is under way"))?,
     }
     match status.since {
-        Some(since) => println!("  the key in use is known since {}, {} old", time(since), old(since)),
-        None => println!("  the key in use was never replaced"),
+        Some(since) => out.line(format_args!("  the key in use is known since {}, {} old", time(since), old(since)))?,
+        None => out.line(format_args!("  the key in use was never replaced"))?,
     }
-    status.expires_at.iter().for_each(|at| println!("  it ends {}", time(*at)));
-    status.next.iter().for_each(|at| println!("  it is replaced {}", time(*at)));
+    if let Some(at) = status.expires_at {
+        out.line(format_args!("  it ends {}", time(at)))?;
+    }
+    if let Some(at) = status.next {
+        out.line(format_args!("  it is replaced {}", time(at)))?;
+    }
     if let Some((why, next)) = &status.failing {
-        println!("  the last attempt failed, and there is another at {}: {}", time(*next), text(why));
+        out.line(format_args!("  the last attempt failed, and there is another at {}: {}", time(*next), text(why)))?;
     }
     if !status.orphans.is_empty() {
-        println!("  {} keys may have been made that nobody knows; see `strongroom secrets history`", status.orphans.len());
+        out.line(format_args!("  {} keys may have been made that nobody knows; see `strongroom secrets history`", status.orphans.len()))?;
     }
-    println!("  hosts that use it: {}", status.hosts);
+    out.line(format_args!("  hosts that use it: {}", status.hosts))
 }
 
 impl Set {
     fn perform(self) -> Done {
+        named::secret(&self.name, self.namespace.as_deref())?;
         let value = read_value(&self.name)?;
         let (entry, version) = self.at.with(async |store| {
             let entry = store.entry_of(self.namespace.as_deref(), &self.name)?;
             let version = store.put(&entry, value, self.expect.as_deref()).await?;
             Ok((entry, version))
         })?;
-        eprintln!("{entry}: version {version}");
+        say(format_args!("{entry}: version {version}"));
         Ok(0)
     }
 }
 
-/// The value, from a pipe, or typed twice.
+/// The value, from a pipe, or typed twice. It is as long as a secret has to be.
 pub(super) fn read_value(name: &str) -> Result<SecretValue, Failure> {
     let failed = |error: std::io::Error| Failure::new(code::USAGE, format!("no value: {error}"));
     if std::io::stdin().is_terminal() {
-        let first = Zeroizing::new(rpassword::prompt_password(format!("Value of {name}: ")).map_err(failed)?);
-        let second = Zeroizing::new(rpassword::prompt_password("Once more: ").map_err(failed)?);
-        if *first != *second {
-            return Err(Failure::new(code::USAGE, "the two are not the same; nothing was written"));
-        }
-        return Ok(SecretValue::new(first.as_bytes().to_vec()));
+        let value = prompt::new_value(&mut prompt::Terminal, name)?;
+        return Ok(SecretValue::new(value.as_bytes().to_vec()));
     }
-    let mut bytes = Zeroizing::new(Vec::new());
-    std::io::stdin().take(1 << 20).read_to_end(&mut bytes).map_err(failed)?;
+    // At its whole length at once, and one byte more, which no value has: nothing is cut off, and no part is left behind by growing.
+    let most = MAX_LENGTH + 2;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most + 2));
+    std::io::stdin().take(most as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     // `echo` ends a line; a value of one line has no line break.
     let end =
         if bytes.ends_with(b"\n") && bytes.iter().filter(|byte| **byte == b'\n').count() == 1 { bytes.len() - 1 } else { bytes.len() };
     let end = end - usize::from(end < bytes.len() && bytes[..end].ends_with(b"\r"));
+    if end > MAX_LENGTH {
+        return Err(Failure::new(code::USAGE, format!("the value has more than {MAX_LENGTH} bytes; nothing was written")));
+    }
+    prompt::check_value(&bytes[..end])?;
     Ok(SecretValue::new(bytes[..end].to_vec()))
 }
 
@@ -437,12 +464,10 @@ impl Import {
     fn perform(self) -> Done {
         let file = self.file.display().to_string();
         let wrong = |what: String| Failure::new(code::USAGE, format!("{file}: {what}"));
-        let lines = dotenvy::from_path_iter(&self.file).map_err(|_| wrong("can't be read".to_owned()))?;
-        let mut read = Vec::new();
-        for (at, line) in lines.enumerate() {
-            // The parser's own message quotes the line, which may hold a value.
-            let (name, value) = line.map_err(|_| wrong(format!("entry {} is not valid; nothing was written", at + 1)))?;
-            read.push((name, Zeroizing::new(value)));
+        let read = read_lines(&self.file).map_err(|why| Failure::new(code::USAGE, format!("{why}; nothing was written")))?;
+        for (at, (name, _)) in read.iter().enumerate() {
+            let checked = named::secret(name, self.namespace.as_deref());
+            checked.map_err(|Failure { message, .. }| wrong(format!("entry {}: {message}; nothing was written", at + 1)))?;
         }
         let count = read.len();
         self.at.with(async |store| {
@@ -450,14 +475,14 @@ impl Import {
                 let entry = store.entry_of(self.namespace.as_deref(), name)?;
                 let put = store.put(&entry, SecretValue::new(value.as_bytes().to_vec()), None).await;
                 match put {
-                    Ok(version) => eprintln!("{entry}: version {version}"),
-                    Err(StoreError::Refused(why)) => eprintln!("{entry}: left out: {why}"),
+                    Ok(version) => say(format_args!("{entry}: version {version}")),
+                    Err(StoreError::Refused(why)) => say(format_args!("{entry}: left out: {why}")),
                     Err(error) => return Err(error),
                 }
             }
             Ok(())
         })?;
-        eprintln!("{count} read; now take {file} away");
+        say(format_args!("{count} read; now take {file} away"));
         Ok(0)
     }
 }
@@ -465,13 +490,14 @@ impl Import {
 impl List {
     fn perform(self) -> Done {
         let stored = self.at.with(async |store| store.list().await)?;
+        let mut out = Answer::new();
         if self.json {
             let list: Vec<_> = stored.iter().map(|stored| serde_json::json!({"path": stored.path, "version": current(stored)})).collect();
-            println!("{}", serde_json::Value::from(list));
+            out.line(format_args!("{}", serde_json::Value::from(list)))?;
         } else {
             for stored in &stored {
                 let version = current(stored).map_or_else(|| "none in use".to_owned(), |version| format!("version {version}"));
-                println!("{:40} {version}", crate::text::for_people(&stored.path));
+                out.line(format_args!("{:40} {version}", crate::text::for_people(&stored.path)))?;
             }
         }
         Ok(0)
@@ -499,6 +525,7 @@ impl Status {
             }
             Ok(known)
         })?;
+        let mut out = Answer::new();
         // The host's own records are told of below.
         for (stored, found) in known.iter().filter(|(stored, _)| !stored.path.starts_with(HOSTS_OWN)) {
             let may_use = |manifest: &&Manifest| host.may_use(manifest, Some(name), &stored.path);
@@ -513,19 +540,19 @@ impl Status {
                 let prints: serde_json::Map<_, _> = prints.into_iter().map(|(field, print)| (field, print.into())).collect();
                 let line = serde_json::json!({"backend": name, "path": stored.path, "version": current(stored), "fingerprints": prints,
                     "problem": found.as_ref().err(), "expires": expires.map(|at| at.to_string()), "versions": versions.collect::<Vec<_>>(), "agents": users});
-                println!("{line}");
+                out.line(format_args!("{line}"))?;
                 continue;
             }
-            println!("{}", crate::text::for_people(&format!("{name}:{}", stored.path)));
+            out.line(format_args!("{}", crate::text::for_people(&format!("{name}:{}", stored.path))))?;
             if let Err(why) = found {
-                println!("  no value: {}", crate::text::for_people(why));
+                out.line(format_args!("  no value: {}", crate::text::for_people(why)))?;
             }
             for (field, print) in prints {
                 let field = if field.is_empty() { String::new() } else { format!("{} ", crate::text::for_people(&field)) };
-                println!("  {field}fingerprint {print}");
+                out.line(format_args!("  {field}fingerprint {print}"))?;
             }
             if let Some(at) = expires {
-                println!("  expires {at}");
+                out.line(format_args!("  expires {at}"))?;
             }
             for version in stored.versions.iter().rev() {
                 let state = if version.deleted {
@@ -536,17 +563,17 @@ impl Status {
                     ""
                 };
                 let stages = if version.stages.is_empty() { String::new() } else { format!(" ({})", version.stages.join(", ")) };
-                println!("  version {}{stages} of {}, {} old{state}", version.name, version.created, age(version));
+                out.line(format_args!("  version {}{stages} of {}, {} old{state}", version.name, version.created, age(version)))?;
             }
             if !self.manifests.is_empty() {
-                println!("  agents {}", if users.is_empty() { "none of these".to_owned() } else { users.join(", ") });
+                out.line(format_args!("  agents {}", if users.is_empty() { "none of these".to_owned() } else { users.join(", ") }))?;
             }
         }
         for status in standings(&host, None)? {
             if self.json {
-                println!("{}", serde_json::to_string(&status).expect("a status is JSON"));
+                out.line(format_args!("{}", serde_json::to_string(&status).expect("a status is JSON")))?;
             } else {
-                aloud(&status);
+                aloud(&mut out, &status)?;
             }
         }
         Ok(0)
@@ -579,12 +606,13 @@ fn old(since: u64) -> String {
 
 impl Version {
     fn perform(self, state: &str, work: impl AsyncFnOnce(&dyn SecretStore, &str, &str) -> Result<(), StoreError>) -> Done {
+        named::secret(&self.name, self.namespace.as_deref())?;
         let entry = self.at.with(async |store| {
             let entry = store.entry_of(self.namespace.as_deref(), &self.name)?;
             work(store, &entry.path, &self.version).await?;
             Ok(entry)
         })?;
-        eprintln!("{}: version {} is {state}", entry.path, self.version);
+        say(format_args!("{}: version {} is {state}", entry.path, self.version));
         Ok(0)
     }
 }

@@ -1,6 +1,7 @@
 //! `strongroom wallet` and `strongroom limits`. Nothing here ever prints a key.
 
-use super::{Done, Failure, HostArgs, code};
+use super::output::{Answer, say};
+use super::{Done, Failure, HostArgs, code, named};
 use crate::host::{Agent, Host};
 use crate::secrets::{SecretStore, SecretValue, StoreError};
 use crate::signing::Opened;
@@ -55,10 +56,12 @@ impl Wallet {
     pub(super) fn perform(self) -> Done {
         match self {
             Self::New(keep) => {
+                named::secret(&keep.name, keep.namespace.as_deref())?;
                 let key = crate::signing::fresh().map_err(|error| Failure::new(code::STATE, error))?;
                 keep.perform(key)
             }
             Self::Import(keep) => {
+                named::secret(&keep.name, keep.namespace.as_deref())?;
                 let value = super::secrets::read_value(&keep.name)?;
                 keep.perform(value)
             }
@@ -89,7 +92,7 @@ impl Limits {
                 let agent = host.load(&of.manifest)?;
                 let confirmed = super::runtime()?.block_on(agent.confirm_signers());
                 for (name, key) in confirmed.map_err(|error| Failure::new(code::STATE, error))? {
-                    eprintln!("{name}: {key} is in the ledger, and the ledger is confirmed");
+                    say(format_args!("{name}: {key} is in the ledger, and the ledger is confirmed"));
                 }
                 Ok(0)
             }
@@ -109,9 +112,8 @@ impl Keep {
             Ok(entry.to_string())
         };
         let entry = self.at.with(put)?;
-        eprintln!("{entry}: kept; before it signs: `strongroom limits confirm AGENT.toml`");
-        println!("{address}");
-        Ok(0)
+        say(format_args!("{entry}: kept; before it signs: `strongroom limits confirm AGENT.toml`"));
+        Answer::new().line(format_args!("{address}")).map(|()| 0)
     }
 }
 
@@ -121,12 +123,13 @@ impl Of {
         let host = self.host.host()?;
         let agent = host.load(&self.manifest)?;
         let signers = open(&agent)?;
+        let mut out = Answer::new();
         for signer in &signers {
             let (json, text) = say(signer, &host);
             if self.json {
-                println!("{json}");
+                out.line(format_args!("{json}"))?;
             } else {
-                println!("{}", crate::text::lines_for_people(&text));
+                out.line(format_args!("{}", crate::text::lines_for_people(&text)))?;
             }
         }
         Ok(0)

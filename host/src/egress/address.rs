@@ -23,7 +23,7 @@ impl AddressGuard {
 
 /// The IPv4 address inside a v4-mapped, v4-compatible, 6to4 (RFC 3056) or NAT64 (RFC 6052)
 /// address. NAT64 for local use (RFC 8215) hides it at a place that depends on the network, and is never global.
-fn unwrapped(address: IpAddr) -> IpAddr {
+pub(crate) fn unwrapped(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     let o = v6.octets();
     let v4 = |at: usize| IpAddr::V4(Ipv4Addr::new(o[at], o[at + 1], o[at + 2], o[at + 3]));

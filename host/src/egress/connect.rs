@@ -139,17 +139,34 @@ impl Connector {
 
     /// The addresses that may be connected to; an error names one that may not.
     async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-        let found = match host.parse::<IpAddr>() {
-            Ok(address) => vec![SocketAddr::new(address, port)],
-            Err(_) => within(self.look_up(host.to_owned(), port)).await??,
-        };
-        // One forbidden address among several refuses the name: an attacker's zone would mix them.
-        match found.iter().find(|address| !self.network.guard.admits(address.ip())) {
-            Some(forbidden) => Err(ConnectError::Address(forbidden.ip())),
-            None if found.is_empty() => Err(ConnectError::Resolve),
-            None => Ok(found),
-        }
+        addresses(&self.network.guard, host, port, self.look_up(host.to_owned(), port)).await
     }
+}
+
+async fn addresses(
+    guard: &AddressGuard,
+    host: &str,
+    port: u16,
+    look_up: impl Future<Output = Result<Vec<SocketAddr>, ConnectError>>,
+) -> Result<Vec<SocketAddr>, ConnectError> {
+    let found = match host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => within(look_up).await??,
+    };
+    // One forbidden address among several refuses the name: an attacker's zone would mix them.
+    match found.iter().find(|address| !guard.admits(address.ip())) {
+        Some(forbidden) => Err(ConnectError::Address(forbidden.ip())),
+        None if found.is_empty() => Err(ConnectError::Resolve),
+        None => Ok(found),
+    }
+}
+
+/// Whether the addresses that a host has now may be connected to, by the rules of a connection and without making one.
+#[cfg(feature = "cli")]
+pub(crate) async fn judge_addresses(guard: &AddressGuard, host: &str, port: u16) -> Result<(), ConnectError> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let look_up = async { SystemResolver.resolve(bare, port).await.map_err(|_| ConnectError::Resolve) };
+    addresses(guard, bare, port, look_up).await.map(drop)
 }
 
 impl Connector {

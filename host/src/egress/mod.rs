@@ -12,8 +12,10 @@ mod proxy;
 mod request_body;
 mod sealing;
 
-pub(crate) use address::AddressGuard;
-pub(crate) use connect::Network;
+pub(crate) use address::{AddressGuard, unwrapped};
+#[cfg(feature = "cli")]
+pub(crate) use connect::judge_addresses;
+pub(crate) use connect::{ConnectError, Network};
 pub use connect::{Resolve, SystemResolver};
 pub(crate) use pool::Pools;
 
@@ -25,7 +27,6 @@ use crate::rotation::Rotation;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream};
 use crate::secrets::{BackendError, Cache, InUse, Keyring, Version};
 use answer::Searched;
-use connect::ConnectError;
 use exchange::Exchange;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use request_body::{Broken, RequestBody, Watch, drain};
@@ -458,7 +459,7 @@ impl Outbound {
         let (why, error) = match error {
             ConnectError::Address(address) => {
                 exchange.failed("the address is not allowed");
-                self.deny(Policy::address_denied(permit, *address));
+                self.deny(Policy::address_denied(permit, unwrapped(*address)));
                 return Error::DestinationIpProhibited;
             }
             ConnectError::Resolve => {

@@ -181,7 +181,8 @@ impl HostBuilder {
 /// The host's own rules, and those of the operator's files.
 pub(crate) fn rules(files: &[PathBuf]) -> Result<Arc<Rules>, BuildError> {
     let broken = |path: &PathBuf, reason: String| BuildError::Rules { path: path.clone(), reason };
-    let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(|error| broken(path, error.to_string()));
+    let text = |path: &PathBuf| crate::files::read_text(path, crate::files::MAX_TEXT);
+    let read = |path: &PathBuf| text(path).map_err(|error| broken(path, format!("can't be read ({error})")));
     let texts = files.iter().map(read).collect::<Result<Vec<String>, BuildError>>()?;
     // Each file is tried by itself first, so that an error names it.
     for (path, text) in files.iter().zip(&texts) {
@@ -289,7 +290,8 @@ pub(crate) fn tls(authorities: &[PathBuf]) -> Result<rustls::ClientConfig, Build
     for path in authorities {
         let wrong = |reason: String| BuildError::Ca { path: path.clone(), reason };
         let mut any = false;
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
+        let pem = crate::files::read(path, crate::files::MAX_TEXT).map_err(|error| wrong(format!("can't be read ({error})")))?;
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
             let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
             roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
             any = true;

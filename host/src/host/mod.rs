@@ -211,14 +211,7 @@ impl Host {
 
 /// Reads a component's bytes, at most [`runtime::MAX_COMPONENT`] of them.
 pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
-    use std::io::Read;
-
-    let read = std::fs::File::open(path).and_then(|file| {
-        let mut bytes = Vec::new();
-        file.take(runtime::MAX_COMPONENT + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    });
-    read.map_err(|source| LoadError::Read { path: path.to_owned(), source })
+    crate::files::read(path, runtime::MAX_COMPONENT).map_err(|source| LoadError::Read { path: path.to_owned(), source })
 }
 
 /// Manifests, of which none may be wrong.

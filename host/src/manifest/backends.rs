@@ -196,10 +196,12 @@ impl CredentialRef {
     /// Why it can't be had, as the end of a sentence that says where it is.
     pub(crate) fn read(&self) -> Result<Zeroizing<String>, String> {
         let text = match self {
-            Self::Env(name) => std::env::var(name).map_err(|_| "is not set".to_owned())?,
-            Self::File(path) => std::fs::read_to_string(path).map_err(|error| format!("can't be read ({error})"))?,
+            Self::Env(name) => Zeroizing::new(std::env::var(name).map_err(|_| "is not set".to_owned())?),
+            Self::File(path) => {
+                let read = crate::files::read_secret(path, crate::files::MAX_CREDENTIAL);
+                read.map_err(|error| format!("can't be read ({error})"))?
+            }
         };
-        let text = Zeroizing::new(text);
         let trimmed = text.trim();
         if trimmed.is_empty() { Err("is empty".to_owned()) } else { Ok(Zeroizing::new(trimmed.to_owned())) }
     }

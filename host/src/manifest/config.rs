@@ -60,7 +60,8 @@ impl HostConfig {
     /// # Errors
     /// [`ReadError`] where the file can't be read, or everything that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let text =
+            crate::files::read_text(path, crate::files::MAX_TEXT).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         let mut config = Self::parse(&path.display().to_string(), &text)?;
         let dir = path.parent().unwrap_or(Path::new(""));
         let here = |file: &mut PathBuf| *file = dir.join(&file);

@@ -7,7 +7,7 @@ mod backends;
 mod config;
 mod diagnostic;
 mod host_pattern;
-mod names;
+pub(crate) mod names;
 mod path_pattern;
 mod place;
 mod reader;
@@ -242,7 +242,8 @@ impl Manifest {
     /// # Errors
     /// [`ReadError`] where the file can't be read, or everything that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let text =
+            crate::files::read_text(path, crate::files::MAX_TEXT).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         let mut manifest = Self::parse(&path.display().to_string(), &text)?;
         if let (Some(component), Some(dir)) = (&manifest.component, path.parent()) {
             manifest.component = Some(dir.join(component));

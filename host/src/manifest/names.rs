@@ -112,6 +112,19 @@ pub(crate) fn secret_name(text: &str) -> Result<(), Problem> {
     if ok { Ok(()) } else { Err(Problem::new("not a secret's name", "use 1 to 128 letters, digits, `_` and `-`, as in `API_KEY`")) }
 }
 
+/// What a manifest can name in a store: a secret's name, or with a backend in front (`from = "file:PATH"`) a path of visible ASCII.
+#[cfg(feature = "cli")]
+pub(crate) fn entry_name(text: &str) -> Result<(), Problem> {
+    let segment = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));
+    if text.starts_with(crate::secrets::backends::HOSTS_OWN) {
+        return Err(Problem::new("a name of the host's own, which no manifest can use", "choose another one"));
+    }
+    match (1..=512).contains(&text.len()) && text.split('/').all(segment) {
+        true => Ok(()),
+        false => Err(Problem::new("a name that no manifest could use", "use letters, digits, `_` and `-`, as in `API_KEY`")),
+    }
+}
+
 /// A namespace: names joined by `/`.
 pub(crate) fn namespace(text: &str) -> Result<String, Problem> {
     let ok = !text.is_empty() && text.split('/').all(|part| secret_name(part).is_ok());

@@ -17,6 +17,12 @@ impl Budget {
         Self { rate, taken: Mutex::default() }
     }
 
+    /// How many requests there may be.
+    #[cfg(feature = "cli")]
+    pub(crate) fn rate(&self) -> Rate {
+        self.rate
+    }
+
     /// Takes one request out of the budget, or says that none is left.
     pub(crate) fn take(&self, now: Instant) -> bool {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);

@@ -163,6 +163,18 @@ impl Policy {
             .collect()
     }
 
+    /// What further bounds such a request, for people.
+    #[cfg(feature = "cli")]
+    pub(crate) fn terms(&self, asked: &Asked<'_>) -> Vec<String> {
+        let Ok(url) = CanonicalUrl::read(asked.uri) else { return Vec::new() };
+        let open = self.open(asked, &url, &Placeholders::default()).unwrap_or_default();
+        let rate = |d: &&Destination| {
+            let rate = d.budget.as_ref()?.rate();
+            Some(format!("at most {} times in {} s, by {}; more are denied by rule `rate`", rate.requests, rate.per.as_secs(), d.label))
+        };
+        open.iter().filter_map(rate).collect()
+    }
+
     /// The destinations that cover the request; or, where there is none, the most telling reason.
     fn open(&self, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Result<Vec<&Destination>, Denial> {
         let at_host: Vec<_> = self.destinations.iter().filter(|d| d.host.matches(url.scheme, &url.host, url.port)).collect();

@@ -1,5 +1,7 @@
 //! Bounds on memories, tables and instances, over the whole of a run.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::ResourceLimiter;
 
 /// Elements of all tables of a run together.
@@ -9,19 +11,15 @@ const TABLE_ELEMENTS: usize = 400_000;
 pub(super) struct Limiter {
     limit: usize,
     held: usize,
-    peak: usize,
+    /// Most bytes held at once. The account of a run that is dropped midway reads it too.
+    peak: Arc<AtomicU64>,
     elements: usize,
     refused: bool,
 }
 
 impl Limiter {
-    pub(super) fn new(memory: u64) -> Self {
-        Self { limit: usize::try_from(memory).unwrap_or(usize::MAX), held: 0, peak: 0, elements: 0, refused: false }
-    }
-
-    /// Most bytes held at once.
-    pub(super) fn peak(&self) -> u64 {
-        self.peak as u64
+    pub(super) fn new(memory: u64, peak: Arc<AtomicU64>) -> Self {
+        Self { limit: usize::try_from(memory).unwrap_or(usize::MAX), held: 0, peak, elements: 0, refused: false }
     }
 
     /// Whether growth was refused: then a trap that follows is the bound's doing.
@@ -38,7 +36,7 @@ impl ResourceLimiter for Limiter {
             return Ok(false);
         }
         self.held = held;
-        self.peak = self.peak.max(held);
+        self.peak.fetch_max(held as u64, Ordering::Relaxed);
         Ok(true)
     }
 

@@ -74,6 +74,8 @@ pub enum End {
     Limit(Limit),
     /// A denial whose rule says that the run ends with it.
     Stopped(Denial),
+    /// The embedder ended it before its time, for this reason. See [`RunOptions::interrupted_by`].
+    Interrupted(String),
 }
 
 /// What a run came to.
@@ -103,6 +105,9 @@ pub enum RunError {
     /// The component could not be instantiated.
     #[error("the component can't be started: {0}")]
     Start(String),
+    /// The embedder ended it for this reason before anything had run. See [`RunOptions::interrupted_by`].
+    #[error("nothing has run: {0}")]
+    Interrupted(String),
 }
 
 /// Every signer of a manifest that could not be had: its name, and why. Never empty.
@@ -149,11 +154,15 @@ pub(crate) struct HostParts {
 }
 
 /// Runs an agent once.
-pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOptions) -> Result<Outcome, RunError> {
+pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOptions) -> Result<Outcome, RunError> {
     let manifest = &agent.manifest;
     let name = format!("{}-{}", host.name, host.runs.fetch_add(1, Ordering::Relaxed) + 1);
     let journal = Arc::new(Journal::new(host.audit.clone(), name, manifest.name.clone()));
-    let keyring = match open_keyring(host, manifest).await {
+    let opened = tokio::select! {
+        opened = open_keyring(host, manifest) => opened,
+        why = &mut options.interrupt => return Err(RunError::Interrupted(why)),
+    };
+    let keyring = match opened {
         Ok(keyring) => Arc::new(keyring),
         Err(unavailable) => {
             for missing in &unavailable.0 {
@@ -164,7 +173,11 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
             return Err(unavailable.into());
         }
     };
-    let signers = match open_signers(host, agent).await {
+    let opened = tokio::select! {
+        opened = open_signers(host, agent) => opened,
+        why = &mut options.interrupt => return Err(RunError::Interrupted(why)),
+    };
+    let signers = match opened {
         Ok(signers) => signers,
         Err(unavailable) => {
             for (signer, why) in &unavailable.0 {
@@ -177,10 +190,11 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
     let secrets = keyring.iter().map(|(_, key)| Used::of(&key.name, key.first()));
     let start = Event::RunStart { component: &crate::text::hex(&agent.loaded.sha256), secrets: &secrets.collect::<Vec<_>>() };
     journal.record(start).map_err(|_| RunError::Audit)?;
-    let mut open = OpenRun { journal: Arc::clone(&journal), ended: false };
-
     let meter = Arc::new(Meter::new(manifest.limits.clone()));
     let scrubber = Live::new(scrubber(agent, &keyring, &host.rules));
+    let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
+    let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
+    let mut open = OpenRun::new(&journal, &meter, [stdout.clone(), stderr.clone()]);
     let outbound = Arc::new(Outbound {
         policy: Arc::clone(&agent.policy),
         keyring: Arc::clone(&keyring),
@@ -195,40 +209,25 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, options: RunOption
         pools: Arc::clone(&agent.pools),
         open: Arc::new(Semaphore::new(manifest.limits.requests as usize)),
     });
-    let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
-    let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
     let wasi = wasi(manifest, &keyring, &options.args, &stdout, &stderr);
     let signers = signing::Signers::new(Arc::clone(&host.signing), signers);
-    let state = RunState::new(wasi, Limiter::new(manifest.limits.memory), outbound, signers, options.on_log);
+    let state = RunState::new(wasi, Limiter::new(manifest.limits.memory, Arc::clone(&open.peak)), outbound, signers, options.on_log);
     let mut store = Store::new(host.engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL);
-    let ticks = Arc::new(AtomicU64::new(0));
-    count_ticks(&mut store, &meter, &ticks);
+    count_ticks(&mut store, &meter, &open.ticks);
 
-    let (ended, wall) = execute(&mut store, agent, &meter).await?;
+    let ended = execute(&mut store, agent, &meter, options.interrupt).await?;
+    open.wall = Some(open.began.elapsed());
     if let Some(inspector) = &host.inspector {
         inspect_memories(&mut store, inspector);
     }
-    stdout.finish();
-    stderr.finish();
     let end = end(ended, &meter, &store.data().limiter, &scrubber.now());
-    let usage = Usage {
-        memory: store.data().limiter.peak(),
-        cpu_millis: ticks.load(Ordering::Relaxed) * millis(engine::TICK),
-        wall_millis: millis(wall),
-        output: meter.output.load(Ordering::Relaxed),
-        requests: meter.requests.load(Ordering::Relaxed),
-        sent: meter.sent.load(Ordering::Relaxed),
-        received: meter.received.load(Ordering::Relaxed),
-        redacted: meter.redacted.load(Ordering::Relaxed),
-        denials: journal.denied(),
-    };
     // Requests that are still under way end with the store.
     drop(store);
     let farewell = keyring.farewell();
     drop(keyring);
-    open.end(&end.to_string(), usage);
+    let usage = open.end(&end.to_string());
     farewell.await;
     if journal.failed() {
         return Err(RunError::Audit);
@@ -258,21 +257,65 @@ pub(crate) async fn open_signers(host: &HostParts, agent: &AgentParts) -> Result
 /// A run whose end is still to be recorded. It is recorded even where the run's future is dropped midway.
 struct OpenRun {
     journal: Arc<Journal>,
+    meter: Arc<Meter>,
+    outputs: [GuestOutput; 2],
+    /// Ticks in which the guest ran.
+    ticks: Arc<AtomicU64>,
+    /// Most bytes of memory at once.
+    peak: Arc<AtomicU64>,
+    began: Instant,
+    /// How long the guest ran, once it has ended.
+    wall: Option<std::time::Duration>,
     ended: bool,
 }
 
 impl OpenRun {
-    fn end(&mut self, outcome: &str, usage: Usage) {
+    fn new(journal: &Arc<Journal>, meter: &Arc<Meter>, outputs: [GuestOutput; 2]) -> Self {
+        let (ticks, peak) = Default::default();
+        Self {
+            journal: Arc::clone(journal),
+            meter: Arc::clone(meter),
+            outputs,
+            ticks,
+            peak,
+            began: Instant::now(),
+            wall: None,
+            ended: false,
+        }
+    }
+
+    /// Lets the last output go, and records the end and what was used.
+    fn end(&mut self, outcome: &str) -> Usage {
         self.ended = true;
+        for output in &self.outputs {
+            output.finish();
+        }
+        let usage = self.usage();
         self.journal.close_denials();
         let _ = self.journal.record(Event::RunEnd { outcome, usage });
+        usage
+    }
+
+    fn usage(&self) -> Usage {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Usage {
+            memory: count(&self.peak),
+            cpu_millis: count(&self.ticks) * millis(engine::TICK),
+            wall_millis: millis(self.wall.unwrap_or_else(|| self.began.elapsed())),
+            output: count(&self.meter.output),
+            requests: count(&self.meter.requests),
+            sent: count(&self.meter.sent),
+            received: count(&self.meter.received),
+            redacted: count(&self.meter.redacted),
+            denials: self.journal.denied(),
+        }
     }
 }
 
 impl Drop for OpenRun {
     fn drop(&mut self) {
         if !self.ended {
-            self.end("given up by the host", Usage::default());
+            self.end("given up by the host");
         }
     }
 }
@@ -282,9 +325,10 @@ enum Ended {
     Returned(wasmtime::Result<Result<(), ()>>),
     Stopped,
     OutOfTime,
+    Interrupted(String),
 }
 
-async fn execute(store: &mut Store<RunState>, agent: &AgentParts, meter: &Meter) -> Result<(Ended, std::time::Duration), RunError> {
+async fn execute(store: &mut Store<RunState>, agent: &AgentParts, meter: &Meter, interrupt: options::Interrupt) -> Result<Ended, RunError> {
     // Instantiation runs no guest instruction of a command: its `start` functions count towards the limits all the same.
     let started = Instant::now();
     let work = async {
@@ -297,6 +341,7 @@ async fn execute(store: &mut Store<RunState>, agent: &AgentParts, meter: &Meter)
     let ended = tokio::select! {
         biased;
         () = meter.stopped() => Ended::Stopped,
+        why = interrupt => Ended::Interrupted(why),
         returned = work => Ended::Returned(returned),
         () = passed(started, meter.limits.wall) => Ended::OutOfTime,
     };
@@ -305,7 +350,7 @@ async fn execute(store: &mut Store<RunState>, agent: &AgentParts, meter: &Meter)
     {
         return Err(RunError::Start("as many agents run as the host has room for; raise `max_agents`, or wait".into()));
     }
-    Ok((ended, started.elapsed()))
+    Ok(ended)
 }
 
 /// Waits until `limit` has passed since `start`, in steps of at most [`STEP`].
@@ -390,6 +435,7 @@ fn end(ended: Ended, meter: &Meter, limiter: &Limiter, scrubber: &Scrubber) -> E
         (Some(Stop::Limit(limit)), _) => End::Limit(*limit),
         (Some(Stop::Denied(denial)), _) => End::Stopped(denial.clone()),
         (_, Ended::OutOfTime) => End::Limit(Limit::Wall),
+        (_, Ended::Interrupted(why)) => End::Interrupted(why),
         (_, Ended::Stopped) => End::Trap("the audit log failed".into()),
         (None | Some(Stop::AuditFailed), Ended::Returned(Ok(Ok(())))) => End::Exit(0),
         (None | Some(Stop::AuditFailed), Ended::Returned(Ok(Err(())))) => End::Exit(1),
@@ -422,6 +468,7 @@ impl std::fmt::Display for End {
             Self::Trap(reason) => write!(f, "trap: {reason}"),
             Self::Limit(limit) => write!(f, "limit: {}", limit.as_str()),
             Self::Stopped(denial) => write!(f, "stopped by a denial of rule {}", denial.rule),
+            Self::Interrupted(why) => write!(f, "interrupted: {why}"),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What an embedder says about one run: further arguments, and where the guest's output and log go.
 
+use std::future::Future;
 use std::io::Write;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How much a log record matters.
@@ -37,7 +39,11 @@ pub struct RunOptions {
     pub(super) stdout: Box<dyn Write + Send>,
     pub(super) stderr: Box<dyn Write + Send>,
     pub(super) on_log: LogSink,
+    pub(super) interrupt: Interrupt,
 }
+
+/// Comes to an end when a run is to end before its time, with the reason.
+pub(super) type Interrupt = Pin<Box<dyn Future<Output = String> + Send>>;
 
 /// A buffer that a guest's output is written to and that can be read after the run.
 #[derive(Debug, Clone, Default)]
@@ -60,7 +66,13 @@ impl LogLevel {
 impl Default for RunOptions {
     /// No further arguments; the guest's streams are the host's own; the log becomes `tracing` events of target `strongroom::agent`.
     fn default() -> Self {
-        Self { args: Vec::new(), stdout: Box::new(std::io::stdout()), stderr: Box::new(std::io::stderr()), on_log: Arc::new(trace) }
+        Self {
+            args: Vec::new(),
+            stdout: Box::new(std::io::stdout()),
+            stderr: Box::new(std::io::stderr()),
+            on_log: Arc::new(trace),
+            interrupt: Box::pin(std::future::pending()),
+        }
     }
 }
 
@@ -90,6 +102,16 @@ impl RunOptions {
     #[must_use]
     pub fn on_log(mut self, sink: impl Fn(&LogRecord) + Send + Sync + 'static) -> Self {
         self.on_log = Arc::new(sink);
+        self
+    }
+}
+
+impl RunOptions {
+    /// Ends the run when `why` does, which gives the reason in words for people: it ends as [`End::Interrupted`](super::End), with its
+    /// account and its record, where dropping the run's future gives none back.
+    #[must_use]
+    pub fn interrupted_by(mut self, why: impl Future<Output = String> + Send + 'static) -> Self {
+        self.interrupt = Box::pin(why);
         self
     }
 }

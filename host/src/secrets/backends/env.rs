@@ -32,19 +32,23 @@ impl EnvBackend {
     /// # Errors
     /// A message that names the file, and the line where it can't be parsed.
     pub fn with_file(path: &Path) -> Result<Self, String> {
-        let lines = dotenvy::from_path_iter(path).map_err(|error| match error {
-            dotenvy::Error::Io(error) => format!("{}: can't be read ({error}); check `file` of the env backend", path.display()),
-            _ => format!("{}: can't be read", path.display()),
-        })?;
-        let mut file = HashMap::new();
-        for (at, line) in lines.enumerate() {
-            // The parser's own message quotes the line, which may hold a value.
-            let remedy = "write `NAME=value`, with quotes around values that hold spaces or `#`";
-            let (name, value) = line.map_err(|_| format!("{}: entry {} is not valid; {remedy}", path.display(), at + 1))?;
-            file.insert(name, Zeroizing::new(value));
-        }
-        Ok(Self { file })
+        Ok(Self { file: read_lines(path)?.into_iter().collect() })
     }
+}
+
+/// The `NAME=value` lines of a file, in order.
+pub(crate) fn read_lines(path: &Path) -> Result<Vec<(String, Zeroizing<String>)>, String> {
+    let wrong = |what: String| format!("{}: {what}", path.display());
+    let text = crate::files::read_secret(path, crate::files::MAX_TEXT);
+    let text = text.map_err(|error| wrong(format!("can't be read ({error}); name a file of `NAME=value` lines")))?;
+    let mut read = Vec::new();
+    for (at, line) in dotenvy::from_read_iter(text.as_bytes()).enumerate() {
+        // The parser's own message quotes the line, which may hold a value.
+        let remedy = "write `NAME=value`, with quotes around values that hold spaces or `#`";
+        let (name, value) = line.map_err(|_| wrong(format!("entry {} is not valid; {remedy}", at + 1)))?;
+        read.push((name, Zeroizing::new(value)));
+    }
+    Ok(read)
 }
 
 /// The variables a bare name stands for, the more specific first.

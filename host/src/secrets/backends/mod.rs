@@ -18,7 +18,7 @@ pub use aws::AwsBackend;
 pub(crate) use bounds::Bounds;
 pub use env::EnvBackend;
 #[cfg(feature = "cli")]
-pub(crate) use env::variables as env_variables;
+pub(crate) use env::{read_lines, variables as env_variables};
 pub use file::{FileBackend, FileKey, Identities, Rekeyed};
 pub use fixed::StaticBackend;
 #[cfg(feature = "vault")]

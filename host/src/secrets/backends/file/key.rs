@@ -43,7 +43,8 @@ impl Identities {
         if mode & 0o077 != 0 {
             return Err(wrong("other users can read it; `chmod 600` it, and replace the identity if they may have"));
         }
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(|error| wrong(&error.to_string()))?);
+        let text =
+            crate::files::read_secret(path, crate::files::MAX_CREDENTIAL).map_err(|error| wrong(&format!("can't be read ({error})")))?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let all: Result<Vec<_>, _> = lines.map(Identity::from_str).collect();
         let mut older = all.map_err(|_| wrong("one of its lines is no X25519 identity of age, and no comment"))?;

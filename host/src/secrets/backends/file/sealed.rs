@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 /// How long a writer waits for another one, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
+/// Most bytes of the file: 64 MiB.
+const MAX_SEALED: u64 = 64 << 20;
 
 /// The encrypted file.
 pub(super) struct Sealed {
@@ -41,7 +43,7 @@ impl Sealed {
     /// Opens the file.
     pub(super) fn read(&self) -> Result<Document, String> {
         let wrong = |what: String| format!("{}: {what}", self.path.display());
-        let sealed = fs::read(&self.path)
+        let sealed = crate::files::read(&self.path, MAX_SEALED)
             .map_err(|error| wrong(format!("can't be read ({error}); `strongroom secrets init` makes a file of secrets")))?;
         let text = self.opened(&sealed).ok_or_else(|| wrong("this key does not open it, or it was cut short or changed".to_owned()))?;
         Document::read(&text).map_err(wrong)

@@ -1,0 +1,91 @@
+//! What would come of one request, said as a run would decide it: by the policy, then by the addresses that its host has.
+
+use super::output::Answer;
+use super::{Done, Failure, HostArgs, code};
+use crate::egress::{AddressGuard, ConnectError, judge_addresses, unwrapped};
+use crate::manifest::{HostConfig, Manifest};
+use crate::policy::{Asked, Closed, Denial, Permit, Placeholders, Policy};
+use http::{HeaderMap, Method, Uri};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// Judges requests of one agent on one host.
+pub(super) struct Judge {
+    policy: Policy,
+    guard: AddressGuard,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// What the network said of an allowed request.
+enum Reach {
+    /// Its host's addresses may be connected to.
+    Open,
+    /// Its host has no address now, as far as this machine can tell.
+    Unresolved,
+}
+
+impl Judge {
+    pub(super) fn new(manifest: &Manifest, host: &HostArgs) -> Result<Self, Failure> {
+        let config: HostConfig = host.config()?;
+        let closed: Closed = crate::rotation::closed_by(&config).map_err(|error| Failure::new(code::USAGE, error))?;
+        Ok(Self { policy: Policy::new(manifest, closed), guard: AddressGuard::new(config.network_allow), runtime: super::runtime()? })
+    }
+
+    /// Judges a method and a URL, and answers.
+    pub(super) fn answer(&self, out: &mut Answer, request: &str, json: bool) -> Done {
+        let wrong = || Failure::new(code::USAGE, "`--request` takes a method and a URL, as in \"POST https://api.example.com/v1/orders\"");
+        let (method, url) = request.split_once(' ').ok_or_else(wrong)?;
+        let method: Method = method.parse().map_err(|_| wrong())?;
+        let uri: Uri = url.trim().parse().map_err(|_| wrong())?;
+        let asked = Asked { method: &method, uri: &uri, headers: &HeaderMap::new() };
+        match self.verdict(&asked) {
+            Ok((permit, reach)) => {
+                let (places, terms) = (self.policy.places(&asked), self.policy.terms(&asked));
+                allowed(out, &permit, &reach, &places, &terms, json).map(|()| 0)
+            }
+            Err(denial) => denied(out, &denial, json).map(|()| code::DENIED),
+        }
+    }
+
+    fn verdict(&self, asked: &Asked<'_>) -> Result<(Permit, Reach), Denial> {
+        let permit = self.policy.authorize(asked, &Placeholders::default(), Instant::now())?;
+        let url = permit.url();
+        match self.runtime.block_on(judge_addresses(&self.guard, &url.host, url.port)) {
+            Ok(()) => Ok((permit, Reach::Open)),
+            Err(ConnectError::Address(address)) => Err(Policy::address_denied(&permit, unwrapped(address))),
+            Err(_) => Ok((permit, Reach::Unresolved)),
+        }
+    }
+}
+
+fn allowed(out: &mut Answer, permit: &Permit, reach: &Reach, places: &[String], terms: &[String], json: bool) -> Result<(), Failure> {
+    let resolved = matches!(reach, Reach::Open);
+    if json {
+        let verdict = json!({"verdict": "allowed", "rule": permit.rule(), "secrets": places, "terms": terms,
+                             "scrubbed": permit.guarded(), "resolved": resolved});
+        return out.line(format_args!("{verdict}"));
+    }
+    out.line(format_args!("allowed by {}", permit.rule()))?;
+    for place in places {
+        out.line(format_args!("  may carry {place}"))?;
+    }
+    for term in terms {
+        out.line(format_args!("  {term}"))?;
+    }
+    out.line(format_args!("  its answer is {}", if permit.guarded() { "scrubbed" } else { "passed on as it is" }))?;
+    match resolved {
+        true => Ok(()),
+        false => out.line(format_args!(
+            "  its host's name can't be resolved here and now: a run would not reach it, and whether its address is public can't be said"
+        )),
+    }
+}
+
+/// Says why something is denied, and what would allow it.
+pub(super) fn denied(out: &mut Answer, denial: &Denial, json: bool) -> Result<(), Failure> {
+    if !json {
+        return out.line(format_args!("{denial}"));
+    }
+    let verdict: Value = json!({"verdict": "denied", "rule": denial.rule.as_str(), "reason": denial.reason, "remedy": denial.remedy});
+    out.line(format_args!("{verdict}"))
+}

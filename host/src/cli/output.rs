@@ -1,0 +1,127 @@
+//! The one way in which a command writes: its answer on stdout, where a failure ends it, and what the host has to say on stderr, where
+//! nothing is left that a failure could be told to.
+//!
+//! A reader that has seen enough (`head`) closes the pipe: the command ends without a word, and with the code by which shells report
+//! SIGPIPE. Any other failure is an error with its reason.
+
+use super::{Failure, code};
+use std::fmt::Arguments;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Whether something could not be said, though somebody was there to read it.
+static UNSAID: AtomicBool = AtomicBool::new(false);
+
+/// The answer of a command, on stdout.
+pub(super) struct Answer<W: Write = io::Stdout>(W);
+
+impl Answer {
+    pub(super) fn new() -> Self {
+        Self(io::stdout())
+    }
+}
+
+impl<W: Write> Answer<W> {
+    /// One line, or several.
+    pub(super) fn line(&mut self, text: Arguments<'_>) -> Result<(), Failure> {
+        self.text(format!("{text}\n").as_bytes())
+    }
+
+    /// Bytes as they are.
+    pub(super) fn text(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.0.write_all(bytes).and_then(|()| self.0.flush()).map_err(|error| unwritten(&error))
+    }
+}
+
+/// How a command ends whose answer can't be written.
+pub(super) fn unwritten(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::quiet(code::CLOSED),
+        _ => Failure::new(code::STATE, format!("stdout can't be written ({error}); what it got is not all")),
+    }
+}
+
+/// Says something on stderr.
+pub(super) fn say(text: Arguments<'_>) {
+    noted(io::stderr().write_all(format!("{text}\n").as_bytes()));
+}
+
+/// The code of a command, once all has been said: what nobody could read is an error where there was no other.
+pub(super) fn concluded(code: u8) -> u8 {
+    if code == 0 && UNSAID.load(Ordering::Relaxed) { code::STATE } else { code }
+}
+
+fn noted(written: io::Result<()>) {
+    if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        UNSAID.store(true, Ordering::Relaxed);
+    }
+}
+
+/// What is said on stderr by others: it takes everything, whether it can be written or not.
+pub(super) struct Said<W: Write>(pub(super) W);
+
+impl<W: Write> Write for Said<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        noted(self.0.write_all(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        noted(self.0.flush());
+        Ok(())
+    }
+}
+
+/// An agent's stdout on its way to the command's. The first failure ends the run: see [`Relay::broken`].
+pub(super) struct Relay<W: Write> {
+    inner: W,
+    broken: Broken,
+}
+
+/// Whether a relay has failed, and why.
+#[derive(Clone, Default)]
+pub(super) struct Broken(Arc<(Mutex<Option<io::Error>>, tokio::sync::Notify)>);
+
+impl<W: Write> Relay<W> {
+    pub(super) fn new(inner: W, broken: &Broken) -> Self {
+        Self { inner, broken: broken.clone() }
+    }
+
+    fn tried<T>(&self, done: io::Result<T>) -> io::Result<T> {
+        done.map_err(|error| {
+            let kind = error.kind();
+            self.broken.set(error);
+            kind.into()
+        })
+    }
+}
+
+impl<W: Write> Write for Relay<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes);
+        self.tried(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.inner.flush();
+        self.tried(flushed)
+    }
+}
+
+impl Broken {
+    fn set(&self, error: io::Error) {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.0.1.notify_one();
+    }
+
+    /// Waits until the relay has failed.
+    pub(super) async fn wait(&self) {
+        self.0.1.notified().await;
+    }
+
+    /// What the command then ends with.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(unwritten)
+    }
+}
