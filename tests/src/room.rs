@@ -33,6 +33,7 @@ pub struct Room {
     configure: Option<Box<dyn FnOnce(HostBuilder) -> HostBuilder>>,
     guest: &'static str,
     proxy: Option<String>,
+    allow: Vec<String>,
 }
 
 /// What came of it.
@@ -100,6 +101,7 @@ impl Room {
             configure: None,
             guest: "probe",
             proxy: None,
+            allow: Vec::new(),
         }
     }
 
@@ -108,6 +110,13 @@ impl Room {
     pub fn and(mut self, lines: &str) -> Self {
         self.manifest.push_str(lines);
         self.manifest.push('\n');
+        self
+    }
+
+    /// Lets the host connect to these networks too.
+    #[must_use]
+    pub fn network(mut self, allow: &[String]) -> Self {
+        self.allow.extend_from_slice(allow);
         self
     }
 
@@ -187,7 +196,11 @@ impl Room {
         let ca = dir.path().join("ca.pem");
         std::fs::write(&ca, &server.ca).expect("a file in it");
         let config = HostConfig {
-            network_allow: vec!["127.0.0.1/32".parse().expect("a network")],
+            network_allow: ["127.0.0.1/32"]
+                .into_iter()
+                .chain(self.allow.iter().map(String::as_str))
+                .map(|net| net.parse().expect("a network"))
+                .collect(),
             network_ca: if self.plain_http { Vec::new() } else { vec![ca] },
             audit_file: Some(dir.path().join("audit.jsonl")),
             state_dir: Some(state_dir()),

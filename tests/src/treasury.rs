@@ -58,6 +58,13 @@ impl Treasury {
         self
     }
 
+    /// Changes the text of the manifest and of the host configuration.
+    #[must_use]
+    pub fn amended(mut self, amend: impl FnOnce(&mut String, &mut String)) -> Self {
+        amend(&mut self.manifest, &mut self.config);
+        self
+    }
+
     /// Adds a value to the backend, or changes it.
     #[must_use]
     pub fn value(mut self, name: &str, value: &str) -> Self {

@@ -18,8 +18,8 @@ impl Resolve for Leads {
 }
 
 /// One case, with `@` filled in.
-struct Case {
-    table: Table,
+pub(crate) struct Case {
+    pub(crate) table: Table,
     each: String,
 }
 
@@ -33,7 +33,7 @@ impl Case {
     }
 
     /// A list of texts; one text is a list of one.
-    fn list(&self, key: &str) -> Vec<String> {
+    pub(crate) fn list(&self, key: &str) -> Vec<String> {
         match self.table.get(key) {
             Some(Value::Array(items)) => items.iter().map(|item| self.filled(item.as_str().unwrap())).collect(),
             Some(Value::String(text)) => vec![self.filled(text)],
@@ -41,11 +41,11 @@ impl Case {
         }
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("row {}, {} {}", self.table["row"], self.text("name").unwrap(), self.each.escape_debug())
     }
 
-    fn room(&self) -> Room {
+    pub(crate) fn room(&self) -> Room {
         let grant = self.text("grant").unwrap_or("host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]".into());
         let mut room = Room::with(&format!(
             "{}\n[secrets.KEY]\nplaceholder = \"pf_live_{{hex:32}}\"\nexpose = \"env\"\n{}\n[[secrets.KEY.allow]]\n{grant}\n[[egress]]\nhost = \"other.test\"\nmethods = [\"GET\", \"POST\"]",
@@ -164,7 +164,7 @@ impl Case {
     }
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     let table: Table = include_str!("../hostile/cases.toml").parse().unwrap();
     let cases = table["case"].as_array().unwrap().iter().map(|case| case.as_table().unwrap().clone());
     let each = |table: Table| match table.get("each").and_then(Value::as_array).cloned() {

@@ -17,6 +17,7 @@ mod messages;
 mod network;
 mod oracle;
 mod patterns;
+mod remedies;
 mod rotation;
 mod rotation_crash;
 mod rotation_faults;

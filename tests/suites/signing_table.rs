@@ -44,7 +44,7 @@ const RULES: &[Rule] = &[
 const THREADS: usize = 2;
 
 /// The whole table.
-struct Book(Table);
+pub(crate) struct Book(Table);
 
 /// What a case, or what comes before it, asks for, and what must come of it.
 struct Asked<'b> {
@@ -56,7 +56,7 @@ type Outcome<T> = Result<T, String>;
 
 impl Book {
     /// The table, with its names filled in.
-    fn read() -> Self {
+    pub(crate) fn read() -> Self {
         let text = include_str!("../hostile/signing.toml");
         let names = text.parse::<Table>().unwrap()["names"].as_table().unwrap().clone();
         let named = |text: String, (name, value): (&String, &Value)| text.replace(&format!("{{{name}}}"), value.as_str().unwrap());
@@ -64,7 +64,7 @@ impl Book {
     }
 
     /// All cases, one for each of its `each`.
-    fn cases(&self) -> Vec<Table> {
+    pub(crate) fn cases(&self) -> Vec<Table> {
         let mut cases = Vec::new();
         for case in self.0["case"].as_array().unwrap() {
             let mut table = case.as_table().unwrap().clone();
@@ -89,7 +89,7 @@ impl Book {
         [text(case, "manifest"), text(&self.policy(case), "manifest"), text(case, "after")].join("\n")
     }
 
-    fn treasury(&self, case: &Table) -> Treasury {
+    pub(crate) fn treasury(&self, case: &Table) -> Treasury {
         let policy = self.policy(case);
         let treasury = match case.get("whole") {
             Some(whole) => Treasury::with(whole.as_str().unwrap()),
@@ -99,6 +99,17 @@ impl Book {
         let values = [policy.get("values"), case.get("values")].into_iter().flatten();
         let values = values.flat_map(|values| values.as_table().unwrap());
         values.fold(treasury.config(&host), |treasury, (name, value)| treasury.value(name, value.as_str().unwrap()))
+    }
+
+    /// Asks what a case asks for, after what comes before it, and gives the denial that came of it: its rule and its remedy.
+    pub(crate) fn denial(&self, case: &Table, opened: &Opened) -> Outcome<Option<(String, String)>> {
+        for before in case.get("prepare").and_then(Value::as_array).into_iter().flatten() {
+            ask(&opened.agent, &Asked { book: self, table: before.as_table().unwrap() }.operation())?;
+        }
+        let before = opened.records("denial").len();
+        ask(&opened.agent, &Asked { book: self, table: case }.operation())?;
+        let text = |record: &Json, key: &str| record[key].as_str().unwrap_or_default().to_owned();
+        Ok(opened.records("denial").get(before).map(|record| (text(record, "rule"), text(record, "remedy"))))
     }
 
     /// Tries a case.

@@ -52,6 +52,7 @@ impl Check {
                         worst = worst.max(code::USAGE);
                     }
                     warn_of_overlap(&host, path, manifest);
+                    warn_of_strangers(path, manifest);
                     if found.is_empty() {
                         say(format_args!("{}: ok", path.display()));
                     }
@@ -92,6 +93,16 @@ fn resolve(runtime: &tokio::runtime::Runtime, path: &Path, agent: &Agent) -> u8 
                 say(format_args!("error: {}: {}", path.display(), crate::text::for_people(line)));
             }
             code::SECRET
+        }
+    }
+}
+
+/// Says where a wildcard covers the names of strangers.
+fn warn_of_strangers(path: &Path, manifest: &Manifest) {
+    let grants = manifest.secrets.iter().flat_map(|secret| &secret.allow).map(|grant| (&grant.host, grant.line));
+    for (host, line) in grants.chain(manifest.egress.iter().map(|rule| (&rule.host, rule.line))) {
+        if let Some(why) = host.covers_strangers() {
+            say(format_args!("warning: {}:{line}: {why}", path.display()));
         }
     }
 }

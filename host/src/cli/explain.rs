@@ -165,6 +165,7 @@ fn aloud(manifest: &Manifest, backends: &Backends) -> String {
                 grant.line
             ));
             say(format!("      misplaced there: {}", treatment(grant.misplaced)));
+            grant.host.covers_strangers().into_iter().for_each(|why| say(format!("      beware: {why}")));
         }
         if secret.allow.is_empty() {
             say("    which may go nowhere".to_owned());

@@ -1,6 +1,7 @@
 //! Which hosts a grant reaches: `name`, `*.name`, with a scheme and a port where they are not `https` and 443.
 
 use super::diagnostic::Problem;
+use super::public_suffix::{Below, below as names_below};
 use std::fmt;
 
 /// The scheme of a destination. `http` is plain text on the wire, and only where a grant spells it out.
@@ -81,7 +82,18 @@ impl HostPattern {
                 "write a name in lower-case ASCII (`xn--` for international names), an IPv4 address, or an IPv6 address in brackets";
             return Err(Problem::new("not a host", remedy));
         }
+        if below && names_below(host) == Below::Everybody {
+            let remedy = "name the host, or the domain whose hosts are meant, as in `*.example.com`";
+            return Err(Problem::new("a `*` below a public suffix, where anybody can register a name", remedy));
+        }
         Ok(Self { scheme, host: host.to_owned(), below, port })
+    }
+
+    /// Why the pattern is wider than it looks, for people: it covers the names of strangers, who share a service's domain.
+    #[must_use]
+    pub fn covers_strangers(&self) -> Option<String> {
+        let shared = self.below && names_below(&self.host) == Below::Customers;
+        shared.then(|| format!("`{self}` covers the names of all customers of a service, and anybody can become one; name the host alone"))
     }
 
     /// Whether the origin is in the set. `host` is in lower case.
@@ -140,6 +152,18 @@ fn is_address(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_star_never_covers_what_everybody_can_register() {
+        for bare in ["*.com", "*.co.uk", "https://*.com:8443", "http://*.dev", "*.ck"] {
+            assert!(HostPattern::parse(bare).is_err_and(|problem| problem.found.contains("public suffix")), "{bare}");
+        }
+        let strangers = |text| HostPattern::parse(text).expect("a pattern").covers_strangers();
+        assert!(strangers("*.github.io").is_some_and(|why| why.contains("`*.github.io`")));
+        for own in ["github.io", "*.me.github.io", "*.example.com", "*.internal"] {
+            assert_eq!(strangers(own), None, "{own}");
+        }
+    }
 
     #[test]
     fn a_star_is_one_or_more_labels_and_never_the_apex() {

@@ -10,8 +10,10 @@ mod host_pattern;
 pub(crate) mod names;
 mod path_pattern;
 mod place;
+mod public_suffix;
 mod reader;
 mod rotation;
+mod scan;
 mod seal;
 mod shape;
 mod signers;
@@ -32,7 +34,7 @@ pub use place::{Basic, Place, Template};
 pub use rotation::{AfterDrain, Endpoint, HttpIssuerConfig, IssuerConfig, Listing, RotationConfig};
 pub use seal::Seal;
 pub use shape::Shape;
-pub(crate) use signers::Bound;
+pub(crate) use signers::{Bound, is_registered_claim};
 pub use signers::{CallSpec, JwtSpec, LimitSpec, Most, Movement, OnChain, Purpose, SignInSpec, SignerSpec, Spends, TypedSpec, WalletSpec};
 pub use signing::{Asset, ChainSpec, KmsConfig, Pkcs11Config, SignerCap, SigningConfig, Standard};
 pub(crate) use suspicion::looks_like_a_secret;
@@ -423,7 +425,7 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
 fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {
     let host = section.require("host", "host = \"api.example.com\"", HostPattern::parse);
     let methods = section.non_empty("methods", "methods = [\"GET\"]", method);
-    let paths = section.non_empty("paths", "paths = [\"/**\"]", PathPattern::parse);
+    let paths = section.non_empty("paths", "paths = ?", PathPattern::parse);
     let rate = section.parse("rate", units::rate);
     let own_credentials = section.bool("own_credentials").unwrap_or(false);
     let misplaced = section.parse("misplaced", misplaced);
@@ -453,12 +455,14 @@ fn sha256(text: &str) -> Result<[u8; 32], Problem> {
     Ok(hash)
 }
 
+/// The methods that can be granted: those whose meaning is the same everywhere, and that name no second resource (RFC 9110, RFC 5789).
+pub(crate) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 fn method(text: &str) -> Result<String, Problem> {
-    const KNOWN: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-    if KNOWN.contains(&text) {
+    if METHODS.contains(&text) {
         Ok(text.to_owned())
     } else {
-        Err(Problem::new("not a method that can be granted", format!("write some of {KNOWN:?}")))
+        Err(Problem::new("not a method that can be granted", format!("write some of {METHODS:?}")))
     }
 }
 

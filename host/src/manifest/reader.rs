@@ -4,10 +4,15 @@
 //! used or refused, never ignored.
 
 use super::diagnostic::{Diagnostic, Diagnostics, Problem};
+use super::scan::suspicious;
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// Keys whose value only the operator can know, and that money or reach hangs on: no message gives an example that could be pasted.
+const FOR_THE_OPERATOR: &[&str] =
+    &["host", "paths", "chains", "chain", "asset", "decimals", "standard", "address", "native", "amount", "recipient", "to", "signer"];
 
 /// A document being read.
 pub(super) struct Document<'a> {
@@ -33,8 +38,13 @@ impl<'a> Document<'a> {
             Ok(root) => root,
             Err(error) => {
                 let span = error.span().unwrap_or(0..0);
-                let problem = Problem::new(format!("not valid TOML: {}", error.message()), "see https://toml.io/en/v1.0.0");
-                return Err(Diagnostics(vec![Diagnostic::at(file, text, span, problem)]));
+                // What a message suggests to add has a `?` where only the operator knows the value.
+                let problem = match text.get(span.start..).is_some_and(|rest| rest.trim_start().starts_with('?')) {
+                    true => Problem::new("a `?` is left", "write the value in its place: it stands for what only you can know"),
+                    false => Problem::new(format!("not valid TOML: {}", error.message()), "see https://toml.io/en/v1.0.0"),
+                };
+                let found = [(span, problem)].into_iter().chain(suspicious(text, None));
+                return Err(Diagnostics(found.map(|(span, problem)| Diagnostic::at(file, text, span, problem)).collect()));
             }
         };
         let document = Document { file, text, findings: RefCell::new(Vec::new()) };
@@ -50,6 +60,10 @@ impl<'a> Document<'a> {
         section.finish();
         drop(section);
         let mut findings = document.findings.into_inner();
+        // Where a value was refused already, it is told once.
+        let told: Vec<Range<usize>> = findings.iter().map(|(span, _)| span.clone()).collect();
+        let is_told = |span: &Range<usize>| told.iter().any(|told| told.start <= span.start && span.start < told.end);
+        findings.extend(suspicious(text, Some(root.get_ref())).into_iter().filter(|(span, _)| !is_told(span)));
         findings.sort_by_key(|(span, _)| span.start);
         match value {
             Some(value) if findings.is_empty() => Ok(value),
@@ -120,7 +134,11 @@ impl<'a> Section<'a> {
         if !self.has(key) {
             self.value(key);
             let found = format!("`{}` is missing", self.named(key));
-            self.report_here(Problem::new(found, format!("add `{example}`")));
+            let remedy = match FOR_THE_OPERATOR.contains(&key) {
+                true => format!("add `{key} = ?` with its value in the place of `?`"),
+                false => format!("add `{example}`"),
+            };
+            self.report_here(Problem::new(found, remedy));
             return None;
         }
         self.parse(key, parse)

@@ -1,16 +1,42 @@
 //! Does a piece of configuration look like a credential? Used to refuse what someone pasted into a file by mistake.
 
 use crate::scrub::{Rules, Scrubber, Search};
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
+
+/// What a text is taken for a secret by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Look {
+    /// A rule of the scrubber, by its name.
+    Rule(String),
+    /// Nothing but that it looks random.
+    Random,
+}
 
 /// Whether `text` looks like a credential: a rule of the scrubber finds one in it, it is 32 bytes in hexadecimal, or a long run that
 /// mixes letters and digits like nothing a person would write.
 pub(crate) fn looks_like_a_secret(text: &str) -> bool {
+    !find(text).is_empty()
+}
+
+/// All that looks like a credential in a text, in its order, each once.
+pub(super) fn find(text: &str) -> Vec<(Range<usize>, Look)> {
     static RULES: LazyLock<Scrubber> =
         LazyLock::new(|| Scrubber::new(Arc::new(Search::new(Vec::new(), Some(Rules::standard()))), Vec::new()));
-    let text = text.trim();
-    let borders = |c: char| c.is_whitespace() || matches!(c, '=' | ',' | ';' | '"' | '\'' | ':' | '/' | '?' | '&' | '@');
-    !RULES.find(text.as_bytes()).is_empty() || text.split(borders).any(word)
+    // Rules find what begins a word; the random part of a shape is none of it.
+    let on_borders = |range: &Range<usize>| text.is_char_boundary(range.start) && text.is_char_boundary(range.end);
+    let mut found: Vec<(Range<usize>, Look)> =
+        RULES.find(text.as_bytes()).into_iter().filter(|(_, at)| on_borders(at)).map(|(rule, at)| (at, Look::Rule(rule))).collect();
+    let borders = |c: char| c.is_whitespace() || "=,;\"':/?&@#()[]{}<>`^$|".contains(c);
+    for part in text.split(borders).filter(|part| word(part)) {
+        let start = part.as_ptr() as usize - text.as_ptr() as usize;
+        let at = start..start + part.len();
+        if !found.iter().any(|(known, _)| known.start < at.end && at.start < known.end) {
+            found.push((at, Look::Random));
+        }
+    }
+    found.sort_by_key(|(at, _)| at.start);
+    found
 }
 
 fn word(word: &str) -> bool {

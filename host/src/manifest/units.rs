@@ -17,6 +17,14 @@ pub struct Rate {
     pub per: Duration,
 }
 
+impl std::fmt::Display for Rate {
+    /// As a manifest writes it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let unit = PERIODS.iter().find(|(_, seconds)| *seconds == self.per.as_secs()).map_or("s", |(unit, _)| unit);
+        write!(f, "{}/{unit}", self.requests)
+    }
+}
+
 /// Parses `64MiB`, `1GB`, `512B`.
 pub(crate) fn size(text: &str) -> Result<u64, Problem> {
     let remedy = "write a whole number and a unit: B, KiB, MiB, GiB, kB, MB or GB, as in `64MiB`";

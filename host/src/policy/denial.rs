@@ -164,23 +164,33 @@ impl fmt::Display for Denial {
     }
 }
 
-/// The entry that would allow a request to a new destination, as TOML: a grant of `secret`, or an `[[egress]]`.
-pub(super) fn destination_lines(secret: Option<&str>, origin: &str, method: &str, path: &str) -> String {
-    let mut entry = toml::Table::new();
-    entry.insert("host".into(), origin.into());
-    entry.insert("methods".into(), vec![method.to_owned()].into());
-    entry.insert("paths".into(), vec![path.to_owned()].into());
-    let entries = toml::Value::Array(vec![toml::Value::Table(entry)]);
-    let nested = |key: &str, value: toml::Value| toml::Table::from_iter([(key.to_owned(), value)]);
-    let root = match secret {
-        None => nested("egress", entries),
-        Some(name) => nested("secrets", toml::Value::Table(nested(name, toml::Value::Table(nested("allow", entries))))),
-    };
-    format!("to allow it, add to the manifest:\n{}", toml::to_string(&root).unwrap_or_default().trim_end())
+/// How a remedy begins that lines can be taken from.
+const TO_ALLOW: &str = "to allow it, ";
+
+/// Lines for the manifest. A `?` in them is for the operator to fill in: until then the file is refused at that place.
+pub(in crate::policy) fn manifest_lines(lines: &str) -> String {
+    format!("{TO_ALLOW}add to the manifest{}:\n{lines}", to_fill_in(lines))
 }
 
-/// What to add to a list of an entry that covers the host already.
-pub(super) fn widened<'l>(key: &str, entries: impl Iterator<Item = &'l str>, missing: &str) -> String {
-    let entries: Vec<&str> = entries.collect();
-    format!("to allow it, add {} to `{key}` of {}", toml::Value::from(missing), entries.join(" or "))
+/// Lines for the host configuration, likewise.
+pub(in crate::policy) fn host_lines(lines: &str) -> String {
+    format!("{TO_ALLOW}add to the host configuration{}:\n{lines}", to_fill_in(lines))
+}
+
+/// An element for a list of a table that is there.
+pub(crate) fn added(value: &toml::Value, key: &str, table: &str) -> String {
+    format!("{TO_ALLOW}add {value} to `{key}` of {table}")
+}
+
+/// A key of a table that is there, with its whole value; `?` where only the operator can know it.
+pub(crate) fn set(key: &str, value: &str, table: &str) -> String {
+    format!("{TO_ALLOW}set `{key} = {value}` in {table}{}", to_fill_in(value))
+}
+
+fn to_fill_in(text: &str) -> &'static str {
+    if text.contains('?') && text.lines().any(|line| line.ends_with('?') || line.contains("= ?")) {
+        ", with each `?` filled in"
+    } else {
+        ""
+    }
 }

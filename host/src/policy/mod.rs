@@ -5,7 +5,8 @@
 
 mod budget;
 mod closed;
-mod denial;
+pub(crate) mod denial;
+mod entries;
 pub(crate) mod headers;
 mod permit;
 pub(crate) mod placeholder;
@@ -51,6 +52,8 @@ struct Destination {
     secret: Option<(usize, Vec<Place>)>,
     /// The places of what the grant seals.
     sealed_place: Vec<Place>,
+    /// What it says beside these, as the manifest writes it.
+    terms: toml::Table,
     /// How messages and records name it.
     label: String,
 }
@@ -106,7 +109,7 @@ impl Policy {
         }
 
         if let Some(spent) = used.iter().find(|d| d.budget.as_ref().is_some_and(|budget| !budget.take(now))) {
-            let remedy = format!("raise `rate` in {}", spent.label);
+            let remedy = denial::set("rate", "?", &spent.label);
             return Err(deny(Rule::Rate, asked, "more requests than the granted rate".to_owned(), remedy));
         }
         let rule = used.iter().map(|d| d.label.as_str()).collect::<Vec<_>>().join("; ");
@@ -183,24 +186,15 @@ impl Policy {
         if !open.is_empty() {
             return Ok(open);
         }
-        let (rule, reason, remedy) = if at_host.is_empty() {
-            let reason = "nothing is granted at this scheme, host and port";
-            (Rule::Destination, reason, self.new_destination(asked, url, placeholders))
+        let (rule, reason, near) = if at_host.is_empty() {
+            (Rule::Destination, "nothing is granted at this scheme, host and port", at_host)
         } else if at_path.is_empty() {
-            let remedy = denial::widened("paths", at_host.iter().map(|d| d.label.as_str()), &url.path);
-            (Rule::Path, "nothing is granted at this path", remedy)
+            (Rule::Path, "nothing is granted at this path", at_host)
         } else {
-            let remedy = denial::widened("methods", at_path.iter().map(|d| d.label.as_str()), asked.method.as_str());
-            (Rule::Method, "this method is not granted here", remedy)
+            (Rule::Method, "this method is not granted here", at_path)
         };
+        let remedy = entries::remedy(asked, url, placeholders, &near, &self.secrets);
         Err(deny(rule, asked, reason.to_owned(), remedy))
-    }
-
-    /// The manifest's lines for a destination that nothing names yet: with the secret that the request carries, if it carries one.
-    fn new_destination(&self, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> String {
-        let carried = asked.headers.values().find_map(|value| placeholders.within(value.as_bytes()));
-        let secret = carried.and_then(|index| self.secrets.get(index)).map(String::as_str);
-        denial::destination_lines(secret, &url.origin_pattern(), asked.method.as_str(), &url.path)
     }
 
     fn misplaced(&self, asked: &Asked<'_>, found: &str, misplaced: Misplaced, secret: Option<usize>) -> Denial {
@@ -236,10 +230,7 @@ impl Policy {
             rule: Rule::Address,
             asked: format!("{} {}", permit.method(), permit.url()),
             reason: "the host's name leads to an address that is not public".to_owned(),
-            remedy: format!(
-                "where that is meant, add to the host configuration:\n[network]\nallow = [\"{address}/{}\"]",
-                if address.is_ipv4() { 32 } else { 128 }
-            ),
+            remedy: denial::host_lines(&format!("[network]\nallow = [\"{address}/{}\"]", if address.is_ipv4() { 32 } else { 128 })),
             stop: false,
         }
     }
@@ -247,7 +238,7 @@ impl Policy {
     /// The denial of one request more than may be open at once.
     pub(crate) fn too_many_open(asked: &Asked<'_>, limit: u32) -> Denial {
         let reason = format!("{limit} requests are open already");
-        deny(Rule::Requests, asked, reason, "raise `limits.requests`, or let the agent finish its answers".to_owned())
+        deny(Rule::Requests, asked, reason, denial::set("requests", "?", "`[limits]`") + ", or let the agent finish its answers")
     }
 
     /// The denial of a signer that is not there for this agent.
@@ -288,6 +279,7 @@ impl Destination {
             own_credentials: false,
             secret: Some((index, grant.place.clone())),
             sealed_place: grant.sealed_place.clone(),
+            terms: entries::grant_terms(grant),
             label: format!("secrets.{name}.allow, line {}", grant.line),
         }
     }
@@ -304,6 +296,7 @@ impl Destination {
             own_credentials: rule.own_credentials,
             secret: None,
             sealed_place: Vec::new(),
+            terms: entries::egress_terms(rule),
             label: format!("egress, line {}", rule.line),
         }
     }

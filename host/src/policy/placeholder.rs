@@ -102,6 +102,16 @@ impl Placeholders {
         if once { cookies } else { Vec::new() }
     }
 
+    /// Whether none was minted, as where no agent runs.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// A placeholder of the manifest's secrets that stands in `text`: its secret, and what is before and behind it.
+    pub(super) fn standing<'t>(&self, text: &'t str) -> Option<(usize, &'t str, &'t str)> {
+        self.entries.iter().find_map(|entry| text.split_once(entry.text.as_str()).map(|(before, after)| (entry.secret, before, after)))
+    }
+
     /// A secret whose placeholder stands somewhere in `text`, as it is.
     pub(crate) fn within(&self, text: &[u8]) -> Option<usize> {
         self.find(|entry| memchr::memmem::find(text, entry.text.as_bytes()).is_some())

@@ -333,7 +333,7 @@ impl Asked {
                 rule: Rule::Rate,
                 asked: format!("use the signer {}", spec.name),
                 reason: "more signatures than the granted rate".to_owned(),
-                remedy: format!("raise `rate` of `[signers.{}]`", spec.name),
+                remedy: crate::policy::denial::set("rate", "?", &format!("`[signers.{}]`", spec.name)),
                 stop: false,
             })),
         }

@@ -2,6 +2,7 @@
 
 mod read;
 
+pub(crate) use read::is_registered_claim;
 pub(super) use read::{address, amount, limit, read, symbol};
 
 use super::names::SecretRef;

@@ -162,7 +162,8 @@ fn typed(section: &Section<'_>, text: &str) -> Option<TypedSpec> {
     let within = section.parse("within", units::duration).unwrap_or(DEFAULT_WITHIN);
     let domain = section.table("domain");
     if domain.is_none() && !section.has("domain") {
-        section.report_here(Problem::new("`domain` is missing", "add `domain = { name = \"…\", chain = 1, contract = \"0x…\" }`"));
+        section
+            .report_here(Problem::new("`domain` is missing", "add `domain = { name = ?, chain = ?, contract = ? }` with its own values"));
     }
     let domain = domain?;
     let chain = domain.require_integer("chain", "chain = 1", 1..=u64::MAX >> 1)?;
@@ -287,7 +288,7 @@ pub(in crate::manifest) fn limit(section: &Section<'_>) -> Option<LimitSpec> {
     if hour.is_none() && day.is_none() && total.is_none() && !["hour", "day", "total"].iter().any(|key| section.has(key)) {
         section.report_here(Problem::new(
             "a limit without an amount",
-            "add `hour`, `day` or `total`, as in `day = \"0.5\"`; `\"unlimited\"` says that there is none",
+            "add `hour`, `day` or `total` with an amount in whole units, as in `day = ?`; `\"unlimited\"` says that there is none",
         ));
     }
     Some(LimitSpec { asset: asset?, chain: chain?, hour, day, total })
@@ -399,11 +400,14 @@ const DERIVATIONS: &[&str] = &[
     "sdk_request",
 ];
 
+/// Whether a claim says for whom a token is, or how long, which is not for an agent to say.
+pub(crate) fn is_registered_claim(name: &str) -> bool {
+    ["", "iss", "sub", "aud", "scope", "scp", "exp", "iat", "nbf", "azp", "client_id", "roles", "groups"].contains(&name)
+}
+
 fn jwt(section: &Section<'_>) -> JwtSpec {
     const HOSTS: &[&str] = &["alg", "b64", "crit", "jwk", "jku", "x5u", "zip", "enc"];
-    let registered =
-        |name: &str| ["iss", "sub", "aud", "scope", "scp", "exp", "iat", "nbf", "azp", "client_id", "roles", "groups"].contains(&name);
-    let claim = |name: &str| match registered(name) || name.is_empty() {
+    let claim = |name: &str| match is_registered_claim(name) {
         false => Ok(name.to_owned()),
         true => Err(Problem::new("this claim says for whom a token is, or how long", "set it beside `claims`, or leave it out")),
     };

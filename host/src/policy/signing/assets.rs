@@ -2,6 +2,7 @@
 
 use crate::ethereum::quantity;
 use crate::manifest::{Asset, LimitSpec, Most, SigningConfig};
+use crate::policy::denial::host_lines;
 use alloy_primitives::{Address, U256};
 use std::fmt;
 
@@ -55,12 +56,15 @@ impl Limit {
     }
 }
 
+/// The lines of the host configuration for an asset. How many decimals it has, and what its contract does, only the operator can know: a
+/// wrong number would move every limit of it by powers of ten.
+pub(super) fn asset_lines(symbol: &str, chain: u64, address: &str) -> String {
+    format!("[[signing.assets]]\nsymbol = {symbol}\nchain = {chain}\naddress = {address}\nstandard = ?\ndecimals = ?")
+}
+
 fn unknown(symbol: &str, chain: u64) -> String {
-    let table = format!(
-        "[[signing.assets]]\nsymbol = {}\nchain = {chain}\naddress = \"0x…\"\nstandard = \"erc20\"\ndecimals = 18",
-        toml::Value::from(symbol)
-    );
-    format!("a limit names the asset {symbol} on chain {chain}, which the host does not know; add to the host configuration:\n{table}")
+    let remedy = host_lines(&asset_lines(&toml::Value::from(symbol).to_string(), chain, "?"));
+    format!("a limit names the asset {symbol} on chain {chain}, which the host does not know; {remedy}")
 }
 
 /// An amount in whole units, in the asset's smallest one.

@@ -1,11 +1,12 @@
 //! Judges calls of contracts, element by element where one call makes others, and sums what they spend.
 
-use super::assets::shown;
+use super::assets::{asset_lines, shown};
 use super::standards::{self, Effect};
 use super::{AssetId, Verdict, WalletPolicy, within_bounds};
 use crate::ethereum::value::{FieldPath, Value};
 use crate::manifest::{Bound, CallSpec, Movement, SigningConfig, Spends, Standard};
 use crate::policy::Rule;
+use crate::policy::denial::{self, host_lines, manifest_lines};
 use crate::text::{hex, line};
 use alloy_primitives::{Address, U256};
 
@@ -32,6 +33,8 @@ pub(super) struct Entry<'a> {
     pub(super) root: &'a Value,
     pub(super) bounds: &'a [(FieldPath, Vec<Bound>)],
     pub(super) nft: bool,
+    /// The line of a call, where it is one.
+    pub(super) line: Option<usize>,
     pub(super) approves: bool,
 }
 
@@ -111,14 +114,25 @@ impl<'a> Judge<'a> {
             }
         }
         Err(refused.unwrap_or_else(|| {
-            let known = standards::CALLS.iter().find(|known| alloy_primitives::keccak256(known.signature)[..4] == selector);
-            let function = known.map_or("FUNCTION as Solidity writes it", |known| known.signature);
-            let remedy = format!(
-                "to allow it, add to the manifest:\n[[signers.{}.call]]\nto = [\"{to}\"]\nfunction = \"{function}\"",
-                policy.signer
-            );
-            (Rule::Call, format!("the function 0x{} of {to} is not granted", hex(&selector)), remedy)
+            let reason = format!("the function 0x{} of {to} is not granted", hex(&selector));
+            (Rule::Call, reason, self.lines_for(to, selector))
         }))
+    }
+
+    /// The manifest's lines for a call, or why there are none.
+    fn lines_for(&self, to: Address, selector: [u8; 4]) -> String {
+        let has_selector = |signature: &str| alloy_primitives::keccak256(signature)[..4] == selector;
+        if let Some((signature, why)) = standards::NEVER.iter().find(|(signature, _)| has_selector(signature)) {
+            return format!("no line can allow it: `{signature}` can't be granted: {why}");
+        }
+        let known = standards::CALLS.iter().find(|known| has_selector(known.signature));
+        let function = match known {
+            None => "?\nspends = ?".to_owned(),
+            Some(known) if matches!(known.effect, Effect::Operator { .. }) => format!("\"{}\"\nnft = true", known.signature),
+            Some(known) => format!("\"{}\"", known.signature),
+        };
+        let (signer, to) = (&self.policy.signer, toml::Value::from(self.policy.on_chain(self.chain, to)));
+        manifest_lines(&format!("[[signers.{signer}.call]]\nto = [{to}]\nfunction = {function}"))
     }
 
     /// A plain transfer of the chain's own asset.
@@ -132,7 +146,7 @@ impl<'a> Judge<'a> {
             return Err((
                 Rule::Recipient,
                 format!("{to} is not granted as a recipient"),
-                self.policy.add("recipients", to.to_string().into()),
+                self.policy.add("recipients", self.policy.on_chain(self.chain, to).into()),
             ));
         }
         self.lines.push(line(format_args!("send {} to {to}", shown(value, &native))));
@@ -150,13 +164,19 @@ impl<'a> Judge<'a> {
             return Err((
                 Rule::Value,
                 reason,
-                format!("raise `value` of the call in line {}; what a contract does with it is the contract's", call.line),
+                denial::set("value", "?", &format!("the `[[signers.{}.call]]` in line {}", self.policy.signer, call.line)),
             ));
         }
         let with = if value.is_zero() { String::new() } else { format!(" with {}", shown(value, &self.policy.native(self.chain))) };
         self.lines.push(line(format_args!("call {} of {to}{with}: {arguments}", call.function.signature)));
-        let entry =
-            Entry { contract: Some(to), root: &arguments, bounds: &call.args, nft: call.nft, approves: call.function.name == "approve" };
+        let entry = Entry {
+            contract: Some(to),
+            root: &arguments,
+            bounds: &call.args,
+            nft: call.nft,
+            line: Some(call.line),
+            approves: call.function.name == "approve",
+        };
         match &call.spends {
             Spends::Nothing => Ok(value),
             Spends::Amount(movement) => self.moves(&entry, movement, &arguments, account).map(|()| value),
@@ -277,25 +297,18 @@ impl<'a> Judge<'a> {
             self.recipient(recipient, &movement.recipient, entry)?;
             let config = self.policy.config();
             let asset = config.asset(self.chain, Some(contract)).ok_or_else(|| {
-                let table = format!(
-                    "[[signing.assets]]\nsymbol = \"…\"\nchain = {}\naddress = \"{contract}\"\nstandard = \"erc20\"\ndecimals = 18",
-                    self.chain
-                );
-                (
-                    Rule::Asset,
-                    format!("{contract} is no asset that the host knows"),
-                    format!("where it is one, add to the host configuration:\n{table}"),
-                )
+                let remedy = host_lines(&asset_lines("?", self.chain, &format!("\"{contract}\"")));
+                (Rule::Asset, format!("{contract} is no asset that the host knows"), remedy)
             })?;
             let amount = match asset.standard {
                 Standard::Fungible => amount,
                 Standard::Single if entry.nft => U256::from(1),
                 Standard::Single => {
-                    return Err((
-                        Rule::Asset,
-                        format!("{} is of single tokens, which this entry does not grant", asset.symbol),
-                        "add `nft = true` to it".to_owned(),
-                    ));
+                    let remedy = match entry.line {
+                        Some(line) => denial::set("nft", "true", &format!("the `[[signers.{}.call]]` in line {line}", self.policy.signer)),
+                        None => "no line can allow it: documents can't move single tokens".to_owned(),
+                    };
+                    return Err((Rule::Asset, format!("{} is of single tokens, which this entry does not grant", asset.symbol), remedy));
                 }
             };
             // Whatever leaves through Permit2 needs a signature that is priced by itself.
@@ -327,12 +340,12 @@ impl<'a> Judge<'a> {
         if self.policy.limits().iter().any(|limit| limit.asset == id) {
             return Ok(());
         }
-        let remedy = format!(
-            "to allow it, add to the manifest:\n[[signers.{}.limit]]\nasset = {}\nchain = {}\nday = \"…\"",
+        let remedy = manifest_lines(&format!(
+            "[[signers.{}.limit]]\nasset = {}\nchain = {}\nday = ?",
             self.policy.signer,
             toml::Value::from(symbol),
             id.chain
-        );
+        ));
         Err((Rule::Spend, format!("no limit says how much {symbol} may be spent"), remedy))
     }
 
@@ -343,7 +356,7 @@ impl<'a> Judge<'a> {
             false => Err((
                 Rule::Account,
                 format!("{account} is not an account of the signer"),
-                self.policy.add("accounts", account.to_string().into()),
+                self.policy.add("accounts", self.policy.on_chain(self.chain, account).into()),
             )),
         }
     }
@@ -356,7 +369,7 @@ impl<'a> Judge<'a> {
         match bound || recipient == self.own || self.is_recipient(recipient) {
             true => Ok(()),
             false => {
-                let remedy = self.policy.add("recipients", recipient.to_string().into());
+                let remedy = self.policy.add("recipients", self.policy.on_chain(self.chain, recipient).into());
                 Err((Rule::Recipient, format!("{recipient} is not granted as a recipient"), remedy))
             }
         }

@@ -1,7 +1,7 @@
 //! Judges what keys sign that are not wallets: tokens (RFC 7519), and inputs of an HMAC (RFC 2104).
 
-use crate::manifest::JwtSpec;
-use crate::policy::{Denial, Rule};
+use crate::manifest::{JwtSpec, is_registered_claim};
+use crate::policy::{Denial, Rule, denial};
 use serde_json::{Map, Value};
 
 /// Most bytes of a token's claims, and of what is authenticated.
@@ -34,10 +34,11 @@ impl Claims {
             return Err(deny("its claims are no JSON object", String::new()));
         };
         if let Some(name) = added.keys().find(|name| !spec.claims.contains(name)) {
-            return Err(deny(
-                "it has a claim that is not granted",
-                format!("add {} to `claims` of the signer", toml::Value::from(name.as_str())),
-            ));
+            let remedy = match is_registered_claim(name) {
+                true => "no line can allow it: for whom a token is, and how long, the manifest says and not the agent".to_owned(),
+                false => denial::added(&toml::Value::from(name.as_str()), "claims", "the signer"),
+            };
+            return Err(deny("it has a claim that is not granted", remedy));
         }
         let mut header = Map::from_iter([("alg".to_owned(), algorithm.into())]);
         header.extend(spec.headers.iter().map(|(name, value)| (name.clone(), value.as_str().into())));

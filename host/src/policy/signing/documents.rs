@@ -7,6 +7,7 @@ use crate::ethereum::typed_data::{Domain, TypedData, Types};
 use crate::ethereum::value::{FieldPath, Value};
 use crate::manifest::{SigningConfig, Spends, TypedSpec};
 use crate::policy::Rule;
+use crate::policy::denial::{self, manifest_lines};
 use alloy_primitives::U256;
 
 /// Whether an entry can be granted at all.
@@ -57,7 +58,10 @@ pub(super) fn judge(judge: &mut Judge<'_>, document: &TypedData, now: u64) -> Ve
         }
     }
     Err(refused.unwrap_or_else(|| {
-        let remedy = format!("to allow it, add to the manifest:\n{}", lines(&policy.signer, document));
+        let remedy = match never(document) {
+            Some(why) => format!("no line can allow it: {why}"),
+            None => manifest_lines(&lines(&policy.signer, document)),
+        };
         (Rule::TypedData, "documents of this domain and type are not granted".to_owned(), remedy)
     }))
 }
@@ -69,7 +73,7 @@ fn granted(judge: &mut Judge<'_>, entry: &TypedSpec, document: &TypedData, now: 
     within_bounds(message, &entry.fields, judge.own).map_err(in_line)?;
     judge.lines.push(format!("document {} for {}: {message}", document.name(), shown(&document.domain)));
     let standard = standards::document(&document.encoded_type);
-    let what = Entry { contract: document.domain.contract, root: message, bounds: &entry.fields, nft: false, approves: false };
+    let what = Entry { contract: document.domain.contract, root: message, bounds: &entry.fields, nft: false, line: None, approves: false };
     let own = judge.own;
     let mut bounded = true;
     match (&entry.spends, standard.map(|known| known.effect)) {
@@ -114,7 +118,11 @@ fn granted(judge: &mut Judge<'_>, entry: &TypedSpec, document: &TypedData, now: 
             return Err((
                 Rule::Deadline,
                 reason,
-                format!("let it end earlier, or raise `within` of the typed data in line {}", entry.line),
+                denial::set(
+                    "within",
+                    "?",
+                    &format!("the `[[signers.{}.typed]]` in line {}, or let it end earlier", judge.policy.signer, entry.line),
+                ),
             ));
         }
     }
@@ -137,6 +145,22 @@ fn shown(domain: &Domain) -> String {
     [name, contract, chain].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
+/// Why no entry could allow a document.
+fn never(document: &TypedData) -> Option<&'static str> {
+    let known = standards::document(&document.encoded_type);
+    if standards::NEVER_TYPES.contains(&document.name()) {
+        Some("documents of this name stand for something else, which can't be seen or is not priced")
+    } else if document.domain.salt.is_some() {
+        Some("its domain has a salt, and no entry names one")
+    } else if Types::parse(&document.encoded_type).is_err() {
+        Some("its type has a form that no entry can have")
+    } else if document.domain.contract.is_none() && known.is_some_and(|known| known.effect != Effect::Nothing) {
+        Some("its domain names no contract, and what it spends is said by one")
+    } else {
+        None
+    }
+}
+
 /// The manifest's lines for such a document.
 fn lines(signer: &str, document: &TypedData) -> String {
     let text = |value: &dyn ToString| toml::Value::from(value.to_string());
@@ -150,6 +174,6 @@ fn lines(signer: &str, document: &TypedData) -> String {
     ];
     let fields: Vec<String> = fields.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}", value?))).collect();
     let known = Types::parse(&document.encoded_type).is_ok() && standards::document(&document.encoded_type).is_some();
-    let spends = if known { "" } else { "\nspends = { amount = \"…\", recipient = \"…\" }" };
+    let spends = if known { "" } else { "\nspends = ?" };
     format!("[[signers.{signer}.typed]]\ntype = {}\ndomain = {{ {} }}{spends}", text(&document.encoded_type), fields.join(", "))
 }

@@ -4,19 +4,20 @@ use super::Verdict;
 use crate::ethereum::message::{SignIn, readable};
 use crate::manifest::{SignInSpec, WalletSpec};
 use crate::policy::Rule;
+use crate::policy::denial::manifest_lines;
 use alloy_primitives::Address;
 
 /// How far a sign-in's time of issue may lie from the host's clock, in seconds.
 const SKEW: i64 = 300;
 
 /// Judges a message; gives what it says, for people. `now` is in seconds since 1970.
-pub(super) fn judge(spec: &WalletSpec, own: Address, message: &[u8], now: u64) -> Verdict<String> {
+pub(super) fn judge(signer: &str, spec: &WalletSpec, own: Address, message: &[u8], now: u64) -> Verdict<String> {
     let text = readable(message).map_err(|wrong| (Rule::Message, wrong.to_string(), "sign what a person can read".to_owned()))?;
     if SignIn::is_claimed(text) {
         let sign_in = SignIn::read(text);
         let sign_in = sign_in
             .map_err(|wrong| (Rule::SignIn, format!("it claims to be a sign-in, and is none: {wrong}"), "see EIP-4361".to_owned()))?;
-        return judge_sign_in(&spec.sign_ins, own, &sign_in, now);
+        return judge_sign_in(signer, &spec.sign_ins, own, &sign_in, now);
     }
     matching(&spec.messages, text)?;
     Ok(format!("message {text:?}"))
@@ -30,7 +31,7 @@ pub(super) fn matching(patterns: &[regex::Regex], text: &str) -> Verdict<()> {
     }
 }
 
-fn judge_sign_in(specs: &[SignInSpec], own: Address, sign_in: &SignIn<'_>, now: u64) -> Verdict<String> {
+fn judge_sign_in(signer: &str, specs: &[SignInSpec], own: Address, sign_in: &SignIn<'_>, now: u64) -> Verdict<String> {
     let deny = |reason: &str, remedy: &str| Err((Rule::SignIn, reason.to_owned(), remedy.to_owned()));
     if sign_in.address != own {
         return deny("it is for another account", "write the signer's own address");
@@ -38,12 +39,12 @@ fn judge_sign_in(specs: &[SignInSpec], own: Address, sign_in: &SignIn<'_>, now: 
     let Some(spec) = specs.iter().find(|spec| spec.domain == sign_in.domain && spec.uri == sign_in.uri && spec.chain == sign_in.chain)
     else {
         let text = |text: &str| toml::Value::from(text);
-        let remedy = format!(
-            "to allow it, add to the signer:\nsign_in = [{{ domain = {}, uri = {}, chain = {} }}]",
+        let remedy = manifest_lines(&format!(
+            "[[signers.{signer}.sign_in]]\ndomain = {}\nuri = {}\nchain = {}",
             text(sign_in.domain),
             text(sign_in.uri),
             sign_in.chain
-        );
+        ));
         return deny("its domain, URI and chain are not granted together", &remedy);
     };
     let now = i64::try_from(now).unwrap_or(i64::MAX);

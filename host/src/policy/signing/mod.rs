@@ -11,6 +11,7 @@ mod standards;
 pub(crate) use assets::{AssetId, Limit, shown};
 pub(crate) use claims::{Claims, hmac_input};
 
+use super::denial::{self, host_lines, manifest_lines};
 use super::{Denial, Rule};
 use crate::ethereum::quantity;
 use crate::ethereum::rlp::Malformed;
@@ -57,7 +58,8 @@ impl WalletPolicy {
     pub(crate) fn new(signer: &str, spec: &WalletSpec, config: &Arc<SigningConfig>) -> Result<Self, String> {
         if let Some(chain) = spec.chains.iter().find(|chain| config.asset(**chain, None).is_none()) {
             return Err(format!(
-                "the host does not know what chain {chain} pays its fees in; add to the host configuration:\n[signing.chains.{chain}]\nnative = \"ETH\""
+                "the host does not know what chain {chain} pays its fees in; {}",
+                host_lines(&format!("[signing.chains.{chain}]\nnative = ?"))
             ));
         }
         for call in &spec.calls {
@@ -98,7 +100,7 @@ impl WalletPolicy {
         self.chain(transaction.chain).map_err(|(rule, reason, remedy)| deny(rule, reason, remedy))?;
         let kind = transaction.kind_name();
         if !self.spec.kinds.iter().any(|known| known == kind) {
-            return Err(deny(Rule::Kind, format!("transactions of the kind {kind} are not granted"), self.add("kinds", kind.into())));
+            return Err(deny(Rule::Kind, format!("transactions of the kind {kind} are not granted"), self.with_kind(kind)));
         }
         let floor = self.spec.nonces.iter().find(|(chain, _)| *chain == transaction.chain).map_or(0, |(_, floor)| *floor);
         if transaction.nonce < floor {
@@ -179,7 +181,7 @@ impl WalletPolicy {
     /// The verdict on a message (EIP-191). `now` is in seconds since 1970.
     pub(crate) fn message(&self, own: Address, message: &[u8], now: u64) -> Result<SignPermit, Denial> {
         let deny = |(rule, reason, remedy)| Denial { rule, asked: "sign a message".to_owned(), reason, remedy, stop: false };
-        let line = messages::judge(&self.spec, own, message, now).map_err(deny)?;
+        let line = messages::judge(&self.signer, &self.spec, own, message, now).map_err(deny)?;
         Ok(SignPermit {
             digest: crate::ethereum::message::signing_hash(message),
             spends: Vec::new(),
@@ -194,12 +196,13 @@ impl WalletPolicy {
         let asset = self.config.asset(asset.chain, asset.contract);
         let (symbol, chain) = asset.map_or(("?".to_owned(), 0), |asset| (asset.symbol, asset.chain));
         let whose = if own { format!("the `[[signers.{}.limit]]`", self.signer) } else { "the `[[signing.caps]]` of the host".to_owned() };
+        let table = format!("{whose} of {symbol} on chain {chain}");
         Denial {
             rule: Rule::Spend,
             asked: format!("spend {symbol} on chain {chain}"),
             // One text for all: what other agents have spent is not the guest's to learn.
             reason: format!("more {symbol} than may be spent"),
-            remedy: format!("raise `{window}` in {whose} of {symbol} on chain {chain}; `strongroom limits show` tells what is left"),
+            remedy: denial::set(window, "?", &table) + "; `strongroom limits show` tells what is left",
             stop: false,
         }
     }
@@ -225,7 +228,11 @@ impl WalletPolicy {
             false => Err((
                 Rule::Chain,
                 format!("chain {chain} is not granted"),
-                self.add("chains", i64::try_from(chain).unwrap_or(i64::MAX).into()),
+                format!(
+                    "no line alone allows it: add the chain to `chains` of `[signers.{}]`, and the chain to each address, as in `{chain}:0x…`, \
+                     where it is meant there",
+                    self.signer
+                ),
             )),
         }
     }
@@ -241,10 +248,12 @@ impl WalletPolicy {
         match listed {
             Some(_) => Ok(()),
             None => {
-                let remedy = format!(
-                    "to allow it, add to the manifest:\n[[signers.{}.delegate]]\nchain = {chain}\naddress = \"{delegate}\"",
-                    self.signer
-                );
+                let granted = u64::try_from(*chain).is_ok_and(|chain| self.spec.chains.contains(&chain));
+                let remedy = match within {
+                    Some(within) if U256::from(within) != *chain => "no line can allow it: its chain is not the transaction's".to_owned(),
+                    _ if !granted => format!("no line alone allows it: its chain is none of `chains` of `[signers.{}]`", self.signer),
+                    _ => manifest_lines(&format!("[[signers.{}.delegate]]\nchain = {chain}\naddress = \"{delegate}\"", self.signer)),
+                };
                 Err((Rule::Delegate, format!("the code of {delegate} is not granted on chain {chain}"), remedy))
             }
         }
@@ -261,11 +270,26 @@ impl WalletPolicy {
     }
 
     fn add(&self, key: &str, value: toml::Value) -> String {
-        format!("to allow it, add {value} to `{key}` of `[signers.{}]`", self.signer)
+        denial::added(&value, key, &self.table())
     }
 
     fn raise(&self, key: &str) -> String {
-        format!("to allow it, raise `{key}` of `[signers.{}]`", self.signer)
+        denial::set(key, "?", &self.table())
+    }
+
+    /// The kinds that are granted, and one more. The default is not written anywhere, and would be gone.
+    fn with_kind(&self, kind: &str) -> String {
+        let kinds: Vec<String> = self.spec.kinds.iter().cloned().chain([kind.to_owned()]).collect();
+        denial::set("kinds", &toml::Value::from(kinds).to_string(), &self.table())
+    }
+
+    fn table(&self) -> String {
+        format!("`[signers.{}]`", self.signer)
+    }
+
+    /// An address as the signer's manifest writes it: with its chain, where the signer has several.
+    fn on_chain(&self, chain: u64, address: Address) -> String {
+        if self.spec.chains.len() == 1 { address.to_string() } else { format!("{chain}:{address}") }
     }
 }
 

@@ -1,0 +1,156 @@
+//! The entry of a manifest that would allow one request, and nothing beside it: this host, this method, this path, and the place where the
+//! placeholder stands. What the neighbouring entry says beyond that holds for the new one too, so that nothing gets looser on the way.
+
+use super::denial::manifest_lines;
+use super::placeholder::Placeholders;
+use super::url::CanonicalUrl;
+use super::{Asked, Destination};
+use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, METHODS, Misplaced, PathPattern, Place, Rate, Template, Treatment};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, header};
+use toml::{Table, Value};
+
+/// A placeholder that a request carries: its secret, and the place where it stands, if a secret can stand there.
+struct Carried {
+    secret: usize,
+    place: Option<Place>,
+}
+
+/// The lines for a request that no entry covers, or why no lines could. `near` are the entries that come nearest.
+pub(super) fn remedy(
+    asked: &Asked<'_>,
+    url: &CanonicalUrl,
+    placeholders: &Placeholders,
+    near: &[&Destination],
+    secrets: &[String],
+) -> String {
+    let method = asked.method.as_str();
+    if !METHODS.contains(&method) {
+        return match METHODS.iter().find(|known| known.eq_ignore_ascii_case(method)) {
+            Some(known) => format!("no line can allow it: methods are told apart by case; the agent has to write {known}"),
+            None => format!("no line can allow it: the methods that can be granted are {}", METHODS.join(", ")),
+        };
+    }
+    let exactly = |pattern: &PathPattern| pattern.to_string() == url.path && !url.path.contains('*');
+    if !PathPattern::parse(&url.path).is_ok_and(|pattern| exactly(&pattern)) {
+        return "no line can allow this path alone: a `*` stands for any segment; `paths` may name one around it".to_owned();
+    }
+    let Ok(host) = HostPattern::parse(&url.origin_pattern()) else { return "no line can allow this host".to_owned() };
+    let mut entry = Table::new();
+    entry.insert("host".into(), host.to_string().into());
+    entry.insert("methods".into(), vec![method.to_owned()].into());
+    entry.insert("paths".into(), vec![url.path.clone()].into());
+    let grant = match carried(asked.headers, url, placeholders) {
+        Some(Carried { place: None, .. }) => {
+            return "no line can allow it: the placeholder stands where no secret can be put; `strongroom explain` says where it may"
+                .to_owned();
+        }
+        Some(Carried { secret, place: Some(place) }) => Some((secret, vec![place])),
+        // Where a request is judged without an agent, what it would carry is what the nearest entry is for.
+        None if placeholders.is_empty() => near.first().and_then(|near| near.secret.clone()),
+        None => None,
+    };
+    let of_secret = grant.as_ref().map(|(secret, _)| *secret);
+    let kin = near.iter().find(|near| near.secret.as_ref().map(|(secret, _)| *secret) == of_secret);
+    entry.extend(kin.map(|kin| kin.terms.clone()).unwrap_or_default());
+    let root = match grant {
+        None => nested("egress", vec![entry].into()),
+        Some((secret, places)) => {
+            if places != [Place::Header(header::AUTHORIZATION, Template::BearerOrBare)] {
+                entry.insert("place".into(), places.iter().map(Place::to_string).collect::<Vec<_>>().into());
+            }
+            let Some(name) = secrets.get(secret) else { return String::new() };
+            nested("secrets", nested(name, nested("allow", vec![entry].into()).into()).into())
+        }
+    };
+    manifest_lines(toml::to_string(&root).unwrap_or_default().trim_end())
+}
+
+fn nested(key: &str, value: Value) -> Table {
+    Table::from_iter([(key.to_owned(), value)])
+}
+
+/// The first placeholder of the manifest's secrets that stands in a header or a parameter.
+fn carried(headers: &HeaderMap, url: &CanonicalUrl, placeholders: &Placeholders) -> Option<Carried> {
+    let in_header = |(name, value): (&HeaderName, &http::HeaderValue)| {
+        let text = value.to_str().ok()?;
+        let plain = placeholders.standing(text).map(|(secret, before, after)| Carried { secret, place: header_place(name, before, after) });
+        plain.or_else(|| in_basic(name, text, placeholders))
+    };
+    headers.iter().find_map(in_header).or_else(|| {
+        url.parameters().find_map(|(name, value)| {
+            let (secret, before, after) = placeholders.standing(value)?;
+            let place = (before.is_empty() && after.is_empty()).then(|| Place::parse(&format!("query:{name}")).ok()).flatten();
+            Some(Carried { secret, place })
+        })
+    })
+}
+
+fn header_place(name: &HeaderName, before: &str, after: &str) -> Option<Place> {
+    let bearer = name == header::AUTHORIZATION && after.is_empty() && (before.is_empty() || before.eq_ignore_ascii_case("bearer "));
+    match bearer || (before.is_empty() && after.is_empty()) {
+        true => Place::parse(&format!("header:{name}")).ok(),
+        false => Place::parse(&format!("header:{name}={before}{{}}{after}")).ok(),
+    }
+}
+
+fn in_basic(name: &HeaderName, text: &str, placeholders: &Placeholders) -> Option<Carried> {
+    let coded =
+        text.get(..6).filter(|scheme| name == header::AUTHORIZATION && scheme.eq_ignore_ascii_case("basic ")).map(|_| &text[6..])?;
+    let pair = String::from_utf8(STANDARD.decode(coded).ok()?).ok()?;
+    let (user, password) = pair.split_once(':')?;
+    let whole = |half: &str| match placeholders.standing(half) {
+        Some((secret, "", "")) => Some(secret),
+        _ => None,
+    };
+    let (secret, place) = match (whole(user), whole(password)) {
+        (Some(secret), None) if matches!(password, "" | "x") => (secret, Place::parse("basic").ok()),
+        (None, Some(secret)) if matches!(user, "" | "x") => (secret, Place::parse("basic").ok()),
+        (None, Some(secret)) => (secret, Place::parse(&format!("basic={user}:{{}}")).ok()),
+        (Some(secret), None) => (secret, None),
+        _ => return None,
+    };
+    Some(Carried { secret, place })
+}
+
+/// What a grant says beyond host, methods, paths and place, as the manifest writes it.
+pub(super) fn grant_terms(grant: &Grant) -> Table {
+    let mut terms = terms(grant.rate, grant.misplaced, &grant.leaks);
+    if !grant.seal.is_empty() {
+        terms.insert("seal".into(), grant.seal.iter().map(ToString::to_string).collect::<Vec<_>>().into());
+    }
+    terms
+}
+
+/// The same of an `[[egress]]`.
+pub(super) fn egress_terms(rule: &EgressRule) -> Table {
+    let mut terms = terms(rule.rate, rule.misplaced, &rule.leaks);
+    if rule.own_credentials {
+        terms.insert("own_credentials".into(), true.into());
+    }
+    terms
+}
+
+fn terms(rate: Option<Rate>, misplaced: Misplaced, leaks: &Leaks) -> Table {
+    let misplaced = match misplaced {
+        Misplaced::ByPlace => None,
+        Misplaced::Deny => Some("deny"),
+        Misplaced::Stop => Some("stop"),
+        Misplaced::Pass => Some("pass"),
+    };
+    let treatment = match leaks.treatment {
+        Treatment::Redact => None,
+        Treatment::Deny => Some("deny"),
+        Treatment::Stop => Some("stop"),
+    };
+    let rate = rate.map(|rate| rate.to_string());
+    let allowed = (!leaks.allowed.is_empty()).then(|| leaks.allowed.clone());
+    let terms = [
+        ("misplaced", misplaced.map(Value::from)),
+        ("leaks", treatment.map(Value::from)),
+        ("leaks_allowed", allowed.map(Value::from)),
+        ("rate", rate.map(Value::from)),
+    ];
+    terms.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
