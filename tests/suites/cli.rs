@@ -57,6 +57,24 @@ impl Desk {
         Running(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
+    /// A command, to be started.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let words = line.split(' ').map(|word| word.replace('+', " "));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
+        command.args(words).current_dir(self.dir.path()).env_clear().env("XDG_STATE_HOME", shared_state());
+        command
+    }
+
+    /// As [`Desk::pipe`], with `+` for a blank within a word; the command may end before it has read anything.
+    pub(crate) fn pipe_words(&self, line: &str, input: &str) -> Transcript {
+        let mut command = self.command(line);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Transcript { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
+    }
+
     /// Starts a command, for a test that ends it.
     pub(crate) fn spawn(&self, line: &str, stdout: Stdio) -> std::process::Child {
         let words = line.split(' ').map(|word| word.replace('+', " "));
@@ -247,13 +265,20 @@ fn explain_reads_a_manifest_aloud_and_judges_requests() {
     let allowed = desk.run("explain agent.toml --request GET+https://api.test/v1/x");
     assert_eq!(
         (allowed.code, allowed.stdout.as_str()),
-        (0, "allowed by secrets.KEY.allow, line 6\n  may carry KEY in header:authorization\n  its answer is scrubbed\n")
+        // A name under `.test` has no address anywhere (RFC 6761).
+        (
+            0,
+            "allowed by secrets.KEY.allow, line 6\n  may carry KEY in header:authorization\n  its answer is scrubbed\n  its host's name can't be \
+             resolved here and now: a run would not reach it, and whether its address is public can't be said\n"
+        )
     );
     let denied = desk.run("explain agent.toml --request POST+https://api.test/v1/x");
     assert_eq!(denied.code, 124);
     assert_eq!(
         denied.stdout,
-        "POST https://api.test/v1/x denied by rule `method`: this method is not granted here\nto allow it, add \"POST\" to `methods` of secrets.KEY.allow, line 6\n"
+        // An entry of its own: with POST in `methods` of the one that is there, it would be granted at all of that one's paths.
+        "POST https://api.test/v1/x denied by rule `method`: this method is not granted here\nto allow it, add to the manifest:\n\
+         [[secrets.KEY.allow]]\nhost = \"api.test\"\nmethods = [\"POST\"]\npaths = [\"/v1/x\"]\n"
     );
     let json = desk.run("explain agent.toml --json --request GET+https://x.test/");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&json.stdout).unwrap()["rule"], "destination");

@@ -9,6 +9,7 @@ mod components;
 mod demo;
 mod egress;
 mod faults;
+mod first_hour;
 mod host_memory;
 mod hostile;
 mod laws;

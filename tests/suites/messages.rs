@@ -41,8 +41,16 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
             "[secrets.K]\ndefault = \"x\"",
             "agent.toml:3:10: `secrets.K` is required and has a default; add `required = false`, or leave the default out",
         ),
-        ("[[secrets.K.allow]]\npaths = [\"/\"]", "agent.toml:3:1: `secrets.K.allow.host` is missing; add `host = \"api.example.com\"`"),
-        ("[[secrets.K.allow]]\nhost = \"x\"", "agent.toml:3:1: `secrets.K.allow.paths` is missing; add `paths = [\"/v1/**\"]`"),
+        // Hosts, paths and chains are the operator's to know: a message that gave an example would have it pasted.
+        (
+            "[[secrets.K.allow]]\npaths = [\"/\"]",
+            "agent.toml:3:1: `secrets.K.allow.host` is missing; add `host = ?` with its value in the place of `?`",
+        ),
+        (
+            "[[secrets.K.allow]]\nhost = \"x\"",
+            "agent.toml:3:1: `secrets.K.allow.paths` is missing; add `paths = ?` with its value in the place of `?`",
+        ),
+        ("a = ?", "agent.toml:3:5: a `?` is left; write the value in its place: it stands for what only you can know"),
         (
             "[[egress]]\nhost = \"x\"\nmethods = [\"FETCH\"]",
             "agent.toml:5:12: `egress.methods`: not a method that can be granted; write some of [\"GET\", \"HEAD\", \"POST\", \"PUT\", \"PATCH\", \"DELETE\", \"OPTIONS\"]",
@@ -60,7 +68,10 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
             "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"json:/key\"]",
             "agent.toml:6:10: `secrets.K.allow.place`: a place that is not supported yet; write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}` or `query:NAME`",
         ),
-        ("[signers.W]\nfrom = \"file:x\"", "agent.toml:3:10: `signers.W.chains` is missing; add `chains = [1]`"),
+        (
+            "[signers.W]\nfrom = \"file:x\"",
+            "agent.toml:3:10: `signers.W.chains` is missing; add `chains = ?` with its value in the place of `?`",
+        ),
         ("sha256 = \"abc\"", "agent.toml:3:10: `sha256`: not a SHA-256; write 64 hexadecimal digits; `strongroom inspect` prints them"),
         ("[run]\nenv = { K = \"1\" }\n[secrets.K]", "agent.toml:5:10: `K` is also in `run.env`; keep one of the two"),
     ];

@@ -4,6 +4,9 @@ use crate::host::read_component;
 use crate::scrub::Scrubber;
 use std::path::{Path, PathBuf};
 
+/// Most bytes of git's index: 256 MiB.
+const MAX_INDEX: u64 = 256 << 20;
+
 /// What is found in the component of a manifest, and in the `.env` files beside it that git tracks.
 pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scrubber) -> Vec<String> {
     let mut found = Vec::new();
@@ -15,9 +18,10 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
             found.push(format!("{}: byte {}: a secret stands in the component ({kind}); {remedy}", path.display(), at.start));
         }
     }
+    found.extend(in_manifest(manifest, scrubber));
     let dir = manifest.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     for path in tracked_env_files(dir) {
-        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let Ok(bytes) = crate::files::read(&path, crate::files::MAX_TEXT) else { continue };
         for (kind, at) in scrubber.find(&bytes) {
             let line = bytes[..at.start].iter().filter(|byte| **byte == b'\n').count() + 1;
             let remedy = "replace the secret where it was issued, then take the file out of version control (`git rm --cached`)";
@@ -27,6 +31,18 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
     found
 }
 
+/// What the operator's own rules find in the manifest's text; the host's own have been tried as it was read.
+fn in_manifest(manifest: &Path, scrubber: &Scrubber) -> Vec<String> {
+    let Ok(text) = crate::files::read_text(manifest, crate::files::MAX_TEXT) else { return Vec::new() };
+    let place = |(kind, at): (String, std::ops::Range<usize>)| {
+        let before = text.get(..at.start).unwrap_or_default();
+        let (line, column) = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
+        let remedy = "keep it in a backend, not in this file, and replace it at its issuer if others could read it";
+        format!("{}:{line}:{column}: this looks like a secret ({kind}); {remedy}", manifest.display())
+    };
+    scrubber.find(text.as_bytes()).into_iter().map(place).collect()
+}
+
 /// Where git keeps what it knows of a working tree.
 fn git_dir(root: &Path) -> Option<PathBuf> {
     let git = root.join(".git");
@@ -34,14 +50,16 @@ fn git_dir(root: &Path) -> Option<PathBuf> {
         return Some(git);
     }
     // A working tree beside the first one has a file that says where.
-    let text = std::fs::read_to_string(&git).ok()?;
+    let text = crate::files::read_text(&git, crate::files::MAX_TEXT).ok()?;
     Some(root.join(text.strip_prefix("gitdir: ")?.trim_end()))
 }
 
 /// The files of a directory whose names begin with `.env`, as far as the index of its repository names them.
 fn tracked_env_files(dir: &Path) -> Vec<PathBuf> {
     let Ok(dir) = dir.canonicalize() else { return Vec::new() };
-    let Some((root, index)) = dir.ancestors().find_map(|root| Some((root, std::fs::read(git_dir(root)?.join("index")).ok()?))) else {
+    let Some((root, index)) =
+        dir.ancestors().find_map(|root| Some((root, crate::files::read(&git_dir(root)?.join("index"), MAX_INDEX).ok()?)))
+    else {
         return Vec::new();
     };
     let files = std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());

@@ -1,14 +1,12 @@
 //! `strongroom check`
 
 use super::output::say;
-use super::{Done, Failure, HostArgs, at_rest, code};
+use super::{Done, Failure, HostArgs, at_rest, code, example};
 use crate::host::{Agent, Host};
-use crate::manifest::{Manifest, SecretRef, SecretSpec};
+use crate::manifest::Manifest;
 use crate::scrub::{Scrubber, Search};
 use crate::secrets::Freshness;
-use crate::secrets::backends::env_variables;
 use clap::Args;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +21,7 @@ pub(super) struct Check {
     manifests: Vec<PathBuf>,
     #[command(flatten)]
     host: HostArgs,
-    /// Write a file that lists the variables that these agents read, without values; `.env.example` where no name is given
+    /// Write a file that lists the variables that these agents read, without values; `.env.example` where no name is given. A file that it did not write, or that was changed since, is left as it is
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = ".env.example")]
     env_example: Option<PathBuf>,
     /// Also have every secret, as a run would, and say where each is; nothing is run
@@ -70,7 +68,7 @@ impl Check {
         }
         runtime.block_on(host.close());
         if let Some(file) = &self.env_example {
-            write_example(file, &checked)?;
+            example::write(file, &checked)?;
             say(format_args!("{}: written", file.display()));
         }
         Ok(worst)
@@ -124,34 +122,5 @@ fn warn_of_overlap(host: &Host, path: &Path, manifest: &Manifest) {
                 cache.as_secs()
             ));
         }
-    }
-}
-
-fn write_example(file: &Path, manifests: &[Manifest]) -> Result<(), Failure> {
-    let mut text = String::from("# Variables that the agents read. Copy to `.env`, fill in, and keep out of version control.\n");
-    for manifest in manifests {
-        for secret in &manifest.secrets {
-            if let Some(variable) = variable(manifest, secret) {
-                let need = if secret.required { "required" } else { "optional" };
-                let _ = write!(text, "\n# {}: {}, {need}", manifest.name, secret.name);
-                if let Some(format) = &secret.format {
-                    let _ = write!(text, ", matches {format}");
-                }
-                let _ = write!(text, "\n{variable}=\n");
-            }
-        }
-    }
-    std::fs::write(file, text).map_err(|error| Failure::new(code::USAGE, format!("{}: can't be written ({error})", file.display())))
-}
-
-/// The variable that a secret is read from, if it comes from the environment.
-fn variable(manifest: &Manifest, secret: &SecretSpec) -> Option<String> {
-    match &secret.from {
-        SecretRef::Bare(name) => {
-            let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
-            let [specific, general] = env_variables(namespace, name);
-            Some(if secret.namespace.is_some() { specific } else { general })
-        }
-        SecretRef::Exact { backend, path, .. } => (backend == "env").then(|| path.clone()),
     }
 }

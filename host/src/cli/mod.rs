@@ -1,8 +1,11 @@
 //! The command line. What the host says goes to stderr; stdout is the guest's, or the command's answer.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod at_rest;
 mod audit;
 mod check;
+mod example;
 mod explain;
 mod inspect;
 mod judge;

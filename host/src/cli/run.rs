@@ -99,11 +99,14 @@ impl Run {
                 let cut = cut.clone();
                 async move { cut.wait().await.to_string() }
             });
-            let outcome = agent.run(options).await;
             // What was lent for the run is given back, however it ended; who asks once more does not want to wait for it.
+            let outcome = tokio::select! {
+                outcome = agent.run(options) => Some(outcome),
+                () = cut.clone().again() => None,
+            };
             tokio::select! {
                 () = host.close() => {}
-                () = stopped_again(&cut) => {}
+                () = cut.clone().again() => {}
             }
             Ok((outcome, cut.now()))
         });
@@ -111,12 +114,13 @@ impl Run {
         runtime.shutdown_background();
         let (outcome, cut) = done?;
         match (outcome, cut) {
-            (Ok(outcome), cut) => {
+            (Some(Ok(outcome)), cut) => {
                 let done = conclude(&outcome, cut.as_ref(), &broken);
                 Ok((outcome, done))
             }
-            (Err(RunError::Interrupted(_)), Some(cut)) => Err(cut.failure(&broken, end)),
-            (Err(error), _) => Err(failure(&error, end)),
+            (None | Some(Err(RunError::Interrupted(_))), Some(cut)) => Err(cut.failure(&broken, end)),
+            (None, None) => Err(Failure::quiet(code::INTERRUPTED)),
+            (Some(Err(error)), _) => Err(failure(&error, end)),
         }
     }
 }
@@ -187,17 +191,15 @@ impl Cuts {
         self.now().unwrap_or(Cut::Output)
     }
 
+    /// Waits for a second one.
+    async fn again(mut self) {
+        if self.count.wait_for(|count| *count > 1).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     fn now(&self) -> Option<Cut> {
         self.first.get().cloned()
-    }
-}
-
-/// Waits for one cut more than there has been.
-async fn stopped_again(cuts: &Cuts) {
-    let mut count = cuts.count.clone();
-    let before = *count.borrow();
-    if count.wait_for(|count| *count > before).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

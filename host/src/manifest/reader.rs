@@ -249,7 +249,11 @@ impl<'a> Section<'a> {
         let before = self.document.findings.borrow().len();
         let list = self.list(key, parse)?;
         if list.is_empty() && self.document.findings.borrow().len() == before {
-            self.report(span, Problem::new(format!("`{}` is empty", self.named(key)), format!("write `{example}`")));
+            let remedy = match FOR_THE_OPERATOR.contains(&key) {
+                true => format!("write `{key} = ?` with its value in the place of `?`"),
+                false => format!("write `{example}`"),
+            };
+            self.report(span, Problem::new(format!("`{}` is empty", self.named(key)), remedy));
         }
         Some(list)
     }

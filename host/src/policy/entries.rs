@@ -1,7 +1,6 @@
 //! The entry of a manifest that would allow one request, and nothing beside it: this host, this method, this path, and the place where the
 //! placeholder stands. What the neighbouring entry says beyond that holds for the new one too, so that nothing gets looser on the way.
 
-use super::denial::manifest_lines;
 use super::placeholder::Placeholders;
 use super::url::CanonicalUrl;
 use super::{Asked, Destination};
@@ -17,35 +16,32 @@ struct Carried {
     place: Option<Place>,
 }
 
-/// The lines for a request that no entry covers, or why no lines could. `near` are the entries that come nearest.
-pub(super) fn remedy(
+/// The lines for a request that no entry covers, or why there are none, as the end of a sentence. `near` are the entries that come nearest.
+pub(super) fn lines(
     asked: &Asked<'_>,
     url: &CanonicalUrl,
     placeholders: &Placeholders,
     near: &[&Destination],
     secrets: &[String],
-) -> String {
+) -> Result<String, String> {
     let method = asked.method.as_str();
     if !METHODS.contains(&method) {
-        return match METHODS.iter().find(|known| known.eq_ignore_ascii_case(method)) {
-            Some(known) => format!("no line can allow it: methods are told apart by case; the agent has to write {known}"),
-            None => format!("no line can allow it: the methods that can be granted are {}", METHODS.join(", ")),
-        };
+        return Err(match METHODS.iter().find(|known| known.eq_ignore_ascii_case(method)) {
+            Some(known) => format!("methods are told apart by case; the agent has to write {known}"),
+            None => format!("the methods that can be granted are {}", METHODS.join(", ")),
+        });
     }
     let exactly = |pattern: &PathPattern| pattern.to_string() == url.path && !url.path.contains('*');
     if !PathPattern::parse(&url.path).is_ok_and(|pattern| exactly(&pattern)) {
-        return "no line can allow this path alone: a `*` stands for any segment; `paths` may name one around it".to_owned();
+        return Err("in `paths` a `*` stands for any segment, and not for itself".to_owned());
     }
-    let Ok(host) = HostPattern::parse(&url.origin_pattern()) else { return "no line can allow this host".to_owned() };
+    let host = HostPattern::parse(&url.origin_pattern()).map_err(|problem| problem.found)?;
     let mut entry = Table::new();
     entry.insert("host".into(), host.to_string().into());
     entry.insert("methods".into(), vec![method.to_owned()].into());
     entry.insert("paths".into(), vec![url.path.clone()].into());
     let grant = match carried(asked.headers, url, placeholders) {
-        Some(Carried { place: None, .. }) => {
-            return "no line can allow it: the placeholder stands where no secret can be put; `strongroom explain` says where it may"
-                .to_owned();
-        }
+        Some(Carried { place: None, .. }) => return Err("a placeholder stands where no secret can be put".to_owned()),
         Some(Carried { secret, place: Some(place) }) => Some((secret, vec![place])),
         // Where a request is judged without an agent, what it would carry is what the nearest entry is for.
         None if placeholders.is_empty() => near.first().and_then(|near| near.secret.clone()),
@@ -60,11 +56,11 @@ pub(super) fn remedy(
             if places != [Place::Header(header::AUTHORIZATION, Template::BearerOrBare)] {
                 entry.insert("place".into(), places.iter().map(Place::to_string).collect::<Vec<_>>().into());
             }
-            let Some(name) = secrets.get(secret) else { return String::new() };
+            let name = secrets.get(secret).map_or("", String::as_str);
             nested("secrets", nested(name, nested("allow", vec![entry].into()).into()).into())
         }
     };
-    manifest_lines(toml::to_string(&root).unwrap_or_default().trim_end())
+    toml::to_string(&root).map(|lines| lines.trim_end().to_owned()).map_err(|error| error.to_string())
 }
 
 fn nested(key: &str, value: Value) -> Table {

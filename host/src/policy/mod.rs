@@ -193,8 +193,27 @@ impl Policy {
         } else {
             (Rule::Method, "this method is not granted here", at_path)
         };
-        let remedy = entries::remedy(asked, url, placeholders, &near, &self.secrets);
+        let lines = entries::lines(asked, url, placeholders, &near, &self.secrets);
+        let lines = lines.and_then(|lines| self.try_out(&lines, asked, url, placeholders).map(|()| lines));
+        let remedy = lines.map_or_else(|why| format!("no line can allow it: {why}"), |lines| denial::manifest_lines(&lines));
         Err(deny(rule, asked, reason.to_owned(), remedy))
+    }
+
+    /// Whether a manifest with these lines would be accepted, and the request then allowed. What is suggested was tried before.
+    fn try_out(&self, lines: &str, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Result<(), String> {
+        let refused = |_| "the lines for it would be refused: something in its URL looks like a secret".to_owned();
+        let manifest = Manifest::parse("agent.toml", &format!("name = \"a\"\ncomponent = \"a\"\n{lines}")).map_err(refused)?;
+        let index = |name: &str| self.secrets.iter().position(|known| known == name);
+        let grants = manifest.secrets.iter().filter_map(|secret| Some((index(&secret.name)?, secret)));
+        let grants =
+            grants.flat_map(|(index, secret)| secret.allow.iter().map(move |grant| Destination::from_grant(index, &secret.name, grant)));
+        let destinations = grants.chain(manifest.egress.iter().map(Destination::from_egress)).collect();
+        let trial = Self { destinations, secrets: self.secrets.clone(), closed: Closed::default() };
+        // Where nothing covered the request, the trial would look for lines in its turn.
+        if !trial.destinations.iter().any(|d| d.covers(asked, url)) {
+            return Err("no entry names it exactly".to_owned());
+        }
+        trial.authorize(asked, placeholders, Instant::now()).map(drop).map_err(|denial| denial.reason)
     }
 
     fn misplaced(&self, asked: &Asked<'_>, found: &str, misplaced: Misplaced, secret: Option<usize>) -> Denial {
@@ -267,6 +286,12 @@ impl Policy {
 }
 
 impl Destination {
+    fn covers(&self, asked: &Asked<'_>, url: &CanonicalUrl) -> bool {
+        self.host.matches(url.scheme, &url.host, url.port)
+            && self.paths.iter().any(|path| path.matches(&url.path))
+            && self.methods.iter().any(|method| method == asked.method.as_str())
+    }
+
     fn from_grant(index: usize, name: &str, grant: &Grant) -> Self {
         Self {
             host: grant.host.clone(),
