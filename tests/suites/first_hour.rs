@@ -301,10 +301,14 @@ fn a_name_that_no_manifest_can_use_is_refused_with_the_reason() {
 
 /// Types lines on a terminal of the command's own: what it shows, and its code.
 fn typed(desk: &Desk, line: &str, lines: &[&str]) -> (i32, String) {
-    const DRIVER: &str = "import os, pty, sys\n\
+    // The terminal echoes nothing from the start: the prompt comes before the command has turned that off, and this types fast.
+    const DRIVER: &str = "import os, pty, sys, termios\n\
         answers = sys.stdin.read().split('\\n')[:-1]\n\
         pid, terminal = pty.fork()\n\
         if pid == 0: os.execv(sys.argv[1], sys.argv[1:])\n\
+        modes = termios.tcgetattr(terminal)\n\
+        modes[3] &= ~termios.ECHO\n\
+        termios.tcsetattr(terminal, termios.TCSANOW, modes)\n\
         seen = b''\n\
         while True:\n\
         \x20   try: part = os.read(terminal, 4096)\n\

@@ -100,6 +100,11 @@ fn assert_narrow(name: &str, lines: &str, asked: &str) {
     };
     let host = entry["host"].as_str().unwrap();
     let origin = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
+    // A port that is the scheme's own is not written in an entry.
+    let asked = match asked.contains(" http://") {
+        true => asked.replacen(":80/", "/", 1),
+        false => asked.replacen(":443/", "/", 1),
+    };
     assert_eq!(format!("{} {origin}{}", one("methods"), one("paths")), asked, "{name}");
 }
 
