@@ -113,6 +113,10 @@ fn in_basic(name: &HeaderName, text: &str, placeholders: &Placeholders) -> Optio
 /// What a grant says beyond host, methods, paths and place, as the manifest writes it.
 pub(super) fn grant_terms(grant: &Grant) -> Table {
     let mut terms = terms(grant.rate, grant.misplaced, &grant.leaks);
+    // A place for what is sealed means nothing where nothing is.
+    if !grant.sealed_place.is_empty() && !grant.seal.is_empty() {
+        terms.insert("sealed_place".into(), grant.sealed_place.iter().map(Place::to_string).collect::<Vec<_>>().into());
+    }
     if !grant.seal.is_empty() {
         terms.insert("seal".into(), grant.seal.iter().map(ToString::to_string).collect::<Vec<_>>().into());
     }

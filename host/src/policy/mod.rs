@@ -21,7 +21,7 @@ pub(crate) use permit::{Permit, Reveal, Substitution, Target};
 pub(crate) use placeholder::{Placeholders, Sealed, Source};
 pub(crate) use signing::{AssetId, Claims, Limit, SignPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, shown};
 
-use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, PathPattern, Place, Seal, Treatment};
+use crate::manifest::{Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, PathPattern, Place, Seal, Treatment};
 use http::{HeaderMap, HeaderName, Method, Uri};
 use std::time::Instant;
 use url::CanonicalUrl;
@@ -201,7 +201,8 @@ impl Policy {
 
     /// Whether a manifest with these lines would be accepted, and the request then allowed. What is suggested was tried before.
     fn try_out(&self, lines: &str, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Result<(), String> {
-        let refused = |_| "the lines for it would be refused: something in its URL looks like a secret".to_owned();
+        let refused =
+            |wrong: Diagnostics| format!("the lines for it would be refused: {}", wrong.0.first().map_or("", |first| &first.found));
         let manifest = Manifest::parse("agent.toml", &format!("name = \"a\"\ncomponent = \"a\"\n{lines}")).map_err(refused)?;
         let index = |name: &str| self.secrets.iter().position(|known| known == name);
         let grants = manifest.secrets.iter().filter_map(|secret| Some((index(&secret.name)?, secret)));
