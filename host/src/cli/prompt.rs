@@ -50,7 +50,9 @@ pub(super) fn new_value(terminal: &mut impl Ask, name: &str) -> Result<Zeroizing
 pub(super) fn check_value(value: &[u8]) -> Result<(), Failure> {
     let found = match value.len() {
         0 => "the value is empty".to_owned(),
-        length if length < MIN_LENGTH => format!("the value is too short: a secret has at least {MIN_LENGTH} bytes"),
+        length if length < MIN_LENGTH => {
+            format!("the value has fewer than {MIN_LENGTH} bytes, too few to be recognised in text and taken out")
+        }
         _ => return Ok(()),
     };
     Err(Failure::new(code::USAGE, format!("{found}; nothing was written")))
@@ -106,7 +108,7 @@ mod tests {
 
         assert_eq!(*typed(&["12345678", "12345678"]).expect("taken"), "12345678");
         assert!(typed(&["", ""]).expect_err("empty").contains("empty"));
-        assert!(typed(&["1234567", "1234567"]).expect_err("short").contains("at least 8 bytes"));
+        assert!(typed(&["1234567", "1234567"]).expect_err("short").contains("fewer than 8 bytes"));
         assert!(typed(&["12345678", "12345679"]).expect_err("differs").contains("not the same"));
     }
 }
