@@ -1,8 +1,11 @@
 //! Text that a person will read on a terminal, made harmless.
 
+use regex_syntax::hir::{Class, ClassUnicodeRange, HirKind};
 use std::fmt::Write;
+use std::sync::LazyLock;
 
-/// `text` with control characters (C0, C1), bidirectional overrides and line separators written as `\u{..}`.
+/// `text` with what [`is_unsafe`] names written as `\u{..}`: control characters (C0, C1), bidirectional overrides, line separators, and what
+/// shows nothing.
 #[must_use]
 pub fn for_people(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -62,10 +65,25 @@ pub(crate) fn escaped(text: &str, but: &[u8]) -> String {
     })
 }
 
-/// Whether a terminal or a reader may take the character for something else than itself.
+/// Whether a terminal or a reader may take the character for something else than itself: it controls, formats, or shows nothing.
 pub(crate) fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    let at = UNSAFE.partition_point(|range| range.end() < c);
+    UNSAFE.get(at).is_some_and(|range| range.start() <= c)
 }
+
+/// By Unicode's properties: controls, format characters, line and paragraph separators, what is not shown by default, what is in private
+/// use or not assigned; and the blank of Braille, which is a symbol by its properties.
+static UNSAFE: LazyLock<Vec<ClassUnicodeRange>> = LazyLock::new(|| {
+    let class = r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Default_Ignorable_Code_Point}\x{2800}]";
+    let parsed = regex_syntax::parse(class).expect("a class of characters");
+    match parsed.into_kind() {
+        HirKind::Class(Class::Unicode(class)) => class.ranges().to_vec(),
+        _ => unreachable!("a class of characters is one"),
+    }
+});
 
 #[cfg(test)]
 mod tests {
@@ -85,5 +103,20 @@ mod tests {
     fn terminal_escapes_and_bidi_overrides_are_spelled_out() {
         assert_eq!(for_people("a\x1b[31mb\u{202e}c\u{9b}"), "a\\u{1b}[31mb\\u{202e}c\\u{9b}");
         assert_eq!(lines_for_people("a\tb\nc\r"), "a\tb\nc\\u{d}");
+    }
+
+    #[test]
+    fn what_shows_nothing_is_spelled_out_and_letters_are_not() {
+        let ignorable = [
+            0xad, 0x34f, 0x61c, 0x70f, 0x115f, 0x1160, 0x17b4, 0x17b5, 0x180b, 0x180e, 0x200b, 0x200d, 0x2028, 0x202e, 0x2060, 0x2064,
+            0x2066, 0x206f, 0x2800, 0x3164, 0xe000, 0xfe00, 0xfe0f, 0xfeff, 0xffa0, 0xfff0, 0xfff9, 0xfffb, 0x110bd, 0x1bca0, 0x1d173,
+            0xe0001, 0xe0041, 0xe007f, 0xe0100, 0xe01ef, 0x10ffff,
+        ];
+        for number in ignorable {
+            assert!(is_unsafe(char::from_u32(number).expect("a character")), "{number:x}");
+        }
+        for c in "aé日本한Ж \u{a0}\u{3000}…€😀א".chars() {
+            assert!(!is_unsafe(c), "{c:?}");
+        }
     }
 }

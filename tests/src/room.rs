@@ -120,6 +120,15 @@ impl Room {
         self
     }
 
+    /// Adds a line to the manifest, behind the line of this number.
+    #[must_use]
+    pub fn inserted(mut self, after: usize, line: &str) -> Self {
+        let mut lines: Vec<&str> = self.manifest.lines().collect();
+        lines.insert(after, line);
+        self.manifest = lines.join("\n");
+        self
+    }
+
     /// Adds a value to the backend, or changes it.
     #[must_use]
     pub fn value(mut self, name: &str, value: &str) -> Self {

@@ -13,6 +13,7 @@ mod first_hour;
 mod host_memory;
 mod hostile;
 mod laws;
+mod lenient;
 mod limits;
 mod messages;
 mod network;

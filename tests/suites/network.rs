@@ -9,7 +9,7 @@ use strongroom_demo::server::{Server, respond};
 use strongroom_tests::Room;
 
 /// Gives the same addresses for every name.
-struct Fixed(&'static [&'static str]);
+pub(super) struct Fixed(pub(super) &'static [&'static str]);
 
 #[async_trait::async_trait]
 impl Resolve for Fixed {
@@ -32,7 +32,7 @@ impl Resolve for To {
 const HALF: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nonly this";
 
 /// A server that takes one connection, reads one request, and answers it byte by byte as the test says.
-fn once(answer: impl FnOnce(&str, &mut TcpStream) + Send + 'static) -> (u16, JoinHandle<()>) {
+pub(super) fn once(answer: impl FnOnce(&str, &mut TcpStream) + Send + 'static) -> (u16, JoinHandle<()>) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || {

@@ -13,6 +13,8 @@ use toml::{Table, Value};
 const WITHOUT_LINES: &[&str] = &[
     "url",
     "header",
+    "override",
+    "graphql",
     "issuer",
     "foreign-credential",
     "misplaced-placeholder",
@@ -139,6 +141,11 @@ fn every_denial_of_a_request_prints_lines_that_allow_it_or_says_that_none_do() {
                 let lines: Table = lines.parse().unwrap();
                 let allow = lines["network"]["allow"].as_array().unwrap();
                 case.room().network(&allow.iter().map(|net| net.as_str().unwrap().to_owned()).collect::<Vec<_>>())
+            }
+            Remedy::Add { value, key } => {
+                let (_, line) = remedy.split_once(", line ").unwrap_or_else(|| panic!("{name}: no line is named: {remedy}"));
+                let digits: String = line.chars().take_while(char::is_ascii_digit).collect();
+                case.room().inserted(digits.parse().unwrap(), &format!("{key} = [{value}]"))
             }
             Remedy::Set { value: "?", .. } => continue,
             other => panic!("{name}: {other:?}"),

@@ -179,17 +179,21 @@ fn agents_can_neither_issue_nor_revoke_nor_list_keys() {
             format!("send POST {url}/api/keys/%72otate h:authorization=Bearer+{{KEY}}"),
             format!("send DELETE {url}/api/keys/key_0 h:authorization=Bearer+{{KEY}}"),
             format!("send GET {url}/api/keys h:authorization=Bearer+{{KEY}}"),
+            format!("send GET {url}/api/keys.json h:authorization=Bearer+{{KEY}}"),
+            format!("send POST {url}/api/keys/rotate.xml h:authorization=Bearer+{{KEY}}"),
+            format!("send POST {url}/api/keys/rotate. h:authorization=Bearer+{{KEY}}"),
+            format!("send POST {url}/api/keys/rotate%20/ h:authorization=Bearer+{{KEY}}"),
             get(&issuer, "/v1/orders"),
         ];
         ran(&agent, &calls).await
     });
 
     let lines: Vec<&str> = said.lines().collect();
-    assert!(lines[..6].iter().all(|line| line.contains("issuer")) && lines[6].contains("send 200"), "{said}");
+    assert!(lines[..10].iter().all(|line| line.contains("issuer")) && lines[10].contains("send 200"), "{said}");
     let counts = issuer.counts();
     assert_eq!((counts.issue_calls, counts.revoke_calls, counts.list_calls), (0, 0, 0));
     let denials = house.audit().into_iter().filter(|record| record["event"] == "denial" && record["rule"] == "issuer").count();
-    assert_eq!(denials, 6);
+    assert_eq!(denials, 10);
 }
 
 #[test]

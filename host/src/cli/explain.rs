@@ -4,7 +4,7 @@ use super::judge::{self, Judge};
 use super::output::Answer;
 use super::{Done, Failure, HostArgs, code, named};
 use crate::host::{audit_path, state_path};
-use crate::manifest::{Manifest, Misplaced, Most, Place, Purpose};
+use crate::manifest::{Manifest, Misplaced, Most, Passes, Place, Purpose};
 use crate::secrets::Backends;
 use clap::Args;
 use serde_json::Value;
@@ -166,6 +166,15 @@ fn aloud(manifest: &Manifest, backends: &Backends) -> String {
             ));
             say(format!("      misplaced there: {}", treatment(grant.misplaced)));
             grant.host.covers_strangers().into_iter().for_each(|why| say(format!("      beware: {why}")));
+            if !grant.seal.is_empty() {
+                say(format!(
+                    "      fields of its answers are sealed; GraphQL is {}",
+                    if grant.graphql { "read, without aliases" } else { "denied" }
+                ));
+            }
+            for passes in passes(&grant.passes) {
+                say(format!("      may send there {passes}"));
+            }
         }
         if secret.allow.is_empty() {
             say("    which may go nowhere".to_owned());
@@ -175,6 +184,9 @@ fn aloud(manifest: &Manifest, backends: &Backends) -> String {
         let paths = list(rule.paths.iter().map(ToString::to_string).collect());
         let own = if rule.own_credentials { ", with credentials of its own" } else { ", without credentials" };
         say(format!("  may send {} to {} {paths}{own} (line {})", list(rule.methods.clone()), rule.host, rule.line));
+        for passes in passes(&rule.passes) {
+            say(format!("    may send there {passes}"));
+        }
     }
     for signer in &manifest.signers {
         say(format!("  has things signed by the key `{}` from {}: {}", signer.name, signer.from, purpose(&signer.purpose)));
@@ -225,6 +237,12 @@ fn aloud(manifest: &Manifest, backends: &Backends) -> String {
     ));
     say("  may do nothing else".to_owned());
     out
+}
+
+/// What an entry lets pass, in words.
+fn passes(passes: &Passes) -> Vec<String> {
+    let headers = passes.headers.iter().map(|name| format!("the header {name}, which names something else than the URL"));
+    headers.chain(passes.parameters.iter().map(|name| format!("the query parameter {name} as no credential"))).collect()
 }
 
 fn purpose(purpose: &Purpose) -> &'static str {

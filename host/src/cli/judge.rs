@@ -72,7 +72,10 @@ fn allowed(out: &mut Answer, permit: &Permit, reach: &Reach, places: &[String], 
     for term in terms {
         out.line(format_args!("  {term}"))?;
     }
-    out.line(format_args!("  its answer is {}", if permit.guarded() { "scrubbed" } else { "passed on as it is" }))?;
+    out.line(format_args!(
+        "  its answer is {}",
+        if permit.guarded() { "scrubbed" } else { "searched for the values that the host keeps" }
+    ))?;
     match resolved {
         true => Ok(()),
         false => out.line(format_args!(

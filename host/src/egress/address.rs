@@ -52,6 +52,11 @@ fn is_global_v4(v4: Ipv4Addr) -> bool {
         [172, b, ..] => (16..32).contains(&b),
         [192, 0, 0 | 2, _] | [192, 88, 99, _] => true,
         [198, 18 | 19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => true,
+        // Registered as public, and answered within a cloud alone: Azure's wire server (168.63.129.16), IBM Cloud's services
+        // (161.26.0.0/16, 166.8.0.0/14), the forwarders of Google Cloud's resolver (35.199.192.0/19).
+        [168, 63, 129, 16] | [161, 26, ..] => true,
+        [166, b, ..] if (8..12).contains(&b) => true,
+        [35, 199, c, _] if (192..224).contains(&c) => true,
         [a, ..] => a >= 224,
     };
     !special
@@ -75,7 +80,17 @@ mod tests {
     #[test]
     fn only_public_addresses_are_admitted_however_they_are_wrapped() {
         let guard = AddressGuard::default();
-        for public in ["1.1.1.1", "8.8.8.8", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::1.1.1.1"] {
+        for public in [
+            "1.1.1.1",
+            "8.8.8.8",
+            "168.63.129.17",
+            "166.12.0.1",
+            "166.7.0.1",
+            "35.199.224.1",
+            "2606:4700::1111",
+            "::ffff:1.1.1.1",
+            "64:ff9b::1.1.1.1",
+        ] {
             assert!(guard.admits(public.parse().expect("an address")), "{public}");
         }
         for private in [
@@ -90,6 +105,18 @@ mod tests {
             "255.255.255.255",
             "198.18.0.1",
             "192.0.2.1",
+            "168.63.129.16",
+            "::ffff:168.63.129.16",
+            "64:ff9b::a83f:8110",
+            "2002:a83f:8110::1",
+            "161.26.0.10",
+            "166.9.0.1",
+            "166.11.255.1",
+            "35.199.192.1",
+            "100.100.100.200",
+            "192.0.0.192",
+            "fd20:ce::254",
+            "::ffff:0:169.254.169.254",
             "::1",
             "::",
             "::ffff:127.0.0.1",

@@ -1,9 +1,11 @@
 //! What comes back: decoded, scrubbed, counted, streamed.
 
+use super::coded::Coded;
 use super::coding::{Coding, Decoder};
 use super::exchange::Exchange;
+use super::readable::{self, Opening};
 use super::sealing::{SealedBody, Sealing, Withheld};
-use crate::scrub::{Known, Live, Replacement, Scrubber, Stream};
+use crate::scrub::{Known, Live, Replacement, Scrubber, Stream, Values};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::{Body, Frame};
@@ -33,6 +35,8 @@ const DESCRIBES_BYTES: [HeaderName; 9] = [
 pub(super) struct Searched {
     live: Live,
     carried: Vec<(Arc<Known>, Replacement)>,
+    /// Where only values are looked for, by no rule.
+    values: Option<Arc<Values>>,
     /// The run's scrubber that the last one was made of.
     of: Option<Arc<Scrubber>>,
     last: Arc<Scrubber>,
@@ -40,14 +44,20 @@ pub(super) struct Searched {
 
 impl Searched {
     pub(super) fn new(live: &Live, carried: Vec<(Arc<Known>, Replacement)>) -> Self {
-        Self { last: live.now(), live: live.clone(), carried, of: None }
+        Self { last: live.now(), live: live.clone(), carried, values: None, of: None }
+    }
+
+    /// The values alone, for the answer of a host that holds no grant.
+    pub(super) fn values_alone(self, values: &Arc<Values>) -> Self {
+        Self { values: Some(Arc::clone(values)), ..self }
     }
 
     /// The scrubber of this moment: what was sealed since, in this answer or another, is looked for from here on.
     fn now(&mut self) -> &Arc<Scrubber> {
         let live = self.live.now();
         if !self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, &live)) {
-            self.last = if self.carried.is_empty() { Arc::clone(&live) } else { Arc::new(live.knowing_also(&self.carried)) };
+            let all = if self.carried.is_empty() { Arc::clone(&live) } else { Arc::new(live.knowing_also(&self.carried)) };
+            self.last = self.values.as_ref().and_then(|values| values.of(&all)).unwrap_or(all);
             self.of = Some(live);
         }
         &self.last
@@ -64,13 +74,17 @@ pub(super) async fn guarded(
 ) -> Result<http::Response<WasiBody>, Error> {
     let (mut parts, body) = answer.into_parts();
     let mut exchange = exchange;
+    readable(readable::framing(&parts.headers).or_else(|| readable::whole(parts.status, &parts.headers)), &mut exchange)?;
     let coding = content_coding(&parts.headers).inspect_err(|_| exchange.failed("a content coding that can't be decoded"))?;
+    let opening = Opening::of(&parts.headers);
     if let Some(sealing) = &sealing {
         sealing.headers(&mut parts.headers);
     }
     let mut body = AnswerBody {
         inner: Some(body),
         decoder: coding.map(Decoder::new),
+        coded: None,
+        opening,
         seal: sealing.as_ref().and_then(|sealing| sealing.body(parts.status)),
         scrub: Some(Stream::of_answer(Arc::clone(searched.now()))),
         searched,
@@ -91,19 +105,28 @@ pub(super) async fn guarded(
     Ok(response(parts.status, headers, body))
 }
 
-/// An answer of a host that holds no grant: passed on as it is.
-pub(super) fn plain(
+/// An answer of a host that holds no grant. Where nothing is found in it, it is passed on as it came, its coding included.
+pub(super) fn searched(
     answer: http::Response<Incoming>,
-    exchange: Exchange,
-    searched: Searched,
+    mut exchange: Exchange,
+    mut searched: Searched,
+    has_values: bool,
     between_bytes: Duration,
-) -> http::Response<WasiBody> {
+) -> Result<http::Response<WasiBody>, Error> {
     let (parts, body) = answer.into_parts();
-    let body = AnswerBody {
+    readable(readable::framing(&parts.headers), &mut exchange)?;
+    let mut coding = None;
+    if has_values {
+        readable(readable::searchable(&parts.headers), &mut exchange)?;
+        coding = content_coding(&parts.headers).inspect_err(|_| exchange.failed("a content coding that can't be decoded"))?;
+    }
+    let mut body = AnswerBody {
         inner: Some(body),
-        decoder: None,
+        decoder: coding.map(Decoder::new),
+        coded: coding.map(|_| Coded::default()),
+        opening: None,
         seal: None,
-        scrub: None,
+        scrub: has_values.then(|| Stream::new(Arc::clone(searched.now()))),
         searched,
         sealing: None,
         first: None,
@@ -112,7 +135,23 @@ pub(super) fn plain(
         between_bytes,
         patience: None,
     };
-    response(parts.status, parts.headers, body)
+    let headers = if has_values { body.scrubbed(&parts.headers) } else { parts.headers };
+    Ok(response(parts.status, headers, body))
+}
+
+/// Refuses an answer that can't be read, and says what of it.
+fn readable(wrong: Option<&'static str>, exchange: &mut Exchange) -> Result<(), Error> {
+    match wrong {
+        None => Ok(()),
+        Some(why) => {
+            exchange.failed(why);
+            Err(unreadable(why))
+        }
+    }
+}
+
+fn unreadable(why: &str) -> Error {
+    Error::InternalError(Some(format!("strongroom: the answer can't be read: {why}")))
 }
 
 /// Only the status and the headers are handed on: the reason phrase, which a server may fill with an echo, is not.
@@ -162,6 +201,9 @@ fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber) -> (HeaderMap, u64) {
 struct AnswerBody {
     inner: Option<Incoming>,
     decoder: Option<Decoder>,
+    /// The coded pieces themselves, where they are handed on as they came.
+    coded: Option<Coded>,
+    opening: Option<Opening>,
     /// What holds the body back until it is there whole, where fields of it are sealed.
     seal: Option<SealedBody>,
     scrub: Option<Stream>,
@@ -183,25 +225,46 @@ impl AnswerBody {
             exchange.failed("limits.received was reached");
             return Err(Error::HttpResponseBodySize(None));
         }
+        if let Some(why) = self.opening.as_mut().and_then(|opening| opening.push(&piece)) {
+            exchange.failed(why);
+            return Err(unreadable(why));
+        }
         if let Some(seal) = &mut self.seal {
             return match seal.push(&piece) {
                 Ok(()) => Ok(None),
                 Err(withheld) => Err(self.withhold(withheld)),
             };
         }
-        Ok(self.scrubbed_piece(piece))
+        self.scrubbed_piece(piece)
     }
 
-    fn scrubbed_piece(&mut self, piece: Bytes) -> Option<Bytes> {
-        let Some(scrub) = &mut self.scrub else { return (!piece.is_empty()).then_some(piece) };
+    fn scrubbed_piece(&mut self, piece: Bytes) -> Result<Option<Bytes>, Error> {
+        let Some(scrub) = &mut self.scrub else { return Ok((!piece.is_empty()).then_some(piece)) };
         let before = scrub.redacted();
         let mut out = Vec::with_capacity(piece.len() + 64);
         scrub.renew(self.searched.now());
         scrub.push(&piece, &mut out);
+        let found = scrub.redacted() - before;
         if let Some(exchange) = &mut self.exchange {
-            exchange.redacted(scrub.redacted() - before);
+            exchange.redacted(found);
         }
-        (!out.is_empty()).then(|| out.into())
+        if let Some(coded) = &mut self.coded {
+            coded.decoded(piece.len());
+        }
+        self.looked_at(found, out, false)
+    }
+
+    /// What may be handed on of what has been looked at. A coded answer can't be edited: it ends before the piece that a value stands in.
+    fn looked_at(&mut self, found: u64, out: Vec<u8>, is_last: bool) -> Result<Option<Bytes>, Error> {
+        match &mut self.coded {
+            None => Ok((!out.is_empty()).then(|| out.into())),
+            Some(_) if found > 0 => {
+                self.fail("a value that the host keeps stands in a coded answer");
+                Err(unreadable("a value that the host keeps stands in it, and it is coded; ask for it with `accept-encoding: identity`"))
+            }
+            Some(coded) if is_last => Ok(coded.rest()),
+            Some(coded) => Ok(coded.release(out.len())),
+        }
     }
 
     /// Ends an answer of which nothing may be handed on.
@@ -232,16 +295,17 @@ impl AnswerBody {
     }
 
     /// What the scrubber still holds, at the end.
-    fn last(&mut self) -> Option<Bytes> {
-        let mut scrub = self.scrub.take()?;
+    fn last(&mut self) -> Result<Option<Bytes>, Error> {
+        let Some(mut scrub) = self.scrub.take() else { return Ok(None) };
         scrub.renew(self.searched.now());
         let before = scrub.redacted();
         let mut out = Vec::new();
         scrub.finish(&mut out);
+        let found = scrub.redacted() - before;
         if let Some(exchange) = &mut self.exchange {
-            exchange.redacted(scrub.redacted() - before);
+            exchange.redacted(found);
         }
-        (!out.is_empty()).then(|| out.into())
+        self.looked_at(found, out, true)
     }
 
     /// Hands a piece of a coded body to its decoder.
@@ -249,6 +313,9 @@ impl AnswerBody {
         if !self.exchange.as_ref().is_some_and(|exchange| exchange.received_coded(piece.len())) {
             self.fail("limits.received was reached");
             return Err(Error::HttpResponseBodySize(None));
+        }
+        if let Some(coded) = &mut self.coded {
+            coded.keep(piece.clone());
         }
         if let Some(decoder) = &mut self.decoder {
             decoder.feed(piece);
@@ -307,7 +374,7 @@ impl AnswerBody {
         let last = if out.is_empty() { None } else { self.hand_on(out.into())? };
         let Some(seal) = self.seal.take() else { return Ok(last) };
         match seal.finish() {
-            Ok(sealed) => Ok(self.scrubbed_piece(sealed.into())),
+            Ok(sealed) => self.scrubbed_piece(sealed.into()),
             Err(withheld) => Err(self.withhold(withheld)),
         }
     }
@@ -337,10 +404,8 @@ impl Body for AnswerBody {
                         }
                     },
                 },
-                Ok(None) => match self.last() {
-                    Some(piece) => Ok(Some(piece)),
-                    None => return Poll::Ready(self.end().map(Ok)),
-                },
+                Ok(None) if self.scrub.is_some() => self.last(),
+                Ok(None) => return Poll::Ready(self.end().map(Ok)),
             };
             match ready {
                 Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),

@@ -4,11 +4,14 @@
 
 mod address;
 mod answer;
+mod coded;
 mod coding;
 mod connect;
 mod exchange;
+mod held;
 mod pool;
 mod proxy;
+mod readable;
 mod request_body;
 mod sealing;
 
@@ -22,9 +25,9 @@ pub(crate) use pool::Pools;
 use crate::audit::{Event, Journal, Used};
 use crate::manifest::Treatment;
 use crate::meter::{Limit, MAX_DENIALS, Meter, Stop};
-use crate::policy::{Asked, Denial, Permit, Policy, Reveal, Source, Substitution, Target, headers};
+use crate::policy::{Asked, Denial, Overrides, Permit, Policy, Reveal, Source, Substitution, Target, headers};
 use crate::rotation::Rotation;
-use crate::scrub::{Known, Live, Replacement, Scrubber, Stream};
+use crate::scrub::{Known, Live, Replacement, Scrubber, Stream, Values};
 use crate::secrets::{BackendError, Cache, InUse, Keyring, Version};
 use answer::Searched;
 use exchange::Exchange;
@@ -61,6 +64,8 @@ pub(crate) struct Outbound {
     pub(crate) scrubber: Live,
     /// Why secrets could not be had, as far as the log has it.
     pub(crate) unavailable: Mutex<Vec<(usize, String)>>,
+    /// The same without rules, for answers of hosts that hold no grant.
+    pub(crate) values: Arc<Values>,
     /// How many newer versions of secrets the scrubber knows.
     pub(crate) scrubbed: Mutex<u64>,
     pub(crate) cache: Arc<Cache>,
@@ -98,6 +103,13 @@ pub(crate) async fn send(
             return Err(outbound.deny(denial));
         }
     };
+    let body = match held::judged(&permit, &parts.headers, body).await? {
+        Ok(body) => body,
+        Err((body, denial)) => {
+            drain(body);
+            return Err(outbound.deny(denial));
+        }
+    };
     let mut ready = match outbound.ready(permit.substitutions()).await {
         Ok(ready) => ready,
         Err(error) => {
@@ -117,8 +129,9 @@ pub(crate) async fn send(
     }
     let number = outbound.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
     outbound.keep_sent(number, &permit, &parts);
+    let overrides = Overrides::of(permit.method(), &parts.headers);
     let mut headers = parts.headers;
-    headers::take_over(&mut headers, permit.guarded());
+    headers::take_over(&mut headers, permit.method(), outbound.shape(&permit));
     sealing::shape_answer(&mut headers, &permit);
 
     // Accounted before done: without its record the request does not leave.
@@ -131,7 +144,7 @@ pub(crate) async fn send(
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
     let broken = Broken::default();
-    let watch = outbound.watch(Arc::clone(&permit), number, &exchange, Arc::clone(&broken));
+    let watch = outbound.watch(Arc::clone(&permit), number, &exchange, Arc::clone(&broken), overrides);
     let body =
         RequestBody::begin(body, watch, Stream::new(scrubber)).await.inspect_err(|_| exchange.failed("the agent broke off its request"))?;
     if ready.iter().any(|ready| outbound.is_replaced(ready)) {
@@ -172,7 +185,8 @@ pub(crate) async fn send(
         let sealing = Sealing::of(&permit, &outbound, number);
         answer::guarded(answer, exchange, searched, sealing, between_bytes).await
     } else {
-        Ok(answer::plain(answer, exchange, searched, between_bytes))
+        let has_values = outbound.values.of(&outbound.scrubber()).is_some();
+        answer::searched(answer, exchange, searched.values_alone(&outbound.values), has_values, between_bytes)
     }
 }
 
@@ -252,6 +266,15 @@ impl Outbound {
             self.meter.stop(Stop::AuditFailed);
         }
         Error::InternalError(Some(format!("strongroom: the secret `{name}` is not available at the moment")))
+    }
+
+    /// How much of its answer's shape a guest may choose.
+    fn shape<'p>(&self, permit: &'p Permit) -> headers::Shape<'p> {
+        match self.values.of(&self.scrubber()) {
+            _ if permit.guarded() => headers::Shape::Guarded(permit.accept_parameters()),
+            Some(_) => headers::Shape::Searched,
+            None => headers::Shape::Free,
+        }
     }
 
     /// What looks for secrets in a request.
@@ -335,12 +358,23 @@ impl Outbound {
         })
     }
 
-    /// Watches a body for placeholders, across the borders of its pieces.
-    fn watch(self: &Arc<Self>, permit: Arc<Permit>, number: u64, exchange: &Exchange, broken: Broken) -> Watch {
+    /// Watches a body for another method and for placeholders, across the borders of its pieces.
+    fn watch(
+        self: &Arc<Self>,
+        permit: Arc<Permit>,
+        number: u64,
+        exchange: &Exchange,
+        broken: Broken,
+        mut overrides: Option<Overrides>,
+    ) -> Watch {
         let (judged, outbound) = (Arc::clone(&permit), Arc::clone(self));
         let mut tail: Vec<u8> = Vec::new();
         let mut noted = false;
         let inspect = move |piece: &[u8]| {
+            if overrides.as_mut().is_some_and(|overrides| overrides.push(piece)) {
+                overrides = None;
+                return Err(outbound.deny(Policy::override_denied(&judged)));
+            }
             if judged.is_sealed() {
                 outbound.sent.lock().unwrap_or_else(PoisonError::into_inner).add(number, piece);
             }

@@ -40,6 +40,7 @@ pub use signing::{Asset, ChainSpec, KmsConfig, Pkcs11Config, SignerCap, SigningC
 pub(crate) use suspicion::looks_like_a_secret;
 pub use units::Rate;
 
+use http::HeaderName;
 use reader::{Document, Section};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -130,6 +131,12 @@ pub struct Grant {
     pub seal: Vec<Seal>,
     /// Where a placeholder of a field that a grant of this secret seals may stand, but for those of cookies. Default nowhere.
     pub sealed_place: Vec<Place>,
+    /// Whether GraphQL may be asked there although fields are sealed: documents without aliases and fragments.
+    pub graphql: bool,
+    /// Parameters of media types that `Accept` keeps beside the usual ones.
+    pub accept_parameters: Vec<String>,
+    /// What is not refused though its name tells against it.
+    pub passes: Passes,
     /// What happens to a placeholder that stands elsewhere.
     pub misplaced: Misplaced,
     /// What happens to a secret of the agent's own finding in a request.
@@ -151,12 +158,23 @@ pub struct EgressRule {
     pub rate: Option<Rate>,
     /// Whether the agent may send credentials of its own there.
     pub own_credentials: bool,
+    /// What is not refused though its name tells against it.
+    pub passes: Passes,
     /// What happens to a placeholder that stands in such a request.
     pub misplaced: Misplaced,
     /// What happens to a secret of the agent's own finding in a request.
     pub leaks: Leaks,
     /// The line of the manifest, for denials that name it.
     pub line: usize,
+}
+
+/// What of a request may pass although its name says that it is something else.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Passes {
+    /// Headers that name a second resource or another client.
+    pub headers: Vec<HeaderName>,
+    /// Parameters of the query that look like a credential and are none.
+    pub parameters: Vec<String>,
 }
 
 /// What happens to a placeholder outside its granted place. In all cases the value is not put there.
@@ -408,9 +426,18 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
     let leaks = leaks(section);
     let seal = section.list("seal", Seal::parse).unwrap_or_default();
     let sealed_place = section.list("sealed_place", Place::parse).unwrap_or_default();
+    let graphql = section.parse("graphql", |text| match text {
+        "no-alias" => Ok(true),
+        _ => Err(Problem::new("not a treatment of GraphQL", "write `\"no-alias\"`, or leave it out")),
+    });
+    let accept_parameters = section.list("accept_parameters", accept_parameter).unwrap_or_default();
+    let passes = passes(section);
     Some(Grant {
         seal,
         sealed_place,
+        graphql: graphql.unwrap_or(false),
+        accept_parameters,
+        passes,
         host: host?,
         methods: methods.unwrap_or_else(|| vec!["GET".into()]),
         paths: paths?,
@@ -428,6 +455,7 @@ fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {
     let paths = section.non_empty("paths", "paths = ?", PathPattern::parse);
     let rate = section.parse("rate", units::rate);
     let own_credentials = section.bool("own_credentials").unwrap_or(false);
+    let passes = passes(section);
     let misplaced = section.parse("misplaced", misplaced);
     let leaks = leaks(section);
     Some(EgressRule {
@@ -436,6 +464,7 @@ fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {
         paths: paths.or_else(|| PathPattern::parse("/**").ok().map(|all| vec![all]))?,
         rate,
         own_credentials,
+        passes,
         misplaced: misplaced.unwrap_or_default(),
         leaks,
         line: section.line(text),
@@ -472,6 +501,33 @@ fn misplaced(text: &str) -> Result<Misplaced, Problem> {
         "stop" => Ok(Misplaced::Stop),
         "pass" => Ok(Misplaced::Pass),
         _ => Err(Problem::new("not a treatment", "write `\"deny\"`, `\"stop\"` or `\"pass\"`")),
+    }
+}
+
+fn accept_parameter(text: &str) -> Result<String, Problem> {
+    let is_name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    match text.to_ascii_lowercase() {
+        name if !is_name => {
+            Err(Problem::new(format!("`{name}` is no parameter of a media type"), "write its name alone, as in `escaping`"))
+        }
+        name if name.contains("charset") || name.contains("encoding") => {
+            Err(Problem::new("a charset or an encoding of the agent's choice", "leave it out: the host searches answers in UTF-8"))
+        }
+        name => Ok(name),
+    }
+}
+
+fn passes(section: &Section<'_>) -> Passes {
+    let header = |text: &str| {
+        HeaderName::from_bytes(text.as_bytes()).map_err(|_| Problem::new("not a header's name", "write it as in `x-amz-copy-source`"))
+    };
+    let parameter = |text: &str| match text {
+        "" => Err(Problem::new("empty", "write a parameter's name as it stands in the query, as in `key`")),
+        name => Ok(name.to_owned()),
+    };
+    Passes {
+        headers: section.list("headers", header).unwrap_or_default(),
+        parameters: section.list("parameters", parameter).unwrap_or_default(),
     }
 }
 

@@ -35,6 +35,11 @@ const CHAINS: &[(u64, &str)] = &[
     (31337, "ETH"),
 ];
 
+/// Chains of the OP stack and its kin: each transaction also pays for its data on the layer below, beyond what its gas says. What that is
+/// stands in no transaction, so that only the operator's `surcharge` can count it.
+const PAYS_BELOW: &[u64] =
+    &[10, 130, 204, 252, 288, 480, 690, 1088, 1135, 1868, 5000, 8453, 34443, 42220, 57073, 60808, 81457, 84532, 7777777, 11155420, 1301];
+
 /// What the operator says about signing.
 #[derive(Debug, Clone)]
 pub struct SigningConfig {
@@ -192,6 +197,11 @@ impl SigningConfig {
     /// What each transaction costs on a chain beside its gas, in whole units of the chain's own asset.
     pub(crate) fn surcharge(&self, chain: u64) -> Option<&str> {
         self.chains.iter().find(|known| known.id == chain)?.surcharge.as_deref()
+    }
+
+    /// Whether transactions of a chain pay a fee that nothing here counts.
+    pub(crate) fn has_uncounted_fee(&self, chain: u64) -> bool {
+        PAYS_BELOW.contains(&chain) && self.surcharge(chain).is_none()
     }
 }
 

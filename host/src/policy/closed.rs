@@ -41,11 +41,14 @@ impl Closed {
         if at_host.is_empty() {
             return false;
         }
-        // As a lenient server may read it.
+        // As a lenient server may read it, behind a front controller too: `/index.php/v1/keys`.
         let path = segments(&url.path);
-        let same =
-            |call: &[String]| call.len() == path.len() && call.iter().zip(&path).all(|(known, found)| known == "*" || known == found);
-        at_host.iter().any(|call| same(&call.segments))
+        let behind = path.first().filter(|first| first.starts_with("index.")).map(|_| &path[1..]);
+        let same = |call: &Call, path: &[String]| {
+            call.segments.len() == path.len()
+                && call.segments.iter().zip(path).all(|(known, found)| known == "*" || is_read_as(found, known))
+        };
+        at_host.iter().any(|call| same(call, &path) || behind.is_some_and(|path| same(call, path)))
     }
 
     /// Whether a URL leads to where one of the calls is made.
@@ -54,16 +57,51 @@ impl Closed {
     }
 }
 
-/// The segments of a path, decoded, in lower case, and without a slash at its end.
+/// The segments of a path: decoded, without what some servers trim or ignore, in one case and width, and without slashes at the end.
 fn segments(path: &str) -> Vec<String> {
-    let path = path.strip_prefix('/').unwrap_or(path);
-    let decoded = percent_decoded(path.strip_suffix('/').unwrap_or(path));
-    String::from_utf8_lossy(&decoded).to_lowercase().split('/').map(str::to_owned).collect()
+    let decoded = percent_decoded(path.trim_matches('/'));
+    let segments = String::from_utf8_lossy(&decoded).split('/').map(segment).collect::<Vec<_>>();
+    let end = segments.iter().rposition(|segment| !segment.is_empty()).map_or(1, |last| last + 1);
+    segments.into_iter().take(end).collect()
+}
+
+fn segment(text: &str) -> String {
+    let is_kept = |c: &char| !crate::text::is_unsafe(*c);
+    let folded: String = text.chars().filter(is_kept).flat_map(super::names::folded).map(|c| if c == '_' { '-' } else { c }).collect();
+    folded.trim_matches(|c: char| c.is_whitespace() || c == '.').to_owned()
+}
+
+/// Whether a server may read `found` as `known`: what follows it is a format (`.json`), a parameter (`;v=1`), a verb (`:list`) or the like;
+/// and a known format may be another, or be left out.
+fn is_read_as(found: &str, known: &str) -> bool {
+    let goes_on = |rest: &str| rest.chars().next().is_none_or(|c| !c.is_alphanumeric() && c != '-');
+    let is_format = |text: &str| text.len() <= 5 && text.chars().all(char::is_alphanumeric) && text.chars().any(char::is_alphabetic);
+    let stem = known.rsplit_once('.').filter(|(stem, format)| !stem.is_empty() && is_format(format)).map_or(known, |(stem, _)| stem);
+    found.strip_prefix(stem).is_some_and(goes_on)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_without_parameters_is_closed_with_every_format() {
+        let closed = ["https://api.example.com/v1/api-keys", "https://api.example.com/v1/tokens.json"].map(str::to_owned);
+        let closed = Closed::new(closed.into_iter()).expect("calls");
+        let verdict = |path: &str| {
+            let url = format!("https://api.example.com{path}").parse().expect("a URI");
+            closed.covers(&CanonicalUrl::read(&url).expect("canonical"))
+        };
+
+        for path in
+            ["/v1/api-keys", "/v1/api-keys.json", "/v1/api-keys.", "/v1/api_keys", "/v1/API_Keys.XML/", "/v1/tokens", "/v1/tokens.xml"]
+        {
+            assert!(verdict(path), "{path}");
+        }
+        for path in ["/v1/api-keys/7", "/v1/api-keysets", "/v1/token", "/v1", "/v1/orders"] {
+            assert!(!verdict(path), "{path}");
+        }
+    }
 
     #[test]
     fn a_closed_call_is_closed_however_it_is_written() {
@@ -79,12 +117,29 @@ mod tests {
             "https://api.example.com:8443/api/keys/rotate?x=1",
             "http://api.example.com/api/keys/rotate",
             "https://api.example.com/api/keys/pf_live_0",
+            "https://api.example.com/api/keys/rotate.json",
+            "https://api.example.com/api/keys/rotate.",
+            "https://api.example.com/api/keys/rotate%20",
+            "https://api.example.com/api/keys/rotate.tar.gz",
+            "https://api.example.com/api/keys/rotate:now",
+            "https://api.example.com/api/keys/rotate%20.xml/",
+            "https://api.example.com/api/keys/rotate%E2%80%8B",
+            "https://api.example.com/api/keys/rotate%C2%A0",
+            "https://api.example.com/api/keys/ro%EF%BD%94ate",
+            "https://api.example.com/api/%E2%84%AAeys/rotate",
+            "https://api.example.com/api./keys.json/rotate",
+            "https://api.example.com/index.php/api/keys/rotate",
+            "https://api.example.com/api/keys/rotate,x",
         ] {
             assert!(verdict(url), "{url}");
         }
         for url in [
             "https://api.example.com:8443/api/keys",
             "https://api.example.com:8443/api/keys/rotate/now",
+            "https://api.example.com:8443/api/keys.json",
+            "https://api.example.com:8443/api/keyset/rotate",
+            "https://api.example.com:8443/api/keys-archive/rotate",
+            "https://api.example.com:8443/",
             "https://api.example.com:8443/v1/orders",
             "https://www.example.com:8443/api/keys/rotate",
         ] {

@@ -15,6 +15,10 @@ pub enum Rule {
     Url,
     /// A header that no request may hold.
     Header,
+    /// A body that names the method, for servers that take it from there.
+    Override,
+    /// A GraphQL request that could bring a sealed field under another name.
+    Graphql,
     /// A call that makes, ends or lists keys, which the host configuration keeps for the host.
     Issuer,
     /// A granted place, or a header that looks like a credential, holds something that is not our placeholder.
@@ -104,6 +108,8 @@ impl Rule {
             Self::Path => "path",
             Self::Url => "url",
             Self::Header => "header",
+            Self::Override => "override",
+            Self::Graphql => "graphql",
             Self::Issuer => "issuer",
             Self::ForeignCredential => "foreign-credential",
             Self::Misplaced => "misplaced-placeholder",

@@ -4,10 +4,14 @@
 //! a request takes one by value, so that skipping the decision does not compile.
 
 mod budget;
+pub(crate) mod charset;
 mod closed;
 pub(crate) mod denial;
 mod entries;
+mod graphql;
 pub(crate) mod headers;
+mod names;
+mod overrides;
 mod permit;
 pub(crate) mod placeholder;
 mod signing;
@@ -16,13 +20,18 @@ pub(crate) mod url;
 pub(crate) use budget::Budget;
 pub(crate) use closed::Closed;
 pub use denial::{Denial, Rule};
+pub(crate) use graphql::{Graphql, MAX_BODY as MAX_GRAPHQL};
+pub(crate) use overrides::Overrides;
 use permit::Terms;
 pub(crate) use permit::{Permit, Reveal, Substitution, Target};
 pub(crate) use placeholder::{Placeholders, Sealed, Source};
 pub(crate) use signing::{AssetId, Claims, Limit, SignPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, shown};
 
-use crate::manifest::{Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, PathPattern, Place, Seal, Treatment};
+use crate::manifest::{
+    Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Seal, Treatment,
+};
 use http::{HeaderMap, HeaderName, Method, Uri};
+use names::Name;
 use std::time::Instant;
 use url::CanonicalUrl;
 
@@ -46,8 +55,12 @@ struct Destination {
     misplaced: Misplaced,
     leaks: Leaks,
     own_credentials: bool,
+    passes: Passes,
+    accept_parameters: Vec<String>,
     /// The fields of answers that are secrets of their own.
     seal: Vec<Seal>,
+    /// What is asked of GraphQL there.
+    graphql: Option<Graphql>,
     /// For a grant, the secret's index in the manifest and its places.
     secret: Option<(usize, Vec<Place>)>,
     /// The places of what the grant seals.
@@ -93,6 +106,15 @@ impl Policy {
         let open = self.open(asked, &url, placeholders)?;
         let misplaced = open.iter().map(|d| d.misplaced).max_by_key(|m| strictness(*m)).unwrap_or_default();
 
+        second_resource(&open, asked)?;
+        let graphql = open.iter().filter_map(|d| d.graphql).max();
+        if let Some(reason) = graphql.and_then(|_| Graphql::in_query(&url)) {
+            return Err(deny(Rule::Graphql, asked, reason.to_owned(), graphql::IN_QUERY_REMEDY.to_owned()));
+        }
+        if (*asked.method == Method::POST || graphql.is_some()) && self.guards(&url.host) {
+            unreadable_body(&open, asked)?;
+        }
+
         let (substitutions, used) = substitutions(&open, asked, &url, placeholders);
         let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.target.is_header(name));
         foreign_credential(&open, asked, &url, &substitutions, placeholders, misplaced)?;
@@ -128,13 +150,35 @@ impl Policy {
                 seals.push((secret, seal.clone()));
             }
         }
-        Ok(Permit::new(
-            url,
-            asked.method.clone(),
-            substitutions,
-            Terms { guarded, misplaced, leaks, own_credentials, seals, is_sealed },
-            rule,
-        ))
+        let accept_parameters = open.iter().flat_map(|d| d.accept_parameters.iter().cloned()).collect();
+        let terms = Terms { guarded, accept_parameters, graphql, misplaced, leaks, own_credentials, seals, is_sealed };
+        Ok(Permit::new(url, asked.method.clone(), substitutions, terms, rule))
+    }
+
+    /// The denial of a body by which a server could be told another method.
+    pub(crate) fn override_denied(permit: &Permit) -> Denial {
+        Denial {
+            rule: Rule::Override,
+            asked: format!("{} {}", permit.method(), permit.url()),
+            reason: "the body names a parameter that overrides the method that was judged".to_owned(),
+            remedy: "leave the parameter out and use the method itself; text that is no form is read as none where its `Content-Type` is `application/json`".to_owned(),
+            stop: false,
+        }
+    }
+
+    /// The denial of a body that is GraphQL, or may be.
+    pub(crate) fn graphql_denied(permit: &Permit, reason: &str) -> Denial {
+        let remedy = match permit.graphql() {
+            Some(Graphql::WithoutAlias) => graphql::REMEDY.to_owned(),
+            _ => format!("where the agent has to ask GraphQL here, add `graphql = \"no-alias\"` to {}", permit.rule()),
+        };
+        Denial {
+            rule: Rule::Graphql,
+            asked: format!("{} {}", permit.method(), permit.url()),
+            reason: reason.to_owned(),
+            remedy,
+            stop: false,
+        }
     }
 
     /// The verdict on what looks like a secret in a request: `kind` by name, `place` where it stands.
@@ -302,7 +346,10 @@ impl Destination {
             misplaced: grant.misplaced,
             leaks: grant.leaks.clone(),
             seal: grant.seal.clone(),
+            graphql: (!grant.seal.is_empty()).then_some(if grant.graphql { Graphql::WithoutAlias } else { Graphql::Denied }),
             own_credentials: false,
+            passes: grant.passes.clone(),
+            accept_parameters: grant.accept_parameters.clone(),
             secret: Some((index, grant.place.clone())),
             sealed_place: grant.sealed_place.clone(),
             terms: entries::grant_terms(grant),
@@ -319,7 +366,10 @@ impl Destination {
             misplaced: rule.misplaced,
             leaks: rule.leaks.clone(),
             seal: Vec::new(),
+            graphql: None,
             own_credentials: rule.own_credentials,
+            passes: rule.passes.clone(),
+            accept_parameters: Vec::new(),
             secret: None,
             sealed_place: Vec::new(),
             terms: entries::egress_terms(rule),
@@ -406,6 +456,45 @@ fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = Granted<
     open.iter().copied().filter_map(|d| d.secret.as_ref().map(|secret| (d, secret))).flat_map(move |(d, secret)| of(d, secret))
 }
 
+/// What to add to a list of an entry that covers the request.
+fn added_to(open: &[&Destination], key: &str, value: &str) -> String {
+    let labels: Vec<&str> = open.iter().map(|d| d.label.as_str()).collect();
+    denial::added(&toml::Value::from(value), key, &labels.join(" or of "))
+}
+
+/// Denies a header that names a second resource or another client, unless an entry that covers the request lets it pass.
+fn second_resource(open: &[&Destination], asked: &Asked<'_>) -> Result<(), Denial> {
+    let passes = |name: &HeaderName| open.iter().any(|d| d.passes.headers.contains(name));
+    let mut named = asked.headers.keys().filter_map(|name| Some((name, headers::names_another(name.as_str())?)));
+    match named.find(|(name, _)| !passes(name)) {
+        None => Ok(()),
+        Some((name, what)) => {
+            let remedy = added_to(open, "headers", name.as_str());
+            Err(deny(Rule::Header, asked, format!("the header `{name}` names {what}"), remedy))
+        }
+    }
+}
+
+/// Denies a body that is coded, or in a charset in which nobody finds the names of its fields.
+fn unreadable_body(open: &[&Destination], asked: &Asked<'_>) -> Result<(), Denial> {
+    let coding = HeaderName::from_static("content-encoding");
+    let is_coded = |(name, value): (&HeaderName, &http::HeaderValue)| {
+        headers::same_name(name.as_str(), coding.as_str()) && !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity")
+    };
+    if asked.headers.iter().any(is_coded) && !open.iter().any(|d| d.passes.headers.contains(&coding)) {
+        let remedy = format!(
+            "send the body as it is; where it has to be coded and can't name a method, {}",
+            added_to(open, "headers", coding.as_str())
+        );
+        return Err(deny(Rule::Header, asked, "`content-encoding` hides the body from the host".to_owned(), remedy));
+    }
+    if !charset::named(asked.headers).iter().all(|name| charset::is_plain(name) || name.starts_with("utf16")) {
+        let reason = "`content-type` names a charset that hides the body from the host".to_owned();
+        return Err(deny(Rule::Header, asked, reason, "send text in UTF-8".to_owned()));
+    }
+    Ok(())
+}
+
 /// Denies a granted place that holds anything but our placeholder, and headers that look like a credential of the guest's own.
 fn foreign_credential(
     open: &[&Destination],
@@ -442,6 +531,17 @@ fn foreign_credential(
         let substituted = substitutions.iter().any(|s| s.target.is_parameter(granted));
         if !substituted && held.iter().any(|value| !misplaced_denies(value.as_bytes())) {
             return Err(foreign(format!("the query parameter `{granted}` holds a credential that is not the granted one")));
+        }
+    }
+    let passes = |name: &str| open.iter().any(|d| d.passes.parameters.iter().any(|known| known == name));
+    for (name, value) in url.parameters() {
+        let is_ours = substitutions.iter().any(|s| s.target.is_parameter(name))
+            || (misplaced != Misplaced::Pass && placeholders.disguised(value).is_some());
+        if !own && !is_ours && !passes(name) && Name::encoded(name).is_credential(value) {
+            let shown: String = name.chars().take(64).collect();
+            let denial = foreign(format!("the query parameter `{shown}` looks like a credential that is not the granted one"));
+            let widened = added_to(open, "parameters", &shown);
+            return Err(Denial { remedy: format!("{}; if it is no credential, {widened}", denial.remedy), ..denial });
         }
     }
     Ok(())

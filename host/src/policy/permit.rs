@@ -1,7 +1,7 @@
 //! What was decided, as a value that travels. Its fields are private to this room: nothing else can make one.
 
-use super::Source;
 use super::url::CanonicalUrl;
+use super::{Graphql, Source};
 use crate::manifest::{Leaks, Misplaced, Place, Seal};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -22,6 +22,10 @@ pub(crate) struct Permit {
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) guarded: bool,
+    /// Parameters that `Accept` keeps beside the usual ones.
+    pub(super) accept_parameters: Vec<String>,
+    /// What is asked of a body that is GraphQL.
+    pub(super) graphql: Option<Graphql>,
     pub(super) misplaced: Misplaced,
     pub(super) leaks: Leaks,
     pub(super) own_credentials: bool,
@@ -85,6 +89,16 @@ impl Permit {
     /// Whether the host holds a grant of this agent, so that its answer is scrubbed.
     pub(crate) fn guarded(&self) -> bool {
         self.terms.guarded
+    }
+
+    /// Parameters that `Accept` keeps beside the usual ones.
+    pub(crate) fn accept_parameters(&self) -> &[String] {
+        &self.terms.accept_parameters
+    }
+
+    /// What is asked of its body, if it is GraphQL.
+    pub(crate) fn graphql(&self) -> Option<Graphql> {
+        self.terms.graphql
     }
 
     /// What happens to what looks like a secret in it.

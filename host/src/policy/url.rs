@@ -1,8 +1,9 @@
 //! The one reading of a URL. What a URL parser would change is refused here, before policy; nothing parses it again after.
 //!
 //! The grammar is RFC 3986's, narrowed: no user info, no dot segments, no empty segments, no `;` parameters, no encoded dots,
-//! slashes, backslashes, semicolons or controls, no host that the WHATWG URL standard would rewrite.
+//! slashes, backslashes, semicolons or controls, nothing encoded that is not UTF-8, no host that the WHATWG URL standard would rewrite.
 
+use super::names::Name;
 use crate::manifest::{Scheme, is_host, is_path_byte};
 use http::Uri;
 use std::fmt;
@@ -119,31 +120,35 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
             Some(_) => at += 3,
         }
     }
-    Ok(())
+    // Lenient readers make dots and slashes of overlong encodings (`%c0%ae`), and of characters that resemble them.
+    let text = String::from_utf8(percent_decoded(segment)).map_err(|_| "the path holds percent-encoded bytes that are not UTF-8")?;
+    match text.chars().find(|c| RESEMBLING.contains(c)) {
+        Some(_) => {
+            Err("the path holds an encoded character that some readers take for a dot, a slash, a backslash, a semicolon or a percent sign")
+        }
+        None => Ok(()),
+    }
 }
+
+/// Characters whose compatible form (UAX 15, NFKC) is one that has a meaning in a path.
+const RESEMBLING: &[char] = &[
+    '\u{2024}', '\u{2025}', '\u{2026}', '\u{fe19}', '\u{fe30}', '\u{fe52}', '\u{ff0e}', '\u{ff0f}', '\u{ff3c}', '\u{fe68}', '\u{fe14}',
+    '\u{fe54}', '\u{ff1b}', '\u{37e}', '\u{fe6a}', '\u{ff05}',
+];
 
 fn check_query(query: &str) -> Result<(), &'static str> {
     if query.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>'#;".contains(&b)) {
         return Err("the query holds a character that must be percent-encoded, or a semicolon");
     }
-    let method = |pair: &str| {
-        let name = percent_decoded(pair.split('=').next().unwrap_or_default());
-        name.eq_ignore_ascii_case(b"_method") || name.eq_ignore_ascii_case(b"x-http-method-override")
-    };
-    if query.split(['&', ';']).any(method) {
+    if query.split('&').any(|pair| Name::encoded(pair.split('=').next().unwrap_or_default()).overrides_method()) {
         return Err("the query holds a parameter that overrides the method");
     }
     Ok(())
 }
 
-/// Whether servers may take two parameter names for one: some ignore case, some read `.` and blanks as `_`, some cut `[…]` off.
+/// Whether servers may take two parameter names for one.
 pub(crate) fn same_parameter(a: &str, b: &str) -> bool {
-    let fold = |name: &str| {
-        let plain = percent_decoded(name);
-        let stem = plain.split(|b| *b == b'[').next().unwrap_or_default();
-        stem.iter().map(|b| if b". +-".contains(b) { b'_' } else { b.to_ascii_lowercase() }).collect::<Vec<u8>>()
-    };
-    fold(a) == fold(b)
+    a == b || Name::encoded(a).is_like(&Name::encoded(b))
 }
 
 /// `text` with its percent-encodings decoded; what is no percent-encoding stays.
@@ -184,6 +189,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_url_is_read_as_it_is_written() {
+        assert!(read("https://x/v1/caf%C3%A9/%E6%97%A5%E6%9C%AC?payment_method=card&method=flickr.photos.search").is_ok());
         let url = read("https://api.example.com/v1/orders%20x?a=1&b=%2f").expect("canonical");
 
         assert_eq!((url.host.as_str(), url.port, url.path.as_str()), ("api.example.com", 443, "/v1/orders%20x"));
@@ -222,6 +228,25 @@ mod tests {
             "https://x/?a='b'",
             "https://x/?_method=DELETE",
             "https://x/?%5Fmethod=DELETE",
+            "https://x/?a=1&.method=DELETE",
+            "https://x/?%20_method=DELETE",
+            "https://x/?+_method=DELETE",
+            "https://x/?_method%00=DELETE",
+            "https://x/?_HttpMethod=DELETE",
+            "https://x/%c0%ae%c0%ae/a",
+            "https://x/%e0%80%ae",
+            "https://x/%f0%80%80%ae",
+            "https://x/%u002e%u002e/a",
+            "https://x/a%80",
+            "https://x/a%bf%bf",
+            "https://x/%ed%a0%80",
+            "https://x/%c3",
+            "https://x/%ef%bc%8e%ef%bc%8e/a",
+            "https://x/a%e2%80%a5b",
+            "https://x/a;.",
+            "https://x/a;./b",
+            "https://x/a%3b./b",
+            "https://x/a%3B%2e",
             "ftp://x/",
             "https://x/a{b}",
         ] {

@@ -199,6 +199,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
         policy: Arc::clone(&agent.policy),
         keyring: Arc::clone(&keyring),
         scrubber: scrubber.clone(),
+        values: Arc::default(),
         unavailable: Mutex::default(),
         scrubbed: Mutex::new(0),
         sent: Mutex::default(),

@@ -21,6 +21,7 @@ mod naive;
 mod rules;
 mod stream;
 mod sweep;
+mod values;
 mod views;
 
 pub use forms::Known;
@@ -29,6 +30,7 @@ pub(crate) use forms::carries;
 pub(crate) use naive::{compare, text as made_text};
 pub use rules::{RuleError, Rules};
 pub use stream::Stream;
+pub(crate) use values::Values;
 
 use ending::Word;
 use forms::Form;

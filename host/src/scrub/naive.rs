@@ -145,7 +145,7 @@ fn escaped(bytes: &[u8], how: usize, density: usize) -> Vec<u8> {
     let mut out = Vec::new();
     for (at, byte) in bytes.iter().enumerate() {
         let now = (at + how).is_multiple_of(density);
-        match how % 14 {
+        match how % 16 {
             0 if now => out.extend(format!("%{byte:02x}").bytes()),
             1 if now => out.extend(format!("\\u{byte:04X}").bytes()),
             2 if now => out.extend(format!("&#{byte};").bytes()),
@@ -160,6 +160,8 @@ fn escaped(bytes: &[u8], how: usize, density: usize) -> Vec<u8> {
             11 if now => out.extend([b'\\', *byte]),
             12 if at % 7 == 3 => out.extend([b'=', b'\n', *byte]),
             13 if now => out.extend(format!("&#x{byte:x};").bytes()),
+            14 => out.extend([*byte, 0, 0, 0]),
+            15 => out.extend([0, 0, 0, *byte]),
             _ => out.push(*byte),
         }
     }

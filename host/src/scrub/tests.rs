@@ -34,6 +34,8 @@ fn encodings(value: &str) -> Vec<(String, Vec<u8>)> {
         ("hex, 0x".to_owned(), each(&|b| format!("0x{b:02x}, "))),
         ("utf-16le".to_owned(), value.bytes().flat_map(|b| [b, 0]).collect()),
         ("utf-16be".to_owned(), value.bytes().flat_map(|b| [0, b]).collect()),
+        ("utf-32le".to_owned(), value.bytes().flat_map(|b| [b, 0, 0, 0]).collect()),
+        ("utf-32be".to_owned(), value.bytes().flat_map(|b| [0, 0, 0, b]).collect()),
         ("base32".to_owned(), b"OBTF63DJOZSV6OLGHBSTOZBWMM2WENDBGM4TEOBRG4YDMZRVMU2GIM3DGJRDCYJQ".to_vec()),
     ];
     for shift in 0..3 {

@@ -16,7 +16,7 @@ pub(super) enum View {
     Entity,
     /// `=41` and soft line breaks (RFC 2045 quoted-printable).
     QuotedPrintable,
-    /// Every second byte, where the others are NUL (UTF-16, either order).
+    /// Every second byte or every fourth, where the others are NUL (UTF-16 and UTF-32, either order).
     Wide,
     /// Without line breaks and the blanks after them (line-wrapped base64, PEM, MIME).
     Unwrapped,
@@ -189,8 +189,13 @@ impl View {
                 [_, b'\r', b'\n', ..] => (None, 3),
                 _ => hex_byte(rest, 1).map_or(as_is, |byte| (Some(byte), 3)),
             },
-            // Two in a row are no half of a character that a key could hold.
-            Self::Wide if rest[0] == 0 && rest.get(1) != Some(&0) && (at == 0 || text[at - 1] != 0) => (None, 1),
+            // One beside a character is UTF-16, three are UTF-32; two, or four and more, are no part of one that a key could hold.
+            Self::Wide if rest[0] == 0 && (at == 0 || text[at - 1] != 0) => {
+                match rest.iter().take(4).take_while(|byte| **byte == 0).count() {
+                    nuls @ (1 | 3) => (None, nuls),
+                    _ => as_is,
+                }
+            }
             Self::Unwrapped => match rest {
                 [b'\r', b'\n', b'\r', b'\n', ..] => as_is,
                 [b'\r' | b'\n', ..] => (None, 1 + rest[1..].iter().take(INDENT).take_while(|b| matches!(b, b' ' | b'\t')).count()),

@@ -141,11 +141,12 @@ impl WalletPolicy {
         lines.insert(
             0,
             line(format_args!(
-                "{kind} transaction on chain {}, nonce {}, gas {}, fee at most {}",
+                "{kind} transaction on chain {}, nonce {}, gas {}, fee at most {}{}",
                 transaction.chain,
                 transaction.nonce,
                 transaction.gas,
-                shown(fee, &native)
+                shown(fee, &native),
+                self.uncounted(transaction.chain)
             )),
         );
         let nonce = Some((transaction.chain, transaction.nonce));
@@ -263,6 +264,14 @@ impl WalletPolicy {
     fn fee(&self, transaction: &Transaction) -> Option<U256> {
         let surcharge = self.config.surcharge(transaction.chain).and_then(|text| quantity::amount(text, 18)).unwrap_or_default();
         transaction.most_fee()?.checked_add(surcharge)
+    }
+
+    /// What a fee leaves out, for people.
+    fn uncounted(&self, chain: u64) -> &'static str {
+        match self.config.has_uncounted_fee(chain) {
+            true => ", and the chain's fee for data on the layer below, which is not counted (`surcharge` of `[signing.chains]`)",
+            false => "",
+        }
     }
 
     fn native(&self, chain: u64) -> Asset {
