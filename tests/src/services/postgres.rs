@@ -1,6 +1,6 @@
 //! PostgreSQL, for credentials that are made for one run.
 
-use super::{Service, apt, must};
+use super::{Machine, Service, gone, must};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,16 +17,9 @@ pub struct Postgres {
     _dir: tempfile::TempDir,
 }
 
-/// Where Debian keeps the servers' programs.
-fn programs() -> Option<PathBuf> {
-    let mut versions: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path().join("bin"))
-        .filter(|bin| bin.join("initdb").exists())
-        .collect();
-    versions.sort();
-    versions.pop()
+/// Where the server's programs are.
+fn programs() -> PathBuf {
+    strongroom_setup::services::postgres(&Machine::here()).unwrap_or_else(|| gone("PostgreSQL"))
 }
 
 impl Postgres {
@@ -37,11 +30,7 @@ impl Postgres {
     }
 
     fn start() -> Self {
-        let bin = programs().or_else(|| {
-            apt("postgresql");
-            programs()
-        });
-        let bin = bin.expect("PostgreSQL is needed: `apt-get install postgresql`");
+        let bin = programs();
         let dir = tempfile::Builder::new().permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755)).tempdir().expect("a directory");
         let (data, password) = (dir.path().join("data"), dir.path().join("password"));
         std::fs::write(&password, PASSWORD).expect("a file");
@@ -73,7 +62,7 @@ impl Postgres {
 
     /// Whether somebody can log in.
     pub fn admits(&self, user: &str, password: &str) -> bool {
-        let mut psql = Command::new(programs().expect("it was started from there").join("psql"));
+        let mut psql = Command::new(programs().join("psql"));
         psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", user, "-d", "postgres", "-c", "select 1"]);
         psql.env("PGPASSWORD", password).output().expect("psql runs").status.success()
     }

@@ -3,14 +3,12 @@
 //! The module finds its token through the environment of the process that loads it. Cargo sets it for the processes of tests
 //! (`.cargo/config.toml`), which share one token; a test may give [`SoftHsm::environment`] of a token of its own to the `strongroom` it runs.
 
-use super::{apt, must};
+use super::{Machine, gone, must};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Where Debian puts the module, and where other systems do.
-const MODULES: &[&str] = &["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"];
 /// The token's label.
 const TOKEN: &str = "strongroom-tests";
 /// The PIN of its user.
@@ -25,13 +23,6 @@ pub struct SoftHsm {
     _dir: Option<tempfile::TempDir>,
     /// The next key's CKA_ID.
     keys: Mutex<u32>,
-}
-
-/// The module, with the programs that go with it.
-fn module() -> Option<PathBuf> {
-    let runs = |program: &str| Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
-    let module = MODULES.iter().map(Path::new).find(|module| module.exists());
-    module.filter(|_| runs("softhsm2-util") && runs("pkcs11-tool")).map(Path::to_owned)
 }
 
 impl SoftHsm {
@@ -62,12 +53,7 @@ impl SoftHsm {
     }
 
     fn at(file: PathBuf, dir: Option<tempfile::TempDir>, make: bool) -> Self {
-        let module = module().or_else(|| {
-            apt("softhsm2");
-            apt("opensc");
-            module()
-        });
-        let module = module.expect("SoftHSM and pkcs11-tool are needed: `apt-get install softhsm2 opensc`");
+        let module = strongroom_setup::services::softhsm(&Machine::here()).unwrap_or_else(|| gone("SoftHSM"));
         let configuration = file.to_str().expect("a path of text").to_owned();
         // Ids of keys differ between processes that share a token.
         let hsm = Self { module, configuration, _dir: dir, keys: Mutex::new(std::process::id() << 8) };
