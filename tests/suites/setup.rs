@@ -182,7 +182,7 @@ fn a_target_that_goes_is_missed_and_one_that_was_just_added_is_not_news() {
 #[test]
 fn a_program_that_hangs_is_a_finding() {
     let bare = Bare::without_target();
-    bare.program("rustc", "exec /bin/sleep 1000");
+    bare.program("rustc", "exec /bin/sleep 30");
     let machine = Machine { patience: Duration::from_millis(50), ..bare.machine() };
 
     let missing = look(&machine, Purpose::Build).unwrap_err().to_string();
