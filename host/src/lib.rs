@@ -83,10 +83,11 @@ pub use secrets::AwsBackend;
 #[cfg(feature = "vault")]
 pub use secrets::VaultBackend;
 pub use secrets::{
-    BackendError, Entry, EnvBackend, FileBackend, FileKey, Fingerprint, Found, Freshness, Identities, Lease, Leases, MAX_LENGTH,
-    MIN_LENGTH, Missing, Rekeyed, Rotator, SecretBackend, SecretCounts, SecretStore, SecretValue, SecretsUnavailable, StaticBackend,
-    StoreError, Stored, VersionInfo,
+    BackendError, Entry, EnvBackend, Fingerprint, Found, Freshness, Lease, Leases, MAX_LENGTH, MIN_LENGTH, Missing, Rotator, SecretBackend,
+    SecretCounts, SecretStore, SecretValue, SecretsUnavailable, StaticBackend, StoreError, Stored, VersionInfo,
 };
+#[cfg(feature = "file")]
+pub use secrets::{FileBackend, FileKey, Identities, Rekeyed};
 #[cfg(feature = "aws")]
 pub use signing::Kms;
 #[cfg(feature = "pkcs11")]

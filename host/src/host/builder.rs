@@ -3,7 +3,9 @@
 use super::{BuildError, Host, Inner};
 use crate::audit::{AuditSink, FileAudit};
 use crate::egress::{AddressGuard, Network, Resolve, SystemResolver};
-use crate::manifest::{BackendConfig, FileKeyRef, HostConfig};
+#[cfg(feature = "file")]
+use crate::manifest::FileKeyRef;
+use crate::manifest::{BackendConfig, HostConfig};
 use crate::rotation::{self, Issuer, Rotations};
 use crate::runtime::{self, Cache, Engine, HostParts, Inspector};
 use crate::scrub::Rules;
@@ -12,7 +14,9 @@ use crate::secrets::AwsBackend;
 #[cfg(feature = "vault")]
 use crate::secrets::VaultBackend;
 use crate::secrets::backends::{Bounds, Configured};
-use crate::secrets::{Backends, Cache as SecretCache, Clock, EnvBackend, FileBackend, FileKey, SecretBackend};
+use crate::secrets::{Backends, Cache as SecretCache, Clock, EnvBackend, SecretBackend};
+#[cfg(feature = "file")]
+use crate::secrets::{FileBackend, FileKey};
 use crate::signing::{SignerBackend, Signing, Wall};
 use crate::state::{StateDir, random_key};
 use rustls::pki_types::CertificateDer;
@@ -245,6 +249,7 @@ fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Confi
     let (backend, bounds): (Arc<dyn SecretBackend>, Bounds) = match config {
         BackendConfig::Env { file: None } => (Arc::new(EnvBackend::new()), Bounds::none()),
         BackendConfig::Env { file: Some(file) } => (Arc::new(EnvBackend::with_file(file)?), Bounds::none()),
+        #[cfg(feature = "file")]
         BackendConfig::File { path, key, paths } => (Arc::new(FileBackend::new(path.clone(), file_key(key)?)), Bounds::new(paths.clone())),
         #[cfg(feature = "vault")]
         BackendConfig::Vault(vault) => {
@@ -253,8 +258,8 @@ fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Confi
         }
         #[cfg(feature = "aws")]
         BackendConfig::Aws(aws) => (Arc::new(AwsBackend::new(aws)), Bounds::new(aws.paths.clone())),
-        #[cfg(not(all(feature = "vault", feature = "aws")))]
-        _ => return Err("this build has no such backend; build Strongroom with the features `vault` and `aws`".to_owned()),
+        #[cfg(not(all(feature = "file", feature = "vault", feature = "aws")))]
+        _ => return Err("this build has no such backend; build Strongroom with the features `file`, `vault` and `aws`".to_owned()),
     };
     // Only the backends that log in have use for a clock.
     let _ = clock;
@@ -262,6 +267,7 @@ fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Confi
 }
 
 /// What opens a file of secrets, from where the configuration says it is.
+#[cfg(feature = "file")]
 pub(crate) fn file_key(key: &FileKeyRef) -> Result<FileKey, String> {
     match key {
         FileKeyRef::Identity(path) => FileKey::identity_file(path),

@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
-use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
 /// How often the epoch moves on: the grain of `limits.cpu`.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
@@ -39,6 +39,10 @@ impl Engine {
             .max_memory_size(4 << 30);
         let mut config = Config::new();
         config.wasm_component_model(true).epoch_interruption(true).guest_debug(inspectable);
+        if inspectable {
+            // Who looks into a run compares no speeds, and compiles in a fraction of the time.
+            config.cranelift_opt_level(OptLevel::None);
+        }
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let wasmtime = wasmtime::Engine::new(&config)?;
         let ticking = wasmtime.weak();

@@ -14,9 +14,11 @@ pub(crate) use backends::Backends;
 #[cfg(feature = "vault")]
 pub use backends::VaultBackend;
 pub use backends::{
-    BackendError, Entry, EnvBackend, FileBackend, FileKey, Found, Freshness, Identities, Lease, Leases, Rekeyed, Rotator, SecretBackend,
-    SecretStore, StaticBackend, StoreError, Stored, VersionInfo,
+    BackendError, Entry, EnvBackend, Found, Freshness, Lease, Leases, Rotator, SecretBackend, SecretStore, StaticBackend, StoreError,
+    Stored, VersionInfo,
 };
+#[cfg(feature = "file")]
+pub use backends::{FileBackend, FileKey, Identities, Rekeyed};
 pub(crate) use cache::Cache;
 pub use cache::SecretCounts;
 pub(crate) use clock::Clock;

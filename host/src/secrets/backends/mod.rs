@@ -6,8 +6,10 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod bounds;
+#[cfg(any(feature = "file", feature = "vault"))]
 mod disk;
 mod env;
+#[cfg(feature = "file")]
 mod file;
 mod fixed;
 #[cfg(feature = "vault")]
@@ -19,6 +21,7 @@ pub(crate) use bounds::Bounds;
 pub use env::EnvBackend;
 #[cfg(feature = "cli")]
 pub(crate) use env::{read_lines, variables as env_variables};
+#[cfg(feature = "file")]
 pub use file::{FileBackend, FileKey, Identities, Rekeyed};
 pub use fixed::StaticBackend;
 #[cfg(feature = "vault")]
