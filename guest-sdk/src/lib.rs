@@ -21,6 +21,10 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(target_family = "wasm")]
+#[rustfmt::skip]
+#[allow(missing_docs, unsafe_code, reason = "generated; the WIT is the documentation")]
+mod bindings;
 mod error;
 pub mod http;
 pub mod log;

@@ -11,12 +11,7 @@ use wasip2::http::types::{
 };
 use wasip2::io::streams::{InputStream, StreamError};
 
-#[expect(missing_docs, unsafe_code, reason = "generated; the WIT is the documentation")]
-mod bindings {
-    wit_bindgen::generate!({ path: "../wit", world: "strongroom:agent/imports" });
-}
-
-use bindings::strongroom::agent::{log, secrets, signing};
+use crate::bindings::strongroom::agent::{log, secrets, signing};
 
 /// Most bytes of one write to a body (`blocking-write-and-flush`).
 const WRITE: usize = 4096;

@@ -161,3 +161,18 @@ fn tables_and_memories_are_bounded_at_load_and_at_run() {
     // A start of more than the limit is the limit's doing as well.
     assert!(matches!(end(&command("(memory 17)", "")), End::Limit(strongroom::Limit::Memory)));
 }
+
+#[test]
+fn the_sdks_bindings_are_made_of_this_wit() {
+    use sha2::Digest;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let wit = std::fs::read(root.join("wit/agent.wit")).unwrap();
+    let sum: String = sha2::Sha256::digest(wit).iter().map(|byte| format!("{byte:02x}")).collect();
+
+    let bindings = std::fs::read_to_string(root.join("guest-sdk/src/bindings.rs")).unwrap();
+
+    assert!(
+        bindings.contains(&format!("// sha256 of wit/agent.wit: {sum}\n")),
+        "the WIT has changed: the head of bindings.rs says how to make it anew"
+    );
+}
