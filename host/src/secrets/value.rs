@@ -62,6 +62,7 @@ impl SecretValue {
     }
 
     /// The same document with one of its fields replaced, or added.
+    #[cfg(feature = "file")]
     pub(super) fn with_field(&self, field: &str, value: &Self) -> Result<Self, String> {
         let mut fields: serde_json::Map<String, serde_json::Value> =
             serde_json::from_slice(self.bytes()).map_err(|_| "what is there is no JSON document, so that it has no fields".to_owned())?;

@@ -17,6 +17,7 @@ impl Bounds {
         Self::default()
     }
 
+    #[cfg(any(test, feature = "file", feature = "vault", feature = "aws"))]
     pub(crate) fn new(paths: Vec<String>) -> Self {
         Self { paths: Some(paths), leased: Vec::new() }
     }
