@@ -58,6 +58,7 @@ mod json;
 pub mod manifest;
 mod meter;
 mod policy;
+mod register;
 mod rotation;
 mod runtime;
 pub mod scrub;

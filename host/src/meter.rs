@@ -23,6 +23,8 @@ pub enum Limit {
     Sent,
     /// `limits.received`.
     Received,
+    /// `limits.records`.
+    Records,
     /// 1,000 denials in one run.
     Denials,
 }
@@ -88,6 +90,7 @@ impl Limit {
             Self::Output => "output",
             Self::Sent => "sent",
             Self::Received => "received",
+            Self::Records => "records",
             Self::Denials => "denials",
         }
     }

@@ -176,3 +176,125 @@ fn the_sdks_bindings_are_made_of_this_wit() {
         "the WIT has changed: the head of bindings.rs says how to make it anew"
     );
 }
+
+/// A command of so many modules with a memory each, of so many pages of 64 KiB, all in instances of their own.
+fn with_memories(count: usize, pages: usize) -> Vec<u8> {
+    let others: String = (0..count).map(|_| "(core instance (instantiate $memory))").collect();
+    wat(&format!(
+        r#"(component
+            (core module $memory (memory {pages}))
+            {others}
+            (core module $m (func (export "run") (result i32) (i32.const 0)))
+            (core instance $i (instantiate $m))
+            (func $run (result (result)) (canon lift (core func $i "run")))
+            (instance $r (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $r)))"#
+    ))
+}
+
+#[test]
+fn the_memory_of_a_run_is_the_sum_of_all_its_memories() {
+    // The limit is 16 pages.
+    assert_eq!(end(&with_memories(1, 16)), End::Exit(0));
+    assert_eq!(end(&with_memories(3, 5)), End::Exit(0));
+    for (count, pages) in [(1, 17), (2, 9), (3, 6)] {
+        assert_eq!(end(&with_memories(count, pages)), End::Limit(strongroom::Limit::Memory), "{count} of {pages} pages");
+    }
+}
+
+#[test]
+fn a_memory_that_no_limit_would_count_is_refused() {
+    let shared = refused(&command("(memory 1 2 shared)", ""));
+
+    assert!(shared.contains("malformed"), "{shared}");
+}
+
+#[test]
+fn the_tables_of_a_run_are_summed_over_all_its_instances() {
+    let tables = |count: usize| {
+        let others: String = (0..count).map(|_| "(core instance (instantiate $table))").collect();
+        wat(&format!(
+            r#"(component
+                (core module $table (table 150000 funcref))
+                {others}
+                (core module $m (func (export "run") (result i32) (i32.const 0)))
+                (core instance $i (instantiate $m))
+                (func $run (result (result)) (canon lift (core func $i "run")))
+                (instance $r (export "run" (func $run)))
+                (export "wasi:cli/run@0.2.0" (instance $r)))"#
+        ))
+    };
+
+    assert_eq!(end(&tables(2)), End::Exit(0));
+    assert_eq!(end(&tables(3)), End::Limit(strongroom::Limit::Memory));
+}
+
+#[test]
+fn a_state_directory_that_is_a_link_or_lies_below_one_of_others_is_refused() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let dir = tempfile::tempdir().unwrap();
+    let (state, link, open) = (dir.path().join("state"), dir.path().join("link"), dir.path().join("open"));
+    let build = |state: &std::path::Path| {
+        let config = HostConfig { state_dir: Some(state.to_owned()), ..HostConfig::default() };
+        Host::builder().config(config).without_audit().max_agents(1).build().map(|_| ()).map_err(|error| error.to_string())
+    };
+    build(&state).unwrap();
+
+    symlink(&state, &link).unwrap();
+    assert!(build(&link).unwrap_err().contains("is a link"));
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+    assert!(build(&open.join("state")).unwrap_err().contains("other users can write to"));
+    // A key that somebody else has put there.
+    std::fs::rename(state.join("host.key"), state.join("kept.key")).unwrap();
+    symlink(state.join("kept.key"), state.join("host.key")).unwrap();
+    assert!(build(&state).unwrap_err().contains("is a link"));
+}
+
+#[test]
+fn a_state_directory_of_another_user_is_refused() {
+    let (dir, root) = (tempfile::tempdir().unwrap(), std::path::PathBuf::from("/"));
+    // Who is root gives a directory away; who is not finds that of root.
+    let theirs = match std::os::unix::fs::chown(dir.path(), Some(12_345), None) {
+        Ok(()) => dir.path().to_owned(),
+        Err(_) => root,
+    };
+    let config = HostConfig { state_dir: Some(theirs), ..HostConfig::default() };
+
+    let error = Host::builder().config(config).without_audit().build().err().unwrap().to_string();
+
+    assert!(error.contains("belongs to another user"), "{error}");
+}
+
+#[test]
+fn the_cache_keeps_what_was_used_last_within_its_bound() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let component = |number: u32| command(&format!("(global i32 (i32.const {number}))"), "");
+    let load = |number: u32, most: Option<u64>| {
+        let config = HostConfig { state_dir: Some(state.clone()), compiled: most, ..HostConfig::default() };
+        let host = Host::builder().config(config).without_audit().max_agents(1).build().unwrap();
+        let manifest = Manifest::parse("agent.toml", "name = \"a\"\ncomponent = \"a.wasm\"").unwrap();
+        host.agent(manifest, &component(number)).unwrap();
+    };
+    let names = || {
+        let mut names: Vec<std::path::PathBuf> = entries(&state).into_iter().map(|(path, _)| path).collect();
+        names.sort();
+        names
+    };
+    load(1, None);
+    let first = names();
+    let length = entries(&state)[0].1.len() as u64;
+    // Room for two and a half.
+    let most = Some(2 * length + length / 2);
+    load(2, most);
+    let second: Vec<_> = names().into_iter().filter(|name| !first.contains(name)).collect();
+
+    load(1, most);
+    load(3, most);
+
+    assert_eq!(names().len(), 2, "{:?}", names());
+    assert!(names().contains(&first[0]) && !names().contains(&second[0]), "the one that was used longest ago went");
+    load(4, Some(length / 2));
+    assert_eq!(names().len(), 2, "what is larger than all may be is not kept, and drives nothing out");
+}

@@ -149,3 +149,34 @@ fn one_agent_more_than_the_host_has_room_for_is_told_so() {
         }
     });
 }
+
+#[test]
+fn header_fields_that_a_guest_hoards_are_bounded_together() {
+    // What works on some requests at once has room for what they bring, and many may bring little.
+    for few in ["hoard-fields 32 60000", "hoard-fields 1500 6000"] {
+        assert!(Room::with("").run(&[few]).stdout.starts_with("hoard-fields "));
+    }
+
+    let ran = Room::with("").try_run(&["hoard-fields 1500 60000"]).unwrap();
+
+    assert!(matches!(&ran.outcome.end, End::Trap(why) if why.contains("size of fields")), "{:?}", ran.outcome.end);
+}
+
+#[test]
+fn resources_of_whatever_kind_are_bounded_together() {
+    let ran = Room::with("").try_run(&["hoard-fields 3000 0"]).unwrap();
+
+    assert!(matches!(&ran.outcome.end, End::Trap(why) if why.contains("table")), "{:?}", ran.outcome.end);
+    assert!(!ran.stdout.contains("hoard-fields"), "{}", ran.stdout);
+}
+
+#[test]
+fn records_of_the_audit_log() {
+    let requests = "repeat 200 GET https://api.test/v1/x h:authorization=Bearer+{KEY}";
+    let ran = Room::new().and("[limits]\nrecords = 50").try_run(&[requests]).unwrap();
+
+    assert_eq!(ran.outcome.end, End::Limit(Limit::Records), "{}", ran.stdout);
+    assert!((50..=52).contains(&ran.audit.len()), "{} records, the end among them", ran.audit.len());
+    assert_eq!(ran.records("run-end")[0]["outcome"], "limit: records");
+    assert_eq!(ran.seen.len(), ran.records("egress").len(), "no record, no request");
+}

@@ -137,3 +137,132 @@ fn an_hsm_that_has_lost_its_sessions_is_logged_in_to_anew() {
     }
     assert!(block_on(backend.open("bot-2/trade", "bot-1")).is_err(), "another agent's");
 }
+
+/// Signers of one key, and one that never answers.
+struct Half {
+    asked: std::sync::Arc<tokio::sync::Notify>,
+}
+
+struct One(k256::ecdsa::SigningKey);
+
+#[async_trait::async_trait]
+impl SignerBackend for Half {
+    async fn open(&self, key: &str, _agent: &str) -> Result<std::sync::Arc<dyn strongroom::Signer>, SignerError> {
+        if key == "silent" {
+            self.asked.notify_one();
+            std::future::pending::<()>().await;
+        }
+        Ok(std::sync::Arc::new(One(k256::ecdsa::SigningKey::from_slice(&[1; 32]).unwrap())))
+    }
+}
+
+#[async_trait::async_trait]
+impl strongroom::Signer for One {
+    async fn public_key(&self) -> Result<VerifyingKey, SignerError> {
+        Ok(*self.0.verifying_key())
+    }
+
+    async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError> {
+        use k256::ecdsa::signature::hazmat::PrehashSigner;
+        self.0.sign_prehash(digest).map_err(|error| SignerError::Refused(error.to_string()))
+    }
+}
+
+#[test]
+fn a_key_that_never_answers_delays_only_the_agents_that_need_it() {
+    use strongroom::{End, Host, HostConfig, Manifest, RunOptions};
+
+    let dir = tempfile::tempdir().unwrap();
+    let config = HostConfig { state_dir: Some(dir.path().join("state")), ..HostConfig::default() };
+    let asked = std::sync::Arc::new(tokio::sync::Notify::new());
+    let half = Half { asked: std::sync::Arc::clone(&asked) };
+    let host = Host::builder().config(config).without_audit().max_agents(4).signers("half", half).build().unwrap();
+    let agent = |name: &str, key: &str| {
+        let text = format!(
+            "name = \"{name}\"\ncomponent = \"a.wasm\"\n[run]\nargs = [\"print done\"]\n[signers.W]\nfrom = \"half:{key}\"\nchains = [1]"
+        );
+        host.agent(Manifest::parse("agent.toml", &text).unwrap(), &strongroom_components::bytes("probe")).unwrap()
+    };
+    let (silent, other) = (agent("silent", "silent"), agent("other", "good"));
+
+    block_on(async {
+        let waiting = silent.run(RunOptions::default().stdout(std::io::sink()));
+        let working = async {
+            asked.notified().await;
+            other.run(RunOptions::default().stdout(std::io::sink())).await
+        };
+        tokio::select! {
+            ended = waiting => panic!("the other agent waited until this one had ended: {ended:?}"),
+            done = working => assert_eq!(done.unwrap().end, End::Exit(0)),
+        }
+    });
+}
+
+/// The first account of the development phrase, as Hardhat and Anvil print it.
+const WALLET: &str = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
+
+#[test]
+fn a_wallets_key_is_not_sent_as_a_secret_whichever_way_it_is_named() {
+    use strongroom::{Host, HostConfig, Manifest, RunOptions, StaticBackend};
+
+    let dir = tempfile::tempdir().unwrap();
+    let document = format!("{{\"wallet\":\"0x{WALLET}\",\"api\":\"an-api-key-of-this-agent\"}}");
+    let host = || {
+        let config = HostConfig { state_dir: Some(dir.path().join("state")), ..HostConfig::default() };
+        let store =
+            StaticBackend::new().with("kept", document.clone()).with("raw", WALLET).with("upper", format!("0x{}", WALLET.to_uppercase()));
+        let other = StaticBackend::new().with("again", document.clone()).with("raw", format!("0x{WALLET}"));
+        let builder = Host::builder().config(config).without_audit().max_agents(4).backend("store", store).backend("other", other);
+        builder.default_backend("store").build().unwrap()
+    };
+    let run = |host: &Host, name: &str, lines: &str| {
+        let text = format!("name = \"{name}\"\ncomponent = \"a.wasm\"\n[run]\nargs = [\"print done\"]\n{lines}");
+        let agent = host.agent(Manifest::parse("agent.toml", &text).unwrap(), &strongroom_components::bytes("probe"));
+        let agent = agent.map_err(|error| error.to_string())?;
+        block_on(agent.run(RunOptions::default().stdout(std::io::sink()))).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let wallet = |from: &str| format!("[signers.W]\nfrom = \"{from}\"\nchains = [1]");
+    let secret = |from: &str| format!("[secrets.K]\nfrom = \"{from}\"");
+
+    // By its name, in each spelling, before anything is opened.
+    for (sends, signs) in
+        [("store:kept#/wallet", "store:kept#wallet"), ("store:kept#wallet", "store:kept#/wallet"), ("store:kept", "store:kept#wallet")]
+    {
+        let refusal = run(&host(), "a", &format!("{}\n{}", secret(sends), wallet(signs))).unwrap_err();
+        assert!(refusal.contains("one key, one purpose"), "{sends}: {refusal}");
+    }
+    // By its value: in this process, and in another of this host.
+    let first = host();
+    run(&first, "payer", &wallet("store:kept#/wallet")).unwrap();
+    for host in [&first, &host()] {
+        for sends in ["other:again#wallet", "other:again", "other:raw", "store:raw", "store:upper"] {
+            let refusal = run(host, "evil", &secret(sends)).unwrap_err();
+            assert!(refusal.contains("its value serves as `wallet` already") && !refusal.contains(WALLET), "{sends}: {refusal}");
+        }
+        run(host, "good", &secret("other:again#api")).unwrap();
+    }
+}
+
+#[test]
+fn what_was_sent_as_a_secret_signs_nothing() {
+    use strongroom::{Host, HostConfig, Manifest, RunOptions, StaticBackend};
+
+    let dir = tempfile::tempdir().unwrap();
+    let host = || {
+        let config = HostConfig { state_dir: Some(dir.path().join("state")), ..HostConfig::default() };
+        let store = StaticBackend::new().with("sent", WALLET).with("signs", format!("0x{}\n", WALLET.to_uppercase()));
+        Host::builder().config(config).without_audit().max_agents(4).backend("store", store).build().unwrap()
+    };
+    let run = |host: &Host, lines: &str| {
+        let text = format!("name = \"a\"\ncomponent = \"a.wasm\"\n[run]\nargs = [\"print done\"]\n{lines}");
+        let agent = host.agent(Manifest::parse("agent.toml", &text).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+        block_on(agent.run(RunOptions::default().stdout(std::io::sink()))).map(|_| ()).map_err(|error| error.to_string())
+    };
+    let first = host();
+    run(&first, "[secrets.K]\nfrom = \"store:sent\"").unwrap();
+
+    for host in [&first, &host()] {
+        let refusal = run(host, "[signers.W]\nfrom = \"store:signs\"\nchains = [1]").unwrap_err();
+        assert!(refusal.contains("its value serves as `secret` already"), "{refusal}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::{AuditSink, Record};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,8 +29,20 @@ impl FileAudit {
             std::fs::create_dir_all(dir)?;
         }
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
-        Ok(Self { file, torn: AtomicBool::new(false) })
+        let torn = AtomicBool::new(ends_midway(path));
+        Ok(Self { file, torn })
     }
+}
+
+/// Whether a host before has died in the middle of a line: the next record begins a new one.
+fn ends_midway(path: &Path) -> bool {
+    let mut last = [b'\n'];
+    let read = File::open(path).and_then(|mut file| {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)
+    });
+    // An empty file has no last byte, and a pipe tells none.
+    read.is_ok() && last != [b'\n']
 }
 
 impl AuditSink for FileAudit {
@@ -50,5 +62,28 @@ impl AuditSink for FileAudit {
         } else {
             Err(io::Error::new(io::ErrorKind::WriteZero, "a record was cut short; is the disk full?"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Event;
+
+    #[test]
+    fn a_record_after_a_torn_one_stands_on_a_line_of_its_own() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("audit.jsonl");
+        std::fs::write(&path, "{\"time\":\"2026-01-01T00:00:00.000Z\",\"ru").expect("written");
+        let event = || Event::SignerFailed { signer: "w", reason: "r", spent: false };
+
+        for _ in 0..2 {
+            let record = Record { time: "t".into(), run: "r", agent: "a", event: event() };
+            FileAudit::open(&path).expect("a file").record(&[record]).expect("written");
+        }
+
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+        assert_eq!(text.lines().map(read).collect::<Vec<_>>(), [false, true, true], "{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! One run's side of the audit log: stamps records, coalesces denials, and remembers whether the log has failed.
 
 use super::{AuditSink, Event, Record};
+use crate::meter::{Limit, Meter, Stop};
 use crate::policy::{Denial, Rule};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,6 +13,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 const DISTINCT: usize = 64;
 /// Records of answers that may wait for the next record.
 const WAITING: usize = 16;
+/// Requests that failed in one way and are recorded one by one; further ones are counted.
+const FAILURES: u64 = 64;
+/// Most characters of a denial's reason and remedy in the log: a guest chooses the path and the headers that they name.
+const MAX_TEXT: usize = 4_096;
+
+/// Requests that failed in one way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    all: u64,
+    /// Those of them that have no record of their own, and the bytes of their bodies and answers.
+    counted: u64,
+    sent: u64,
+    received: u64,
+}
 
 /// Writes the records of one run.
 pub(crate) struct Journal {
@@ -20,6 +35,10 @@ pub(crate) struct Journal {
     agent: String,
     denials: Mutex<BTreeMap<(Rule, String), u64>>,
     denied: AtomicU64,
+    failures: Mutex<BTreeMap<&'static str, Failures>>,
+    /// The records so far, and what bounds them.
+    records: AtomicU64,
+    meter: Option<Arc<Meter>>,
     waiting: Mutex<Vec<(jiff::Timestamp, Event<'static>)>>,
     failed: AtomicBool,
 }
@@ -33,14 +52,39 @@ impl Journal {
             agent,
             denials: Mutex::default(),
             denied: AtomicU64::new(0),
+            failures: Mutex::default(),
+            records: AtomicU64::new(0),
+            meter: None,
             waiting: Mutex::default(),
             failed: AtomicBool::new(false),
         }
     }
 
+    /// The same for a run that may cause only as many records as its limits say.
+    pub(crate) fn bounded(mut self, meter: &Arc<Meter>) -> Self {
+        self.meter = Some(Arc::clone(meter));
+        self
+    }
+
     /// Hands a record to the operating system, after those that wait. No record, no effect: callers give up on an error.
+    ///
+    /// # Errors
+    /// That of the log, or that the run has caused as many records as it may: then it is being stopped.
     pub(crate) fn record(&self, event: Event<'_>) -> io::Result<()> {
+        if !self.count(event.weight()) {
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the run has caused as many records as `limits.records` says"));
+        }
         self.hand_over(Some(event))
+    }
+
+    /// Counts a record; past the limit the run stops. Returns whether there is room for it.
+    fn count(&self, weight: u64) -> bool {
+        let Some(meter) = &self.meter else { return true };
+        let within = self.records.fetch_add(weight, Ordering::Relaxed) < meter.limits.records;
+        if !within {
+            meter.stop(Stop::Limit(Limit::Records));
+        }
+        within
     }
 
     fn hand_over(&self, event: Option<Event<'_>>) -> io::Result<()> {
@@ -62,13 +106,43 @@ impl Journal {
 
     /// Keeps a record of what has happened already for the next that is handed over, so that both take one write.
     pub(crate) fn note(&self, event: Event<'static>) {
+        if self.is_counted(&event) {
+            return;
+        }
+        // Not refused past the limit: its request has a record, and as many of them are left as are open.
+        self.count(1);
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.len() < WAITING && self.sink.is_some() {
             waiting.push((jiff::Timestamp::now(), event));
             return;
         }
         drop(waiting);
-        let _ = self.record(event);
+        let _ = self.hand_over(Some(event));
+    }
+
+    /// Whether a request failed in a way that was recorded often enough: then it is counted instead.
+    fn is_counted(&self, event: &Event<'_>) -> bool {
+        let Event::Answer { error: Some(error), sent, received, .. } = event else { return false };
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = failures.entry(error).or_default();
+        failures.all += 1;
+        let counted = failures.all > FAILURES;
+        if counted {
+            failures.counted += 1;
+            failures.sent += sent;
+            failures.received += received;
+        }
+        counted
+    }
+
+    /// Records how often requests failed that have no record of their own.
+    fn close_failures(&self) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        for (error, failures) in failures.iter_mut().filter(|(_, failures)| failures.counted > 0) {
+            let Failures { all, counted: count, sent, received } = *failures;
+            *failures = Failures { all, ..Failures::default() };
+            let _ = self.hand_over(Some(Event::FailuresRepeated { error, count, sent, received }));
+        }
     }
 
     /// Records a denial, or counts it where one of its kind was recorded. Returns how many denials the run has had.
@@ -82,19 +156,27 @@ impl Journal {
         *denials.entry(key).or_insert(0) += 1;
         drop(denials);
         if first {
-            tracing::warn!("agent {}: {denial}", self.agent);
+            tracing::warn!("agent {}: {}", self.agent, cut(&denial.to_string()));
             let Denial { rule, asked, reason, remedy, .. } = denial;
+            let (reason, remedy) = (cut(reason), cut(remedy));
             // A denial has no effect that could be refused for want of its record.
             let _ = self.record(Event::Denial { rule: rule.as_str(), asked, reason, remedy });
         }
         self.denied.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Records how often denials came again. Call once, at the end of the run.
-    pub(crate) fn close_denials(&self) {
+    /// Records what was counted, and the end of the run. It has its record however many there are.
+    pub(crate) fn close(&self, end: Event<'_>) {
+        self.close_denials();
+        self.close_failures();
+        let _ = self.hand_over(Some(end));
+    }
+
+    /// Records how often denials came again.
+    fn close_denials(&self) {
         let denials = std::mem::take(&mut *self.denials.lock().unwrap_or_else(PoisonError::into_inner));
         for ((rule, asked), count) in denials.into_iter().filter(|(_, count)| *count > 1) {
-            let _ = self.record(Event::DenialsRepeated { rule: rule.as_str(), asked: &asked, count: count - 1 });
+            let _ = self.hand_over(Some(Event::DenialsRepeated { rule: rule.as_str(), asked: &asked, count: count - 1 }));
         }
     }
 
@@ -110,6 +192,11 @@ impl Journal {
     pub(crate) fn run(&self) -> &str {
         &self.run
     }
+}
+
+/// The beginning of a text, as far as the log takes it.
+fn cut(text: &str) -> &str {
+    text.char_indices().nth(MAX_TEXT).map_or(text, |(end, _)| &text[..end])
 }
 
 /// RFC 3339, UTC, to the millisecond. The part down to the second is formatted once a second.
@@ -129,6 +216,7 @@ fn stamp(time: jiff::Timestamp) -> String {
 impl Drop for Journal {
     /// Requests that were given up with the run end a little after it; their records are the last.
     fn drop(&mut self) {
+        self.close_failures();
         let _ = self.hand_over(None);
     }
 }
@@ -136,6 +224,106 @@ impl Drop for Journal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Limits;
+
+    /// Keeps records as text.
+    #[derive(Default)]
+    struct Kept(Mutex<Vec<serde_json::Value>>);
+
+    impl AuditSink for Kept {
+        fn record(&self, records: &[Record<'_>]) -> io::Result<()> {
+            let records = records.iter().map(|record| serde_json::to_value(record).expect("a record"));
+            self.0.lock().expect("no panic").extend(records);
+            Ok(())
+        }
+    }
+
+    impl Kept {
+        fn of(&self, event: &str) -> Vec<serde_json::Value> {
+            self.0.lock().expect("no panic").iter().filter(|record| record["event"] == event).cloned().collect()
+        }
+    }
+
+    fn journal(records: u64) -> (Journal, Arc<Kept>, Arc<Meter>) {
+        let (kept, meter) = (Arc::new(Kept::default()), Arc::new(Meter::new(Limits { records, ..Limits::default() })));
+        let sink: Arc<dyn AuditSink> = Arc::clone(&kept) as _;
+        (Journal::new(Some(sink), "run".into(), "agent".into()).bounded(&meter), kept, meter)
+    }
+
+    fn answer(request: u64, error: Option<&'static str>) -> Event<'static> {
+        Event::Answer { request, status: None, sent: 10, received: 1, redacted: 0, millis: 0, error }
+    }
+
+    fn end() -> Event<'static> {
+        Event::RunEnd { outcome: "exit 0", usage: crate::meter::Usage::default() }
+    }
+
+    #[test]
+    fn failures_are_recorded_a_few_times_and_counted_then() {
+        let (journal, kept, _) = journal(1_000_000);
+
+        for request in 0..10_000 {
+            journal.note(answer(request, Some("the connection was refused")));
+            journal.note(answer(request, Some("given up by the agent")));
+        }
+        journal.close(end());
+        journal.note(answer(1, Some("given up by the agent")));
+        drop(journal);
+
+        assert_eq!(kept.of("answer").len() as u64, 2 * FAILURES);
+        let repeated: Vec<u64> = kept.of("failures-repeated").iter().map(|record| record["count"].as_u64().expect("a number")).collect();
+        assert_eq!(repeated, [10_000 - FAILURES, 10_000 - FAILURES, 1], "those at the very end too");
+        assert_eq!(kept.of("failures-repeated")[0]["sent"], 10 * (10_000 - FAILURES));
+    }
+
+    #[test]
+    fn answers_in_order_keep_a_record_each() {
+        let (journal, kept, _) = journal(1_000_000);
+
+        (0..200).for_each(|request| journal.note(answer(request, None)));
+        drop(journal);
+
+        assert_eq!(kept.of("answer").len(), 200);
+    }
+
+    #[test]
+    fn a_run_ends_at_its_last_record_and_its_end_is_recorded_all_the_same() {
+        let (journal, kept, meter) = journal(3);
+        let opened = |journal: &Journal| journal.record(Event::InertPlaceholder { request: 1, secret: "KEY" });
+
+        assert!((0..3).all(|_| opened(&journal).is_ok()) && !meter.is_stopped());
+        assert_eq!(opened(&journal).expect_err("one too many").kind(), io::ErrorKind::QuotaExceeded);
+        assert!(matches!(meter.stop_reason(), Some(Stop::Limit(Limit::Records))));
+        journal.note(answer(1, None));
+        journal.close(end());
+
+        assert!(!journal.failed(), "the log itself is fine");
+        assert_eq!([kept.of("inert-placeholder").len(), kept.of("answer").len(), kept.of("run-end").len()], [3, 1, 1]);
+    }
+
+    #[test]
+    fn a_long_record_counts_for_each_kibibyte() {
+        let (journal, kept, meter) = journal(20);
+        let what: Vec<String> = (0..10).map(|_| "x".repeat(1_024)).collect();
+        let signed = |journal: &Journal| {
+            let (spends, left) = (&[][..], &[][..]);
+            journal.record(Event::Signed { signer: "w", key: "0x", what: &what, spends, left, digest: "", again: false })
+        };
+
+        assert!(signed(&journal).is_ok() && signed(&journal).is_ok());
+        assert!(signed(&journal).is_err() && meter.is_stopped());
+        assert_eq!(kept.of("signed").len(), 2);
+    }
+
+    #[test]
+    fn a_denial_that_quotes_a_long_path_is_cut() {
+        let (journal, kept, _) = journal(10);
+        let long = "x".repeat(100_000);
+        journal.denial(&Denial { rule: Rule::Path, asked: "GET".into(), reason: long.clone(), remedy: long, stop: false });
+
+        let record = &kept.of("denial")[0];
+        assert!(record.to_string().len() < 3 * MAX_TEXT, "{}", record.to_string().len());
+    }
 
     #[test]
     fn stamps_are_rfc_3339_with_milliseconds() {

@@ -5,9 +5,13 @@
 
 mod file;
 mod journal;
+#[cfg(any(test, feature = "cli"))]
+mod read;
 
 pub use file::FileAudit;
 pub(crate) use journal::Journal;
+#[cfg(feature = "cli")]
+pub(crate) use read::{Piece, Torn, pieces};
 
 use serde::Serialize;
 
@@ -182,6 +186,17 @@ pub enum Event<'a> {
         /// How many more there were.
         count: u64,
     },
+    /// How many more requests failed in a way that was recorded often before, and the bytes of their bodies and answers.
+    FailuresRepeated {
+        /// How they ended.
+        error: &'a str,
+        /// How many more there were.
+        count: u64,
+        /// Bytes of their bodies.
+        sent: u64,
+        /// Bytes of their answers' bodies.
+        received: u64,
+    },
     /// The run has ended.
     RunEnd {
         /// How: `exit 0`, `trap`, `limit: cpu`, `stopped`.
@@ -189,6 +204,18 @@ pub enum Event<'a> {
         /// What it used.
         usage: crate::meter::Usage,
     },
+}
+
+impl Event<'_> {
+    /// How many records it counts as: one for each KiB of what an agent chooses the length of.
+    pub(crate) fn weight(&self) -> u64 {
+        let bytes: usize = match self {
+            Self::Signed { what, .. } => what.iter().map(String::len).sum(),
+            Self::LeakRedacted { kinds, .. } => kinds.iter().map(String::len).sum(),
+            _ => 0,
+        };
+        1 + bytes as u64 / 1_024
+    }
 }
 
 /// A secret and the version of it that was used.

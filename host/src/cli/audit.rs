@@ -1,12 +1,13 @@
 //! `strongroom audit`
 
-use super::output::Answer;
+use super::output::{Answer, say};
 use super::{Done, Failure, HostArgs, code, named};
+use crate::audit::{Piece, Torn, pieces};
 use crate::host::{audit_path, state_path};
 use clap::{Args, Subcommand};
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
 /// Reads the audit log.
 #[derive(Subcommand)]
@@ -46,22 +47,24 @@ impl Show {
     fn perform(self) -> Done {
         self.agent.as_deref().map_or(Ok(()), named::agent)?;
         let path = self.path()?;
-        let file =
-            crate::files::open(&path).map_err(|error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display())))?;
+        let unreadable = |error: std::io::Error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display()));
+        let file = crate::files::open(&path).map_err(unreadable)?;
         let mut out = Answer::new();
-        for (at, line) in BufReader::new(file).lines().enumerate() {
-            let wrong = |what: String| {
-                Failure::new(code::STATE, format!("{}:{}: {what}; the log was cut short or changed", path.display(), at + 1))
-            };
-            let line = line.map_err(|error| wrong(error.to_string()))?;
-            let record: Value = serde_json::from_str(&line).map_err(|_| wrong("not a record".into()))?;
-            let wanted = |filter: &Option<String>, key: &str| filter.as_ref().is_none_or(|wanted| record[key] == *wanted);
-            if !wanted(&self.agent, "agent") || !wanted(&self.run, "run") || !wanted(&self.event, "event") {
-                continue;
+        let show = |piece: Piece<'_>| match piece {
+            Piece::Torn(torn) => {
+                warn(&path, &torn);
+                Ok(())
             }
-            let text = if self.json { line } else { aloud(&record) };
-            out.line(format_args!("{}", crate::text::for_people(&text)))?;
-        }
+            Piece::Record(text, record) => {
+                let wanted = |filter: &Option<String>, key: &str| filter.as_ref().is_none_or(|wanted| record[key] == *wanted);
+                if !wanted(&self.agent, "agent") || !wanted(&self.run, "run") || !wanted(&self.event, "event") {
+                    return Ok(());
+                }
+                let text = if self.json { text.to_owned() } else { aloud(&record) };
+                out.line(format_args!("{}", crate::text::for_people(&text)))
+            }
+        };
+        pieces(BufReader::new(file), unreadable, show)?;
         Ok(0)
     }
 
@@ -73,6 +76,11 @@ impl Show {
         let path = audit_path(&config, state_path(&config).as_deref());
         path.ok_or_else(|| Failure::new(code::USAGE, "name the log: `strongroom audit show FILE`"))
     }
+}
+
+/// Says where a log holds what is no record.
+pub(super) fn warn(path: &Path, torn: &Torn) {
+    say(format_args!("warning: {}: {torn}", path.display()));
 }
 
 /// `time agent run event key=value …`

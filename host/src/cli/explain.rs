@@ -3,12 +3,13 @@
 use super::judge::{self, Judge};
 use super::output::Answer;
 use super::{Done, Failure, HostArgs, code, named};
+use crate::audit::{Piece, pieces};
 use crate::host::{audit_path, state_path};
 use crate::manifest::{Manifest, Misplaced, Most, Passes, Place, Purpose};
 use crate::secrets::Backends;
 use clap::Args;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::path::PathBuf;
 
 /// Says what an agent may do, or how one request would be judged.
@@ -99,12 +100,15 @@ fn denials(host: &HostArgs, run: &str) -> Result<Vec<Value>, Failure> {
     let path = path.ok_or_else(|| Failure::new(code::USAGE, "the configuration names no audit log; set `[audit] file`"))?;
     let wrong = |error: std::io::Error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display()));
     let mut denials = Vec::new();
-    for line in BufReader::new(crate::files::open(&path).map_err(wrong)?).lines() {
-        let record = serde_json::from_str::<Value>(&line.map_err(wrong)?).unwrap_or_default();
-        if record["run"] == *run && record["event"] == "denial" {
-            denials.push(record);
+    let take = |piece: Piece<'_>| {
+        match piece {
+            Piece::Torn(torn) => super::audit::warn(&path, &torn),
+            Piece::Record(_, record) if record["run"] == *run && record["event"] == "denial" => denials.push(record),
+            Piece::Record(..) => {}
         }
-    }
+        Ok(())
+    };
+    pieces(BufReader::new(crate::files::open(&path).map_err(wrong)?), wrong, take)?;
     match denials.is_empty() {
         false => Ok(denials),
         true => Err(Failure::new(

@@ -183,8 +183,14 @@ impl HostArgs {
         }
         .with_environment();
         if let Some(file) = &self.env_file {
-            config.backends.retain(|(name, _)| name != "env");
-            config.backends.push(("env".to_owned(), BackendConfig::Env { file: Some(file.clone()) }));
+            let is_env = |(name, _): &(String, BackendConfig)| name == "env";
+            // What the operator lets manifests name stays as it is.
+            let names = config.backends.iter().find(|backend| is_env(backend)).and_then(|(_, backend)| match backend {
+                BackendConfig::Env { names, .. } => names.clone(),
+                _ => None,
+            });
+            config.backends.retain(|backend| !is_env(backend));
+            config.backends.push(("env".to_owned(), BackendConfig::Env { file: Some(file.clone()), names }));
         }
         Ok(config)
     }
@@ -241,7 +247,7 @@ impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let code = match error {
             LoadError::Manifest(_) | LoadError::Rule { .. } | LoadError::NoComponent => code::USAGE,
-            LoadError::Read { .. } | LoadError::Component { .. } => code::COMPONENT,
+            LoadError::Read { .. } | LoadError::Component { .. } | LoadError::HostsOwn { .. } => code::COMPONENT,
             LoadError::Secret { .. } | LoadError::Signer { .. } => code::SECRET,
         };
         Self::new(code, error)

@@ -14,7 +14,7 @@ use crate::secrets::AwsBackend;
 #[cfg(feature = "vault")]
 use crate::secrets::VaultBackend;
 use crate::secrets::backends::{Bounds, Configured};
-use crate::secrets::{Backends, Cache as SecretCache, Clock, EnvBackend, SecretBackend};
+use crate::secrets::{Backends, Cache as SecretCache, Clock, EnvBackend, SecretBackend, Variables};
 #[cfg(feature = "file")]
 use crate::secrets::{FileBackend, FileKey};
 use crate::signing::{SignerBackend, Signing, Wall};
@@ -157,7 +157,9 @@ impl HostBuilder {
         let engine = Engine::new(self.max_agents.unwrap_or(1_024), self.inspector.is_some());
         let engine = engine.map_err(|error| BuildError::Engine(error.to_string()))?;
         let linker = runtime::linker(&engine).map_err(|error| BuildError::Engine(error.to_string()))?;
-        let compiled = state.as_ref().map(open_cache).transpose().map_err(BuildError::State)?;
+        let most = self.config.compiled.unwrap_or(runtime::DEFAULT_CACHE);
+        let compiled = state.as_ref().map(|state| open_cache(state, most)).transpose().map_err(BuildError::State)?;
+        let variables = Arc::new(Variables::new(state.as_ref()));
         let network = Network {
             guard: AddressGuard::new(self.config.network_allow.clone()),
             resolver: self.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
@@ -166,7 +168,14 @@ impl HostBuilder {
         };
         let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
         let backends = backends(self.backends, &self.config, &self.clock, default)?;
-        let signing = Signing::new(self.config.signing.clone(), self.signers, state.clone(), self.clock.clone(), self.wall.clone());
+        let signing = Signing::new(
+            self.config.signing.clone(),
+            self.signers,
+            state.clone(),
+            Arc::clone(&variables),
+            self.clock.clone(),
+            self.wall.clone(),
+        );
         let signing = signing.map_err(BuildError::Signing)?;
         let cache = Arc::new(SecretCache::new(self.clock.clone(), fingerprint_key));
         let rules = rules(&self.config.scrub_rules)?;
@@ -177,7 +186,7 @@ impl HostBuilder {
         let rotations = rotations.map_err(|(name, reason)| BuildError::Rotation { name, reason })?;
         let signing = Arc::new(signing);
         let (inspector, runs) = (self.inspector, AtomicU64::new(0));
-        let parts = HostParts { engine, backends, rules, audit, cache, signing, rotations, inspector, runs, name };
+        let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, inspector, runs, name };
         Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network) })))
     }
 }
@@ -220,14 +229,21 @@ fn open_audit(config: &HostConfig, state: Option<&StateDir>) -> Result<Arc<dyn A
     }
 }
 
-fn open_cache(state: &StateDir) -> std::io::Result<Cache> {
-    Ok(Cache::new(state.subdirectory("compiled")?, state.key("cache.key")?))
+fn open_cache(state: &StateDir, most: u64) -> std::io::Result<Cache> {
+    Ok(Cache::new(state.subdirectory("compiled")?, state.key("cache.key")?, most))
 }
 
 /// The embedder's own backends, and those of the configuration under other names. There is always an `env`.
 pub(crate) fn backends(own: Vec<Configured>, config: &HostConfig, clock: &Clock, default: String) -> Result<Backends, BuildError> {
     let mut all = own;
-    let env = ("env".to_owned(), BackendConfig::Env { file: None });
+    let env = ("env".to_owned(), BackendConfig::Env { file: None, names: None });
+    for known in all.iter_mut().filter(|known| known.backend.is_environment()) {
+        let names = config.backends.iter().find_map(|(name, backend)| match backend {
+            BackendConfig::Env { names, .. } if *name == known.name => Some(names.clone()),
+            _ => None,
+        });
+        known.bounds = Bounds::variables(names.flatten());
+    }
     for (name, backend) in config.backends.iter().chain([&env]) {
         if !all.iter().any(|known| known.name == *name) {
             let configured = configured(name, backend, clock);
@@ -242,13 +258,15 @@ pub(crate) fn backends(own: Vec<Configured>, config: &HostConfig, clock: &Clock,
         };
         return Err(BuildError::Backend { name: default, reason: reason.to_owned() });
     }
-    Ok(Backends::new(all, default))
+    Ok(Backends::new(all, default, config.own()))
 }
 
 fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Configured, String> {
     let (backend, bounds): (Arc<dyn SecretBackend>, Bounds) = match config {
-        BackendConfig::Env { file: None } => (Arc::new(EnvBackend::new()), Bounds::none()),
-        BackendConfig::Env { file: Some(file) } => (Arc::new(EnvBackend::with_file(file)?), Bounds::none()),
+        BackendConfig::Env { file, names } => {
+            let backend = file.as_ref().map_or_else(|| Ok(EnvBackend::new()), |file| EnvBackend::with_file(file))?;
+            (Arc::new(backend), Bounds::variables(names.clone()))
+        }
         #[cfg(feature = "file")]
         BackendConfig::File { path, key, paths } => (Arc::new(FileBackend::new(path.clone(), file_key(key)?)), Bounds::new(paths.clone())),
         #[cfg(feature = "vault")]

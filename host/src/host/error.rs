@@ -75,6 +75,12 @@ pub enum LoadError {
         /// Why.
         source: std::io::Error,
     },
+    /// The manifest names a file of the host's own as its component.
+    #[error("{path} is the host's own; a manifest can't name it", path = path.display())]
+    HostsOwn {
+        /// The file.
+        path: PathBuf,
+    },
     /// The manifest names no component, and none was given.
     #[error("the manifest names no component; give its bytes with `Host::agent`")]
     NoComponent,

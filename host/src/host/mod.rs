@@ -55,6 +55,9 @@ impl Host {
     pub fn load(&self, manifest: impl AsRef<Path>) -> Result<Agent, LoadError> {
         let manifest = Manifest::read(manifest.as_ref())?;
         let path = manifest.component.clone().ok_or(LoadError::NoComponent)?;
+        if self.0.parts.backends.has_file(&path) {
+            return Err(LoadError::HostsOwn { path });
+        }
         let bytes = read_component(&path)?;
         self.agent_from(manifest, &bytes, path)
     }
@@ -116,7 +119,8 @@ impl Host {
         for secret in &manifest.secrets {
             let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
             let entries = self.0.parts.backends.entries(&secret.from, &manifest.name, namespace);
-            entries.map_err(|reason| LoadError::Secret { name: secret.name.clone(), reason })?;
+            let checked = entries.and_then(|_| self.0.parts.backends.check_file(&secret.from));
+            checked.map_err(|reason| LoadError::Secret { name: secret.name.clone(), reason })?;
         }
         Ok(())
     }

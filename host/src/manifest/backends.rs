@@ -21,6 +21,9 @@ pub enum BackendConfig {
     Env {
         /// A file of `NAME=value` lines.
         file: Option<PathBuf>,
+        /// The variables that manifests may name, in patterns: `{agent}` stands for the agent's name in upper case, with `_` for `-`, and `*` for
+        /// any run of characters. None: what the manifest names, but nothing below another namespace than the agent's own.
+        names: Option<Vec<String>>,
     },
     /// An encrypted file of versioned secrets.
     File {
@@ -167,7 +170,7 @@ impl BackendConfig {
     /// The files that it names.
     pub(super) fn files(&mut self) -> Vec<&mut PathBuf> {
         match self {
-            Self::Env { file } => file.iter_mut().collect(),
+            Self::Env { file, .. } => file.iter_mut().collect(),
             Self::File { path, key, .. } => match key {
                 FileKeyRef::Identity(file) => vec![path, file],
                 _ => vec![path],
@@ -223,7 +226,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<BackendConfig> {
         _ => Err(Problem::new("an unknown type of backend", "write `\"env\"`, `\"file\"`, `\"vault\"` or `\"aws\"`")),
     });
     match kind.as_deref() {
-        Some("env") => Some(BackendConfig::Env { file: section.parse("file", path) }),
+        Some("env") => Some(BackendConfig::Env { file: section.parse("file", path), names: section.list("names", variables) }),
         Some("file") => file(section),
         Some("vault") => vault(section).map(BackendConfig::Vault),
         Some(_) => Some(BackendConfig::Aws(aws(section))),
@@ -379,6 +382,14 @@ pub(super) fn address(text: &str) -> Result<String, Problem> {
         Some(_) => Ok(text.trim_end_matches('/').to_owned()),
         None => Err(Problem::new("not the address of a server", "write `https://HOST:PORT`, without a user and without a path")),
     }
+}
+
+/// A pattern of variables.
+fn variables(text: &str) -> Result<String, Problem> {
+    let remedy = "write letters, digits and `_`, with `{agent}` at most once and `*` for any run of characters, as in `{agent}_*`";
+    let rest = text.replacen("{agent}", "", 1);
+    let clean = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'*');
+    if text.is_empty() || !clean { Err(Problem::new("not a pattern of variables", remedy)) } else { Ok(text.to_owned()) }
 }
 
 /// A pattern of paths.

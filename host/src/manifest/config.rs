@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostics, Problem};
 use super::reader::{Document, Section};
-use super::{BackendConfig, IssuerConfig, ReadError, RotationConfig, SigningConfig, backends, names, rotation, signing};
+use super::{BackendConfig, IssuerConfig, ReadError, RotationConfig, SigningConfig, backends, names, rotation, signing, units};
 use std::path::{Path, PathBuf};
 
 /// What the operator says about this host. The default is a host with the `env` backend that reaches only public addresses.
@@ -20,6 +20,8 @@ pub struct HostConfig {
     pub audit_file: Option<PathBuf>,
     /// Where the host keeps its state.
     pub state_dir: Option<PathBuf>,
+    /// Most bytes of compiled components that are kept in the state directory; those used longest ago go first. Default 2 GiB.
+    pub compiled: Option<u64>,
     /// Files of rules for secrets that nobody registered, beside those that come with the host.
     pub scrub_rules: Vec<PathBuf>,
     /// Signing: chains, assets, and what no agent's manifest may go beyond.
@@ -105,6 +107,7 @@ fn config(root: &Section<'_>) -> HostConfig {
     }
     if let Some(state) = root.table("state") {
         config.state_dir = state.parse("dir", path);
+        config.compiled = state.parse("compiled", units::size);
     }
     if let Some(scrub) = root.table("scrub") {
         config.scrub_rules = scrub.list("rules", path).unwrap_or_default();

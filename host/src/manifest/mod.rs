@@ -8,6 +8,7 @@ mod config;
 mod diagnostic;
 mod host_pattern;
 pub(crate) mod names;
+mod own;
 mod path_pattern;
 mod place;
 mod public_suffix;
@@ -28,6 +29,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Problem};
 pub(crate) use host_pattern::is_host;
 pub use host_pattern::{HostPattern, Scheme};
 pub use names::{SecretRef, Which};
+pub(crate) use own::HostsOwn;
 pub use path_pattern::PathPattern;
 pub(crate) use path_pattern::is_path_byte;
 pub use place::{Basic, Place, Template};
@@ -85,6 +87,8 @@ pub struct Limits {
     pub sent: u64,
     /// Bytes of answers' bodies in all, after decompression. Default 256 MiB.
     pub received: u64,
+    /// Records in the audit log in all; one that is longer than a KiB counts for each. Default 250,000, some 100 MB.
+    pub records: u64,
     /// What guest clocks tick in. Default 1 ms.
     pub clock: Duration,
 }
@@ -224,6 +228,7 @@ impl Default for Limits {
             requests: 32,
             sent: 64 << 20,
             received: 256 << 20,
+            records: 250_000,
             clock: Duration::from_millis(1),
         }
     }
@@ -366,6 +371,7 @@ fn limits(section: &Section<'_>, limits: &mut Limits) {
     set(&mut limits.requests, section.integer("requests", 1..=10_000).and_then(|n| u32::try_from(n).ok()));
     set(&mut limits.sent, section.parse("sent", units::size));
     set(&mut limits.received, section.parse("received", units::size));
+    set(&mut limits.records, section.integer("records", 16..=1_000_000_000));
     set(&mut limits.clock, section.parse("clock", clock));
 }
 

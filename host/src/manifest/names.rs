@@ -63,8 +63,16 @@ impl SecretRef {
         if backend_name(backend).is_err() || !clean(path) || dots(path) || field.is_some_and(|f| !clean(f)) {
             return Err(Problem::new("not a reference", remedy));
         }
-        Ok(Self::Exact { backend: backend.to_owned(), path: path.to_owned(), which, field: field.map(str::to_owned) })
+        Ok(Self::Exact { backend: backend.to_owned(), path: path.to_owned(), which, field: field.map(canonical) })
     }
+}
+
+/// One spelling of a field: a JSON Pointer of one segment (RFC 6901) is that key. A number stays, since it may be a place in a list.
+fn canonical(field: &str) -> String {
+    let segment = field.strip_prefix('/').filter(|segment| !segment.contains('/') && !segment.is_empty());
+    let key = segment.map(|segment| segment.replace("~1", "/").replace("~0", "~"));
+    let key = key.filter(|key| !key.starts_with('/') && !key.bytes().all(|b| b.is_ascii_digit()));
+    key.unwrap_or_else(|| field.to_owned())
 }
 
 impl fmt::Display for SecretRef {
@@ -135,4 +143,23 @@ pub(crate) fn namespace(text: &str) -> Result<String, Problem> {
 pub(crate) fn backend_name(text: &str) -> Result<(), Problem> {
     let ok = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
     if ok { Ok(()) } else { Err(Problem::new("not a backend's name", "use 1 to 32 lower-case letters, digits, `_` and `-`")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_has_one_spelling() {
+        let field = |text: &str| match SecretRef::parse(&format!("vault:a{text}")) {
+            Ok(SecretRef::Exact { field, .. }) => field,
+            other => panic!("{other:?}"),
+        };
+
+        assert_eq!(field("#wallet"), field("#/wallet"));
+        assert_eq!(field("#a/b"), field("#/a~1b"));
+        assert_eq!(field("#/keys/wallet").as_deref(), Some("/keys/wallet"));
+        assert_eq!(field("#/0").as_deref(), Some("/0"), "a place in a list");
+        assert_eq!(field(""), None);
+    }
 }

@@ -25,6 +25,11 @@ impl std::fmt::Display for Rate {
     }
 }
 
+impl Rate {
+    /// That of grants and destinations that name none: no agent that works meets it, and none fills a disk with the records of its requests.
+    pub const DEFAULT: Self = Self { requests: 60_000, per: Duration::from_secs(60) };
+}
+
 /// Parses `64MiB`, `1GB`, `512B`.
 pub(crate) fn size(text: &str) -> Result<u64, Problem> {
     let remedy = "write a whole number and a unit: B, KiB, MiB, GiB, kB, MB or GB, as in `64MiB`";

@@ -17,8 +17,6 @@ impl Budget {
         Self { rate, taken: Mutex::default() }
     }
 
-    /// How many requests there may be.
-    #[cfg(feature = "cli")]
     pub(crate) fn rate(&self) -> Rate {
         self.rate
     }
@@ -41,6 +39,22 @@ impl Budget {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    #[test]
+    fn a_grant_without_a_rate_has_one_too() {
+        let manifest = "name = \"a\"\ncomponent = \"a.wasm\"\n[[egress]]\nhost = \"api.test\"";
+        let manifest = crate::Manifest::parse("agent.toml", manifest).expect("a manifest");
+        let policy = super::super::Policy::new(&manifest, super::super::Closed::default());
+        let (method, uri, headers) = (http::Method::GET, http::Uri::from_static("https://api.test/"), http::HeaderMap::new());
+        let asked = super::super::Asked { method: &method, uri: &uri, headers: &headers };
+        let start = Instant::now();
+        let ask = |at: Instant| policy.authorize(&asked, &super::super::Placeholders::default(), at).map(|_| ());
+
+        assert!((0..Rate::DEFAULT.requests).all(|_| ask(start).is_ok()));
+        let denial = ask(start).expect_err("one too many");
+        assert!(denial.remedy.contains("which is 60000 in 60 s"), "{denial}");
+        assert!(ask(start + Rate::DEFAULT.per).is_ok());
+    }
 
     #[test]
     fn no_window_holds_more_than_the_rate() {

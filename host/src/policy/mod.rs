@@ -28,7 +28,7 @@ pub(crate) use placeholder::{Placeholders, Sealed, Source};
 pub(crate) use signing::{AssetId, Claims, Limit, SignPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, shown};
 
 use crate::manifest::{
-    Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Seal, Treatment,
+    Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal, Treatment,
 };
 use http::{HeaderMap, HeaderName, Method, Uri};
 use names::Name;
@@ -51,7 +51,7 @@ struct Destination {
     host: HostPattern,
     methods: Vec<String>,
     paths: Vec<PathPattern>,
-    budget: Option<Budget>,
+    budget: Budget,
     misplaced: Misplaced,
     leaks: Leaks,
     own_credentials: bool,
@@ -130,7 +130,7 @@ impl Policy {
             return Err(self.misplaced(asked, "URL", misplaced, Some(secret)));
         }
 
-        if let Some(spent) = used.iter().find(|d| d.budget.as_ref().is_some_and(|budget| !budget.take(now))) {
+        if let Some(spent) = used.iter().find(|d| !d.budget.take(now)) {
             let remedy = denial::set("rate", "?", &spent.label);
             return Err(deny(Rule::Rate, asked, "more requests than the granted rate".to_owned(), remedy));
         }
@@ -216,7 +216,7 @@ impl Policy {
         let Ok(url) = CanonicalUrl::read(asked.uri) else { return Vec::new() };
         let open = self.open(asked, &url, &Placeholders::default()).unwrap_or_default();
         let rate = |d: &&Destination| {
-            let rate = d.budget.as_ref()?.rate();
+            let rate = Some(d.budget.rate()).filter(|rate| *rate != Rate::DEFAULT)?;
             Some(format!("at most {} times in {} s, by {}; more are denied by rule `rate`", rate.requests, rate.per.as_secs(), d.label))
         };
         open.iter().filter_map(rate).collect()
@@ -342,7 +342,7 @@ impl Destination {
             host: grant.host.clone(),
             methods: grant.methods.clone(),
             paths: grant.paths.clone(),
-            budget: grant.rate.map(Budget::new),
+            budget: Budget::new(grant.rate.unwrap_or(Rate::DEFAULT)),
             misplaced: grant.misplaced,
             leaks: grant.leaks.clone(),
             seal: grant.seal.clone(),
@@ -362,7 +362,7 @@ impl Destination {
             host: rule.host.clone(),
             methods: rule.methods.clone(),
             paths: rule.paths.clone(),
-            budget: rule.rate.map(Budget::new),
+            budget: Budget::new(rule.rate.unwrap_or(Rate::DEFAULT)),
             misplaced: rule.misplaced,
             leaks: rule.leaks.clone(),
             seal: Vec::new(),

@@ -8,24 +8,31 @@ use super::engine::Engine;
 use crate::state::StateDir;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use std::io::Write;
+use std::fs::{self, File, FileTimes};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::time::SystemTime;
 use wasmtime::component::Component;
 use zeroize::Zeroizing;
 
 /// Length of the HMAC-SHA256 (RFC 2104) in front of an entry.
 const TAG: usize = 32;
 
+/// Most bytes of all entries, unless the operator says otherwise.
+pub(crate) const DEFAULT_CACHE: u64 = 2 << 30;
+
 /// The cache of one host.
 pub(crate) struct Cache {
     dir: StateDir,
     key: Zeroizing<[u8; 32]>,
+    /// Most bytes of all entries.
+    most: u64,
 }
 
 impl Cache {
-    pub(crate) fn new(dir: StateDir, key: Zeroizing<[u8; 32]>) -> Self {
-        Self { dir, key }
+    pub(crate) fn new(dir: StateDir, key: Zeroizing<[u8; 32]>, most: u64) -> Self {
+        Self { dir, key, most }
     }
 
     fn path(&self, engine: &Engine, sha256: &[u8; 32]) -> PathBuf {
@@ -45,13 +52,17 @@ impl Cache {
     /// The compiled component, if there is an entry and it is ours.
     pub(crate) fn load(&self, engine: &Engine, sha256: &[u8; 32]) -> Option<Component> {
         let path = self.path(engine, sha256);
-        let entry = std::fs::read(&path).ok()?;
+        let entry = fs::read(&path).ok()?;
         let (tag, code) = entry.split_at_checked(TAG)?;
         if self.mac(engine, sha256, code).verify_slice(tag).is_err() {
             tracing::warn!(path = %path.display(), "an entry of the compiled-code cache was not written by this host; it is compiled anew");
             return None;
         }
-        load_verified(engine, code).ok()
+        let loaded = load_verified(engine, code).ok()?;
+        // What is used stays: the time of the last use is set here, since many file systems don't keep it.
+        let used = FileTimes::new().set_accessed(SystemTime::now());
+        let _ = File::options().write(true).open(&path).and_then(|file| file.set_times(used));
+        Some(loaded)
     }
 
     /// Writes an entry. A failure costs the next start its compile, nothing else.
@@ -59,15 +70,46 @@ impl Cache {
         let stored = component.serialize().map_err(std::io::Error::other).and_then(|code| {
             let tag = self.mac(engine, sha256, &code).finalize().into_bytes();
             let path = self.path(engine, sha256);
+            if !self.make_room((TAG + code.len()) as u64)? {
+                return Ok(());
+            }
             let temporary = path.with_extension(format!("{:016x}", getrandom::u64().map_err(std::io::Error::other)?));
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(&tag)?;
             file.write_all(&code)?;
-            std::fs::rename(&temporary, &path)
+            fs::rename(&temporary, &path)
         });
         if let Err(error) = stored {
             tracing::warn!(%error, "the compiled component can't be cached");
         }
+    }
+}
+
+impl Cache {
+    /// Removes entries until there is room for one of so many bytes: those that were used longest ago go first. False where it is larger than all
+    /// may be together.
+    fn make_room(&self, bytes: u64) -> io::Result<bool> {
+        if bytes > self.most {
+            return Ok(false);
+        }
+        let entries = fs::read_dir(self.dir.path())?.filter_map(Result::ok);
+        let mut entries: Vec<(SystemTime, u64, PathBuf)> = entries
+            .filter_map(|entry| {
+                let file = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+                Some((file.accessed().unwrap_or(SystemTime::UNIX_EPOCH), file.len(), entry.path()))
+            })
+            .collect();
+        entries.sort();
+        let mut all: u64 = entries.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, length, path) in entries {
+            if all.saturating_add(bytes) <= self.most {
+                break;
+            }
+            // Another host may have been first.
+            let _ = fs::remove_file(path);
+            all -= length;
+        }
+        Ok(true)
     }
 }
 

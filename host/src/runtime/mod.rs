@@ -10,7 +10,7 @@ mod output;
 mod signing;
 mod store;
 
-pub(crate) use cache::Cache;
+pub(crate) use cache::{Cache, DEFAULT_CACHE};
 pub use component::{ComponentError, Inspection, MAX_COMPONENT};
 pub(crate) use component::{Loaded, inspect, linker, load};
 pub(crate) use engine::Engine;
@@ -25,7 +25,7 @@ use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::{Denial, Policy, Reveal};
 use crate::rotation::Rotations;
 use crate::scrub::{Known, Live, Replacement, Rules, Scrubber, Search};
-use crate::secrets::{Backends, Cache as SecretCache, Keyring, Missing, SecretsUnavailable};
+use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables};
 use crate::signing::{Granted, Opened, SignerError, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
@@ -143,6 +143,7 @@ pub(crate) struct AgentParts {
 pub(crate) struct HostParts {
     pub(crate) engine: Engine,
     pub(crate) backends: Backends,
+    pub(crate) variables: Arc<Variables>,
     pub(crate) rules: Arc<Rules>,
     pub(crate) audit: Option<Arc<dyn AuditSink>>,
     pub(crate) cache: Arc<SecretCache>,
@@ -157,7 +158,8 @@ pub(crate) struct HostParts {
 pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOptions) -> Result<Outcome, RunError> {
     let manifest = &agent.manifest;
     let name = format!("{}-{}", host.name, host.runs.fetch_add(1, Ordering::Relaxed) + 1);
-    let journal = Arc::new(Journal::new(host.audit.clone(), name, manifest.name.clone()));
+    let meter = Arc::new(Meter::new(manifest.limits.clone()));
+    let journal = Arc::new(Journal::new(host.audit.clone(), name, manifest.name.clone()).bounded(&meter));
     let opened = tokio::select! {
         opened = open_keyring(host, manifest) => opened,
         why = &mut options.interrupt => return Err(RunError::Interrupted(why)),
@@ -190,7 +192,6 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let secrets = keyring.iter().map(|(_, key)| Used::of(&key.name, key.first()));
     let start = Event::RunStart { component: &crate::text::hex(&agent.loaded.sha256), secrets: &secrets.collect::<Vec<_>>() };
     journal.record(start).map_err(|_| RunError::Audit)?;
-    let meter = Arc::new(Meter::new(manifest.limits.clone()));
     let scrubber = Live::new(scrubber(agent, &keyring, &host.rules));
     let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
     let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
@@ -236,11 +237,28 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     Ok(Outcome { run: journal.run().to_owned(), end, usage })
 }
 
-/// Has every secret of a manifest, as one of the hosts that are known to use it.
+/// Has every secret of a manifest, as one of the hosts that are known to use it, and makes sure that the agent may use what was found.
 pub(crate) async fn open_keyring(host: &HostParts, manifest: &Manifest) -> Result<Keyring, SecretsUnavailable> {
     let registered = host.rotations.register(manifest, &host.backends).await;
     registered.map_err(|(name, why)| SecretsUnavailable(vec![Missing { name, why }]))?;
-    Keyring::open(manifest, &host.backends, &host.cache).await
+    let keyring = Keyring::open(manifest, &host.backends, &host.cache).await?;
+    let refused = |(index, key): (usize, &Key)| {
+        let why = may_use(host, manifest, index, key).err()?;
+        Some(Missing { name: key.name.clone(), why })
+    };
+    let refused: Vec<Missing> = keyring.iter().filter_map(refused).collect();
+    if refused.is_empty() { Ok(keyring) } else { Err(SecretsUnavailable(refused)) }
+}
+
+/// Whether a secret is the agent's to use, now that it is known where it was found and what it is.
+fn may_use(host: &HostParts, manifest: &Manifest, index: usize, key: &Key) -> Result<(), BackendError> {
+    let Some((backend, entry)) = key.place() else { return Ok(()) };
+    if let Some((variable, own)) = host.backends.variable(&manifest.secrets[index].from, &manifest.name, backend, entry) {
+        host.variables.take(&manifest.name, variable, own)?;
+    }
+    let first = key.first();
+    let by = format!("secret `{}` of `{}`", key.name, manifest.name);
+    host.signing.check_sent(&first.value, first.fingerprint, &by).map_err(BackendError::Refused)
 }
 
 /// Has every signer of an agent.
@@ -292,8 +310,7 @@ impl OpenRun {
             output.finish();
         }
         let usage = self.usage();
-        self.journal.close_denials();
-        let _ = self.journal.record(Event::RunEnd { outcome, usage });
+        self.journal.close(Event::RunEnd { outcome, usage });
         usage
     }
 

@@ -15,14 +15,31 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpC
 
 /// Open handles of one run.
 pub(super) const MAX_HANDLES: u32 = 1_024;
-/// Resources of all kinds of one run, and the bytes that one set of header fields may take: together they bound what a guest
-/// can make the host hold for it.
+/// Resources of all kinds of one run.
 const MAX_RESOURCES: usize = 2_048;
-const MAX_FIELDS: usize = 64 * 1024;
-/// What a field of a log record counts beside its text.
+/// What the first of them may take, and how many these are: what works on some requests at once has room for what they bring. All later ones
+/// together can't make the host hold more than as much again.
+const ROOMY: Room = Room { fields: 64 * 1024, chunk: 64 * 1024 };
+const MAX_ROOMY: usize = 128;
+const NARROW: Room = Room { fields: 8 * 1024, chunk: 4 * 1024 };
+/// What a field of a log record, or of an answer, counts beside its text.
 const FIELD: usize = 32;
-/// Most bytes of a body that wait in one write; two may wait.
-const BODY_CHUNK: usize = 64 * 1024;
+
+/// What a further resource may make the host hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Room {
+    /// Bytes of one set of header fields, of requests and of answers.
+    fields: usize,
+    /// Most bytes of a body that wait in one write; two may wait.
+    chunk: usize,
+}
+
+impl Room {
+    /// By how many resources there are.
+    fn beside(resources: usize) -> Self {
+        if resources < MAX_ROOMY { ROOMY } else { NARROW }
+    }
+}
 
 /// A handle that a guest holds: the index of its secret.
 pub struct OpenSecret(usize);
@@ -45,6 +62,7 @@ pub(crate) struct RunState {
 /// The one way out.
 struct Hooks {
     outbound: Arc<Outbound>,
+    room: Room,
 }
 
 impl RunState {
@@ -57,10 +75,8 @@ impl RunState {
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        let hooks = Hooks { outbound: Arc::clone(&outbound) };
-        let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(MAX_FIELDS);
-        Self { wasi, http, table, hooks, limiter, outbound, handles: 0, signers, opened: Vec::new(), on_log }
+        let hooks = Hooks { outbound: Arc::clone(&outbound), room: ROOMY };
+        Self { wasi, http: WasiHttpCtx::new(), table, hooks, limiter, outbound, handles: 0, signers, opened: Vec::new(), on_log }
     }
 
     fn secret(&self, handle: &Resource<OpenSecret>) -> wasmtime::Result<&crate::secrets::Key> {
@@ -77,6 +93,9 @@ impl WasiView for RunState {
 
 impl WasiHttpView for RunState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        // Asked for each call: what is made by it has as much room as there is beside all others.
+        self.hooks.room = Room::beside(self.table.iter_mut().count());
+        self.http.set_field_size_limit(self.hooks.room.fields);
         WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
     }
 }
@@ -90,15 +109,19 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _errors: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let outbound = Arc::clone(&self.outbound);
+        let (outbound, most) = (Arc::clone(&self.outbound), self.room.fields);
         Box::new(async move {
             let answer = egress::send(outbound, request, options).await?;
+            let fields: usize = answer.headers().iter().map(|(name, value)| FIELD + name.as_str().len() + value.len()).sum();
+            if fields > most {
+                return Err(Error::HttpResponseHeaderSectionSize(u32::try_from(fields).ok()));
+            }
             Ok((answer, Box::new(async { Ok(()) }) as Box<dyn Future<Output = _> + Send>))
         })
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        BODY_CHUNK
+        self.room.chunk
     }
 }
 
@@ -173,5 +196,20 @@ impl log::Host for RunState {
         };
         (self.on_log)(&record);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_guest_can_make_the_host_hold_is_bounded() {
+        // The most that one resource can hold: a request with its fields, and two pieces of its body.
+        let of = |room: Room| room.fields + 2 * room.chunk;
+
+        let most = MAX_ROOMY * of(ROOMY) + (MAX_RESOURCES - MAX_ROOMY) * of(NARROW);
+        assert!(most <= 56 << 20, "{most}");
+        assert_eq!([Room::beside(0), Room::beside(MAX_ROOMY - 1), Room::beside(MAX_ROOMY)], [ROOMY, ROOMY, NARROW]);
     }
 }

@@ -7,6 +7,7 @@ mod held;
 mod keyring;
 mod pages;
 mod value;
+mod variables;
 
 #[cfg(feature = "aws")]
 pub use backends::AwsBackend;
@@ -26,3 +27,4 @@ pub(crate) use held::{InUse, Uses, Version};
 pub(crate) use keyring::{Key, Keyring};
 pub use keyring::{Missing, SecretsUnavailable};
 pub use value::{Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};
+pub(crate) use variables::Variables;

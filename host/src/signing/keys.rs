@@ -1,6 +1,7 @@
 //! Finds the key that a manifest names: in a backend of signers by `kms:`, `pkcs11:` or an embedder's own name, or else in a backend of
 //! secrets, from where it comes into this process.
 
+use super::identity::{self, Identity, Known};
 use super::jose::{TokenKey, ed25519_id, symmetric_id};
 use super::local::{FIRST_ACCOUNT, Local, is_wallet_key};
 use super::signer::{Signer, SignerBackend, SignerError};
@@ -8,12 +9,13 @@ use super::{Granted, Use};
 use crate::ethereum::signature::address_of;
 use crate::manifest::{Manifest, Purpose, SecretRef, SignerSpec, SigningConfig, Which};
 use crate::policy::Reveal;
-use crate::secrets::{BackendError, Backends, SecretValue};
+use crate::secrets::{BackendError, Backends, Entry, Fingerprint, SecretValue, Variables};
 use alloy_primitives::Address;
 use k256::ecdsa::VerifyingKey;
 use ring::signature::{Ed25519KeyPair, KeyPair};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
@@ -22,15 +24,27 @@ const KNOWN: &[&str] = &["kms", "pkcs11", "mpc"];
 /// Least bytes of an HMAC's key: 128 bits.
 const MIN_HMAC: usize = 16;
 
-/// What each entry of a backend is used for: backend, path and field.
-type Uses = HashMap<(String, String, Option<String>), &'static str>;
+/// How long the way to a key may take, with the wait for others who are opening the same one.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What each entry of a backend is used for: backend, path, and the way to the field, which is empty for the whole.
+type Uses = HashMap<(String, String, Vec<String>), &'static str>;
+
+/// One signer of one agent. Who waits for a key that does not answer holds up nobody who needs another.
+type Slot = Arc<Mutex<Option<Arc<Opened>>>>;
 
 /// The keys of a host.
 pub(super) struct Keys {
     uses: std::sync::Mutex<Uses>,
     backends: Vec<(String, Arc<dyn SignerBackend>)>,
     /// Those that were had, by the signer's entry and agent: a keystore takes a second to open.
-    opened: Mutex<HashMap<(String, String), Arc<Opened>>>,
+    opened: std::sync::Mutex<HashMap<(String, String), Slot>>,
+    /// Keys in this process that the operator was told of.
+    warned: std::sync::Mutex<HashSet<Vec<u8>>>,
+    /// What was opened, whichever way it was named.
+    known: Known,
+    /// Which agent reads which variable.
+    variables: Arc<Variables>,
 }
 
 /// A signer whose key, or the way to it, is at hand.
@@ -54,7 +68,7 @@ pub(crate) enum Key {
 }
 
 impl Keys {
-    pub(super) fn new(own: Vec<(String, Arc<dyn SignerBackend>)>, config: &SigningConfig) -> Self {
+    pub(super) fn new(own: Vec<(String, Arc<dyn SignerBackend>)>, config: &SigningConfig, known: Known, variables: Arc<Variables>) -> Self {
         type Configured = fn(&SigningConfig) -> Option<(String, Arc<dyn SignerBackend>)>;
         let configured: &[Configured] = &[
             #[cfg(feature = "aws")]
@@ -65,7 +79,7 @@ impl Keys {
         // An embedder's own come first, and take the place of one by that name.
         let configured = configured.iter().filter_map(|make| make(config));
         let backends: Vec<(String, Arc<dyn SignerBackend>)> = own.into_iter().chain(configured).collect();
-        Self { uses: std::sync::Mutex::default(), backends, opened: Mutex::default() }
+        Self { uses: Default::default(), backends, opened: Default::default(), warned: Default::default(), known, variables }
     }
 
     fn backend(&self, spec: &SignerSpec) -> Option<(&Arc<dyn SignerBackend>, String)> {
@@ -102,6 +116,7 @@ impl Keys {
         let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         for (from, purpose) in [(Some(&spec.from), purpose(&spec.purpose)), (spec.passphrase.as_ref(), "passphrase")] {
             let Some(from) = from else { continue };
+            backends.check_file(from).map_err(|error| error.to_string())?;
             claim(&mut uses, backends, from, &manifest.name, namespace, purpose)?;
         }
         Ok(())
@@ -132,39 +147,61 @@ impl Keys {
 
     pub(super) async fn open(&self, granted: &Arc<Granted>, agent: &str, backends: &Backends) -> Result<Arc<Opened>, SignerError> {
         let name = (granted.spec.from.to_string(), format!("{agent}/{}", granted.spec.name));
-        let mut opened = self.opened.lock().await;
-        if let Some(known) = opened.get(&name).filter(|known| Arc::ptr_eq(&known.granted, granted)) {
-            return Ok(Arc::clone(known));
-        }
-        let key = self.find(&granted.spec, &granted.policy, agent, backends).await?;
-        let id = key.id();
+        let slot = Arc::clone(self.opened.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
+        let open = async {
+            let mut opened = slot.lock().await;
+            if let Some(known) = opened.as_ref().filter(|known| Arc::ptr_eq(&known.granted, granted)) {
+                return Ok(Arc::clone(known));
+            }
+            let found = self.open_anew(granted, agent, backends).await?;
+            *opened = Some(Arc::clone(&found));
+            Ok(found)
+        };
+        let silent = || format!("the way to the key at {} does not answer within {} s", granted.spec.from, PATIENCE.as_secs());
+        tokio::time::timeout(PATIENCE, open).await.unwrap_or_else(|_| Err(SignerError::Unavailable(silent())))
+    }
+
+    async fn open_anew(&self, granted: &Arc<Granted>, agent: &str, backends: &Backends) -> Result<Arc<Opened>, SignerError> {
+        let (key, written) = self.find(&granted.spec, &granted.policy, agent, backends).await?;
+        let (id, by) = (key.id(), format!("signer `{}` of `{agent}`", granted.spec.name));
+        let identities = identity::of_signer(&id, key.address(), &written);
+        self.known.signs(&identities, purpose(&granted.spec.purpose), &by).map_err(SignerError::Refused)?;
         if let Key::Account { signer, address, .. } = &key
             && signer.is_hot()
-            && !opened.values().any(|known| known.id == id)
+            && self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone())
         {
             tracing::warn!(
                 "the key of {address} lies in this process, for development and small amounts; an HSM, a KMS or MPC keeps it out of reach"
             );
         }
         let shown = key.shown(&id);
-        let found = Arc::new(Opened { granted: Arc::clone(granted), key, id, shown, agent: agent.to_owned() });
-        opened.insert(name, Arc::clone(&found));
-        Ok(found)
+        Ok(Arc::new(Opened { granted: Arc::clone(granted), key, id, shown, agent: agent.to_owned() }))
     }
 
-    async fn find(&self, spec: &SignerSpec, policy: &Use, agent: &str, backends: &Backends) -> Result<Key, SignerError> {
+    /// Refuses a value that an agent may send where it is a key that signs, whichever way either is named or written.
+    ///
+    /// # Errors
+    /// Why it can't be sent.
+    pub(super) fn check_sent(&self, value: &SecretValue, fingerprint: Fingerprint, by: &str) -> Result<(), String> {
+        self.known.sends(value, fingerprint, by)
+    }
+
+    /// The key, and what it is written as where it comes into this process.
+    async fn find(&self, spec: &SignerSpec, policy: &Use, agent: &str, backends: &Backends) -> Result<(Key, Vec<Identity>), SignerError> {
         if let Some((backend, key)) = self.backend(spec) {
             let signer = backend.open(&key, agent).await?;
-            return account(signer).await;
+            return Ok((account(signer).await?, Vec::new()));
         }
         let namespace = spec.namespace.as_deref().unwrap_or(agent);
-        let value = secret(&spec.from, agent, namespace, backends).await?;
+        let value = self.secret(&spec.from, agent, namespace, backends).await?;
         let passphrase = match &spec.passphrase {
-            Some(from) => Some(secret(from, agent, namespace, backends).await?),
+            Some(from) => Some(self.secret(from, agent, namespace, backends).await?),
             None => None,
         };
         let wrong = |why: String| SignerError::Refused(format!("the key at {} can't be used: {why}", spec.from));
-        match policy {
+        let written = [Some(&value), passphrase.as_ref()].into_iter().flatten();
+        let written = written.flat_map(|value| identity::written(value.reveal(Reveal::to_sign()))).collect();
+        let key = match policy {
             Use::Wallet(_) | Use::Digest { .. } => {
                 let path = spec.path.clone().unwrap_or_else(|| FIRST_ACCOUNT.to_owned());
                 // A keystore takes a second of work: not on a thread that serves others.
@@ -184,7 +221,17 @@ impl Keys {
                 Ok(Key::Hmac(bytes.to_vec().into()))
             }
             Use::Solana(_) => solana(value.reveal(Reveal::to_sign())).map(Key::Solana).map_err(wrong),
+        };
+        key.map(|key| (key, written))
+    }
+
+    /// The value of an entry, as it is now, where the agent may use it.
+    async fn secret(&self, from: &SecretRef, agent: &str, namespace: &str, backends: &Backends) -> Result<SecretValue, SignerError> {
+        let (value, backend, entry) = secret(from, agent, namespace, backends).await?;
+        if let Some((variable, own)) = backends.variable(from, agent, &backend, &entry) {
+            self.variables.take(agent, variable, own).map_err(failed)?;
         }
+        Ok(value)
     }
 }
 
@@ -210,17 +257,30 @@ fn claim(
 ) -> Result<(), String> {
     let (of, entries) = backends.entries(from, agent, namespace).map_err(|error| error.to_string())?;
     for entry in entries {
-        let taken = uses.iter().find(|((backend, path, field), known)| {
+        let way = way(entry.field.as_deref());
+        let taken = uses.iter().find(|((backend, path, other), known)| {
             // An entry as a whole holds all of its fields.
-            let overlap = field.is_none() || entry.field.is_none() || *field == entry.field;
+            let overlap = other.starts_with(&way) || way.starts_with(other);
             *backend == of.name && *path == entry.path && overlap && **known != purpose
         });
         if let Some((_, known)) = taken {
             return Err(format!("the entry {} serves as `{known}` already; one key, one purpose", entry.path));
         }
-        uses.insert((of.name.clone(), entry.path, entry.field), purpose);
+        uses.insert((of.name.clone(), entry.path, way), purpose);
     }
     Ok(())
+}
+
+/// The way to a field within its entry: `wallet` and `/wallet` are one (RFC 6901).
+fn way(field: Option<&str>) -> Vec<String> {
+    let part = |part: &str| part.replace("~1", "/").replace("~0", "~");
+    match field {
+        None => Vec::new(),
+        Some(field) => match field.strip_prefix('/') {
+            Some(pointer) => pointer.split('/').map(part).collect(),
+            None => vec![field.to_owned()],
+        },
+    }
 }
 
 async fn account(signer: Arc<dyn Signer>) -> Result<Key, SignerError> {
@@ -228,20 +288,28 @@ async fn account(signer: Arc<dyn Signer>) -> Result<Key, SignerError> {
     Ok(Key::Account { address: address_of(&public), public, signer })
 }
 
-/// The value of an entry, as it is now.
-async fn secret(from: &SecretRef, agent: &str, namespace: &str, backends: &Backends) -> Result<SecretValue, SignerError> {
-    let failed = |error: BackendError| match error {
+fn failed(error: BackendError) -> SignerError {
+    match error {
         BackendError::Unavailable(_) => SignerError::Unavailable(error.to_string()),
         _ => SignerError::Refused(error.to_string()),
-    };
+    }
+}
+
+/// The value that a reference stands for, and the backend and the entry where it was found.
+async fn secret(from: &SecretRef, agent: &str, namespace: &str, backends: &Backends) -> Result<(SecretValue, String, Entry), SignerError> {
     let (of, entries) = backends.entries(from, agent, namespace).map_err(failed)?;
     let mut missing = None;
     for entry in entries {
         match of.backend.get(&entry).await {
             Ok(found) => {
-                let Some(field) = &entry.field else { return Ok(found.value) };
-                let field = found.value.field(field);
-                return field.map_err(|_| SignerError::Refused(format!("the entry {entry} has no such field, as text")));
+                let value = match &entry.field {
+                    None => found.value,
+                    Some(field) => found
+                        .value
+                        .field(field)
+                        .map_err(|_| SignerError::Refused(format!("the entry {entry} has no such field, as text")))?,
+                };
+                return Ok((value, of.name.clone(), entry));
             }
             Err(error @ BackendError::NotFound { .. }) => {
                 missing.get_or_insert(error);
@@ -253,7 +321,7 @@ async fn secret(from: &SecretRef, agent: &str, namespace: &str, backends: &Backe
 }
 
 /// A key of Solana's: the command line's list of 64 numbers, or the seed in hexadecimal digits.
-fn solana(value: &[u8]) -> Result<Ed25519KeyPair, String> {
+pub(super) fn solana(value: &[u8]) -> Result<Ed25519KeyPair, String> {
     let wrong = || "it is neither the list of 64 numbers of a Solana key file, nor a seed of 64 hexadecimal digits".to_owned();
     let text = std::str::from_utf8(value).map_err(|_| wrong())?.trim();
     if text.starts_with('[') {

@@ -47,6 +47,11 @@ impl Signer for Local {
 }
 
 impl Local {
+    /// The key itself.
+    pub(super) fn key(&self) -> &SigningKey {
+        &self.0
+    }
+
     /// Reads a key. The passphrase opens a keystore, or belongs to a phrase; the path leads from a phrase to the account.
     ///
     /// # Errors

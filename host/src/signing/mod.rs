@@ -2,6 +2,7 @@
 //! [`crate::policy`]'s; this room has the keys and the ledger.
 
 mod hot;
+mod identity;
 mod jose;
 mod keys;
 #[cfg(feature = "aws")]
@@ -29,13 +30,14 @@ use crate::audit::{Event, Journal};
 use crate::ethereum::transaction::Transaction;
 use crate::manifest::{Asset, JwtSpec, Manifest, Purpose, SignerCap, SignerSpec, SigningConfig};
 use crate::policy::{AssetId, Budget, Claims, Denial, Limit, Rule, SignPermit, WalletPolicy, shown};
-use crate::secrets::{Backends, Clock};
+use crate::secrets::{Backends, Clock, Fingerprint, SecretValue, Variables};
 use crate::state::StateDir;
 use crate::text::{hex, line};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use futures_util::FutureExt;
 use futures_util::future::{Either, ready};
 use hot::Hot;
+use identity::Known;
 use keys::Keys;
 use ledger::{Ceiling, Claim, Refused, Reservation, Reserved};
 use outliving::Outliving;
@@ -110,13 +112,24 @@ impl Signing {
         config: SigningConfig,
         own: Vec<(String, Arc<dyn SignerBackend>)>,
         state: Option<StateDir>,
+        variables: Arc<Variables>,
         clock: Clock,
         wall: Wall,
     ) -> Result<Self, String> {
         let config = Arc::new(config);
         let cap = |cap: &SignerCap| Limit::of(&cap.limit, &config).map(|limit| (cap.signer, limit));
         let caps = config.caps.iter().map(cap).collect::<Result<_, _>>().map_err(|why| format!("`signing.caps`: {why}"))?;
-        Ok(Self { keys: Keys::new(own, &config), hot: Hot::new(&config)?, caps, config, state, clock, wall, ledger: OnceLock::new() })
+        let known = Known::new(state.as_ref()).map_err(|error| error.to_string())?;
+        Ok(Self {
+            keys: Keys::new(own, &config, known, variables),
+            hot: Hot::new(&config)?,
+            caps,
+            config,
+            state,
+            clock,
+            wall,
+            ledger: OnceLock::new(),
+        })
     }
 
     /// What a manifest says of its signers, checked against the host's tables.
@@ -150,6 +163,15 @@ impl Signing {
             Ok(Arc::new(Granted { spec: spec.clone(), policy, rate: Budget::new(spec.rate) }))
         };
         manifest.signers.iter().map(|spec| one(spec).map_err(|why| (spec.name.clone(), why))).collect()
+    }
+
+    /// Refuses to let an agent send a value that is a key which signs, whichever way either is named or written. By that the value counts as sent,
+    /// and serves no signer.
+    ///
+    /// # Errors
+    /// Why it can't be sent.
+    pub(crate) fn check_sent(&self, value: &SecretValue, fingerprint: Fingerprint, by: &str) -> Result<(), String> {
+        self.keys.check_sent(value, fingerprint, by)
     }
 
     /// Opens a signer: has its key, or its way to it.

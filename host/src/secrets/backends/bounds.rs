@@ -1,6 +1,7 @@
 //! What the operator lets manifests name in a backend.
 
 use super::BackendError;
+use super::names::Names;
 
 /// Patterns of paths, in segments: `{agent}` stands for the agent's name, `*` for one segment, `**` at the end for all below.
 #[derive(Debug, Clone, Default)]
@@ -9,6 +10,8 @@ pub(crate) struct Bounds {
     paths: Option<Vec<String>>,
     /// Those of credentials that are made for a run: what one of these covers, the others can't open.
     leased: Vec<String>,
+    /// Those of variables, where entries are such.
+    names: Option<Names>,
 }
 
 impl Bounds {
@@ -19,12 +22,27 @@ impl Bounds {
 
     #[cfg(any(test, feature = "file", feature = "vault", feature = "aws"))]
     pub(crate) fn new(paths: Vec<String>) -> Self {
-        Self { paths: Some(paths), leased: Vec::new() }
+        Self { paths: Some(paths), ..Self::default() }
+    }
+
+    /// Of a backend whose entries are variables.
+    pub(crate) fn variables(names: Option<Vec<String>>) -> Self {
+        Self { names: names.map(Names::new), ..Self::default() }
+    }
+
+    /// The operator's patterns of variables.
+    pub(super) fn names(&self) -> Option<&Names> {
+        self.names.as_ref()
+    }
+
+    /// Whether the operator says nothing of what may be named.
+    pub(super) fn is_open(&self) -> bool {
+        self.paths.is_none() && self.names.is_none()
     }
 
     #[cfg(any(test, feature = "vault"))]
     pub(crate) fn with_leased(paths: Vec<String>, leased: Vec<String>) -> Self {
-        Self { paths: Some(paths), leased }
+        Self { paths: Some(paths), leased, names: None }
     }
 
     /// Whether some agent may name the path.
@@ -48,6 +66,9 @@ impl Bounds {
 
     /// Whether a manifest of this agent may name the path.
     pub(super) fn admit(&self, agent: &str, path: &str) -> Result<(), BackendError> {
+        if let Some(names) = &self.names {
+            return names.admit(agent, path);
+        }
         let Some(paths) = &self.paths else { return Ok(()) };
         let patterns = if cover(&self.leased, path) { &self.leased } else { paths };
         // No path holds a brace: a pattern whose place for the name is left open covers nothing of that name.

@@ -2,17 +2,13 @@
 //!
 //! Only variables that a manifest names are ever read, and never the host's own credentials.
 
+use super::names::upper;
 use super::{BackendError, Entry, Found, SecretBackend, SecretValue};
-use crate::manifest::Which;
+use crate::manifest::{HostsOwn, Which};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::path::Path;
 use zeroize::Zeroizing;
-
-/// Prefixes of variables that hold the host's own credentials and settings.
-const HOSTS_OWN: &[&str] = &["VAULT_", "BAO_", "AWS_", "STRONGROOM_"];
-/// Further variables of the same kind.
-const HOSTS_OWN_EXACTLY: &[&str] = &["SECRETS_BACKEND", "PATH", "HOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "RUST_LOG"];
 
 /// Reads environment variables. A bare name is looked up as `NAMESPACE_NAME`, then `NAME`, in upper case with `-` as `_`.
 #[derive(Default)]
@@ -53,7 +49,6 @@ pub(crate) fn read_lines(path: &Path) -> Result<Vec<(String, Zeroizing<String>)>
 
 /// The variables a bare name stands for, the more specific first.
 pub(crate) fn variables(namespace: &str, name: &str) -> [String; 2] {
-    let upper = |text: &str| text.replace(['-', '/'], "_").to_ascii_uppercase();
     [format!("{}_{}", upper(namespace), upper(name)), upper(name)]
 }
 
@@ -64,16 +59,19 @@ impl SecretBackend for EnvBackend {
     }
 
     fn admits(&self, entry: &Entry) -> Result<(), BackendError> {
-        let upper = entry.path.to_ascii_uppercase();
-        if HOSTS_OWN.iter().any(|prefix| upper.starts_with(prefix)) || HOSTS_OWN_EXACTLY.contains(&upper.as_str()) {
-            let name = crate::text::for_people(&entry.path);
-            return Err(BackendError::Refused(format!("the variable `{name}` is the host's own; a manifest can't name it")));
+        // What the host configuration refers to is closed too, where the entry is looked up.
+        if HostsOwn::default().has_variable(&entry.path) {
+            return Err(super::hosts_own(&entry.path));
         }
         if entry.field.is_some() || entry.which != Which::Current || entry.path.contains(['=', '\0']) {
             let name = crate::text::for_people(&entry.path);
             return Err(BackendError::Refused(format!("`env:{name}` names no variable; write `env:NAME`, without a version or a field")));
         }
         Ok(())
+    }
+
+    fn is_environment(&self) -> bool {
+        true
     }
 
     async fn get(&self, entry: &Entry) -> Result<Found, BackendError> {

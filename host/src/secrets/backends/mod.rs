@@ -12,6 +12,7 @@ mod env;
 #[cfg(feature = "file")]
 mod file;
 mod fixed;
+mod names;
 #[cfg(feature = "vault")]
 mod vault;
 
@@ -28,9 +29,10 @@ pub use fixed::StaticBackend;
 pub use vault::VaultBackend;
 
 use super::SecretValue;
-use crate::manifest::{DEFAULT_STALE, SecretRef, Which};
+use crate::manifest::{DEFAULT_STALE, HostsOwn, SecretRef, Which};
 use async_trait::async_trait;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -157,6 +159,12 @@ pub trait SecretBackend: Send + Sync {
     /// # Errors
     /// [`BackendError`]: [`BackendError::NotFound`] only where the store answered that there is none.
     async fn get(&self, entry: &Entry) -> Result<Found, BackendError>;
+
+    /// Whether its entries are variables of the environment, or lines of a `.env` file. Then those that the host configuration refers to are
+    /// closed, and a name that two agents could have is one agent's: see `[backends.env]`.
+    fn is_environment(&self) -> bool {
+        false
+    }
 
     /// How long an answer may be used.
     fn freshness(&self) -> Freshness {
@@ -382,11 +390,19 @@ pub(crate) struct Configured {
 pub(crate) struct Backends {
     all: Vec<Configured>,
     default: String,
+    /// What manifests can't name, whatever the backends' own bounds say.
+    own: HostsOwn,
+}
+
+/// The refusal of a variable that is the host's own.
+fn hosts_own(variable: &str) -> BackendError {
+    let name = crate::text::for_people(variable);
+    BackendError::Refused(format!("the variable `{name}` is the host's own; a manifest can't name it"))
 }
 
 impl Backends {
-    pub(crate) fn new(all: Vec<Configured>, default: String) -> Self {
-        Self { all, default }
+    pub(crate) fn new(all: Vec<Configured>, default: String, own: HostsOwn) -> Self {
+        Self { all, default, own }
     }
 
     /// All backends.
@@ -415,14 +431,78 @@ impl Backends {
                 (self.named(Some(backend))?, vec![Entry { path: path.clone(), which: which.clone(), field: field.clone() }])
             }
         };
+        let by_name = configured.backend.is_environment() && matches!(from, SecretRef::Bare(_));
         // A bare name must not slide into an entry that is closed: all of its entries are admitted, or none.
         for entry in &entries {
             if entry.path.starts_with(HOSTS_OWN) {
                 return Err(BackendError::Refused(format!("paths below `{HOSTS_OWN}` are the host's own")));
             }
-            configured.bounds.admit(agent, &entry.path)?;
+            if !by_name {
+                configured.bounds.admit(agent, &entry.path)?;
+            }
             configured.backend.admits(entry)?;
+            if configured.backend.is_environment() && self.own.has_variable(&entry.path) {
+                return Err(hosts_own(&entry.path));
+            }
         }
+        let entries = if by_name { configured.variables(entries, agent, namespace)? } else { entries };
         Ok((configured, entries))
+    }
+
+    /// Refuses an entry that is a file of the host's own: a backend of an embedder's may well take paths. Asks the file system.
+    pub(crate) fn check_file(&self, from: &SecretRef) -> Result<(), BackendError> {
+        let SecretRef::Exact { backend, path, .. } = from else { return Ok(()) };
+        let takes_paths = |configured: &Configured| configured.bounds.is_open() && !configured.backend.is_environment();
+        match self.named(Some(backend)) {
+            Ok(configured) if takes_paths(configured) && self.has_file(Path::new(path)) => {
+                let path = crate::text::for_people(path);
+                Err(BackendError::Refused(format!("the file {path} is the host's own; a manifest can't name it")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a file holds what is the host's own.
+    pub(crate) fn has_file(&self, path: &Path) -> bool {
+        self.own.has_file(path)
+    }
+
+    /// For an entry that is a variable, its name, and whether the agent has it by a name that another agent could have too.
+    pub(crate) fn variable<'e>(&self, from: &SecretRef, agent: &str, backend: &str, entry: &'e Entry) -> Option<(&'e str, bool)> {
+        let configured = self.named(Some(backend)).ok().filter(|configured| configured.backend.is_environment())?;
+        let joined = match from {
+            SecretRef::Bare(name) => entry.path != names::upper(name),
+            SecretRef::Exact { .. } => false,
+        };
+        let by_pattern = configured.bounds.names().is_some_and(|names| names.is_own(agent, &entry.path));
+        Some((&entry.path, joined || by_pattern))
+    }
+}
+
+impl Configured {
+    /// The variables of a bare name that a manifest of this agent may name.
+    fn variables(&self, entries: Vec<Entry>, agent: &str, namespace: &str) -> Result<Vec<Entry>, BackendError> {
+        let Some(names) = self.bounds.names() else {
+            return match names::upper(namespace) == names::upper(agent) {
+                true => Ok(entries),
+                false => Err(BackendError::Refused(format!(
+                    "the namespace `{namespace}` is not the agent's own; where that is meant, add to the host configuration:\n[backends.{}]\n\
+                     type = \"env\"\nnames = [\"{{agent}}_*\", \"{}_*\"]",
+                    self.name,
+                    names::upper(namespace)
+                ))),
+            };
+        };
+        let (mut admitted, mut refused) = (Vec::new(), None);
+        for entry in entries {
+            match names.admit(agent, &entry.path) {
+                Ok(()) => admitted.push(entry),
+                Err(why) => drop(refused.get_or_insert(why)),
+            }
+        }
+        match refused {
+            Some(why) if admitted.is_empty() => Err(why),
+            _ => Ok(admitted),
+        }
     }
 }

@@ -121,6 +121,8 @@ fn perform(verb: &str, rest: &[&str]) {
             std::hint::black_box(0);
         },
         "recurse" => println!("{}", deeper(rest.len() as u64)),
+        // `hoard-fields COUNT BYTES`: makes so many sets of header fields, of so many bytes each, and keeps them.
+        "hoard-fields" => println!("hoard-fields {}", hoard_fields(rest[0].parse().unwrap_or(0), rest[1].parse().unwrap_or(0))),
         "alloc" => {
             let megabytes: usize = rest[0].parse().unwrap_or(1);
             let hoard: Vec<Vec<u8>> = (0..megabytes).map(|_| vec![1; 1 << 20]).collect();
@@ -386,6 +388,24 @@ fn trailers(authority: &str, path: &str) -> String {
         }
         other => format!("none: {other:?}"),
     }
+}
+
+/// Makes sets of header fields, and fills each with so many bytes.
+#[cfg(target_family = "wasm")]
+fn hoard_fields(count: usize, bytes: usize) -> usize {
+    use wasip2::http::types::Fields;
+
+    let fill = |_| {
+        let fields = Fields::new();
+        (0..bytes / 1_000).for_each(|_| fields.append("x-hoard", &[b'x'; 1_000]).expect("room"));
+        fields
+    };
+    (0..count).map(fill).collect::<Vec<_>>().len()
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn hoard_fields(_count: usize, _bytes: usize) -> usize {
+    unreachable!("the probe runs as a component")
 }
 
 #[cfg(not(target_family = "wasm"))]
