@@ -201,9 +201,20 @@ fn a_dot_env_file_is_taken_over_and_a_passphrase_opens_a_file() {
     ok(desk.run_with("secrets init", &with));
     desk.write("old.env", &format!("KEY={VALUE}\nPORT=80\n"));
 
+    let shown = desk.run_with("secrets import --dry-run old.env", &with);
+    assert!(shown.code == 0 && shown.stdout.contains("line 1") && shown.stdout.contains("40 bytes, fingerprint "), "{}", shown.stdout);
+    assert!(!shown.stdout.contains(VALUE) && shown.stderr.contains("nothing was written"), "{}", shown.stderr);
+    assert!(!ok(desk.run_with("secrets list", &with)).contains("KEY"));
     let said = ok(desk.run_with("secrets import old.env", &with));
 
-    assert!(said.contains("KEY: version 1") && said.contains("PORT: left out") && said.contains("2 read"), "{said}");
+    assert!(said.contains("KEY: version 1") && said.contains("PORT: left out") && said.contains("2 read, 1 the same"), "{said}");
+    desk.write("bad.env", &format!("KEY={VALUE}\nMY-KEY=abcdefgh\n"));
+    let bad = desk.run_with("secrets import bad.env", &with);
+    assert!(
+        bad.code == 120 && bad.stderr.contains("bad.env: line 2: what stands before `=`") && bad.stderr.contains("nothing was written"),
+        "{}",
+        bad.stderr
+    );
     assert_eq!(opened(&desk, &with), opened(&desk, &[("KEY", VALUE)]));
     let wrong = desk.run_with("run agent.toml -- open+KEY", &[FILE, &[("PASSPHRASE", "another")]].concat());
     assert_eq!(wrong.code, 121);

@@ -45,6 +45,10 @@ fn word(word: &str) -> bool {
     if word.starts_with("0x") && hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()) {
         return false;
     }
+    // Versions of secrets have UUIDs for names.
+    if word.len() == 36 && word.split('-').map(str::len).eq([8, 4, 4, 4, 12]) {
+        return false;
+    }
     let is_key = hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit());
     is_key || (word.len() >= 24 && is_random(word))
 }
@@ -85,6 +89,7 @@ mod tests {
             "2026-11-24T12:00:00Z",
             "agents/trading-bot-1#purpleflea_api_key",
             "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+            "aws:agents/labels?version=5e1f0a9c-7d34-4b2e-9f80-1a2b3c4d5e6f#KEY",
         ] {
             assert!(!looks_like_a_secret(plain), "{plain}");
         }

@@ -52,7 +52,7 @@ mod tests {
 
         assert!((0..Rate::DEFAULT.requests).all(|_| ask(start).is_ok()));
         let denial = ask(start).expect_err("one too many");
-        assert!(denial.remedy.contains("which is 60000 in 60 s"), "{denial}");
+        assert!(denial.reason.contains("which is 60000 in 60 s"), "{denial}");
         assert!(ask(start + Rate::DEFAULT.per).is_ok());
     }
 

@@ -132,7 +132,9 @@ impl Policy {
 
         if let Some(spent) = used.iter().find(|d| !d.budget.take(now)) {
             let remedy = denial::set("rate", "?", &spent.label);
-            return Err(deny(Rule::Rate, asked, "more requests than the granted rate".to_owned(), remedy));
+            let rate = spent.budget.rate();
+            let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());
+            return Err(deny(Rule::Rate, asked, reason, remedy));
         }
         let rule = used.iter().map(|d| d.label.as_str()).collect::<Vec<_>>().join("; ");
         let guarded = self.guards(&url.host);

@@ -170,7 +170,8 @@ impl<'t> Reader<'t> {
         self.rest = rest.as_str();
         let ended = self.line;
         let after = self.take_line();
-        let is_comment = after.trim_start_matches(blank).is_empty() || after.starts_with(blank) && after.trim_start_matches(blank).starts_with('#');
+        let is_comment =
+            after.trim_start_matches(blank).is_empty() || after.starts_with(blank) && after.trim_start_matches(blank).starts_with('#');
         match is_comment {
             true => Ok(value),
             false => {
@@ -274,6 +275,21 @@ mod tests {
         assert_eq!(read(b"A=1\nK=\xff").err().map(|error| error.line), Some(2));
     }
 
+    /// Files that other readers got wrong in public.
+    #[test]
+    fn files_that_others_misread_have_the_values_that_were_meant() {
+        let files = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/field/env");
+        let file = |name: &str| std::fs::read(files.join(name)).expect("a file");
+        let expected: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&file("expected.json")).expect("JSON");
+        for (name, values) in &expected {
+            let read = read(&file(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let read: serde_json::Map<_, _> = read.into_iter().map(|variable| (variable.name, variable.value.as_str().into())).collect();
+            assert_eq!(serde_json::Value::from(read), *values, "{name}");
+        }
+        assert_eq!(expected.len(), 10);
+        assert_eq!(read(&file("09-names.env")).err().map(|error| error.line), Some(1));
+    }
+
     /// Numbers that are the same in each run (xorshift64).
     fn numbers() -> impl FnMut(usize) -> usize {
         let mut state = 0x9e37_79b9_7f4a_7c15u64;
@@ -288,7 +304,9 @@ mod tests {
     /// The grammar written the other way: every value that a style can write is read back as it was.
     #[test]
     fn what_is_written_by_the_grammar_is_read_as_it_was() {
-        const PIECES: &[&str] = &["a", "Z", "9", "_", "=", "$", "${X}", "#", " #", "'", "\"", "`", "\\", "\\n", "\\\"", " ", "\t", "\n", "{", "}", "ä", "-", "/"];
+        const PIECES: &[&str] = &[
+            "a", "Z", "9", "_", "=", "$", "${X}", "#", " #", "'", "\"", "`", "\\", "\\n", "\\\"", " ", "\t", "\n", "{", "}", "ä", "-", "/",
+        ];
         let mut next = numbers();
         let mut written = 0;
         for _ in 0..20_000 {
@@ -317,12 +335,15 @@ mod tests {
     /// Whatever a file holds, it is read or refused, and what is read stands in it line by line.
     #[test]
     fn any_text_is_read_or_refused() {
-        const PIECES: &[&str] = &["K", "=", "A=b", "\n", "\r\n", "\r", "'", "\"", "`", "#", " ", "export ", "\\", "\u{feff}", "\0", "x-y", "ä"];
+        const PIECES: &[&str] =
+            &["K", "=", "A=b", "\n", "\r\n", "\r", "'", "\"", "`", "#", " ", "export ", "\\", "\u{feff}", "\0", "x-y", "ä"];
         let mut next = numbers();
         for _ in 0..50_000 {
             let text: String = (0..next(16)).map(|_| PIECES[next(PIECES.len())]).collect();
             match read(text.as_bytes()) {
-                Ok(variables) => assert!(variables.iter().all(|variable| is_name(&variable.name) && variable.line <= text.matches('\n').count() + 1)),
+                Ok(variables) => {
+                    assert!(variables.iter().all(|variable| is_name(&variable.name) && variable.line <= text.matches('\n').count() + 1))
+                }
                 Err(error) => assert!((1..=text.matches('\n').count() + 1).contains(&error.line), "{text:?}: {error}"),
             }
         }

@@ -3,6 +3,7 @@
 pub(crate) mod backends;
 mod cache;
 mod clock;
+pub(crate) mod dotenv;
 mod held;
 mod keyring;
 mod pages;

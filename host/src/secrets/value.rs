@@ -80,7 +80,7 @@ impl SecretValue {
     }
 
     /// Whether two values are the same.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         self.bytes() == other.bytes()
     }
 

@@ -5,6 +5,7 @@
 use super::names::upper;
 use super::{BackendError, Entry, Found, SecretBackend, SecretValue};
 use crate::manifest::{HostsOwn, Which};
+use crate::secrets::dotenv::{self, Variable};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::path::Path;
@@ -28,23 +29,16 @@ impl EnvBackend {
     /// # Errors
     /// A message that names the file, and the line where it can't be parsed.
     pub fn with_file(path: &Path) -> Result<Self, String> {
-        Ok(Self { file: read_lines(path)?.into_iter().collect() })
+        Ok(Self { file: read_lines(path)?.into_iter().map(|variable| (variable.name, variable.value)).collect() })
     }
 }
 
-/// The `NAME=value` lines of a file, in order.
-pub(crate) fn read_lines(path: &Path) -> Result<Vec<(String, Zeroizing<String>)>, String> {
+/// The variables of a file, in order, each with its line: by the dialect of [`dotenv`].
+pub(crate) fn read_lines(path: &Path) -> Result<Vec<Variable>, String> {
     let wrong = |what: String| format!("{}: {what}", path.display());
-    let text = crate::files::read_secret(path, crate::files::MAX_TEXT);
-    let text = text.map_err(|error| wrong(format!("can't be read ({error}); name a file of `NAME=value` lines")))?;
-    let mut read = Vec::new();
-    for (at, line) in dotenvy::from_read_iter(text.as_bytes()).enumerate() {
-        // The parser's own message quotes the line, which may hold a value.
-        let remedy = "write `NAME=value`, with quotes around values that hold spaces or `#`";
-        let (name, value) = line.map_err(|_| wrong(format!("entry {} is not valid; {remedy}", at + 1)))?;
-        read.push((name, Zeroizing::new(value)));
-    }
-    Ok(read)
+    let bytes = crate::files::read(path, crate::files::MAX_TEXT).map(Zeroizing::new);
+    let bytes = bytes.map_err(|error| wrong(format!("can't be read ({error}); name a file of `NAME=value` lines")))?;
+    dotenv::read(&bytes).map_err(|error| wrong(error.to_string()))
 }
 
 /// The variables a bare name stands for, the more specific first.
