@@ -36,7 +36,7 @@ const TESTS: &[Need] = &[
     Need { what: "SoftHSM 2", look: softhsm, packages: &["softhsm2"] },
     Need { what: "pkcs11-tool (OpenSC)", look: |machine| programs(machine, &["pkcs11-tool"]), packages: &["opensc"] },
     Need { what: "setpriv (util-linux)", look: |machine| programs(machine, &["setpriv"]), packages: &["util-linux"] },
-    Need { what: "id (coreutils)", look: |machine| programs(machine, &["id"]), packages: &["coreutils"] },
+    Need { what: "id and mkfifo (coreutils)", look: |machine| programs(machine, &["id", "mkfifo"]), packages: &["coreutils"] },
     Need { what: "kill (procps)", look: |machine| programs(machine, &["kill"]), packages: &["procps"] },
     Need { what: "git", look: |machine| programs(machine, &["git"]), packages: &["git"] },
 ];

@@ -173,7 +173,7 @@ mod tests {
         last_word(&search, text.as_bytes(), 0).map(|finding| text[..finding.at.start].to_owned())
     }
 
-    const VALUE: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+    const VALUE: &str = "pf_live_0a1b2c3d4e5f60718293a4b5c6d7e8f9";
 
     #[test]
     fn what_may_carry_64_bits_is_a_last_word_whatever_it_is() {
