@@ -427,7 +427,8 @@ fn places_that_can_not_be_replaced_are_refused_as_the_host_is_built() {
     let issuer = Issuer::start();
     let bed = Bed::new(Kind::File, &issuer);
     for (place, why) in [
-        ("store:agents/x#/key", "JSON Pointer"),
+        // A pointer of one name is that field (`#key`): two names lead into a field.
+        ("store:agents/x#/key/value", "JSON Pointer"),
         ("store:strongroom/rotation/x", "the host's own"),
         ("nowhere:agents/x", "no backend `nowhere`"),
         ("env:KEY", "can be written to"),

@@ -41,10 +41,8 @@ impl SecretRef {
     /// A [`Problem`] that says what is wrong with it; it never quotes the text, which may be a value pasted by mistake.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let remedy = "write `backend:path`, `backend:path#field`, or a bare name, as in `env:PURPLEFLEA_API_KEY`";
-        // AWS names keys, and versions, by random identifiers.
-        let (before, after) = text.split_once("?version=").unwrap_or((text, ""));
-        let named = [before, after.find('#').map_or("", |at| &after[at..])];
-        if !text.starts_with("kms:") && named.into_iter().any(crate::manifest::looks_like_a_secret) {
+        // AWS names keys by random identifiers.
+        if !text.starts_with("kms:") && crate::manifest::looks_like_a_secret(text) {
             return Err(Problem::new("this looks like a secret itself", remedy));
         }
         let Some((backend, rest)) = text.split_once(':') else {
