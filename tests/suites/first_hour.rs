@@ -168,8 +168,8 @@ fn an_interrupted_run_has_its_code_its_report_and_its_account() {
         let report = report(&stderr);
         assert_eq!((report["code"].as_i64(), report["end"].as_str()), (Some(i64::from(code)), Some(&*format!("interrupted: {name}"))));
         let log = std::fs::read_to_string(desk.path("audit.jsonl")).unwrap();
-        let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        let end = records.filter(|record| record["agent"] == "spinner" && record["event"] == "run-end").next_back().unwrap();
+        let mut records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let end = records.rfind(|record| record["agent"] == "spinner" && record["event"] == "run-end").unwrap();
         assert_eq!(end["outcome"], format!("interrupted: {name}"));
         assert_eq!(end["usage"], report["usage"]);
         assert_eq!(end["usage"]["output"], 6);
