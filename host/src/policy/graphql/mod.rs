@@ -6,8 +6,10 @@
 mod document;
 
 use super::url::{CanonicalUrl, percent_decoded};
+use crate::json;
 use document::{Document, resembles};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Most bytes of a body that are held to be judged.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
@@ -32,9 +34,6 @@ const PERSISTED: &[&str] =
     &["id", "documentid", "doc_id", "hash", "queryid", "query_id", "sha256hash", "persistedquery", "persistedqueryid", "docid", "key"];
 /// Those that nothing but GraphQL has.
 const TELLING: &[&str] = &["documentid", "doc_id", "queryid", "sha256hash", "persistedquery", "persistedqueryid"];
-
-/// A JSON object as it is written: every member, in one case, doubled ones too.
-struct Members(Vec<(String, Value)>);
 
 impl Graphql {
     /// Why a URL's query is refused: a document or a persisted query in it can't be told from others by a cache or a proxy.
@@ -61,9 +60,9 @@ impl Graphql {
         };
         let text = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
         if text.starts_with(['{', '[']) || (is_json && !text.is_empty()) {
-            return match serde_json::from_str::<Members>(text) {
-                Ok(members) => self.object(&members.0),
-                Err(_) => self.no_object(text, is_json),
+            return match members(text) {
+                Some(members) => self.object(&members),
+                None => self.no_object(text, is_json),
             };
         }
         if says.contains("graphql") || resembles(text) {
@@ -145,6 +144,13 @@ impl Graphql {
     }
 }
 
+/// A JSON object as it is written: every member, in one case, doubled ones too. None where the text is no object.
+fn members(text: &str) -> Option<Vec<(String, Value)>> {
+    let object: &RawValue = serde_json::from_str(text).ok()?;
+    let member = |(name, value): (String, &RawValue)| Some((folded(&name), serde_json::from_str(value.get()).ok()?));
+    json::members(object)?.into_iter().map(member).collect()
+}
+
 /// A name as lenient readers take it.
 fn folded(name: &str) -> String {
     name.trim().to_lowercase()
@@ -188,28 +194,6 @@ fn is_form(body: &str) -> bool {
 /// A part of a form, decoded.
 fn text(part: &str) -> String {
     String::from_utf8_lossy(&percent_decoded(&part.replace('+', " "))).into_owned()
-}
-
-impl<'de> serde::Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Members;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
-                let mut members = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    members.push((folded(&name), value));
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Visitor)
-    }
 }
 
 #[cfg(test)]
