@@ -4,7 +4,7 @@ use regex_syntax::hir::{Class, ClassUnicodeRange, HirKind};
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-/// `text` with what [`is_unsafe`] names written as `\u{..}`: control characters (C0, C1), bidirectional overrides, line separators, and what
+/// `text` with what `is_unsafe` names written as `\u{..}`: control characters (C0, C1), bidirectional overrides, line separators, and what
 /// shows nothing.
 #[must_use]
 pub fn for_people(text: &str) -> String {
