@@ -60,10 +60,11 @@ fn in_units(word: &Word, text: &[u8]) -> Option<usize> {
     let mut at = tail(word, text);
     // An equals sign ends a word, unless it escapes, as others do, or fills base64 up.
     let is_quoted = text[at..].windows(3).filter(|unit| unit[0] == b'=' && unit[1..].iter().all(u8::is_ascii_hexdigit)).count() > 1;
+    let fill = text.len() - text.iter().rev().take_while(|byte| **byte == b'=').count();
     let (mut start, mut shown) = (at, Vec::new());
     while at < text.len() {
         let byte = text[at];
-        let is_fill = byte == b'=' && text[at..].iter().all(|byte| *byte == b'=');
+        let is_fill = at >= fill;
         let is_escape = byte != b'=' || is_quoted;
         let (unit, length) = match View::first(text, at, byte).filter(|_| is_escape && !is_fill) {
             Some((unit, length, _)) => (unit, length),
@@ -129,15 +130,30 @@ const JOINTS: &[u8] = b"-_./~+";
 
 /// Whether characters may carry 64 random bits.
 fn may_carry(shown: &[u8]) -> bool {
-    let telling = || shown.iter().filter(|byte| !JOINTS.contains(byte));
-    let least = if telling().all(u8::is_ascii_digit) {
-        LEAST_DECIMAL
-    } else if telling().all(u8::is_ascii_hexdigit) {
-        LEAST_HEX
-    } else {
-        LEAST
-    };
-    telling().count() >= least
+    telling_length(shown).is_some()
+}
+
+/// How many of the first characters may carry 64 random bits; all further ones may only carry more.
+fn telling_length(shown: &[u8]) -> Option<usize> {
+    let (mut count, mut decimal, mut hex) = (0, true, true);
+    shown
+        .iter()
+        .position(|byte| {
+            if !JOINTS.contains(byte) {
+                count += 1;
+                decimal &= byte.is_ascii_digit();
+                hex &= byte.is_ascii_hexdigit();
+            }
+            let least = if decimal {
+                LEAST_DECIMAL
+            } else if hex {
+                LEAST_HEX
+            } else {
+                LEAST
+            };
+            count >= least
+        })
+        .map(|last| last + 1)
 }
 
 /// Whether this is made otherwise than words and shorter numbers are.
@@ -159,7 +175,8 @@ fn is_worded(value: &[u8]) -> bool {
     let ends_name = |at: &usize| b"-_.:/".contains(&value[*at]) && value[..*at].split(|byte| !byte.is_ascii_alphanumeric()).all(is_word);
     let name = (0..value.len().min(LONGEST_NAME)).rev().find(ends_name).map_or(0, |at| at + 1);
     let rest = &value[name..];
-    (1..=rest.len()).any(|length| may_carry(&rest[..length]) && !is_mixed(&rest[..length]))
+    // What is mixed stays so, however it goes on: only the shortest such beginning has to be looked at.
+    telling_length(rest).is_some_and(|length| !is_mixed(&rest[..length]))
 }
 
 #[cfg(test)]
