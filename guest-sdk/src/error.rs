@@ -40,7 +40,6 @@ pub enum Error {
 
 impl Error {
     /// Tells a denial of the host from other failures, by its text.
-    #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "only a host sends such texts"))]
     pub(crate) fn from_host(text: &str) -> Self {
         let denied = text.strip_prefix("strongroom: denied by rule `").and_then(|rest| rest.split_once("`: "));
         match denied {
@@ -48,4 +47,31 @@ impl Error {
             None => Self::Failed(text.to_owned()),
         }
     }
+
+    /// A denial that the host told as an HTTP answer: the `detail` of its problem details (RFC 9457) is the same text.
+    #[cfg_attr(not(target_family = "wasm"), expect(dead_code, reason = "only a host sends such texts"))]
+    pub(crate) fn from_problem(details: &str) -> Self {
+        let text = details.split_once("\"detail\":\"").map(|(_, rest)| unquoted(rest));
+        Self::from_host(&text.unwrap_or_else(|| details.to_owned()))
+    }
+}
+
+/// The text of a JSON string (RFC 8259) from behind its opening quote.
+fn unquoted(json: &str) -> String {
+    let (mut out, mut rest) = (String::new(), json.chars());
+    while let Some(next) = rest.next().filter(|next| *next != '"') {
+        let escaped = if next == '\\' { rest.next() } else { None };
+        out.extend(match escaped {
+            None => Some(next),
+            Some('n') => Some('\n'),
+            Some('r') => Some('\r'),
+            Some('t') => Some('\t'),
+            Some('u') => {
+                let digits: String = rest.by_ref().take(4).collect();
+                u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32)
+            }
+            escaped => escaped,
+        });
+    }
+    out
 }

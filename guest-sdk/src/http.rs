@@ -82,10 +82,13 @@ impl Request {
     /// Sends the request and waits for the head of the answer. Redirects are not followed.
     ///
     /// # Errors
-    /// [`Error::Denied`] with the host's rule; [`Error::Failed`] where the network failed; [`Error::Request`] where it is no request.
+    /// [`Error::Denied`] with the host's rule, whichever way the manifest has denials told; [`Error::Failed`] where the network failed; [`Error::Request`] where it is no request.
     /// An answer of any status is no error.
     pub fn send(mut self) -> Result<Response, Error> {
         let body = std::mem::take(&mut self.body);
+        if !body.is_empty() && !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+            self = self.header("content-length", body.len().to_string());
+        }
         self.send_from(body.as_slice())
     }
 

@@ -15,6 +15,8 @@ use crate::bindings::strongroom::agent::{log, secrets, signing};
 
 /// Most bytes of one write to a body (`blocking-write-and-flush`).
 const WRITE: usize = 4096;
+/// The status with which the host answers what it denies, where the manifest has it answer.
+const FORBIDDEN: u16 = 403;
 /// Most bytes of one read.
 const READ: u64 = 64 * 1024;
 
@@ -160,7 +162,14 @@ pub(crate) fn send(request: Request, content: &mut dyn Read) -> Result<Answer, E
     };
     let body = response.consume().map_err(|()| Error::Failed("the answer has no body".into()))?;
     let stream = body.stream().map_err(|()| Error::Failed("the answer has no body".into()))?;
-    Ok(Answer { stream, _body: body, response })
+    let answer = Answer { stream, _body: body, response };
+    // Only the host says so: it takes such headers out of servers' answers.
+    match answer.status() {
+        FORBIDDEN if answer.header("strongroom-denial").is_some() => {
+            Err(Error::from_problem(&String::from_utf8_lossy(&answer.into_bytes()?)))
+        }
+        _ => Ok(answer),
+    }
 }
 
 fn head(request: &Request) -> Result<(OutgoingRequest, Option<RequestOptions>), Error> {

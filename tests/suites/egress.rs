@@ -270,7 +270,7 @@ fn a_head_request_tells_no_length() {
         })
         .run(&["send HEAD https://api.test/v1/x h:authorization=Bearer+{KEY}"]);
 
-    assert!(ran.stdout.contains("send 200") && !ran.stdout.contains("content-length") && !ran.stdout.contains("etag"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("send 200") && !ran.stdout.contains("content-length") && !ran.stdout.contains("\"x\""), "{}", ran.stdout);
 }
 
 #[test]

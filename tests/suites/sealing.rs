@@ -143,14 +143,14 @@ fn every_element_of_a_list_is_sealed_and_the_head_waits_for_it() {
     let ran = tokens(|_| {
         let body = format!("{{\"n\": 1.0, \"tokens\":[{{\"value\":\"{SESSION}\"}},{{\"value\":\"tok-{SESSION}\"}},{{\"value\":null}}]}}");
         let mut answer = respond(201, "application/json", body);
-        answer.headers_mut().insert("x-session", format!("for {SESSION}").parse().unwrap());
+        answer.headers_mut().insert("x-note", format!("for {SESSION}").parse().unwrap());
         answer
     })
     .run(&["send GET https://api.test/v1/tokens h:authorization=Bearer+{KEY}"]);
 
     assert!(ran.stdout.starts_with("send 201") && ran.stdout.contains("{\"n\": 1.0, "), "the rest is as it was: {}", ran.stdout);
     assert_eq!(ran.stdout.matches("\"value\":\"sr_").count(), 2, "{}", ran.stdout);
-    assert!(!ran.stdout.contains(SESSION) && ran.stdout.contains("x-session=for sr_"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains(SESSION) && ran.stdout.contains("x-note=for sr_"), "{}", ran.stdout);
     assert_eq!(ran.records("sealed").len(), 2);
 }
 

@@ -4,6 +4,7 @@ use super::coded::Coded;
 use super::coding::{Coding, Decoder};
 use super::exchange::Exchange;
 use super::readable::{self, Opening};
+use super::refusal::OWN;
 use super::sealing::{SealedBody, Sealing, Withheld};
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream, Values};
 use bytes::Bytes;
@@ -16,13 +17,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
-use wasmtime_wasi_http::{Error, WasiBody};
+use wasmtime_wasi_http::Error;
 
 /// Headers that describe the bytes of a body as the server sent them, and no longer fit.
-const DESCRIBES_BYTES: [HeaderName; 9] = [
+const DESCRIBES_BYTES: [HeaderName; 8] = [
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
-    header::ETAG,
     header::ACCEPT_RANGES,
     HeaderName::from_static("digest"),
     HeaderName::from_static("content-digest"),
@@ -69,33 +69,31 @@ pub(super) async fn guarded(
     answer: http::Response<Incoming>,
     exchange: Exchange,
     mut searched: Searched,
-    sealing: Option<Sealing>,
+    sealing: Sealing,
     between_bytes: Duration,
-) -> Result<http::Response<WasiBody>, Error> {
+) -> Result<http::Response<AnswerBody>, Error> {
     let (mut parts, body) = answer.into_parts();
     let mut exchange = exchange;
     readable(readable::framing(&parts.headers).or_else(|| readable::whole(parts.status, &parts.headers)), &mut exchange)?;
     let coding = content_coding(&parts.headers).inspect_err(|_| exchange.failed("a content coding that can't be decoded"))?;
     let opening = Opening::of(&parts.headers);
-    if let Some(sealing) = &sealing {
-        sealing.headers(&mut parts.headers);
-    }
+    sealing.headers(&mut parts.headers);
     let mut body = AnswerBody {
         inner: Some(body),
         decoder: coding.map(Decoder::new),
         coded: None,
         opening,
-        seal: sealing.as_ref().and_then(|sealing| sealing.body(parts.status)),
+        seal: sealing.body(parts.status),
         scrub: Some(Stream::of_answer(Arc::clone(searched.now()))),
         searched,
-        sealing,
+        sealing: Some(sealing),
         first: None,
         trailers: None,
         exchange: Some(exchange),
         between_bytes,
         patience: None,
     };
-    if body.seal.is_some() {
+    if body.seal.is_some() || body.is_over() {
         body.first = body.frame().await.transpose()?;
     }
     let mut headers = body.scrubbed(&parts.headers);
@@ -106,13 +104,13 @@ pub(super) async fn guarded(
 }
 
 /// An answer of a host that holds no grant. Where nothing is found in it, it is passed on as it came, its coding included.
-pub(super) fn searched(
+pub(super) async fn searched(
     answer: http::Response<Incoming>,
     mut exchange: Exchange,
     mut searched: Searched,
     has_values: bool,
     between_bytes: Duration,
-) -> Result<http::Response<WasiBody>, Error> {
+) -> Result<http::Response<AnswerBody>, Error> {
     let (parts, body) = answer.into_parts();
     readable(readable::framing(&parts.headers), &mut exchange)?;
     let mut coding = None;
@@ -136,6 +134,9 @@ pub(super) fn searched(
         patience: None,
     };
     let headers = if has_values { body.scrubbed(&parts.headers) } else { parts.headers };
+    if body.is_over() {
+        body.first = body.frame().await.transpose()?;
+    }
     Ok(response(parts.status, headers, body))
 }
 
@@ -155,10 +156,13 @@ fn unreadable(why: &str) -> Error {
 }
 
 /// Only the status and the headers are handed on: the reason phrase, which a server may fill with an echo, is not.
-fn response(status: http::StatusCode, headers: HeaderMap, body: AnswerBody) -> http::Response<WasiBody> {
-    let mut response = http::Response::new(body.boxed_unsync());
+fn response(status: http::StatusCode, headers: HeaderMap, body: AnswerBody) -> http::Response<AnswerBody> {
+    let mut response = http::Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
+    // What the host itself says of a request, no server says.
+    let own: Vec<HeaderName> = response.headers().keys().filter(|name| name.as_str().starts_with(OWN)).cloned().collect();
+    own.iter().for_each(|name| drop(response.headers_mut().remove(name)));
     response
 }
 
@@ -198,7 +202,7 @@ fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber) -> (HeaderMap, u64) {
 }
 
 /// The body of an answer on its way in.
-struct AnswerBody {
+pub(super) struct AnswerBody {
     inner: Option<Incoming>,
     decoder: Option<Decoder>,
     /// The coded pieces themselves, where they are handed on as they came.
@@ -265,6 +269,17 @@ impl AnswerBody {
             Some(coded) if is_last => Ok(coded.rest()),
             Some(coded) => Ok(coded.release(out.len())),
         }
+    }
+
+    /// Whether nothing can come any more, as after 204, 304, the answer to HEAD, or a length of none.
+    fn is_over(&self) -> bool {
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    /// Ends it unread.
+    pub(super) fn given_up(&mut self, why: &'static str) {
+        self.fail(why);
+        (self.inner, self.decoder, self.scrub, self.seal, self.exchange) = (None, None, None, None, None);
     }
 
     /// Ends an answer of which nothing may be handed on.

@@ -12,8 +12,12 @@ mod held;
 mod pool;
 mod proxy;
 mod readable;
+mod refusal;
 mod request_body;
 mod sealing;
+mod slots;
+mod substitution;
+mod tags;
 
 pub(crate) use address::{AddressGuard, unwrapped};
 #[cfg(feature = "cli")]
@@ -21,33 +25,39 @@ pub(crate) use connect::judge_addresses;
 pub(crate) use connect::{ConnectError, Network};
 pub use connect::{Resolve, SystemResolver};
 pub(crate) use pool::Pools;
+pub(crate) use slots::Slots;
 
 use crate::audit::{Event, Journal, Used};
-use crate::manifest::Treatment;
-use crate::meter::{Limit, MAX_DENIALS, Meter, Stop};
-use crate::policy::{Asked, Denial, Overrides, Permit, Policy, Reveal, Source, Substitution, Target, headers};
+use crate::manifest::{Denials, Treatment};
+use crate::meter::{Meter, Stop};
+use crate::policy::{Asked, Denial, Overrides, Permit, Policy, Reveal, Source, Substitution, headers};
 use crate::rotation::Rotation;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream, Values};
 use crate::secrets::{BackendError, Cache, InUse, Keyring, Version};
 use answer::Searched;
 use exchange::Exchange;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, header};
-use request_body::{Broken, RequestBody, Watch, drain};
-use sealing::Sealing;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
+use http_body_util::BodyExt;
+use refusal::Broke;
+use request_body::{Claim, Edits, RequestBody, Watch, drain};
 pub(crate) use sealing::Sent;
+use sealing::{Sealing, infrastructure};
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
+pub(crate) use tags::Tags;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
-use zeroize::Zeroizing;
 
 /// How long an answer, or the next piece of one, may take where the guest sets nothing. `limits.wall` bounds both.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Most characters of a URL in the audit log: a guest chooses its paths, and must not fill the disk with them.
 const MAX_RECORDED: usize = 512;
+
+/// What of a request the server was not told, since its answer could not be searched then.
+const DROPPED: HeaderName = HeaderName::from_static("strongroom-dropped");
 
 /// Different reasons for which secrets can't be had that one run records.
 const MAX_REASONS: usize = 64;
@@ -71,12 +81,16 @@ pub(crate) struct Outbound {
     pub(crate) cache: Arc<Cache>,
     /// What the run has sent to hosts whose answers are sealed.
     pub(crate) sent: Mutex<Sent>,
+    /// The validators that the run has got of servers.
+    pub(crate) tags: Mutex<Tags>,
     /// The rotations of the run's secrets, by the secret's index.
     pub(crate) rotations: Vec<(usize, Arc<Rotation>)>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) pools: Arc<Pools>,
-    pub(crate) open: Arc<Semaphore>,
+    pub(crate) slots: Arc<Slots>,
+    /// How the guest is told of denials.
+    pub(crate) denials: Denials,
 }
 
 /// Sends one request of the guest, or denies it.
@@ -85,72 +99,95 @@ pub(crate) async fn send(
     request: Request<WasiBody>,
     options: Option<RequestOptions>,
 ) -> Result<Response<WasiBody>, Error> {
-    if outbound.meter.is_stopped() {
-        return Err(Error::InternalError(Some("strongroom: the run is stopped".into())));
-    }
+    let denials = outbound.denials;
+    exchange(outbound, request, options).await.or_else(|broke| broke.told(denials))
+}
+
+async fn exchange(
+    outbound: Arc<Outbound>,
+    request: Request<WasiBody>,
+    options: Option<RequestOptions>,
+) -> Result<Response<WasiBody>, Broke> {
     let (mut parts, body) = request.into_parts();
     // The `Host` that wasi:http adds is the authority once more, which is judged as the URL.
     parts.headers.remove(header::HOST);
     let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
-    let admitted = outbound.policy.authorize(&asked, &outbound.keyring.placeholders, Instant::now()).and_then(|permit| {
-        let open = Arc::clone(&outbound.open).try_acquire_owned();
-        open.map(|open| (permit, open)).map_err(|_| Policy::too_many_open(&asked, outbound.meter.limits.requests))
-    });
-    let (mut permit, open) = match admitted {
+    let place = outbound.slots.place().await;
+    if outbound.meter.is_stopped() {
+        return Err(Error::InternalError(Some("strongroom: the run is stopped".into())).into());
+    }
+    // Judged, charged and recorded when its turn comes.
+    let admitted = match place {
+        Ok(place) => outbound.policy.authorize(&asked, &outbound.keyring.placeholders, Instant::now()).map(|permit| (permit, place)),
+        Err(slots::Full) => Err(Policy::too_many_open(&asked, outbound.meter.limits.requests)),
+    };
+    let (mut permit, place) = match admitted {
         Ok(admitted) => admitted,
         Err(denial) => {
             drain(body);
-            return Err(outbound.deny(denial));
+            return Err(outbound.deny(denial).into());
         }
     };
     let body = match held::judged(&permit, &parts.headers, body).await? {
         Ok(body) => body,
         Err((body, denial)) => {
             drain(body);
-            return Err(outbound.deny(denial));
+            return Err(outbound.deny(denial).into());
         }
     };
     let mut ready = match outbound.ready(permit.substitutions()).await {
         Ok(ready) => ready,
         Err(error) => {
             drain(body);
-            return Err(error);
+            return Err(error.into());
         }
     };
     let scrubber = outbound.scrubber_for(&permit);
     if let Some(denial) = leak_in_head(&scrubber, &permit, &parts) {
         drain(body);
-        return Err(outbound.deny(denial));
+        return Err(outbound.deny(denial).into());
+    }
+    if permit.guarded()
+        && let Err(denial) = outbound.tags().put_back(&permit, &mut parts.headers)
+    {
+        drain(body);
+        return Err(outbound.deny(denial).into());
     }
     let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if !outbound.meter.send_head(head + parts.uri.path_and_query().map_or(0, |target| target.as_str().len())) {
         drain(body);
-        return Err(Error::HttpRequestHeaderSectionSize(None));
+        return Err(Error::HttpRequestHeaderSectionSize(None).into());
     }
     let number = outbound.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
     outbound.keep_sent(number, &permit, &parts);
     let overrides = Overrides::of(permit.method(), &parts.headers);
     let mut headers = parts.headers;
-    headers::take_over(&mut headers, permit.method(), outbound.shape(&permit));
+    let claim = Claim::take(&mut headers);
+    let dropped = headers::take_over(&mut headers, outbound.shape(&permit));
     sealing::shape_answer(&mut headers, &permit);
 
     // Accounted before done: without its record the request does not leave.
     if outbound.account(number, &permit, &ready).is_err() {
         drain(body);
         outbound.meter.stop(Stop::AuditFailed);
-        return Err(Error::InternalError(Some("strongroom: the audit log can't be written".into())));
+        return Err(Error::InternalError(Some("strongroom: the audit log can't be written".into())).into());
     }
-    let mut exchange = Exchange::new(Arc::clone(&outbound.journal), Arc::clone(&outbound.meter), number, open);
+    let mut exchange = Exchange::new(Arc::clone(&outbound.journal), Arc::clone(&outbound.meter), number, place);
+    let carried = permit.carries();
+    let keeps = permit.is_sealed() || carried.is_some();
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
-    let broken = Broken::default();
-    let watch = outbound.watch(Arc::clone(&permit), number, &exchange, Arc::clone(&broken), overrides);
-    let body =
-        RequestBody::begin(body, watch, Stream::new(scrubber)).await.inspect_err(|_| exchange.failed("the agent broke off its request"))?;
+    let watch = outbound.watch(Arc::clone(&permit), number, &exchange, keeps, overrides);
+    let body = RequestBody::begin(body, claim, watch, Stream::new(scrubber))
+        .await
+        .inspect_err(|_| exchange.failed("the agent broke off its request"))?;
     if ready.iter().any(|ready| outbound.is_replaced(ready)) {
         ready = outbound.renewed(number, &substitutions).await.inspect_err(|_| exchange.failed("its secret was replaced meanwhile"))?;
     }
 
+    frame(&mut headers, permit.method(), &body);
+    let (broken, written) = (body.broken(), body.written());
+    outbound.tags().sent(&permit);
     let filled = outbound.substitute(&permit, substitutions, &ready, headers, body);
     let (client, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
     let first_byte = options.as_ref().and_then(|options| options.first_byte_timeout).unwrap_or(PATIENCE);
@@ -158,7 +195,7 @@ pub(crate) async fn send(
     let answer = match tokio::time::timeout(first_byte, client.request(request)).await {
         Err(_) => {
             exchange.failed("no answer in time");
-            return Err(Error::HttpResponseTimeout);
+            return Err(Error::HttpResponseTimeout.into());
         }
         Ok(Err(error)) => {
             if let Some(own) = broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -169,6 +206,14 @@ pub(crate) async fn send(
         }
         Ok(Ok(answer)) => answer,
     };
+    let (mut head, content) = answer.into_parts();
+    if permit.guarded() {
+        let written = head.headers.contains_key(header::ETAG).then(|| written.md5()).flatten();
+        let taken = outbound.tags().take(&permit, &mut head.headers, written.as_deref());
+        taken.map_err(|_| Error::InternalError(Some("strongroom: the system's random source failed".into())))?;
+    }
+    infrastructure(&outbound, &permit.url().origin_pattern(), &head.headers);
+    let answer = Response::from_parts(head, content);
     exchange.answered(answer.status().as_u16());
     if matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         ready
@@ -181,12 +226,31 @@ pub(crate) async fn send(
     }
     let searched = Searched::new(&outbound.scrubber, outbound.carried(&ready));
     exchange.hold(ready.into_iter().map(|ready| ready.version));
-    if permit.guarded() {
-        let sealing = Sealing::of(&permit, &outbound, number);
-        answer::guarded(answer, exchange, searched, sealing, between_bytes).await
+    let answer = if permit.guarded() {
+        let sealing = Sealing::of(&permit, &outbound, number, carried, answer.headers());
+        answer::guarded(answer, exchange, searched, sealing, between_bytes).await?
     } else {
         let has_values = outbound.values.of(&outbound.scrubber()).is_some();
-        answer::searched(answer, exchange, searched.values_alone(&outbound.values), has_values, between_bytes)
+        answer::searched(answer, exchange, searched.values_alone(&outbound.values), has_values, between_bytes).await?
+    };
+    let mut answer = answer.map(|body| outbound.slots.keep(body).boxed_unsync());
+    let dropped: Vec<&str> = dropped.iter().map(HeaderName::as_str).collect();
+    if let Some(names) = HeaderValue::from_str(&dropped.join(", ")).ok().filter(|names| !names.is_empty()) {
+        answer.headers_mut().insert(DROPPED, names);
+    }
+    Ok(answer)
+}
+
+/// Says what a server has to know to find the end of a request.
+fn frame(headers: &mut http::HeaderMap, method: &Method, body: &RequestBody) {
+    let is_empty = body.is_end_stream();
+    if is_empty && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        // RFC 9110 8.6: where a body is expected, that there is none is said.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    if !is_empty && matches!(*method, Method::GET | Method::HEAD) {
+        // RFC 9110 9.3.1: a server that takes no notice of the body would read it as the next request.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
@@ -279,11 +343,19 @@ impl Outbound {
 
     /// What looks for secrets in a request.
     fn scrubber_for(&self, permit: &Permit) -> Arc<Scrubber> {
-        Arc::new(self.scrubber().fitted().passing(&permit.leaks().allowed))
+        Arc::new(self.scrubber().passing(&permit.leaks().allowed))
     }
 
     pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
         self.scrubber.now()
+    }
+
+    fn sent(&self) -> MutexGuard<'_, Sent> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tags(&self) -> MutexGuard<'_, Tags> {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks for newer versions of secrets, and for what answers brought, from now on too.
@@ -311,12 +383,12 @@ impl Outbound {
         sealed.map(|ready| known(&ready.version, &placeholder(ready.version.version()))).collect()
     }
 
-    /// Keeps what a request says to a host whose answers are sealed: coming back, it is not the API's.
+    /// Keeps what a request says to a host whose answers may be sealed: coming back, it is not the API's.
     fn keep_sent(&self, number: u64, permit: &Permit, parts: &http::request::Parts) {
-        if !permit.is_sealed() {
+        if !permit.is_sealed() && permit.carries().is_none() {
             return;
         }
-        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sent = self.sent();
         sent.add(number, parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
         for (name, value) in &parts.headers {
             sent.add(number, b"\n");
@@ -325,22 +397,6 @@ impl Outbound {
             sent.add(number, value.as_bytes());
         }
         sent.add(number, b"\n\n");
-    }
-
-    /// Records a denial, ends the run where it says so, and gives the guest's error for it.
-    pub(crate) fn deny(&self, denial: Denial) -> Error {
-        let scrubber = self.scrubber();
-        let scrub = |text: String| scrubber.scrub_text(&text).into_owned();
-        let Denial { rule, asked, reason, remedy, stop } = denial;
-        let denial = Denial { rule, asked: scrub(asked), reason: scrub(reason), remedy: scrub(remedy), stop };
-        let error = Error::InternalError(Some(denial.for_guest()));
-        if self.journal.denial(&denial) >= MAX_DENIALS {
-            self.meter.stop(Stop::Limit(Limit::Denials));
-        }
-        if denial.stop {
-            self.meter.stop(Stop::Denied(denial));
-        }
-        error
     }
 
     /// Hands the record of a request to the audit log.
@@ -364,19 +420,22 @@ impl Outbound {
         permit: Arc<Permit>,
         number: u64,
         exchange: &Exchange,
-        broken: Broken,
+        keeps: bool,
         mut overrides: Option<Overrides>,
     ) -> Watch {
         let (judged, outbound) = (Arc::clone(&permit), Arc::clone(self));
         let mut tail: Vec<u8> = Vec::new();
         let mut noted = false;
         let inspect = move |piece: &[u8]| {
+            if !piece.is_empty() && !judged.may_have_body() {
+                return Err(outbound.deny(Policy::body_denied(&judged)).into());
+            }
             if overrides.as_mut().is_some_and(|overrides| overrides.push(piece)) {
                 overrides = None;
-                return Err(outbound.deny(Policy::override_denied(&judged)));
+                return Err(outbound.deny(Policy::override_denied(&judged)).into());
             }
-            if judged.is_sealed() {
-                outbound.sent.lock().unwrap_or_else(PoisonError::into_inner).add(number, piece);
+            if keeps {
+                outbound.sent().add(number, piece);
             }
             let overlap = outbound.keyring.placeholders.overlap();
             if noted || overlap == 0 {
@@ -395,89 +454,35 @@ impl Outbound {
             let Some(secret) = found else { return Ok(()) };
             noted = true;
             if let Some(denial) = outbound.policy.judge_body(&judged, secret) {
-                return Err(outbound.deny(denial));
+                return Err(outbound.deny(denial).into());
             }
             let name = outbound.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
             if outbound.journal.record(Event::InertPlaceholder { request: number, secret: name }).is_err() {
                 outbound.meter.stop(Stop::AuditFailed);
-                return Err(Error::InternalError(None));
+                return Err(Error::InternalError(None).into());
             }
             Ok(())
         };
         let outbound = Arc::clone(self);
-        let leaked = move |kinds: Vec<String>| {
+        let leaked = move |kinds: Vec<String>, edits: Edits| {
+            if edits == Edits::TooLate {
+                let place = "body, which is longer than 64 KiB and goes with the length that the agent said, so that nothing can be taken out of it,";
+                return Err(outbound.deny(Policy::leak(&permit, &kinds.join(", "), place)).into());
+            }
             if permit.leaks().treatment != Treatment::Redact {
-                return Err(outbound.deny(Policy::leak(&permit, &kinds.join(", "), "body")));
+                return Err(outbound.deny(Policy::leak(&permit, &kinds.join(", "), "body")).into());
             }
             if outbound.journal.record(Event::LeakRedacted { request: number, kinds: &kinds }).is_err() {
                 outbound.meter.stop(Stop::AuditFailed);
-                return Err(Error::InternalError(None));
+                return Err(Error::InternalError(None).into());
             }
             Ok(())
         };
-        Watch {
-            meter: Arc::clone(&self.meter),
-            exchange: exchange.counters(),
-            inspect: Box::new(inspect),
-            leaked: Box::new(leaked),
-            broken,
-        }
-    }
-
-    /// Puts the values in their places. From here to the socket is the only stretch where they stand in plain.
-    fn substitute(
-        &self,
-        permit: &Permit,
-        substitutions: Vec<Substitution>,
-        ready: &[Ready],
-        mut headers: http::HeaderMap,
-        body: RequestBody,
-    ) -> Result<(pool::HttpClient, Request<RequestBody>), Error> {
-        let url = permit.url();
-        let cannot = || Error::InternalError(Some("strongroom: a secret's value can't stand in its granted place".into()));
-        let mut query = url.query.clone();
-        let mut credential = Vec::new();
-        let mut cookies = Zeroizing::new(Vec::new());
-        for (substitution, Ready { secret, version, .. }) in substitutions.into_iter().zip(ready) {
-            let (target, reveal) = substitution.into_parts();
-            let text = target.filled(version.value.reveal(reveal)).ok_or_else(cannot)?;
-            // The next version of a secret is the same credential: a key that was replaced does not have every agent connect anew.
-            credential.push(secret.map_or_else(|| version.fingerprint.to_string(), |index| format!("secret {index}")));
-            match target {
-                Target::Header { name, .. } => {
-                    headers.insert(name, sensitive(&text).ok_or_else(cannot)?);
-                }
-                Target::Basic { .. } => {
-                    headers.insert(header::AUTHORIZATION, sensitive(&text).ok_or_else(cannot)?);
-                }
-                Target::Cookie { .. } => {
-                    if !cookies.is_empty() {
-                        cookies.extend_from_slice(b"; ");
-                    }
-                    cookies.extend_from_slice(&text);
-                    headers.insert(header::COOKIE, sensitive(&cookies).ok_or_else(cannot)?);
-                }
-                Target::Query { name } => {
-                    let text = std::str::from_utf8(&text).map_err(|_| cannot())?;
-                    let pairs = url_pairs(query.as_deref().unwrap_or_default(), &name, text);
-                    query = Some(pairs);
-                }
-            }
-        }
-        let target = match &query {
-            Some(query) => format!("{}?{query}", url.path),
-            None => url.path.clone(),
-        };
-        let uri = Uri::builder().scheme(url.scheme.as_str()).authority(url.authority()).path_and_query(target).build();
-        let mut request = Request::new(body);
-        *request.method_mut() = permit.method().clone();
-        *request.uri_mut() = uri.map_err(|_| cannot())?;
-        *request.headers_mut() = headers;
-        Ok((self.pools.client(credential), request))
+        Watch { meter: Arc::clone(&self.meter), exchange: exchange.counters(), inspect: Box::new(inspect), leaked: Box::new(leaked) }
     }
 
     /// The error for a request that did not get an answer.
-    fn failure(&self, error: &hyper_util::client::legacy::Error, exchange: &mut Exchange, permit: &Permit) -> Error {
+    fn failure(&self, error: &hyper_util::client::legacy::Error, exchange: &mut Exchange, permit: &Permit) -> Broke {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(at) = cause {
             if let Some(connect) = at.downcast_ref::<ConnectError>() {
@@ -486,15 +491,18 @@ impl Outbound {
             cause = at.source();
         }
         exchange.failed("the connection broke off before an answer");
-        Error::ConnectionTerminated
+        Error::ConnectionTerminated.into()
     }
 
-    fn connect_failure(&self, error: &ConnectError, exchange: &mut Exchange, permit: &Permit) -> Error {
+    fn connect_failure(&self, error: &ConnectError, exchange: &mut Exchange, permit: &Permit) -> Broke {
         let (why, error) = match error {
             ConnectError::Address(address) => {
                 exchange.failed("the address is not allowed");
-                self.deny(Policy::address_denied(permit, unwrapped(*address)));
-                return Error::DestinationIpProhibited;
+                let refused = self.deny(Policy::address_denied(permit, unwrapped(*address)));
+                return match self.denials {
+                    Denials::Response => refused.into(),
+                    Denials::Error => Error::DestinationIpProhibited.into(),
+                };
             }
             ConnectError::Resolve => {
                 ("the host's name can't be resolved", Error::DnsError { rcode: Some("no address".into()), info_code: None })
@@ -507,7 +515,7 @@ impl Outbound {
             ConnectError::Tls => ("the TLS handshake failed", Error::TlsProtocolError),
         };
         exchange.failed(why);
-        error
+        error.into()
     }
 }
 
@@ -537,34 +545,4 @@ fn leak_in_head(scrubber: &Scrubber, permit: &Permit, parts: &http::request::Par
         names.into_iter().find_map(found)
     };
     in_url.or_else(in_header).or_else(in_name)
-}
-
-/// A copy of an error of our own that came back through the client.
-fn own_error(error: &Error) -> Error {
-    match error {
-        Error::InternalError(text) => Error::InternalError(text.clone()),
-        Error::HttpRequestBodySize(size) => Error::HttpRequestBodySize(*size),
-        _ => Error::HttpProtocolError,
-    }
-}
-
-fn sensitive(text: &[u8]) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_bytes(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-/// The query with the value of one parameter replaced.
-fn url_pairs(query: &str, name: &str, value: &str) -> String {
-    let mut out = String::with_capacity(query.len() + value.len());
-    for pair in query.split('&') {
-        if !out.is_empty() {
-            out.push('&');
-        }
-        match pair.split_once('=') {
-            Some((key, _)) if key == name => out.extend([name, "=", value]),
-            _ => out.push_str(pair),
-        }
-    }
-    out
 }

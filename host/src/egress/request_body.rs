@@ -1,31 +1,66 @@
-//! What a guest sends: counted, watched for placeholders, streamed.
+//! What a guest sends: counted, watched for placeholders, scrubbed. A short body goes whole, with the length that it then has; a long one
+//! flows.
 
+use super::refusal::Broke;
 use crate::meter::Meter;
 use crate::scrub::Stream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
+use md5::{Digest, Md5};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use wasmtime_wasi_http::{Error, WasiBody};
+
+/// Longest body that is scrubbed whole.
+const WHOLE: usize = 64 * 1024;
+/// How long a guest that has begun a body of unknown length may be silent before what there is goes, in chunks.
+const SILENCE: Duration = Duration::from_millis(5);
 
 /// The body of a request on its way out.
 pub(crate) struct RequestBody {
-    first: Option<Frame<Bytes>>,
-    rest: Option<WasiBody>,
-    watch: Option<Watch>,
-    scrub: Option<Stream>,
+    /// What may leave at once.
+    ready: Bytes,
+    rest: Option<Rest>,
+    broken: Broken,
+    written: Written,
+}
+
+/// The bytes of a body that left: all of them, or their digest as far as they did.
+#[derive(Clone)]
+pub(crate) enum Written {
+    Whole(Bytes),
+    Flowing(Arc<Mutex<Md5>>),
+}
+
+impl Written {
+    /// Their MD5 in hexadecimal digits, by which object stores name what was written; none of an empty body.
+    pub(crate) fn md5(&self) -> Option<String> {
+        let digest = match self {
+            Self::Whole(bytes) if bytes.is_empty() => return None,
+            Self::Whole(bytes) => Md5::digest(bytes),
+            Self::Flowing(digest) => digest.lock().unwrap_or_else(PoisonError::into_inner).clone().finalize(),
+        };
+        Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// What of a body is still to come.
+struct Rest {
+    body: WasiBody,
+    filter: Filter,
 }
 
 /// Judges a piece of a body.
-type Inspect = Box<dyn FnMut(&[u8]) -> Result<(), Error> + Send>;
+type Inspect = Box<dyn FnMut(&[u8]) -> Result<(), Broke> + Send>;
 
-/// Judges what was taken out of a body.
-type Leaked = Box<dyn FnMut(Vec<String>) -> Result<(), Error> + Send>;
+/// Judges what was taken out of a body; and whether anything may be.
+type Leaked = Box<dyn FnMut(Vec<String>, Edits) -> Result<(), Broke> + Send>;
 
-/// Where a body leaves the error that ended it: on its way through an HTTP/2 client it would be lost.
-pub(crate) type Broken = Arc<Mutex<Option<Error>>>;
+/// Where a body leaves what ended it: on its way through an HTTP client it would be lost.
+pub(crate) type Broken = Arc<Mutex<Option<Broke>>>;
 
 /// What is done with each piece of it.
 pub(crate) struct Watch {
@@ -35,77 +70,146 @@ pub(crate) struct Watch {
     pub(crate) inspect: Inspect,
     /// Called with what was taken out of a piece; an error ends the body.
     pub(crate) leaked: Leaked,
-    pub(crate) broken: Broken,
 }
 
-impl RequestBody {
-    /// Waits for the first bytes, or for the end: only then is it known whether there is a body at all.
-    pub(crate) async fn begin(mut body: WasiBody, watch: Watch, scrub: Stream) -> Result<Self, Error> {
-        loop {
-            match body.frame().await.transpose()? {
-                None => return Ok(Self { first: None, rest: None, watch: None, scrub: None }),
-                Some(frame) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
-                // Trailers of a body without bytes carry nothing that a server would read.
-                Some(frame) if frame.is_trailers() => return Ok(Self { first: None, rest: None, watch: None, scrub: None }),
-                Some(frame) => return Ok(Self { first: Some(frame), rest: Some(body), watch: Some(watch), scrub: Some(scrub) }),
-            }
-        }
+/// Whether what leaves may be longer or shorter than what the guest wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edits {
+    Possible,
+    /// Its length has left, in the head.
+    TooLate,
+}
+
+/// The length that a guest said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Claim(Option<u64>);
+
+impl Claim {
+    /// Takes it out of the headers. `wasi:http` lets no guest say two, or what is no number.
+    pub(crate) fn take(headers: &mut http::HeaderMap) -> Self {
+        let claimed = headers.remove(http::header::CONTENT_LENGTH);
+        Self(claimed.and_then(|length| length.to_str().ok()?.parse().ok()))
     }
 
-    fn watched(&mut self, frame: &Frame<Bytes>) -> Result<(), Error> {
-        let Some(watch) = &mut self.watch else { return Ok(()) };
-        if let Some(data) = frame.data_ref() {
-            if !watch.meter.send(data.len()) {
-                return Err(Error::HttpRequestBodySize(None));
-            }
-            watch.exchange.sent(data.len());
-            return (watch.inspect)(data);
-        }
-        match frame.trailers_ref() {
-            Some(trailers) => trailers.iter().try_for_each(|(name, value)| {
-                (watch.inspect)(name.as_str().as_bytes())?;
-                (watch.inspect)(value.as_bytes())
-            }),
-            None => Ok(()),
-        }
+    fn is_long(self) -> bool {
+        self.0.is_some_and(|length| length > WHOLE as u64)
     }
 }
 
-impl RequestBody {
-    /// What may leave of a piece and of what was held back before.
-    fn scrubbed(&mut self, data: &[u8]) -> Result<Option<Frame<Bytes>>, Error> {
-        let Some(scrub) = &mut self.scrub else { return Ok(None) };
-        let mut out = Vec::with_capacity(data.len() + 64);
-        let before = scrub.kinds_found();
-        scrub.push(data, &mut out);
-        self.judged(before, out)
+struct Filter {
+    watch: Watch,
+    scrub: Stream,
+    claim: Claim,
+    /// Bytes that the guest has written.
+    taken: u64,
+    /// Whether the head has left with the length that was said.
+    is_bound: bool,
+}
+
+impl Filter {
+    /// What may leave of a piece and of what was held back before. Trailers may hold anything and no server needs them from an agent: they
+    /// are judged, counted, and left out.
+    fn take(&mut self, frame: Frame<Bytes>) -> Result<Vec<u8>, Broke> {
+        let mut out = Vec::new();
+        match frame.into_data() {
+            Ok(data) => {
+                self.taken += data.len() as u64;
+                if self.claim.0.is_some_and(|claimed| self.taken > claimed) {
+                    return Err(Error::HttpRequestBodySize(Some(self.taken)).into());
+                }
+                if !self.watch.meter.send(data.len()) {
+                    return Err(Error::HttpRequestBodySize(None).into());
+                }
+                self.watch.exchange.sent(data.len());
+                (self.watch.inspect)(&data)?;
+                out.reserve(data.len() + 64);
+                self.scrubbed(|scrub| scrub.push(&data, &mut out))?;
+            }
+            Err(frame) => {
+                for (name, value) in frame.trailers_ref().into_iter().flatten() {
+                    (self.watch.inspect)(name.as_str().as_bytes())?;
+                    (self.watch.inspect)(value.as_bytes())?;
+                }
+            }
+        }
+        Ok(out)
     }
 
     /// What is still held back, at the end.
-    fn last(&mut self) -> Result<Option<Frame<Bytes>>, Error> {
-        let Some(scrub) = &mut self.scrub else { return Ok(None) };
+    fn finish(&mut self) -> Result<Vec<u8>, Broke> {
+        if self.claim.0.is_some_and(|claimed| self.taken < claimed) {
+            return Err(Error::HttpRequestBodySize(Some(self.taken)).into());
+        }
         let mut out = Vec::new();
-        let before = scrub.kinds_found();
-        scrub.finish(&mut out);
-        let last = self.judged(before, out);
-        self.scrub = None;
-        last
+        self.scrubbed(|scrub| scrub.finish(&mut out))?;
+        Ok(out)
     }
 
-    fn broken(&self, error: Error) -> Error {
-        if let Some(watch) = &self.watch {
-            *watch.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(super::own_error(&error));
+    fn scrubbed(&mut self, step: impl FnOnce(&mut Stream)) -> Result<(), Broke> {
+        let before = self.scrub.kinds_found();
+        step(&mut self.scrub);
+        if self.scrub.kinds_found() == before {
+            return Ok(());
         }
-        error
+        (self.watch.leaked)(self.scrub.kinds(), if self.is_bound { Edits::TooLate } else { Edits::Possible })
+    }
+}
+
+impl RequestBody {
+    /// Reads as much of a body as decides how it goes: to its end where that comes soon, and with its length; or to where it is long, or the
+    /// guest makes a pause, and in chunks unless the guest said its length.
+    pub(crate) async fn begin(mut body: WasiBody, claim: Claim, watch: Watch, scrub: Stream) -> Result<Self, Broke> {
+        let mut filter = Filter { watch, scrub, claim, taken: 0, is_bound: false };
+        let mut ready = Vec::new();
+        loop {
+            // It has not begun, or is short by what was said: then the rest is worth waiting for.
+            let frame = if filter.taken == 0 || claim.0.is_some() {
+                body.frame().await
+            } else {
+                match tokio::time::timeout(SILENCE, body.frame()).await {
+                    Ok(frame) => frame,
+                    Err(_) => return Ok(Self::flowing(ready, body, filter)),
+                }
+            };
+            let Some(frame) = frame.transpose()? else { break };
+            // Trailers of a body without bytes carry nothing that a server would read.
+            if filter.taken == 0 && frame.is_trailers() {
+                break;
+            }
+            // The first piece of a long body: from here on nothing can be taken out of it.
+            filter.is_bound = claim.is_long();
+            ready.extend(filter.take(frame)?);
+            if filter.is_bound || filter.taken > WHOLE as u64 {
+                return Ok(Self::flowing(ready, body, filter));
+            }
+        }
+        ready.extend(filter.finish()?);
+        let ready = Bytes::from(ready);
+        Ok(Self { written: Written::Whole(ready.clone()), ready, rest: None, broken: Broken::default() })
     }
 
-    fn judged(&mut self, before: usize, out: Vec<u8>) -> Result<Option<Frame<Bytes>>, Error> {
-        if let (Some(scrub), Some(watch)) = (&self.scrub, &mut self.watch)
-            && scrub.kinds_found() > before
-        {
-            (watch.leaked)(scrub.kinds())?;
+    fn flowing(ready: Vec<u8>, body: WasiBody, filter: Filter) -> Self {
+        let written = Written::Flowing(Arc::default());
+        Self { ready: ready.into(), rest: Some(Rest { body, filter }), broken: Broken::default(), written }
+    }
+
+    /// What leaves of it.
+    pub(crate) fn written(&self) -> Written {
+        self.written.clone()
+    }
+
+    /// Where it leaves what ended it.
+    pub(crate) fn broken(&self) -> Broken {
+        Arc::clone(&self.broken)
+    }
+
+    /// Keeps what ended it, and ends it.
+    fn breaks(&mut self, why: Broke) -> Error {
+        if let Some(rest) = self.rest.take() {
+            drain(rest.body);
         }
-        Ok((!out.is_empty()).then(|| Frame::data(out.into())))
+        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        Error::HttpProtocolError
     }
 }
 
@@ -115,46 +219,40 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
-            let frame = match (self.first.take(), &mut self.rest) {
-                (Some(frame), _) => frame,
-                (None, None) => return Poll::Ready(self.last().map_err(|error| self.broken(error)).transpose()),
-                (None, Some(rest)) => match std::task::ready!(Pin::new(rest).poll_frame(cx)) {
-                    Some(Ok(frame)) => frame,
-                    None => {
-                        self.rest = None;
-                        continue;
-                    }
-                    Some(Err(error)) => {
-                        (self.rest, self.scrub) = (None, None);
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                },
+            if !self.ready.is_empty() {
+                let out = std::mem::take(&mut self.ready);
+                if let Written::Flowing(digest) = &self.written {
+                    digest.lock().unwrap_or_else(PoisonError::into_inner).update(&out);
+                }
+                return Poll::Ready(Some(Ok(Frame::data(out))));
+            }
+            let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
+            let out = match std::task::ready!(Pin::new(&mut rest.body).poll_frame(cx)) {
+                Some(Ok(frame)) => rest.filter.take(frame),
+                Some(Err(error)) => Err(error.into()),
+                None => {
+                    let last = rest.filter.finish();
+                    last.inspect(|_| self.rest = None)
+                }
             };
-            let clean = self.watched(&frame).and_then(|()| match frame.into_data() {
-                Ok(data) => self.scrubbed(&data),
-                // Trailers may hold anything and no server needs them from an agent: judged, counted, and left out.
-                Err(_) => {
-                    self.rest = None;
-                    Ok(None)
-                }
-            });
-            match clean {
-                Ok(None) => {}
-                Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
-                Err(error) => {
-                    self.scrub = None;
-                    return Poll::Ready(Some(Err(self.broken(error))));
-                }
+            match out {
+                Ok(out) => self.ready = out.into(),
+                Err(why) => return Poll::Ready(Some(Err(self.breaks(why)))),
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.rest.is_none() && self.scrub.is_none()
+        self.ready.is_empty() && self.rest.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.is_end_stream() { SizeHint::with_exact(0) } else { SizeHint::default() }
+        match &self.rest {
+            None => SizeHint::with_exact(self.ready.len() as u64),
+            // Nothing was taken out: what was scrubbed is what was written, a part of it held back.
+            Some(Rest { filter: Filter { claim: Claim(Some(claimed)), is_bound: true, .. }, .. }) => SizeHint::with_exact(*claimed),
+            Some(_) => SizeHint::default(),
+        }
     }
 }
 
@@ -162,7 +260,7 @@ impl Drop for RequestBody {
     /// The server may have answered before it read everything; the guest still gets to finish.
     fn drop(&mut self) {
         if let Some(rest) = self.rest.take() {
-            drain(rest);
+            drain(rest.body);
         }
     }
 }

@@ -5,18 +5,22 @@
 //! no such field, it is withheld: what is to be sealed may stand in it in some other way.
 
 mod json;
+mod login;
 mod sent;
+mod session;
 
 pub(crate) use sent::Sent;
+pub(super) use session::infrastructure;
 
 use super::Outbound;
 use crate::audit::Event;
 use crate::manifest::Seal;
+use crate::policy::session::Back;
 use crate::policy::{Permit, Sealed};
 use crate::scrub::carries;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::ops::Range;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Longest sealed value, in bytes; a longer one is taken out without a placeholder.
@@ -34,13 +38,17 @@ pub(super) struct Sealing {
     origin: String,
     request: u64,
     seals: Vec<(usize, Seal)>,
+    /// The secret that the request carried, where what its answer brings is a session of that.
+    session: Option<usize>,
 }
 
 impl Sealing {
-    /// What the request's grants seal, if anything.
-    pub(super) fn of(permit: &Permit, outbound: &Arc<Outbound>, request: u64) -> Option<Self> {
-        let seals = permit.seals().to_vec();
-        (!seals.is_empty()).then(|| Self { outbound: Arc::clone(outbound), origin: permit.url().origin_pattern(), request, seals })
+    /// What the request's grants seal; and what its answer brings of itself, where it carried this secret.
+    pub(super) fn of(permit: &Permit, outbound: &Arc<Outbound>, request: u64, carried: Option<usize>, headers: &HeaderMap) -> Self {
+        let logs_in = || permit.carries_own() || outbound.sent().holds_login(request);
+        let session = carried.filter(|_| session::is_given(headers) && !logs_in());
+        let (outbound, origin) = (Arc::clone(outbound), permit.url().origin_pattern());
+        Self { outbound, origin, request, seals: permit.seals().to_vec(), session }
     }
 
     /// Seals headers in place.
@@ -49,7 +57,8 @@ impl Sealing {
             match seal {
                 Seal::Header(name) => {
                     for value in headers.get_all(name).iter().cloned().collect::<Vec<_>>() {
-                        let sealed = self.seal(*secret, value.as_bytes(), None, seal).unwrap_or_else(|| self.mark(*secret));
+                        let sealed =
+                            self.seal(*secret, value.as_bytes(), Back::Granted, &seal.to_string()).unwrap_or_else(|| self.mark(*secret));
                         headers.insert(name, HeaderValue::from_str(&sealed).unwrap_or(HeaderValue::from_static("[sealed]")));
                     }
                 }
@@ -64,6 +73,7 @@ impl Sealing {
                 Seal::Json(_) => {}
             }
         }
+        self.session(headers);
     }
 
     /// A cookie's line (RFC 6265 4.1.1) with a placeholder for its value; none where that can't have one, since an agent would send back what
@@ -76,7 +86,7 @@ impl Sealing {
         // A cookie that is taken back has no value to seal.
         let placeholder = match bare {
             "" => String::new(),
-            bare => self.seal(secret, bare.as_bytes(), Some(name.trim().to_owned()), &Seal::SetCookie)?,
+            bare => self.seal(secret, bare.as_bytes(), Back::Cookie(name.trim().to_owned()), "set-cookie")?,
         };
         let attributes: String =
             attributes.split(';').filter(|attribute| is_attribute(attribute)).map(|attribute| format!(";{attribute}")).collect();
@@ -90,19 +100,21 @@ impl Sealing {
     }
 
     /// A placeholder for a value; none where it is too short or too long for one, or may be the run's own.
-    fn seal(&self, secret: usize, value: &[u8], cookie: Option<String>, field: &Seal) -> Option<String> {
+    fn seal(&self, secret: usize, value: &[u8], back: Back, field: &str) -> Option<String> {
+        self.bind(secret, value, Sealed { origin: self.origin.clone(), back, with: None }, field)
+    }
+
+    fn bind(&self, secret: usize, value: &[u8], bound: Sealed, field: &str) -> Option<String> {
         if !(SHORTEST..=LONGEST).contains(&value.len()) || !carries(value, LEAST_BITS) {
             return None;
         }
-        if self.outbound.sent.lock().unwrap_or_else(PoisonError::into_inner).may_hold(value) {
+        if self.outbound.sent().may_hold(value) {
             return None;
         }
-        let bound = Sealed { origin: self.origin.clone(), cookie };
         let (placeholder, new) = self.outbound.keyring.seal(secret, value, bound, self.outbound.cache.fingerprint_key())?;
         if new {
             self.outbound.renew_scrubber();
-            let (name, field) = (self.name(secret), field.to_string());
-            let _ = self.outbound.journal.record(Event::Sealed { request: self.request, secret: name, field: &field });
+            let _ = self.outbound.journal.record(Event::Sealed { request: self.request, secret: self.name(secret), field });
         }
         Some(placeholder)
     }
@@ -208,7 +220,10 @@ impl SealedBody {
             for field in found {
                 if !replaced.iter().any(|(at, _)| *at == field.at) {
                     let value = Zeroizing::new(field.text);
-                    let sealed = self.sealing.seal(*secret, value.as_bytes(), None, seal).unwrap_or_else(|| self.sealing.mark(*secret));
+                    let sealed = self
+                        .sealing
+                        .seal(*secret, value.as_bytes(), Back::Granted, &seal.to_string())
+                        .unwrap_or_else(|| self.sealing.mark(*secret));
                     replaced.push((field.at, format!("\"{sealed}\"")));
                 }
             }

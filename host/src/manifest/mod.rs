@@ -68,6 +68,18 @@ pub struct Manifest {
     pub egress: Vec<EgressRule>,
     /// The keys it may have things signed with, in the order of their names.
     pub signers: Vec<SignerSpec>,
+    /// How the agent is told that a request was denied.
+    pub denials: Denials,
+}
+
+/// How an agent is told that the host denied a request. Either way it learns the rule and what was wrong with the request, and nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Denials {
+    /// As an error of `wasi:http`. Client libraries take it for a broken connection, and many send the request again.
+    Error,
+    /// As an HTTP answer: status 403, the header `strongroom-denial` with the rule, and problem details (RFC 9457).
+    #[default]
+    Response,
 }
 
 /// Bounds of one run. Reaching one ends the run, but for `requests`, which refuses the request.
@@ -172,13 +184,20 @@ pub struct EgressRule {
     pub line: usize,
 }
 
-/// What of a request may pass although its name says that it is something else.
+/// What of a request may pass at one destination, and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Passes {
     /// Headers that name a second resource or another client.
     pub headers: Vec<HeaderName>,
     /// Parameters of the query that look like a credential and are none.
     pub parameters: Vec<String>,
+    /// A body in a GET or HEAD request.
+    pub get_body: bool,
+    /// For `paths`, an encoded slash (`%2F`) as one: `/repos/*` then covers `/repos/a%2Fb`, which one segment does in any case, and
+    /// `/repos/*/*` does, too.
+    pub encoded_slashes: bool,
+    /// Entity tags as the server sends them.
+    pub plain_etags: bool,
 }
 
 /// What happens to a placeholder outside its granted place. In all cases the value is not put there.
@@ -251,6 +270,7 @@ impl Manifest {
             secrets: Vec::new(),
             egress: Vec::new(),
             signers: Vec::new(),
+            denials: Denials::default(),
         })
     }
 
@@ -345,6 +365,7 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
         manifest.secrets.extend(secret(name, &section, text));
     }
     manifest.signers = signers::read(root, text);
+    set(&mut manifest.denials, root.parse("denials", denials));
     manifest.egress = root.tables("egress").iter().filter_map(|section| egress_rule(section, text)).collect();
     Some(manifest)
 }
@@ -510,6 +531,14 @@ fn misplaced(text: &str) -> Result<Misplaced, Problem> {
     }
 }
 
+fn denials(text: &str) -> Result<Denials, Problem> {
+    match text {
+        "error" => Ok(Denials::Error),
+        "response" => Ok(Denials::Response),
+        _ => Err(Problem::new("not a way to tell of denials", "write `\"response\"` or `\"error\"`")),
+    }
+}
+
 fn accept_parameter(text: &str) -> Result<String, Problem> {
     let is_name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
     match text.to_ascii_lowercase() {
@@ -534,6 +563,16 @@ fn passes(section: &Section<'_>) -> Passes {
     Passes {
         headers: section.list("headers", header).unwrap_or_default(),
         parameters: section.list("parameters", parameter).unwrap_or_default(),
+        get_body: section.bool("get_body").unwrap_or(false),
+        encoded_slashes: section.bool("encoded_slashes").unwrap_or(false),
+        plain_etags: section.parse("etags", plain_etags).unwrap_or(false),
+    }
+}
+
+fn plain_etags(text: &str) -> Result<bool, Problem> {
+    match text {
+        "plain" => Ok(true),
+        _ => Err(Problem::new("not a treatment of entity tags", "write `\"plain\"`, or leave it out")),
     }
 }
 

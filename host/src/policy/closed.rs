@@ -42,13 +42,16 @@ impl Closed {
             return false;
         }
         // As a lenient server may read it, behind a front controller too: `/index.php/v1/keys`.
-        let path = segments(&url.path);
-        let behind = path.first().filter(|first| first.starts_with("index.")).map(|_| &path[1..]);
+        // An encoded slash is a character of its segment, or a slash.
+        let readings = [segments(&url.path), as_sent(&url.path)];
         let same = |call: &Call, path: &[String]| {
             call.segments.len() == path.len()
                 && call.segments.iter().zip(path).all(|(known, found)| known == "*" || is_read_as(found, known))
         };
-        at_host.iter().any(|call| same(call, &path) || behind.is_some_and(|path| same(call, path)))
+        readings.iter().any(|path| {
+            let behind = path.first().filter(|first| first.starts_with("index.")).map(|_| &path[1..]);
+            at_host.iter().any(|call| same(call, path) || behind.is_some_and(|path| same(call, path)))
+        })
     }
 
     /// Whether a URL leads to where one of the calls is made.
@@ -60,7 +63,15 @@ impl Closed {
 /// The segments of a path: decoded, without what some servers trim or ignore, in one case and width, and without slashes at the end.
 fn segments(path: &str) -> Vec<String> {
     let decoded = percent_decoded(path.trim_matches('/'));
-    let segments = String::from_utf8_lossy(&decoded).split('/').map(segment).collect::<Vec<_>>();
+    without_end(String::from_utf8_lossy(&decoded).split('/').map(segment).collect())
+}
+
+/// The same, of the segments as they are sent.
+fn as_sent(path: &str) -> Vec<String> {
+    without_end(path.trim_matches('/').split('/').map(|text| segment(&String::from_utf8_lossy(&percent_decoded(text)))).collect())
+}
+
+fn without_end(segments: Vec<String>) -> Vec<String> {
     let end = segments.iter().rposition(|segment| !segment.is_empty()).map_or(1, |last| last + 1);
     segments.into_iter().take(end).collect()
 }
@@ -93,9 +104,17 @@ mod tests {
             closed.covers(&CanonicalUrl::read(&url).expect("canonical"))
         };
 
-        for path in
-            ["/v1/api-keys", "/v1/api-keys.json", "/v1/api-keys.", "/v1/api_keys", "/v1/API_Keys.XML/", "/v1/tokens", "/v1/tokens.xml"]
-        {
+        for path in [
+            "/v1/api-keys",
+            "/v1%2Fapi-keys",
+            "/v1/api-keys%2f",
+            "/v1/api-keys.json",
+            "/v1/api-keys.",
+            "/v1/api_keys",
+            "/v1/API_Keys.XML/",
+            "/v1/tokens",
+            "/v1/tokens.xml",
+        ] {
             assert!(verdict(path), "{path}");
         }
         for path in ["/v1/api-keys/7", "/v1/api-keysets", "/v1/token", "/v1", "/v1/orders"] {
@@ -114,6 +133,8 @@ mod tests {
             "https://api.example.com:8443/api/keys/rotate/",
             "https://api.example.com:8443/API/Keys/ROTATE",
             "https://api.example.com:8443/api/keys/%72otate",
+            "https://api.example.com:8443/api%2Fkeys%2Frotate",
+            "https://api.example.com:8443/api/keys/a%2Fb",
             "https://api.example.com:8443/api/keys/rotate?x=1",
             "http://api.example.com/api/keys/rotate",
             "https://api.example.com/api/keys/pf_live_0",

@@ -17,6 +17,8 @@ pub enum Rule {
     Header,
     /// A body that names the method, for servers that take it from there.
     Override,
+    /// A body in a GET or HEAD request, which servers may read as another request.
+    Body,
     /// A GraphQL request that could bring a sealed field under another name.
     Graphql,
     /// A call that makes, ends or lists keys, which the host configuration keeps for the host.
@@ -109,6 +111,7 @@ impl Rule {
             Self::Url => "url",
             Self::Header => "header",
             Self::Override => "override",
+            Self::Body => "body",
             Self::Graphql => "graphql",
             Self::Issuer => "issuer",
             Self::ForeignCredential => "foreign-credential",

@@ -14,6 +14,7 @@ mod names;
 mod overrides;
 mod permit;
 pub(crate) mod placeholder;
+pub(crate) mod session;
 mod signing;
 pub(crate) mod url;
 
@@ -104,10 +105,11 @@ impl Policy {
             return Err(deny(Rule::Issuer, asked, "this call makes, ends or lists keys".to_owned(), remedy.to_owned()));
         }
         let open = self.open(asked, &url, placeholders)?;
-        let misplaced = open.iter().map(|d| d.misplaced).max_by_key(|m| strictness(*m)).unwrap_or_default();
+        let bound = self.bound(asked, &url);
+        let misplaced = bound.iter().map(|d| d.misplaced).max_by_key(|m| strictness(*m)).unwrap_or_default();
 
         second_resource(&open, asked)?;
-        let graphql = open.iter().filter_map(|d| d.graphql).max();
+        let graphql = bound.iter().filter_map(|d| d.graphql).max();
         if let Some(reason) = graphql.and_then(|_| Graphql::in_query(&url)) {
             return Err(deny(Rule::Graphql, asked, reason.to_owned(), graphql::IN_QUERY_REMEDY.to_owned()));
         }
@@ -115,9 +117,29 @@ impl Policy {
             unreadable_body(&open, asked)?;
         }
 
-        let (substitutions, used) = substitutions(&open, asked, &url, placeholders);
+        let (mut substitutions, used) = substitutions(&open, asked, &url, placeholders);
+        let carried: Vec<usize> = substitutions.iter().filter(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).collect();
+        let session = placeholders.session(asked.headers, &url, &carried);
+        let (passes, plain_cookies) = (session.passes, session.plain_cookies);
+        let cookies = session.cookies.into_iter().map(|(secret, source, name)| {
+            let place = format!("cookie:{name}");
+            Substitution::new(secret, source, Target::Cookie { name }, place)
+        });
+        let headers = session.headers.into_iter().map(|(secret, source, name)| {
+            let place = format!("header:{name}");
+            let target = Target::Header { name, before: String::new(), after: String::new() };
+            Substitution::new(secret, source, target, place)
+        });
+        let back: Vec<Substitution> = cookies.chain(headers).collect();
+        for substitution in back {
+            if matches!(substitution.target, Target::Cookie { .. })
+                || !substitutions.iter().any(|s| s.target.same_place(&substitution.target))
+            {
+                substitutions.push(substitution);
+            }
+        }
         let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.target.is_header(name));
-        foreign_credential(&open, asked, &url, &substitutions, placeholders, misplaced)?;
+        foreign_credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)?;
         for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
             let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
             if inside.is_some() && misplaced != Misplaced::Pass {
@@ -130,7 +152,9 @@ impl Policy {
             return Err(self.misplaced(asked, "URL", misplaced, Some(secret)));
         }
 
-        if let Some(spent) = used.iter().find(|d| !d.budget.take(now)) {
+        // What bounds a request by another reading of its path counts it, too.
+        let counted = used.iter().chain(bound.iter().filter(|d| !open.iter().any(|open| std::ptr::eq(*open, **d))));
+        if let Some(spent) = counted.copied().find(|d| !d.budget.take(now)) {
             let remedy = denial::set("rate", "?", &spent.label);
             let rate = spent.budget.rate();
             let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());
@@ -139,12 +163,12 @@ impl Policy {
         let rule = used.iter().map(|d| d.label.as_str()).collect::<Vec<_>>().join("; ");
         let guarded = self.guards(&url.host);
         let leaks = Leaks {
-            treatment: open.iter().map(|d| d.leaks.treatment).max().unwrap_or_default(),
+            treatment: bound.iter().map(|d| d.leaks.treatment).max().unwrap_or_default(),
             allowed: used.iter().flat_map(|d| d.leaks.allowed.iter().cloned()).collect(),
         };
         let own_credentials = open.iter().any(|d| d.own_credentials);
         let is_sealed = self.destinations.iter().any(|d| !d.seal.is_empty() && d.host.matches_name(&url.host));
-        let granted = open.iter().filter_map(|d| d.secret.as_ref().map(|(secret, _)| (*secret, &d.seal)));
+        let granted = bound.iter().filter_map(|d| d.secret.as_ref().map(|(secret, _)| (*secret, &d.seal)));
         let mut seals: Vec<(usize, Seal)> = Vec::new();
         for (secret, seal) in granted.flat_map(|(secret, seals)| seals.iter().map(move |seal| (secret, seal))) {
             // Two grants may name one field: the first seals it.
@@ -153,7 +177,29 @@ impl Policy {
             }
         }
         let accept_parameters = open.iter().flat_map(|d| d.accept_parameters.iter().cloned()).collect();
-        let terms = Terms { guarded, accept_parameters, graphql, misplaced, leaks, own_credentials, seals, is_sealed };
+        let get_body = open.iter().any(|d| d.passes.get_body);
+        let plain_etags = open.iter().any(|d| d.passes.plain_etags);
+        let is_ours = |name: &HeaderName| substitutions.iter().any(|s| s.target.is_header(name)) || passes.contains(name);
+        let own_parameter = |(name, value): (&str, &str)| {
+            Name::encoded(name).is_credential(value) && !substitutions.iter().any(|s| s.target.is_parameter(name))
+        };
+        let carries_own =
+            asked.headers.keys().any(|name| headers::is_credential(name) && !is_ours(name)) || url.parameters().any(own_parameter);
+        let terms = Terms {
+            get_body,
+            plain_etags,
+            passes,
+            plain_cookies,
+            carries_own,
+            guarded,
+            accept_parameters,
+            graphql,
+            misplaced,
+            leaks,
+            own_credentials,
+            seals,
+            is_sealed,
+        };
         Ok(Permit::new(url, asked.method.clone(), substitutions, terms, rule))
     }
 
@@ -166,6 +212,23 @@ impl Policy {
             remedy: "leave the parameter out and use the method itself; text that is no form is read as none where its `Content-Type` is `application/json`".to_owned(),
             stop: false,
         }
+    }
+
+    /// The denial of a body in a request that has none.
+    pub(crate) fn body_denied(permit: &Permit) -> Denial {
+        let asked = format!("{} {}", permit.method(), permit.url());
+        let reason = format!("a {} request has no body", permit.method());
+        let remedy = format!("send it without one; {}", denial::set("get_body", "true", permit.rule()));
+        Denial { rule: Rule::Body, asked, reason, remedy, stop: false }
+    }
+
+    /// The denial of a condition on a version that this run has not got of the server.
+    pub(crate) fn condition_denied(permit: &Permit, name: &HeaderName) -> Denial {
+        let asked = format!("{} {}", permit.method(), permit.url());
+        let reason = format!("`{name}` holds what is neither `*` nor the last validator of an answer to this run from this URL");
+        let plain = format!("where the agent keeps entity tags between runs, {}", denial::set("etags", "\"plain\"", permit.rule()));
+        let remedy = format!("ask for the resource first, and send what its answer said; {plain}");
+        Denial { rule: Rule::Header, asked, reason, remedy, stop: false }
     }
 
     /// The denial of a body that is GraphQL, or may be.
@@ -227,7 +290,7 @@ impl Policy {
     /// The destinations that cover the request; or, where there is none, the most telling reason.
     fn open(&self, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Result<Vec<&Destination>, Denial> {
         let at_host: Vec<_> = self.destinations.iter().filter(|d| d.host.matches(url.scheme, &url.host, url.port)).collect();
-        let at_path: Vec<_> = at_host.iter().copied().filter(|d| d.paths.iter().any(|p| p.matches(&url.path))).collect();
+        let at_path: Vec<_> = at_host.iter().copied().filter(|d| d.is_open_at(url)).collect();
         let open: Vec<_> = at_path.iter().copied().filter(|d| d.methods.iter().any(|m| m == asked.method.as_str())).collect();
         if !open.is_empty() {
             return Ok(open);
@@ -243,6 +306,14 @@ impl Policy {
         let lines = lines.and_then(|lines| self.try_out(&lines, asked, url, placeholders).map(|()| lines));
         let remedy = lines.map_or_else(|why| format!("no line can allow it: {why}"), |lines| denial::manifest_lines(&lines));
         Err(deny(rule, asked, reason.to_owned(), remedy))
+    }
+
+    /// The destinations whose terms bind a request: those that cover it, and those that cover it where a server makes slashes of encoded
+    /// ones. To let it pass is for the first alone.
+    fn bound(&self, asked: &Asked<'_>, url: &CanonicalUrl) -> Vec<&Destination> {
+        let decoded = url.with_slashes();
+        let reads = |d: &&Destination| d.is_open_at(url) || decoded.as_ref().is_some_and(|path| d.reaches(path));
+        self.destinations.iter().filter(|d| d.is_at(asked, url)).filter(reads).collect()
     }
 
     /// Whether a manifest with these lines would be accepted, and the request then allowed. What is suggested was tried before.
@@ -303,8 +374,8 @@ impl Policy {
 
     /// The denial of one request more than may be open at once.
     pub(crate) fn too_many_open(asked: &Asked<'_>, limit: u32) -> Denial {
-        let reason = format!("{limit} requests are open already");
-        deny(Rule::Requests, asked, reason, denial::set("requests", "?", "`[limits]`") + ", or let the agent finish its answers")
+        let reason = format!("{limit} requests are open and as many wait; their answers have to be read, or let go");
+        deny(Rule::Requests, asked, reason, denial::set("requests", "?", "`[limits]`"))
     }
 
     /// The denial of a signer that is not there for this agent.
@@ -334,9 +405,22 @@ impl Policy {
 
 impl Destination {
     fn covers(&self, asked: &Asked<'_>, url: &CanonicalUrl) -> bool {
-        self.host.matches(url.scheme, &url.host, url.port)
-            && self.paths.iter().any(|path| path.matches(&url.path))
-            && self.methods.iter().any(|method| method == asked.method.as_str())
+        self.is_at(asked, url) && self.is_open_at(url)
+    }
+
+    /// Whether its host and methods are the request's.
+    fn is_at(&self, asked: &Asked<'_>, url: &CanonicalUrl) -> bool {
+        self.host.matches(url.scheme, &url.host, url.port) && self.methods.iter().any(|method| method == asked.method.as_str())
+    }
+
+    /// Whether it lets requests to this path pass: as it is sent, or as it is decoded where the entry says so.
+    fn is_open_at(&self, url: &CanonicalUrl) -> bool {
+        let decoded = if self.passes.encoded_slashes { url.with_slashes() } else { None };
+        self.reaches(&url.path) || decoded.is_some_and(|path| self.reaches(&path))
+    }
+
+    fn reaches(&self, path: &str) -> bool {
+        self.paths.iter().any(|pattern| pattern.matches(path))
     }
 
     fn from_grant(index: usize, name: &str, grant: &Grant) -> Self {
@@ -390,10 +474,10 @@ fn deny(rule: Rule, asked: &Asked<'_>, reason: String, remedy: String) -> Denial
 /// What an answer brought goes back to its own origin, in its own cookie or where the grant says so.
 fn sealed_misplaced(denial: Denial, header: &HeaderName) -> Denial {
     let remedy = if header == http::header::COOKIE {
-        "a sealed cookie goes back to the origin that set it, under its own name, without cookies of the agent's own".to_owned()
+        "a sealed cookie goes back to the origin that set it, under its own name, with the credential that it was set for, and without cookies of the agent's own".to_owned()
     } else {
         format!(
-            "what a grant seals goes back to its own origin; add `sealed_place = [\"header:{header}\"]` to the `allow` that covers this request"
+            "what an answer brought goes back to its own origin, in the header of the same name and with the credential that it was given for; elsewhere, add `sealed_place = [\"header:{header}\"]` to the `allow` that covers this request"
         )
     };
     Denial { remedy, ..denial }
@@ -428,10 +512,6 @@ fn substitutions<'d>(
             found.push(Substitution::new(secret, source, target, place.to_string()));
             used.push(destination);
         }
-    }
-    for (secret, source, name) in placeholders.sealed_cookies(asked.headers, url) {
-        let place = format!("cookie:{name}");
-        found.push(Substitution::new(secret, source, Target::Cookie { name }, place));
     }
     if used.is_empty() {
         used.extend(open.first());
@@ -503,6 +583,7 @@ fn foreign_credential(
     asked: &Asked<'_>,
     url: &CanonicalUrl,
     substitutions: &[Substitution],
+    passes: &[HeaderName],
     placeholders: &Placeholders,
     misplaced: Misplaced,
 ) -> Result<(), Denial> {
@@ -514,7 +595,7 @@ fn foreign_credential(
     // A placeholder that stands wrongly is its own rule, unless that lets it pass: then what stands around it is judged here.
     let misplaced_denies = |value: &[u8]| misplaced != Misplaced::Pass && placeholders.within(value).is_some();
     for (name, value) in asked.headers {
-        if substitutions.iter().any(|s| s.target.is_header(name)) || misplaced_denies(value.as_bytes()) {
+        if substitutions.iter().any(|s| s.target.is_header(name)) || passes.contains(name) || misplaced_denies(value.as_bytes()) {
             continue;
         }
         let granted = granted_places(open).any(|granted| match granted.place {

@@ -26,6 +26,15 @@ pub(super) struct Terms {
     pub(super) accept_parameters: Vec<String>,
     /// What is asked of a body that is GraphQL.
     pub(super) graphql: Option<Graphql>,
+    /// Whether a GET or HEAD request may have a body.
+    pub(super) get_body: bool,
+    pub(super) plain_etags: bool,
+    /// Headers that hold what the origin gave the run, as it is.
+    pub(super) passes: Vec<HeaderName>,
+    /// Cookies of that kind that stand beside sealed ones.
+    pub(super) plain_cookies: Vec<String>,
+    /// Whether the request holds a credential of the agent's own.
+    pub(super) carries_own: bool,
     pub(super) misplaced: Misplaced,
     pub(super) leaks: Leaks,
     pub(super) own_credentials: bool,
@@ -101,6 +110,31 @@ impl Permit {
         self.terms.graphql
     }
 
+    /// Whether it may have a body: one that nobody expects is read by some servers as the next request.
+    pub(crate) fn may_have_body(&self) -> bool {
+        self.terms.get_body || !matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// Whether entity tags stand in it, and in its answer, as the server knows them.
+    pub(crate) fn plain_etags(&self) -> bool {
+        self.terms.plain_etags
+    }
+
+    /// Cookies that go back as the agent has them, beside sealed ones.
+    pub(crate) fn plain_cookies(&self) -> &[String] {
+        &self.terms.plain_cookies
+    }
+
+    /// Whether it holds a credential of the agent's own: then what its answer brings may open the agent's account.
+    pub(crate) fn carries_own(&self) -> bool {
+        self.terms.carries_own
+    }
+
+    /// The first secret that it carries.
+    pub(crate) fn carries(&self) -> Option<usize> {
+        self.substitutions.iter().find(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret)
+    }
+
     /// What happens to what looks like a secret in it.
     pub(crate) fn leaks(&self) -> &Leaks {
         &self.terms.leaks
@@ -119,7 +153,7 @@ impl Permit {
     /// Whether a header may hold a credential: the granted one, or one of the agent's own where the destination takes it.
     pub(crate) fn is_for_credentials(&self, name: &HeaderName) -> bool {
         let own = self.terms.own_credentials && super::headers::is_credential(name);
-        own || self.substitutions.iter().any(|substitution| substitution.target.is_header(name))
+        own || self.terms.passes.contains(name) || self.substitutions.iter().any(|substitution| substitution.target.is_header(name))
     }
 
     /// The manifest's entry that allowed it.
@@ -271,7 +305,7 @@ impl Target {
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
 /// The text of a header that has exactly one line.
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+pub(super) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     let mut lines = headers.get_all(name).iter();
     let line = lines.next().filter(|_| lines.next().is_none())?;
     line.to_str().ok()

@@ -1,28 +1,29 @@
 //! The strings that stand for values within one run, and where they are found.
 
+use super::session::{Back, Issued};
 use super::url::{CanonicalUrl, percent_decoded};
 use crate::manifest::Shape;
-use http::{HeaderMap, header};
 use std::sync::{PoisonError, RwLock};
 
 /// The placeholders of one run, by the index of their secret; and those of what its answers brought.
 #[derive(Debug, Default)]
 pub(crate) struct Placeholders {
     entries: Vec<Entry>,
-    sealed: RwLock<Vec<SealedEntry>>,
+    pub(super) sealed: RwLock<Vec<SealedEntry>>,
+    pub(super) issued: RwLock<Vec<Issued>>,
 }
 
 #[derive(Debug)]
-struct SealedEntry {
-    number: u64,
-    entry: Entry,
-    bound: Sealed,
+pub(super) struct SealedEntry {
+    pub(super) number: u64,
+    pub(super) entry: Entry,
+    pub(super) bound: Sealed,
 }
 
 #[derive(Debug)]
-struct Entry {
-    secret: usize,
-    text: String,
+pub(super) struct Entry {
+    pub(super) secret: usize,
+    pub(super) text: String,
     /// The same in lower case.
     folded: Vec<u8>,
 }
@@ -41,8 +42,10 @@ pub(crate) enum Source {
 pub(crate) struct Sealed {
     /// The origin that it came from, and the only one that it goes to.
     pub(crate) origin: String,
-    /// The cookie that it is the value of. Others stand where their grant says so.
-    pub(crate) cookie: Option<String>,
+    /// Where it stands on its way back.
+    pub(crate) back: Back,
+    /// The secret that has to stand in the same request, where no line of the manifest sealed it.
+    pub(crate) with: Option<usize>,
 }
 
 impl Entry {
@@ -62,6 +65,12 @@ impl Placeholders {
         sealed.push(SealedEntry { number, entry: Entry::new(secret, placeholder), bound });
     }
 
+    /// The numbers of what was sealed for the same place of the same origin: something newer stands in it now.
+    pub(crate) fn older_than(&self, bound: &Sealed) -> Vec<u64> {
+        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        sealed.iter().filter(|known| bound.back != Back::Granted && known.bound == *bound).map(|known| known.number).collect()
+    }
+
     /// Lets a placeholder of a sealed value mean nothing any more.
     pub(crate) fn forget(&self, number: u64) {
         self.sealed.write().unwrap_or_else(PoisonError::into_inner).retain(|sealed| sealed.number != number);
@@ -77,29 +86,10 @@ impl Placeholders {
     pub(super) fn sealed_by(&self, text: &str, secret: usize, url: &CanonicalUrl) -> Option<Source> {
         let origin = url.origin_pattern();
         let is = |SealedEntry { entry, bound, .. }: &&SealedEntry| {
-            entry.secret == secret && entry.text == text && bound.cookie.is_none() && bound.origin == origin
+            entry.secret == secret && entry.text == text && bound.back == Back::Granted && bound.origin == origin
         };
         let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
         sealed.iter().find(is).map(|sealed| Source::Sealed(sealed.number))
-    }
-
-    /// The cookies of a request, each with its value's source, if all of them are sealed ones of this origin, each once.
-    pub(super) fn sealed_cookies(&self, headers: &HeaderMap, url: &CanonicalUrl) -> Vec<(usize, Source, String)> {
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
-        let mut lines = headers.get_all(header::COOKIE).iter();
-        let (Some(line), None, false) = (lines.next(), lines.next(), sealed.is_empty()) else { return Vec::new() };
-        let origin = url.origin_pattern();
-        let cookie = |pair: &str| {
-            let (name, value) = pair.trim().split_once('=')?;
-            let is = |SealedEntry { entry, bound, .. }: &&SealedEntry| {
-                entry.text == value && bound.origin == origin && bound.cookie.as_deref() == Some(name)
-            };
-            let found = sealed.iter().find(is)?;
-            Some((found.entry.secret, Source::Sealed(found.number), name.to_owned()))
-        };
-        let cookies = line.to_str().ok().and_then(|line| line.split(';').map(cookie).collect::<Option<Vec<_>>>()).unwrap_or_default();
-        let once = (1..cookies.len()).all(|at| !cookies[..at].iter().any(|(_, _, name)| *name == cookies[at].2));
-        if once { cookies } else { Vec::new() }
     }
 
     /// Whether none was minted, as where no agent runs.

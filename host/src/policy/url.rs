@@ -1,7 +1,11 @@
 //! The one reading of a URL. What a URL parser would change is refused here, before policy; nothing parses it again after.
 //!
-//! The grammar is RFC 3986's, narrowed: no user info, no dot segments, no empty segments, no `;` parameters, no encoded dots,
-//! slashes, backslashes, semicolons or controls, nothing encoded that is not UTF-8, no host that the WHATWG URL standard would rewrite.
+//! The grammar is RFC 3986's, narrowed: no user info, no dot segments, no empty segments, no `;` parameters in the path, no encoded dots,
+//! backslashes, semicolons or controls, nothing encoded twice or that is not UTF-8, no host that the WHATWG URL standard would rewrite.
+//!
+//! Two things are left that servers read in two ways, since APIs need them. An encoded slash is a character of its segment, and some servers
+//! make a slash of it: [`CanonicalUrl::with_slashes`] is that reading, which must be as canonical. A `;` in a query ends a parameter for
+//! some: [`CanonicalUrl::parameters`] has both readings.
 
 use super::names::Name;
 use crate::manifest::{Scheme, is_host, is_path_byte};
@@ -56,6 +60,9 @@ impl CanonicalUrl {
         };
         let path = if path.is_empty() { "/" } else { path };
         check_path(path)?;
+        if let Some(path) = with_slashes(path) {
+            check_path(&path).map_err(|_| "an encoded slash in the path makes a dot segment or an empty one for servers that decode it")?;
+        }
         if let Some(query) = query {
             check_query(query)?;
         }
@@ -75,9 +82,14 @@ impl CanonicalUrl {
         }
     }
 
-    /// The query's parameters as they stand, `name=value`, undecoded.
+    /// The query's parameters as they stand, `name=value`, undecoded; where a `;` may end one, in both readings.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.query.iter().flat_map(|query| query.split('&')).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        self.query.iter().flat_map(|query| pairs(query)).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    }
+
+    /// The path as a server reads it that makes slashes of encoded ones; where it holds none, nothing.
+    pub(crate) fn with_slashes(&self) -> Option<String> {
+        with_slashes(&self.path)
     }
 }
 
@@ -113,15 +125,16 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
         }
         match decoded(bytes.get(at + 1..at + 3)) {
             None => return Err("the path holds a `%` that is no percent-encoding"),
-            Some(b'.' | b'/' | b'\\' | b';' | b'%') => {
-                return Err("the path holds an encoded dot, slash, backslash, semicolon or percent sign");
-            }
+            Some(b'.' | b'\\' | b';') => return Err("the path holds an encoded dot, backslash or semicolon"),
             Some(byte) if byte.is_ascii_control() => return Err("the path holds an encoded control character"),
             Some(_) => at += 3,
         }
     }
     // Lenient readers make dots and slashes of overlong encodings (`%c0%ae`), and of characters that resemble them.
     let text = String::from_utf8(percent_decoded(segment)).map_err(|_| "the path holds percent-encoded bytes that are not UTF-8")?;
+    if percent_decoded(&text) != text.as_bytes() {
+        return Err("the path holds something that is percent-encoded twice");
+    }
     match text.chars().find(|c| RESEMBLING.contains(c)) {
         Some(_) => {
             Err("the path holds an encoded character that some readers take for a dot, a slash, a backslash, a semicolon or a percent sign")
@@ -137,13 +150,24 @@ const RESEMBLING: &[char] = &[
 ];
 
 fn check_query(query: &str) -> Result<(), &'static str> {
-    if query.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>'#;".contains(&b)) {
-        return Err("the query holds a character that must be percent-encoded, or a semicolon");
+    if query.bytes().any(|b| !b.is_ascii_graphic() || b"\"<>#".contains(&b)) {
+        return Err("the query holds a character that must be percent-encoded");
     }
-    if query.split('&').any(|pair| Name::encoded(pair.split('=').next().unwrap_or_default()).overrides_method()) {
+    if pairs(query).any(|pair| Name::encoded(pair.split('=').next().unwrap_or_default()).overrides_method()) {
         return Err("the query holds a parameter that overrides the method");
     }
     Ok(())
+}
+
+/// The pairs of a query; and where a `;` stands in one, its parts.
+fn pairs(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').chain(query.split('&').filter(|pair| pair.contains(';')).flat_map(|pair| pair.split(';')))
+}
+
+/// `path` with each encoded slash as a slash, if there is one.
+fn with_slashes(path: &str) -> Option<String> {
+    let (upper, lower) = ("%2F", "%2f");
+    (path.contains(upper) || path.contains(lower)).then(|| path.replace(upper, "/").replace(lower, "/"))
 }
 
 /// Whether servers may take two parameter names for one.
@@ -194,6 +218,19 @@ mod tests {
 
         assert_eq!((url.host.as_str(), url.port, url.path.as_str()), ("api.example.com", 443, "/v1/orders%20x"));
         assert_eq!(url.parameters().collect::<Vec<_>>(), [("a", "1"), ("b", "%2f")]);
+        // What APIs ask for: a path or a branch as one segment, a percent sign, an apostrophe, a list.
+        for url in [
+            "https://x/repos/o/r/contents/src%2Flib.rs",
+            "https://x/a%2fb",
+            "https://x/100%25",
+            "https://x/5%25zz",
+            "https://x/?q=it's&c=a;b",
+        ] {
+            assert!(read(url).is_ok(), "{url}");
+        }
+        let both = read("https://x/?a=1;b=2&c=3").expect("canonical");
+        assert_eq!(both.parameters().collect::<Vec<_>>(), [("a", "1;b=2"), ("c", "3"), ("a", "1"), ("b", "2")]);
+        assert_eq!(read("https://x/a%2Fb/c%2fd").expect("canonical").with_slashes().as_deref(), Some("/a/b/c/d"));
         assert_eq!(read("http://localhost:8080").expect("canonical").to_string(), "http://localhost:8080/");
         assert_eq!(read("https://x:443/").expect("canonical").authority(), "x");
     }
@@ -215,7 +252,15 @@ mod tests {
             "https://x/../a",
             "https://x/a/./b",
             "https://x/%2e%2e/a",
-            "https://x/a%2fb",
+            // An encoded slash is refused where it makes a segment that a path can't have.
+            "https://x/a%2f%2fb",
+            "https://x/..%2F..%2Fadmin",
+            "https://x/a%2F..",
+            "https://x/a/%2Fb",
+            "https://x/%2F",
+            "https://x/a%2F/b",
+            "https://x/a%2F.%2Fb",
+            "https://x/a%2F;b",
             "https://x/a%5Cb",
             "https://x/a\\b",
             "https://x//a",
@@ -225,7 +270,11 @@ mod tests {
             "https://x/%0d%0a",
             "https://x/%zz",
             "https://x/%252e",
-            "https://x/?a='b'",
+            "https://x/%252F",
+            "https://x/%25%32e",
+            "https://x/%25%32%65",
+            "https://x/100%25ab",
+            "https://x/?a=1;_method=DELETE",
             "https://x/?_method=DELETE",
             "https://x/?%5Fmethod=DELETE",
             "https://x/?a=1&.method=DELETE",

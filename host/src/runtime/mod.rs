@@ -19,7 +19,7 @@ pub use options::{Captured, LogLevel, LogRecord, RunOptions};
 pub(crate) use store::RunState;
 
 use crate::audit::{AuditSink, Event, Journal, Used};
-use crate::egress::{Outbound, Pools};
+use crate::egress::{Outbound, Pools, Slots};
 use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::{Denial, Policy, Reveal};
@@ -33,7 +33,6 @@ use output::GuestOutput;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-use tokio::sync::Semaphore;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
 
@@ -204,12 +203,14 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
         unavailable: Mutex::default(),
         scrubbed: Mutex::new(0),
         sent: Mutex::default(),
+        tags: Mutex::default(),
         cache: Arc::clone(&host.cache),
         rotations: keyring.iter().filter_map(|(index, key)| Some((index, host.rotations.of_key(key)?))).collect(),
         journal: Arc::clone(&journal),
         meter: Arc::clone(&meter),
         pools: Arc::clone(&agent.pools),
-        open: Arc::new(Semaphore::new(manifest.limits.requests as usize)),
+        slots: Arc::new(Slots::new(manifest.limits.requests)),
+        denials: manifest.denials,
     });
     let wasi = wasi(manifest, &keyring, &options.args, &stdout, &stderr);
     let signers = signing::Signers::new(Arc::clone(&host.signing), signers);

@@ -173,6 +173,10 @@ impl Keyring {
         let placeholder = mint(&Shape::default()).ok()?;
         let version = Version::unbacked(SecretValue::on_heap(value.to_vec()), key);
         let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
+        for older in self.placeholders.older_than(&bound) {
+            self.placeholders.forget(older);
+            sealed.kept.retain(|known| known.number != older);
+        }
         if sealed.kept.len() >= MAX_SEALED
             && let Some(oldest) = sealed.kept.pop_front()
         {

@@ -26,6 +26,11 @@ impl Sent {
         }
     }
 
+    /// Whether a request logs in somewhere, as far as is known.
+    pub(super) fn holds_login(&self, request: u64) -> bool {
+        self.bytes > MOST || self.texts.get(&request).is_some_and(|text| super::login::holds_login(text))
+    }
+
     /// Whether the run may have sent this value, in whatever encoding.
     pub(crate) fn may_hold(&self, value: &[u8]) -> bool {
         if self.bytes > MOST {

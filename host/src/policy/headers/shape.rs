@@ -2,7 +2,7 @@
 //! a charset and a coding that can be searched.
 
 use super::same_name;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Headers that frame the message: the host writes its own.
 const FRAMING: &[&str] =
@@ -11,8 +11,8 @@ const FRAMING: &[&str] =
 /// Headers of the `Accept` kind that a guest may set: they choose a language or a version, neither a charset, a coding nor a part.
 const ACCEPTED: &[&str] = &["accept", "accept-language", "accept-version", "accept-profile", "accept-crs"];
 
-/// Conditions that a write may carry.
-const WRITE_CONDITIONS: &[&str] = &["if-modified-since", "if-unmodified-since"];
+/// Conditions that are judged by what the run has got of the server, and not dropped.
+const CONDITIONS: &[&str] = &["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
 
 /// Parameters of a media type that `Accept` keeps: OData's, JSON:API's, and versions as vendors write them.
 const PARAMETERS: &[&str] = &[
@@ -47,31 +47,34 @@ pub(crate) enum Shape<'a> {
     Guarded(&'a [String]),
 }
 
-/// Takes out what is the host's own to say.
-pub(crate) fn take_over(headers: &mut HeaderMap, method: &Method, shape: Shape<'_>) {
+/// Takes out what is the host's own to say. Gives what the guest asked for and does not get.
+pub(crate) fn take_over(headers: &mut HeaderMap, shape: Shape<'_>) -> Vec<HeaderName> {
     // Servers of the CGI family would read a `content_length` beside the one that is true.
     let frames = |name: &str| FRAMING.iter().any(|known| same_name(known, name)) || name == "content_length";
     remove(headers, frames);
     match shape {
-        Shape::Free => {}
+        Shape::Free => Vec::new(),
         Shape::Searched => {
-            remove(headers, |name| chooses_part(name) || same_name(name, "a-im"));
+            let dropped = remove(headers, |name| chooses_part(name) || same_name(name, "a-im"));
             let codings = known_codings(headers);
             remove(headers, |name| same_name(name, "accept-encoding"));
             headers.insert(header::ACCEPT_ENCODING, codings);
+            dropped
         }
         Shape::Guarded(parameters) => {
-            let is_write = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-            remove(headers, |name| !same_name(name, "accept") && shapes_answer(name, is_write));
+            let dropped = remove(headers, |name| !same_name(name, "accept") && shapes_answer(name));
             rebuild_accept(headers, parameters);
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            // Every library sends it, and none minds.
+            dropped.into_iter().filter(|name| *name != header::ACCEPT_ENCODING).collect()
         }
     }
 }
 
-fn remove(headers: &mut HeaderMap, is: impl Fn(&str) -> bool) {
+fn remove(headers: &mut HeaderMap, is: impl Fn(&str) -> bool) -> Vec<HeaderName> {
     let names: Vec<HeaderName> = headers.keys().filter(|name| is(name.as_str())).cloned().collect();
-    names.into_iter().for_each(|name| drop(headers.remove(name)));
+    names.iter().for_each(|name| drop(headers.remove(name)));
+    names
 }
 
 /// Whether a header asks for a part of an answer: `Range` and its kin. `Content-Range` says of a body which part it is.
@@ -81,11 +84,11 @@ fn chooses_part(name: &str) -> bool {
 }
 
 /// Whether a header has a say in how an answer looks, beyond what a guest may say.
-fn shapes_answer(name: &str, is_write: bool) -> bool {
+fn shapes_answer(name: &str) -> bool {
     let name = name.replace('_', "-");
     let words: Vec<&str> = name.split('-').collect();
     let accepts = words.contains(&"accept") && !ACCEPTED.contains(&name.as_str());
-    let conditions = words[0] == "if" && !(is_write && WRITE_CONDITIONS.contains(&name.as_str()));
+    let conditions = words[0] == "if" && !CONDITIONS.contains(&name.as_str());
     let codes = words.iter().any(|word| matches!(*word, "charset" | "charsets"));
     let others = matches!(name.as_str(), "a-im" | "im" | "negotiate" | "want-digest" | "want-content-digest" | "want-repr-digest");
     chooses_part(&name) || accepts || conditions || codes || others
@@ -163,16 +166,16 @@ fn outside_quotes(text: &str, separator: char) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    fn taken_over(name: &str, value: &str, method: &Method, shape: Shape<'_>) -> HeaderMap {
+    fn taken_over(name: &str, value: &str, shape: Shape<'_>) -> HeaderMap {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
         let mut headers = HeaderMap::from_iter([(name, HeaderValue::from_str(value).expect("a value"))]);
-        take_over(&mut headers, method, shape);
+        take_over(&mut headers, shape);
         headers
     }
 
     fn accept(value: &str, parameters: &[&str]) -> Option<String> {
         let parameters: Vec<String> = parameters.iter().map(|name| (*name).to_owned()).collect();
-        let headers = taken_over("accept", value, &Method::GET, Shape::Guarded(&parameters));
+        let headers = taken_over("accept", value, Shape::Guarded(&parameters));
         headers.get(header::ACCEPT).map(|value| value.to_str().expect("text").to_owned())
     }
 
@@ -212,10 +215,6 @@ mod tests {
             "x-ms-range",
             "x_range",
             "if-range",
-            "if-match",
-            "if-none-match",
-            "if-modified-since",
-            "if-unmodified-since",
             "if-schedule-tag-match",
             "accept-charset",
             "accept_charset",
@@ -229,27 +228,29 @@ mod tests {
             "te",
             "transfer_encoding",
         ] {
-            assert_eq!(taken_over(name, "x", &Method::GET, guarded).len(), 1, "{name}: only the coding is left");
+            assert_eq!(taken_over(name, "x", guarded).len(), 1, "{name}: only the coding is left");
         }
-        for name in ["if-match", "if-none-match", "if-range", "range"] {
-            assert_eq!(taken_over(name, "x", &Method::PUT, guarded).len(), 1, "{name}");
+        // These are denied or sent, by what the run has got of the server.
+        for name in ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"] {
+            assert_eq!(taken_over(name, "x", guarded).len(), 2, "{name}");
         }
+        let mut asked = HeaderMap::from_iter([(header::RANGE, HeaderValue::from_static("bytes=0-"))]);
+        assert_eq!(take_over(&mut asked, guarded), [header::RANGE], "the guest is told");
         for name in ["accept-language", "accept-version", "content-range", "prefer", "content-type", "x-arrange", "gift"] {
-            assert_eq!(taken_over(name, "x", &Method::GET, guarded).len(), 2, "{name}");
+            assert_eq!(taken_over(name, "x", guarded).len(), 2, "{name}");
         }
-        assert_eq!(taken_over("if-unmodified-since", "x", &Method::PUT, guarded).len(), 2);
     }
 
     #[test]
     fn elsewhere_ranges_are_dropped_and_codings_are_those_that_can_be_undone() {
         for name in ["range", "request_range", "if-range", "a-im"] {
-            assert_eq!(taken_over(name, "x", &Method::GET, Shape::Searched).len(), 1, "{name}");
-            assert!(taken_over(name, "x", &Method::GET, Shape::Free).contains_key(name), "{name}");
+            assert_eq!(taken_over(name, "x", Shape::Searched).len(), 1, "{name}");
+            assert!(taken_over(name, "x", Shape::Free).contains_key(name), "{name}");
         }
-        assert_eq!(taken_over("if-none-match", "x", &Method::GET, Shape::Searched).len(), 2);
+        assert_eq!(taken_over("if-none-match", "x", Shape::Searched).len(), 2);
         for (asked, sent) in [("gzip, br;q=0.5, dcb", "gzip, br;q=0.5"), ("compress", "identity"), ("*", "identity"), ("", "identity")] {
-            assert_eq!(taken_over("accept-encoding", asked, &Method::GET, Shape::Searched)[header::ACCEPT_ENCODING], sent, "{asked}");
+            assert_eq!(taken_over("accept-encoding", asked, Shape::Searched)[header::ACCEPT_ENCODING], sent, "{asked}");
         }
-        assert!(!taken_over("x-a", "b", &Method::GET, Shape::Free).contains_key(header::ACCEPT_ENCODING));
+        assert!(!taken_over("x-a", "b", Shape::Free).contains_key(header::ACCEPT_ENCODING));
     }
 }

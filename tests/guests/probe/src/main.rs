@@ -48,6 +48,25 @@ fn perform(verb: &str, rest: &[&str]) {
                 println!("hold {}", answer.as_ref().map_or_else(ToString::to_string, |answer| answer.status().to_string()))
             });
         }
+        // `unsized BODY REQUEST`: a body whose length is not said; `x*N` is so many bytes.
+        "unsized" => {
+            let body = rest[0].strip_prefix("x*").map_or_else(|| rest[0].into(), |count| vec![b'x'; count.parse().unwrap_or(0)]);
+            println!("unsized {}", outcome_of(request(&rest[1..]).send_from(body.as_slice())));
+        }
+        // `at-once COUNT AUTHORITY PATH`: so many requests before the first answer is waited for; prints how many were answered.
+        "at-once" => println!("at-once {}", at_once(rest[0].parse().unwrap_or(1), rest[1], rest[2])),
+        // `back NAME REQUEST -- REQUEST…`: `(GIVEN)` in all later ones is the value of the cookie or header NAME of the first answer.
+        "back" => {
+            let parts: Vec<&[&str]> = rest[1..].split(|word| *word == "--").collect();
+            let first = outcome(request(parts[0]));
+            println!("back {first}");
+            let (_, after) = first.split_once(&format!("{}=", rest[0])).unwrap_or_default();
+            let given: String = after.chars().take_while(|c| !"; ]".contains(*c)).collect();
+            for part in &parts[1..] {
+                let words: Vec<String> = part.iter().map(|word| word.replace("(GIVEN)", &given)).collect();
+                println!("back {}", outcome(request(&words.iter().map(String::as_str).collect::<Vec<_>>())));
+            }
+        }
         "download" => println!("download {}", request(rest).send().map_or_else(|error| error.to_string(), count)),
         "pieces" => println!("pieces {:?}", request(rest).send().map_or_else(|error| error.to_string(), pieces)),
         "upload" => {
@@ -243,7 +262,11 @@ fn request(words: &[&str]) -> http::Request {
 }
 
 fn outcome(request: http::Request) -> String {
-    let answer = match request.send() {
+    outcome_of(request.send())
+}
+
+fn outcome_of(answer: Result<http::Response, strongroom_guest::Error>) -> String {
+    let answer = match answer {
         Ok(answer) => answer,
         Err(error) => return error.to_string(),
     };
@@ -405,6 +428,37 @@ fn hoard_fields(count: usize, bytes: usize) -> usize {
 
 #[cfg(not(target_family = "wasm"))]
 fn hoard_fields(_count: usize, _bytes: usize) -> usize {
+    unreachable!("the probe runs as a component")
+}
+
+/// Sends requests one after the other and waits for their answers afterwards, as programs with promises do.
+#[cfg(target_family = "wasm")]
+fn at_once(count: usize, authority: &str, path: &str) -> String {
+    use wasip2::http::outgoing_handler::handle;
+    use wasip2::http::types::{Fields, OutgoingRequest};
+
+    let send = |_| {
+        let bearer = format!("Bearer {}", std::env::var("KEY").unwrap_or_default());
+        let request = OutgoingRequest::new(Fields::from_list(&[("authorization".to_owned(), bearer.into_bytes())]).expect("fields"));
+        request.set_authority(Some(authority)).expect("an authority");
+        request.set_path_with_query(Some(path)).expect("a path");
+        handle(request, None).expect("a request")
+    };
+    let answers: Vec<_> = (0..count).map(send).collect();
+    let mut statuses = std::collections::BTreeMap::new();
+    for answer in answers {
+        answer.subscribe().block();
+        let status = match answer.get() {
+            Some(Ok(Ok(answer))) => answer.status().to_string(),
+            other => format!("{other:?}"),
+        };
+        *statuses.entry(status).or_insert(0) += 1;
+    }
+    format!("{statuses:?}")
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn at_once(_count: usize, _authority: &str, _path: &str) -> String {
     unreachable!("the probe runs as a component")
 }
 
