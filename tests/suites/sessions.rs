@@ -213,3 +213,89 @@ fn a_short_cookie_goes_back_as_it_is_beside_a_sealed_one() {
     assert_eq!(ran.seen.len(), 2, "{}", ran.stdout);
     assert_eq!(ran.seen[1].header("cookie"), format!("lang=en; sid={SESSION}"));
 }
+
+const SIGNATURE: &str = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAQ3EGRT6NTZ4LM2PK%2F20260101%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Signature=5b9zX2kLm7Rt4Vw1a0e8d6c4b2f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f2";
+
+/// A server that hands out a signed URL, in its body or as a redirect, and takes it.
+fn signing(seen: &Seen) -> Response {
+    let url = format!("https://other.test/files/report.pdf?{SIGNATURE}");
+    match seen.target.as_str() {
+        "/v1/link" => respond(200, "application/json", format!("{{\"name\":\"report\",\"url\":\"{url}\"}}")),
+        "/v1/follow" => {
+            let mut answer = respond(302, "text/plain", "");
+            answer.headers_mut().insert("location", HeaderValue::from_str(&url).unwrap());
+            answer
+        }
+        _ => respond(200, "text/plain", "the file\n"),
+    }
+}
+
+#[test]
+fn a_signed_url_is_the_agents_to_use_and_not_to_read() {
+    let grant = format!("{GRANT}\nsigned_urls = [\"json:/url\", \"location\"]");
+    let open = "[[egress]]\nhost = \"other.test\"\npaths = [\"/files/**\"]";
+    for from in ["link", "follow"] {
+        let ran = back(Room::granted(&grant).and(open).server(signing), "link", &format!("GET https://api.test/v1/{from} {ASK}"), &[]);
+        assert!(
+            !ran.stdout.contains("5b9zX2kLm7") && ran.stdout.contains("https://other.test/files/report.pdf?sr_"),
+            "{from}: {}",
+            ran.stdout
+        );
+    }
+    // As the whole query, at its own path, with nothing beside it.
+    let link = format!("GET https://api.test/v1/link {ASK}");
+    let room = || Room::granted(&grant).and(open).server(signing);
+    let login = |then: &str| room().run(&[&format!("login report.pdf? {link} -- {then}")]);
+    let used = login("GET https://other.test/files/report.pdf?(SEALED)");
+    assert_eq!(used.seen[1].target, format!("/files/report.pdf?{SIGNATURE}"), "{}", used.stdout);
+    for wrong in [
+        "GET https://other.test/files/other.pdf?(SEALED)",
+        "GET https://other.test/files/report.pdf?(SEALED)&x=1",
+        "GET https://other.test/files/report.pdf?x=1;(SEALED)",
+        "GET https://api.test/v1/report.pdf?(SEALED)",
+    ] {
+        let ran = login(wrong);
+        assert!(ran.seen.len() == 1 && ran.denied().len() == 1, "{wrong}: {:?}", ran.seen);
+    }
+}
+
+#[test]
+fn a_signed_url_opens_no_host_and_is_plain_where_the_agent_may_have_credentials() {
+    let grant = format!("{GRANT}\nsigned_urls = [\"json:/url\"]");
+    let link = format!("send GET https://api.test/v1/link {ASK}");
+    let closed = Room::granted(&grant).server(signing).run(&[&link]);
+    assert!(!closed.stdout.contains("report.pdf?sr_") && !closed.stdout.contains("AKIAQ3EGRT6NTZ4LM2PK"), "{}", closed.stdout);
+
+    let own = "[[egress]]\nhost = \"other.test\"\nown_credentials = true";
+    let link = format!("GET https://api.test/v1/link {ASK}");
+    let plain = Room::granted(&grant)
+        .and(own)
+        .server(signing)
+        .run(&[&format!("login url\":\"https://other.test/files/ {link} -- GET https://other.test/x")]);
+    assert_eq!(plain.seen.len(), 2, "{}", plain.stdout);
+}
+
+#[test]
+fn a_rule_passes_in_the_fields_of_answers_that_the_manifest_names_and_nowhere_else() {
+    // The example of RFC 7519.
+    let token = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let other = token.replace("dBjft", "eCkgu");
+    let body = format!("{{\"signedTransactions\":[\"{token}\"],\"session\":\"{other}\"}}");
+    let lengths = |grant: &str| {
+        let body = body.clone();
+        let ran = Room::granted(grant)
+            .server(move |_| respond(200, "application/json", body.clone()))
+            .run(&[&format!("download GET https://api.test/v1/x {ASK}")]);
+        ran.stdout.trim().trim_start_matches("download ").parse::<usize>().unwrap()
+    };
+    let allowed = lengths(&format!("{GRANT}\nanswers_allowed = [{{ rule = \"json-web-token\", at = \"json:/signedTransactions/*\" }}]"));
+    let none = lengths(GRANT);
+
+    assert_eq!(allowed - none, token.len() - "[redacted:json-web-token]".len(), "the one and not the other");
+    for wrong in [
+        "seal = [\"json:/session\"]\nanswers_allowed = [{ rule = \"json-web-token\", at = \"json:/x\" }]",
+        "answers_allowed = [{ rule = \"none-such\", at = \"json:/x\" }]",
+    ] {
+        assert!(Room::granted(&format!("{GRANT}\n{wrong}")).try_run(&["env"]).is_err(), "{wrong}");
+    }
+}

@@ -246,7 +246,7 @@ impl From<BuildError> for Failure {
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let code = match error {
-            LoadError::Manifest(_) | LoadError::Rule { .. } | LoadError::NoComponent => code::USAGE,
+            LoadError::Manifest(_) | LoadError::Rule { .. } | LoadError::AnswerRule { .. } | LoadError::NoComponent => code::USAGE,
             LoadError::Read { .. } | LoadError::Component { .. } | LoadError::HostsOwn { .. } => code::COMPONENT,
             LoadError::Secret { .. } | LoadError::Signer { .. } => code::SECRET,
         };

@@ -5,7 +5,7 @@ use super::coding::{Coding, Decoder};
 use super::exchange::Exchange;
 use super::readable::{self, Opening};
 use super::refusal::OWN;
-use super::sealing::{SealedBody, Sealing, Withheld};
+use super::sealing::{Allowed, SealedBody, Sealing, Withheld};
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream, Values};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -35,6 +35,7 @@ const DESCRIBES_BYTES: [HeaderName; 8] = [
 pub(super) struct Searched {
     live: Live,
     carried: Vec<(Arc<Known>, Replacement)>,
+    allowed: Vec<Allowed>,
     /// Where only values are looked for, by no rule.
     values: Option<Arc<Values>>,
     /// The run's scrubber that the last one was made of.
@@ -44,7 +45,7 @@ pub(super) struct Searched {
 
 impl Searched {
     pub(super) fn new(live: &Live, carried: Vec<(Arc<Known>, Replacement)>) -> Self {
-        Self { last: live.now(), live: live.clone(), carried, values: None, of: None }
+        Self { last: live.now(), live: live.clone(), carried, allowed: Vec::new(), values: None, of: None }
     }
 
     /// The values alone, for the answer of a host that holds no grant.
@@ -52,11 +53,19 @@ impl Searched {
         Self { values: Some(Arc::clone(values)), ..self }
     }
 
+    /// Lets texts pass that rules find.
+    fn allow(&mut self, texts: Vec<Allowed>) {
+        if !texts.is_empty() {
+            (self.allowed, self.of) = (texts, None);
+        }
+    }
+
     /// The scrubber of this moment: what was sealed since, in this answer or another, is looked for from here on.
     fn now(&mut self) -> &Arc<Scrubber> {
         let live = self.live.now();
         if !self.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, &live)) {
             let all = if self.carried.is_empty() { Arc::clone(&live) } else { Arc::new(live.knowing_also(&self.carried)) };
+            let all = if self.allowed.is_empty() { all } else { Arc::new(all.allowing(&self.allowed)) };
             self.last = self.values.as_ref().and_then(|values| values.of(&all)).unwrap_or(all);
             self.of = Some(live);
         }
@@ -235,7 +244,11 @@ impl AnswerBody {
         }
         if let Some(seal) = &mut self.seal {
             return match seal.push(&piece) {
-                Ok(()) => Ok(None),
+                Ok(None) => Ok(None),
+                Ok(Some(held)) => {
+                    self.seal = None;
+                    self.scrubbed_piece(held.into())
+                }
                 Err(withheld) => Err(self.withhold(withheld)),
             };
         }
@@ -389,7 +402,10 @@ impl AnswerBody {
         let last = if out.is_empty() { None } else { self.hand_on(out.into())? };
         let Some(seal) = self.seal.take() else { return Ok(last) };
         match seal.finish() {
-            Ok(sealed) => self.scrubbed_piece(sealed.into()),
+            Ok(edited) => {
+                self.searched.allow(edited.allowed);
+                self.scrubbed_piece(edited.body.into())
+            }
             Err(withheld) => Err(self.withhold(withheld)),
         }
     }

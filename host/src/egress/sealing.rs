@@ -8,13 +8,14 @@ mod json;
 mod login;
 mod sent;
 mod session;
+mod signed;
 
 pub(crate) use sent::Sent;
 pub(super) use session::infrastructure;
 
 use super::Outbound;
 use crate::audit::Event;
-use crate::manifest::Seal;
+use crate::manifest::{AnswerRule, Seal};
 use crate::policy::session::Back;
 use crate::policy::{Permit, Sealed};
 use crate::scrub::carries;
@@ -38,6 +39,8 @@ pub(super) struct Sealing {
     origin: String,
     request: u64,
     seals: Vec<(usize, Seal)>,
+    allowed: Vec<AnswerRule>,
+    signed_urls: Vec<(usize, Seal)>,
     /// The secret that the request carried, where what its answer brings is a session of that.
     session: Option<usize>,
 }
@@ -48,7 +51,8 @@ impl Sealing {
         let logs_in = || permit.carries_own() || outbound.sent().holds_login(request);
         let session = carried.filter(|_| session::is_given(headers) && !logs_in());
         let (outbound, origin) = (Arc::clone(outbound), permit.url().origin_pattern());
-        Self { outbound, origin, request, seals: permit.seals().to_vec(), session }
+        let (allowed, signed_urls) = (permit.answers_allowed().to_vec(), permit.signed_urls().to_vec());
+        Self { outbound, origin, request, seals: permit.seals().to_vec(), allowed, signed_urls, session }
     }
 
     /// Seals headers in place.
@@ -73,6 +77,7 @@ impl Sealing {
                 Seal::Json(_) => {}
             }
         }
+        self.location(headers);
         self.session(headers);
     }
 
@@ -93,10 +98,16 @@ impl Sealing {
         HeaderValue::from_str(&format!("{name}={placeholder}{attributes}")).ok()
     }
 
-    /// What holds a body back until its fields are sealed, if a grant names some.
+    /// What holds a body back until its fields are sealed, or otherwise taken care of, if a grant names some.
     pub(super) fn body(&self, status: StatusCode) -> Option<SealedBody> {
-        let names = self.seals.iter().any(|(_, seal)| matches!(seal, Seal::Json(_)));
-        names.then(|| SealedBody { sealing: self.clone(), has_to: status.is_success(), held: Zeroizing::default() })
+        let names = self.seals_fields() || !self.allowed.is_empty() || self.signed_urls.iter().any(is_field);
+        let has_to = status.is_success() && self.seals_fields();
+        names.then(|| SealedBody { sealing: self.clone(), has_to, held: Zeroizing::default() })
+    }
+
+    /// Whether fields are sealed: then what can't be read is withheld. What else is named is looked for as far as it can be.
+    fn seals_fields(&self) -> bool {
+        self.seals.iter().any(is_field)
     }
 
     /// A placeholder for a value; none where it is too short or too long for one, or may be the run's own.
@@ -127,6 +138,10 @@ impl Sealing {
     fn mark(&self, secret: usize) -> String {
         format!("[sealed:{}]", self.name(secret))
     }
+}
+
+fn is_field((_, seal): &(usize, Seal)) -> bool {
+    matches!(seal, Seal::Json(_))
 }
 
 /// Whether this is an attribute of a cookie that an agent may read: a known one, with nothing else in it. Older servers put several
@@ -185,31 +200,43 @@ impl Withheld {
     }
 }
 
+/// A text that rules may find: which rule, or all.
+pub(super) type Allowed = (Option<String>, String);
+
+/// A body of which everything has been taken care of that the manifest names.
+pub(super) struct Edited {
+    pub(super) body: Vec<u8>,
+    /// What rules may find in it.
+    pub(super) allowed: Vec<Allowed>,
+}
+
 impl SealedBody {
-    pub(super) fn push(&mut self, piece: &[u8]) -> Result<(), Withheld> {
-        if self.held.len() + piece.len() > LONGEST_BODY {
+    /// Takes a piece in. Where the body is too long for the rest to be waited for, and nothing is sealed in it, gives what is held.
+    pub(super) fn push(&mut self, piece: &[u8]) -> Result<Option<Vec<u8>>, Withheld> {
+        if self.held.len() + piece.len() > LONGEST_BODY && self.sealing.seals_fields() {
             return Err(Withheld::TooLong);
         }
         self.held.extend_from_slice(piece);
-        Ok(())
+        Ok((self.held.len() > LONGEST_BODY).then(|| std::mem::take(&mut *self.held)))
     }
 
     /// The whole body with its fields sealed.
-    pub(super) fn finish(self) -> Result<Vec<u8>, Withheld> {
+    pub(super) fn finish(self) -> Result<Edited, Withheld> {
         if self.held.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Edited { body: Vec::new(), allowed: Vec::new() });
         }
         match self.sealed() {
             Ok(sealed) => Ok(sealed),
             // What is no success need not hold anything, and may be a page that says why.
-            Err(_) if !self.has_to => Ok(self.held.to_vec()),
+            Err(_) if !self.has_to => Ok(Edited { body: self.held.to_vec(), allowed: Vec::new() }),
             Err(withheld) => Err(withheld),
         }
     }
 
-    fn sealed(&self) -> Result<Vec<u8>, Withheld> {
+    fn sealed(&self) -> Result<Edited, Withheld> {
         let text = std::str::from_utf8(&self.held).map_err(|_| Withheld::NotJson)?;
-        let mut replaced: Vec<(Range<usize>, String)> = Vec::new();
+        let mut allowed = self.sealing.allowed(text);
+        let mut replaced: Vec<(Range<usize>, String)> = self.sealing.signed(text, &mut allowed);
         for (secret, seal) in &self.sealing.seals {
             let Seal::Json(tokens) = seal else { continue };
             let found = match json::find(text, tokens) {
@@ -236,6 +263,6 @@ impl SealedBody {
             from = at.end;
         }
         out.extend_from_slice(&self.held[from..]);
-        Ok(out)
+        Ok(Edited { body: out, allowed })
     }
 }

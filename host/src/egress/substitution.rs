@@ -41,6 +41,7 @@ impl Outbound {
                     cookies.extend_from_slice(&text);
                     headers.insert(header::COOKIE, sensitive(&cookies).ok_or_else(cannot)?);
                 }
+                Target::WholeQuery => query = Some(String::from_utf8(text.to_vec()).map_err(|_| cannot())?),
                 Target::Query { name } => {
                     let text = std::str::from_utf8(&text).map_err(|_| cannot())?;
                     let pairs = url_pairs(query.as_deref().unwrap_or_default(), &name, text);

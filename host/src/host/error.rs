@@ -93,10 +93,16 @@ pub enum LoadError {
         source: ComponentError,
     },
     /// The manifest lets a rule pass that the host does not have.
-    #[error("`leaks_allowed` names `{rule}`, but no rule has this name; `strongroom rules` lists them")]
+    #[error("`leaks_allowed` or `answers_allowed` names `{rule}`, but no rule has this name; `strongroom rules` lists them")]
     Rule {
         /// The name.
         rule: String,
+    },
+    /// The manifest lets a rule be broken in the answers of a host that issues keys.
+    #[error("`answers_allowed` for {host}, which issues keys by the host configuration; leave it out")]
+    AnswerRule {
+        /// The host.
+        host: String,
     },
     /// The manifest lets a signer do what can't be granted here.
     #[error("signer `{name}`: {reason}")]

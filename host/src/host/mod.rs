@@ -188,6 +188,14 @@ impl Host {
         if let Some(rule) = manifest.leaks_allowed().find(|rule| !self.0.parts.rules.has(rule)) {
             return Err(LoadError::Rule { rule: rule.to_owned() });
         }
+        for (host, rule) in manifest.answers_allowed() {
+            if !self.0.parts.rules.has(rule) {
+                return Err(LoadError::Rule { rule: rule.to_owned() });
+            }
+            if self.0.parts.rotations.closed().concerns(host) {
+                return Err(LoadError::AnswerRule { host: host.to_string() });
+            }
+        }
         let signers = self.0.parts.signing.grant(&manifest, &self.0.parts.backends);
         let signers = signers.map_err(|(name, reason)| LoadError::Signer { name, reason })?;
         for signer in &manifest.signers {

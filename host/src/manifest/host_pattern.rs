@@ -102,6 +102,14 @@ impl HostPattern {
         self.scheme == scheme && self.port == port && self.matches_name(host)
     }
 
+    /// Whether some host's name is in both sets.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let below = |a: &Self, b: &Self| a.below && (b.host == a.host || b.host.ends_with(&format!(".{}", a.host)));
+        self.matches_name(&other.host)
+            || other.matches_name(&self.host)
+            || (self.below && other.below && (below(self, other) || below(other, self)))
+    }
+
     /// Whether the host's name is in the set, at whatever scheme and port.
     #[must_use]
     pub fn matches_name(&self, host: &str) -> bool {

@@ -34,7 +34,7 @@ pub use path_pattern::PathPattern;
 pub(crate) use path_pattern::is_path_byte;
 pub use place::{Basic, Place, Template};
 pub use rotation::{AfterDrain, Endpoint, HttpIssuerConfig, IssuerConfig, Listing, RotationConfig};
-pub use seal::Seal;
+pub use seal::{AnswerRule, Seal};
 pub use shape::Shape;
 pub(crate) use signers::{Bound, is_registered_claim};
 pub use signers::{CallSpec, JwtSpec, LimitSpec, Most, Movement, OnChain, Purpose, SignInSpec, SignerSpec, Spends, TypedSpec, WalletSpec};
@@ -149,6 +149,10 @@ pub struct Grant {
     pub sealed_place: Vec<Place>,
     /// Whether GraphQL may be asked there although fields are sealed: documents without aliases and fragments.
     pub graphql: bool,
+    /// Rules that may be broken in fields of answers.
+    pub answers_allowed: Vec<AnswerRule>,
+    /// The fields of answers that are signed URLs, which the agent may use.
+    pub signed_urls: Vec<Seal>,
     /// Parameters of media types that `Accept` keeps beside the usual ones.
     pub accept_parameters: Vec<String>,
     /// What is not refused though its name tells against it.
@@ -302,6 +306,12 @@ impl Manifest {
         grants.chain(self.egress.iter().map(|rule| &rule.leaks)).flat_map(|leaks| leaks.allowed.iter().map(String::as_str))
     }
 
+    /// The rules that answers may break, each with its host.
+    pub(crate) fn answers_allowed(&self) -> impl Iterator<Item = (&HostPattern, &str)> {
+        let grants = self.secrets.iter().flat_map(|secret| &secret.allow);
+        grants.flat_map(|grant| grant.answers_allowed.iter().map(|allowed| (&grant.host, allowed.rule.as_str())))
+    }
+
     /// The secret of that name.
     #[must_use]
     pub fn secret(&self, name: &str) -> Option<&SecretSpec> {
@@ -363,6 +373,15 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
             root.report(span, Problem::new(format!("`{name}` is also in `run.env`"), "keep one of the two"));
         }
         manifest.secrets.extend(secret(name, &section, text));
+    }
+    for secret in &manifest.secrets {
+        for grant in secret.allow.iter().filter(|grant| !grant.answers_allowed.is_empty()) {
+            let mut grants = manifest.secrets.iter().flat_map(|secret| &secret.allow);
+            if let Some(sealed) = grants.find(|other| !other.seal.is_empty() && other.host.overlaps(&grant.host)) {
+                let found = format!("`answers_allowed` in line {} for a host whose answers are sealed by line {}", grant.line, sealed.line);
+                root.report_here(Problem::new(found, "leave `answers_allowed` out: what is sealed there could pass by it"));
+            }
+        }
     }
     manifest.signers = signers::read(root, text);
     set(&mut manifest.denials, root.parse("denials", denials));
@@ -457,12 +476,20 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
         "no-alias" => Ok(true),
         _ => Err(Problem::new("not a treatment of GraphQL", "write `\"no-alias\"`, or leave it out")),
     });
+    let answers_allowed: Vec<AnswerRule> = section.tables("answers_allowed").iter().filter_map(answer_rule).collect();
+    if !answers_allowed.is_empty() && !seal.is_empty() {
+        let remedy = "an entry either seals fields or lets rules pass; name the paths of each in an `allow` of its own, at another host";
+        section.report_here(Problem::new("`answers_allowed` beside `seal`", remedy));
+    }
+    let signed_urls = section.list("signed_urls", seal::signed_url).unwrap_or_default();
     let accept_parameters = section.list("accept_parameters", accept_parameter).unwrap_or_default();
     let passes = passes(section);
     Some(Grant {
         seal,
         sealed_place,
         graphql: graphql.unwrap_or(false),
+        answers_allowed,
+        signed_urls,
         accept_parameters,
         passes,
         host: host?,
@@ -474,6 +501,16 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
         leaks,
         line: section.line(text),
     })
+}
+
+fn answer_rule(section: &Section<'_>) -> Option<AnswerRule> {
+    // Whether the host has such a rule is known where the agent is loaded.
+    let rule = section.require("rule", "rule = \"json-web-token\"", |text| match names::agent_name(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(_) => Err(Problem::new("not the name of a rule", "`strongroom rules` lists them")),
+    });
+    let at = section.require("at", "at = \"json:/signedTransactions/*\"", AnswerRule::field);
+    Some(AnswerRule { rule: rule?, at: at? })
 }
 
 fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {

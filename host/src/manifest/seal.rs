@@ -35,6 +35,37 @@ impl Seal {
     }
 }
 
+/// A rule for secrets that nobody registered, which one field of an answer may break: an API whose answers are tokens to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerRule {
+    /// The rule's name.
+    pub rule: String,
+    /// The field, by the tokens of its pointer.
+    pub at: Vec<String>,
+}
+
+impl AnswerRule {
+    /// Reads the field, `json:/POINTER`.
+    ///
+    /// # Errors
+    /// A [`Problem`] that says what is wrong with it.
+    pub(crate) fn field(text: &str) -> Result<Vec<String>, Problem> {
+        match Seal::parse(text) {
+            Ok(Seal::Json(tokens)) => Ok(tokens),
+            _ => Err(Problem::new("not a field of a body", "write `json:/POINTER`, as in `json:/signedTransactions/*`")),
+        }
+    }
+}
+
+/// Reads where an answer holds a signed URL: `json:/POINTER` or `location`.
+pub(crate) fn signed_url(text: &str) -> Result<Seal, Problem> {
+    match Seal::parse(text) {
+        Ok(seal @ Seal::Json(_)) => Ok(seal),
+        _ if text == "location" => Ok(Seal::Header(http::header::LOCATION)),
+        _ => Err(Problem::new("no place of a signed URL", "write `json:/POINTER` or `location`")),
+    }
+}
+
 impl fmt::Display for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -54,6 +54,11 @@ impl Closed {
         })
     }
 
+    /// Whether one of the calls is made at one of these hosts.
+    pub(crate) fn concerns(&self, host: &HostPattern) -> bool {
+        self.0.iter().any(|call| call.host.overlaps(host))
+    }
+
     /// Whether a URL leads to where one of the calls is made.
     pub(crate) fn is_at(&self, url: &CanonicalUrl) -> bool {
         self.0.iter().any(|call| call.host.matches(url.scheme, &url.host, url.port))

@@ -29,7 +29,7 @@ pub(crate) use placeholder::{Placeholders, Sealed, Source};
 pub(crate) use signing::{AssetId, Claims, Limit, SignPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, shown};
 
 use crate::manifest::{
-    Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal, Treatment,
+    AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal, Treatment,
 };
 use http::{HeaderMap, HeaderName, Method, Uri};
 use names::Name;
@@ -60,6 +60,8 @@ struct Destination {
     accept_parameters: Vec<String>,
     /// The fields of answers that are secrets of their own.
     seal: Vec<Seal>,
+    answers_allowed: Vec<AnswerRule>,
+    signed_urls: Vec<Seal>,
     /// What is asked of GraphQL there.
     graphql: Option<Graphql>,
     /// For a grant, the secret's index in the manifest and its places.
@@ -120,6 +122,7 @@ impl Policy {
         let (mut substitutions, used) = substitutions(&open, asked, &url, placeholders);
         let carried: Vec<usize> = substitutions.iter().filter(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).collect();
         let session = placeholders.session(asked.headers, &url, &carried);
+        let signed = session.query.map(|(secret, source)| Substitution::new(secret, source, Target::WholeQuery, "query".to_owned()));
         let (passes, plain_cookies) = (session.passes, session.plain_cookies);
         let cookies = session.cookies.into_iter().map(|(secret, source, name)| {
             let place = format!("cookie:{name}");
@@ -130,7 +133,7 @@ impl Policy {
             let target = Target::Header { name, before: String::new(), after: String::new() };
             Substitution::new(secret, source, target, place)
         });
-        let back: Vec<Substitution> = cookies.chain(headers).collect();
+        let back: Vec<Substitution> = cookies.chain(headers).chain(signed).collect();
         for substitution in back {
             if matches!(substitution.target, Target::Cookie { .. })
                 || !substitutions.iter().any(|s| s.target.same_place(&substitution.target))
@@ -167,7 +170,8 @@ impl Policy {
             allowed: used.iter().flat_map(|d| d.leaks.allowed.iter().cloned()).collect(),
         };
         let own_credentials = open.iter().any(|d| d.own_credentials);
-        let is_sealed = self.destinations.iter().any(|d| !d.seal.is_empty() && d.host.matches_name(&url.host));
+        let is_sealed =
+            self.destinations.iter().any(|d| !(d.seal.is_empty() && d.signed_urls.is_empty()) && d.host.matches_name(&url.host));
         let granted = bound.iter().filter_map(|d| d.secret.as_ref().map(|(secret, _)| (*secret, &d.seal)));
         let mut seals: Vec<(usize, Seal)> = Vec::new();
         for (secret, seal) in granted.flat_map(|(secret, seals)| seals.iter().map(move |seal| (secret, seal))) {
@@ -185,7 +189,12 @@ impl Policy {
         };
         let carries_own =
             asked.headers.keys().any(|name| headers::is_credential(name) && !is_ours(name)) || url.parameters().any(own_parameter);
+        let answers_allowed = open.iter().flat_map(|d| d.answers_allowed.iter().cloned()).collect();
+        let signed_urls = open.iter().filter_map(|d| Some((d.secret.as_ref()?.0, &d.signed_urls)));
+        let signed_urls = signed_urls.flat_map(|(secret, places)| places.iter().map(move |place| (secret, place.clone()))).collect();
         let terms = Terms {
+            answers_allowed,
+            signed_urls,
             get_body,
             plain_etags,
             passes,
@@ -201,6 +210,13 @@ impl Policy {
             is_sealed,
         };
         Ok(Permit::new(url, asked.method.clone(), substitutions, terms, rule))
+    }
+
+    /// Whether something of the manifest lets a request to this URL pass; and whether with credentials of the agent's own.
+    pub(crate) fn opens(&self, url: &CanonicalUrl) -> Option<bool> {
+        let open = |d: &&Destination| d.host.matches(url.scheme, &url.host, url.port) && d.is_open_at(url);
+        let open: Vec<&Destination> = self.destinations.iter().filter(open).collect();
+        (!open.is_empty() && !self.closed.covers(url)).then(|| open.iter().any(|d| d.own_credentials))
     }
 
     /// The denial of a body by which a server could be told another method.
@@ -432,6 +448,8 @@ impl Destination {
             misplaced: grant.misplaced,
             leaks: grant.leaks.clone(),
             seal: grant.seal.clone(),
+            answers_allowed: grant.answers_allowed.clone(),
+            signed_urls: grant.signed_urls.clone(),
             graphql: (!grant.seal.is_empty()).then_some(if grant.graphql { Graphql::WithoutAlias } else { Graphql::Denied }),
             own_credentials: false,
             passes: grant.passes.clone(),
@@ -452,6 +470,8 @@ impl Destination {
             misplaced: rule.misplaced,
             leaks: rule.leaks.clone(),
             seal: Vec::new(),
+            answers_allowed: Vec::new(),
+            signed_urls: Vec::new(),
             graphql: None,
             own_credentials: rule.own_credentials,
             passes: rule.passes.clone(),

@@ -2,7 +2,7 @@
 
 use super::url::CanonicalUrl;
 use super::{Graphql, Source};
-use crate::manifest::{Leaks, Misplaced, Place, Seal};
+use crate::manifest::{AnswerRule, Leaks, Misplaced, Place, Seal};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, Method, header};
@@ -39,6 +39,8 @@ pub(super) struct Terms {
     pub(super) leaks: Leaks,
     pub(super) own_credentials: bool,
     pub(super) seals: Vec<(usize, Seal)>,
+    pub(super) answers_allowed: Vec<AnswerRule>,
+    pub(super) signed_urls: Vec<(usize, Seal)>,
     pub(super) is_sealed: bool,
 }
 
@@ -80,6 +82,8 @@ pub(crate) enum Target {
     Cookie {
         name: String,
     },
+    /// All of the query, as a signed URL has it.
+    WholeQuery,
 }
 
 impl Permit {
@@ -143,6 +147,16 @@ impl Permit {
     /// The fields of its answer that are secrets of their own, each with the secret whose grant says so.
     pub(crate) fn seals(&self) -> &[(usize, Seal)] {
         &self.terms.seals
+    }
+
+    /// The rules that fields of its answer may break.
+    pub(crate) fn answers_allowed(&self) -> &[AnswerRule] {
+        &self.terms.answers_allowed
+    }
+
+    /// The fields of its answer that are signed URLs, each with the secret whose grant says so.
+    pub(crate) fn signed_urls(&self) -> &[(usize, Seal)] {
+        &self.terms.signed_urls
     }
 
     /// Whether some answer of its host holds fields that are sealed.
@@ -244,17 +258,22 @@ impl Target {
             Self::Header { name, .. } => name == header,
             Self::Basic { .. } => header == header::AUTHORIZATION,
             Self::Cookie { .. } => header == header::COOKIE,
-            Self::Query { .. } => false,
+            Self::Query { .. } | Self::WholeQuery => false,
         }
     }
 
     pub(super) fn is_parameter(&self, parameter: &str) -> bool {
-        matches!(self, Self::Query { name } if name == parameter)
+        match self {
+            Self::WholeQuery => true,
+            Self::Query { name } => name == parameter,
+            _ => false,
+        }
     }
 
     pub(super) fn same_place(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Query { name }, _) => other.is_parameter(name),
+            (Self::WholeQuery, _) => matches!(other, Self::Query { .. } | Self::WholeQuery),
             (Self::Header { name, .. }, _) => other.is_header(name),
             (Self::Basic { .. }, _) => other.is_header(&header::AUTHORIZATION),
             (Self::Cookie { .. }, _) => other.is_header(&header::COOKIE),
@@ -289,6 +308,7 @@ impl Target {
                 text.push(b'=');
                 text.extend_from_slice(value);
             }
+            Self::WholeQuery => text.extend_from_slice(value),
             Self::Query { .. } => {
                 for byte in value {
                     match byte {

@@ -68,7 +68,8 @@ impl Placeholders {
     /// The numbers of what was sealed for the same place of the same origin: something newer stands in it now.
     pub(crate) fn older_than(&self, bound: &Sealed) -> Vec<u64> {
         let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
-        sealed.iter().filter(|known| bound.back != Back::Granted && known.bound == *bound).map(|known| known.number).collect()
+        let is_place = !matches!(bound.back, Back::Granted | Back::Query(_));
+        sealed.iter().filter(|known| is_place && known.bound == *bound).map(|known| known.number).collect()
     }
 
     /// Lets a placeholder of a sealed value mean nothing any more.

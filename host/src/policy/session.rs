@@ -17,6 +17,8 @@ pub(crate) enum Back {
     Cookie(String),
     /// Into the header of this name.
     Header(HeaderName),
+    /// As the whole query of a URL with this path.
+    Query(String),
 }
 
 /// Something short that an answer brought and that is no secret: the guest has it as it is.
@@ -60,6 +62,8 @@ pub(super) struct Session {
     pub(super) plain_cookies: Vec<String>,
     /// Headers that are sealed as a whole.
     pub(super) headers: Vec<(usize, Source, HeaderName)>,
+    /// The query of a signed URL.
+    pub(super) query: Option<(usize, Source)>,
     /// Headers that hold what the guest has as it is, and nothing else.
     pub(super) passes: Vec<HeaderName>,
 }
@@ -111,6 +115,7 @@ impl Placeholders {
                 session.passes.push(header::COOKIE);
             }
         }
+        session.query = url.query.as_ref().and_then(|query| find_sealed(query, &Back::Query(url.path.clone())));
         for name in headers.keys().filter(|name| **name != header::COOKIE) {
             let Some(text) = super::permit::single(headers, name) else { continue };
             let copied = COPIED.iter().filter(|(_, header)| *header == name.as_str()).map(|(cookie, _)| Back::Cookie((*cookie).to_owned()));

@@ -118,13 +118,16 @@ struct Lens {
     passed: Vec<usize>,
     /// Texts that look like secrets and stand for them: minted placeholders.
     exempt: Arc<Vec<String>>,
+    /// Texts that one rule, by number, lets pass.
+    allowed: Arc<Vec<(usize, String)>>,
 }
 
 impl Lens {
     fn looks_for(&self, rule: usize, found: &[u8]) -> bool {
         // A placeholder, whole or in part: not something else that a placeholder stands in.
         let is_exempt = |text: &String| text.len() >= rules::LEAST && memchr::memmem::find(text.as_bytes(), found).is_some();
-        !self.passed.contains(&rule) && !self.exempt.iter().any(is_exempt)
+        let is_allowed = |(by, text): &(usize, String)| *by == rule && memchr::memmem::find(text.as_bytes(), found).is_some();
+        !self.passed.contains(&rule) && !self.exempt.iter().any(is_exempt) && !self.allowed.iter().any(is_allowed)
     }
 
     /// Where the last placeholder of a text ends.
@@ -253,14 +256,14 @@ impl Scrubber {
         assert!(replacements.len() >= search.values.len(), "each value has its replacement");
         let exempt = Arc::new(replacements.iter().map(|replacement| replacement.plain.clone()).collect());
         let own = search.values.len();
-        Self { search, replacements: Arc::new(replacements), lens: Lens { passed: Vec::new(), exempt }, own, fitted: false }
+        Self { search, replacements: Arc::new(replacements), lens: Lens { exempt, ..Lens::default() }, own, fitted: false }
     }
 
     /// The same without these rules. Names that no rule has are ignored.
     #[must_use]
     pub fn passing(&self, rules: &[String]) -> Self {
         let known = self.search.rules.iter().flat_map(|known| rules.iter().filter_map(|name| known.number(name)));
-        Self { lens: Lens { passed: known.collect(), exempt: Arc::clone(&self.lens.exempt) }, ..self.clone() }
+        Self { lens: Lens { passed: known.collect(), ..self.lens.clone() }, ..self.clone() }
     }
 
     /// The same for more values, each with its replacement. Those of an earlier call are forgotten.
@@ -276,7 +279,7 @@ impl Scrubber {
             replacements.push(replacement);
         }
         let search = Arc::new(Search::new(values, self.search.rules.clone()));
-        let lens = Lens { passed: self.lens.passed.clone(), exempt: Arc::new(exempt) };
+        let lens = Lens { exempt: Arc::new(exempt), ..self.lens.clone() };
         Self { search, replacements: Arc::new(replacements), lens, own: first, fitted: self.fitted }
     }
 
@@ -285,6 +288,16 @@ impl Scrubber {
     pub(crate) fn knowing_also(&self, more: &[(Arc<Known>, Replacement)]) -> Self {
         let all = self.search.values.len();
         Self { own: all, ..self.clone() }.knowing(more.iter().cloned())
+    }
+
+    /// The same with each text let pass that its rule finds, or any; values that are known are found in it all the same.
+    #[must_use]
+    pub(crate) fn allowing(&self, texts: &[(Option<String>, String)]) -> Self {
+        let rules = self.search.rules.as_ref();
+        let by_rule = texts.iter().filter_map(|(rule, text)| Some((rules?.number(rule.as_ref()?)?, text.clone())));
+        let lens = Lens { allowed: Arc::new(by_rule.collect()), ..self.lens.clone() };
+        let by_any = texts.iter().filter(|(rule, _)| rule.is_none()).map(|(_, text)| text.clone());
+        Self { lens, ..self.clone() }.exempting(by_any)
     }
 
     /// The same with these texts let pass, though they look like secrets.
