@@ -116,3 +116,19 @@ fn what_protects_a_path_protects_it_in_either_reading() {
     assert_eq!(ran.seen.len(), 1);
     assert!(!format!("{:?}", ran.audit).contains(VALUE));
 }
+
+#[test]
+fn a_denial_is_an_answer_or_an_error_as_the_manifest_says() {
+    let ask = "at-once 2 api.test /forbidden";
+    let answered = Room::new().run(&[ask]);
+    assert_eq!(answered.stdout.trim(), r#"at-once {"403": 2}"#);
+
+    let room = Room::with(
+        "denials = \"error\"\n[secrets.KEY]\nexpose = \"env\"\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]",
+    );
+    let failed = room.run(&[ask]);
+    assert!(failed.stdout.contains("InternalError") && failed.stdout.contains("denied by rule `path`"), "{}", failed.stdout);
+    for ran in [answered, failed] {
+        assert!(ran.seen.is_empty() && ran.denied() == ["path"], "{:?}", ran.audit);
+    }
+}

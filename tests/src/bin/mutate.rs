@@ -1,24 +1,50 @@
-//! Makes each defect of `tests/hostile/mutations.toml` in a copy of the tree, runs the tests that must fail for it, and says which
-//! defects live. `cargo run -p strongroom-tests --bin mutate [NAME…]`; some 30 seconds each, after some minutes for the first build.
+//! Makes the defects of `tests/hostile/mutations.toml` in a copy of the tree, runs the tests that must fail for them, and says which
+//! defects live. `cargo run -p strongroom-tests --bin mutate [--each] [NAME…]`.
+//!
+//! Defects whose tests have nothing in common are made together, so that the list takes tens of minutes and not hours; then a test may
+//! owe its failure to another defect of its batch. With `--each`, and where they are named, one after the other: a minute each, after some
+//! minutes for the first build. `CARGO_TARGET_DIR` says where they are built.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 use toml::{Table, Value};
+
+/// Most defects of one batch.
+const BATCH: usize = 12;
+/// How long the tests of one batch may take: a defect may have them wait for ever.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// One line that is wrong.
+struct Defect {
+    name: String,
+    file: String,
+    find: String,
+    replace: String,
+    /// The tests that must fail.
+    tests: Vec<String>,
+}
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let copy = root.join("target/mutants");
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wanted: Vec<&String> = arguments.iter().filter(|argument| *argument != "--each").collect();
+    let most = if arguments.len() == wanted.len() && wanted.is_empty() { BATCH } else { 1 };
     let table: Table = include_str!("../../hostile/mutations.toml").parse().expect("the list is TOML");
-    let mutations = table["mutation"].as_array().expect("a list").iter().filter_map(Value::as_table);
-    copy_tree(&root, &copy);
-    let mut alive = 0;
-    let mut tried = 0;
-    for mutation in mutations.filter(|mutation| wanted.is_empty() || wanted.iter().any(|name| mutation["name"].as_str() == Some(name))) {
-        let name = mutation["name"].as_str().expect("a name");
-        for test in tests(mutation) {
-            let fate = fate(&root, &copy, mutation, &test);
+    let listed = table["mutation"].as_array().expect("a list").iter().filter_map(Value::as_table).map(Defect::read);
+    let mut left: Vec<Defect> = listed.filter(|defect| wanted.is_empty() || wanted.contains(&&defect.name)).collect();
+    let mutants = Mutants {
+        copy: root.join("target/mutants"),
+        build: std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target/mutants-build"), PathBuf::from),
+    };
+    copy_tree(&root, &mutants.copy);
+    let (mut tried, mut alive) = (0, 0);
+    while !left.is_empty() {
+        let (batch, rest) = batch(left, most);
+        left = rest;
+        for (fate, test, name) in mutants.fates(&batch) {
             println!("{fate:8} {test:24} {name}");
             tried += 1;
             alive += usize::from(fate != "killed");
@@ -28,38 +54,105 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(alive > 0 || tried == 0))
 }
 
-/// The tests that must fail.
-fn tests(mutation: &Table) -> Vec<String> {
-    let rows = mutation.get("rows").and_then(Value::as_array).cloned().unwrap_or_default();
-    let rows = rows.iter().filter_map(Value::as_integer).map(|row| format!("hostile::row_{row}_"));
-    rows.chain(mutation.get("test").and_then(Value::as_str).map(str::to_owned)).collect()
+/// The first defects that can be made together, and the others.
+fn batch(defects: Vec<Defect>, most: usize) -> (Vec<Defect>, Vec<Defect>) {
+    let (mut batch, mut rest): (Vec<Defect>, Vec<Defect>) = (Vec::new(), Vec::new());
+    for defect in defects {
+        let shares = |other: &Defect| {
+            other.tests.iter().any(|a| defect.tests.iter().any(|b| a.starts_with(b.as_str()) || b.starts_with(a.as_str())))
+        };
+        if batch.len() < most && !batch.iter().any(shares) { batch.push(defect) } else { rest.push(defect) }
+    }
+    (batch, rest)
 }
 
-fn fate(root: &Path, copy: &Path, mutation: &Table, test: &str) -> &'static str {
-    let text = |key: &str| mutation[key].as_str().expect("text");
-    let file = copy.join(text("file"));
-    let source = std::fs::read_to_string(&file).expect("the file");
-    if source.matches(text("find")).count() != 1 {
-        return "no place";
+impl Defect {
+    fn read(table: &Table) -> Self {
+        let text = |key: &str| table[key].as_str().expect("text").to_owned();
+        let rows = table.get("rows").and_then(Value::as_array).cloned().unwrap_or_default();
+        let rows = rows.iter().filter_map(Value::as_integer).map(|row| format!("hostile::row_{row}_"));
+        let tests = rows.chain(table.get("test").and_then(Value::as_str).map(str::to_owned)).collect();
+        Self { name: text("name"), file: text("file"), find: text("find"), replace: text("replace"), tests }
     }
-    std::fs::write(&file, source.replace(text("find"), text("replace"))).expect("written");
-    let cargo = |arguments: &[&str]| {
+}
+
+/// Where defects are made, and built.
+struct Mutants {
+    copy: PathBuf,
+    build: PathBuf,
+}
+
+impl Mutants {
+    /// What comes of some defects: for each of their tests a word, the test, and the defect's name.
+    fn fates<'d>(&self, defects: &'d [Defect]) -> Vec<(&'static str, &'d str, &'d str)> {
+        let mut sources: Vec<(PathBuf, String)> = Vec::new();
+        let mut lost: Vec<&str> = Vec::new();
+        for defect in defects {
+            let file = self.copy.join(&defect.file);
+            let source = std::fs::read_to_string(&file).expect("the file");
+            if source.matches(&defect.find).count() != 1 {
+                lost.push(&defect.name);
+                continue;
+            }
+            std::fs::write(&file, source.replace(&defect.find, &defect.replace)).expect("written");
+            sources.push((file, source));
+        }
+        let (built, _) = self.cargo(&["--no-run"]);
+        let tests: Vec<&str> = defects.iter().flat_map(|defect| defect.tests.iter().map(String::as_str)).collect();
+        let output = if built { self.cargo(&[&["--"][..], &tests].concat()).1 } else { String::new() };
+        // In the opposite order: one file may have several.
+        sources.iter().rev().for_each(|(file, source)| std::fs::write(file, source).expect("written"));
+        if !built && defects.len() > 1 {
+            return defects.iter().flat_map(|defect| self.fates(std::slice::from_ref(defect))).collect();
+        }
+        let fate = |defect: &Defect, test: &str| {
+            let ran = |ends: &str| {
+                output.lines().any(|line| line.strip_prefix("test ").is_some_and(|rest| rest.starts_with(test) && rest.ends_with(ends)))
+            };
+            match () {
+                () if lost.contains(&defect.name.as_str()) => "no place",
+                () if !built => "unbuilt",
+                // One that is still under way when the others have long ended hangs.
+                () if ran("FAILED") || !ran("ok") => "killed",
+                () => "ALIVE",
+            }
+        };
+        defects
+            .iter()
+            .flat_map(|defect| defect.tests.iter().map(move |test| (defect, test)))
+            .map(|(defect, test)| (fate(defect, test), test.as_str(), defect.name.as_str()))
+            .collect()
+    }
+
+    /// Whether the suites were built, or passed; and what they printed.
+    fn cargo(&self, arguments: &[&str]) -> (bool, String) {
         let mut cargo = Command::new(env!("CARGO"));
         cargo
+            .args(["test", "--workspace", "--test", "suites"])
             .args(arguments)
-            .current_dir(copy)
-            .env("CARGO_TARGET_DIR", root.join("target/mutants-build"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        cargo.status().expect("cargo runs").success()
-    };
-    let built = cargo(&["test", "-p", "strongroom-tests", "--test", "suites", "--no-run"]);
-    let passed = built && cargo(&["test", "-p", "strongroom-tests", "--test", "suites", test]);
-    std::fs::write(&file, source).expect("written");
-    match (built, passed) {
-        (false, _) => "unbuilt",
-        (true, true) => "ALIVE",
-        (true, false) => "killed",
+            .current_dir(&self.copy)
+            .env("CARGO_TARGET_DIR", &self.build);
+        let mut running = cargo.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("cargo runs");
+        let mut pipe = running.stdout.take().expect("its output");
+        let reader = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = pipe.read_to_end(&mut bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
+        });
+        let begun = Instant::now();
+        let is_build = arguments.contains(&"--no-run");
+        let passed = loop {
+            match running.try_wait().expect("cargo runs") {
+                Some(status) => break status.success(),
+                None if !is_build && begun.elapsed() > PATIENCE => {
+                    let _ = Command::new("pkill").args(["-P", &running.id().to_string()]).status();
+                    let _ = running.kill();
+                    break false;
+                }
+                None => std::thread::sleep(Duration::from_millis(100)),
+            }
+        };
+        (passed, reader.join().unwrap_or_default())
     }
 }
 
