@@ -332,3 +332,30 @@ fn urls_and_headers_count_towards_what_may_be_sent() {
     assert!(ran.seen.len() < 30, "{}", ran.seen.len());
     assert!(ran.records("egress").iter().all(|record| record["url"].as_str().unwrap().len() <= 512), "recorded paths are cut");
 }
+
+#[test]
+fn a_place_in_another_form_is_told_as_it_stands_and_as_it_is_granted() {
+    let ran = Room::new().run(&[
+        "send GET https://api.test/v1/x h:authorization=token+{KEY}",
+        "send GET https://api.test/v1/y h:authorization=AWS4-HMAC-SHA256+Credential={KEY}/20260101/us-east-1",
+    ]);
+
+    let told: Vec<String> = ran.records("denial").iter().map(|denial| format!("{} {}", denial["reason"], denial["remedy"])).collect();
+    assert!(told[0].contains("as `token {}`, and it is granted as `Bearer {}`"), "{told:?}");
+    assert!(told[0].contains("header:authorization=token {}"), "the line that allows it: {told:?}");
+    assert!(told[1].contains("SigV4"), "{told:?}");
+}
+
+#[test]
+fn a_library_may_use_either_of_two_places() {
+    let both = "host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"header:x-api-key\", \"header:authorization\"]";
+    let ran = Room::granted(both).run(&[
+        "send GET https://api.test/v1/x h:x-api-key={KEY}",
+        "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}",
+        "send GET https://api.test/v1/x h:x-other={KEY}",
+    ]);
+
+    assert_eq!([ran.seen[0].header("x-api-key"), ran.seen[1].header("authorization")], [VALUE.to_owned(), format!("Bearer {VALUE}")]);
+    let remedy = ran.records("denial")[0]["remedy"].to_string();
+    assert!(remedy.contains("header:x-api-key") && remedy.contains("header:authorization"), "{remedy}");
+}

@@ -163,6 +163,17 @@ fn a_session_that_the_agent_brought_or_logged_in_for_is_not_the_apis() {
 }
 
 #[test]
+fn a_short_cookie_that_the_agent_has_said_first_is_its_own() {
+    let get = format!("GET https://api.test/v1/x {ASK}");
+    for (first, seen) in [("GET https://api.test/v1/set?sid=%34%38%32913", 1), ("GET https://api.test/v1/set?sid=000000", 2)] {
+        let room = Room::granted(GRANT).server(giving("set-cookie", "sid=482913; Path=/"));
+        let ran = back(room, "sid", &format!("{first} {ASK}"), &[&format!("{get} h:cookie=sid=(GIVEN)")]);
+
+        assert_eq!(ran.seen.len(), seen, "{first}: {}", ran.stdout);
+    }
+}
+
+#[test]
 fn cookies_of_what_stands_in_front_go_back_as_they_are() {
     let open = "[[egress]]\nhost = \"other.test\"";
     let bot = "__cf_bm=Zt8kLw2mQ9xx.1700000000-1.0.1.1-abc; path=/; HttpOnly";

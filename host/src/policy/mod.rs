@@ -10,6 +10,7 @@ pub(crate) mod denial;
 mod entries;
 mod graphql;
 pub(crate) mod headers;
+mod misplaced;
 mod names;
 mod overrides;
 mod permit;
@@ -108,7 +109,7 @@ impl Policy {
         }
         let open = self.open(asked, &url, placeholders)?;
         let bound = self.bound(asked, &url);
-        let misplaced = bound.iter().map(|d| d.misplaced).max_by_key(|m| strictness(*m)).unwrap_or_default();
+        let misplaced = bound.iter().map(|d| d.misplaced).max_by_key(|m| misplaced::strictness(*m)).unwrap_or_default();
 
         second_resource(&open, asked)?;
         let graphql = bound.iter().filter_map(|d| d.graphql).max();
@@ -147,7 +148,12 @@ impl Policy {
             let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
             if inside.is_some() && misplaced != Misplaced::Pass {
                 let denial = self.misplaced(asked, &format!("header `{name}`"), misplaced, inside);
-                return Err(if placeholders.holds_sealed(value.as_bytes()) { sealed_misplaced(denial, name) } else { denial });
+                let denial = match misplaced::in_another_form(&open, placeholders, name, value) {
+                    Some((reason, remedy)) => Denial { reason, remedy, ..denial },
+                    None if placeholders.holds_sealed(value.as_bytes()) => misplaced::sealed(denial, name),
+                    None => denial,
+                };
+                return Err(denial);
             }
         }
         let elsewhere = url_outside(&url, &substitutions);
@@ -300,7 +306,19 @@ impl Policy {
             let rate = Some(d.budget.rate()).filter(|rate| *rate != Rate::DEFAULT)?;
             Some(format!("at most {} times in {} s, by {}; more are denied by rule `rate`", rate.requests, rate.per.as_secs(), d.label))
         };
-        open.iter().filter_map(rate).collect()
+        let signed = |d: &&Destination| {
+            let places: Vec<String> = d.signed_urls.iter().map(ToString::to_string).collect();
+            let own: Vec<String> = self.destinations.iter().filter(|d| d.own_credentials).map(|d| d.host.to_string()).collect();
+            let plain = if own.is_empty() { String::new() } else { format!("; as they are where they lead to {}", own.join(", ")) };
+            (!places.is_empty())
+                .then(|| format!("signed URLs in {} of the answer are the agent's to use, by {}{plain}", places.join(", "), d.label))
+        };
+        let allowed = |d: &&Destination| {
+            let each = d.answers_allowed.iter().map(|allowed| format!("{} in json:/{}", allowed.rule, allowed.at.join("/")));
+            let each: Vec<String> = each.collect();
+            (!each.is_empty()).then(|| format!("rules that the answer may break, by {}: {}", d.label, each.join(", ")))
+        };
+        open.iter().flat_map(|d| [rate(d), signed(d), allowed(d)]).flatten().collect()
     }
 
     /// The destinations that cover the request; or, where there is none, the most telling reason.
@@ -348,33 +366,6 @@ impl Policy {
             return Err("no entry names it exactly".to_owned());
         }
         trial.authorize(asked, placeholders, Instant::now()).map(drop).map_err(|denial| denial.reason)
-    }
-
-    fn misplaced(&self, asked: &Asked<'_>, found: &str, misplaced: Misplaced, secret: Option<usize>) -> Denial {
-        let belongs: Vec<String> = self
-            .destinations
-            .iter()
-            .filter_map(|d| d.secret.as_ref().filter(|(index, _)| Some(*index) == secret).map(|(_, places)| (d, places)))
-            .flat_map(|(d, places)| places.iter().map(move |place| format!("{place} at {}", d.host)))
-            .collect();
-        let remedy = match belongs.as_slice() {
-            [] => "this secret is granted nowhere; add a `[[secrets.NAME.allow]]`".to_owned(),
-            places => format!("it belongs, whole and once, in {}", places.join(", or ")),
-        };
-        let reason = format!("a placeholder stands in the {found}, where its value does not belong");
-        Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::Misplaced, asked, reason, remedy) }
-    }
-
-    /// What happens to a placeholder found in a body: `None` lets it pass as the harmless text it is.
-    pub(crate) fn judge_body(&self, permit: &Permit, secret: usize) -> Option<Denial> {
-        match permit.misplaced() {
-            Misplaced::ByPlace | Misplaced::Pass => None,
-            treatment @ (Misplaced::Deny | Misplaced::Stop) => {
-                let asked = Asked { method: permit.method(), uri: &Uri::default(), headers: &HeaderMap::new() };
-                let denial = self.misplaced(&asked, "body", treatment, Some(secret));
-                Some(Denial { asked: format!("{} {}", permit.method(), permit.url()), ..denial })
-            }
-        }
     }
 
     /// The denial of a connection to an address that is not public.
@@ -489,27 +480,6 @@ fn deny(rule: Rule, asked: &Asked<'_>, reason: String, remedy: String) -> Denial
     let whole =
         format!("{} {}://{}{}", asked.method, uri.scheme_str().unwrap_or("?"), uri.authority().map_or("?", |a| a.as_str()), uri.path());
     Denial { rule, asked: whole.chars().take(256).collect(), reason, remedy, stop: false }
-}
-
-/// What an answer brought goes back to its own origin, in its own cookie or where the grant says so.
-fn sealed_misplaced(denial: Denial, header: &HeaderName) -> Denial {
-    let remedy = if header == http::header::COOKIE {
-        "a sealed cookie goes back to the origin that set it, under its own name, with the credential that it was set for, and without cookies of the agent's own".to_owned()
-    } else {
-        format!(
-            "what an answer brought goes back to its own origin, in the header of the same name and with the credential that it was given for; elsewhere, add `sealed_place = [\"header:{header}\"]` to the `allow` that covers this request"
-        )
-    };
-    Denial { remedy, ..denial }
-}
-
-fn strictness(misplaced: Misplaced) -> u8 {
-    match misplaced {
-        Misplaced::Pass => 0,
-        Misplaced::ByPlace => 1,
-        Misplaced::Deny => 2,
-        Misplaced::Stop => 3,
-    }
 }
 
 /// The places of the open grants that hold exactly the placeholder of their secret, and the entries that the request draws on:

@@ -1,12 +1,16 @@
 //! What a run has sent to hosts whose answers are sealed. A value that it sent itself is not the API's: sealed, it would become a credential
 //! of the agent's choice.
 
+use crate::policy::url::percent_decoded;
 use crate::scrub::{Known, Replacement, Scrubber, Search};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Most bytes that are kept. Where a run has sent more, nothing that comes back is known not to be its own.
 const MOST: usize = 4 << 20;
+
+/// Least bytes by which something short is told from ordinary text.
+const SHORTEST_SENT: usize = 4;
 
 /// The texts that a run has sent, by the number of the request: pieces of several bodies may leave in turns.
 #[derive(Debug, Default)]
@@ -29,6 +33,14 @@ impl Sent {
     /// Whether a request logs in somewhere, as far as is known.
     pub(super) fn holds_login(&self, request: u64) -> bool {
         self.bytes > MOST || self.texts.get(&request).is_some_and(|text| super::login::holds_login(text))
+    }
+
+    /// Whether the run may have sent something that is too short for its encodings to be looked for. What is shorter still, as a language or a
+    /// flag, stands in any text.
+    pub(super) fn may_hold_short(&self, value: &str) -> bool {
+        let holds = |text: &[u8]| memchr::memmem::find(text, value.as_bytes()).is_some();
+        let decoded = |text: &[u8]| percent_decoded(&String::from_utf8_lossy(text));
+        self.bytes > MOST || value.len() >= SHORTEST_SENT && self.texts.values().any(|text| holds(text) || holds(&decoded(text)))
     }
 
     /// Whether the run may have sent this value, in whatever encoding.

@@ -56,7 +56,9 @@ impl Sealing {
             return None;
         }
         if value.len() < SHORTEST || !carries(value.as_bytes(), LEAST_BITS) {
-            self.outbound.keyring.placeholders.issue(&self.origin, back, value, Some(secret));
+            if !self.outbound.sent().may_hold_short(value) {
+                self.outbound.keyring.placeholders.issue(&self.origin, back, value, Some(secret));
+            }
             return None;
         }
         self.bind(secret, value.as_bytes(), Sealed { origin: self.origin.clone(), back, with: Some(secret) }, field)
