@@ -1,7 +1,7 @@
 //! Doors for fuzzing, which exist only where cargo-fuzz, or a test, builds the library. `tests/fuzz` holds the targets.
 
 use crate::ethereum::abi::Function;
-use crate::ethereum::message::SignIn;
+use crate::ethereum::sign_in::SignIn;
 use crate::ethereum::transaction::Transaction;
 use crate::ethereum::typed_data::TypedData;
 use crate::policy::url::CanonicalUrl;

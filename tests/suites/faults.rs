@@ -80,6 +80,37 @@ fn at_first(
     }
 }
 
+/// What a server of a cluster answers that does not lead it, and is told not to pass requests on.
+fn standby() -> Fault {
+    Fault::Answer(include_str!("../field/http/vault-standby-307.http").to_owned())
+}
+
+#[test]
+fn a_redirect_of_a_standby_is_not_followed_with_the_token() {
+    let way = Way::new("standby", json!({}));
+    let elsewhere = Faulty::before(&way.bao.address);
+    let redirect = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: {}/v1/secret/data/agents/standby\r\ncontent-length: 0\r\n\r\n",
+        elsewhere.url()
+    );
+    way.relay.set(&[Fault::Answer(redirect)]);
+
+    let error = way.room(&Arc::default()).try_run(&[SEND]).err().unwrap();
+
+    assert!(error.contains("a standby (307)") && !error.contains(&elsewhere.url()), "{error}");
+    assert_eq!(elsewhere.connections(), 0);
+}
+
+#[test]
+fn a_field_that_is_a_number_is_a_value_of_the_server_too() {
+    let way = Way::new("digits", json!({}));
+    way.bao.put("agents/digits", json!({"KEY": 12_345_678_901_u64, "OTHER": "a"}));
+
+    let ran = way.room(&Arc::default()).run(&[SEND]);
+
+    assert_eq!(ran.seen[0].header("authorization"), "12345678901");
+}
+
 #[test]
 fn faults_at_the_start_have_their_table() {
     let bao = OpenBao::shared();
@@ -88,6 +119,7 @@ fn faults_at_the_start_have_their_table() {
     let failed = answer("500 Internal Server Error", "", "{\"errors\":[\"pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0\"]}");
     let wait = answer("429 Too Many Requests", "retry-after: 1", "{\"errors\":[\"quota\"]}");
     let long_wait = answer("429 Too Many Requests", "retry-after: 3600", "{\"errors\":[\"quota\"]}");
+    let moved = answer("301 Moved Permanently", "location: https://vault.test/", "");
     let redirect = answer("307 Temporary Redirect", "location: http://evil.test/v1/auth/approle/login", "{}");
     let lost = answer("404 Not Found", "", "<html>nothing here</html>");
     let huge = Fault::Answer(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 8 << 20, "x".repeat(8 << 20)));
@@ -103,7 +135,11 @@ fn faults_at_the_start_have_their_table() {
         ("fails", vec![failed], Err("the server failed (500)")),
         ("is no Vault", vec![html], Err("login brought no token")),
         ("is a proxy that knows no Vault", vec![lost.clone()], Err("an answer (404) that is not Vault's")),
-        ("sends the login elsewhere", vec![redirect], Err("the server failed (307)")),
+        // What a redirect of Vault means, and what helps: a bare "failed" sends people to the server's log.
+        ("sends the login elsewhere", vec![redirect], Err("the server is a standby (307); point `address` at the cluster")),
+        ("is a standby at first", vec![standby(), Fault::None], Ok(())),
+        ("is a standby", vec![standby()], Err("the server is a standby (307); point `address` at the cluster")),
+        ("is behind a proxy that wants TLS", vec![moved], Err("the server sends requests elsewhere (301)")),
         ("answers without end", vec![huge], Err("more than 4194304 bytes")),
     ];
     std::thread::scope(|scope| {
@@ -131,8 +167,12 @@ fn values_that_cant_be_secrets_have_their_table() {
     let way = Way::new("values", json!({}));
     let cases = [
         (json!({"OTHER": VALUE}), "not found: looked for agents/values#KEY"),
-        (json!({"KEY": {"deep": VALUE}}), "what is at agents/values#KEY is no string"),
-        (json!({"KEY": 12_345_678_901_u64}), "what is at agents/values#KEY is no string"),
+        // A number is a value, with its digits; the others say what they are.
+        (json!({"KEY": {"deep": VALUE}}), "what is at agents/values#KEY is an object; name one of its fields"),
+        (json!({"KEY": [VALUE]}), "what is at agents/values#KEY is a list; name one of its elements"),
+        (json!({"KEY": true}), "what is at agents/values#KEY is true or false"),
+        (json!({"KEY": null}), "what is at agents/values#KEY is null"),
+        (json!({"KEY": 1_234}), "fewer than 8 bytes"),
         (json!({"KEY": ""}), "fewer than 8 bytes"),
         (json!({"KEY": "x".repeat(1 << 20)}), "more than 65536 bytes"),
         (json!({"KEY": format!("{VALUE}\n")}), "begins or ends with white space"),
@@ -158,6 +198,7 @@ fn faults_in_the_middle_of_a_run_have_their_table() {
     let down = |way: &Way| way.relay.set(&[Fault::Closed]);
     let lost = |way: &Way| way.relay.set(&[Fault::answer("404 Not Found", "", "<html>nothing here</html>")]);
     let failing = |way: &Way| way.relay.set(&[Fault::answer("500 Internal Server Error", "", "{}")]);
+    let standing_by = |way: &Way| way.relay.set(&[standby()]);
     let revoked = move |way: &Way| {
         way.bao.revoke_tokens(&way.role);
         replaced(way);
@@ -182,6 +223,7 @@ fn faults_in_the_middle_of_a_run_have_their_table() {
         ("the server is down, and the value is rejected", then(0, down), 401, kept, ""),
         ("the server is down, the value is past its time, and it is rejected", then(PAST_CACHE, down), 401, kept, "stale"),
         ("the server fails", then(PAST_CACHE, failing), 200, kept, "stale"),
+        ("the server has become a standby", then(PAST_CACHE, standing_by), 200, kept, "stale"),
         ("the token is revoked", then(PAST_CACHE, revoked), 200, renewed, ""),
         ("the policy is taken away", then(PAST_CACHE, no_policy), 200, refused, "policy does not let this host do it (403)"),
         ("the secret is deleted", then(PAST_CACHE, deleted), 200, refused, "not found"),

@@ -226,7 +226,11 @@ fn followed(book: &Book, case: &Table) -> Result<Vec<String>, String> {
             }
             Remedy::Set { key, value } => {
                 let value = format!("it = {value}").parse::<Table>().unwrap()["it"].clone();
-                manifest = Some(edit(&|table| drop(table.insert(key.to_owned(), value.clone()))));
+                manifest = Some(edit(&|table| {
+                    // A key of the one entry that is named, or of the signer itself.
+                    let entry = if remedy.contains(".sign_in]]") { table["sign_in"][0].as_table_mut().unwrap() } else { table };
+                    entry.insert(key.to_owned(), value.clone());
+                }));
             }
             Remedy::Add { value, key } => {
                 manifest = Some(edit(&|table| {

@@ -63,6 +63,33 @@ fn a_namespace_is_looked_in_first() {
     assert_eq!(ran.seen[0].header("authorization"), "Bearer the-value-of-this-agent-0123456789");
 }
 
+#[test]
+fn a_field_that_is_a_number_is_the_digits_that_stand_there() {
+    let room = |field: &str, document: &str| {
+        let grant =
+            format!("[secrets.KEY]\nfrom = \"static:document#{field}\"\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]");
+        Room::with(&grant).value("document", document).try_run(&["send GET https://api.test/v1/x h:authorization={KEY}"])
+    };
+
+    for digits in ["1234567890", "12345678901234567890123456789012345678", "0.10000000000000000000005", "-1.50E+0040", "10000000.0"] {
+        for (field, document) in
+            [("pin", format!("{{\"pin\":{digits}}}")), ("/a/1/pin", format!("{{\"a\" : [0, {{ \"pin\" : {digits} }}]}}"))]
+        {
+            let ran = room(field, &document).unwrap_or_else(|error| panic!("{document}: {error}"));
+            assert_eq!(ran.seen[0].header("authorization"), digits, "{document}");
+        }
+    }
+    for (value, says) in [
+        ("true", "is true or false"),
+        ("null", "is null; write the value there"),
+        ("{\"a\":\"0123456789\"}", "is an object; name one of its fields, as in `#/NAME/NAME`"),
+        ("[\"0123456789\"]", "is a list; name one of its elements, as in `#/NAME/0`"),
+    ] {
+        let error = room("pin", &format!("{{\"pin\":{value}}}")).err().unwrap();
+        assert!(error.contains(says) && !error.contains("0123456789"), "{value}: {error}");
+    }
+}
+
 fn env_host(file: Option<&Path>) -> Host {
     let env = file.map_or_else(|| Ok(EnvBackend::new()), EnvBackend::with_file).unwrap();
     Host::builder().backend("env", env).without_audit().without_state().max_agents(1).build().unwrap()

@@ -138,3 +138,34 @@ fn a_hot_wallet_that_may_spend_more_than_the_operator_wants_at_risk_is_refused_a
     assert!(hourly.code != 0 && hourly.stderr.contains("2.4 ETH"), "24 times the hour: {}", hourly.stderr);
     assert!(unbounded.code != 0 && unbounded.stderr.contains("unlimited ETH") && unbounded.stderr.contains("HSM"), "{}", unbounded.stderr);
 }
+
+#[test]
+fn a_key_that_is_missing_ends_every_command_with_the_code_of_a_run() {
+    let desk = desk();
+
+    for command in ["run agent.toml", "limits confirm agent.toml", "limits show agent.toml", "check agent.toml --resolve"] {
+        let missing = desk.run(&format!("{command} --config strongroom.toml"));
+
+        assert_eq!(missing.code, 121, "{command}: {}", missing.stderr);
+        assert!(missing.stderr.contains("signer `wallet` is unavailable: not found"), "{command}: {}", missing.stderr);
+        assert!(!missing.stderr.contains("agent.toml: ok"), "{command}: {}", missing.stderr);
+    }
+    import(&desk, KEY);
+    let resolved = desk.run("check agent.toml --resolve --config strongroom.toml");
+    assert_eq!(resolved.code, 0, "{}", resolved.stderr);
+    assert!(resolved.stderr.contains(&format!("agent.toml: ok\n  signer wallet: {ADDRESS}")), "{}", resolved.stderr);
+}
+
+#[test]
+fn a_look_at_a_key_does_not_take_it_into_use() {
+    let desk = Desk::new("[signers.token]\nfrom = \"env:SR_LOOKED_AT\"\nuse = \"jwt\"\naudience = \"https://api.test\"\n");
+    desk.write("strongroom.toml", "[state]\ndir = \"state\"\n[audit]\nfile = \"audit.jsonl\"\n");
+    let env = [("SR_LOOKED_AT", "a-symmetric-key-of-more-than-32-bytes")];
+
+    let looked = desk.run_with("check agent.toml --resolve --config strongroom.toml", &env);
+    let before = desk.path("state/keys").exists() || desk.path("state/variables").exists();
+    let confirmed = desk.run_with("limits confirm agent.toml --config strongroom.toml", &env);
+
+    assert_eq!((looked.code, before), (0, false), "{}", looked.stderr);
+    assert_eq!((confirmed.code, desk.path("state/keys").exists()), (0, true), "{}", confirmed.stderr);
+}

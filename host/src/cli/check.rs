@@ -2,7 +2,7 @@
 
 use super::output::say;
 use super::{Done, Failure, HostArgs, at_rest, code, example};
-use crate::host::{Agent, Host};
+use crate::host::{Agent, Host, Resolved};
 use crate::manifest::Manifest;
 use crate::scrub::{Scrubber, Search};
 use crate::secrets::Freshness;
@@ -24,7 +24,7 @@ pub(super) struct Check {
     /// Write a file that lists the variables that these agents read, without values; `.env.example` where no name is given. A file that it did not write, or that was changed since, is left as it is
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = ".env.example")]
     env_example: Option<PathBuf>,
-    /// Also have every secret, as a run would, and say where each is; nothing is run
+    /// Also have every secret and every signer's key, as a run would, and say where each is; nothing is run
     #[arg(long)]
     resolve: bool,
     /// A rule whose findings in components and files are none; `strongroom rules` lists them
@@ -51,11 +51,16 @@ impl Check {
                     }
                     warn_of_overlap(&host, path, manifest);
                     warn_of_strangers(path, manifest);
-                    if found.is_empty() {
+                    let resolved = if self.resolve { resolve(&runtime, path, &agent) } else { Vec::new() };
+                    if found.is_empty() && resolved.iter().all(Result::is_ok) {
                         say(format_args!("{}: ok", path.display()));
                     }
-                    if self.resolve {
-                        worst = worst.max(resolve(&runtime, path, &agent));
+                    for line in &resolved {
+                        let (Ok(line) | Err(line)) = line;
+                        say(format_args!("{line}"));
+                    }
+                    if resolved.iter().any(Result::is_err) {
+                        worst = worst.max(code::SECRET);
                     }
                     checked.push(manifest.clone());
                 }
@@ -75,24 +80,26 @@ impl Check {
     }
 }
 
-/// Has an agent's secrets, and says where they are.
-fn resolve(runtime: &tokio::runtime::Runtime, path: &Path, agent: &Agent) -> u8 {
-    match runtime.block_on(agent.resolve()) {
-        Ok(resolved) => {
-            for secret in resolved {
-                let from = secret.from.map_or_else(|| "its default in the manifest".to_owned(), |from| crate::text::for_people(&from));
-                let version = secret.version.map(|version| format!(", version {}", crate::text::for_people(&version))).unwrap_or_default();
-                say(format_args!("  {}: {from}{version}, fingerprint {}", secret.name, secret.fingerprint));
-            }
-            0
-        }
-        Err(missing) => {
-            for line in missing.to_string().lines() {
-                say(format_args!("error: {}: {}", path.display(), crate::text::for_people(line)));
-            }
-            code::SECRET
-        }
+/// Has an agent's secrets and the keys of its signers: a line for each that says where it is, or why it can't be had.
+fn resolve(runtime: &tokio::runtime::Runtime, path: &Path, agent: &Agent) -> Vec<Result<String, String>> {
+    let error = |what: &str| Err(format!("error: {}: {}", path.display(), crate::text::for_people(what)));
+    let mut lines = match runtime.block_on(agent.resolve()) {
+        Ok(resolved) => resolved.into_iter().map(|secret| Ok(found(secret))).collect(),
+        Err(missing) => missing.to_string().lines().map(error).collect::<Vec<_>>(),
+    };
+    for (name, key) in runtime.block_on(agent.resolve_signers()) {
+        lines.push(match key {
+            Ok(key) => Ok(format!("  signer {name}: {}", crate::text::for_people(&key))),
+            Err(why) => error(&format!("signer `{name}` is unavailable: {why}")),
+        });
     }
+    lines
+}
+
+fn found(secret: Resolved) -> String {
+    let from = secret.from.map_or_else(|| "its default in the manifest".to_owned(), |from| crate::text::for_people(&from));
+    let version = secret.version.map(|version| format!(", version {}", crate::text::for_people(&version))).unwrap_or_default();
+    format!("  {}: {from}{version}, fingerprint {}", secret.name, secret.fingerprint)
 }
 
 /// Says where a wildcard covers the names of strangers.

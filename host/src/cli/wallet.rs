@@ -90,8 +90,12 @@ impl Limits {
             Self::Confirm(of) => {
                 let host = of.host.host()?;
                 let agent = host.load(&of.manifest)?;
-                let confirmed = super::runtime()?.block_on(agent.confirm_signers());
-                for (name, key) in confirmed.map_err(|error| Failure::new(code::STATE, error))? {
+                let confirmed = super::runtime()?.block_on(async {
+                    // A key that is missing is told as `run` tells it.
+                    agent.signers().await.map_err(|error| Failure::new(code::SECRET, error))?;
+                    agent.confirm_signers().await.map_err(|error| Failure::new(code::STATE, error))
+                });
+                for (name, key) in confirmed? {
                     say(format_args!("{name}: {key} is in the ledger, and the ledger is confirmed"));
                 }
                 Ok(0)

@@ -4,6 +4,7 @@ pub(crate) mod abi;
 pub(crate) mod message;
 pub(crate) mod quantity;
 pub(crate) mod rlp;
+pub(crate) mod sign_in;
 pub(crate) mod signature;
 #[cfg(test)]
 mod tests;

@@ -128,6 +128,19 @@ impl Agent {
         Ok(all)
     }
 
+    /// Has the key of every signer of the manifest, as a run would, and gives it up again: what it is known by, or why it can't be had. It
+    /// counts as no use of the key.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn resolve_signers(&self) -> Vec<(String, Result<String, crate::SignerError>)> {
+        let host = &self.host.0.parts;
+        let mut found = Vec::new();
+        for granted in &self.parts.signers {
+            let key = host.signing.look(granted, &self.parts.manifest.name, &host.backends).await;
+            found.push((granted.spec.name.clone(), key));
+        }
+        found
+    }
+
     /// The agent's signers, each with its key at hand.
     #[cfg(feature = "cli")]
     pub(crate) async fn signers(&self) -> Result<Vec<Arc<Opened>>, runtime::SignersUnavailable> {

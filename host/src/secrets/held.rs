@@ -100,7 +100,7 @@ impl Held {
                 NoField::NotJson => {
                     BackendError::Refused(format!("what is at {} is no JSON document, so that it has no fields; leave `#…` out", shown()))
                 }
-                NoField::NotText => BackendError::Refused(format!("what is at {} is no string", shown())),
+                NoField::NotText(found) => BackendError::Refused(format!("what is at {} is {found}", shown())),
             })?,
         };
         let fingerprint = value.fingerprint(&common.fingerprint_key);

@@ -27,5 +27,6 @@ pub(crate) use clock::Clock;
 pub(crate) use held::{InUse, Uses, Version};
 pub(crate) use keyring::{Key, Keyring};
 pub use keyring::{Missing, SecretsUnavailable};
+pub(crate) use value::NoField;
 pub use value::{Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};
 pub(crate) use variables::Variables;

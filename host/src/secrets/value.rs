@@ -1,8 +1,10 @@
 //! A secret's value: wiped when dropped, without `Clone`, `Display` or `Serialize`, readable only with a permit.
 
 use super::pages::Pages;
+use crate::json;
 use crate::policy::Reveal;
 use hmac::{Hmac, Mac};
+use serde_json::value::RawValue;
 use sha2::Sha256;
 use std::fmt;
 
@@ -27,8 +29,8 @@ pub(crate) enum NoField {
     NotJson,
     /// There is nothing of that name.
     Missing,
-    /// What is there is not a string.
-    NotText,
+    /// What is there is neither a string nor a number, but this.
+    NotText(&'static str),
 }
 
 impl SecretValue {
@@ -53,30 +55,38 @@ impl SecretValue {
         self.0.bytes()
     }
 
-    /// A string of a value that is a JSON document: by its key, or where `field` begins with a slash, by JSON Pointer (RFC 6901).
+    /// A string of a value that is a JSON document, or a number with its digits as they are written: by its key, or where `field` begins with
+    /// a slash, by JSON Pointer (RFC 6901).
     pub(crate) fn field(&self, field: &str) -> Result<Self, NoField> {
-        let document: serde_json::Value = serde_json::from_slice(self.bytes()).map_err(|_| NoField::NotJson)?;
-        let found = if field.starts_with('/') { document.pointer(field) } else { document.get(field) };
-        let text = found.ok_or(NoField::Missing)?.as_str().ok_or(NoField::NotText)?;
-        Ok(Self::new(text.to_owned()))
+        let document: &RawValue = serde_json::from_slice(self.bytes()).map_err(|_| NoField::NotJson)?;
+        let found = if field.starts_with('/') { json::pointer(document, field) } else { json::member(document, field) };
+        let found = found.ok_or(NoField::Missing)?.get();
+        match found.as_bytes().first() {
+            Some(b'"') => serde_json::from_str::<String>(found).map(Self::new).map_err(|_| NoField::NotJson),
+            // Never by way of a number of the machine's: it would have other digits.
+            Some(b'-' | b'0'..=b'9') => Ok(Self::new(found.to_owned())),
+            Some(b'{') => Err(NoField::NotText("an object; name one of its fields, as in `#/NAME/NAME`")),
+            Some(b'[') => Err(NoField::NotText("a list; name one of its elements, as in `#/NAME/0`")),
+            Some(b'n') => Err(NoField::NotText("null; write the value there, or name another field")),
+            _ => Err(NoField::NotText("true or false, which can't be a secret; name another field")),
+        }
     }
 
-    /// The same document with one of its fields replaced, or added.
+    /// The same document with one of its fields replaced, or added. The others stay as they are written.
     #[cfg(feature = "file")]
     pub(super) fn with_field(&self, field: &str, value: &Self) -> Result<Self, String> {
-        let mut fields: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(self.bytes()).map_err(|_| "what is there is no JSON document, so that it has no fields".to_owned())?;
+        let no_document = || "what is there is no JSON document, so that it has no fields".to_owned();
+        let document: &RawValue = serde_json::from_slice(self.bytes()).map_err(|_| no_document())?;
         let text = std::str::from_utf8(value.bytes()).map_err(|_| "a field holds text; write bytes in base64".to_owned())?;
-        fields.insert(field.to_owned(), text.into());
-        Ok(Self::new(serde_json::to_vec(&fields).expect("a document is JSON")))
+        json::with_member(document, field, text).map(|document| Self::new(document.into_bytes())).ok_or_else(no_document)
     }
 
-    /// The names of a JSON document's fields that are strings, in their order.
+    /// The names of a JSON document's fields that can be values, in their order.
     #[cfg(feature = "cli")]
     pub(crate) fn fields(&self) -> Vec<String> {
-        let document: serde_json::Value = serde_json::from_slice(self.bytes()).unwrap_or_default();
-        let fields = document.as_object().into_iter().flatten();
-        fields.filter(|(_, value)| value.is_string()).map(|(name, _)| name.clone()).collect()
+        let document: Option<&RawValue> = serde_json::from_slice(self.bytes()).ok();
+        let fields = document.and_then(json::members).into_iter().flatten().map(|(name, _)| name);
+        fields.filter(|name| self.field(name).is_ok()).collect()
     }
 
     /// Whether two values are the same.

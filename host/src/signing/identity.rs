@@ -5,7 +5,8 @@
 
 use super::jose::{TokenKey, ed25519_id};
 use super::keys::solana;
-use super::local::{FIRST_ACCOUNT, Local, is_wallet_key};
+use super::keystore;
+use super::local::{FIRST_ACCOUNT, Local, is_phrase, is_wallet_key, words_of};
 use crate::policy::Reveal;
 use crate::register::Register;
 use crate::secrets::{Fingerprint, SecretValue};
@@ -190,6 +191,11 @@ fn of_text(value: &[u8]) -> Vec<Identity> {
     if text.contains("-----BEGIN") || text.starts_with('{') {
         identities.extend(TokenKey::read(&copy(), Reveal::to_sign()).ok().map(|key| named("key", &key.id())));
     }
+    // A PEM is often carried in base64 once more.
+    let inner = text.starts_with("LS0t").then(|| STANDARD.decode(text.as_bytes()).ok().map(Zeroizing::new)).flatten();
+    if let Some(key) = inner.and_then(|inner| TokenKey::read(&SecretValue::new(inner.to_vec()), Reveal::to_sign()).ok()) {
+        identities.push(named("key", &key.id()));
+    }
     identities
 }
 
@@ -201,14 +207,13 @@ pub(super) fn written(value: &[u8]) -> Vec<Identity> {
     if digits.len() >= 32 && digits.bytes().all(|b| b.is_ascii_hexdigit()) {
         identities.push(named("text", digits.to_ascii_lowercase().as_bytes()));
     } else if is_phrase(&text) {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        identities.push(named("text", Zeroizing::new(words.join(" ").to_lowercase()).as_bytes()));
+        identities.push(named("text", Zeroizing::new(words_of(&text).to_lowercase()).as_bytes()));
     } else if let Some(document) = text.starts_with('{').then(|| serde_json::from_str::<Value>(&text).ok()).flatten() {
         identities.extend(serde_json::to_vec(&sorted(document.clone())).ok().map(|text| named("text", &Zeroizing::new(text))));
         // A keystore says whose it is, whatever it is encrypted with.
-        let keystore = document.get("crypto").or(document.get("Crypto")).is_some();
-        let address = document.get("address").and_then(Value::as_str).filter(|_| keystore);
-        identities.extend(address.map(|text| named("address", text.trim_start_matches("0x").to_lowercase().as_bytes())));
+        let is_keystore = keystore::field(&document, "crypto").is_object();
+        let address = keystore::field(&document, "address").as_str().filter(|_| is_keystore);
+        identities.extend(address.map(|text| named("address", keystore::without_prefix(text).to_lowercase().as_bytes())));
     } else {
         identities.push(named("text", text.as_bytes()));
     }
@@ -236,12 +241,6 @@ fn seed(value: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
 fn plain(value: &[u8]) -> Zeroizing<String> {
     let text = String::from_utf8_lossy(value);
     Zeroizing::new(text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '"' | '\'')).to_owned())
-}
-
-fn is_phrase(text: &str) -> bool {
-    let words = text.split_whitespace();
-    let is_word = |word: &str| word.chars().all(char::is_alphabetic);
-    matches!(words.clone().count(), 12 | 15 | 18 | 21 | 24) && words.into_iter().all(is_word)
 }
 
 /// A document with the keys of its objects in one order.
@@ -311,6 +310,24 @@ mod tests {
         for other in ["an-api-key-of-32-characters-long", "0000000000000000000000000000000000000000000000000000000000000001"] {
             assert!(!share(&signer(DIGITS), other), "{other}");
         }
+    }
+
+    #[test]
+    fn a_token_key_is_known_in_every_form_it_is_written_in() {
+        let file = |name: &str| {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/field/jwt").join(name);
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        };
+        let pem = file("control-pkcs8.pem");
+        let key = TokenKey::read(&SecretValue::new(pem.as_bytes()), Reveal::to_sign()).expect("a key");
+        let signer = of_signer(&key.id(), None, &written(pem.as_bytes()));
+
+        for form in
+            [file("github-app-pkcs1.pem"), file("pkcs8-with-escaped-line-breaks.txt"), file("service-account.json"), STANDARD.encode(&pem)]
+        {
+            assert!(share(&signer, &form), "{form}");
+        }
+        assert!(!share(&signer, &file("apple-p8-control.pem")));
     }
 
     #[test]

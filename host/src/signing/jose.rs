@@ -1,6 +1,7 @@
 //! Tokens (RFC 7519) as compact JWS (RFC 7515). Which algorithm signs is the key's to say, never the agent's.
 
 use super::local::is_wallet_key;
+use super::pem::{self, Algorithm};
 use crate::policy::Reveal;
 use crate::secrets::SecretValue;
 use crate::text::hex;
@@ -12,8 +13,6 @@ use k256::ecdsa::signature::Signer as _;
 use k256::pkcs8::DecodePrivateKey;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::pki_types::pem::PemObject;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -33,7 +32,7 @@ pub(crate) enum TokenKey {
 }
 
 impl TokenKey {
-    /// Reads a key: PKCS#8 in PEM, a JWK (RFC 7517), or else the bytes of a symmetric key.
+    /// Reads a key: PKCS#8, PKCS#1 or SEC 1 in PEM, a JWK (RFC 7517), or else the bytes of a symmetric key.
     ///
     /// # Errors
     /// What is wrong with it, without a part of it.
@@ -43,12 +42,15 @@ impl TokenKey {
             return Err("it is the key of a wallet, which serves nothing else".to_owned());
         }
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+        if bytes.trim_ascii_start().starts_with(b"{") {
+            return jwk(bytes);
+        }
         // Text may stand before the key (RFC 7468, 2).
         if memchr::memmem::find(bytes, b"-----BEGIN").is_some() {
             return pem(bytes);
         }
-        if bytes.trim_ascii_start().starts_with(b"{") {
-            return jwk(bytes);
+        if let Some(why) = pem::disguised(bytes) {
+            return Err(why);
         }
         symmetric(bytes.to_vec().into())
     }
@@ -130,27 +132,36 @@ fn symmetric(key: Zeroizing<Vec<u8>>) -> Result<TokenKey, String> {
 }
 
 fn pem(bytes: &[u8]) -> Result<TokenKey, String> {
-    let wrong =
-        || "it is no private key in PKCS#8 (BEGIN PRIVATE KEY) of RSA, P-256 (with its public half), Ed25519 or secp256k1".to_owned();
-    let at = memchr::memmem::find(bytes, b"-----BEGIN").unwrap_or(0);
-    let text = std::str::from_utf8(&bytes[at..]).map_err(|_| wrong())?;
-    if let Ok(key) = SigningKey::from_pkcs8_pem(text.trim()) {
-        return Ok(TokenKey::Es256k(key));
+    let key = pem::private_key(bytes)?;
+    let broken = |what: &str| {
+        format!("it is a key of {what} that is broken, or without its public half; `openssl pkey -in KEY.pem -out NEW.pem` writes it anew")
+    };
+    match key.algorithm {
+        Algorithm::Rsa => {
+            let pair = if key.is_pkcs1 { RsaKeyPair::from_der(&key.der) } else { RsaKeyPair::from_pkcs8(&key.der) };
+            let wrong = |why| format!("it is a key of RSA that can't be used ({why}); a sound one of 2,048 to 4,096 bits is needed");
+            pair.map(|pair| TokenKey::Rs256(Box::new(pair))).map_err(wrong)
+        }
+        Algorithm::P256 => {
+            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key.der, &SystemRandom::new());
+            pair.map(TokenKey::Es256).map_err(|_| broken("P-256"))
+        }
+        Algorithm::Ed25519 => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&key.der).map(TokenKey::EdDsa).map_err(|_| broken("Ed25519")),
+        Algorithm::Secp256k1 => SigningKey::from_pkcs8_der(&key.der).map(TokenKey::Es256k).map_err(|_| broken("secp256k1")),
+        Algorithm::Other(what) => {
+            Err(format!("it is a private key of {what}, and tokens are signed by keys of RSA, P-256, Ed25519 or secp256k1"))
+        }
     }
-    let der = PrivatePkcs8KeyDer::from_pem_slice(bytes).map_err(|_| wrong())?;
-    let der = der.secret_pkcs8_der();
-    if let Ok(key) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der, &SystemRandom::new()) {
-        return Ok(TokenKey::Es256(key));
-    }
-    if let Ok(key) = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der) {
-        return Ok(TokenKey::EdDsa(key));
-    }
-    RsaKeyPair::from_pkcs8(der).map(|key| TokenKey::Rs256(Box::new(key))).map_err(|_| wrong())
 }
 
 fn jwk(bytes: &[u8]) -> Result<TokenKey, String> {
     let wrong = || "it is no private JWK of RSA, P-256, Ed25519, secp256k1 or `oct`".to_owned();
     let json: Value = serde_json::from_slice(bytes).map_err(|_| wrong())?;
+    if let Some(field) = pem::field_of(&json) {
+        return Err(format!(
+            "it is a whole JSON document that holds a key; name its field: add `{field}` to `from` (a variable has no fields: put the key there alone)"
+        ));
+    }
     let field = |name: &str| {
         let decoded = json[name].as_str().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         decoded.map(Zeroizing::new).ok_or_else(wrong)

@@ -9,7 +9,7 @@ use super::{Granted, Use};
 use crate::ethereum::signature::address_of;
 use crate::manifest::{Manifest, Purpose, SecretRef, SignerSpec, SigningConfig, Which};
 use crate::policy::Reveal;
-use crate::secrets::{BackendError, Backends, Entry, Fingerprint, SecretValue, Variables};
+use crate::secrets::{BackendError, Backends, Entry, Fingerprint, NoField, SecretValue, Variables};
 use alloy_primitives::Address;
 use k256::ecdsa::VerifyingKey;
 use ring::signature::{Ed25519KeyPair, KeyPair};
@@ -161,8 +161,17 @@ impl Keys {
         tokio::time::timeout(PATIENCE, open).await.unwrap_or_else(|_| Err(SignerError::Unavailable(silent())))
     }
 
+    /// What a signer's key is known by. Nothing is kept of it: neither the key nor that it is used.
+    #[cfg(feature = "cli")]
+    pub(super) async fn look(&self, granted: &Granted, agent: &str, backends: &Backends) -> Result<String, SignerError> {
+        let found = self.find(&granted.spec, &granted.policy, agent, backends, false);
+        let silent = || format!("the way to the key at {} does not answer within {} s", granted.spec.from, PATIENCE.as_secs());
+        let found = tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| Err(SignerError::Unavailable(silent())));
+        found.map(|(key, _)| key.shown(&key.id()))
+    }
+
     async fn open_anew(&self, granted: &Arc<Granted>, agent: &str, backends: &Backends) -> Result<Arc<Opened>, SignerError> {
-        let (key, written) = self.find(&granted.spec, &granted.policy, agent, backends).await?;
+        let (key, written) = self.find(&granted.spec, &granted.policy, agent, backends, true).await?;
         let (id, by) = (key.id(), format!("signer `{}` of `{agent}`", granted.spec.name));
         let identities = identity::of_signer(&id, key.address(), &written);
         self.known.signs(&identities, purpose(&granted.spec.purpose), &by).map_err(SignerError::Refused)?;
@@ -187,15 +196,22 @@ impl Keys {
     }
 
     /// The key, and what it is written as where it comes into this process.
-    async fn find(&self, spec: &SignerSpec, policy: &Use, agent: &str, backends: &Backends) -> Result<(Key, Vec<Identity>), SignerError> {
+    async fn find(
+        &self,
+        spec: &SignerSpec,
+        policy: &Use,
+        agent: &str,
+        backends: &Backends,
+        is_used: bool,
+    ) -> Result<(Key, Vec<Identity>), SignerError> {
         if let Some((backend, key)) = self.backend(spec) {
             let signer = backend.open(&key, agent).await?;
             return Ok((account(signer).await?, Vec::new()));
         }
         let namespace = spec.namespace.as_deref().unwrap_or(agent);
-        let value = self.secret(&spec.from, agent, namespace, backends).await?;
+        let value = self.secret(&spec.from, agent, namespace, backends, is_used).await?;
         let passphrase = match &spec.passphrase {
-            Some(from) => Some(self.secret(from, agent, namespace, backends).await?),
+            Some(from) => Some(self.secret(from, agent, namespace, backends, is_used).await?),
             None => None,
         };
         let wrong = |why: String| SignerError::Refused(format!("the key at {} can't be used: {why}", spec.from));
@@ -226,9 +242,16 @@ impl Keys {
     }
 
     /// The value of an entry, as it is now, where the agent may use it.
-    async fn secret(&self, from: &SecretRef, agent: &str, namespace: &str, backends: &Backends) -> Result<SecretValue, SignerError> {
+    async fn secret(
+        &self,
+        from: &SecretRef,
+        agent: &str,
+        namespace: &str,
+        backends: &Backends,
+        is_used: bool,
+    ) -> Result<SecretValue, SignerError> {
         let (value, backend, entry) = secret(from, agent, namespace, backends).await?;
-        if let Some((variable, own)) = backends.variable(from, agent, &backend, &entry) {
+        if let Some((variable, own)) = backends.variable(from, agent, &backend, &entry).filter(|_| is_used) {
             self.variables.take(agent, variable, own).map_err(failed)?;
         }
         Ok(value)
@@ -304,10 +327,14 @@ async fn secret(from: &SecretRef, agent: &str, namespace: &str, backends: &Backe
             Ok(found) => {
                 let value = match &entry.field {
                     None => found.value,
-                    Some(field) => found
-                        .value
-                        .field(field)
-                        .map_err(|_| SignerError::Refused(format!("the entry {entry} has no such field, as text")))?,
+                    Some(field) => found.value.field(field).map_err(|no| {
+                        let found = match no {
+                            NoField::NotJson => "no JSON document, so that it has no fields; leave `#…` out",
+                            NoField::Missing => "a document without that field",
+                            NoField::NotText(found) => found,
+                        };
+                        SignerError::Refused(format!("what is at {} is {found}", crate::text::for_people(&entry.to_string())))
+                    })?,
                 };
                 return Ok((value, of.name.clone(), entry));
             }

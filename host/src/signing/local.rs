@@ -1,26 +1,24 @@
 //! A key in this process: from any backend of secrets, as raw hexadecimal digits, a V3 keystore, or a phrase of BIP-39. Signatures are
 //! deterministic (RFC 6979). For development and small hot wallets: whoever reads this process's memory has the key.
 
+use super::keystore;
 use super::signer::{Signer, SignerError};
 use crate::ethereum::signature::address_of;
 use crate::policy::Reveal;
 use crate::secrets::SecretValue;
-use aes::cipher::{KeyIvInit, StreamCipher};
-use alloy_primitives::{Address, keccak256};
+use alloy_primitives::Address;
 use async_trait::async_trait;
 use bip32::{DerivationPath, XPrv};
+use bip39::{Language, Mnemonic};
 use k256::ecdsa::signature::hazmat::PrehashSigner;
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
-use serde_json::Value;
-use sha2::Sha256;
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// The first account of an Ethereum wallet (BIP-44, SLIP-44).
 pub(crate) const FIRST_ACCOUNT: &str = "m/44'/60'/0'/0/0";
-/// Most memory that a keystore's scrypt may take, in bytes: 512 MiB, twice what common ones do.
-const MAX_SCRYPT: u64 = 512 << 20;
-/// Most rounds of a keystore's PBKDF2.
-const MAX_ROUNDS: u32 = 10_000_000;
+/// How many words a phrase may have (BIP-39).
+const COUNTS: [usize; 5] = [12, 15, 18, 21, 24];
 
 /// A key that signs in this process. It is wiped when dropped.
 pub(crate) struct Local(SigningKey);
@@ -60,7 +58,11 @@ impl Local {
         let text = std::str::from_utf8(value.reveal(reveal)).map_err(|_| "it is not text".to_owned())?.trim();
         let passphrase = passphrase.map_or(&b""[..], |passphrase| passphrase.reveal(Reveal::to_sign()));
         let key = if text.starts_with('{') {
-            keystore(text, passphrase)?
+            keystore::open(text, passphrase)?
+        } else if text.contains("-----BEGIN") {
+            return Err("it is a PEM, and a wallet's key is 64 hexadecimal digits, a V3 keystore or a phrase of BIP-39; \
+                        `openssl ec -in KEY.pem -noout -text` shows the digits of a key of secp256k1"
+                .to_owned());
         } else if text.contains(char::is_whitespace) {
             phrase(text, passphrase, path)?
         } else {
@@ -100,17 +102,7 @@ pub(crate) fn address_of_local(value: &SecretValue) -> Result<String, String> {
 
 /// The address that a keystore says it has, if the text is one and says so.
 fn keystore_address(text: &str) -> Result<Option<Address>, String> {
-    if !text.trim_start().starts_with('{') {
-        return Ok(None);
-    }
-    let json: Value = serde_json::from_str(text).map_err(|_| "its keystore is no JSON".to_owned())?;
-    if json["version"] != 3 {
-        return Err("its keystore is not of version 3".to_owned());
-    }
-    let Some(address) = json.get("address").filter(|address| **address != "" && !address.is_null()) else { return Ok(None) };
-    let digits = address.as_str().map(|text| format!("0x{}", text.trim_start_matches("0x").to_lowercase()));
-    let address = digits.and_then(|digits| crate::ethereum::quantity::address(&digits));
-    address.map(Some).ok_or_else(|| "its keystore says an address that is none".to_owned())
+    if text.trim_start().starts_with('{') { keystore::address(text) } else { Ok(None) }
 }
 
 /// Whether a value would serve as a wallet's key: then it serves nothing else.
@@ -118,10 +110,8 @@ pub(crate) fn is_wallet_key(value: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(value) else { return false };
     let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '"' | '\''));
     let digits = text.strip_prefix("0x").or(text.strip_prefix("0X")).unwrap_or(text);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    // A phrase may be in any language.
-    let phrase = matches!(words.len(), 12 | 15 | 18 | 21 | 24) && words.iter().all(|word| word.chars().all(char::is_alphabetic));
-    let keystore = text.starts_with('{') && text.contains("\"ciphertext\"");
+    let phrase = is_phrase(text);
+    let keystore = text.starts_with('{') && text.to_ascii_lowercase().contains("\"ciphertext\"");
     let solana = serde_json::from_str::<Vec<u8>>(text).is_ok_and(|numbers| matches!(numbers.len(), 32 | 64));
     let extended = ["xprv", "yprv", "zprv", "tprv"].iter().any(|prefix| text.starts_with(prefix));
     hexadecimal(digits).is_ok() || phrase || keystore || solana || extended
@@ -129,7 +119,7 @@ pub(crate) fn is_wallet_key(value: &[u8]) -> bool {
 
 fn hexadecimal(text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
     let wrong = || "it is neither 64 hexadecimal digits, nor a V3 keystore, nor a phrase of BIP-39".to_owned();
-    let digits = text.strip_prefix("0x").unwrap_or(text);
+    let digits = keystore::without_prefix(text);
     if digits.len() != 64 {
         return Err(wrong());
     }
@@ -141,9 +131,24 @@ fn hexadecimal(text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
     Ok(key)
 }
 
+/// Whether a text looks like a phrase, in whatever language.
+pub(super) fn is_phrase(text: &str) -> bool {
+    // In this form a letter and its accent are one character.
+    COUNTS.contains(&text.split_whitespace().count()) && text.nfkc().all(|c| c.is_alphabetic() || c.is_whitespace())
+}
+
+/// The words of a phrase in the one form that BIP-39 gives them, one blank between them.
+pub(super) fn words_of(text: &str) -> Zeroizing<String> {
+    let words: Zeroizing<String> = Zeroizing::new(text.nfkd().collect());
+    Zeroizing::new(words.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
 fn phrase(text: &str, passphrase: &[u8], path: &str) -> Result<Zeroizing<[u8; 32]>, String> {
-    let words = Zeroizing::new(text.split_whitespace().collect::<Vec<_>>().join(" "));
-    let phrase = bip39::Mnemonic::parse_normalized(&words).map_err(|_| "its words are no phrase of BIP-39".to_owned())?;
+    let phrase = mnemonic(&words_of(text))?;
+    if keystore::without_line_end(passphrase).len() < passphrase.len() {
+        // With it the phrase would lead to another account, and nothing would say so.
+        return Err("the passphrase of its phrase ends with a line break; write it without, as by `printf %s`".to_owned());
+    }
     let passphrase = std::str::from_utf8(passphrase).map_err(|_| "its passphrase is not text".to_owned())?;
     let seed = Zeroizing::new(phrase.to_seed(passphrase));
     let path: DerivationPath = path.parse().map_err(|_| "its `path` is none of BIP-32".to_owned())?;
@@ -151,52 +156,23 @@ fn phrase(text: &str, passphrase: &[u8], path: &str) -> Result<Zeroizing<[u8; 32
     Ok(Zeroizing::new(key.private_key().to_bytes().into()))
 }
 
-/// The Web3 Secret Storage Definition, version 3.
-fn keystore(text: &str, passphrase: &[u8]) -> Result<Zeroizing<[u8; 32]>, String> {
-    let wrong = |what: &str| format!("its keystore {what}");
-    let json: Value = serde_json::from_str(text).map_err(|_| wrong("is no JSON"))?;
-    if json["version"] != 3 {
-        return Err(wrong("is not of version 3"));
+/// The phrase that words are in one of BIP-39's languages. Where they are one in two, it leads to the same key: the words count, not their
+/// numbers.
+fn mnemonic(words: &str) -> Result<Mnemonic, String> {
+    let count = words.split(' ').count();
+    if !COUNTS.contains(&count) {
+        return Err(format!("it has {count} words, and a phrase of BIP-39 has 12, 15, 18, 21 or 24"));
     }
-    let crypto = json.get("crypto").or_else(|| json.get("Crypto")).ok_or_else(|| wrong("has no `crypto`"))?;
-    let bytes = |value: &Value| {
-        let digits = value.as_str().map(|text| text.strip_prefix("0x").unwrap_or(text));
-        digits.and_then(crate::text::unhex).ok_or_else(|| wrong("has a field that is not in hexadecimal digits"))
-    };
-    let number = |value: &Value| value.as_u64().ok_or_else(|| wrong("has a field that is no number"));
-    let parameters = &crypto["kdfparams"];
-    let salt = bytes(&parameters["salt"])?;
-    let mut derived = Zeroizing::new([0; 32]);
-    if number(&parameters["dklen"])? != 32 {
-        return Err(wrong("derives other than 32 bytes"));
-    }
-    match crypto["kdf"].as_str() {
-        Some("scrypt") => {
-            let (n, r, p) = (number(&parameters["n"])?, number(&parameters["r"])?, number(&parameters["p"])?);
-            let modest = n.is_power_of_two() && n > 1 && n.saturating_mul(r).saturating_mul(128) <= MAX_SCRYPT && p <= 16;
-            let (r, p) = (u32::try_from(r), u32::try_from(p));
-            let (Ok(r), Ok(p), true) = (r, p, modest) else { return Err(wrong("asks for more memory than 512 MiB")) };
-            let log_n = u8::try_from(n.ilog2()).map_err(|_| wrong("has parameters out of range"))?;
-            let parameters = scrypt::Params::new(log_n, r, p).map_err(|_| wrong("has parameters out of range"))?;
-            scrypt::scrypt(passphrase, &salt, &parameters, &mut *derived).map_err(|_| wrong("has parameters out of range"))?;
+    let mut why = "its words are no phrase of BIP-39: one of them stands in none of its lists (English, Chinese, Czech, French, Italian, Japanese, \
+                   Korean, Portuguese, Spanish), or they are of several, or not in small letters";
+    for language in Language::ALL {
+        match Mnemonic::parse_in_normalized(*language, words) {
+            Ok(phrase) => return Ok(phrase),
+            Err(bip39::Error::InvalidChecksum) => {
+                why = "its words are no phrase of BIP-39: their checksum is wrong, so that one is another, or in another place"
+            }
+            Err(_) => {}
         }
-        Some("pbkdf2") if parameters["prf"] == "hmac-sha256" => {
-            let rounds = u32::try_from(number(&parameters["c"])?).ok().filter(|rounds| (1..=MAX_ROUNDS).contains(rounds));
-            pbkdf2::pbkdf2_hmac::<Sha256>(passphrase, &salt, rounds.ok_or_else(|| wrong("asks for too many rounds"))?, &mut *derived);
-        }
-        _ => return Err(wrong("derives its key in an unknown way")),
     }
-    let ciphertext = bytes(&crypto["ciphertext"])?;
-    let mac = keccak256([&derived[16..32], &ciphertext].concat());
-    if mac.as_slice() != bytes(&crypto["mac"])? {
-        return Err("its keystore does not open with the passphrase".to_owned());
-    }
-    let iv = bytes(&crypto["cipherparams"]["iv"])?;
-    if crypto["cipher"] != "aes-128-ctr" || iv.len() != 16 {
-        return Err(wrong("is encrypted in an unknown way"));
-    }
-    let mut key = Zeroizing::new(ciphertext);
-    let cipher = ctr::Ctr128BE::<aes::Aes128>::new_from_slices(&derived[..16], &iv);
-    cipher.map_err(|_| wrong("is encrypted in an unknown way"))?.apply_keystream(&mut key);
-    <[u8; 32]>::try_from(key.as_slice()).map(Zeroizing::new).map_err(|_| wrong("holds no key of 32 bytes"))
+    Err(why.to_owned())
 }

@@ -1,15 +1,19 @@
 //! The straight line of a signature: *decode → authorize → reserve → sign → record → release*. Decoding is [`crate::ethereum`]'s, deciding is
 //! [`crate::policy`]'s; this room has the keys and the ledger.
 
+#[cfg(test)]
+mod field;
 mod hot;
 mod identity;
 mod jose;
 mod keys;
+mod keystore;
 #[cfg(feature = "aws")]
 mod kms;
 mod ledger;
 mod local;
 mod outliving;
+mod pem;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod signer;
@@ -193,6 +197,15 @@ impl Signing {
             ledger.enroll(&opened.id, opened.purpose()).await.map_err(SignerError::Refused)?;
         }
         Ok(opened)
+    }
+
+    /// What a signer's key is known by, without taking it into use.
+    ///
+    /// # Errors
+    /// Why it can't be had, without a part of it.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn look(&self, granted: &Granted, agent: &str, backends: &Backends) -> Result<String, SignerError> {
+        self.keys.look(granted, agent, backends).await
     }
 
     /// Takes a signer's key into the ledger, and the operator's word that the ledger is the latest.

@@ -9,7 +9,7 @@ use super::names::SecretRef;
 use super::units::Rate;
 use crate::ethereum::abi::Function;
 use crate::ethereum::value::{FieldPath, Value};
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use std::time::Duration;
 
 /// A key, and what it is for.
@@ -143,6 +143,8 @@ pub struct TypedSpec {
     pub chain: u64,
     /// The domain's `verifyingContract`.
     pub contract: Option<Address>,
+    /// The domain's `salt`.
+    pub salt: Option<B256>,
     /// `encodeType` of the primary type.
     pub encoded_type: String,
     /// What a signature spends.
@@ -201,8 +203,12 @@ pub struct SignInSpec {
     pub uri: String,
     /// The chain.
     pub chain: u64,
-    /// The latest that it may expire; it has to expire.
+    /// The latest that it may expire; it has to expire, unless `without_expiry`.
     pub within: Duration,
+    /// Whether it may be one that does not expire: the site alone says then how long its nonce is good for.
+    pub without_expiry: bool,
+    /// What a nonce may have besides letters and digits, as a UUID has `-`.
+    pub nonce_characters: String,
     /// The resources that it may name.
     pub resources: Vec<String>,
 }
@@ -248,6 +254,13 @@ pub struct JwtSpec {
     pub headers: Vec<(String, String)>,
     /// Claims that the agent may add.
     pub claims: Vec<String>,
+}
+
+impl SignInSpec {
+    /// What a nonce may have, and one character more.
+    pub(crate) fn with_character(&self, c: char) -> String {
+        format!("{}{c}", self.nonce_characters)
+    }
 }
 
 impl CallSpec {

@@ -10,7 +10,7 @@ use crate::ethereum::quantity;
 use crate::ethereum::typed_data::Types;
 use crate::ethereum::value::{FieldPath, Value};
 use crate::manifest::SecretRef;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use std::time::Duration;
 
 /// How far ahead the deadline of a signature may lie, unless the manifest says otherwise.
@@ -172,6 +172,10 @@ fn typed(section: &Section<'_>, text: &str) -> Option<TypedSpec> {
         version: domain.string("version"),
         chain,
         contract: domain.parse("contract", address),
+        salt: domain.parse("salt", |text| {
+            let salt = quantity::bytes(text).and_then(|bytes| B256::try_from(bytes.as_slice()).ok());
+            salt.ok_or_else(|| Problem::new("not a salt", "write its 32 bytes: 0x and 64 hexadecimal digits"))
+        }),
         encoded_type,
         spends,
         deadlines,
@@ -270,8 +274,16 @@ fn sign_in(section: &Section<'_>) -> Option<SignInSpec> {
     let uri = section.require("uri", "uri = \"https://app.example.com/login\"", text);
     let chain = section.require_integer("chain", "chain = 1", 1..=u64::MAX >> 1);
     let within = section.parse("within", units::duration).unwrap_or(DEFAULT_WITHIN);
+    let without_expiry = section.bool("without_expiry").unwrap_or(false);
+    let nonce_characters = section.parse("nonce_characters", |text| match text.bytes().all(|b| b.is_ascii_punctuation()) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err(Problem::new("not characters of a nonce", "write what nonces may have besides letters and digits, as in `\"-\"` for UUIDs"))
+        }
+    });
+    let nonce_characters = nonce_characters.unwrap_or_default();
     let resources = section.list("resources", text).unwrap_or_default();
-    Some(SignInSpec { domain: domain?, uri: uri?, chain: chain?, within, resources })
+    Some(SignInSpec { domain: domain?, uri: uri?, chain: chain?, within, without_expiry, nonce_characters, resources })
 }
 
 fn delegate(section: &Section<'_>) -> Option<(u64, Address)> {

@@ -135,14 +135,15 @@ fn same_domain(entry: &TypedSpec, domain: &Domain) -> bool {
         && entry.version == *version
         && Some(U256::from(entry.chain)) == *chain
         && entry.contract == *contract
-        && salt.is_none()
+        && entry.salt == *salt
 }
 
 fn shown(domain: &Domain) -> String {
     let name = domain.name.as_ref().map(|name| format!("{name:?}"));
     let contract = domain.contract.map(|contract| contract.to_string());
     let chain = domain.chain.map(|chain| format!("on chain {chain}"));
-    [name, contract, chain].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    let salt = domain.salt.map(|salt| format!("with the salt {salt}"));
+    [name, contract, chain, salt].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// Why no entry could allow a document.
@@ -150,8 +151,6 @@ fn never(document: &TypedData) -> Option<&'static str> {
     let known = standards::document(&document.encoded_type);
     if standards::NEVER_TYPES.contains(&document.name()) {
         Some("documents of this name stand for something else, which can't be seen or is not priced")
-    } else if document.domain.salt.is_some() {
-        Some("its domain has a salt, and no entry names one")
     } else if Types::parse(&document.encoded_type).is_err() {
         Some("its type has a form that no entry can have")
     } else if document.domain.contract.is_none() && known.is_some_and(|known| known.effect != Effect::Nothing) {
@@ -171,6 +170,7 @@ fn lines(signer: &str, document: &TypedData) -> String {
         ("version", domain.version.as_ref().map(|version| text(version))),
         ("chain", chain.map(toml::Value::from)),
         ("contract", domain.contract.as_ref().map(|contract| text(contract))),
+        ("salt", domain.salt.as_ref().map(|salt| text(salt))),
     ];
     let fields: Vec<String> = fields.into_iter().filter_map(|(key, value)| Some(format!("{key} = {}", value?))).collect();
     let known = Types::parse(&document.encoded_type).is_ok() && standards::document(&document.encoded_type).is_some();

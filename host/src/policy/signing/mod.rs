@@ -13,6 +13,7 @@ pub(crate) use claims::{Claims, hmac_input};
 
 use super::denial::{self, host_lines, manifest_lines};
 use super::{Denial, Rule};
+use crate::ethereum::message::Unreadable;
 use crate::ethereum::quantity;
 use crate::ethereum::rlp::Malformed;
 use crate::ethereum::transaction::{Authorization, Transaction};
@@ -112,6 +113,16 @@ impl WalletPolicy {
         {
             return Err(deny(Rule::Fee, format!("it may use {} gas, more than {most}", transaction.gas), self.raise("max_gas")));
         }
+        // No node takes it, and it would be charged until its window is over.
+        let least = transaction.least_gas();
+        if transaction.gas < least {
+            let reason = format!("it may use {} gas, and its own data and lists cost {least} before anything runs", transaction.gas);
+            return Err(deny(
+                Rule::Fee,
+                reason,
+                "no node takes it, and nothing is charged; ask the chain for an estimate (eth_estimateGas)".to_owned(),
+            ));
+        }
         let native = self.native(transaction.chain);
         let fee =
             self.fee(transaction).ok_or_else(|| deny(Rule::Fee, "its fee is beyond all numbers".to_owned(), self.raise("max_fee")))?;
@@ -159,7 +170,11 @@ impl WalletPolicy {
         let asked = format!("sign typed data `{}`{contract}", document.name());
         let deny = |(rule, reason, remedy)| Denial { rule, asked: asked.clone(), reason, remedy, stop: false };
         let chain = document.domain.chain.and_then(|chain| u64::try_from(chain).ok());
-        let chain = chain.ok_or_else(|| deny((Rule::TypedData, "its domain names no chain".to_owned(), String::new())))?;
+        let chainless = || {
+            let remedy = "no line can allow it: a domain without `chainId` is good on every chain, whatever its salt says".to_owned();
+            deny((Rule::TypedData, "its domain names no chain".to_owned(), remedy))
+        };
+        let chain = chain.ok_or_else(chainless)?;
         self.chain(chain).map_err(deny)?;
         let mut judge = Judge::new(self, own, chain);
         documents::judge(&mut judge, document, now).map_err(deny)?;
@@ -327,10 +342,11 @@ fn within_bounds(value: &Value, bounds: &[(FieldPath, Vec<Bound>)], own: Address
 /// The verdict on an off-chain message of Solana, and the bytes that are signed for it.
 pub(crate) fn off_chain_message(patterns: &[regex::Regex], message: &[u8]) -> Result<(SignPermit, Vec<u8>), Denial> {
     let deny = |(rule, reason, remedy)| Denial { rule, asked: "sign a message".to_owned(), reason, remedy, stop: false };
-    let unreadable = |Malformed(why)| deny((Rule::Message, why.to_owned(), "sign what a person can read".to_owned()));
+    let unreadable = |Unreadable { found, remedy }| deny((Rule::Message, found, remedy.to_owned()));
     let text = crate::ethereum::message::readable(message).map_err(unreadable)?;
     matching(patterns, text).map_err(deny)?;
-    let envelope = crate::ethereum::message::solana_envelope(text).map_err(unreadable)?;
+    let too_long = |Malformed(why)| deny((Rule::Message, why.to_owned(), "shorten it".to_owned()));
+    let envelope = crate::ethereum::message::solana_envelope(text).map_err(too_long)?;
     let digest = B256::from_slice(&Sha256::digest(&envelope));
     Ok((SignPermit { digest, spends: Vec::new(), nonce: None, lines: vec![format!("message {text:?}")], _only_here: () }, envelope))
 }

@@ -9,7 +9,6 @@ use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_secretsmanager::primitives::Blob;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType};
-use serde_json::{Map, Value};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -341,14 +340,9 @@ impl Content {
             return Ok(text.map_or_else(|_| Self::Bytes(value.bytes().to_vec()), |text| Self::Text(text.to_owned())));
         };
         let text = text.map_err(|_| StoreError::Refused("a field holds text; write bytes without a field, or in base64".to_owned()))?;
-        let fields = match before.map(|before| before.secret_string.as_deref()) {
-            None => Some(Map::new()),
-            Some(None) => None,
-            Some(Some(document)) => serde_json::from_str::<Map<String, Value>>(document).ok(),
-        };
-        let mut fields =
-            fields.ok_or_else(|| StoreError::Refused("what is there is no JSON object, so that it has no fields".to_owned()))?;
-        fields.insert(field.to_owned(), Value::from(text));
-        Ok(Self::Text(Value::from(fields).to_string()))
+        let document = before.map_or(Some("{}"), |before| before.secret_string.as_deref());
+        let document = document.and_then(|document| serde_json::from_str(document).ok());
+        let document = document.and_then(|document| crate::json::with_member(document, field, text));
+        document.map(Self::Text).ok_or_else(|| StoreError::Refused("what is there is no JSON object, so that it has no fields".to_owned()))
     }
 }

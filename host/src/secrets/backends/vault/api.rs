@@ -160,8 +160,9 @@ impl Api {
                 Err(error) => (Trouble::Silent(unreachable(&error, &self.address)), None),
             };
             let again = match &trouble {
-                // Refused before it was looked at.
+                // Refused before it was looked at, by a standby too: behind one address another server may answer next.
                 Trouble::Status(StatusCode::TOO_MANY_REQUESTS, _) => true,
+                Trouble::Status(status, _) if status.is_redirection() => true,
                 Trouble::Status(_, Said::Sealed) => false,
                 Trouble::Status(status, _) => status.is_server_error() && repeat == Repeat::Safe,
                 Trouble::Silent(_) => repeat == Repeat::Safe,
@@ -242,6 +243,17 @@ impl Trouble {
             }
             Self::Status(StatusCode::TOO_MANY_REQUESTS, _) => {
                 BackendError::Unavailable(format!("{what}: the server asks to be left alone (429); raise its quota, or `cache`"))
+            }
+            // Never followed: the token would go to wherever the answer says.
+            Self::Status(status @ (StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT), _) => {
+                let status = status.as_u16();
+                BackendError::Unavailable(format!("{what}: the server is a standby ({status}); point `address` at the cluster"))
+            }
+            Self::Status(status, _) if status.is_redirection() => {
+                let status = status.as_u16();
+                BackendError::Unavailable(format!(
+                    "{what}: the server sends requests elsewhere ({status}); check the scheme and path of `address`"
+                ))
             }
             Self::Status(status, _) => BackendError::Unavailable(format!("{what}: the server failed ({})", status.as_u16())),
             Self::Silent(why) => BackendError::Unavailable(format!("{what}: {why}")),

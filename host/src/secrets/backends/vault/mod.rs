@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use session::Session;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -320,25 +320,28 @@ impl SecretStore for VaultBackend {
         let text =
             std::str::from_utf8(value.bytes()).map_err(|_| StoreError::Refused("Vault keeps text; write bytes in base64".to_owned()))?;
         // The other fields stay as they are: read, then written on condition that nobody has written in between.
-        let (newest, mut fields) = match self.read(&entry.path, &Which::Current).await {
+        let (newest, fields) = match self.read(&entry.path, &Which::Current).await {
             Ok(body) => {
                 let data = body.answer().ok().and_then(|answer| answer.data).map_or("", RawValue::get);
                 let read: Option<Read<'_>> = serde_json::from_str(data).ok();
                 let read =
                     read.ok_or_else(|| StoreError::Unavailable(format!("{}: it is no document of fields", self.shown(&entry.path))))?;
-                let fields: Map<String, Value> = serde_json::from_str(read.data.map_or("{}", RawValue::get)).unwrap_or_default();
-                (read.metadata.version, fields)
+                // A version that was taken out of use has null there.
+                let fields = read.data.map(RawValue::get).filter(|fields| *fields != "null").unwrap_or("{}");
+                (read.metadata.version, Zeroizing::new(fields.to_owned()))
             }
-            Err(BackendError::NotFound { .. }) => (self.newest_number(&entry.path).await?, Map::new()),
+            Err(BackendError::NotFound { .. }) => (self.newest_number(&entry.path).await?, Zeroizing::new("{}".to_owned())),
             Err(error) => return Err(error.into()),
         };
         if let Some(expected) = expected.filter(|expected| **expected != newest.to_string()) {
             return Err(StoreError::Conflict { expected: expected.to_owned(), found: newest.to_string() });
         }
-        fields.insert(field.clone(), Value::from(text));
-        let body = json!({"options": {"cas": newest}, "data": fields});
+        let fields =
+            serde_json::from_str(&fields).ok().and_then(|fields| crate::json::with_member(fields, field, text)).map(Zeroizing::new);
+        let fields = fields.ok_or_else(|| StoreError::Unavailable(format!("{}: it is no document of fields", self.shown(&entry.path))))?;
+        let body = Zeroizing::new(format!("{{\"options\":{{\"cas\":{newest}}},\"data\":{}}}", *fields).into_bytes());
         let path = format!("{}/data/{}", self.mount, escaped(&entry.path));
-        match self.call(Method::POST, &path, Some(&body), Repeat::Once).await? {
+        match self.session.call(Method::POST, &path, Some(body), Repeat::Once).await?.0 {
             Ok(body) => {
                 let written: Metadata = body.data().map_err(|trouble| StoreError::from(trouble.to_error(&self.shown(&entry.path))))?;
                 Ok(written.version.to_string())
