@@ -41,6 +41,20 @@ impl Coded {
         (!out.is_empty()).then(|| out.into())
     }
 
+    /// The last piece can't be decoded: it stays here.
+    pub(super) fn drop_last(&mut self) {
+        if matches!(self.pieces.back(), Some((_, None))) {
+            self.pieces.pop_back();
+        }
+    }
+
+    /// So many bytes at the end of the last piece decode to nothing: they stay here.
+    pub(super) fn shorten(&mut self, bytes: usize) {
+        if let Some((piece, None)) = self.pieces.back_mut() {
+            piece.truncate(piece.len().saturating_sub(bytes));
+        }
+    }
+
     /// All of it has been looked at: gives what is left.
     pub(super) fn rest(&mut self) -> Option<Bytes> {
         self.settle();

@@ -8,12 +8,14 @@ mod coded;
 mod coding;
 mod connect;
 mod exchange;
+mod head;
 mod held;
 mod pool;
 mod proxy;
 mod readable;
 mod request_body;
 mod sealing;
+mod silence;
 
 pub(crate) use address::{AddressGuard, unwrapped};
 #[cfg(feature = "cli")]
@@ -484,6 +486,10 @@ impl Outbound {
                 return self.connect_failure(connect, exchange, permit);
             }
             cause = at.source();
+        }
+        if let Some(why) = head::unreadable(error) {
+            exchange.failed(why);
+            return answer::unreadable(why);
         }
         exchange.failed("the connection broke off before an answer");
         Error::ConnectionTerminated
