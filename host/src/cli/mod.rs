@@ -273,7 +273,8 @@ fn keep_out_of_core_dumps() {
 fn init_logging() {
     let asked = std::env::var("RUST_LOG").unwrap_or_default();
     let level = asked.rsplit('=').next().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
-    let notices = level.max(tracing::Level::INFO);
+    // Where nobody asks for more or less, what takes long is said too.
+    let notices = if asked.is_empty() { tracing::Level::INFO } else { level };
     let ours = tracing_subscriber::filter::Targets::new().with_target("strongroom", level).with_target("strongroom::notice", notices);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| terminal::Escaped::new(Said(HostLines::named())))

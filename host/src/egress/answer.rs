@@ -390,6 +390,7 @@ impl AnswerBody {
     fn break_off(&mut self, why: &'static str, error: fn(&str) -> Error) -> Result<(), Error> {
         self.fail(why);
         (self.inner, self.decoder, self.trailers) = (None, None, None);
+        self.coded.iter_mut().for_each(Coded::settle);
         if self.seal.is_some() {
             return Err(error(why));
         }

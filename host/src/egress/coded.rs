@@ -24,7 +24,7 @@ impl Coded {
     }
 
     /// The last piece has been decoded as far as it goes.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let decoded = self.decoded;
         if let Some((_, end @ None)) = self.pieces.back_mut() {
             *end = Some(decoded);
