@@ -78,7 +78,9 @@ fn members_of_gzip_and_what_follows_them() {
 #[test]
 fn codings_over_each_other_are_undone_and_searched() {
     let text = format!("you said {VALUE} {}", "and so on. ".repeat(20_000));
-    for (codings, name) in [(["gzip", "gzip"], "gzip, gzip"), (["br", "gzip"], "br, gzip"), (["zstd", "deflate"], "zstd,aws-chunked,deflate")] {
+    for (codings, name) in
+        [(["gzip", "gzip"], "gzip, gzip"), (["br", "gzip"], "br, gzip"), (["zstd", "deflate"], "zstd,aws-chunked,deflate")]
+    {
         let coded = codings.iter().fold(text.clone().into_bytes(), |body, coding| echo::coded(&body, coding));
         let answer = with_head(&format!("content-encoding: {name}"), &coded);
 

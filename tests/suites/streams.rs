@@ -11,7 +11,8 @@ use strongroom_tests::Room;
 use super::network::Fixed;
 
 const PEM: &str = "-----BEGIN PRIVATE KEY-----\r\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\r\nOF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r\r\n1RTwjmYSi9R/zpBnuQ4EiMnCqfMPWiZqB4QdbAd0E7oH50VpuZ1P087G\r\n-----END PRIVATE KEY-----\r\n";
-const ACCOUNT: &str = "{\n  \"type\": \"service_account\",\n  \"keys\": {\n    \"private_key_id\": \"4b1d6f0a9c2e8375d0c4a7f19e3b5c682f7d1a0b\"\n  }\n}\n";
+const ACCOUNT: &str =
+    "{\n  \"type\": \"service_account\",\n  \"keys\": {\n    \"private_key_id\": \"4b1d6f0a9c2e8375d0c4a7f19e3b5c682f7d1a0b\"\n  }\n}\n";
 
 /// The bytes of a file, and where its body begins.
 fn file(name: &str) -> (Vec<u8>, usize) {

@@ -102,7 +102,7 @@ pub enum Event<'a> {
         error: Option<&'static str>,
         /// What was found of it, where that says more.
         #[serde(skip_serializing_if = "Option::is_none")]
-        detail: Option<&'a str>,
+        detail: Option<String>,
     },
     /// A placeholder left in a body, as the harmless text it is.
     InertPlaceholder {

@@ -83,7 +83,8 @@ impl Coding {
 }
 
 /// Names that say nothing of the bytes: no coding at all, how mail writes them, and framing that is undone when they are stored.
-const NOTHING: &[&str] = &["", "identity", "none", "null", "undefined", "7bit", "8bit", "binary", "text", "plain", "aws-chunked", "amz-1.0"];
+const NOTHING: &[&str] =
+    &["", "identity", "none", "null", "undefined", "7bit", "8bit", "binary", "text", "plain", "aws-chunked", "amz-1.0"];
 
 impl Decoders {
     /// What undoes codings that were applied in this order; `None` where there are none.
@@ -247,7 +248,8 @@ mod tests {
     use super::*;
 
     /// Two members, the first of them empty, made by gzip.
-    const MEMBERS: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\x03\0\0\0\0\0\0\0\0\0\x1f\x8b\x08\0\0\0\0\0\0\x03\x01\x02\0\xfd\xffhi\xac\x2a\x93\xd8\x02\0\0\0";
+    const MEMBERS: &[u8] =
+        b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\x03\0\0\0\0\0\0\0\0\0\x1f\x8b\x08\0\0\0\0\0\0\x03\x01\x02\0\xfd\xffhi\xac\x2a\x93\xd8\x02\0\0\0";
 
     /// What is decoded of an input in pieces, and whether it ended in order.
     fn undone(codings: &[Coding], input: &[u8], size: usize) -> (Vec<u8>, bool) {

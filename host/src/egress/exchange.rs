@@ -108,7 +108,7 @@ impl Drop for Exchange {
             redacted: self.redacted,
             millis: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             error: self.error,
-            detail: self.detail.as_deref(),
+            detail: self.detail.take(),
         });
     }
 }

@@ -67,12 +67,18 @@ fn a_server_that_stalls_behind_each_byte_shows_nothing_of_a_value_in_any_form() 
         let scrubber = scrubber(std::slice::from_ref(&value), true);
         // Long ones in a few forms: the walk is the same.
         let forms = encodings(&value).into_iter().filter(|(name, _)| !name.starts_with("base32"));
-        let forms = forms.filter(|(name, _)| length < 1_000 || ["raw", "percent", "hex, colons", "base64 +1 at 64"].contains(&name.as_str()));
+        let forms =
+            forms.filter(|(name, _)| length < 1_000 || ["raw", "percent", "hex, colons", "base64 +1 at 64"].contains(&name.as_str()));
         for (name, form) in forms {
             for (before, after) in [("you said \"", "\" and more"), ("key: ", "\n\nmore"), ("{\"a\":1}\r\n", "\r\n{\"b\":2}\r\n")] {
                 let text = [before.as_bytes(), &form, after.as_bytes()].concat();
                 let (_, out) = by_byte(&scrubber, &text);
-                assert!(!holds_part(&out, &form), "{length} bytes, {name}: {}", out.escape_ascii());
+                // Beside the value, an encoding holds what stands around it.
+                let whole = joined(&scrubber.scrub(&text).expect("a value"));
+                let form: Vec<u8> = joined(&form);
+                let shown = form.windows(8).filter(|part| memchr::memmem::find(&whole, part).is_none());
+                let shown = shown.filter(|part| memchr::memmem::find(&joined(&out), part).is_some()).count();
+                assert!(shown == 0, "{length} bytes, {name}: {}", out.escape_ascii());
                 assert!(memchr::memmem::find(&out, b"(OUT)").is_some(), "{length} bytes, {name}: {}", out.escape_ascii());
             }
         }
