@@ -78,7 +78,8 @@ fn what_no_longer_fits_an_edited_answer_is_dropped() {
 
 #[test]
 fn a_coding_that_the_host_cant_decode_is_refused() {
-    for coding in ["compress", "x-rot13", "gzip, br"] {
+    // Known codings over each other are undone: one that is not known among them is refused.
+    for coding in ["compress", "x-rot13", "gzip, x-rot13"] {
         let ran = Room::new()
             .server(move |seen| {
                 let mut answer = respond(200, "text/plain", seen.header("authorization").to_owned());

@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn answer(request: u64, error: Option<&'static str>) -> Event<'static> {
-        Event::Answer { request, status: None, sent: 10, received: 1, redacted: 0, millis: 0, error }
+        Event::Answer { request, status: None, sent: 10, received: 1, redacted: 0, millis: 0, error, detail: None }
     }
 
     fn end() -> Event<'static> {

@@ -100,6 +100,9 @@ pub enum Event<'a> {
         /// How it ended, where not in order.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<&'static str>,
+        /// What was found of it, where that says more.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<String>,
     },
     /// A placeholder left in a body, as the harmless text it is.
     InertPlaceholder {

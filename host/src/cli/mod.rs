@@ -22,7 +22,7 @@ use crate::host::{BuildError, Host, LoadError};
 use crate::manifest::{BackendConfig, HostConfig, ReadError};
 use crate::secrets::{Backends, Clock};
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use output::{Answer, Said, concluded, say};
+use output::{Answer, HostLines, Said, concluded, say};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::layer::SubscriberExt;
@@ -273,9 +273,11 @@ fn keep_out_of_core_dumps() {
 fn init_logging() {
     let asked = std::env::var("RUST_LOG").unwrap_or_default();
     let level = asked.rsplit('=').next().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
-    let ours = tracing_subscriber::filter::Targets::new().with_target("strongroom", level);
+    // Where nobody asks for more or less, what takes long is said too.
+    let notices = if asked.is_empty() { tracing::Level::INFO } else { level };
+    let ours = tracing_subscriber::filter::Targets::new().with_target("strongroom", level).with_target("strongroom::notice", notices);
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(|| terminal::Escaped::new(Said(std::io::stderr())))
+        .with_writer(|| terminal::Escaped::new(Said(HostLines::named())))
         .log_internal_errors(false)
         .with_ansi(false)
         .with_target(false)

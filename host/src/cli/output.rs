@@ -6,7 +6,8 @@
 
 use super::{Failure, code};
 use std::fmt::Arguments;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -44,7 +45,72 @@ pub(super) fn unwritten(error: &io::Error) -> Failure {
 
 /// Says something on stderr.
 pub(super) fn say(text: Arguments<'_>) {
-    noted(io::stderr().write_all(format!("{text}\n").as_bytes()));
+    noted(HostLines { is_named: false }.write_all(format!("{text}\n").as_bytes()));
+}
+
+/// Whether a line is begun where the host's own are written: by an agent, which ends its lines when it likes.
+static BEGUN: Mutex<bool> = Mutex::new(false);
+
+/// What the host writes to stderr, a whole line at a time: it begins at the beginning of one.
+pub(super) struct HostLines {
+    /// Whether a line says that it is the host's.
+    is_named: bool,
+}
+
+impl HostLines {
+    /// Lines that a person would take for the agent's: on a terminal they have the host's name before them.
+    pub(super) fn named() -> Self {
+        Self { is_named: io::stderr().is_terminal() }
+    }
+}
+
+impl Write for HostLines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut begun = BEGUN.lock().unwrap_or_else(PoisonError::into_inner);
+        io::stderr().write_all(&host_line(bytes, *begun, self.is_named))?;
+        *begun = !bytes.ends_with(b"\n");
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// A line of the host's as it is written behind what an agent has.
+fn host_line(bytes: &[u8], is_begun: bool, is_named: bool) -> Vec<u8> {
+    let before: &[u8] = if is_begun { b"\n" } else { b"" };
+    match is_named {
+        true => [before, b"strongroom: ", bytes.trim_ascii_start()].concat(),
+        false => [before, bytes].concat(),
+    }
+}
+
+/// What an agent writes where the host's lines stand too.
+pub(super) struct AgentLines<W: Write>(pub(super) W);
+
+impl<W: Write> Write for AgentLines<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut begun = BEGUN.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = self.0.write(bytes)?;
+        if let Some(last) = bytes[..written].last() {
+            *begun = *last != b'\n';
+        }
+        // What waits in a buffer would come behind the host's line.
+        self.0.flush()?;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Whether stdout and stderr are one terminal.
+pub(super) fn one_terminal() -> bool {
+    let device = |fd: std::os::fd::BorrowedFd<'_>| rustix::fs::fstat(fd).ok().map(|file| file.st_rdev);
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    stdout.is_terminal() && stderr.is_terminal() && device(stdout.as_fd()) == device(stderr.as_fd())
 }
 
 /// The code of a command, once all has been said: what nobody could read is an error where there was no other.
@@ -123,5 +189,27 @@ impl Broken {
     /// What the command then ends with.
     pub(super) fn failure(&self) -> Option<Failure> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(unwritten)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_hosts_begins_behind_a_line_of_the_agents() {
+        assert_eq!(host_line(b" WARN a request is not sent\n", false, false), b" WARN a request is not sent\n");
+        assert_eq!(host_line(b" WARN a request is not sent\n", true, true), b"\nstrongroom: WARN a request is not sent\n");
+
+        let begun = || *BEGUN.lock().unwrap();
+        let mut out = Vec::new();
+        let mut agent = AgentLines(&mut out);
+        agent.write_all(b"fetching ...").unwrap();
+        assert!(begun());
+        agent.write_all(b" done\n").unwrap();
+        assert!(!begun());
+        agent.write_all(b"").unwrap();
+        assert!(!begun());
+        assert_eq!(out, b"fetching ... done\n");
     }
 }

@@ -1,6 +1,6 @@
 //! `strongroom run`
 
-use super::output::{Broken, Relay, Said, say};
+use super::output::{AgentLines, Broken, Relay, Said, one_terminal, say};
 use super::terminal::Escaped;
 use super::{Done, Failure, HostArgs, code};
 use crate::meter::Usage;
@@ -139,9 +139,10 @@ fn line(code: u8, error: Option<&str>, outcome: Option<&Outcome>, end: &str) -> 
 }
 
 fn options(args: Vec<String>, broken: &Broken) -> RunOptions {
-    let (stdout, stderr) = (std::io::stdout(), Said(std::io::stderr()));
+    let (stdout, stderr) = (std::io::stdout(), Said(AgentLines(std::io::stderr())));
     let options = RunOptions::default().args(args).on_log(print_log);
     let options = match stdout.is_terminal() {
+        true if one_terminal() => options.stdout(Relay::new(Escaped::new(AgentLines(stdout)), broken)),
         true => options.stdout(Relay::new(Escaped::new(stdout), broken)),
         false => options.stdout(Relay::new(stdout, broken)),
     };

@@ -1,11 +1,12 @@
 //! What comes back: decoded, scrubbed, counted, streamed.
 
 use super::coded::Coded;
-use super::coding::{Coding, Decoder};
+use super::coding::{Coding, Decoders};
 use super::exchange::Exchange;
 use super::readable::{self, Opening};
 use super::refusal::OWN;
 use super::sealing::{Allowed, SealedBody, Sealing, Withheld};
+use super::silence::Silence;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream, Values};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -84,12 +85,12 @@ pub(super) async fn guarded(
     let (mut parts, body) = answer.into_parts();
     let mut exchange = exchange;
     readable(readable::framing(&parts.headers).or_else(|| readable::whole(parts.status, &parts.headers)), &mut exchange)?;
-    let coding = content_coding(&parts.headers).inspect_err(|_| exchange.failed("a content coding that can't be decoded"))?;
+    let codings = codings(&parts.headers, &body, searched.now(), &mut exchange)?;
     let opening = Opening::of(&parts.headers);
     sealing.headers(&mut parts.headers);
     let mut body = AnswerBody {
         inner: Some(body),
-        decoder: coding.map(Decoder::new),
+        decoder: Decoders::new(&codings),
         coded: None,
         opening,
         seal: sealing.body(parts.status),
@@ -101,6 +102,8 @@ pub(super) async fn guarded(
         exchange: Some(exchange),
         between_bytes,
         patience: None,
+        silence: Silence::new(),
+        broken: None,
     };
     if body.seal.is_some() || body.is_over() {
         body.first = body.frame().await.transpose()?;
@@ -122,15 +125,15 @@ pub(super) async fn searched(
 ) -> Result<http::Response<AnswerBody>, Error> {
     let (parts, body) = answer.into_parts();
     readable(readable::framing(&parts.headers), &mut exchange)?;
-    let mut coding = None;
+    let mut decoder = None;
     if has_values {
         readable(readable::searchable(&parts.headers), &mut exchange)?;
-        coding = content_coding(&parts.headers).inspect_err(|_| exchange.failed("a content coding that can't be decoded"))?;
+        decoder = Decoders::new(&codings(&parts.headers, &body, searched.now(), &mut exchange)?);
     }
     let mut body = AnswerBody {
         inner: Some(body),
-        decoder: coding.map(Decoder::new),
-        coded: coding.map(|_| Coded::default()),
+        coded: decoder.is_some().then(Coded::default),
+        decoder,
         opening: None,
         seal: None,
         scrub: has_values.then(|| Stream::new(Arc::clone(searched.now()))),
@@ -141,6 +144,8 @@ pub(super) async fn searched(
         exchange: Some(exchange),
         between_bytes,
         patience: None,
+        silence: Silence::new(),
+        broken: None,
     };
     let headers = if has_values { body.scrubbed(&parts.headers) } else { parts.headers };
     if body.is_over() {
@@ -160,7 +165,7 @@ fn readable(wrong: Option<&'static str>, exchange: &mut Exchange) -> Result<(), 
     }
 }
 
-fn unreadable(why: &str) -> Error {
+pub(super) fn unreadable(why: &str) -> Error {
     Error::InternalError(Some(format!("strongroom: the answer can't be read: {why}")))
 }
 
@@ -175,19 +180,27 @@ fn response(status: http::StatusCode, headers: HeaderMap, body: AnswerBody) -> h
     response
 }
 
-fn content_coding(headers: &HeaderMap) -> Result<Option<Coding>, Error> {
-    let refused = || Error::HttpResponseContentCoding(Some("a content coding that the host can't decode".into()));
-    let mut codings = Vec::new();
-    for line in headers.get_all(header::CONTENT_ENCODING) {
-        for name in line.to_str().map_err(|_| refused())?.split(',') {
-            codings.extend(Coding::named(name).map_err(|()| refused())?);
-        }
+/// The codings of a body, in the order in which they were applied. Where there is no body there are none.
+fn codings(headers: &HeaderMap, body: &Incoming, scrubber: &Scrubber, exchange: &mut Exchange) -> Result<Vec<Coding>, Error> {
+    let lines: Vec<_> = headers.get_all(header::CONTENT_ENCODING).iter().map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
+    let named = lines.join(", ");
+    if body.is_end_stream() {
+        return Ok(Vec::new());
     }
-    match codings.as_slice() {
-        [] => Ok(None),
-        [coding] => Ok(Some(*coding)),
-        _ => Err(refused()),
-    }
+    Coding::listed(&named).map_err(|()| {
+        let found = shown(&named, scrubber);
+        let error = format!("a content coding that the host can't decode: `{found}`; ask for none with `accept-encoding: identity`");
+        exchange.failed_with("a content coding that can't be decoded", found);
+        Error::HttpResponseContentCoding(Some(error))
+    })
+}
+
+/// Most characters of what a server says that are told.
+const MOST_TOLD: usize = 40;
+
+/// What a server says, for people and for the agent.
+fn shown(text: &str, scrubber: &Scrubber) -> String {
+    crate::text::for_people(&scrubber.scrub_text(text)).chars().take(MOST_TOLD).collect()
 }
 
 /// Headers without what the scrubber finds in them, and how much that was.
@@ -213,7 +226,7 @@ fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber) -> (HeaderMap, u64) {
 /// The body of an answer on its way in.
 pub(super) struct AnswerBody {
     inner: Option<Incoming>,
-    decoder: Option<Decoder>,
+    decoder: Option<Decoders>,
     /// The coded pieces themselves, where they are handed on as they came.
     coded: Option<Coded>,
     opening: Option<Opening>,
@@ -228,7 +241,13 @@ pub(super) struct AnswerBody {
     exchange: Option<Exchange>,
     between_bytes: Duration,
     patience: Option<Pin<Box<Sleep>>>,
+    silence: Silence,
+    /// Why no more of it can be read: said when all that was read is handed on.
+    broken: Option<Error>,
 }
+
+/// Steps of decoding that give nothing before others have a turn.
+const MOST_STEPS: usize = 64;
 
 impl AnswerBody {
     /// Takes a piece of the decoded body in and gives what may be handed on.
@@ -328,12 +347,32 @@ impl AnswerBody {
         scrub.renew(self.searched.now());
         let before = scrub.redacted();
         let mut out = Vec::new();
-        scrub.finish(&mut out);
+        let is_whole = self.broken.is_none();
+        match &self.coded {
+            // Of what can't be edited, what may be half a value stays here.
+            Some(_) if !is_whole => scrub.pause(&mut out),
+            _ if !is_whole => scrub.break_off(&mut out),
+            _ => scrub.finish(&mut out),
+        }
         let found = scrub.redacted() - before;
         if let Some(exchange) = &mut self.exchange {
             exchange.redacted(found);
         }
-        self.looked_at(found, out, true)
+        self.looked_at(found, out, is_whole)
+    }
+
+    /// What may be handed on since nothing has come for a while.
+    fn paused(&mut self) -> Result<Option<Bytes>, Error> {
+        let Some(scrub) = &mut self.scrub else { return Ok(None) };
+        let before = scrub.redacted();
+        let mut out = Vec::new();
+        scrub.renew(self.searched.now());
+        scrub.pause(&mut out);
+        let found = scrub.redacted() - before;
+        if let Some(exchange) = &mut self.exchange {
+            exchange.redacted(found);
+        }
+        self.looked_at(found, out, false)
     }
 
     /// Hands a piece of a coded body to its decoder.
@@ -354,16 +393,37 @@ impl AnswerBody {
     fn next_decoded(&mut self) -> Result<Option<Bytes>, Error> {
         let Some(decoder) = &mut self.decoder else { return Ok(None) };
         let mut out = Vec::new();
-        match decoder.step(&mut out) {
+        let step = decoder.step(&mut out);
+        let (unfolded, left) = (decoder.unfolded(), decoder.left());
+        if unfolded > 0 && !self.exchange.as_ref().is_some_and(|exchange| exchange.received_coded(unfolded)) {
+            self.fail("limits.received was reached");
+            return Err(Error::HttpResponseBodySize(None));
+        }
+        match step {
             Ok(true) => Ok(Some(out.into())),
+            Ok(false) if left > 0 && self.coded.is_some() => {
+                self.coded.iter_mut().for_each(|coded| coded.shorten(left));
+                self.break_off("bytes follow the end of the content coding", coding_error).map(|()| None)
+            }
             Ok(false) => Ok(None),
-            Err(_) => Err(self.broken_coding()),
+            Err(_) => {
+                self.coded.iter_mut().for_each(Coded::drop_last);
+                self.break_off("the body does not follow its content coding", coding_error)?;
+                Ok((!out.is_empty()).then(|| out.into()))
+            }
         }
     }
 
-    fn broken_coding(&mut self) -> Error {
-        self.fail("the body does not follow its content coding");
-        Error::HttpResponseContentCoding(Some("the body does not follow its content coding".into()))
+    /// Reads no further: what was read is handed on, then the error. Where all of it is needed, nothing is.
+    fn break_off(&mut self, why: &'static str, error: fn(&str) -> Error) -> Result<(), Error> {
+        self.fail(why);
+        (self.inner, self.decoder, self.trailers) = (None, None, None);
+        self.coded.iter_mut().for_each(Coded::settle);
+        if self.seal.is_some() {
+            return Err(error(why));
+        }
+        self.broken = Some(error(why));
+        Ok(())
     }
 
     fn fail(&mut self, why: &'static str) {
@@ -372,23 +432,31 @@ impl AnswerBody {
         }
     }
 
-    /// The next frame of the server, within the time that one may take.
-    fn poll_server(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+    /// The next frame of the server, within the time that one may take. `None` inside where the silence has lasted.
+    fn poll_server(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Option<Frame<Bytes>>, Error>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
         if let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx) {
             self.patience = None;
-            return Poll::Ready(frame.map(|frame| {
-                frame.map_err(|_| {
-                    self.fail("the connection broke off");
-                    Error::HttpResponseIncomplete
-                })
-            }));
+            self.silence.broken();
+            return Poll::Ready(match frame {
+                None => None,
+                Some(Ok(frame)) => Some(Ok(Some(frame))),
+                Some(Err(error)) => Some(self.broken_frame(&error).map(|()| None)),
+            });
+        }
+        if self.scrub.as_ref().is_some_and(Stream::is_waiting) && self.silence.poll(cx).is_ready() {
+            return Poll::Ready(Some(Ok(None)));
         }
         let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.between_bytes)));
         std::task::ready!(patience.as_mut().poll(cx));
-        self.fail("nothing came for too long");
-        self.inner = None;
-        Poll::Ready(Some(Err(Error::ConnectionReadTimeout)))
+        Poll::Ready(Some(self.break_off("nothing came for too long", |_| Error::ConnectionReadTimeout).map(|()| None)))
+    }
+
+    fn broken_frame(&mut self, error: &hyper::Error) -> Result<(), Error> {
+        if readable::is_frame_malformed(error) {
+            return self.break_off("the body's chunks can't be read", |why| Error::HttpResponseTransferCoding(Some(why.to_owned())));
+        }
+        self.break_off("the connection broke off", |_| Error::HttpResponseIncomplete)
     }
 
     fn end_of_server(&mut self) -> Result<Option<Bytes>, Error> {
@@ -397,7 +465,7 @@ impl AnswerBody {
         if let Some(mut decoder) = self.decoder.take()
             && decoder.finish(&mut out).is_err()
         {
-            return Err(self.broken_coding());
+            self.break_off("the body does not follow its content coding", coding_error)?;
         }
         let last = if out.is_empty() { None } else { self.hand_on(out.into())? };
         let Some(seal) = self.seal.take() else { return Ok(last) };
@@ -409,6 +477,21 @@ impl AnswerBody {
             Err(withheld) => Err(self.withhold(withheld)),
         }
     }
+
+    /// The end of what was read, in order or not.
+    fn ended(&mut self) -> Option<Result<Frame<Bytes>, Error>> {
+        match self.broken.take() {
+            None => self.end().map(Ok),
+            Some(error) => {
+                self.exchange = None;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+fn coding_error(why: &str) -> Error {
+    Error::HttpResponseContentCoding(Some(why.to_owned()))
 }
 
 impl Body for AnswerBody {
@@ -419,14 +502,16 @@ impl Body for AnswerBody {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(first)));
         }
-        loop {
+        for _ in 0..MOST_STEPS {
             let ready = match self.next_decoded() {
                 Err(error) => Err(error),
                 Ok(Some(piece)) => self.hand_on(piece),
                 Ok(None) if self.inner.is_some() => match std::task::ready!(self.poll_server(cx)) {
                     Some(Err(error)) => Err(error),
                     None => self.end_of_server(),
-                    Some(Ok(frame)) => match frame.into_data() {
+                    Some(Ok(None)) if self.broken.is_some() => Ok(None),
+                    Some(Ok(None)) => self.paused(),
+                    Some(Ok(Some(frame))) => match frame.into_data() {
                         Ok(data) if self.decoder.is_none() => self.hand_on(data),
                         Ok(data) => self.feed(data).map(|()| None),
                         Err(frame) => {
@@ -436,7 +521,7 @@ impl Body for AnswerBody {
                     },
                 },
                 Ok(None) if self.scrub.is_some() => self.last(),
-                Ok(None) => return Poll::Ready(self.end().map(Ok)),
+                Ok(None) => return Poll::Ready(self.ended()),
             };
             match ready {
                 Ok(Some(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
@@ -448,5 +533,7 @@ impl Body for AnswerBody {
                 }
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }

@@ -24,7 +24,7 @@ impl Coded {
     }
 
     /// The last piece has been decoded as far as it goes.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         let decoded = self.decoded;
         if let Some((_, end @ None)) = self.pieces.back_mut() {
             *end = Some(decoded);
@@ -39,6 +39,20 @@ impl Coded {
             out.extend_from_slice(&self.pieces.pop_front()?.0);
         }
         (!out.is_empty()).then(|| out.into())
+    }
+
+    /// The last piece can't be decoded: it stays here.
+    pub(super) fn drop_last(&mut self) {
+        if matches!(self.pieces.back(), Some((_, None))) {
+            self.pieces.pop_back();
+        }
+    }
+
+    /// So many bytes at the end of the last piece decode to nothing: they stay here.
+    pub(super) fn shorten(&mut self, bytes: usize) {
+        if let Some((piece, None)) = self.pieces.back_mut() {
+            piece.truncate(piece.len().saturating_sub(bytes));
+        }
     }
 
     /// All of it has been looked at: gives what is left.

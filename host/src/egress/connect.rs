@@ -1,6 +1,7 @@
 //! From a host's name to a connection: resolve, check the address, connect to that address, and TLS where the scheme says so.
 
 use super::address::AddressGuard;
+use super::head::Heads;
 use super::proxy::tunnel;
 use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -8,11 +9,13 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use std::future::Future;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
@@ -87,6 +90,8 @@ pub(crate) struct Connector {
 /// An open connection, and its place among those of its agent.
 pub(crate) struct Stream {
     transport: Transport,
+    /// What looks at the heads of answers, in HTTP/1.
+    heads: Option<Heads>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -127,12 +132,16 @@ impl Connector {
             Some(proxy) => within(tunnel(proxy, addresses[0])).await??,
         };
         if !tls {
-            return Ok(Stream { transport: Transport::Plain(TokioIo::new(tcp)), _place: place });
+            return Ok(Stream { transport: Transport::Plain(TokioIo::new(tcp)), heads: Some(Heads::default()), _place: place });
         }
         let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::Certificate)?;
         let handshake = TlsConnector::from(Arc::clone(&self.network.tls)).connect(name, tcp);
         match within(handshake).await? {
-            Ok(stream) => Ok(Stream { transport: Transport::Tls(Box::new(TokioIo::new(stream))), _place: place }),
+            Ok(stream) => {
+                let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let heads = (!is_h2).then(Heads::default);
+                Ok(Stream { transport: Transport::Tls(Box::new(TokioIo::new(stream))), heads, _place: place })
+            }
             Err(error) => Err(tls_error(&error)),
         }
     }
@@ -222,9 +231,34 @@ impl Connection for Stream {
     }
 }
 
+/// Most bytes that are read at once where they may be an answer's head.
+const HEAD: usize = 8 * 1024;
+
+impl Stream {
+    /// Reads what may be an answer's head, and looks at it.
+    fn read_head(&mut self, cx: &mut Context<'_>, buf: &mut hyper::rt::ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let mut room = [const { MaybeUninit::uninit() }; HEAD];
+        let mut read = ReadBuf::uninit(&mut room[..HEAD.min(buf.remaining())]);
+        let done = match &mut self.transport {
+            Transport::Plain(stream) => Pin::new(stream.inner_mut()).poll_read(cx, &mut read),
+            Transport::Tls(stream) => Pin::new(stream.inner_mut()).poll_read(cx, &mut read),
+        };
+        std::task::ready!(done)?;
+        if let Some(heads) = &mut self.heads {
+            heads.received(read.filled()).map_err(io::Error::other)?;
+        }
+        buf.put_slice(read.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl hyper::rt::Read for Stream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: hyper::rt::ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, mut buf: hyper::rt::ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.heads.as_ref().is_some_and(Heads::is_watching) {
+            return this.read_head(cx, &mut buf);
+        }
+        match &mut this.transport {
             Transport::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             Transport::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         }
@@ -233,7 +267,9 @@ impl hyper::rt::Read for Stream {
 
 impl hyper::rt::Write for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().transport {
+        let this = self.get_mut();
+        this.heads.iter_mut().for_each(Heads::sent);
+        match &mut this.transport {
             Transport::Plain(stream) => hyper::rt::Write::poll_write(Pin::new(stream), cx, buf),
             Transport::Tls(stream) => hyper::rt::Write::poll_write(Pin::new(stream), cx, buf),
         }

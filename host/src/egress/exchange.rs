@@ -25,6 +25,8 @@ pub(crate) struct Exchange {
     received: u64,
     redacted: u64,
     error: Option<&'static str>,
+    /// What was found, where the error is not alone in saying it.
+    detail: Option<String>,
     _open: OwnedSemaphorePermit,
     /// The values that the request carries: none is taken back before its answer has ended.
     held: Vec<InUse>,
@@ -48,6 +50,7 @@ impl Exchange {
             received: 0,
             redacted: 0,
             error: Some("given up by the agent"),
+            detail: None,
             _open: open,
             held: Vec::new(),
         }
@@ -85,6 +88,11 @@ impl Exchange {
         self.error = Some(why);
     }
 
+    /// The same with what was found, which is not the host's own text: scrubbed, and short.
+    pub(crate) fn failed_with(&mut self, why: &'static str, found: String) {
+        (self.error, self.detail) = (Some(why), Some(found));
+    }
+
     pub(crate) fn finished(&mut self) {
         self.error = None;
     }
@@ -100,6 +108,7 @@ impl Drop for Exchange {
             redacted: self.redacted,
             millis: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             error: self.error,
+            detail: self.detail.take(),
         });
     }
 }

@@ -8,6 +8,7 @@ mod coded;
 mod coding;
 mod connect;
 mod exchange;
+mod head;
 mod held;
 mod pool;
 mod proxy;
@@ -15,6 +16,7 @@ mod readable;
 mod refusal;
 mod request_body;
 mod sealing;
+mod silence;
 mod slots;
 mod substitution;
 mod tags;
@@ -489,6 +491,10 @@ impl Outbound {
                 return self.connect_failure(connect, exchange, permit);
             }
             cause = at.source();
+        }
+        if let Some(why) = head::unreadable(error) {
+            exchange.failed(why);
+            return answer::unreadable(why).into();
         }
         exchange.failed("the connection broke off before an answer");
         Error::ConnectionTerminated.into()

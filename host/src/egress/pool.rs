@@ -1,6 +1,7 @@
 //! Connections that are kept open: one pool for each agent and credential, so that no answer meant for one can reach another.
 
 use super::connect::{Connector, Network};
+use super::head;
 use super::request_body::RequestBody;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -40,6 +41,11 @@ impl Pools {
             .timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .pool_max_idle_per_host(IDLE_PER_HOST)
+            // What browsers and curl read is read. What such a line may not be is looked at in `head`.
+            .http1_max_headers(head::MOST_LINES)
+            .http1_ignore_invalid_headers_in_responses(true)
+            .http1_allow_spaces_after_header_name_in_responses(true)
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
             .http2_max_header_list_size(64 * 1024)
             .build(self.connector.clone());
         if clients.len() == MAX_POOLS {

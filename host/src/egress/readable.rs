@@ -49,6 +49,18 @@ pub(super) fn searchable(headers: &HeaderMap) -> Option<&'static str> {
     (!all).then_some("its charset hides what stands in it")
 }
 
+/// Whether a body came to its end because its chunks are not as RFC 9112 7.1 has them.
+pub(super) fn is_frame_malformed(error: &hyper::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(at) = cause {
+        if let Some(io) = at.downcast_ref::<std::io::Error>() {
+            return matches!(io.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData);
+        }
+        cause = at.source();
+    }
+    false
+}
+
 /// The beginning of a body, where a mark says how the rest is to be read.
 #[derive(Debug, Default)]
 pub(super) struct Opening(Vec<u8>);

@@ -11,6 +11,9 @@ use wasmtime_wasi::p2::bindings::CommandPre;
 /// Largest component, 256 MiB.
 pub const MAX_COMPONENT: u64 = 256 << 20;
 
+/// From so many bytes on, compiling takes long enough to say so.
+const LARGE: usize = 4 << 20;
+
 /// What the host offers: packages with the versions and interfaces that a component may import.
 const OFFERED: &[(&str, &str, &[&str])] = &[
     ("wasi:cli", "0.2.", &[]),
@@ -91,6 +94,7 @@ pub(crate) fn load(
     let component = match cached {
         Some(component) => component,
         None => {
+            announce(bytes.len(), cache.is_some());
             let component = compile(engine, bytes)?;
             if let Some(cache) = cache {
                 cache.store(engine, &sha256, &component);
@@ -139,6 +143,14 @@ fn check(bytes: &[u8]) -> Result<[u8; 32], ComponentError> {
         [b'\0', b'a', b's', b'm', ..] if bytes.len() as u64 > MAX_COMPONENT => Err(ComponentError::TooLarge(bytes.len() as u64)),
         [b'\0', b'a', b's', b'm', ..] => Ok(Sha256::digest(bytes).into()),
         _ => Err(ComponentError::NotWasm),
+    }
+}
+
+/// Says that a start will take long, under a target of its own: whoever waits for it is to know.
+fn announce(bytes: usize, is_kept: bool) {
+    if bytes >= LARGE {
+        let kept = if is_kept { "; the code is kept for the next start" } else { "" };
+        tracing::info!(target: "strongroom::notice", "compiling the component ({} MB){kept}", bytes.div_ceil(1 << 20));
     }
 }
 

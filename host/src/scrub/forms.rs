@@ -2,6 +2,7 @@
 //!
 //! A form is not kept: it is a function of the value, read byte by byte, so that each value is in memory once.
 
+use super::shape::Shape;
 use std::ops::Range;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -20,30 +21,60 @@ pub struct Known {
     /// The value, then the parts that are not written in it as they are.
     pieces: Vec<Piece>,
     forms: Vec<Form>,
+    shape: Shape,
 }
 
 /// Bytes that are looked for: a stretch of a buffer that pieces share.
-struct Piece {
+pub(super) struct Piece {
     bytes: Arc<Zeroizing<Vec<u8>>>,
     range: Range<usize>,
+    pub(super) origin: Origin,
+}
+
+/// What a piece is of its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The value itself, whole but for what stands around it, or what is sent of it.
+    Value,
+    /// A line of several.
+    Line,
+    /// A line of a JSON document.
+    JsonLine,
+    /// A string of a JSON document.
+    Text,
+    /// The bytes that hexadecimal digits stand for.
+    Bytes,
 }
 
 impl Piece {
     fn new(bytes: Vec<u8>) -> Self {
-        Self { range: 0..bytes.len(), bytes: Arc::new(Zeroizing::new(bytes)) }
+        Self { range: 0..bytes.len(), bytes: Arc::new(Zeroizing::new(bytes)), origin: Origin::Value }
     }
 
     fn part(&self, range: Range<usize>) -> Self {
-        Self { bytes: Arc::clone(&self.bytes), range: self.range.start + range.start..self.range.start + range.end }
+        let range = self.range.start + range.start..self.range.start + range.end;
+        Self { bytes: Arc::clone(&self.bytes), range, origin: Origin::Value }
+    }
+
+    fn of(self, origin: Origin) -> Self {
+        Self { origin, ..self }
     }
 
     /// Whether it is made of lines, or of strings.
-    fn is_document(&self) -> bool {
-        let text = self.as_bytes();
-        text.contains(&b'\n') || text.starts_with(b"{") || text.starts_with(b"[")
+    pub(super) fn is_document(&self) -> bool {
+        self.as_bytes().contains(&b'\n') || self.is_json()
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    pub(super) fn is_json(&self) -> bool {
+        self.as_bytes().starts_with(b"{") || self.as_bytes().starts_with(b"[")
+    }
+
+    /// Whether lines of it are looked for by themselves.
+    pub(super) fn has_lines(&self) -> bool {
+        !lines(self, Origin::Line).is_empty()
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
         &self.bytes[self.range.clone()]
     }
 }
@@ -165,7 +196,7 @@ impl Known {
         }
         // What encodes a long document encodes its parts.
         let is_document = whole.is_document() && !parts.is_empty() && value.len() > MAX_DOCUMENT;
-        let mut known = Self { pieces: vec![whole], forms: Vec::new() };
+        let mut known = Self { pieces: vec![whole], forms: Vec::new(), shape: Shape::default() };
         if is_document {
             known.add_form(0, (Coding::Plain, Coding::Plain));
         } else {
@@ -176,7 +207,22 @@ impl Known {
             known.pieces.push(part);
             known.add_forms(index);
         }
+        known.shape = Shape::of(&known.pieces, known.beginnings());
         known
+    }
+
+    /// How each form begins whose piece is no document, and whether it is the piece as it is.
+    fn beginnings(&self) -> impl Iterator<Item = (Vec<u8>, bool)> {
+        let single = self.forms.iter().filter(|form| !self.pieces[usize::from(form.piece)].is_document());
+        single.map(|form| {
+            let as_it_is = form.inner == Coding::Plain && form.outer == Coding::Plain;
+            ((0..form.len().min(super::shape::BEGINNING)).map(|at| self.byte(form, at)).collect(), as_it_is)
+        })
+    }
+
+    /// What may be said of it to decide where a text is cut.
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     pub(super) fn forms(&self) -> &[Form] {
@@ -198,11 +244,6 @@ impl Known {
         let is_document = self.pieces.len() > 1 && self.pieces[0].is_document();
         let is_text = |bytes: &&[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control));
         self.pieces.iter().skip(usize::from(is_document)).map(Piece::as_bytes).filter(is_text)
-    }
-
-    /// Whether the value, or a part of it, holds these bytes in a row.
-    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
-        self.pieces.iter().any(|piece| memchr::memmem::find(piece.as_bytes(), bytes).is_some())
     }
 
     /// Byte `at` of a form.
@@ -342,7 +383,8 @@ fn encoded(bytes: &[u8], coding: Coding) -> Vec<u8> {
 /// bytes; text that is not ASCII in Latin-1, which is what `\u00e4` and `&#228;` show.
 fn parts(value: &Piece) -> Vec<Piece> {
     let text = value.as_bytes();
-    let mut parts = lines(value);
+    let is_json = text.starts_with(b"{") || text.starts_with(b"[");
+    let mut parts = lines(value, if is_json { Origin::JsonLine } else { Origin::Line });
     let trimmed = text.trim_ascii();
     if trimmed.len() < text.len() {
         let start = text.len() - text.trim_ascii_start().len();
@@ -354,7 +396,7 @@ fn parts(value: &Piece) -> Vec<Piece> {
     {
         parts.push(Piece::new(latin));
     }
-    if text.starts_with(b"{") || text.starts_with(b"[") {
+    if is_json {
         if let Ok(document) = serde_json::from_slice(text) {
             strings(document, "", value, &mut parts);
         }
@@ -367,12 +409,12 @@ fn parts(value: &Piece) -> Vec<Piece> {
     if digits.len() >= 2 * LEAST_KEY && digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit) {
         let digit = |at: usize| char::from(digits[at]).to_digit(16).unwrap_or(0) as u8;
         let bytes: Vec<u8> = (0..digits.len() / 2).map(|at| digit(2 * at) << 4 | digit(2 * at + 1)).collect();
-        parts.push(Piece::new(bytes));
+        parts.push(Piece::new(bytes).of(Origin::Bytes));
     }
     parts
 }
 
-fn lines(of: &Piece) -> Vec<Piece> {
+fn lines(of: &Piece, origin: Origin) -> Vec<Piece> {
     let text = of.as_bytes();
     let mut lines = Vec::new();
     let mut at = 0;
@@ -382,7 +424,7 @@ fn lines(of: &Piece) -> Vec<Piece> {
         // A shorter one could be guessed by itself.
         let tells = trimmed.len() >= LEAST_LINE && carries(trimmed, 64);
         if tells && trimmed.len() < text.trim_ascii().len() && !trimmed.starts_with(b"-----") {
-            lines.push(of.part(start..start + trimmed.len()));
+            lines.push(of.part(start..start + trimmed.len()).of(origin));
         }
         at += line.len();
     }
@@ -406,8 +448,8 @@ fn strings(document: serde_json::Value, field: &str, whole: &Piece, parts: &mut 
             let text = Piece::new(text.into_bytes());
             let part = memchr::memmem::find(whole.as_bytes(), text.as_bytes()).map(|at| whole.part(at..at + text.as_bytes().len()));
             let part = part.unwrap_or(text);
-            parts.extend(lines(&part));
-            parts.push(part);
+            parts.extend(lines(&part, Origin::Line));
+            parts.push(part.of(Origin::Text));
         }
         serde_json::Value::Array(items) => items.into_iter().for_each(|item| strings(item, field, whole, parts)),
         serde_json::Value::Object(fields) => fields.into_iter().for_each(|(field, value)| strings(value, &field, whole, parts)),

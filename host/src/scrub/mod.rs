@@ -8,7 +8,9 @@
 //! * `ending`: the last word of an answer, which may be a value cut short.
 //! * `rules`: patterns of secrets that nobody registered, kept as data.
 //! * `stream`: the same over a stream, held back by a constant number of bytes whatever they are, so that timing and chunking say
-//!   nothing about a value; only at fixed boundaries is everything let go.
+//!   nothing about a value.
+//! * `shape`, `pauses`: where a stream is let go before that, by the shape of the text and what values are made of: at the end of an event,
+//!   and on silence.
 //!
 //! What is found is replaced where it stands, so readable text stays readable.
 
@@ -18,7 +20,9 @@ mod grams;
 mod lanes;
 #[cfg(any(test, fuzzing))]
 mod naive;
+mod pauses;
 mod rules;
+mod shape;
 mod stream;
 mod sweep;
 mod values;
@@ -36,6 +40,7 @@ use ending::Word;
 use forms::Form;
 use grams::{Beginning, Grams};
 use lanes::Lanes;
+use pauses::Pauses;
 use rules::Tail;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -68,7 +73,8 @@ pub struct Search {
     shortest: usize,
     /// What the last word of an answer is made of.
     word: Word,
-    cuts_hold: bool,
+    /// Where a stream may be let go.
+    pauses: Pauses,
 }
 
 /// What stands in a value's stead.
@@ -191,9 +197,9 @@ impl Search {
             std::array::from_fn(|byte| u8::try_from(byte).is_ok_and(|byte| views::CHAINS.iter().any(|chain| chain.reads(byte))));
         let longest = lengths().max().unwrap_or(0) * views::WIDEST;
         let window = longest + if rules.is_some() { rules::LIMIT } else { 0 } + REACH;
-        let cuts_hold = !values.iter().any(|known| [b"}".as_slice(), b"\n\n", b"\r"].iter().any(|cut| known.holds(cut)));
         let least = lengths().chain(rules.is_some().then_some(rules::LEAST)).min();
         let word = Word::of(values.iter().flat_map(|known| known.texts()));
+        let pauses = Pauses::of(values.iter().map(|known| known.shape()), rules.is_some());
         Self {
             rules,
             values,
@@ -206,7 +212,7 @@ impl Search {
             window,
             shortest: least.unwrap_or(usize::MAX),
             word,
-            cuts_hold,
+            pauses,
         }
     }
 
@@ -371,8 +377,8 @@ impl Scrubber {
         Sweep::findings(&self.search, &self.lens, text, 0..text.len())
     }
 
-    /// Writes `text[range]` with the findings, which begin in it and are sorted, replaced. What overlaps is one finding, and has the
-    /// replacement of its beginning. Returns how many replacements it wrote.
+    /// Writes `text[range]` with the findings, which are sorted and end in it or beyond it, replaced. What overlaps is one finding, and has
+    /// the replacement of its beginning. Returns how many replacements it wrote.
     fn replace(&self, text: &[u8], findings: &[Finding], range: Range<usize>, covered: &mut Covered, out: &mut Vec<u8>) -> u64 {
         let grown = covered.go_on(text, range.end);
         self.fill(grown, out);
@@ -385,7 +391,7 @@ impl Scrubber {
                 count += 1;
             }
             if finding.at.end > covered.until {
-                let from = covered.until.max(finding.at.start);
+                let from = covered.until.max(finding.at.start).max(range.start);
                 // What went on before goes on behind a finding within it.
                 let (tail, left) = match covered.tail.filter(|_| !begins) {
                     Some(tail) => (Some(tail), covered.left),
@@ -479,5 +485,7 @@ impl std::fmt::Debug for Search {
     }
 }
 
+#[cfg(test)]
+mod stalls;
 #[cfg(test)]
 mod tests;

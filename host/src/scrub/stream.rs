@@ -1,18 +1,22 @@
 //! The scrubber over a stream: any chunking gives the same output.
 //!
-//! At some boundaries nothing needs to be held back: at the end of an event of a stream (SSE), of a line of NDJSON. No form
-//! crosses them unless a value itself holds a `}` or an empty line; then they are not used.
+//! At some places nothing needs to be held back: at the end of an event of a stream (SSE) or of a line of NDJSON, and, where nothing more
+//! comes for a while, before whatever could be the beginning of a form (`pauses`).
 
+use super::pauses::Cut;
 use super::sweep::Sweep;
 use super::{Covered, Finding, Scrubber, Subject, ending, sorted};
 use std::sync::Arc;
 use zeroize::Zeroize;
 
-/// Bytes that are kept behind what is let go: rules look back for the name of a field.
-const CONTEXT: usize = 128;
+/// Bytes that are kept behind what is let go: rules look back for the name of a field, from where a form may have begun.
+const CONTEXT: usize = 128 + super::pauses::LONGEST_RUN;
 
 /// Least bytes that are let go at once, unless at a cut.
 const LEAST_STEP: usize = 64;
+
+/// Most bytes before a piece that may make a break in it the end of an event.
+const LONGEST_BREAK: usize = 4;
 
 /// A word that is longer than this is let go in pieces.
 const LONGEST_WORD: usize = 256;
@@ -27,6 +31,8 @@ pub struct Stream {
     held: Vec<u8>,
     /// How many of them are let go.
     gone: usize,
+    /// Where a form may have begun whose beginning is let go.
+    opened: usize,
     covered: Covered,
     redacted: u64,
     /// What was found, each once, the first few.
@@ -39,7 +45,8 @@ impl Stream {
     /// A stream that looks for the scrubber's values.
     #[must_use]
     pub fn new(scrubber: Arc<Scrubber>) -> Self {
-        Self { scrubber, held: Vec::new(), gone: 0, covered: Covered::default(), redacted: 0, kinds: Vec::new(), may_be_cut: false }
+        let covered = Covered::default();
+        Self { scrubber, held: Vec::new(), gone: 0, opened: 0, covered, redacted: 0, kinds: Vec::new(), may_be_cut: false }
     }
 
     /// The same over an answer of somebody who knows a value and may cut it short: its last word goes if it may carry 64 bits.
@@ -62,18 +69,27 @@ impl Stream {
             return;
         }
         self.held.extend_from_slice(chunk);
-        let window = self.scrubber.search.window;
-        let mut safe = self.held.len().saturating_sub(window);
-        let mut is_cut = false;
-        if self.scrubber.search.cuts_hold {
-            let new = self.held.len() - chunk.len();
-            let cut = last_cut(&self.held, new.saturating_sub(3));
-            is_cut = cut > safe;
-            safe = safe.max(cut);
-        }
+        let search = Arc::clone(&self.scrubber);
+        let safe = Cut::before(self.held.len().saturating_sub(search.search.window));
+        let new = self.held.len() - chunk.len();
+        let event = search.search.pauses.event(&self.held, new.saturating_sub(LONGEST_BREAK)).filter(|cut| cut.at > safe.at.max(self.gone));
         // A few bytes are not worth a look.
-        if safe >= self.gone + LEAST_STEP || is_cut && safe > self.gone {
-            self.let_go(safe, out);
+        match event {
+            Some(cut) => self.let_go(cut, out),
+            None if safe.at >= self.gone + LEAST_STEP => self.let_go(safe, out),
+            None => {}
+        }
+    }
+
+    /// Whether some of it is held back.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.held.len() > self.gone
+    }
+
+    /// Lets go what no form can have begun in that is not complete, since nothing has come for a while.
+    pub(crate) fn pause(&mut self, out: &mut Vec<u8>) {
+        if let Some(cut) = self.scrubber.search.pauses.silence(&self.held, self.gone).filter(|cut| cut.at > self.gone) {
+            self.let_go(cut, out);
         }
     }
 
@@ -82,7 +98,7 @@ impl Stream {
         let word = self.held[self.gone..].iter().rev().take(LONGEST_WORD).take_while(|byte| !super::lanes::breaks(**byte)).count();
         let safe = self.held.len() - if word == LONGEST_WORD { 0 } else { word };
         if !self.scrubber.is_empty() && safe > self.gone {
-            self.let_go(safe, out);
+            self.let_go(Cut::before(safe), out);
         }
     }
 
@@ -93,7 +109,13 @@ impl Stream {
         }
         self.held.zeroize();
         // What goes on beyond the end of a finding goes on, should more come all the same.
-        (self.gone, self.covered.until) = (0, 0);
+        (self.gone, self.opened, self.covered.until) = (0, 0, 0);
+    }
+
+    /// Ends a stream that somebody broke off: its last word may be a value cut short, whoever sent it.
+    pub(crate) fn break_off(&mut self, out: &mut Vec<u8>) {
+        self.may_be_cut = true;
+        self.finish(out);
     }
 
     /// What was found so far, each kind once: rules by their names, values by what replaces them in an encoding.
@@ -117,25 +139,27 @@ impl Stream {
     /// Lets everything go, but for a last word that may be a value cut short.
     fn let_go_at_end(&mut self, out: &mut Vec<u8>) {
         let end = self.held.len();
-        let mut findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.gone..end);
+        let mut findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.opened..end);
         if self.may_be_cut && self.scrubber.search.has_values() {
             // What is found whole, and a placeholder, is no piece of a value.
             let found = findings.iter().map(|finding| finding.at.end).max().unwrap_or(0);
             let minted = self.scrubber.lens.last_exempt(&self.held[self.gone..]).map_or(0, |at| self.gone + at);
-            let whole = found.max(minted).max(self.covered.until).clamp(self.gone, end);
+            let whole = found.max(minted).max(self.covered.until).clamp(self.opened, end);
             findings.extend(ending::last_word(&self.scrubber.search, &self.held, whole));
         }
         self.replace(findings, end, out);
     }
 
-    /// Lets go what begins before `safe`.
-    fn let_go(&mut self, safe: usize, out: &mut Vec<u8>) {
-        let findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.gone..safe);
-        self.replace(findings, safe, out);
+    /// Lets go what begins before a cut.
+    fn let_go(&mut self, cut: Cut, out: &mut Vec<u8>) {
+        let findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.opened..cut.at);
+        self.opened = cut.opened;
+        self.replace(findings, cut.at, out);
     }
 
     /// Lets go what begins before `safe`, with these findings replaced.
-    fn replace(&mut self, findings: Vec<Finding>, safe: usize, out: &mut Vec<u8>) {
+    fn replace(&mut self, mut findings: Vec<Finding>, safe: usize, out: &mut Vec<u8>) {
+        findings.retain(|finding| finding.at.end > self.gone);
         let findings = sorted(findings);
         for finding in &findings {
             if self.kinds.len() < MOST_KINDS && !self.kinds.contains(&finding.subject) {
@@ -148,13 +172,8 @@ impl Stream {
             let past = self.gone - CONTEXT;
             self.held.drain(..past);
             self.covered.until = self.covered.until.saturating_sub(past);
+            self.opened = self.opened.saturating_sub(past);
             self.gone = CONTEXT;
         }
     }
-}
-
-/// The end of the last boundary that ends at or after `from`: an empty line, or a line that ends with a brace.
-fn last_cut(text: &[u8], from: usize) -> usize {
-    let ends = |line: &[u8]| line.ends_with(b"}") || line.ends_with(b"\n") || line.ends_with(b"\n\r") || line.ends_with(b"}\r");
-    memchr::memrchr_iter(b'\n', &text[from..]).map(|at| from + at).find(|at| ends(&text[..*at])).map_or(0, |at| at + 1)
 }

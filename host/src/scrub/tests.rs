@@ -12,7 +12,7 @@ fn scrubber(values: &[&str]) -> Scrubber {
 }
 
 /// Every encoding of row 7, by name.
-fn encodings(value: &str) -> Vec<(String, Vec<u8>)> {
+pub(super) fn encodings(value: &str) -> Vec<(String, Vec<u8>)> {
     let each = |f: &dyn Fn(u8) -> String| value.bytes().map(f).collect::<String>().into_bytes();
     let mut all = vec![
         ("raw".to_owned(), value.as_bytes().to_vec()),
@@ -254,10 +254,10 @@ fn several_values_and_values_of_several_lines_are_found() {
 }
 
 /// A row of numbers that is the same in each run.
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -57,6 +57,18 @@ const SILENCE: usize = 2 * (INDENT + 2);
 /// Source bytes that the inner view of a chain must see at once.
 const AHEAD: usize = 12;
 
+/// Whether a break at `at` ends an empty line, which ends whatever was wrapped. A second carriage return may belong to a line feed that
+/// follows it.
+#[inline]
+pub(super) fn is_empty_line(text: &[u8], at: usize) -> bool {
+    let before = &text[..at];
+    match text[at] {
+        b'\n' => before.ends_with(b"\n") || before.ends_with(b"\n\r"),
+        b'\r' => before.ends_with(b"\r") && text.get(at + 1).is_some_and(|next| *next != b'\n'),
+        _ => false,
+    }
+}
+
 impl Chain {
     /// Whether a byte begins something that this chain reads differently.
     pub(super) fn reads(self, byte: u8) -> bool {
@@ -88,7 +100,7 @@ impl<'t> Walk<'t> {
         let from = self.at;
         while self.at - from <= SILENCE {
             let byte = *self.text.get(self.at)?;
-            if byte == b'\n' && (self.text[..self.at].ends_with(b"\n") || self.text[..self.at].ends_with(b"\n\r")) {
+            if is_empty_line(self.text, self.at) {
                 return None;
             }
             let (shown, length) = if self.chain.0.introduced_by(byte) { self.chain.0.unit(self.text, self.at) } else { (Some(byte), 1) };

@@ -68,6 +68,12 @@ fn perform(verb: &str, rest: &[&str]) {
             }
         }
         "download" => println!("download {}", request(rest).send().map_or_else(|error| error.to_string(), count)),
+        // `until MARK REQUEST -- REQUEST`: sends the second when MARK, in base64, has come of the answer to the first.
+        "until" => {
+            let at = rest.iter().position(|word| *word == "--").unwrap_or(rest.len());
+            let mark = STANDARD.decode(rest[0]).unwrap_or_default();
+            println!("until {}", until(&mark, request(&rest[1..at]), request(&rest[at + 1..])));
+        }
         "pieces" => println!("pieces {:?}", request(rest).send().map_or_else(|error| error.to_string(), pieces)),
         "upload" => {
             let body = vec![b'x'; rest[0].parse().unwrap_or(0)];
@@ -274,6 +280,22 @@ fn outcome_of(answer: Result<http::Response, strongroom_guest::Error>) -> String
     let headers: Vec<String> = answer.headers().iter().map(|(name, value)| format!("{name}={}", String::from_utf8_lossy(value))).collect();
     let body = answer.bytes().map_or_else(|error| error.to_string(), |body| String::from_utf8_lossy(&body).into_owned());
     format!("{status} [{}] {body}", headers.join("; "))
+}
+
+fn until(mark: &[u8], first: http::Request, second: http::Request) -> String {
+    let mut answer = match first.send() {
+        Ok(answer) => answer,
+        Err(error) => return error.to_string(),
+    };
+    let (mut read, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+    while !read.windows(mark.len()).any(|window| window == mark) {
+        match answer.read(&mut buffer) {
+            Ok(count @ 1..) => read.extend_from_slice(&buffer[..count]),
+            other => return format!("ended before the mark: {other:?} {}", String::from_utf8_lossy(&read)),
+        }
+    }
+    let second = second.send().map_or_else(|error| error.to_string(), |answer| answer.status().to_string());
+    format!("{second} {}", String::from_utf8_lossy(&read).escape_debug())
 }
 
 fn pieces(mut answer: http::Response) -> String {

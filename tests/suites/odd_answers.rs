@@ -1,0 +1,153 @@
+//! Answers that are not as the standards have them, and what comes of them: the files are in `field/http`.
+
+use super::network::{Fixed, once};
+use std::io::Write;
+use std::path::Path;
+use strongroom_tests::{Ran, Room, VALUE, echo};
+
+const BODY: &str = "{\"pair\":\"ETH-USD\",\"price\":\"3120.50\"}";
+
+/// What comes of an answer, of a host that holds a grant, or of one that does not.
+fn answered(granted: bool, verb: &str, answer: &[u8]) -> Ran {
+    let answer = answer.to_vec();
+    let (port, server) = once(move |_, stream| {
+        let _ = stream.write_all(&answer);
+    });
+    let host = format!("host = \"http://raw.test:{port}\"\npaths = [\"/**\"]");
+    let room = if granted { Room::granted(&host) } else { Room::new().and(&format!("[[egress]]\n{host}")) };
+    let ran = room.resolver(Fixed(&["127.0.0.1"])).run(&[&format!("{verb} GET http://raw.test:{port}/")]);
+    server.join().unwrap();
+    ran
+}
+
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("field/http").join(name)).unwrap()
+}
+
+fn with_head(head: &str, body: &[u8]) -> Vec<u8> {
+    [format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{head}\r\n\r\n").as_bytes(), body].concat()
+}
+
+#[test]
+fn what_browsers_and_curl_read_is_read() {
+    for granted in [true, false] {
+        for name in [
+            "broken-line-in-head",
+            "coding-aws-chunked",
+            "coding-empty",
+            "coding-none",
+            "coding-utf-8",
+            "control-character-in-cookie",
+            "head-of-120-lines",
+        ] {
+            let ran = answered(granted, "send", &file(&format!("{name}.http")));
+            assert!(ran.stdout.contains("send 200 ") && ran.stdout.contains(BODY), "{granted} {name}: {}", ran.stdout);
+            assert!(ran.records("answer")[0]["error"].is_null(), "{granted} {name}: {:?}", ran.audit);
+        }
+        for head in ["x-spaced : 1", "x-folded: a\r\n  b", "x: y\r\nno colon here", ": nameless\r\nx: y"] {
+            let ran = answered(granted, "send", &with_head(head, BODY.as_bytes()));
+            assert!(ran.stdout.contains(BODY), "{granted} {head:?}: {}", ran.stdout);
+        }
+        let ran = answered(granted, "send", &file("coding-of-no-body-204.http"));
+        assert!(ran.stdout.contains("send 204 "), "{granted}: {}", ran.stdout);
+        let empty = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-encoding: x-rot13\r\ncontent-length: 0\r\n\r\n";
+        assert!(answered(granted, "send", empty).stdout.contains("send 200 "), "{granted}: there is no body to decode");
+    }
+}
+
+#[test]
+fn members_of_gzip_and_what_follows_them() {
+    for name in ["gzip-two-members", "gzip-empty-first-member", "gzip-then-short-garbage"] {
+        let ran = answered(true, "send", &file(&format!("{name}.http")));
+        assert!(ran.stdout.contains(BODY), "{name}: {}", ran.stdout);
+        assert!(ran.records("answer")[0]["error"].is_null(), "{name}: {:?}", ran.audit);
+    }
+    let coded = echo::coded(BODY.as_bytes(), "gzip");
+    for garbage in [&b"\0\0\0\0\0\0\0\0"[..], b"PK\x03\x04 some other file", b"\x1f"] {
+        let answer = with_head("content-encoding: gzip", &[&coded[..], garbage].concat());
+        let ran = answered(true, "send", &answer);
+        assert!(ran.stdout.contains(BODY), "{garbage:?}: {}", ran.stdout);
+    }
+    // Bytes that nobody has decoded are not handed on where the coded ones are.
+    let answer = with_head("content-encoding: gzip", &[&coded[..], VALUE.as_bytes()].concat());
+    let ran = answered(false, "download", &answer);
+    assert!(ran.stdout.contains(&format!("download {} then ", coded.len())), "{}", ran.stdout);
+    assert_eq!(ran.records("answer")[0]["error"], "bytes follow the end of the content coding");
+}
+
+#[test]
+fn codings_over_each_other_are_undone_and_searched() {
+    let text = format!("you said {VALUE} {}", "and so on. ".repeat(20_000));
+    for (codings, name) in
+        [(["gzip", "gzip"], "gzip, gzip"), (["br", "gzip"], "br, gzip"), (["zstd", "deflate"], "zstd,aws-chunked,deflate")]
+    {
+        let coded = codings.iter().fold(text.clone().into_bytes(), |body, coding| echo::coded(&body, coding));
+        let answer = with_head(&format!("content-encoding: {name}"), &coded);
+
+        let ran = answered(true, "download", &answer);
+        assert!(ran.stdout.contains(&format!("download {}", text.len())), "{name}: a placeholder is as long: {}", ran.stdout);
+        assert_eq!(ran.records("answer")[0]["redacted"], 1, "{name}");
+
+        let ran = answered(false, "download", &answer);
+        assert!(ran.stdout.contains("a value that the host keeps stands in it"), "{name}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_coding_that_is_refused_is_named_and_what_it_names_is_scrubbed() {
+    for granted in [true, false] {
+        let ran = answered(granted, "send", &with_head("content-encoding: gzip, x-rot13\u{1b}", b"x"));
+        assert!(!ran.stdout.contains("send 200"), "{}", ran.stdout);
+        let ran = answered(granted, "send", &with_head("content-encoding: gzip, x-rot13", b"x"));
+        assert!(ran.stdout.contains("a content coding that the host can't decode: `gzip, x-rot13`"), "{}", ran.stdout);
+        assert_eq!(ran.records("answer")[0]["detail"], "gzip, x-rot13", "{:?}", ran.audit);
+
+        let ran = answered(granted, "send", &with_head(&format!("content-encoding: {VALUE}"), b"x"));
+        assert!(ran.stdout.contains("a content coding that the host can't decode"), "{}", ran.stdout);
+        ran.assert_sealed();
+    }
+}
+
+#[test]
+fn what_was_read_before_an_error_arrives_and_then_the_error() {
+    let text = "a line of text, as it is.\n".repeat(4_000);
+    let least = 50_000;
+    let count = |ran: &Ran| -> usize {
+        let count = ran.stdout.split_once("download ").map(|(_, rest)| rest.split(' ').next().unwrap_or_default().to_owned());
+        count.unwrap_or_default().trim().parse().unwrap_or_else(|_| panic!("{}", ran.stdout))
+    };
+    for coding in ["gzip", "br", "zstd", "deflate"] {
+        // What can't be compressed is decoded as it comes.
+        let noise: String = (0..20_000u64).map(|i| format!("{:x} ", i.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        let mut coded = echo::coded(noise.as_bytes(), coding);
+        coded.truncate(coded.len() / 2);
+        let ran = answered(true, "download", &with_head(&format!("content-encoding: {coding}"), &coded));
+        assert!(count(&ran) > least && ran.stdout.contains("does not follow its content coding"), "{coding}: {}", ran.stdout);
+        assert_eq!(ran.records("answer")[0]["error"], "the body does not follow its content coding");
+    }
+    let ran = answered(true, "download", &with_head("content-length: 200000", text.as_bytes()));
+    assert!(ran.stdout.contains(&format!("download {} then incomplete HTTP response", text.len())), "{}", ran.stdout);
+    let chunks = format!("{:x}\r\n{text}\r\nno size\r\n", text.len());
+    let ran = answered(true, "download", &with_head("transfer-encoding: chunked", chunks.as_bytes()));
+    assert!(count(&ran) == text.len() && ran.records("answer")[0]["error"] == "the body's chunks can't be read", "{:?}", ran.audit);
+}
+
+#[test]
+fn a_head_that_cant_be_read_is_told_as_that() {
+    let long: String = (0..300).map(|i| format!("x-meta-{i}: v\r\n")).collect();
+    for (head, says) in [
+        ("transfer-encoding : chunked", "a line of its head that says how it is to be read is malformed"),
+        ("content-encoding: gzip\x01", "a line of its head that says how it is to be read is malformed"),
+        ("content-length: 36\r\ncontent-length: 37", "its head is not as HTTP/1.1 has it"),
+        ("x: a\0b", "its head is not as HTTP/1.1 has it"),
+        (long.trim_end(), "its head is too long"),
+    ] {
+        for granted in [true, false] {
+            let ran = answered(granted, "send", &with_head(head, BODY.as_bytes()));
+            assert!(ran.stdout.contains("the answer can't be read: ") && ran.stdout.contains(says), "{granted} {head:?}: {}", ran.stdout);
+            assert!(ran.records("answer")[0]["error"].as_str().unwrap().starts_with(says), "{head:?}: {:?}", ran.audit);
+        }
+    }
+    let ran = answered(true, "send", b"ICY 200 OK\r\n\r\n");
+    assert!(ran.stdout.contains("its head is not as HTTP/1.1 has it"), "{}", ran.stdout);
+}
