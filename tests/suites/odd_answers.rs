@@ -126,7 +126,7 @@ fn what_was_read_before_an_error_arrives_and_then_the_error() {
         assert_eq!(ran.records("answer")[0]["error"], "the body does not follow its content coding");
     }
     let ran = answered(true, "download", &with_head("content-length: 200000", text.as_bytes()));
-    assert!(ran.stdout.contains(&format!("download {} then incomplete HTTP response", text.len())), "{}", ran.stdout);
+    assert!(count(&ran) == text.len() && ran.stdout.contains("incomplete HTTP response"), "{}", ran.stdout);
     let chunks = format!("{:x}\r\n{text}\r\nno size\r\n", text.len());
     let ran = answered(true, "download", &with_head("transfer-encoding: chunked", chunks.as_bytes()));
     assert!(count(&ran) == text.len() && ran.records("answer")[0]["error"] == "the body's chunks can't be read", "{:?}", ran.audit);

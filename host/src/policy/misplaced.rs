@@ -45,16 +45,17 @@ pub(super) fn in_another_form(
     name: &HeaderName,
     value: &HeaderValue,
 ) -> Option<(String, String)> {
-    let (secret, before, after) = placeholders.standing(value.to_str().ok()?)?;
+    let text = value.to_str().ok()?;
+    let (secret, before, after) = placeholders.standing(text)?;
     let mut here = granted_places(open).filter(|granted| granted.secret == secret && !granted.is_for_sealed);
     let granted = here.find(|granted| matches!(granted.place, Place::Header(place, _) if place == name))?;
-    let form = match granted.place {
-        Place::Header(_, template) => {
-            let (before, after) = template.around();
-            format!("{before}{{}}{after}")
-        }
-        _ => return None,
-    };
+    let Place::Header(_, template) = granted.place else { return None };
+    // As it is granted: then it stands there more than once.
+    if template.split(text).is_some_and(|(_, inner, _)| placeholders.stands_for(inner, secret).is_some()) {
+        return Some((format!("the header `{name}` is there more than once"), "send it once".to_owned()));
+    }
+    let around = template.around();
+    let form = format!("{}{{}}{}", around.0, around.1);
     let short =
         |text: &str| if text.chars().count() > SHOWN { text.chars().take(SHOWN).collect::<String>() + "…" } else { text.to_owned() };
     let reason =
