@@ -82,7 +82,9 @@ fn at_first(
 
 /// What a server of a cluster answers that does not lead it, and is told not to pass requests on.
 fn standby() -> Fault {
-    Fault::Answer(include_str!("../field/http/vault-standby-307.http").to_owned())
+    let answer = include_str!("../field/http/vault-standby-307.http");
+    // The relay closes its connection after an answer of its own, and says so.
+    Fault::Answer(answer.replace("Content-Length: 0", "Content-Length: 0\r\nConnection: close"))
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn a_redirect_of_a_standby_is_not_followed_with_the_token() {
     let way = Way::new("standby", json!({}));
     let elsewhere = Faulty::before(&way.bao.address);
     let redirect = format!(
-        "HTTP/1.1 307 Temporary Redirect\r\nlocation: {}/v1/secret/data/agents/standby\r\ncontent-length: 0\r\n\r\n",
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: {}/v1/secret/data/agents/standby\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
         elsewhere.url()
     );
     way.relay.set(&[Fault::Answer(redirect)]);
