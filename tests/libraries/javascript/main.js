@@ -1,6 +1,7 @@
-// One component for several libraries: `LIBRARY CASE` as arguments. Each is loaded when it is asked for, so that none is in another's way.
+// One component for several libraries: `LIBRARY CASE` as arguments. Each bundle is text until it is asked for: so none is in another's
+// way, and the component starts with a small memory.
 import { getArguments, getEnvironment } from 'wasi:cli/environment@0.2.12';
-import { agents } from 'agents';
+import { bundles } from 'bundles';
 
 // Lines of JSON are what a test compares.
 const say = (name, value) => console.log(JSON.stringify({ [name]: value }));
@@ -11,7 +12,7 @@ export const run = {
     const env = Object.fromEntries(getEnvironment());
     globalThis.process ??= { env: {} };
     try {
-      const agent = await agents[library]();
+      const agent = new Function(`${bundles[library]}; return agent;`)();
       await agent[name]({ env, say });
     } catch (error) {
       say('failed', described(error));

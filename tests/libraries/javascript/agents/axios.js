@@ -13,9 +13,11 @@ export async function calls({ env, say }) {
 }
 
 // A POST without a body: its length is 0, and it is said.
-export async function bare({ env, say }) {
+export async function bodies({ env, say }) {
   const answer = await client(env).post('/v1/orders/7/cancel');
   say('answer', answer.data.cancelled);
+  const encoded = await client(env).post('/v1/forms', new URLSearchParams({ a: '1', b: 'x y' }));
+  say('encoded', encoded.data.ok);
 }
 
 export async function form({ env, say }) {
@@ -24,8 +26,6 @@ export async function form({ env, say }) {
   form.append('file', new Blob(['%PDF-1.7 …'], { type: 'application/pdf' }), 'receipt.pdf');
   const answer = await client(env).post('/v1/files', form);
   say('answer', answer.data.size);
-  const encoded = await client(env).post('/v1/forms', new URLSearchParams({ a: '1', b: 'x y' }));
-  say('encoded', encoded.data.ok);
 }
 
 // 429, then the answer, by an interceptor as people write it.

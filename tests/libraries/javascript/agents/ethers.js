@@ -17,7 +17,6 @@ export async function reads({ env, say }) {
   chain.destroy();
 }
 
-// 429 and a redirect: the library follows both by itself.
 export async function retried({ env, say }) {
   const chain = provider(env);
   say('gas', Number(await chain.send('eth_gasPrice', [])));
@@ -29,4 +28,14 @@ export async function fetched({ env, say }) {
   request.setHeader('authorization', `Bearer ${env.RPC_KEY}`);
   const answer = await request.send();
   say('answer', [answer.statusCode, answer.bodyJson.synced, answer.bodyJson.key === env.RPC_KEY]);
+}
+
+// The library follows by itself, with all its headers, wherever it is sent.
+export async function redirected({ env, say }) {
+  const request = new FetchRequest('https://rpc.example/old');
+  request.setHeader('authorization', `Bearer ${env.RPC_KEY}`);
+  say('answer', (await request.send()).bodyJson.synced);
+  const astray = new FetchRequest('https://rpc.example/astray');
+  astray.setHeader('authorization', `Bearer ${env.RPC_KEY}`);
+  say('astray', await astray.send().then((answer) => answer.statusCode, () => 'no answer'));
 }

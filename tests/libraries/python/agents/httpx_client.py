@@ -37,16 +37,20 @@ def calls(env, say):
     with client(env) as api:
         account = api.get("/account", params={"expand": ["a", "b c"], "note": "it's; 100%"}).raise_for_status().json()
         say("account", [account["name"], account["key"] == env["PLATFORM_KEY"]])
+        head = api.head("/account")
+        say("head", [head.status_code, head.headers["x-request-id"], len(head.content)])
+        gone = api.delete("/orders/7")
+        say("gone", [gone.status_code, gone.content.decode()])
+
+
+def bodies(env, say):
+    with client(env) as api:
         order = api.post("/orders", json={"side": "sell"})
         say("order", [order.status_code, order.json()["id"]])
         bare = api.post("/orders/7/cancel")
         say("bare", bare.json()["cancelled"])
         encoded = api.put("/profile", data={"name": "a b"})
         say("encoded", encoded.json()["ok"])
-        head = api.head("/account")
-        say("head", [head.status_code, head.headers["x-request-id"], len(head.content)])
-        gone = api.delete("/orders/7")
-        say("gone", [gone.status_code, gone.content.decode()])
 
 
 def upload(env, say):

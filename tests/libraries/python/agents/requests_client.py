@@ -82,12 +82,16 @@ def calls(env, say):
     with session(env) as api:
         account = api.get(f"{BASE}/account", params={"expand": ["a", "b c"]}).json()
         say("account", [account["name"], account["key"] == env["PLATFORM_KEY"]])
+        answer = api.post(f"{BASE}/files", files={"file": ("notes.txt", b"some notes", "text/plain")})
+        say("file", answer.json()["size"])
+
+
+def bodies(env, say):
+    with session(env) as api:
         order = api.post(f"{BASE}/orders", json={"side": "sell"})
         say("order", [order.status_code, order.json()["id"]])
         bare = api.post(f"{BASE}/orders/7/cancel")
         say("bare", bare.json()["cancelled"])
-        answer = api.post(f"{BASE}/files", files={"file": ("notes.txt", b"some notes", "text/plain")})
-        say("file", answer.json()["size"])
 
 
 def redirected(env, say):
