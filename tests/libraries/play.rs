@@ -15,7 +15,9 @@ const LIMITS: &str = "[limits]\nmemory = \"512MiB\"\ncpu = \"60s\"\n";
 pub fn all(table: &Table) {
     let mut faults = Vec::new();
     for case in table.case.iter().filter(|case| case.waits.is_none()) {
-        if let Err(found) = one(table, case) {
+        let played = one(table, case);
+        println!("{} {}: {}", table.name, case.name, if played.is_ok() { "ok" } else { "faults" });
+        if let Err(found) = played {
             faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", case.name)));
         }
     }

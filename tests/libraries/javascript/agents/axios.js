@@ -57,6 +57,14 @@ export async function conditional({ env, say }) {
   say('written', written.status);
 }
 
+// A URL of the API's, signed for one upload: it is used as it comes, without the key.
+export async function signed({ env, say }) {
+  const { url } = (await client(env).post('/v1/uploads', { name: 'report.txt' })).data;
+  say('place', url.split('?')[0]);
+  const written = await axios.put(url, 'a report', { headers: { 'content-type': 'text/plain' } });
+  say('written', written.status);
+}
+
 // What the manifest does not allow.
 export async function denied({ env, say }) {
   try {

@@ -37,5 +37,5 @@ export async function redirected({ env, say }) {
   say('answer', (await request.send()).bodyJson.synced);
   const astray = new FetchRequest('https://rpc.example/astray');
   astray.setHeader('authorization', `Bearer ${env.RPC_KEY}`);
-  say('astray', await astray.send().then((answer) => answer.statusCode, () => 'no answer'));
+  say('astray', (await astray.send()).statusCode);
 }
