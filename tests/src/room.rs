@@ -32,6 +32,10 @@ pub struct Room {
     resolver: Option<Box<dyn Resolve>>,
     configure: Option<Box<dyn FnOnce(HostBuilder) -> HostBuilder>>,
     guest: &'static str,
+    component: Option<Vec<u8>>,
+    names: Vec<String>,
+    http1: bool,
+    watched: Option<Box<dyn FnMut(&str) + Send>>,
     proxy: Option<String>,
     allow: Vec<String>,
 }
@@ -100,6 +104,10 @@ impl Room {
             resolver: None,
             configure: None,
             guest: "probe",
+            component: None,
+            names: NAMES.iter().map(|&name| name.to_owned()).collect(),
+            http1: false,
+            watched: None,
             proxy: None,
             allow: Vec::new(),
         }
@@ -179,6 +187,28 @@ impl Room {
         self
     }
 
+    /// Runs a component that is no guest of the workspace.
+    #[must_use]
+    pub fn component(mut self, component: Vec<u8>) -> Self {
+        self.component = Some(component);
+        self
+    }
+
+    /// Serves under these names alone, over HTTP/1.1, as an API with many clients does.
+    #[must_use]
+    pub fn names<'n>(mut self, names: impl Iterator<Item = &'n str>) -> Self {
+        self.names = names.map(str::to_owned).collect();
+        self.http1 = true;
+        self
+    }
+
+    /// Tells of the guest's stdout as it comes.
+    #[must_use]
+    pub fn watched(mut self, watch: impl FnMut(&str) + Send + 'static) -> Self {
+        self.watched = Some(Box::new(watch));
+        self
+    }
+
     /// Runs the probe with these operations, and checks that it exited in order and that no value got anywhere.
     #[must_use]
     pub fn run(self, operations: &[&str]) -> Ran {
@@ -199,7 +229,12 @@ impl Room {
 
     async fn perform(self, operations: Vec<String>) -> Result<Ran, String> {
         let handler = self.handler.unwrap_or_else(|| Box::new(echo::handle));
-        let server = if self.plain_http { Server::http(handler).await } else { Server::https(NAMES, handler).await };
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let server = match (self.plain_http, self.http1) {
+            (true, _) => Server::http(handler).await,
+            (false, true) => Server::https_1(&names, handler).await,
+            (false, false) => Server::https(&names, handler).await,
+        };
         let server = server.expect("a server on a free port");
         let dir = tempfile::tempdir().expect("a temporary directory");
         let ca = dir.path().join("ca.pem");
@@ -242,14 +277,16 @@ impl Room {
         let host = builder.build().map_err(|error| error.to_string())?;
         let manifest = self.manifest.replace("PORT", &server.address.port().to_string());
         let manifest = Manifest::parse("agent.toml", &manifest).map_err(|error| error.to_string())?;
-        let component = strongroom_components::bytes(self.guest);
+        let component = self.component.unwrap_or_else(|| strongroom_components::bytes(self.guest));
         let agent = host.agent(manifest, &component).map_err(|error: LoadError| error.to_string())?;
         let (stdout, stderr, log) = (Captured::default(), Captured::default(), Captured::default());
         let log_sink = log.clone();
         let operations = operations.iter().map(|operation| operation.replace("PORT", &server.address.port().to_string()));
-        let options = RunOptions::default().args(operations).stdout(stdout.clone()).stderr(stderr.clone()).on_log(move |record| {
-            let _ = writeln!(log_sink.clone(), "{} {} {:?}", record.level.as_str(), record.message, record.fields);
-        });
+        let options = RunOptions::default().args(operations).stdout(Watched(stdout.clone(), self.watched)).stderr(stderr.clone()).on_log(
+            move |record| {
+                let _ = writeln!(log_sink.clone(), "{} {} {:?}", record.level.as_str(), record.message, record.fields);
+            },
+        );
         let outcome = agent.run(options).await.map_err(|error: RunError| error.to_string())?;
         let audit_text = std::fs::read_to_string(dir.path().join("audit.jsonl")).unwrap_or_default();
         let (stdout, stderr, log) = (stdout.text(), stderr.text(), log.text());
@@ -261,6 +298,22 @@ impl Room {
         leaks.extend(look(&needles, "the outcome", end.as_bytes()));
         let audit = audit_text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
         Ok(Ran { outcome, stdout, stderr, log, audit, seen: server.seen(), leaks, searched })
+    }
+}
+
+/// Output that is kept, and told of.
+struct Watched(Captured, Option<Box<dyn FnMut(&str) + Send>>);
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if let Some(watch) = &mut self.1 {
+            watch(&String::from_utf8_lossy(bytes));
+        }
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
     }
 }
 

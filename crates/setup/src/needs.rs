@@ -30,8 +30,16 @@ const BUILD: &[Need] = &[Need { what: "a C compiler (for ring and zstd)", look: 
 
 /// What the suites' servers and stories want in addition.
 const TESTS: &[Need] = &[
-    Need { what: "Python 3 with venv and pip (for OpenBao and moto)", look: python, packages: &["python3", "python3-venv"] },
-    Need { what: "npm (for the Ethereum node)", look: |machine| programs(machine, &["node", "npm"]), packages: &["npm"] },
+    Need {
+        what: "Python 3 with venv and pip (for OpenBao, moto and agents in Python)",
+        look: python,
+        packages: &["python3", "python3-venv"],
+    },
+    Need {
+        what: "npm (for the Ethereum node and agents in JavaScript)",
+        look: |machine| programs(machine, &["node", "npm"]),
+        packages: &["npm"],
+    },
     Need { what: "PostgreSQL", look: postgres, packages: &["postgresql"] },
     Need { what: "SoftHSM 2", look: softhsm, packages: &["softhsm2"] },
     Need { what: "pkcs11-tool (OpenSC)", look: |machine| programs(machine, &["pkcs11-tool"]), packages: &["opensc"] },

@@ -92,6 +92,19 @@ impl Server {
         Self::start(ca, Some(TlsAcceptor::from(Arc::new(tls))), handler).await
     }
 
+    /// Serves HTTPS under these names, over HTTP/1.1 alone.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub async fn https_1<H>(names: &[&str], handler: H) -> std::io::Result<Self>
+    where
+        H: Fn(&Seen) -> Response + Send + Sync + 'static,
+    {
+        let (ca, mut tls) = certificates(names, None);
+        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self::start(ca, Some(TlsAcceptor::from(Arc::new(tls))), handler).await
+    }
+
     /// Serves HTTPS under these names, with a certificate that has expired.
     ///
     /// # Errors

@@ -1,0 +1,181 @@
+//! Makes the agents: libraries from npm and PyPI as their lock files pin them, bundled into one component for each language. What was made
+//! lies in `target/libraries` under the sum of what it was made of.
+
+use crate::table::{Language, Table};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The agent of the table `wstd`, which is written in Rust: an example's, without our SDK.
+const RUST: &str = "plain-bot";
+
+/// Held by the first run of a language's component: what runs beside it would compile the same, which takes minutes.
+pub struct First {
+    mark: PathBuf,
+    _lock: File,
+}
+
+impl Drop for First {
+    fn drop(&mut self) {
+        // Where that fails, the next one is the first again.
+        let _ = File::create(&self.mark);
+    }
+}
+
+/// Waits for the first run of a component; `None` where that is over.
+pub fn first(component: &[u8]) -> Option<First> {
+    let mark = home().join(format!("compiled-{}", hex(&Sha256::digest(component))));
+    if mark.exists() {
+        return None;
+    }
+    std::fs::create_dir_all(home()).unwrap();
+    let lock = File::create(home().join("compiled.lock")).unwrap();
+    lock.lock().unwrap();
+    (!mark.exists()).then_some(First { mark, _lock: lock })
+}
+
+/// The component that a table's agent is in.
+pub fn component(table: &Table) -> Vec<u8> {
+    match table.language {
+        Language::Rust => strongroom_components::bytes(RUST),
+        Language::Javascript => read(&javascript()),
+        Language::Python => read(&python()),
+    }
+}
+
+fn read(file: &Path) -> Vec<u8> {
+    std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn sources(language: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("libraries").join(language)
+}
+
+/// Where libraries are installed, and agents made.
+fn home() -> PathBuf {
+    root().join("target/libraries")
+}
+
+/// One component of the agents in JavaScript.
+fn javascript() -> PathBuf {
+    made("javascript", |home, out| {
+        let lock = sum(&[home.join("package-lock.json")]);
+        once(home, &lock, || {
+            let mut npm = Command::new("npm");
+            npm.current_dir(home).args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]);
+            must(&mut npm, "npm installs the libraries");
+        });
+        let mut node = Command::new("node");
+        node.current_dir(home).arg("build.mjs").arg(wit()).arg(out).args(agents());
+        must(&mut node, "esbuild and componentize-js make a component of the agents");
+    })
+}
+
+/// One component of the agents in Python.
+fn python() -> PathBuf {
+    made("python", |home, out| {
+        let (venv, site) = (home.join("venv"), home.join("site"));
+        let lock = sum(&[home.join("requirements.txt"), home.join("tools.txt")]);
+        once(home, &lock, || {
+            must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), "python3 makes a virtual environment");
+            let pip = || {
+                let mut pip = Command::new(venv.join("bin/pip"));
+                pip.current_dir(home).args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]);
+                pip
+            };
+            must(pip().args(["-r", "tools.txt"]), "pip installs componentize-py from PyPI");
+            // Wheels for any machine: the guest's is not this one.
+            let any = ["--platform", "any", "--only-binary", ":all:", "--upgrade", "-r", "requirements.txt", "--target"];
+            must(pip().args(any).arg(&site), "pip installs the libraries from PyPI");
+        });
+        let mut tool = Command::new(venv.join("bin/componentize-py"));
+        // Without it the tool looks into whatever Python is on `PATH` too.
+        tool.env("VIRTUAL_ENV", &venv);
+        tool.current_dir(home).arg("--wit-path").arg(wit()).args(["--world", "agent", "--quiet", "componentize", "app"]);
+        tool.args(["--python-path", ".", "--python-path", "site", "--output"]).arg(out);
+        must(&mut tool, "componentize-py makes a component of the agents");
+    })
+}
+
+/// The component of a language, made where its sources or the world have changed. Its directory is a copy of the sources: there the
+/// tools find what is installed beside them.
+fn made(language: &str, make: impl FnOnce(&Path, &Path)) -> PathBuf {
+    let home = home().join(language);
+    std::fs::create_dir_all(&home).unwrap();
+    // Test processes may run side by side: one of them makes it.
+    let lock = File::create(home.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let agents = copied(&sources(language), &home);
+    let worlds = copied(&root().join("wit/deps"), &self::home().join("wit/deps"));
+    let world = self::home().join("wit/agent.wit");
+    std::fs::copy(sources("agent.wit"), &world).unwrap();
+    let out = home.join(format!("agents-{}.wasm", sum(&[agents, worlds, vec![world]].concat())));
+    if !out.exists() {
+        let unfinished = home.join("agents.wasm");
+        make(&home, &unfinished);
+        std::fs::rename(unfinished, &out).unwrap();
+    }
+    out
+}
+
+fn wit() -> PathBuf {
+    home().join("wit")
+}
+
+/// Copies a directory with all below it: the copies, in order.
+fn copied(from: &Path, to: &Path) -> Vec<PathBuf> {
+    std::fs::create_dir_all(to).unwrap();
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    let copy = |entry: PathBuf| {
+        let to = to.join(entry.file_name().unwrap());
+        if entry.is_dir() {
+            return copied(&entry, &to);
+        }
+        std::fs::copy(&entry, &to).unwrap();
+        vec![to]
+    };
+    entries.into_iter().flat_map(copy).collect()
+}
+
+/// The names of the agents in JavaScript.
+fn agents() -> Vec<String> {
+    let files = std::fs::read_dir(sources("javascript").join("agents")).unwrap().map(|entry| entry.unwrap().path());
+    let mut names: Vec<String> = files.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+fn sum(files: &[PathBuf]) -> String {
+    let mut sum = Sha256::new();
+    for file in files {
+        let bytes = read(file);
+        sum.update(file.file_name().unwrap().as_encoded_bytes());
+        sum.update(bytes.len().to_le_bytes());
+        sum.update(bytes);
+    }
+    hex(&sum.finalize())
+}
+
+fn hex(sum: &[u8]) -> String {
+    sum.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Does what has to be done once for what a lock file pins.
+fn once(home: &Path, lock: &str, install: impl FnOnce()) {
+    let done = home.join(format!("installed-{lock}"));
+    if !done.exists() {
+        install();
+        File::create(done).unwrap();
+    }
+}
+
+fn must(command: &mut Command, why: &str) {
+    let status = command.status();
+    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "{why}; {command:?} failed: {status:?}");
+}
