@@ -66,7 +66,7 @@ fn every_table_is_played() {
     assert_eq!(found, played, "a file in `apis` and a line in `libraries!` belong together");
 }
 
-/// Cases that the host does not carry yet (`waits` says for what) are left out above. Here each of them is played and must fail: one that
+/// Cases that can't pass yet (`waits` says what has to come) are left out above. Here each of them is played and must fail: one that
 /// passes has waited long enough, and loses its line.
 #[test]
 #[ignore = "long form"]

@@ -56,7 +56,7 @@ fn whole() -> String {
 pub struct Case {
     /// The agent's function.
     pub name: String,
-    /// What the host has to do before this can pass.
+    /// What has to come before this can pass.
     pub waits: Option<String>,
     /// Lines that the manifest has for this case alone.
     #[serde(default)]

@@ -3,6 +3,9 @@
 import { getArguments, getEnvironment } from 'wasi:cli/environment@0.2.12';
 import { bundles } from 'bundles';
 
+// What is asked of Node's process where a library names itself to its API.
+const PROCESS = { env: {}, platform: 'wasi', title: 'agent', version: 'v0.0.0', versions: {} };
+
 // Lines of JSON are what a test compares.
 const say = (name, value) => console.log(JSON.stringify({ [name]: value }));
 
@@ -10,7 +13,7 @@ export const run = {
   async run() {
     const [library, name] = getArguments().slice(-2);
     const env = Object.fromEntries(getEnvironment());
-    globalThis.process ??= { env: {} };
+    globalThis.process ??= PROCESS;
     try {
       const agent = new Function(`${bundles[library]}; return agent;`)();
       await agent[name]({ env, say });

@@ -16,7 +16,8 @@ export async function calls({ env, say }) {
 export async function bodies({ env, say }) {
   const answer = await client(env).post('/v1/orders/7/cancel');
   say('answer', answer.data.cancelled);
-  const encoded = await client(env).post('/v1/forms', new URLSearchParams({ a: '1', b: 'x y' }));
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const encoded = await client(env).post('/v1/forms', { a: '1', b: 'x y' }, { headers });
   say('encoded', encoded.data.ok);
 }
 

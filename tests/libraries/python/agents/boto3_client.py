@@ -77,7 +77,7 @@ def objects(env, say):
     got = s3.get_object(**OBJECT)
     say("got", got["Body"].read().decode())
     head = s3.head_object(**OBJECT)
-    say("head", [head["ContentLength"], head["ContentType"]])
+    say("head", [head.get("ContentLength"), head["ContentType"]])
     listed = s3.list_objects_v2(Bucket="reports", Prefix="2026/")
     say("list", [[each["Key"], each["Size"]] for each in listed["Contents"]])
 
