@@ -155,6 +155,24 @@ fn a_cut_while_the_log_is_made_leaves_a_journal_to_begin_with() {
 }
 
 #[test]
+fn a_host_that_was_killed_is_followed_by_one_that_need_not_walk_through_the_ledger() {
+    for plug in [0, 1, 2, 3, 5, 8, 13] {
+        let platter = Platter::default();
+        let opened = open(&platter).expect("a journal");
+        write(&opened.journal, 1..=40);
+        platter.pull_after(plug);
+        let _ = run(opened.journal.write(&entry(41, 3 * HALF)));
+        drop(opened);
+
+        let mut database = redb::Database::builder();
+        database.set_repair_callback(|repair| repair.abort());
+        let opened = database.create_with_backend(platter.after_the_cut(|at| at % 2 == 0).file(Which::Records));
+
+        assert!(opened.is_ok(), "cut after {plug}: {:?}", opened.err());
+    }
+}
+
+#[test]
 fn a_torn_frame_is_left_out_and_its_number_given_again() {
     for (which, kept) in KEPT.into_iter().enumerate() {
         let platter = Platter::default();

@@ -2,7 +2,7 @@
 //! commits many records with one write to the platter. With the records of the log it keeps up to which frame they go: a frame is taken
 //! once, and an old one is never taken for a new one.
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -65,9 +65,17 @@ impl Records {
         Ok(Standing { last, frame, log: log.get(LENGTH)?.map(|length| length.value()) })
     }
 
+    /// A change, which also keeps what of the file is free: a host that was killed is not followed by one that walks through the whole ledger
+    /// to find that out.
+    fn begin(&self) -> Result<WriteTransaction> {
+        let mut transaction = self.0.begin_write()?;
+        transaction.set_quick_repair(true);
+        Ok(transaction)
+    }
+
     /// Keeps batches, with one write to the platter, all of them or none.
     pub(super) fn keep(&self, batches: &[&Batch]) -> Result<()> {
-        let transaction = self.0.begin_write()?;
+        let transaction = self.begin()?;
         {
             let mut records = transaction.open_table(RECORDS)?;
             let mut keys = transaction.open_table(KEYS)?;
@@ -89,7 +97,7 @@ impl Records {
 
     /// From now on the log counts: one that is shorter has lost something.
     pub(super) fn count_on_log(&self, length: u64) -> Result<()> {
-        let transaction = self.0.begin_write()?;
+        let transaction = self.begin()?;
         transaction.open_table(LOG)?.insert(LENGTH, length)?;
         Ok(transaction.commit()?)
     }
