@@ -21,6 +21,8 @@ pub const VALUE: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
 /// The names that the tests' server answers to.
 const NAMES: &[&str] = &["api.test", "sub.api.test", "other.test", "evil.test", "127.0.0.1", "localhost"];
 
+/// Sees what the guest prints, as it does.
+type Watcher = Box<dyn FnMut(&str) + Send>;
 type Handler = Box<dyn Fn(&Seen) -> Response + Send + Sync>;
 
 /// A test's set-up. By default: one secret `KEY`, granted to `api.test` for GET and POST below `/v1/`, and the echoing server.
@@ -35,7 +37,7 @@ pub struct Room {
     component: Option<Vec<u8>>,
     names: Vec<String>,
     http1: bool,
-    watched: Option<Box<dyn FnMut(&str) + Send>>,
+    watched: Option<Watcher>,
     proxy: Option<String>,
     allow: Vec<String>,
 }
@@ -302,7 +304,7 @@ impl Room {
 }
 
 /// Output that is kept, and told of.
-struct Watched(Captured, Option<Box<dyn FnMut(&str) + Send>>);
+struct Watched(Captured, Option<Watcher>);
 
 impl Write for Watched {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

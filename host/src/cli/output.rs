@@ -201,14 +201,14 @@ mod tests {
         assert_eq!(host_line(b" WARN a request is not sent\n", false, false), b" WARN a request is not sent\n");
         assert_eq!(host_line(b" WARN a request is not sent\n", true, true), b"\nstrongroom: WARN a request is not sent\n");
 
-        let begun = || *BEGUN.lock().unwrap();
+        let begun = || *BEGUN.lock().expect("no panic");
         let mut out = Vec::new();
         let mut agent = AgentLines(&mut out);
-        agent.write_all(b"fetching ...").unwrap();
+        agent.write_all(b"fetching ...").expect("written");
         assert!(begun());
-        agent.write_all(b" done\n").unwrap();
+        agent.write_all(b" done\n").expect("written");
         assert!(!begun());
-        agent.write_all(b"").unwrap();
+        agent.write_all(b"").expect("written");
         assert!(!begun());
         assert_eq!(out, b"fetching ... done\n");
     }
