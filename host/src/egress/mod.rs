@@ -214,7 +214,7 @@ async fn exchange(
         let taken = outbound.tags().take(&permit, &mut head.headers, written.as_deref());
         taken.map_err(|_| Error::InternalError(Some("strongroom: the system's random source failed".into())))?;
     }
-    infrastructure(&outbound, &permit.url().origin_pattern(), &head.headers);
+    infrastructure(&outbound, &permit, &head.headers);
     let answer = Response::from_parts(head, content);
     exchange.answered(answer.status().as_u16());
     if matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -390,15 +390,15 @@ impl Outbound {
         if !permit.is_sealed() && permit.carries().is_none() {
             return;
         }
-        let mut sent = self.sent();
-        sent.add(number, parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+        let mut text = parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes().to_vec();
         for (name, value) in &parts.headers {
-            sent.add(number, b"\n");
-            sent.add(number, name.as_str().as_bytes());
-            sent.add(number, b": ");
-            sent.add(number, value.as_bytes());
+            text.extend_from_slice(b"\n");
+            text.extend_from_slice(name.as_str().as_bytes());
+            text.extend_from_slice(b": ");
+            text.extend_from_slice(value.as_bytes());
         }
-        sent.add(number, b"\n\n");
+        text.extend_from_slice(b"\n\n");
+        self.sent().add(number, &text);
     }
 
     /// Hands the record of a request to the audit log.

@@ -7,6 +7,7 @@ mod budget;
 pub(crate) mod charset;
 mod closed;
 pub(crate) mod denial;
+mod denials;
 mod entries;
 mod graphql;
 pub(crate) mod headers;
@@ -30,7 +31,7 @@ pub(crate) use placeholder::{Placeholders, Sealed, Source};
 pub(crate) use signing::{AssetId, Claims, Limit, SignPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, shown};
 
 use crate::manifest::{
-    AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal, Treatment,
+    AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal,
 };
 use http::{HeaderMap, HeaderName, Method, Uri};
 use names::Name;
@@ -225,67 +226,6 @@ impl Policy {
         (!open.is_empty() && !self.closed.covers(url)).then(|| open.iter().any(|d| d.own_credentials))
     }
 
-    /// The denial of a body by which a server could be told another method.
-    pub(crate) fn override_denied(permit: &Permit) -> Denial {
-        Denial {
-            rule: Rule::Override,
-            asked: format!("{} {}", permit.method(), permit.url()),
-            reason: "the body names a parameter that overrides the method that was judged".to_owned(),
-            remedy: "leave the parameter out and use the method itself; text that is no form is read as none where its `Content-Type` is `application/json`".to_owned(),
-            stop: false,
-        }
-    }
-
-    /// The denial of a body in a request that has none.
-    pub(crate) fn body_denied(permit: &Permit) -> Denial {
-        let asked = format!("{} {}", permit.method(), permit.url());
-        let reason = format!("a {} request has no body", permit.method());
-        let remedy = format!("send it without one; {}", denial::set("get_body", "true", permit.rule()));
-        Denial { rule: Rule::Body, asked, reason, remedy, stop: false }
-    }
-
-    /// The denial of a condition on a version that this run has not got of the server.
-    pub(crate) fn condition_denied(permit: &Permit, name: &HeaderName) -> Denial {
-        let asked = format!("{} {}", permit.method(), permit.url());
-        let reason = format!("`{name}` holds what is neither `*` nor the last validator of an answer to this run from this URL");
-        let plain = format!("where the agent keeps entity tags between runs, {}", denial::set("etags", "\"plain\"", permit.rule()));
-        let remedy = format!("ask for the resource first, and send what its answer said; {plain}");
-        Denial { rule: Rule::Header, asked, reason, remedy, stop: false }
-    }
-
-    /// The denial of a body that is GraphQL, or may be.
-    pub(crate) fn graphql_denied(permit: &Permit, reason: &str) -> Denial {
-        let remedy = match permit.graphql() {
-            Some(Graphql::WithoutAlias) => graphql::REMEDY.to_owned(),
-            _ => format!("where the agent has to ask GraphQL here, add `graphql = \"no-alias\"` to {}", permit.rule()),
-        };
-        Denial {
-            rule: Rule::Graphql,
-            asked: format!("{} {}", permit.method(), permit.url()),
-            reason: reason.to_owned(),
-            remedy,
-            stop: false,
-        }
-    }
-
-    /// The verdict on what looks like a secret in a request: `kind` by name, `place` where it stands.
-    pub(crate) fn leak(permit: &Permit, kind: &str, place: &str) -> Denial {
-        // What has no rule is a value that the host knows.
-        let remedy = if kind.starts_with('[') {
-            "the host keeps this value from the agent; find out how it came by it".to_owned()
-        } else {
-            let allow = toml::Value::from(kind);
-            format!("keep secrets out of requests; if this is none, add {allow} to `leaks_allowed` of {}", permit.rule())
-        };
-        Denial {
-            rule: Rule::Leak,
-            asked: format!("{} {}", permit.method(), permit.url()),
-            reason: format!("the {place} holds what looks like a secret: {kind}"),
-            remedy,
-            stop: permit.leaks().treatment == Treatment::Stop,
-        }
-    }
-
     /// The secrets that such a request may carry, each with its place, for people.
     #[cfg(feature = "cli")]
     pub(crate) fn places(&self, asked: &Asked<'_>) -> Vec<String> {
@@ -366,47 +306,6 @@ impl Policy {
             return Err("no entry names it exactly".to_owned());
         }
         trial.authorize(asked, placeholders, Instant::now()).map(drop).map_err(|denial| denial.reason)
-    }
-
-    /// The denial of a connection to an address that is not public.
-    pub(crate) fn address_denied(permit: &Permit, address: std::net::IpAddr) -> Denial {
-        Denial {
-            rule: Rule::Address,
-            asked: format!("{} {}", permit.method(), permit.url()),
-            reason: "the host's name leads to an address that is not public".to_owned(),
-            remedy: denial::host_lines(&format!("[network]\nallow = [\"{address}/{}\"]", if address.is_ipv4() { 32 } else { 128 })),
-            stop: false,
-        }
-    }
-
-    /// The denial of one request more than may be open at once.
-    pub(crate) fn too_many_open(asked: &Asked<'_>, limit: u32) -> Denial {
-        let reason = format!("{limit} requests are open and as many wait; their answers have to be read, or let go");
-        deny(Rule::Requests, asked, reason, denial::set("requests", "?", "`[limits]`"))
-    }
-
-    /// The denial of a signer that is not there for this agent.
-    pub(crate) fn signer_unavailable(name: &str) -> Denial {
-        let name: String = name.chars().take(128).collect();
-        Denial {
-            rule: Rule::Signer,
-            asked: format!("open the signer {name}"),
-            reason: "the manifest does not grant a signer of this name".to_owned(),
-            remedy: "add a `[signers.NAME]` to the manifest".to_owned(),
-            stop: false,
-        }
-    }
-
-    /// The denial of a secret that is not there for this agent.
-    pub(crate) fn secret_unavailable(name: &str) -> Denial {
-        let name: String = name.chars().take(128).collect();
-        Denial {
-            rule: Rule::Secret,
-            asked: format!("open {name}"),
-            reason: "the manifest does not grant a secret of this name".to_owned(),
-            remedy: "add a `[secrets.NAME]` with an `allow` to the manifest".to_owned(),
-            stop: false,
-        }
     }
 }
 

@@ -81,11 +81,14 @@ impl Placeholders {
 
     /// What of a request came from its own origin, where it carries these secrets.
     pub(super) fn session(&self, headers: &HeaderMap, url: &CanonicalUrl, carried: &[usize]) -> Session {
-        let mut session = Session::default();
-        let origin = url.origin_pattern();
         let is_there = |with: Option<usize>| with.is_none_or(|secret| carried.contains(&secret));
         let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
         let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let mut session = Session::default();
+        if sealed.is_empty() && issued.is_empty() {
+            return session;
+        }
+        let origin = url.origin_pattern();
         let find_sealed = |text: &str, back: &Back| {
             let is = |known: &&super::placeholder::SealedEntry| {
                 known.entry.text == text && known.bound.origin == origin && known.bound.back == *back && is_there(known.bound.with)

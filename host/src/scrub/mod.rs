@@ -313,13 +313,6 @@ impl Scrubber {
         self
     }
 
-    /// The same with replacements cut, or filled up with `*`, to the length of what they replace: for a text whose length is said
-    /// before it.
-    #[must_use]
-    pub fn fitted(&self) -> Self {
-        Self { fitted: true, ..self.clone() }
-    }
-
     /// Whether there is anything to look for.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -2,8 +2,8 @@
 
 use super::{LEAST_BITS, SHORTEST, Sealing, is_attribute};
 use crate::manifest::Seal;
-use crate::policy::Sealed;
 use crate::policy::session::{Back, is_infrastructure, is_session};
+use crate::policy::{Permit, Sealed};
 use crate::scrub::carries;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -76,7 +76,7 @@ pub(super) fn is_given(headers: &HeaderMap) -> bool {
 }
 
 /// Lets the cookies of what stands in front of a host go back to it as they are: they open no account.
-pub(in crate::egress) fn infrastructure(outbound: &super::Outbound, origin: &str, headers: &HeaderMap) {
+pub(in crate::egress) fn infrastructure(outbound: &super::Outbound, permit: &Permit, headers: &HeaderMap) {
     for line in headers.get_all(header::SET_COOKIE) {
         let pair = line.to_str().ok().and_then(|line| line.split(';').next()?.split_once('='));
         if let Some((name, value)) = pair.map(|(name, value)| (name.trim(), value.trim()))
@@ -84,7 +84,7 @@ pub(in crate::egress) fn infrastructure(outbound: &super::Outbound, origin: &str
             && !value.is_empty()
             && !outbound.scrubber().finds(value.as_bytes())
         {
-            outbound.keyring.placeholders.issue(origin, Back::Cookie(name.to_owned()), value, None);
+            outbound.keyring.placeholders.issue(&permit.url().origin_pattern(), Back::Cookie(name.to_owned()), value, None);
         }
     }
 }
