@@ -106,6 +106,11 @@ fn tokens(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Room {
     Room::granted(grant).server(answer)
 }
 
+/// The same, with the session looked for in the guest's memory, too: what it prints is searched once more.
+fn unseen(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Room {
+    tokens(answer).value("SESSION", SESSION)
+}
+
 #[test]
 fn a_successful_answer_without_its_sealed_field_is_withheld() {
     const ASK: &str = "send GET https://api.test/v1/tokens h:authorization=Bearer+{KEY} h:accept=text/html";
@@ -124,7 +129,7 @@ fn a_successful_answer_without_its_sealed_field_is_withheld() {
         ("is not in it, or is no string", b"{\"tokens\":[{\"value\":1234567890123456}]}".to_vec()),
         ("longer than 1 MiB", long.into_bytes()),
     ] {
-        let ran = tokens(move |_| {
+        let ran = unseen(move |_| {
             let mut answer = respond(200, "application/json", body.clone());
             answer.headers_mut().insert("x-session", SESSION.parse().unwrap());
             answer
@@ -140,7 +145,7 @@ fn a_successful_answer_without_its_sealed_field_is_withheld() {
 
 #[test]
 fn every_element_of_a_list_is_sealed_and_the_head_waits_for_it() {
-    let ran = tokens(|_| {
+    let ran = unseen(|_| {
         let body = format!("{{\"n\": 1.0, \"tokens\":[{{\"value\":\"{SESSION}\"}},{{\"value\":\"tok-{SESSION}\"}},{{\"value\":null}}]}}");
         let mut answer = respond(201, "application/json", body);
         answer.headers_mut().insert("x-note", format!("for {SESSION}").parse().unwrap());

@@ -105,7 +105,7 @@ fn a_session_that_the_api_gives_goes_back_sealed_with_the_same_credential() {
         let given = if name == "sid" { "set-cookie" } else { name };
         let get = format!("GET https://api.test/v1/x {ASK}");
         let ran = back(
-            Room::granted(GRANT).server(giving(given, header)),
+            Room::granted(GRANT).server(giving(given, header)).value("SESSION", SESSION),
             name,
             &get,
             &[
