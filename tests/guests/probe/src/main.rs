@@ -67,6 +67,8 @@ fn perform(verb: &str, rest: &[&str]) {
                 println!("back {}", outcome(request(&words.iter().map(String::as_str).collect::<Vec<_>>())));
             }
         }
+        // `read REQUEST`: prints what comes of the answer's body, and then what ended it.
+        "read" => println!("read {}", request(rest).send().map_or_else(|error| error.to_string(), read)),
         "download" => println!("download {}", request(rest).send().map_or_else(|error| error.to_string(), count)),
         // `until MARK REQUEST -- REQUEST`: sends the second when MARK, in base64, has come of the answer to the first.
         "until" => {
@@ -296,6 +298,18 @@ fn until(mark: &[u8], first: http::Request, second: http::Request) -> String {
     }
     let second = second.send().map_or_else(|error| error.to_string(), |answer| answer.status().to_string());
     format!("{second} {}", String::from_utf8_lossy(&read).escape_debug())
+}
+
+fn read(mut answer: http::Response) -> String {
+    let (mut buffer, mut all) = (vec![0; 64 * 1024], Vec::new());
+    let end = loop {
+        match answer.read(&mut buffer) {
+            Ok(0) => break "the end".to_owned(),
+            Ok(read) => all.extend_from_slice(&buffer[..read]),
+            Err(error) => break error.to_string(),
+        }
+    };
+    format!("{} then {end}", String::from_utf8_lossy(&all))
 }
 
 fn pieces(mut answer: http::Response) -> String {
