@@ -15,7 +15,9 @@ fn framing(seen: &Seen) -> (&str, &str) {
 #[test]
 fn a_request_without_a_body_says_so_where_one_is_expected() {
     for (method, length) in [("POST", "0"), ("PUT", "0"), ("PATCH", "0"), ("GET", ""), ("DELETE", "")] {
-        let ran = Room::granted(METHODS).run(&[&format!("send {method} https://api.test/v1/x {ASK}")]);
+        // HTTP/2 says it by itself.
+        let room = Room::granted(&METHODS.replace("api.test", "http://api.test")).plain_http();
+        let ran = room.run(&[&format!("send {method} http://api.test/v1/x {ASK}")]);
 
         assert_eq!(framing(&ran.seen[0]), (length, ""), "{method}");
     }
