@@ -161,7 +161,11 @@ async fn exchange(
         return Err(Error::HttpRequestHeaderSectionSize(None).into());
     }
     let number = outbound.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
-    outbound.keep_sent(number, &permit, &parts);
+    let carried = permit.carries();
+    let keeps = permit.is_sealed() || carried.is_some();
+    if keeps {
+        outbound.keep_sent(number, &parts);
+    }
     let overrides = Overrides::of(permit.method(), &parts.headers);
     let mut headers = parts.headers;
     let claim = Claim::take(&mut headers);
@@ -175,8 +179,6 @@ async fn exchange(
         return Err(Error::InternalError(Some("strongroom: the audit log can't be written".into())).into());
     }
     let mut exchange = Exchange::new(Arc::clone(&outbound.journal), Arc::clone(&outbound.meter), number, place);
-    let carried = permit.carries();
-    let keeps = permit.is_sealed() || carried.is_some();
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
     let watch = outbound.watch(Arc::clone(&permit), number, &exchange, keeps, overrides);
@@ -194,7 +196,7 @@ async fn exchange(
     let (client, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
     let first_byte = options.as_ref().and_then(|options| options.first_byte_timeout).unwrap_or(PATIENCE);
     let between_bytes = options.as_ref().and_then(|options| options.between_bytes_timeout).unwrap_or(PATIENCE);
-    let answer = match tokio::time::timeout(first_byte, client.request(request)).await {
+    let mut answer = match tokio::time::timeout(first_byte, client.request(request)).await {
         Err(_) => {
             exchange.failed("no answer in time");
             return Err(Error::HttpResponseTimeout.into());
@@ -208,14 +210,12 @@ async fn exchange(
         }
         Ok(Ok(answer)) => answer,
     };
-    let (mut head, content) = answer.into_parts();
     if permit.guarded() {
-        let written = head.headers.contains_key(header::ETAG).then(|| written.md5()).flatten();
-        let taken = outbound.tags().take(&permit, &mut head.headers, written.as_deref());
+        let written = answer.headers().contains_key(header::ETAG).then(|| written.md5()).flatten();
+        let taken = outbound.tags().take(&permit, answer.headers_mut(), written.as_deref());
         taken.map_err(|_| Error::InternalError(Some("strongroom: the system's random source failed".into())))?;
     }
-    infrastructure(&outbound, &permit, &head.headers);
-    let answer = Response::from_parts(head, content);
+    infrastructure(&outbound, &permit, answer.headers());
     exchange.answered(answer.status().as_u16());
     if matches!(answer.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
         ready
@@ -386,10 +386,7 @@ impl Outbound {
     }
 
     /// Keeps what a request says to a host whose answers may be sealed: coming back, it is not the API's.
-    fn keep_sent(&self, number: u64, permit: &Permit, parts: &http::request::Parts) {
-        if !permit.is_sealed() && permit.carries().is_none() {
-            return;
-        }
+    fn keep_sent(&self, number: u64, parts: &http::request::Parts) {
         let mut text = parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes().to_vec();
         for (name, value) in &parts.headers {
             text.extend_from_slice(b"\n");

@@ -197,8 +197,7 @@ pub struct Passes {
     pub parameters: Vec<String>,
     /// A body in a GET or HEAD request.
     pub get_body: bool,
-    /// For `paths`, an encoded slash (`%2F`) as one: `/repos/*` then covers `/repos/a%2Fb`, which one segment does in any case, and
-    /// `/repos/*/*` does, too.
+    /// For `paths`, an encoded slash (`%2F`) read as a slash, too: `/repos/*/*` then covers `/repos/a%2Fb`, as `/repos/*` does in any case.
     pub encoded_slashes: bool,
     /// Entity tags as the server sends them.
     pub plain_etags: bool,

@@ -28,8 +28,12 @@ impl Policy {
     pub(crate) fn condition_denied(permit: &Permit, name: &HeaderName) -> Denial {
         let asked = format!("{} {}", permit.method(), permit.url());
         let reason = format!("`{name}` holds what is neither `*` nor the last validator of an answer to this run from this URL");
-        let plain = format!("where the agent keeps entity tags between runs, {}", denial::set("etags", "\"plain\"", permit.rule()));
-        let remedy = format!("ask for the resource first, and send what its answer said; {plain}");
+        let ask = "ask for the resource first, and send what its answer said";
+        let remedy = if name.as_str().ends_with("-since") {
+            ask.to_owned()
+        } else {
+            format!("{ask}; where the agent keeps entity tags between runs, {}", denial::set("etags", "\"plain\"", permit.rule()))
+        };
         Denial { rule: Rule::Header, asked, reason, remedy, stop: false }
     }
 
