@@ -11,7 +11,7 @@ fn answered(granted: bool, answer: Vec<u8>) -> Ran {
     performed("send", granted, answer)
 }
 
-fn performed(verb: &str, granted: bool, answer: Vec<u8>) -> Ran {
+pub(super) fn performed(verb: &str, granted: bool, answer: Vec<u8>) -> Ran {
     let (port, server) = once(move |_, stream| {
         let _ = stream.write_all(&answer);
     });
@@ -23,7 +23,7 @@ fn performed(verb: &str, granted: bool, answer: Vec<u8>) -> Ran {
     ran
 }
 
-fn with_head(head: &str, body: &[u8]) -> Vec<u8> {
+pub(super) fn with_head(head: &str, body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{head}\r\n\r\n").as_bytes(), body].concat()
 }
 

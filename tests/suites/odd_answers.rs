@@ -1,31 +1,18 @@
 //! Answers that are not as the standards have them, and what comes of them: the files are in `field/http`.
 
-use super::network::{Fixed, once};
-use std::io::Write;
+use super::lenient::{performed, with_head};
 use std::path::Path;
-use strongroom_tests::{Ran, Room, VALUE, echo};
+use strongroom_tests::{Ran, VALUE, echo};
 
 const BODY: &str = "{\"pair\":\"ETH-USD\",\"price\":\"3120.50\"}";
 
 /// What comes of an answer, of a host that holds a grant, or of one that does not.
 fn answered(granted: bool, verb: &str, answer: &[u8]) -> Ran {
-    let answer = answer.to_vec();
-    let (port, server) = once(move |_, stream| {
-        let _ = stream.write_all(&answer);
-    });
-    let host = format!("host = \"http://raw.test:{port}\"\npaths = [\"/**\"]");
-    let room = if granted { Room::granted(&host) } else { Room::new().and(&format!("[[egress]]\n{host}")) };
-    let ran = room.resolver(Fixed(&["127.0.0.1"])).run(&[&format!("{verb} GET http://raw.test:{port}/")]);
-    server.join().unwrap();
-    ran
+    performed(verb, granted, answer.to_vec())
 }
 
 fn file(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("field/http").join(name)).unwrap()
-}
-
-fn with_head(head: &str, body: &[u8]) -> Vec<u8> {
-    [format!("HTTP/1.1 200 OK\r\nconnection: close\r\n{head}\r\n\r\n").as_bytes(), body].concat()
 }
 
 #[test]
