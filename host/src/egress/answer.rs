@@ -21,7 +21,7 @@ use tokio::time::Sleep;
 use wasmtime_wasi_http::Error;
 
 /// Headers that describe the bytes of a body as the server sent them, and no longer fit.
-const DESCRIBES_BYTES: [HeaderName; 8] = [
+static DESCRIBES_BYTES: [HeaderName; 8] = [
     header::CONTENT_LENGTH,
     header::CONTENT_ENCODING,
     header::ACCEPT_RANGES,
@@ -182,11 +182,11 @@ fn response(status: http::StatusCode, headers: HeaderMap, body: AnswerBody) -> h
 
 /// The codings of a body, in the order in which they were applied. Where there is no body there are none.
 fn codings(headers: &HeaderMap, body: &Incoming, scrubber: &Scrubber, exchange: &mut Exchange) -> Result<Vec<Coding>, Error> {
-    let lines: Vec<_> = headers.get_all(header::CONTENT_ENCODING).iter().map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
-    let named = lines.join(", ");
-    if body.is_end_stream() {
+    if body.is_end_stream() || !headers.contains_key(header::CONTENT_ENCODING) {
         return Ok(Vec::new());
     }
+    let lines: Vec<_> = headers.get_all(header::CONTENT_ENCODING).iter().map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
+    let named = lines.join(", ");
     Coding::listed(&named).map_err(|()| {
         let found = shown(&named, scrubber);
         let error = format!("a content coding that the host can't decode: `{found}`; ask for none with `accept-encoding: identity`");

@@ -69,17 +69,23 @@ impl Heads {
             if self.at == Place::Body {
                 return Ok(());
             }
-            self.line.extend_from_slice(piece);
-            if let Some(line) = self.line.strip_suffix(b"\n") {
-                let line = line.strip_suffix(b"\r").unwrap_or(line).to_vec();
-                self.line.clear();
+            if !piece.ends_with(b"\n") {
+                self.line.extend_from_slice(piece);
+            } else if self.line.is_empty() {
+                self.take(piece)?;
+            } else {
+                let mut line = std::mem::take(&mut self.line);
+                line.extend_from_slice(piece);
                 self.take(&line)?;
             }
         }
         Ok(())
     }
 
+    /// Takes a whole line.
     fn take(&mut self, line: &[u8]) -> Result<(), OddLine> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.at {
             Place::Body => {}
             Place::Status if line.is_empty() => {}

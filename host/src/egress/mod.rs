@@ -162,9 +162,11 @@ async fn exchange(
     }
     let number = outbound.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
     let carried = permit.carries();
+    // What a run says to a host whose answers may be sealed: coming back, it is not the API's.
     let keeps = permit.is_sealed() || carried.is_some();
     if keeps {
-        outbound.keep_sent(number, &parts);
+        let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+        outbound.sent().begin(number, target, &parts.headers);
     }
     let overrides = Overrides::of(permit.method(), &parts.headers);
     let mut headers = parts.headers;
@@ -345,7 +347,10 @@ impl Outbound {
 
     /// What looks for secrets in a request.
     fn scrubber_for(&self, permit: &Permit) -> Arc<Scrubber> {
-        Arc::new(self.scrubber().passing(&permit.leaks().allowed))
+        match permit.leaks().allowed.as_slice() {
+            [] => self.scrubber(),
+            rules => Arc::new(self.scrubber().passing(rules)),
+        }
     }
 
     pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
@@ -385,22 +390,9 @@ impl Outbound {
         sealed.map(|ready| known(&ready.version, &placeholder(ready.version.version()))).collect()
     }
 
-    /// Keeps what a request says to a host whose answers may be sealed: coming back, it is not the API's.
-    fn keep_sent(&self, number: u64, parts: &http::request::Parts) {
-        let mut text = parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes().to_vec();
-        for (name, value) in &parts.headers {
-            text.extend_from_slice(b"\n");
-            text.extend_from_slice(name.as_str().as_bytes());
-            text.extend_from_slice(b": ");
-            text.extend_from_slice(value.as_bytes());
-        }
-        text.extend_from_slice(b"\n\n");
-        self.sent().add(number, &text);
-    }
-
     /// Hands the record of a request to the audit log.
     fn account(&self, request: u64, permit: &Permit, ready: &[Ready]) -> std::io::Result<()> {
-        let (secrets, url) = (self.used(permit.substitutions(), ready), permit.url().to_string());
+        let (secrets, url) = (self.used(permit.substitutions(), ready), permit.url().without_query());
         let scrubber = self.scrubber();
         let url = scrubber.scrub_text(&url);
         let end = url.char_indices().nth(MAX_RECORDED).map_or(url.len(), |(at, _)| at);

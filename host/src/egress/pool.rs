@@ -3,6 +3,7 @@
 use super::connect::{Connector, Network};
 use super::head;
 use super::request_body::RequestBody;
+use crate::secrets::Fingerprint;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +18,17 @@ const MAX_POOLS: usize = 64;
 
 pub(crate) type HttpClient = Client<Connector, RequestBody>;
 
-/// What a pool is for: the values that its requests carry, by their fingerprints.
-pub(crate) type Credential = Vec<String>;
+/// A value that requests carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Carried {
+    /// A secret by its index: its next version is the same credential, and a key that was replaced does not have every agent connect anew.
+    Secret(usize),
+    /// What an answer brought.
+    Sealed(Fingerprint),
+}
+
+/// What a pool is for: all that its requests carry.
+pub(crate) type Credential = Vec<Carried>;
 
 /// The pools of one agent.
 pub(crate) struct Pools {

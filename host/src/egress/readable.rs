@@ -1,7 +1,7 @@
 //! Whether an answer is one whole text in a charset that can be searched. What is not is refused before any of it is handed on.
 
 use crate::policy::charset;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 /// Marks at the beginning of a text (UTF-16, UTF-32, UTF-7, UTF-EBCDIC, SCSU, BOCU-1) and of XML in EBCDIC.
 const MARKS: &[&[u8]] = &[
@@ -23,7 +23,7 @@ const LONGEST: usize = 4;
 /// Why the frame of an answer is refused: whoever reads it otherwise than the host sees another body.
 pub(super) fn framing(headers: &HeaderMap) -> Option<&'static str> {
     let mut lines = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let is_chunked = |line: &http::HeaderValue| line.as_bytes().eq_ignore_ascii_case(b"chunked");
+    let is_chunked = |line: &HeaderValue| line.as_bytes().eq_ignore_ascii_case(b"chunked");
     match (lines.next(), lines.next()) {
         (None, _) => None,
         (Some(line), None) if is_chunked(line) && !headers.contains_key(header::CONTENT_LENGTH) => None,
@@ -34,13 +34,17 @@ pub(super) fn framing(headers: &HeaderMap) -> Option<&'static str> {
 
 /// Why the answer of a host that holds a grant is refused.
 pub(super) fn whole(status: StatusCode, headers: &HeaderMap) -> Option<&'static str> {
-    let is_type = |kind: &str| {
-        headers.get_all(header::CONTENT_TYPE).iter().any(|line| line.as_bytes().to_ascii_lowercase().starts_with(kind.as_bytes()))
-    };
-    if matches!(status.as_u16(), 206 | 226) || headers.contains_key(header::CONTENT_RANGE) || is_type("multipart/byteranges") {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    let is_part = matches!(status.as_u16(), 206 | 226) || headers.contains_key(header::CONTENT_RANGE);
+    if is_part || types.any(|line| is_kind(line, "multipart/byteranges")) {
         return Some("it is a part of an answer, which nobody asked for");
     }
     (!charset::named(headers).iter().all(|name| charset::is_plain(name))).then_some("its charset is none of UTF-8, US-ASCII and ISO-8859-1")
+}
+
+/// Whether a media type begins so.
+fn is_kind(line: &HeaderValue, kind: &str) -> bool {
+    line.as_bytes().get(..kind.len()).is_some_and(|found| found.eq_ignore_ascii_case(kind.as_bytes()))
 }
 
 /// Why the answer of another host is refused.
@@ -68,9 +72,8 @@ pub(super) struct Opening(Vec<u8>);
 impl Opening {
     /// What looks at the beginning, unless the body is no text.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let kind = headers.get(header::CONTENT_TYPE).map(|line| line.as_bytes().to_ascii_lowercase()).unwrap_or_default();
-        let is_text = !["image/", "audio/", "video/", "font/"].iter().any(|other| kind.starts_with(other.as_bytes()));
-        is_text.then(Self::default)
+        let is_other = |line| ["image/", "audio/", "video/", "font/"].iter().any(|kind| is_kind(line, kind));
+        (!headers.get(header::CONTENT_TYPE).is_some_and(is_other)).then(Self::default)
     }
 
     /// Takes a piece in; why the body is refused.
@@ -87,7 +90,6 @@ impl Opening {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     #[test]
     fn only_one_frame_is_taken() {

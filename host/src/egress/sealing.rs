@@ -15,7 +15,7 @@ pub(super) use session::infrastructure;
 
 use super::Outbound;
 use crate::audit::Event;
-use crate::manifest::{AnswerRule, Seal};
+use crate::manifest::Seal;
 use crate::policy::session::Back;
 use crate::policy::{Permit, Sealed};
 use crate::scrub::carries;
@@ -36,28 +36,23 @@ const LONGEST_BODY: usize = 1 << 20;
 #[derive(Clone)]
 pub(super) struct Sealing {
     outbound: Arc<Outbound>,
-    origin: String,
+    permit: Arc<Permit>,
     request: u64,
-    seals: Vec<(usize, Seal)>,
-    allowed: Vec<AnswerRule>,
-    signed_urls: Vec<(usize, Seal)>,
     /// The secret that the request carried, where what its answer brings is a session of that.
     session: Option<usize>,
 }
 
 impl Sealing {
     /// What the request's grants seal; and what its answer brings of itself, where it carried this secret.
-    pub(super) fn of(permit: &Permit, outbound: &Arc<Outbound>, request: u64, carried: Option<usize>, headers: &HeaderMap) -> Self {
+    pub(super) fn of(permit: &Arc<Permit>, outbound: &Arc<Outbound>, request: u64, carried: Option<usize>, headers: &HeaderMap) -> Self {
         let logs_in = || permit.carries_own() || outbound.sent().holds_login(request);
         let session = carried.filter(|_| session::is_given(headers) && !logs_in());
-        let (outbound, origin) = (Arc::clone(outbound), permit.url().origin_pattern());
-        let (allowed, signed_urls) = (permit.answers_allowed().to_vec(), permit.signed_urls().to_vec());
-        Self { outbound, origin, request, seals: permit.seals().to_vec(), allowed, signed_urls, session }
+        Self { outbound: Arc::clone(outbound), permit: Arc::clone(permit), request, session }
     }
 
     /// Seals headers in place.
     pub(super) fn headers(&self, headers: &mut HeaderMap) {
-        for (secret, seal) in &self.seals {
+        for (secret, seal) in self.permit.seals() {
             match seal {
                 Seal::Header(name) => {
                     for value in headers.get_all(name).iter().cloned().collect::<Vec<_>>() {
@@ -100,19 +95,19 @@ impl Sealing {
 
     /// What holds a body back until its fields are sealed, or otherwise taken care of, if a grant names some.
     pub(super) fn body(&self, status: StatusCode) -> Option<SealedBody> {
-        let names = self.seals_fields() || !self.allowed.is_empty() || self.signed_urls.iter().any(is_field);
+        let names = self.seals_fields() || !self.permit.answers_allowed().is_empty() || self.permit.signed_urls().iter().any(is_field);
         let has_to = status.is_success() && self.seals_fields();
         names.then(|| SealedBody { sealing: self.clone(), has_to, held: Zeroizing::default() })
     }
 
     /// Whether fields are sealed: then what can't be read is withheld. What else is named is looked for as far as it can be.
     fn seals_fields(&self) -> bool {
-        self.seals.iter().any(is_field)
+        self.permit.seals().iter().any(is_field)
     }
 
     /// A placeholder for a value; none where it is too short or too long for one, or may be the run's own.
     fn seal(&self, secret: usize, value: &[u8], back: Back, field: &str) -> Option<String> {
-        self.bind(secret, value, Sealed { origin: self.origin.clone(), back, with: None }, field)
+        self.bind(secret, value, Sealed { origin: self.origin(), back, with: None }, field)
     }
 
     fn bind(&self, secret: usize, value: &[u8], bound: Sealed, field: &str) -> Option<String> {
@@ -128,6 +123,11 @@ impl Sealing {
             let _ = self.outbound.journal.record(Event::Sealed { request: self.request, secret: self.name(secret), field });
         }
         Some(placeholder)
+    }
+
+    /// Where it came from, and where what it brings goes back to.
+    fn origin(&self) -> String {
+        self.permit.url().origin_pattern()
     }
 
     fn name(&self, secret: usize) -> &str {
@@ -237,7 +237,7 @@ impl SealedBody {
         let text = std::str::from_utf8(&self.held).map_err(|_| Withheld::NotJson)?;
         let mut allowed = self.sealing.allowed(text);
         let mut replaced: Vec<(Range<usize>, String)> = self.sealing.signed(text, &mut allowed);
-        for (secret, seal) in &self.sealing.seals {
+        for (secret, seal) in self.sealing.permit.seals() {
             let Seal::Json(tokens) = seal else { continue };
             let found = match json::find(text, tokens) {
                 Ok(found) => found,

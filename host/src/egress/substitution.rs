@@ -25,8 +25,7 @@ impl Outbound {
         for (substitution, Ready { secret, version, .. }) in substitutions.into_iter().zip(ready) {
             let (target, reveal) = substitution.into_parts();
             let text = target.filled(version.value.reveal(reveal)).ok_or_else(cannot)?;
-            // The next version of a secret is the same credential: a key that was replaced does not have every agent connect anew.
-            credential.push(secret.map_or_else(|| version.fingerprint.to_string(), |index| format!("secret {index}")));
+            credential.push(secret.map_or(pool::Carried::Sealed(version.fingerprint), pool::Carried::Secret));
             match target {
                 Target::Header { name, .. } => {
                     headers.insert(name, sensitive(&text).ok_or_else(cannot)?);

@@ -67,7 +67,12 @@ const ASCII_BASED: &[&str] = &[
 
 /// The charsets that `Content-Type` names, every one of them, without signs: readers differ in which of several they follow.
 pub(crate) fn named(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(header::CONTENT_TYPE).iter().map(|line| String::from_utf8_lossy(line.as_bytes()).to_ascii_lowercase());
+    let names_one = |line: &&http::HeaderValue| line.as_bytes().windows(7).any(|word| word.eq_ignore_ascii_case(b"charset"));
+    let lines = headers
+        .get_all(header::CONTENT_TYPE)
+        .iter()
+        .filter(names_one)
+        .map(|line| String::from_utf8_lossy(line.as_bytes()).to_ascii_lowercase());
     lines
         .flat_map(|line| line.match_indices("charset").filter_map(|(at, word)| name(&line[at + word.len()..])).collect::<Vec<_>>())
         .collect()

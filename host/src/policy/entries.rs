@@ -44,7 +44,10 @@ pub(super) fn lines(
         Some(Carried { place: None, .. }) => return Err("a placeholder stands where no secret can be put".to_owned()),
         Some(Carried { secret, place: Some(place) }) => Some((secret, vec![place])),
         // Where a request is judged without an agent, what it would carry is what the nearest entry is for.
-        None if placeholders.is_empty() => near.first().and_then(|near| near.secret.clone()),
+        None if placeholders.is_empty() => near.first().and_then(|near| {
+            let (secret, places) = near.secret.as_ref()?;
+            Some((*secret, places.iter().map(|placed| placed.place.clone()).collect()))
+        }),
         None => None,
     };
     let of_secret = grant.as_ref().map(|(secret, _)| *secret);

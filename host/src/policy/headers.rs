@@ -3,10 +3,9 @@
 mod elsewhere;
 mod shape;
 
-pub(super) use elsewhere::names_another;
 pub(crate) use shape::{Shape, take_over};
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
 /// Most header lines of one request.
 const MAX_LINES: usize = 128;
@@ -16,6 +15,22 @@ const MAX_VALUE: usize = 16 * 1024;
 const MAX_NAME: usize = 256;
 /// All names and values together, in bytes.
 const MAX_TOTAL: usize = 64 * 1024;
+
+/// What nearly every request holds: no rule of this room knows these names, but that `authorization` is a credential.
+static ORDINARY: [HeaderName; 8] = [
+    header::ACCEPT,
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::USER_AGENT,
+    header::ACCEPT_LANGUAGE,
+    header::CACHE_CONTROL,
+    header::ORIGIN,
+    header::REFERER,
+];
+
+fn is_ordinary(name: &HeaderName) -> bool {
+    ORDINARY.contains(name)
+}
 
 /// Refuses what no request may hold.
 pub(super) fn check(headers: &HeaderMap) -> Result<(), String> {
@@ -29,10 +44,15 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), String> {
     if total > MAX_TOTAL || headers.values().any(|value| value.len() > MAX_VALUE) {
         return Err(format!("the headers are longer than {MAX_TOTAL} bytes, or one value than {MAX_VALUE}"));
     }
-    if let Some(name) = headers.keys().find(|name| elsewhere::overrides(name.as_str())) {
+    if let Some(name) = headers.keys().find(|name| !is_ordinary(name) && elsewhere::overrides(name.as_str())) {
         return Err(format!("the header `{name}` overrides the method or the URL that was judged"));
     }
     Ok(())
+}
+
+/// What a header names beside what was judged, for people: a second resource, or another client. A grant may let it pass.
+pub(super) fn names_another(name: &HeaderName) -> Option<&'static str> {
+    if is_ordinary(name) { None } else { elsewhere::names_another(name.as_str()) }
 }
 
 /// Whether servers may take two header names for one: those of the CGI family read `x_api_key` as `x-api-key`.
@@ -41,8 +61,22 @@ pub(super) fn same_name(a: &str, b: &str) -> bool {
     a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| fold(a) == fold(b))
 }
 
+/// The words of a header's name.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(['-', '_'])
+}
+
+/// Whether a name begins so, as servers of either kind read it.
+fn begins_with(name: &str, beginning: &str) -> bool {
+    name.get(..beginning.len()).is_some_and(|found| same_name(found, beginning))
+}
+
 /// Whether a header by that name usually carries a credential: `authorization`, `cookie`, and names with a word such as `token`.
 pub(super) fn is_credential(name: &HeaderName) -> bool {
+    if is_ordinary(name) { *name == header::AUTHORIZATION } else { sounds_like_a_credential(name.as_str()) }
+}
+
+fn sounds_like_a_credential(name: &str) -> bool {
     const WORDS: &[&str] = &[
         "auth",
         "authorization",
@@ -62,15 +96,18 @@ pub(super) fn is_credential(name: &HeaderName) -> bool {
         "bearer",
         "signature",
     ];
-    let words: Vec<&str> = name.as_str().split(['-', '_']).collect();
-    let key = words.iter().position(|word| *word == "key").is_some_and(|at| at == 0 || words[at - 1] != "idempotency");
-    key || words.iter().any(|word| WORDS.contains(word))
+    let mut before = "";
+    let mut key = words(name).filter_map(|word| {
+        let before = std::mem::replace(&mut before, word);
+        (word == "key").then_some(before)
+    });
+    key.next().is_some_and(|before| before != "idempotency") || words(name).any(|word| WORDS.contains(&word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderValue, header};
+    use http::HeaderValue;
 
     #[test]
     fn credential_headers_are_known_by_their_words() {
@@ -89,6 +126,15 @@ mod tests {
         }
         for no in [&b"accept"[..], b"content-type", b"idempotency-key", b"x-author", b"x-keyboard", b"user-agent"] {
             assert!(!is_credential(&name(no)), "{no:?}");
+        }
+    }
+
+    #[test]
+    fn no_rule_knows_what_is_ordinary() {
+        for name in &ORDINARY {
+            assert_eq!(sounds_like_a_credential(name.as_str()), *name == header::AUTHORIZATION, "{name}");
+            assert!(!elsewhere::overrides(name.as_str()) && elsewhere::names_another(name.as_str()).is_none(), "{name}");
+            assert!(!shape::is_of_answer(name.as_str()), "{name}");
         }
     }
 

@@ -14,7 +14,7 @@ impl Policy {
             .destinations
             .iter()
             .filter_map(|d| d.secret.as_ref().filter(|(index, _)| Some(*index) == secret).map(|(_, places)| (d, places)))
-            .flat_map(|(d, places)| places.iter().map(move |place| format!("{place} at {}", d.host)))
+            .flat_map(|(d, places)| places.iter().map(move |place| format!("{} at {}", place.text, d.host)))
             .collect();
         let remedy = match belongs.as_slice() {
             [] => "this secret is granted nowhere; add a `[[secrets.NAME.allow]]`".to_owned(),

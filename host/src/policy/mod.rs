@@ -35,6 +35,7 @@ use crate::manifest::{
 };
 use http::{HeaderMap, HeaderName, Method, Uri};
 use names::Name;
+use std::sync::Arc;
 use std::time::Instant;
 use url::CanonicalUrl;
 
@@ -67,9 +68,9 @@ struct Destination {
     /// What is asked of GraphQL there.
     graphql: Option<Graphql>,
     /// For a grant, the secret's index in the manifest and its places.
-    secret: Option<(usize, Vec<Place>)>,
+    secret: Option<(usize, Vec<Placed>)>,
     /// The places of what the grant seals.
-    sealed_place: Vec<Place>,
+    sealed_place: Vec<Placed>,
     /// What it says beside these, as the manifest writes it.
     terms: toml::Table,
     /// How messages and records name it.
@@ -109,7 +110,7 @@ impl Policy {
             return Err(deny(Rule::Issuer, asked, "this call makes, ends or lists keys".to_owned(), remedy.to_owned()));
         }
         let open = self.open(asked, &url, placeholders)?;
-        let bound = self.bound(asked, &url);
+        let bound = self.bound(&open, asked, &url);
         let misplaced = bound.iter().map(|d| d.misplaced).max_by_key(|m| misplaced::strictness(*m)).unwrap_or_default();
 
         second_resource(&open, asked)?;
@@ -117,23 +118,24 @@ impl Policy {
         if let Some(reason) = graphql.and_then(|_| Graphql::in_query(&url)) {
             return Err(deny(Rule::Graphql, asked, reason.to_owned(), graphql::IN_QUERY_REMEDY.to_owned()));
         }
-        if (*asked.method == Method::POST || graphql.is_some()) && self.guards(&url.host) {
+        let guarded = self.guards(&url.host);
+        if guarded && (*asked.method == Method::POST || graphql.is_some()) {
             unreadable_body(&open, asked)?;
         }
 
         let (mut substitutions, used) = substitutions(&open, asked, &url, placeholders);
         let carried: Vec<usize> = substitutions.iter().filter(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).collect();
         let session = placeholders.session(asked.headers, &url, &carried);
-        let signed = session.query.map(|(secret, source)| Substitution::new(secret, source, Target::WholeQuery, "query".to_owned()));
+        let signed = session.query.map(|(secret, source)| Substitution::new(secret, source, Target::WholeQuery, "query".into()));
         let (passes, plain_cookies) = (session.passes, session.plain_cookies);
         let cookies = session.cookies.into_iter().map(|(secret, source, name)| {
             let place = format!("cookie:{name}");
-            Substitution::new(secret, source, Target::Cookie { name }, place)
+            Substitution::new(secret, source, Target::Cookie { name }, place.into())
         });
         let headers = session.headers.into_iter().map(|(secret, source, name)| {
             let place = format!("header:{name}");
             let target = Target::Header { name, before: String::new(), after: String::new() };
-            Substitution::new(secret, source, target, place)
+            Substitution::new(secret, source, target, place.into())
         });
         let back: Vec<Substitution> = cookies.chain(headers).chain(signed).collect();
         for substitution in back {
@@ -157,8 +159,9 @@ impl Policy {
                 return Err(denial);
             }
         }
-        let elsewhere = url_outside(&url, &substitutions);
-        if let Some(secret) = placeholders.disguised(&elsewhere).filter(|_| misplaced != Misplaced::Pass) {
+        if misplaced != Misplaced::Pass
+            && let Some(secret) = in_url(&url, &substitutions, placeholders)
+        {
             return Err(self.misplaced(asked, "URL", misplaced, Some(secret)));
         }
 
@@ -171,7 +174,6 @@ impl Policy {
             return Err(deny(Rule::Rate, asked, reason, remedy));
         }
         let rule = used.iter().map(|d| d.label.as_str()).collect::<Vec<_>>().join("; ");
-        let guarded = self.guards(&url.host);
         let leaks = Leaks {
             treatment: bound.iter().map(|d| d.leaks.treatment).max().unwrap_or_default(),
             allowed: used.iter().flat_map(|d| d.leaks.allowed.iter().cloned()).collect(),
@@ -263,12 +265,12 @@ impl Policy {
 
     /// The destinations that cover the request; or, where there is none, the most telling reason.
     fn open(&self, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Result<Vec<&Destination>, Denial> {
-        let at_host: Vec<_> = self.destinations.iter().filter(|d| d.host.matches(url.scheme, &url.host, url.port)).collect();
-        let at_path: Vec<_> = at_host.iter().copied().filter(|d| d.is_open_at(url)).collect();
-        let open: Vec<_> = at_path.iter().copied().filter(|d| d.methods.iter().any(|m| m == asked.method.as_str())).collect();
+        let open: Vec<_> = self.destinations.iter().filter(|d| d.covers(asked, url)).collect();
         if !open.is_empty() {
             return Ok(open);
         }
+        let at_host: Vec<_> = self.destinations.iter().filter(|d| d.host.matches(url.scheme, &url.host, url.port)).collect();
+        let at_path: Vec<_> = at_host.iter().copied().filter(|d| d.is_open_at(url)).collect();
         let (rule, reason, near) = if at_host.is_empty() {
             (Rule::Destination, "nothing is granted at this scheme, host and port", at_host)
         } else if at_path.is_empty() {
@@ -284,10 +286,9 @@ impl Policy {
 
     /// The destinations whose terms bind a request: those that cover it, and those that cover it where a server makes slashes of encoded
     /// ones. To let it pass is for the first alone.
-    fn bound(&self, asked: &Asked<'_>, url: &CanonicalUrl) -> Vec<&Destination> {
-        let decoded = url.with_slashes();
-        let reads = |d: &&Destination| d.is_open_at(url) || decoded.as_ref().is_some_and(|path| d.reaches(path));
-        self.destinations.iter().filter(|d| d.is_at(asked, url)).filter(reads).collect()
+    fn bound<'s>(&'s self, open: &[&'s Destination], asked: &Asked<'_>, url: &CanonicalUrl) -> Vec<&'s Destination> {
+        let Some(decoded) = url.with_slashes() else { return open.to_vec() };
+        self.destinations.iter().filter(|d| d.is_at(asked, url) && (d.is_open_at(url) || d.reaches(&decoded))).collect()
     }
 
     /// Whether a manifest with these lines would be accepted, and the request then allowed. What is suggested was tried before.
@@ -344,8 +345,8 @@ impl Destination {
             own_credentials: false,
             passes: grant.passes.clone(),
             accept_parameters: grant.accept_parameters.clone(),
-            secret: Some((index, grant.place.clone())),
-            sealed_place: grant.sealed_place.clone(),
+            secret: Some((index, placed(&grant.place))),
+            sealed_place: placed(&grant.sealed_place),
             terms: entries::grant_terms(grant),
             label: format!("secrets.{name}.allow, line {}", grant.line),
         }
@@ -390,7 +391,7 @@ fn substitutions<'d>(
     placeholders: &Placeholders,
 ) -> (Vec<Substitution>, Vec<&'d Destination>) {
     let (mut found, mut used): (Vec<Substitution>, Vec<&Destination>) = (Vec::new(), Vec::new());
-    for Granted { destination, secret, place, is_for_sealed } in granted_places(open) {
+    for Granted { destination, secret, place, text, is_for_sealed } in granted_places(open) {
         let source = |text: &str| match is_for_sealed {
             false => placeholders.stands_for(text, secret),
             true => placeholders.sealed_by(text, secret, url),
@@ -398,7 +399,7 @@ fn substitutions<'d>(
         if let Some((target, source)) = Target::find(place, asked.headers, url, source)
             && !found.iter().any(|s| s.target.same_place(&target))
         {
-            found.push(Substitution::new(secret, source, target, place.to_string()));
+            found.push(Substitution::new(secret, source, target, Arc::clone(text)));
             used.push(destination);
         }
     }
@@ -408,19 +409,31 @@ fn substitutions<'d>(
     (found, used)
 }
 
+/// A place, and how records name it.
+#[derive(Debug)]
+struct Placed {
+    place: Place,
+    text: Arc<str>,
+}
+
+fn placed(places: &[Place]) -> Vec<Placed> {
+    places.iter().map(|place| Placed { place: place.clone(), text: place.to_string().into() }).collect()
+}
+
 /// A place of a grant.
 struct Granted<'d> {
     destination: &'d Destination,
     secret: usize,
     place: &'d Place,
+    text: &'d Arc<str>,
     /// For what the grant seals, not for the secret itself.
     is_for_sealed: bool,
 }
 
 fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = Granted<'d>> {
-    let of = |destination: &'d Destination, (secret, places): &'d (usize, Vec<Place>)| {
-        let each = move |places: &'d [Place], is_for_sealed| {
-            places.iter().map(move |place| Granted { destination, secret: *secret, place, is_for_sealed })
+    let of = |destination: &'d Destination, (secret, places): &'d (usize, Vec<Placed>)| {
+        let each = move |places: &'d [Placed], is_for_sealed| {
+            places.iter().map(move |Placed { place, text }| Granted { destination, secret: *secret, place, text, is_for_sealed })
         };
         each(places, false).chain(each(&destination.sealed_place, true))
     };
@@ -436,7 +449,7 @@ fn added_to(open: &[&Destination], key: &str, value: &str) -> String {
 /// Denies a header that names a second resource or another client, unless an entry that covers the request lets it pass.
 fn second_resource(open: &[&Destination], asked: &Asked<'_>) -> Result<(), Denial> {
     let passes = |name: &HeaderName| open.iter().any(|d| d.passes.headers.contains(name));
-    let mut named = asked.headers.keys().filter_map(|name| Some((name, headers::names_another(name.as_str())?)));
+    let mut named = asked.headers.keys().filter_map(|name| Some((name, headers::names_another(name)?)));
     match named.find(|(name, _)| !passes(name)) {
         None => Ok(()),
         Some((name, what)) => {
@@ -519,13 +532,10 @@ fn foreign_credential(
     Ok(())
 }
 
-/// Path and query without the parameters that are substituted.
-fn url_outside(url: &CanonicalUrl, substitutions: &[Substitution]) -> String {
-    let mut text = format!("{} {}", url.authority(), url.path);
-    for (name, value) in url.parameters() {
-        if !substitutions.iter().any(|s| s.target.is_parameter(name)) {
-            text.extend([" ", name, "=", value]);
-        }
-    }
-    text
+/// A secret whose placeholder stands in a URL, but for the parameters that are substituted.
+fn in_url(url: &CanonicalUrl, substitutions: &[Substitution], placeholders: &Placeholders) -> Option<usize> {
+    let others = url.parameters().filter(|(name, _)| !substitutions.iter().any(|s| s.target.is_parameter(name)));
+    let in_pair = |(name, value): (&str, &str)| placeholders.disguised(&format!("{name}={value}"));
+    let mut others = others.filter_map(in_pair);
+    placeholders.disguised(&url.host).or_else(|| placeholders.disguised(&url.path)).or_else(|| others.next())
 }

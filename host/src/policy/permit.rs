@@ -6,6 +6,7 @@ use crate::manifest::{AnswerRule, Leaks, Misplaced, Place, Seal};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, Method, header};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Leave to send one request, as judged.
@@ -54,7 +55,7 @@ pub(crate) struct Substitution {
     /// Where its value goes.
     pub(crate) target: Target,
     /// The place as the manifest writes it.
-    pub(crate) place: String,
+    pub(crate) place: Arc<str>,
     reveal: Reveal,
 }
 
@@ -189,7 +190,7 @@ impl Permit {
 }
 
 impl Substitution {
-    pub(super) fn new(secret: usize, source: Source, target: Target, place: String) -> Self {
+    pub(super) fn new(secret: usize, source: Source, target: Target, place: Arc<str>) -> Self {
         Self { secret, source, target, place, reveal: Reveal(()) }
     }
 

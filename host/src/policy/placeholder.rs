@@ -85,11 +85,14 @@ impl Placeholders {
 
     /// Which value that a grant of `secret` sealed this text stands for, at this URL.
     pub(super) fn sealed_by(&self, text: &str, secret: usize, url: &CanonicalUrl) -> Option<Source> {
+        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        if sealed.is_empty() {
+            return None;
+        }
         let origin = url.origin_pattern();
         let is = |SealedEntry { entry, bound, .. }: &&SealedEntry| {
             entry.secret == secret && entry.text == text && bound.back == Back::Granted && bound.origin == origin
         };
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
         sealed.iter().find(is).map(|sealed| Source::Sealed(sealed.number))
     }
 

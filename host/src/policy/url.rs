@@ -82,6 +82,12 @@ impl CanonicalUrl {
         }
     }
 
+    /// All but the query.
+    pub(crate) fn without_query(&self) -> String {
+        let port = if self.port == self.scheme.default_port() { String::new() } else { format!(":{}", self.port) };
+        [self.scheme.as_str(), "://", &self.host, &port, &self.path].concat()
+    }
+
     /// The query's parameters as they stand, `name=value`, undecoded; where a `;` may end one, in both readings.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
         self.query.iter().flat_map(|query| pairs(query)).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
@@ -95,7 +101,7 @@ impl CanonicalUrl {
 
 impl fmt::Display for CanonicalUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}{}", self.scheme.as_str(), self.authority(), self.path)
+        f.write_str(&self.without_query())
     }
 }
 
@@ -114,6 +120,10 @@ fn check_path(path: &str) -> Result<(), &'static str> {
 
 fn check_segment(segment: &str) -> Result<(), &'static str> {
     let bytes = segment.as_bytes();
+    // Most are plain.
+    if bytes.iter().all(|byte| *byte != b'%' && is_path_byte(*byte)) {
+        return Ok(());
+    }
     let mut at = 0;
     while at < bytes.len() {
         if bytes[at] != b'%' {
@@ -167,7 +177,7 @@ fn pairs(query: &str) -> impl Iterator<Item = &str> {
 /// `path` with each encoded slash as a slash, if there is one.
 fn with_slashes(path: &str) -> Option<String> {
     let (upper, lower) = ("%2F", "%2f");
-    (path.contains(upper) || path.contains(lower)).then(|| path.replace(upper, "/").replace(lower, "/"))
+    (path.contains('%') && (path.contains(upper) || path.contains(lower))).then(|| path.replace(upper, "/").replace(lower, "/"))
 }
 
 /// Whether servers may take two parameter names for one.

@@ -3,6 +3,7 @@
 
 use crate::policy::url::percent_decoded;
 use crate::scrub::{Known, Replacement, Scrubber, Search};
+use http::HeaderMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,14 +21,36 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    /// Keeps a piece of a request, or a part of its head.
-    pub(crate) fn add(&mut self, request: u64, piece: &[u8]) {
-        self.bytes = self.bytes.saturating_add(piece.len());
-        if self.bytes <= MOST {
-            self.texts.entry(request).or_default().extend_from_slice(piece);
-        } else {
-            self.texts.clear();
+    /// Keeps the head of a request.
+    pub(crate) fn begin(&mut self, request: u64, target: &str, headers: &HeaderMap) {
+        let lines: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 3).sum();
+        let Some(text) = self.text(request, target.len() + lines + 2) else { return };
+        text.extend_from_slice(target.as_bytes());
+        for (name, value) in headers {
+            for part in [b"\n", name.as_str().as_bytes(), b": ", value.as_bytes()] {
+                text.extend_from_slice(part);
+            }
         }
+        text.extend_from_slice(b"\n\n");
+    }
+
+    /// Keeps a piece of its body.
+    pub(crate) fn add(&mut self, request: u64, piece: &[u8]) {
+        if let Some(text) = self.text(request, piece.len()) {
+            text.extend_from_slice(piece);
+        }
+    }
+
+    /// The text of a request, with room for so many bytes more.
+    fn text(&mut self, request: u64, bytes: usize) -> Option<&mut Vec<u8>> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > MOST {
+            self.texts.clear();
+            return None;
+        }
+        let text = self.texts.entry(request).or_default();
+        text.reserve(bytes);
+        Some(text)
     }
 
     /// Whether a request logs in somewhere, as far as is known.

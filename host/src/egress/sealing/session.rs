@@ -11,7 +11,7 @@ impl Sealing {
     /// Seals the cookies and the session headers of an answer that no line of the manifest seals.
     pub(super) fn session(&self, headers: &mut HeaderMap) {
         let Some(secret) = self.session else { return };
-        let is_named = |seal: &Seal| self.seals.iter().any(|(_, known)| known == seal);
+        let is_named = |seal: &Seal| self.permit.seals().iter().any(|(_, known)| known == seal);
         if !is_named(&Seal::SetCookie) {
             let lines: Vec<HeaderValue> = headers
                 .get_all(header::SET_COOKIE)
@@ -57,11 +57,11 @@ impl Sealing {
         }
         if value.len() < SHORTEST || !carries(value.as_bytes(), LEAST_BITS) {
             if !self.outbound.sent().may_hold_short(value) {
-                self.outbound.keyring.placeholders.issue(&self.origin, back, value, Some(secret));
+                self.outbound.keyring.placeholders.issue(&self.origin(), back, value, Some(secret));
             }
             return None;
         }
-        self.bind(secret, value.as_bytes(), Sealed { origin: self.origin.clone(), back, with: Some(secret) }, field)
+        self.bind(secret, value.as_bytes(), Sealed { origin: self.origin(), back, with: Some(secret) }, field)
     }
 
     /// Whether it is what an answer brought before: an API may say its session again and again.

@@ -12,14 +12,14 @@ impl Sealing {
     /// The texts of fields that may break a rule, as they stand in the body.
     pub(super) fn allowed(&self, text: &str) -> Vec<Allowed> {
         let found = |tokens: &[String]| json::find(text, tokens).unwrap_or_default();
-        let each = self.allowed.iter().map(|allowed| (&allowed.rule, found(&allowed.at)));
+        let each = self.permit.answers_allowed().iter().map(|allowed| (&allowed.rule, found(&allowed.at)));
         each.flat_map(|(rule, fields)| fields.into_iter().map(move |field| (Some(rule.clone()), inside(text, &field.at)))).collect()
     }
 
     /// What stands in the place of signed URLs. Where the agent may use them as they are, no rule finds them.
     pub(super) fn signed(&self, text: &str, allowed: &mut Vec<Allowed>) -> Vec<(Range<usize>, String)> {
         let mut replaced = Vec::new();
-        for (secret, seal) in &self.signed_urls {
+        for (secret, seal) in self.permit.signed_urls() {
             let Seal::Json(tokens) = seal else { continue };
             for field in json::find(text, tokens).unwrap_or_default() {
                 match self.signed_url(*secret, &field.text) {
@@ -34,7 +34,7 @@ impl Sealing {
 
     /// The same of `Location`.
     pub(super) fn location(&self, headers: &mut HeaderMap) {
-        for (secret, seal) in &self.signed_urls {
+        for (secret, seal) in self.permit.signed_urls() {
             let Seal::Header(name) = seal else { continue };
             let url = headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
             if let Some(Shown::Sealed(url)) = url.and_then(|url| self.signed_url(*secret, &url))

@@ -2,6 +2,8 @@
 //!
 //! They are known by the words of their names, since every proxy and cloud has spellings of its own.
 
+use super::{begins_with, same_name, words};
+
 /// Words of headers that say how a proxy got the request: nobody but a proxy says that.
 const FORWARDED: &[&str] = &["forwarded", "forward", "forwarder"];
 /// What a header replaces, where one of `REPLACING` stands before it.
@@ -61,39 +63,46 @@ const CLIENT_BEGINNINGS: &[&str] = &[
 
 /// Whether servers may read another method, host or path out of a header than were judged. No grant lets one pass.
 pub(super) fn overrides(name: &str) -> bool {
-    let name = name.replace('_', "-");
-    let words: Vec<&str> = name.split('-').collect();
-    let is = |list: &[&str]| words.iter().any(|word| list.contains(word));
-    let letters = name.replace('-', "");
+    let is = |list: &[&str]| words(name).any(|word| list.contains(&word));
     // `Access-Control-Request-Method` asks, and `Content-…` describes.
-    if name.starts_with("access-control-") || name.starts_with("content-") {
+    if begins_with(name, "access-control-") || begins_with(name, "content-") {
         return false;
     }
-    let replaces = words.iter().enumerate().any(|(at, word)| PARTS.contains(word) && words[..at].iter().any(|w| REPLACING.contains(w)));
     let overridden = is(&["override", "rewrite", "original"]) && is(PARTS);
-    let methods = ["httpmethod", "methodoverride", "httpverb"].iter().any(|known| letters.contains(known));
+    let methods = ["httpmethod", "methodoverride", "httpverb"].iter().any(|known| is_spelled(name, known));
     let forwarded = is(FORWARDED) && !is(&["for"]) && !is(CLIENT_WORDS) && !is(&["cert"]);
-    OVERRIDES.contains(&name.as_str())
-        || OVERRIDING.iter().any(|known| name.starts_with(known))
-        || replaces
+    OVERRIDES.iter().any(|known| same_name(name, known))
+        || OVERRIDING.iter().any(|known| begins_with(name, known))
+        || is_followed(name, REPLACING, PARTS)
         || overridden
         || methods
         || forwarded
 }
 
-/// Whether a header names a second resource or another client; what it names, for people. A grant may let it pass.
-pub(in crate::policy) fn names_another(name: &str) -> Option<&'static str> {
-    let name = name.replace('_', "-");
-    let words: Vec<&str> = name.split('-').collect();
-    let taken = words.iter().enumerate().any(|(at, word)| TAKEN.contains(word) && words[..at].iter().any(|w| TAKING.contains(w)));
-    let moved = words.last() == Some(&"destination") || words.contains(&"copysource");
-    if taken || moved {
+/// Whether one word of a name is among the first, and a later one among the others.
+fn is_followed(name: &str, first: &[&str], then: &[&str]) -> bool {
+    words(name).skip_while(|word| !first.contains(word)).skip(1).any(|word| then.contains(&word))
+}
+
+/// Whether a name holds these letters, wherever its words end.
+fn is_spelled(name: &str, letters: &str) -> bool {
+    let spells = |from: &[u8]| {
+        let mut found = from.iter().filter(|byte| !b"-_".contains(byte));
+        letters.bytes().all(|letter| found.next() == Some(&letter))
+    };
+    (0..name.len()).any(|at| spells(&name.as_bytes()[at..]))
+}
+
+/// What a header names beside what was judged.
+pub(super) fn names_another(name: &str) -> Option<&'static str> {
+    let moved = words(name).last() == Some("destination") || words(name).any(|word| word == "copysource");
+    if is_followed(name, TAKING, TAKEN) || moved {
         return Some("a second resource");
     }
-    let forwarded = words.iter().any(|word| FORWARDED.contains(word) || *word == "originating");
-    let client = words.iter().any(|word| CLIENT_WORDS.contains(word)) || CLIENTS.contains(&name.as_str());
-    let original = words.iter().skip(1).any(|word| *word == "original");
-    let begins = CLIENT_BEGINNINGS.iter().any(|known| name.starts_with(known));
+    let forwarded = words(name).any(|word| FORWARDED.contains(&word) || word == "originating");
+    let client = words(name).any(|word| CLIENT_WORDS.contains(&word)) || CLIENTS.iter().any(|known| same_name(name, known));
+    let original = words(name).skip(1).any(|word| word == "original");
+    let begins = CLIENT_BEGINNINGS.iter().any(|known| begins_with(name, known));
     (forwarded || client || original || begins).then_some("another client or another origin of the request")
 }
 

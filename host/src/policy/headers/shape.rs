@@ -1,7 +1,7 @@
 //! The headers that shape an answer. To a host that holds a grant they are the host's own, but for a list; so that an answer arrives whole, in
 //! a charset and a coding that can be searched.
 
-use super::same_name;
+use super::{begins_with, is_ordinary, same_name, words};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Headers that frame the message: the host writes its own.
@@ -13,6 +13,9 @@ const ACCEPTED: &[&str] = &["accept", "accept-language", "accept-version", "acce
 
 /// Conditions that are judged by what the run has got of the server, and not dropped.
 const CONDITIONS: &[&str] = &["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"];
+
+/// Headers that choose a form of the answer, and fit no rule.
+const OTHERS: &[&str] = &["a-im", "im", "negotiate", "want-digest", "want-content-digest", "want-repr-digest"];
 
 /// Parameters of a media type that `Accept` keeps: OData's, JSON:API's, and versions as vendors write them.
 const PARAMETERS: &[&str] = &[
@@ -49,20 +52,18 @@ pub(crate) enum Shape<'a> {
 
 /// Takes out what is the host's own to say. Gives what the guest asked for and does not get.
 pub(crate) fn take_over(headers: &mut HeaderMap, shape: Shape<'_>) -> Vec<HeaderName> {
-    // Servers of the CGI family would read a `content_length` beside the one that is true.
-    let frames = |name: &str| FRAMING.iter().any(|known| same_name(known, name)) || name == "content_length";
-    remove(headers, frames);
+    remove(headers, |name| !is_ordinary(name) && frames(name.as_str()));
     match shape {
         Shape::Free => Vec::new(),
         Shape::Searched => {
-            let dropped = remove(headers, |name| chooses_part(name) || same_name(name, "a-im"));
+            let dropped = remove(headers, |name| chooses_part(name.as_str()) || same_name(name.as_str(), "a-im"));
             let codings = known_codings(headers);
-            remove(headers, |name| same_name(name, "accept-encoding"));
+            remove(headers, |name| same_name(name.as_str(), "accept-encoding"));
             headers.insert(header::ACCEPT_ENCODING, codings);
             dropped
         }
         Shape::Guarded(parameters) => {
-            let dropped = remove(headers, |name| !same_name(name, "accept") && shapes_answer(name));
+            let dropped = remove(headers, |name| !is_ordinary(name) && !same_name(name.as_str(), "accept") && shapes_answer(name.as_str()));
             rebuild_accept(headers, parameters);
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             // Every library sends it, and none minds.
@@ -71,27 +72,35 @@ pub(crate) fn take_over(headers: &mut HeaderMap, shape: Shape<'_>) -> Vec<Header
     }
 }
 
-fn remove(headers: &mut HeaderMap, is: impl Fn(&str) -> bool) -> Vec<HeaderName> {
-    let names: Vec<HeaderName> = headers.keys().filter(|name| is(name.as_str())).cloned().collect();
+fn remove(headers: &mut HeaderMap, is: impl Fn(&HeaderName) -> bool) -> Vec<HeaderName> {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| is(name)).cloned().collect();
     names.iter().for_each(|name| drop(headers.remove(name)));
     names
 }
 
+/// Whether a header frames the message. Servers of the CGI family would read a `content_length` beside the one that is true.
+fn frames(name: &str) -> bool {
+    FRAMING.iter().any(|known| same_name(known, name)) || name == "content_length"
+}
+
+/// Whether a header is the host's to say, or has a say in how an answer looks.
+#[cfg(test)]
+pub(super) fn is_of_answer(name: &str) -> bool {
+    frames(name) || shapes_answer(name)
+}
+
 /// Whether a header asks for a part of an answer: `Range` and its kin. `Content-Range` says of a body which part it is.
 fn chooses_part(name: &str) -> bool {
-    let name = name.replace('_', "-");
-    !name.starts_with("content-") && name.split('-').any(|word| matches!(word, "range" | "ranges"))
+    !begins_with(name, "content-") && words(name).any(|word| matches!(word, "range" | "ranges"))
 }
 
 /// Whether a header has a say in how an answer looks, beyond what a guest may say.
 fn shapes_answer(name: &str) -> bool {
-    let name = name.replace('_', "-");
-    let words: Vec<&str> = name.split('-').collect();
-    let accepts = words.contains(&"accept") && !ACCEPTED.contains(&name.as_str());
-    let conditions = words[0] == "if" && !CONDITIONS.contains(&name.as_str());
-    let codes = words.iter().any(|word| matches!(*word, "charset" | "charsets"));
-    let others = matches!(name.as_str(), "a-im" | "im" | "negotiate" | "want-digest" | "want-content-digest" | "want-repr-digest");
-    chooses_part(&name) || accepts || conditions || codes || others
+    let is_any = |names: &[&str]| names.iter().any(|known| same_name(name, known));
+    let accepts = words(name).any(|word| word == "accept") && !is_any(ACCEPTED);
+    let conditions = words(name).next() == Some("if") && !is_any(CONDITIONS);
+    let codes = words(name).any(|word| matches!(word, "charset" | "charsets"));
+    chooses_part(name) || accepts || conditions || codes || is_any(OTHERS)
 }
 
 /// The codings that a guest asks for, as far as the host can undo them.
@@ -110,7 +119,7 @@ fn known_codings(headers: &HeaderMap) -> HeaderValue {
 fn rebuild_accept(headers: &mut HeaderMap, parameters: &[String]) {
     let lines = headers.iter().filter(|(name, _)| same_name(name.as_str(), "accept"));
     let text: Vec<String> = lines.map(|(_, value)| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-    remove(headers, |name| same_name(name, "accept"));
+    remove(headers, |name| same_name(name.as_str(), "accept"));
     let ranges: Vec<String> =
         text.iter().flat_map(|line| outside_quotes(line, ',')).filter_map(|range| media_range(range, parameters)).collect();
     if let Ok(value) = HeaderValue::from_str(&ranges.join(", "))
