@@ -44,10 +44,13 @@
 pub mod audit;
 #[cfg(feature = "aws")]
 mod aws;
+mod backoff;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod clock;
 mod egress;
+mod errand;
 mod ethereum;
 mod files;
 #[cfg(any(test, fuzzing))]
@@ -55,6 +58,7 @@ mod files;
 pub mod fuzzing;
 mod host;
 mod json;
+mod lock;
 pub mod manifest;
 mod meter;
 mod policy;
@@ -66,10 +70,11 @@ mod secrets;
 mod signing;
 mod state;
 pub mod text;
+mod tls;
 
 pub use audit::{AuditSink, FileAudit};
 pub use egress::{Resolve, SystemResolver};
-pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Verdict, Wallet, Watched};
+pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Wallet, Watched};
 pub use manifest::{HostConfig, Manifest};
 pub use meter::{Limit, Usage};
 pub use policy::{Denial, Rule};
@@ -93,4 +98,4 @@ pub use secrets::{FileBackend, FileKey, Identities, Rekeyed};
 pub use signing::Kms;
 #[cfg(feature = "pkcs11")]
 pub use signing::Pkcs11;
-pub use signing::{Signer, SignerBackend, SignerError};
+pub use signing::{Signer, SignerBackend, SignerError, Verdict};

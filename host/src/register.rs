@@ -1,12 +1,12 @@
 //! A small file of lines in the state directory, which the processes of a host read and add to. Changes are made one at a time, under a
 //! lock, and the file is replaced whole: a reader finds the old lines or the new ones. People may edit it: what begins with `#` is a remark.
 
+use crate::lock::Mutex;
 use crate::state::StateDir;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// Most bytes of such a file: past that nothing is added, and a person has to look.
@@ -40,7 +40,7 @@ impl Register {
     /// # Errors
     /// That of the operating system, or that the file is longer than it may be.
     pub(crate) fn with<T>(&self, look: impl FnOnce(&[String]) -> T) -> io::Result<T> {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = self.read.lock();
         let stamp = self.stamp()?;
         match &*read {
             Some((known, lines)) if *known == stamp => Ok(look(lines)),
@@ -55,7 +55,7 @@ impl Register {
 
     /// Whether what was read last is still what stands there.
     pub(crate) fn is_read(&self) -> bool {
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = self.read.lock();
         self.stamp().is_ok_and(|stamp| read.as_ref().is_some_and(|(known, _)| *known == stamp))
     }
 
@@ -71,7 +71,7 @@ impl Register {
         let changed = change(&mut after);
         if after != before {
             self.replace(&after)?;
-            *self.read.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            *self.read.lock() = None;
         }
         Ok(changed)
     }

@@ -1,5 +1,6 @@
 //! The end-to-end tests' hand: a [`Room`] with a guest inside, a server outside, and everything that either saw.
 
+pub mod arrows;
 pub mod bed;
 pub mod corpus;
 pub mod cuts;

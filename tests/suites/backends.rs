@@ -441,5 +441,5 @@ fn leased_credentials_of_others_are_closed_whatever_paths_say() {
 
     desk.write("strongroom.toml", &config.replace("\"**\"", "\"agents/**/public\""));
     let wide = desk.run_with("check agent.toml", &env);
-    assert!(wide.code == 120 && wide.stderr.contains("write `**` as the last segment alone"), "{}", wide.stderr);
+    assert!(wide.code == 120 && wide.stderr.contains("`**` stands only at the end"), "{}", wide.stderr);
 }

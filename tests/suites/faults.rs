@@ -502,7 +502,7 @@ fn logs_in(auth: VaultAuth, agent: &str) -> Result<(), String> {
     let bao = OpenBao::shared();
     bao.put(&format!("agents/{agent}"), json!({"KEY": VALUE}));
     let config = VaultConfig {
-        paths: vec!["agents/**".into()],
+        paths: vec!["agents/**".parse().expect("a pattern")],
         leased: Vec::new(),
         cache: Duration::from_secs(300),
         stale: Duration::from_secs(3600),
@@ -589,7 +589,7 @@ fn a_secret_id_in_a_file_is_replaced_before_its_end() {
         status == 200 && answer["data"].is_object()
     };
     let auth = renewing(&dir, "renewing", &role_id, &first);
-    let config = VaultConfig { paths: vec!["agents/**".into()], ..VaultConfig::new(bao.address.clone(), auth) };
+    let config = VaultConfig { paths: vec!["agents/**".parse().expect("a pattern")], ..VaultConfig::new(bao.address.clone(), auth) };
     let manifest = "name = \"renewing\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/renewing#KEY\"";
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let host = Host::builder().without_audit().without_state().max_agents(1);
@@ -646,7 +646,10 @@ impl Played {
     /// A host that logs in, and out at once; gives the calls about secret ids, as `PATH BODY`.
     fn hosted(&self, dir: &tempfile::TempDir) -> Vec<String> {
         let auth = renewing(dir, "agents", "the-role", "the-old-one");
-        let config = VaultConfig { paths: vec!["agents/**".into()], ..VaultConfig::new(format!("http://{}", self.server.address), auth) };
+        let config = VaultConfig {
+            paths: vec!["agents/**".parse().expect("a pattern")],
+            ..VaultConfig::new(format!("http://{}", self.server.address), auth)
+        };
         let manifest = "name = \"played\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/played#KEY\"";
         self.runtime.block_on(async {
             let host = Host::builder().without_audit().without_state().max_agents(1);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is an assertion")]
 
 mod answers;
+mod arrows;
 mod backends;
 mod cli;
 mod components;

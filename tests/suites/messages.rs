@@ -62,7 +62,7 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
         ),
         (
             "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/a*\"]",
-            "agent.toml:5:10: `secrets.K.allow.paths`: a `*` beside other characters; `*` stands for one whole segment, `**` for any rest",
+            "agent.toml:5:10: `secrets.K.allow.paths`: a `*` beside other characters; `*` stands for one whole segment, `**` for any rest; write `/**`",
         ),
         (
             "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"json:/key\"]",
@@ -133,7 +133,7 @@ fn the_host_configuration_is_as_strict() {
         (
             "[backends.v]\ntype = \"vault\"\naddress = \"https://vault\"\nauth = { method = \"ldap\", user = \"x\" }\nleased = [\"database/../creds\"]",
             "strongroom.toml:4:19: `backends.v.auth.method`: an unknown method; write `\"approle\"`, `\"token\"`, `\"kubernetes\"` or `\"jwt\"`\n\
-             strongroom.toml:5:11: `backends.v.leased`: not a path; write names joined by `/`",
+             strongroom.toml:5:11: `backends.v.leased`: a dot segment; write it without `.` and `..`",
         ),
         (
             "[backends.v]\ntype = \"vault\"\naddress = \"https://vault\"\n[backends.v.auth]\nmethod = \"approle\"\nrole_id = \"env:R\"\nsecret_id = \"env:S\"\n\

@@ -40,7 +40,7 @@ fn verified(key: &VerifyingKey, signature: &Signature) {
 }
 
 fn kms(url: &str) -> Kms {
-    let keys = vec!["alias/{agent}/*".to_owned()];
+    let keys = vec!["alias/{agent}/*".parse().unwrap()];
     Kms::new(&KmsConfig { region: Some("us-east-1".into()), endpoint_url: Some(url.into()), profile: None, keys })
 }
 
@@ -118,7 +118,7 @@ fn an_hsm_that_has_lost_its_sessions_is_logged_in_to_anew() {
         return;
     }
     std::fs::write(pin.path(), soft.pin()).unwrap();
-    let keys = vec!["{agent}/*".to_owned()];
+    let keys = vec!["{agent}/*".parse().unwrap()];
     let config =
         Pkcs11Config { module, token: soft.token().to_owned(), pin: CredentialRef::File(pin.path().to_owned()), keys, sessions: 2 };
     let backend = Pkcs11::new(&config);

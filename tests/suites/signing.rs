@@ -54,7 +54,7 @@ fn hsm() -> Opened {
     let pin = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(pin.path(), hsm.pin()).unwrap();
     let config = format!(
-        "[signing.pkcs11]\nmodule = \"{}\"\ntoken = \"{}\"\npin = \"file:{}\"\nkeys = [\"id=*\"]\n",
+        "[signing.pkcs11]\nmodule = \"{}\"\ntoken = \"{}\"\npin = \"file:{}\"\nkeys = [\"*\"]\n",
         hsm.module().display(),
         hsm.token(),
         pin.path().display()

@@ -1,13 +1,14 @@
 //! One run's side of the audit log: stamps records, coalesces denials, and remembers whether the log has failed.
 
 use super::{AuditSink, Event, Record};
+use crate::lock::Mutex;
 use crate::meter::{Limit, Meter, Stop};
 use crate::policy::{Denial, Rule};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Different denials recorded one by one; whatever comes after is counted under its rule alone.
 const DISTINCT: usize = 64;
@@ -89,7 +90,7 @@ impl Journal {
 
     fn hand_over(&self, event: Option<Event<'_>>) -> io::Result<()> {
         let Some(sink) = &self.sink else { return Ok(()) };
-        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let waiting = std::mem::take(&mut *self.waiting.lock());
         let stamped = |(time, event)| Record { time: stamp(time), run: &self.run, agent: &self.agent, event };
         let now = event.map(|event| (jiff::Timestamp::now(), event));
         let records: Vec<Record<'_>> = waiting.into_iter().chain(now).map(stamped).collect();
@@ -111,7 +112,7 @@ impl Journal {
         }
         // Not refused past the limit: its request has a record, and as many of them are left as are open.
         self.count(1);
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         if waiting.len() < WAITING && self.sink.is_some() {
             waiting.push((jiff::Timestamp::now(), event));
             return;
@@ -123,7 +124,7 @@ impl Journal {
     /// Whether a request failed in a way that was recorded often enough: then it is counted instead.
     fn is_counted(&self, event: &Event<'_>) -> bool {
         let Event::Answer { error: Some(error), sent, received, .. } = event else { return false };
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = self.failures.lock();
         let failures = failures.entry(error).or_default();
         failures.all += 1;
         let counted = failures.all > FAILURES;
@@ -137,7 +138,7 @@ impl Journal {
 
     /// Records how often requests failed that have no record of their own.
     fn close_failures(&self) {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failures = self.failures.lock();
         for (error, failures) in failures.iter_mut().filter(|(_, failures)| failures.counted > 0) {
             let Failures { all, counted: count, sent, received } = *failures;
             *failures = Failures { all, ..Failures::default() };
@@ -147,7 +148,7 @@ impl Journal {
 
     /// Records a denial, or counts it where one of its kind was recorded. Returns how many denials the run has had.
     pub(crate) fn denial(&self, denial: &Denial) -> u64 {
-        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut denials = self.denials.lock();
         let mut key = (denial.rule, denial.asked.clone());
         if denials.len() >= DISTINCT && !denials.contains_key(&key) {
             key.1 = "others".to_owned();
@@ -174,7 +175,7 @@ impl Journal {
 
     /// Records how often denials came again.
     fn close_denials(&self) {
-        let denials = std::mem::take(&mut *self.denials.lock().unwrap_or_else(PoisonError::into_inner));
+        let denials = std::mem::take(&mut *self.denials.lock());
         for ((rule, asked), count) in denials.into_iter().filter(|(_, count)| *count > 1) {
             let _ = self.hand_over(Some(Event::DenialsRepeated { rule: rule.as_str(), asked: &asked, count: count - 1 }));
         }
@@ -233,14 +234,14 @@ mod tests {
     impl AuditSink for Kept {
         fn record(&self, records: &[Record<'_>]) -> io::Result<()> {
             let records = records.iter().map(|record| serde_json::to_value(record).expect("a record"));
-            self.0.lock().expect("no panic").extend(records);
+            self.0.lock().extend(records);
             Ok(())
         }
     }
 
     impl Kept {
         fn of(&self, event: &str) -> Vec<serde_json::Value> {
-            self.0.lock().expect("no panic").iter().filter(|record| record["event"] == event).cloned().collect()
+            self.0.lock().iter().filter(|record| record["event"] == event).cloned().collect()
         }
     }
 

@@ -18,9 +18,10 @@ mod secrets;
 mod terminal;
 mod wallet;
 
+use crate::clock::Clock;
 use crate::host::{BuildError, Host, LoadError};
 use crate::manifest::{BackendConfig, HostConfig, ReadError};
-use crate::secrets::{Backends, Clock};
+use crate::secrets::Backends;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use output::{Answer, HostLines, Said, concluded, say};
 use std::path::PathBuf;

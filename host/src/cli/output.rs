@@ -5,11 +5,12 @@
 //! SIGPIPE. Any other failure is an error with its reason.
 
 use super::{Failure, code};
+use crate::lock::Mutex;
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Whether something could not be said, though somebody was there to read it.
 static UNSAID: AtomicBool = AtomicBool::new(false);
@@ -66,7 +67,7 @@ impl HostLines {
 
 impl Write for HostLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut begun = BEGUN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = BEGUN.lock();
         io::stderr().write_all(&host_line(bytes, *begun, self.is_named))?;
         *begun = !bytes.ends_with(b"\n");
         Ok(bytes.len())
@@ -91,7 +92,7 @@ pub(super) struct AgentLines<W: Write>(pub(super) W);
 
 impl<W: Write> Write for AgentLines<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut begun = BEGUN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut begun = BEGUN.lock();
         let written = self.0.write(bytes)?;
         if let Some(last) = bytes[..written].last() {
             *begun = *last != b'\n';
@@ -177,7 +178,7 @@ impl<W: Write> Write for Relay<W> {
 
 impl Broken {
     fn set(&self, error: io::Error) {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.0.0.lock().get_or_insert(error);
         self.0.1.notify_one();
     }
 
@@ -188,7 +189,7 @@ impl Broken {
 
     /// What the command then ends with.
     pub(super) fn failure(&self) -> Option<Failure> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(unwritten)
+        self.0.0.lock().as_ref().map(unwritten)
     }
 }
 
@@ -201,7 +202,7 @@ mod tests {
         assert_eq!(host_line(b" WARN a request is not sent\n", false, false), b" WARN a request is not sent\n");
         assert_eq!(host_line(b" WARN a request is not sent\n", true, true), b"\nstrongroom: WARN a request is not sent\n");
 
-        let begun = || *BEGUN.lock().expect("no panic");
+        let begun = || *BEGUN.lock();
         let mut out = Vec::new();
         let mut agent = AgentLines(&mut out);
         agent.write_all(b"fetching ...").expect("written");

@@ -3,9 +3,10 @@
 use super::output::{Answer, say};
 use super::{Done, Failure, HostArgs, code, named, prompt};
 use crate::host::{Host, file_key, read_manifests};
+use crate::manifest::HOSTS_OWN;
 use crate::manifest::{BackendConfig, FileKeyRef, HostConfig, Manifest};
 use crate::rotation::{RotationError, RotationStatus};
-use crate::secrets::backends::{Configured, HOSTS_OWN, read_lines};
+use crate::secrets::backends::{Configured, read_lines};
 use crate::secrets::dotenv::Variable;
 use crate::secrets::{Entry, FileBackend, FileKey, MAX_LENGTH, Rekeyed, SecretStore, SecretValue, StoreError, Stored, VersionInfo};
 use age::secrecy::ExposeSecret;

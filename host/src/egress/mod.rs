@@ -30,6 +30,7 @@ pub(crate) use pool::Pools;
 pub(crate) use slots::Slots;
 
 use crate::audit::{Event, Journal, Used};
+use crate::lock::{Mutex, MutexGuard};
 use crate::manifest::{Denials, Treatment};
 use crate::meter::{Meter, Stop};
 use crate::policy::{Asked, Denial, Overrides, Permit, Policy, Reveal, Source, Substitution, headers};
@@ -46,8 +47,8 @@ use request_body::{Claim, Edits, RequestBody, Watch, drain};
 pub(crate) use sealing::Sent;
 use sealing::{Sealing, infrastructure};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 pub(crate) use tags::Tags;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
@@ -204,7 +205,7 @@ async fn exchange(
             return Err(Error::HttpResponseTimeout.into());
         }
         Ok(Err(error)) => {
-            if let Some(own) = broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            if let Some(own) = broken.lock().take() {
                 exchange.failed("the request was broken off");
                 return Err(own);
             }
@@ -283,7 +284,7 @@ impl Outbound {
             }
         }
         let known = self.keyring.learn(&self.cache);
-        let mut scrubbed = self.scrubbed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut scrubbed = self.scrubbed.lock();
         if *scrubbed != known {
             *scrubbed = known;
             self.renew_scrubber();
@@ -321,7 +322,7 @@ impl Outbound {
     fn unavailable(&self, secret: usize, why: &BackendError) -> Error {
         let name = self.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
         let reason = self.scrubber().scrub_text(&why.to_string()).into_owned();
-        let mut told = self.unavailable.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.unavailable.lock();
         let known = told.iter().any(|(known, why)| *known == secret && *why == reason);
         // Each reason once: a guest that asks again and again must not fill the log.
         if known || told.len() >= MAX_REASONS {
@@ -358,11 +359,11 @@ impl Outbound {
     }
 
     fn sent(&self) -> MutexGuard<'_, Sent> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.sent.lock()
     }
 
     fn tags(&self) -> MutexGuard<'_, Tags> {
-        self.tags.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tags.lock()
     }
 
     /// Looks for newer versions of secrets, and for what answers brought, from now on too.

@@ -3,10 +3,11 @@
 use super::connect::{Connector, Network};
 use super::head;
 use super::request_body::RequestBody;
+use crate::lock::Mutex;
 use crate::secrets::Fingerprint;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a connection stays open without use.
@@ -42,7 +43,7 @@ impl Pools {
     }
 
     pub(crate) fn client(&self, credential: Credential) -> HttpClient {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock();
         if let Some((_, client)) = clients.iter().find(|(known, _)| *known == credential) {
             return client.clone();
         }

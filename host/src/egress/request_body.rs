@@ -2,6 +2,7 @@
 //! flows.
 
 use super::refusal::Broke;
+use crate::lock::Mutex;
 use crate::meter::Meter;
 use crate::scrub::Stream;
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use md5::{Digest, Md5};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use wasmtime_wasi_http::{Error, WasiBody};
@@ -41,7 +42,7 @@ impl Written {
         let digest = match self {
             Self::Whole(bytes) if bytes.is_empty() => return None,
             Self::Whole(bytes) => Md5::digest(bytes),
-            Self::Flowing(digest) => digest.lock().unwrap_or_else(PoisonError::into_inner).clone().finalize(),
+            Self::Flowing(digest) => digest.lock().clone().finalize(),
         };
         Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
     }
@@ -208,7 +209,7 @@ impl RequestBody {
         if let Some(rest) = self.rest.take() {
             drain(rest.body);
         }
-        *self.broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        *self.broken.lock() = Some(why);
         Error::HttpProtocolError
     }
 }
@@ -222,7 +223,7 @@ impl Body for RequestBody {
             if !self.ready.is_empty() {
                 let out = std::mem::take(&mut self.ready);
                 if let Written::Flowing(digest) = &self.written {
-                    digest.lock().unwrap_or_else(PoisonError::into_inner).update(&out);
+                    digest.lock().update(&out);
                 }
                 return Poll::Ready(Some(Ok(Frame::data(out))));
             }

@@ -1,10 +1,11 @@
 //! How many requests a run has open at once. One more waits for its turn; answers that nobody reads make room for it.
 
 use super::answer::AnswerBody;
+use crate::lock::{Mutex, MutexGuard};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -55,14 +56,14 @@ impl Slots {
     pub(super) fn keep(&self, answer: AnswerBody) -> GuestBody {
         let state = State { body: Some(answer), read: Instant::now(), waker: None, asked: None };
         let shared = Arc::new(Shared(Mutex::new(state)));
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = self.answers.lock();
         answers.retain(|answer| answer.strong_count() > 0);
         answers.push(Arc::downgrade(&shared));
         GuestBody(shared)
     }
 
     fn open(&self) -> Vec<Arc<Shared>> {
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = self.answers.lock();
         answers.iter().filter_map(Weak::upgrade).filter(|answer| answer.state().body.is_some()).collect()
     }
 
@@ -112,7 +113,7 @@ struct State {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -5,7 +5,7 @@ use crate::manifest::Manifest;
 use crate::policy::{Denial, Source};
 use crate::runtime::{self, AgentParts, Outcome, RunError, RunOptions};
 use crate::secrets::{BackendError, Cache, Fingerprint, Keyring, SecretsUnavailable};
-use crate::signing::{self, Opened, Signing};
+use crate::signing::{self, Opened, Signing, Verdict};
 use std::sync::Arc;
 
 /// An agent that a host has loaded. Each run of it is on its own; rates and connections are the agent's.
@@ -52,15 +52,6 @@ impl Watched {
 pub struct Wallet {
     opened: Arc<Opened>,
     signing: Arc<Signing>,
-}
-
-/// What a transaction would do, and spend at most. See [`Wallet::judge`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// What it does, in lines for people.
-    pub what: Vec<String>,
-    /// What it spends at most: amount and symbol, and the chain.
-    pub spends: Vec<String>,
 }
 
 impl Wallet {

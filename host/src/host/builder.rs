@@ -2,6 +2,7 @@
 
 use super::{BuildError, Host, Inner};
 use crate::audit::{AuditSink, FileAudit};
+use crate::clock::{Clock, Wall};
 use crate::egress::{AddressGuard, Network, Resolve, SystemResolver};
 #[cfg(feature = "file")]
 use crate::manifest::FileKeyRef;
@@ -14,13 +15,12 @@ use crate::secrets::AwsBackend;
 #[cfg(feature = "vault")]
 use crate::secrets::VaultBackend;
 use crate::secrets::backends::{Bounds, Configured};
-use crate::secrets::{Backends, Cache as SecretCache, Clock, EnvBackend, SecretBackend, Variables};
+use crate::secrets::{Backends, Cache as SecretCache, EnvBackend, SecretBackend, Variables};
 #[cfg(feature = "file")]
 use crate::secrets::{FileBackend, FileKey};
-use crate::signing::{SignerBackend, Signing, Wall};
+use crate::signing::{SignerBackend, Signing};
 use crate::state::{StateDir, random_key};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use crate::tls;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -163,7 +163,7 @@ impl HostBuilder {
         let network = Network {
             guard: AddressGuard::new(self.config.network_allow.clone()),
             resolver: self.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
-            tls: Arc::new(tls(&self.config.network_ca)?),
+            tls: Arc::new(tls::client(&self.config.network_ca)?),
             proxy: self.config.network_proxy.clone(),
         };
         let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
@@ -305,28 +305,4 @@ pub(crate) fn file_key(key: &FileKeyRef) -> Result<FileKey, String> {
         #[cfg(not(feature = "cli"))]
         FileKeyRef::Prompt => Err("a passphrase can be asked for by the `strongroom` binary alone".to_owned()),
     }
-}
-
-/// TLS 1.2 and 1.3 with the Mozilla roots, the operator's own authorities, and ALPN for HTTP/2 and HTTP/1.1.
-pub(crate) fn tls(authorities: &[PathBuf]) -> Result<rustls::ClientConfig, BuildError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    for path in authorities {
-        let wrong = |reason: String| BuildError::Ca { path: path.clone(), reason };
-        let mut any = false;
-        let pem = crate::files::read(path, crate::files::MAX_TEXT).map_err(|error| wrong(format!("can't be read ({error})")))?;
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-            roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-            any = true;
-        }
-        if !any {
-            return Err(wrong("it holds no certificate".into()));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let mut config = config.map_err(|error| BuildError::Engine(error.to_string()))?.with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
 }

@@ -3,6 +3,7 @@
 use crate::manifest::ReadError;
 use crate::runtime::ComponentError;
 use crate::secrets::BackendError;
+use crate::tls::TlsError;
 use std::path::PathBuf;
 
 /// Why a host could not be built.
@@ -58,6 +59,15 @@ pub enum BuildError {
     /// The engine can't be set up, for want of address space or memory.
     #[error("the WebAssembly engine can't be set up: {0}; lower `max_agents`")]
     Engine(String),
+}
+
+impl From<TlsError> for BuildError {
+    fn from(error: TlsError) -> Self {
+        match error {
+            TlsError::Authorities { path, reason } => Self::Ca { path, reason },
+            TlsError::Protocols(_) => Self::Engine(error.to_string()),
+        }
+    }
 }
 
 /// Why an agent could not be loaded.

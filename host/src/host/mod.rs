@@ -4,14 +4,14 @@ mod agent;
 mod builder;
 mod error;
 
-pub use agent::{Agent, Resolved, Verdict, Wallet, Watched};
+pub use agent::{Agent, Resolved, Wallet, Watched};
 pub use builder::HostBuilder;
-pub(crate) use builder::tls;
 #[cfg(feature = "cli")]
 pub(crate) use builder::{audit_path, backends, file_key, rules, state_path};
 pub use error::{BuildError, LoadError};
 
 use crate::egress::{Network, Pools};
+use crate::lock::Mutex;
 use crate::manifest::Manifest;
 #[cfg(feature = "cli")]
 use crate::manifest::ReadError;
@@ -24,7 +24,7 @@ use crate::secrets::{Backends, Fingerprint, SecretValue};
 #[cfg(feature = "cli")]
 use crate::signing::Signing;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use wasmtime::component::Linker;
 
 /// How long a host that is closed waits for leases, and for each login to end.

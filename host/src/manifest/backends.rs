@@ -2,6 +2,7 @@
 
 use super::config::path;
 use super::diagnostic::Problem;
+use super::pattern::NamePattern;
 use super::reader::Section;
 use super::units;
 use std::fmt;
@@ -32,7 +33,7 @@ pub enum BackendConfig {
         /// What opens it.
         key: FileKeyRef,
         /// The paths that manifests may name; `{agent}` stands for the agent's name.
-        paths: Vec<String>,
+        paths: Vec<NamePattern>,
     },
     /// HashiCorp Vault, or OpenBao.
     Vault(VaultConfig),
@@ -76,10 +77,10 @@ pub struct VaultConfig {
     /// How the host logs in.
     pub auth: VaultAuth,
     /// The paths below `mount` that manifests may name; `{agent}` stands for the agent's name. Default `agents/{agent}` and all below.
-    pub paths: Vec<String>,
+    pub paths: Vec<NamePattern>,
     /// The paths of credentials that are made for each run and revoked after it, as in `database/creds/{agent}`; manifests may name
     /// these too. Default none.
-    pub leased: Vec<String>,
+    pub leased: Vec<NamePattern>,
     /// How long a value is used without asking again. Default 5 minutes.
     pub cache: Duration,
     /// How long the last value is used where the server does not answer. Default 1 hour.
@@ -134,7 +135,7 @@ pub struct AwsConfig {
     /// A profile of the shared configuration files.
     pub profile: Option<String>,
     /// The names that manifests may use; `{agent}` stands for the agent's name. Default `agents/{agent}` and all below.
-    pub paths: Vec<String>,
+    pub paths: Vec<NamePattern>,
     /// How long a value is used without asking again. Default 5 minutes.
     pub cache: Duration,
     /// How long the last value is used where the service does not answer. Default 1 hour.
@@ -250,7 +251,7 @@ fn file(section: &Section<'_>) -> Option<BackendConfig> {
             _ => Err(wrong()),
         }
     });
-    let paths = section.list("paths", pattern).unwrap_or_else(|| vec!["{agent}/**".to_owned(), "*".to_owned()]);
+    let paths = section.list("paths", NamePattern::parse).unwrap_or_else(|| NamePattern::list(&["{agent}/**", "*"]));
     Some(BackendConfig::File { path: path?, key: key?, paths })
 }
 
@@ -260,7 +261,7 @@ fn vault(section: &Section<'_>) -> Option<VaultConfig> {
     let mount = section.parse("mount", segments).unwrap_or_else(|| "secret".to_owned());
     let ca = section.list("ca", path).unwrap_or_default();
     let paths = paths(section);
-    let leased = section.list("leased", pattern).unwrap_or_default();
+    let leased = section.list("leased", NamePattern::parse).unwrap_or_default();
     let (cache, stale) = ages(section);
     let auth = match section.table("auth") {
         Some(auth) => vault_auth(&auth),
@@ -350,12 +351,12 @@ pub(super) fn aws_of(var: impl Fn(&str) -> Option<String>) -> Option<BackendConf
     Some(BackendConfig::Aws(AwsConfig { region: Some(region), ..AwsConfig::default() }))
 }
 
-fn default_paths() -> Vec<String> {
-    vec!["agents/{agent}".to_owned(), "agents/{agent}/**".to_owned()]
+fn default_paths() -> Vec<NamePattern> {
+    NamePattern::list(&["agents/{agent}", "agents/{agent}/**"])
 }
 
-fn paths(section: &Section<'_>) -> Vec<String> {
-    section.list("paths", pattern).unwrap_or_else(default_paths)
+fn paths(section: &Section<'_>) -> Vec<NamePattern> {
+    section.list("paths", NamePattern::parse).unwrap_or_else(default_paths)
 }
 
 fn ages(section: &Section<'_>) -> (Duration, Duration) {
@@ -390,17 +391,6 @@ fn variables(text: &str) -> Result<String, Problem> {
     let rest = text.replacen("{agent}", "", 1);
     let clean = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'*');
     if text.is_empty() || !clean { Err(Problem::new("not a pattern of variables", remedy)) } else { Ok(text.to_owned()) }
-}
-
-/// A pattern of paths.
-fn pattern(text: &str) -> Result<String, Problem> {
-    let text = segments(text)?;
-    let (before, _) = text.rsplit_once('/').unwrap_or_default();
-    if before.split('/').any(|segment| segment == "**") || text.split('/').any(|segment| segment.matches("{agent}").count() > 1) {
-        let remedy = "write `**` as the last segment alone, and `{agent}` once in a segment";
-        return Err(Problem::new("not a pattern of paths", remedy));
-    }
-    Ok(text)
 }
 
 /// Names joined by slashes.

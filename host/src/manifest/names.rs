@@ -3,6 +3,9 @@
 use super::diagnostic::Problem;
 use std::fmt;
 
+/// How the paths begin that hosts keep their own records at.
+pub(crate) const HOSTS_OWN: &str = "strongroom/";
+
 /// Where a secret is kept: `backend:path#field`, or a bare name that is looked up in the default backend. A path may name one of its
 /// versions: `backend:path?version=3#field`, `backend:path?stage=AWSPREVIOUS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +127,7 @@ pub(crate) fn secret_name(text: &str) -> Result<(), Problem> {
 #[cfg(feature = "cli")]
 pub(crate) fn entry_name(text: &str) -> Result<(), Problem> {
     let segment = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));
-    if text.starts_with(crate::secrets::backends::HOSTS_OWN) {
+    if text.starts_with(HOSTS_OWN) {
         return Err(Problem::new("a name of the host's own, which no manifest can use", "choose another one"));
     }
     match (1..=512).contains(&text.len()) && text.split('/').all(segment) {

@@ -3,6 +3,7 @@
 use super::backends::{CredentialRef, credential};
 use super::config::path;
 use super::diagnostic::Problem;
+use super::pattern::NamePattern;
 use super::reader::Section;
 use super::signers::{address, amount, limit, symbol};
 use super::{LimitSpec, names, units};
@@ -16,7 +17,7 @@ const PERMIT2: Address = address!("000000000022D473030F116dDEE9F6B43aC78BA3");
 /// How long a host may be down and its windows still go on, unless the configuration says otherwise.
 const DEFAULT_DOWNTIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What keys in a KMS or an HSM manifests may name, unless the configuration says otherwise.
-const DEFAULT_KEYS: &[&str] = &["{agent}", "{agent}/*", "alias/{agent}", "alias/{agent}/*"];
+const DEFAULT_KEYS: &[&str] = &["{agent}", "{agent}/**", "alias/{agent}", "alias/{agent}/**"];
 /// Sessions that are kept with an HSM, unless the configuration says otherwise.
 const DEFAULT_SESSIONS: usize = 4;
 
@@ -118,8 +119,8 @@ pub struct KmsConfig {
     pub endpoint_url: Option<String>,
     /// A profile of the AWS configuration files.
     pub profile: Option<String>,
-    /// Keys that manifests may name: ids, aliases or ARNs. `{agent}` stands for the agent's name, `*` at the end for any rest.
-    pub keys: Vec<String>,
+    /// Keys that manifests may name: ids, aliases or ARNs. `{agent}` stands for the agent's name, `*` for one segment, `**` at the end for any rest.
+    pub keys: Vec<NamePattern>,
 }
 
 /// An HSM, by its PKCS#11 module.
@@ -131,8 +132,8 @@ pub struct Pkcs11Config {
     pub token: String,
     /// The user's PIN.
     pub pin: CredentialRef,
-    /// Keys that manifests may name: labels, or `id=HEX`. `{agent}` stands for the agent's name, `*` at the end for any rest.
-    pub keys: Vec<String>,
+    /// Keys that manifests may name: labels, or `id=HEX`. `{agent}` stands for the agent's name, `*` for one segment, `**` at the end for any rest.
+    pub keys: Vec<NamePattern>,
     /// How many signatures are made at once.
     pub sessions: usize,
 }
@@ -284,10 +285,6 @@ fn pkcs11(section: &Section<'_>) -> Option<Pkcs11Config> {
     Some(Pkcs11Config { module: module?, token: token?, pin: pin?, keys, sessions: sessions.unwrap_or(DEFAULT_SESSIONS) })
 }
 
-fn keys(section: &Section<'_>) -> Vec<String> {
-    let keys = section.list("keys", |text| match text.trim_end_matches('*').contains('*') || text.is_empty() {
-        false => Ok(text.to_owned()),
-        true => Err(Problem::new("not a key", "write a name; `*` stands at its end alone")),
-    });
-    keys.unwrap_or_else(|| DEFAULT_KEYS.iter().map(|key| (*key).to_owned()).collect())
+fn keys(section: &Section<'_>) -> Vec<NamePattern> {
+    section.list("keys", NamePattern::parse).unwrap_or_else(|| NamePattern::list(DEFAULT_KEYS))
 }

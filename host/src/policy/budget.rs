@@ -1,8 +1,8 @@
 //! Rates: so many requests in any window of a length. The one stateful part of the policy.
 
+use crate::lock::Mutex;
 use crate::manifest::Rate;
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Counts the requests of one grant over a sliding window. Memory: 16 bytes for each request within the window.
@@ -23,7 +23,7 @@ impl Budget {
 
     /// Takes one request out of the budget, or says that none is left.
     pub(crate) fn take(&self, now: Instant) -> bool {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         while taken.front().is_some_and(|at| now.duration_since(*at) >= self.rate.per) {
             taken.pop_front();
         }

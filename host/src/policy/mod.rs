@@ -35,6 +35,7 @@ use crate::manifest::{
 };
 use http::{HeaderMap, HeaderName, Method, Uri};
 use names::Name;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 use url::CanonicalUrl;
@@ -535,7 +536,7 @@ fn foreign_credential(
 /// A secret whose placeholder stands in a URL, but for the parameters that are substituted.
 fn in_url(url: &CanonicalUrl, substitutions: &[Substitution], placeholders: &Placeholders) -> Option<usize> {
     let others = url.parameters().filter(|(name, _)| !substitutions.iter().any(|s| s.target.is_parameter(name)));
-    let in_pair = |(name, value): (&str, &str)| placeholders.disguised(&format!("{name}={value}"));
-    let mut others = others.filter_map(in_pair);
-    placeholders.disguised(&url.host).or_else(|| placeholders.disguised(&url.path)).or_else(|| others.next())
+    let pairs = others.map(|(name, value)| Cow::from(format!("{name}={value}")));
+    let mut texts = [Cow::from(&url.host), Cow::from(&url.path)].into_iter().chain(pairs);
+    texts.find_map(|text| placeholders.disguised(&text))
 }

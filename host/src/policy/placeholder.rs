@@ -2,8 +2,8 @@
 
 use super::session::{Back, Issued};
 use super::url::{CanonicalUrl, percent_decoded};
+use crate::lock::RwLock;
 use crate::manifest::Shape;
-use std::sync::{PoisonError, RwLock};
 
 /// The placeholders of one run, by the index of their secret; and those of what its answers brought.
 #[derive(Debug, Default)]
@@ -61,20 +61,20 @@ impl Placeholders {
 
     /// Adds the placeholder of a value that an answer brought.
     pub(crate) fn seal(&self, number: u64, secret: usize, placeholder: String, bound: Sealed) {
-        let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sealed = self.sealed.write();
         sealed.push(SealedEntry { number, entry: Entry::new(secret, placeholder), bound });
     }
 
     /// The numbers of what was sealed for the same place of the same origin: something newer stands in it now.
     pub(crate) fn older_than(&self, bound: &Sealed) -> Vec<u64> {
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        let sealed = self.sealed.read();
         let is_place = !matches!(bound.back, Back::Granted | Back::Query(_));
         sealed.iter().filter(|known| is_place && known.bound == *bound).map(|known| known.number).collect()
     }
 
     /// Lets a placeholder of a sealed value mean nothing any more.
     pub(crate) fn forget(&self, number: u64) {
-        self.sealed.write().unwrap_or_else(PoisonError::into_inner).retain(|sealed| sealed.number != number);
+        self.sealed.write().retain(|sealed| sealed.number != number);
     }
 
     /// Whether this text stands for the secret itself.
@@ -85,7 +85,7 @@ impl Placeholders {
 
     /// Which value that a grant of `secret` sealed this text stands for, at this URL.
     pub(super) fn sealed_by(&self, text: &str, secret: usize, url: &CanonicalUrl) -> Option<Source> {
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        let sealed = self.sealed.read();
         if sealed.is_empty() {
             return None;
         }
@@ -113,7 +113,7 @@ impl Placeholders {
 
     /// Whether the placeholder of something that an answer brought stands somewhere in `text`.
     pub(super) fn holds_sealed(&self, text: &[u8]) -> bool {
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        let sealed = self.sealed.read();
         sealed.iter().any(|sealed| memchr::memmem::find(text, sealed.entry.text.as_bytes()).is_some())
     }
 
@@ -131,14 +131,14 @@ impl Placeholders {
     fn find(&self, mut is: impl FnMut(&Entry) -> bool) -> Option<usize> {
         let found = self.entries.iter().find(|entry| is(entry)).map(|entry| entry.secret);
         found.or_else(|| {
-            let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+            let sealed = self.sealed.read();
             sealed.iter().find(|sealed| is(&sealed.entry)).map(|sealed| sealed.entry.secret)
         })
     }
 
     /// How many bytes of a stream have to be kept so that no placeholder is missed at a border.
     pub(crate) fn overlap(&self) -> usize {
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        let sealed = self.sealed.read();
         let lengths = self.entries.iter().map(|entry| entry.text.len()).chain(sealed.iter().map(|sealed| sealed.entry.text.len()));
         lengths.max().unwrap_or(0).saturating_sub(1)
     }

@@ -6,7 +6,6 @@
 use super::placeholder::{Placeholders, Source};
 use super::url::CanonicalUrl;
 use http::{HeaderMap, HeaderName, header};
-use std::sync::PoisonError;
 
 /// Where something that an answer brought goes back to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +70,7 @@ pub(super) struct Session {
 impl Placeholders {
     /// Keeps something that the guest may send back as it is.
     pub(crate) fn issue(&self, origin: &str, back: Back, value: &str, with: Option<usize>) {
-        let mut issued = self.issued.write().unwrap_or_else(PoisonError::into_inner);
+        let mut issued = self.issued.write();
         issued.retain(|known| known.origin != origin || known.back != back);
         if issued.len() >= MOST_ISSUED {
             issued.remove(0);
@@ -82,8 +81,8 @@ impl Placeholders {
     /// What of a request came from its own origin, where it carries these secrets.
     pub(super) fn session(&self, headers: &HeaderMap, url: &CanonicalUrl, carried: &[usize]) -> Session {
         let is_there = |with: Option<usize>| with.is_none_or(|secret| carried.contains(&secret));
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
-        let issued = self.issued.read().unwrap_or_else(PoisonError::into_inner);
+        let sealed = self.sealed.read();
+        let issued = self.issued.read();
         let mut session = Session::default();
         if sealed.is_empty() && issued.is_empty() {
             return session;

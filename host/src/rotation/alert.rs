@@ -1,11 +1,13 @@
 //! Alerts that are posted to the operator's own address.
 
+use crate::errand::Errand;
+use http::HeaderMap;
 use reqwest::Client;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
-/// How long a post may take. It is not repeated: the audit log has it too.
+/// How long posts under way are waited for at the end. None is repeated: the audit log has it too.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where alerts are posted to.
@@ -17,10 +19,8 @@ pub(super) struct Webhook {
 
 impl Webhook {
     pub(super) fn new(url: &str, authorities: &[PathBuf]) -> Result<Self, String> {
-        let tls = crate::host::tls(authorities).map_err(|error| error.to_string())?;
-        let http =
-            Client::builder().tls_backend_preconfigured(tls).redirect(reqwest::redirect::Policy::none()).no_proxy().timeout(PATIENCE);
-        Ok(Self { http: http.build().map_err(|error| error.to_string())?, url: url.to_owned(), under_way: TaskTracker::new() })
+        let http = Errand::Alert.client(authorities, HeaderMap::new()).map_err(|error| error.to_string())?;
+        Ok(Self { http, url: url.to_owned(), under_way: TaskTracker::new() })
     }
 
     /// Posts `{"rotation": …, "number": …, "alert": …}`, by and by.

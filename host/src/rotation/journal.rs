@@ -4,8 +4,9 @@
 //! It holds keys in plain, as the secret itself does: what seals the one seals the other. No manifest can name it.
 
 use super::issuer::{IssuedKey, ListedKey};
+use crate::clock::Clock;
 use crate::policy::Reveal;
-use crate::secrets::{Clock, Entry, SecretBackend, SecretStore, SecretValue, StoreError};
+use crate::secrets::{Entry, SecretBackend, SecretStore, SecretValue, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;

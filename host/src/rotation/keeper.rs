@@ -10,7 +10,7 @@ use super::{BACKOFF, MAX_LOST, Rotation};
 use crate::secrets::{BackendError, StoreError};
 use sha2::{Digest, Sha256};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// Least time between two looks that answers to guests give rise to.
@@ -50,7 +50,7 @@ impl Rotation {
     /// Lets others know that this host is about to use the key, for a manifest that wants it to look so.
     pub(super) async fn register(self: &Arc<Self>, format: Option<&regex::Regex>) -> Result<(), BackendError> {
         if let Some(format) = format {
-            let mut formats = self.formats.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut formats = self.formats.lock();
             if !formats.iter().any(|known| known.as_str() == format.as_str()) {
                 formats.push(format.clone());
             }
@@ -65,7 +65,7 @@ impl Rotation {
             entered.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".to_owned()))).map_err(unavailable)?;
             *registered = true;
         }
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keeper = self.keeper.lock();
         if keeper.as_ref().is_none_or(tokio::task::JoinHandle::is_finished) {
             *keeper = Some(tokio::spawn(keep(Arc::downgrade(self))));
         }
@@ -89,7 +89,7 @@ impl Rotation {
         let mut registered = self.registered.lock().await;
         self.closing.store(true, Ordering::Relaxed);
         self.woken.notify_one();
-        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let keeper = self.keeper.lock().take();
         if let Some(mut keeper) = keeper
             && tokio::time::timeout(self.config.timeout * 2, &mut keeper).await.is_err()
         {
@@ -109,7 +109,7 @@ impl Rotation {
 
     /// Takes note of what an answer of the issuer's host has shown.
     pub(crate) fn signal(&self, signal: Signal) {
-        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut signals = self.signals.lock();
         let is_news = match signal {
             Signal::Ends(at) => signals.known_end.is_none_or(|known| known.abs_diff(at) > SAME_END),
             Signal::Rejected => true,
@@ -128,7 +128,7 @@ impl Rotation {
         let (document, _) = match self.journal.read().await {
             Ok(read) => read,
             Err(error) => {
-                let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut signals = self.signals.lock();
                 if !std::mem::replace(&mut signals.unread_told, true) {
                     drop(signals);
                     self.alert(0, &format!("the journal can't be read, and no key is replaced: {error}"));
@@ -137,7 +137,7 @@ impl Rotation {
             }
         };
         {
-            let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut signals = self.signals.lock();
             signals.unread_told = false;
             signals.known_end = document.current.as_ref().and_then(|current| current.expires_at);
         }
@@ -163,7 +163,7 @@ impl Rotation {
         if !fails || left > self.config.warn_before.as_secs() {
             return;
         }
-        let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut signals = self.signals.lock();
         let now = self.clock.now();
         if signals.warned.is_none_or(|warned| now.saturating_sub(warned) >= DAY) {
             signals.warned = Some(now);
@@ -193,7 +193,7 @@ impl Rotation {
         }
         if under_way.new.as_ref().is_some_and(|new| !self.fits(new)) {
             // Its agents go on with the old key: others wait for it as long as it may.
-            let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut signals = self.signals.lock();
             if signals.unfit_told.replace(document.number) != Some(document.number) {
                 drop(signals);
                 self.alert(
@@ -216,7 +216,7 @@ impl Rotation {
         if let Some(failing) = &document.failing {
             // A clock that was set back does not stop rotations for longer than they are left alone anyway.
             let wait = failing.next.saturating_sub(now);
-            if wait > 0 && wait <= 2 * BACKOFF.1 {
+            if wait > 0 && wait <= 2 * BACKOFF.longest.as_secs() {
                 return None;
             }
         }
@@ -297,14 +297,14 @@ impl Rotation {
     /// Looks into what answers to guests have shown, by a probe of the host's own with the key that the store holds now.
     async fn confirmed(&self, document: &Document) -> Option<String> {
         {
-            let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut signals = self.signals.lock();
             signals.waiting.take()?;
             signals.looked = Some(self.clock.now());
         }
         let key = super::Key::new(self.names.first()?.read().await.ok()?.value.as_str());
         match self.call(self.issuer.probe(&key)).await.ok()? {
             Probe::Works { expires_at } => {
-                self.signals.lock().unwrap_or_else(PoisonError::into_inner).rejection_told = false;
+                self.signals.lock().rejection_told = false;
                 if let Some(at) = expires_at {
                     self.note_end(document, &key, at).await;
                 }
@@ -313,7 +313,7 @@ impl Rotation {
             Probe::Rejected if self.issuer.has_own_credential() => Some("the issuer rejects it".to_owned()),
             Probe::Rejected => {
                 // With a key that works no more none can be had: an operator has to.
-                let mut signals = self.signals.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut signals = self.signals.lock();
                 if !std::mem::replace(&mut signals.rejection_told, true) {
                     drop(signals);
                     self.alert(document.number, "the issuer rejects the key in use, and makes no other without one: set a new one by hand");
@@ -337,7 +337,7 @@ impl Rotation {
         });
         if noted.await.is_ok() {
             // What is due by it is found at the next look, which is now.
-            self.signals.lock().unwrap_or_else(PoisonError::into_inner).known_end = Some(at);
+            self.signals.lock().known_end = Some(at);
             self.woken.notify_one();
         }
     }

@@ -25,11 +25,13 @@ pub(crate) use rotations::{Parts, Rotations};
 pub use status::{PastRotation, RotationCounts, RotationStatus};
 
 use crate::audit::{Event, Journal as AuditJournal};
+use crate::backoff::Backoff;
+use crate::clock::{Clock, Wall};
+use crate::lock::Mutex;
 use crate::manifest::{HostConfig, RotationConfig};
 use crate::policy::Closed;
 use crate::policy::url::CanonicalUrl;
-use crate::secrets::{Backends, Cache, Clock, Fingerprint, SecretStore, SecretValue, Uses};
-use crate::signing::Wall;
+use crate::secrets::{Backends, Cache, Fingerprint, SecretStore, SecretValue, Uses};
 use alert::Webhook;
 use hold::{Hold, Watched};
 use http::{HeaderMap, StatusCode};
@@ -40,14 +42,14 @@ use names::Name;
 use sha2::{Digest, Sha256};
 use status::Counts;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use steps::Halt;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// How long a rotation that has failed is left alone; twice as long after each further failure, up to the second.
-const BACKOFF: (u64, u64) = (60, 3_600);
+const BACKOFF: Backoff = Backoff { first: Duration::from_secs(60), longest: Duration::from_secs(3_600) };
 /// Calls in a row whose outcome may be lost before nothing is issued any more but at the operator's word.
 const MAX_LOST: u32 = 2;
 /// How often a rotation by hand looks whether another host has let go.
@@ -295,7 +297,7 @@ impl Rotation {
 
     /// Whether a key looks as the manifests of this host want it to.
     fn fits(&self, key: &Key) -> bool {
-        let formats = self.formats.lock().unwrap_or_else(PoisonError::into_inner);
+        let formats = self.formats.lock();
         formats.iter().all(|format| format.is_match(key.reveal()))
     }
 
@@ -312,7 +314,7 @@ impl Rotation {
         tracing::info!(rotation = self.name, number, step, detail, "rotation");
         let told = self.audit.record(Event::Rotation { rotation: &self.name, number, step, detail });
         told.map_err(|_| Halt::Later { why: "the audit log can't be written".to_owned(), after: None })?;
-        let progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let progress = self.progress.lock().clone();
         if let Some(progress) = progress {
             progress(step, detail);
         }
@@ -331,7 +333,7 @@ impl Rotation {
 
     /// Replaces the key at the operator's word: what is under way is taken to its end first.
     pub(crate) async fn by_hand(&self, progress: Option<Progress>) -> Result<(), RotationError> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&progress);
+        self.progress.lock().clone_from(&progress);
         let mut tries = 0;
         let outcome = loop {
             let (was_under_way, halted) = self.attempt("by hand", tries == 0, None).await;
@@ -351,7 +353,7 @@ impl Rotation {
                 Err(halt) => break Err(halt),
             }
         };
-        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.progress.lock() = None;
         outcome.map_err(|halt| match halt {
             Halt::RolledBack(why) => RotationError::RolledBack(why),
             Halt::Lost(why) => RotationError::Lost(why),
@@ -441,15 +443,14 @@ impl Rotation {
 /// What is written down of a failure.
 fn failed(before: Option<&Failing>, halt: &Halt, now: u64) -> Failing {
     let in_a_row = before.map_or(0, |failing| failing.in_a_row) + 1;
-    let backoff = BACKOFF.0.saturating_mul(1 << (in_a_row - 1).min(12)).min(BACKOFF.1);
-    let jitter = getrandom::u64().unwrap_or_default() % (backoff / 4);
-    let after = match halt {
+    let wait = BACKOFF.spread(in_a_row);
+    let wait = match halt {
         // No longer than what a clock that was set back may make of it: see `due`.
-        Halt::Later { after: Some(after), .. } => after.as_secs().max(backoff - jitter).min(2 * BACKOFF.1),
-        Halt::Stuck(_) => BACKOFF.1,
-        _ => backoff - jitter,
+        Halt::Later { after: Some(after), .. } => (*after).max(wait).min(2 * BACKOFF.longest),
+        Halt::Stuck(_) => BACKOFF.longest,
+        _ => wait,
     };
-    Failing { since: before.map_or(now, |failing| failing.since), in_a_row, why: halt.to_string(), next: now + after }
+    Failing { since: before.map_or(now, |failing| failing.since), in_a_row, why: halt.to_string(), next: now + wait.as_secs() }
 }
 
 #[cfg(test)]

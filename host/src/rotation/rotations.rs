@@ -4,11 +4,11 @@ use super::issuer::{HttpIssuer, Issuer};
 use super::names::Name;
 use super::{Rotation, RotationError};
 use crate::audit::AuditSink;
+use crate::clock::{Clock, Wall};
+use crate::manifest::HOSTS_OWN;
 use crate::manifest::{HostConfig, IssuerConfig, Manifest, SecretRef};
 use crate::policy::Closed;
-use crate::secrets::backends::HOSTS_OWN;
-use crate::secrets::{BackendError, Backends, Cache, Clock, Entry, Freshness};
-use crate::signing::Wall;
+use crate::secrets::{BackendError, Backends, Cache, Entry, Freshness};
 use std::sync::Arc;
 
 /// The rotations of a host.

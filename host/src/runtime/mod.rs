@@ -20,6 +20,7 @@ pub(crate) use store::RunState;
 
 use crate::audit::{AuditSink, Event, Journal, Used};
 use crate::egress::{Outbound, Pools, Slots};
+use crate::lock::Mutex;
 use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::{Denial, Policy, Reveal};
@@ -30,8 +31,8 @@ use crate::signing::{Granted, Opened, SignerError, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
 use output::GuestOutput;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use wasmtime::{Store, UpdateDeadline};
 use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
@@ -430,7 +431,7 @@ fn wasi(manifest: &Manifest, keyring: &Keyring, args: &[String], stdout: &GuestO
 fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubber {
     let keys: Vec<_> = keyring.iter().map(|(_, key)| key).filter(|key| !key.is_default()).collect();
     let versions: Vec<String> = keys.iter().map(|key| key.first().fingerprint.to_string()).collect();
-    let mut kept = agent.searches.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut kept = agent.searches.lock();
     let search = match &*kept {
         Some((known, search)) if *known == versions => Arc::clone(search),
         _ => {

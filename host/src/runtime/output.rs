@@ -1,12 +1,13 @@
 //! What a guest prints: counted, scrubbed, handed on.
 
+use crate::lock::{Mutex, MutexGuard};
 use crate::meter::Meter;
 use crate::scrub::{Live, Stream};
 use bytes::Bytes;
 use std::io::Write;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::AsyncWrite;
@@ -40,7 +41,7 @@ impl GuestOutput {
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock()
     }
 
     fn put(&self, bytes: &[u8]) -> Result<(), StreamError> {

@@ -36,6 +36,7 @@ pub use rules::{RuleError, Rules};
 pub use stream::Stream;
 pub(crate) use values::Values;
 
+use crate::lock::RwLock;
 use ending::Word;
 use forms::Form;
 use grams::{Beginning, Grams};
@@ -44,7 +45,7 @@ use pauses::Pauses;
 use rules::Tail;
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use sweep::Sweep;
 
 /// Most bytes between two probes.
@@ -108,11 +109,11 @@ impl Live {
     }
 
     pub(crate) fn now(&self) -> Arc<Scrubber> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.read())
     }
 
     pub(crate) fn renew(&self, with: impl FnOnce(&Scrubber) -> Scrubber) {
-        let mut scrubber = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut scrubber = self.0.write();
         *scrubber = Arc::new(with(&scrubber));
     }
 }

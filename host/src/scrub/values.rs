@@ -1,7 +1,8 @@
 //! A scrubber without rules: for answers of hosts that hold no grant, in which known values are looked for and nothing else.
 
 use super::{Lens, Scrubber, Search};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::lock::Mutex;
+use std::sync::Arc;
 
 /// The values alone of a run's scrubber, made once for each time that it is renewed.
 #[derive(Debug, Default)]
@@ -14,7 +15,7 @@ impl Values {
         if !scrubber.search.has_values() {
             return None;
         }
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if let Some((_, values)) = known.as_ref().filter(|(of, _)| Arc::ptr_eq(of, scrubber)) {
             return Some(Arc::clone(values));
         }

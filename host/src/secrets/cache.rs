@@ -2,13 +2,15 @@
 //! longer where the backend does not answer, and given back where it was lent.
 
 use super::backends::{BackendError, Configured, Entry, Found, Freshness};
-use super::clock::{Clock, most_of};
 use super::held::{Held, Register, Uses};
 use super::value::Fingerprint;
+use crate::backoff::{Backoff, most_of};
+use crate::clock::Clock;
+use crate::lock::{Mutex, RwLock};
 use crate::manifest::Which;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -20,7 +22,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long the answer that something is not there, or is closed, stands.
 const NEGATIVE: Duration = Duration::from_secs(5);
 /// How long a backend that has failed is left alone; twice as long after each further failure, up to the second.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+const RETRY: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
 /// Least time between two looks at what a backend gave.
 const LEAST_WAIT: Duration = Duration::from_millis(50);
 /// Least time between two askings that the answers of destinations give rise to.
@@ -146,7 +148,7 @@ impl Cache {
     /// its time. Whether the value of that fingerprint, at this field, is not what is held any more.
     pub(crate) async fn renew(&self, from: &Configured, entry: &Entry, old: Fingerprint) -> bool {
         let slots: Vec<Arc<Slot>> = {
-            let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let shared = self.shared.lock();
             // What names another version, or a label, keeps what it names.
             let is_at = |(name, at): &(String, Entry)| *name == from.name && at.path == entry.path && at.which == Which::Current;
             shared.iter().filter(|(at, _)| is_at(at)).map(|(_, slot)| Arc::clone(slot)).collect()
@@ -176,13 +178,13 @@ impl Cache {
 
     /// Waits until all leases are given back, but no longer than `patience`.
     pub(crate) async fn close(&self, patience: Duration) {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.lock().clear();
         self.common.returning.close();
         let _ = tokio::time::timeout(patience, self.common.returning.wait()).await;
     }
 
     fn shared(&self, from: &Configured, whole: &Entry) -> Use {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.shared.lock();
         let key = (from.name.clone(), whole.clone());
         if let Some(slot) = shared.get(&key) {
             return Use::new(Arc::clone(slot));
@@ -307,12 +309,12 @@ impl Slot {
         })
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> crate::lock::RwLockReadGuard<'_, State> {
+        self.state.read()
     }
 
-    fn write(&self) -> std::sync::RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    fn write(&self) -> crate::lock::RwLockWriteGuard<'_, State> {
+        self.state.write()
     }
 
     /// Whether the backend is asked at each run and lends nothing: then an asking that is given up costs nobody anything.
@@ -452,7 +454,7 @@ impl Slot {
         if self.terms(&self.read()).is_none() {
             return;
         }
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut keeper = self.keeper.lock();
         if keeper.as_ref().is_none_or(JoinHandle::is_finished) {
             *keeper = Some(tokio::spawn(look_after(Arc::downgrade(self), run)));
         }
@@ -485,7 +487,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        if let Some(keeper) = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(keeper) = self.keeper.get_mut() {
             keeper.abort();
         }
     }
@@ -528,7 +530,7 @@ impl Failure {
     /// How long nobody asks again.
     fn stands(&self) -> Duration {
         match self.error {
-            BackendError::Unavailable(_) => (RETRY.0 * 2u32.saturating_pow(self.in_a_row.saturating_sub(1).min(8))).min(RETRY.1),
+            BackendError::Unavailable(_) => RETRY.after(self.in_a_row),
             _ => NEGATIVE,
         }
     }

@@ -3,10 +3,11 @@
 use super::backends::{BackendError, Configured, Entry, Found, Lease};
 use super::cache::{Common, PATIENCE};
 use super::value::{Fingerprint, NoField, SecretValue};
+use crate::lock::Mutex;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
@@ -88,7 +89,7 @@ impl Held {
 
     /// The value of the entry, or of one of its fields.
     pub(super) fn version(&self, entry: &Entry, common: &Common) -> Result<Arc<Version>, BackendError> {
-        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut versions = self.versions.lock();
         if let Some((_, version)) = versions.iter().find(|(field, _)| *field == entry.field) {
             return Ok(Arc::clone(version));
         }
@@ -180,7 +181,7 @@ impl Uses {
 impl Register {
     /// The uses of the value of that fingerprint.
     pub(super) fn of(&self, fingerprint: Fingerprint) -> Arc<Uses> {
-        let mut register = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut register = self.0.lock();
         if let Some(uses) = register.get(&fingerprint).and_then(Weak::upgrade) {
             return uses;
         }
@@ -193,18 +194,18 @@ impl Register {
 
 impl Lent {
     pub(super) fn now(&self) -> Lease {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lease.lock().clone()
     }
 
     pub(super) fn ttl(&self) -> Duration {
-        self.lease.lock().unwrap_or_else(PoisonError::into_inner).ttl
+        self.lease.lock().ttl
     }
 
     /// Takes a renewal over. False near the very end, where a lease is prolonged by little: then it is time for a new one.
     pub(super) fn renewed(&self, renewed: Lease) -> bool {
         let enough = renewed.ttl >= self.whole / 2;
         if enough {
-            *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
+            *self.lease.lock() = renewed;
         }
         enough
     }

@@ -4,13 +4,14 @@ use super::backends::{BackendError, Backends, Entry};
 use super::cache::{Cache, Slots, Use};
 use super::held::{Held, InUse, Version};
 use super::value::SecretValue;
+use crate::lock::{Mutex, RwLock};
 use crate::manifest::{Manifest, SecretSpec, Shape};
 use crate::policy::placeholder::mint;
 use crate::policy::{Placeholders, Sealed, Source};
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
@@ -138,7 +139,7 @@ impl Keyring {
         match source {
             Source::Secret(index) => self.get(index).ok_or_else(gone)?.resolve(cache, &self.run).await,
             Source::Sealed(number) => {
-                let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
+                let mut sealed = self.sealed.write();
                 let at = sealed.kept.iter().position(|sealed| sealed.number == number).ok_or_else(gone)?;
                 // What is used is forgotten last.
                 let used = sealed.kept.remove(at).ok_or_else(gone)?;
@@ -172,7 +173,7 @@ impl Keyring {
     pub(crate) fn seal(&self, secret: usize, value: &[u8], bound: Sealed, key: &[u8; 32]) -> Option<(String, bool)> {
         let placeholder = mint(&Shape::default()).ok()?;
         let version = Version::unbacked(SecretValue::on_heap(value.to_vec()), key);
-        let mut sealed = self.sealed.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sealed = self.sealed.write();
         for older in self.placeholders.older_than(&bound) {
             self.placeholders.forget(older);
             sealed.kept.retain(|known| known.number != older);
@@ -192,7 +193,7 @@ impl Keyring {
 
     /// The values that answers brought, each once, with the newest of its placeholders.
     pub(crate) fn sealed(&self) -> Vec<SealedValue> {
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        let sealed = self.sealed.read();
         let mut each: Vec<SealedValue> = Vec::with_capacity(sealed.kept.len());
         for value in sealed.kept.iter().rev() {
             if !each.iter().any(|known| known.version.value.is(&value.version.value)) {
@@ -204,7 +205,7 @@ impl Keyring {
 
     /// The placeholder of a value that an answer brought.
     pub(crate) fn sealed_as(&self, version: &Arc<Version>) -> Option<String> {
-        let sealed = self.sealed.read().unwrap_or_else(PoisonError::into_inner);
+        let sealed = self.sealed.read();
         sealed.kept.iter().find(|sealed| Arc::ptr_eq(&sealed.version, version)).map(|sealed| sealed.placeholder.clone())
     }
 
@@ -220,7 +221,7 @@ impl Keyring {
 impl Key {
     /// The version in use.
     pub(crate) fn current(&self) -> Arc<Version> {
-        let newer = self.newer.read().unwrap_or_else(PoisonError::into_inner);
+        let newer = self.newer.read();
         Arc::clone(newer.last().unwrap_or(&self.first))
     }
 
@@ -231,7 +232,7 @@ impl Key {
 
     /// The versions that came after the first one.
     pub(crate) fn newer(&self) -> Vec<Arc<Version>> {
-        self.newer.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.newer.read().clone()
     }
 
     /// The backend and the entry that it comes from.
@@ -272,7 +273,7 @@ impl Key {
     }
 
     fn usable(&self, source: &Sourced, cache: &Cache, stale: bool) -> Result<(InUse, bool), BackendError> {
-        let unfit = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+        let unfit = source.unfit.lock();
         match &*unfit {
             None => Ok((InUse::of(self.current()), stale)),
             // What was lent is over with its lease.
@@ -287,7 +288,7 @@ impl Key {
     pub(crate) fn is_current(&self, version: &Arc<Version>) -> bool {
         let Some(source) = &self.source else { return true };
         // Nobody takes a newer one over meanwhile.
-        let _unchanged = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+        let _unchanged = source.unfit.lock();
         let same = source.slot.generation() == source.seen.load(Ordering::Acquire) && source.slot.is_usable();
         same && Arc::ptr_eq(version, &self.current())
     }
@@ -295,7 +296,7 @@ impl Key {
     /// Takes over a newer version, if there is one that can be used. Returns the generation of the slot that was looked at.
     fn learn(&self, cache: &Cache) -> Result<u64, BackendError> {
         let Some(source) = &self.source else { return Ok(0) };
-        let mut unfit = source.unfit.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unfit = source.unfit.lock();
         let generation = source.slot.generation();
         if source.seen.load(Ordering::Acquire) == generation {
             return Ok(generation);
@@ -311,7 +312,7 @@ impl Key {
             return Ok(generation);
         }
         *unfit = None;
-        let mut newer = self.newer.write().unwrap_or_else(PoisonError::into_inner);
+        let mut newer = self.newer.write();
         let last = newer.last().unwrap_or(&self.first);
         if Arc::ptr_eq(last, &version) {
             return Ok(generation);

@@ -2,7 +2,6 @@
 
 pub(crate) mod backends;
 mod cache;
-mod clock;
 pub(crate) mod dotenv;
 mod held;
 mod keyring;
@@ -23,7 +22,6 @@ pub use backends::{
 pub use backends::{FileBackend, FileKey, Identities, Rekeyed};
 pub(crate) use cache::Cache;
 pub use cache::SecretCounts;
-pub(crate) use clock::Clock;
 pub(crate) use held::{InUse, Uses, Version};
 pub(crate) use keyring::{Key, Keyring};
 pub use keyring::{Missing, SecretsUnavailable};

@@ -1,7 +1,8 @@
 //! Memory for values: pages of their own, wiped before they are given back, left out of core dumps, and locked where the system allows it.
 
+use crate::lock::Mutex;
 use memmap2::{Advice, MmapMut};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::Once;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes that nearly all values fit into. Pages of this size are used again.
@@ -24,7 +25,7 @@ impl Pages {
     pub(super) fn take(bytes: Vec<u8>) -> Self {
         let bytes = Zeroizing::new(bytes);
         let len = bytes.len();
-        let spare = if len <= PAGE { SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop() } else { None };
+        let spare = if len <= PAGE { SPARE.lock().pop() } else { None };
         match spare.or_else(|| fresh(len.max(PAGE))) {
             Some(mut map) => {
                 map[..len].copy_from_slice(&bytes);
@@ -64,7 +65,7 @@ impl Drop for Pages {
     fn drop(&mut self) {
         let Some(mut map) = self.map.take() else { return };
         map[..self.len].zeroize();
-        let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spare = SPARE.lock();
         if map.len() == PAGE && spare.len() < KEPT {
             spare.push(map);
         }

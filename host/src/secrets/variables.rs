@@ -3,11 +3,11 @@
 //! variable that manifests name in full may be read by several.
 
 use super::backends::BackendError;
+use crate::lock::Mutex;
 use crate::register::Register;
 use crate::state::StateDir;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
 
 /// What stands above the lines of the file.
 const HEAD: &str = "Which agent reads which variable: VARIABLE AGENT, with `own` where its name begins with the agent's.\nRemove the line of an agent that is retired or renamed; another agent may have the variable then.";
@@ -46,7 +46,7 @@ impl Variables {
     /// [`BackendError::Refused`] where another agent has it, [`BackendError::Unavailable`] where that can't be found out or kept.
     pub(crate) fn take(&self, agent: &str, variable: &str, own: bool) -> Result<(), BackendError> {
         let claim = Claim { agent: agent.to_owned(), own };
-        let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut here = self.here.lock();
         match merged(here.get(variable), &claim) {
             Merged::Same => return Ok(()),
             Merged::Refused(other) => return Err(self.refusal(agent, variable, &other)),

@@ -4,11 +4,11 @@
 
 use super::ledger::Ceiling;
 use crate::ethereum::quantity;
+use crate::lock::Mutex;
 use crate::manifest::{LimitSpec, Most, SigningConfig};
 use crate::policy::AssetId;
 use alloy_primitives::U256;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
 /// Decimals in which amounts of all assets are compared.
 const NORMAL: u8 = 36;
@@ -54,7 +54,7 @@ impl Hot {
             let sum = daily.entry(spec.asset.clone()).or_insert(Some(U256::ZERO));
             *sum = sum.zip(worst).map(|(sum, worst)| sum.saturating_add(worst));
         }
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.lock();
         let of_key = loaded.entry(key.to_owned()).or_default();
         let before = of_key.insert(user.to_owned(), daily);
         for (symbol, text) in &config.hot_limit {

@@ -7,6 +7,7 @@ use super::jose::{TokenKey, ed25519_id};
 use super::keys::solana;
 use super::keystore;
 use super::local::{FIRST_ACCOUNT, Local, is_phrase, is_wallet_key, words_of};
+use crate::lock::Mutex;
 use crate::policy::Reveal;
 use crate::register::Register;
 use crate::secrets::{Fingerprint, SecretValue};
@@ -22,7 +23,6 @@ use serde_json::Value;
 use sha2::Sha256;
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// What stands above the lines of the file.
@@ -61,7 +61,7 @@ impl Known {
     /// Where it is sent as a secret, or the file can't be written.
     pub(super) fn signs(&self, identities: &[Identity], purpose: &str, by: &str) -> Result<(), String> {
         self.take_in(identities, purpose, by, |known| known == SENT, true)?;
-        self.checked.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.checked.lock().clear();
         Ok(())
     }
 
@@ -71,13 +71,13 @@ impl Known {
     /// Where it is a key that signs.
     pub(super) fn sends(&self, value: &SecretValue, fingerprint: Fingerprint, by: &str) -> Result<(), String> {
         let is_unchanged = self.file.as_ref().is_none_or(|file| file.is_read());
-        if is_unchanged && self.checked.lock().unwrap_or_else(PoisonError::into_inner).contains(&fingerprint) {
+        if is_unchanged && self.checked.lock().contains(&fingerprint) {
             return Ok(());
         }
         let bytes = value.reveal(Reveal::to_sign());
         // What can't be a key but by its text is not worth a line: API keys come and go.
         self.take_in(&of_secret(bytes), SENT, by, |known| known != SENT, is_wallet_key(bytes))?;
-        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut checked = self.checked.lock();
         if checked.len() >= MAX_CHECKED {
             checked.clear();
         }
@@ -99,7 +99,7 @@ impl Known {
             Err(format!("its value serves as `{known}` already ({other}); one key, one purpose: make a key of its own for each"))
         };
         {
-            let here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+            let here = self.here.lock();
             if let Some((known, whose)) = hashes.iter().find_map(|hash| here.get(hash)).filter(|(known, _)| conflicts(known)) {
                 return refuse(known, whose);
             }
@@ -126,7 +126,7 @@ impl Known {
                 }
             }
         }
-        let mut here = self.here.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut here = self.here.lock();
         if here.len() >= 8 * MAX_CHECKED {
             here.retain(|_, (purpose, _)| purpose != SENT);
         }

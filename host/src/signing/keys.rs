@@ -14,7 +14,7 @@ use alloy_primitives::Address;
 use k256::ecdsa::VerifyingKey;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
@@ -35,12 +35,12 @@ type Slot = Arc<Mutex<Option<Arc<Opened>>>>;
 
 /// The keys of a host.
 pub(super) struct Keys {
-    uses: std::sync::Mutex<Uses>,
+    uses: crate::lock::Mutex<Uses>,
     backends: Vec<(String, Arc<dyn SignerBackend>)>,
     /// Those that were had, by the signer's entry and agent: a keystore takes a second to open.
-    opened: std::sync::Mutex<HashMap<(String, String), Slot>>,
+    opened: crate::lock::Mutex<HashMap<(String, String), Slot>>,
     /// Keys in this process that the operator was told of.
-    warned: std::sync::Mutex<HashSet<Vec<u8>>>,
+    warned: crate::lock::Mutex<HashSet<Vec<u8>>>,
     /// What was opened, whichever way it was named.
     known: Known,
     /// Which agent reads which variable.
@@ -113,7 +113,7 @@ impl Keys {
             return Err(format!("no `[signing.{backend}]` is configured on this host, or this build has no such signer"));
         }
         let namespace = spec.namespace.as_deref().unwrap_or(&manifest.name);
-        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uses = self.uses.lock();
         for (from, purpose) in [(Some(&spec.from), purpose(&spec.purpose)), (spec.passphrase.as_ref(), "passphrase")] {
             let Some(from) = from else { continue };
             backends.check_file(from).map_err(|error| error.to_string())?;
@@ -127,7 +127,7 @@ impl Keys {
     /// # Errors
     /// The secret's name, where its entry holds a key that signs.
     pub(super) fn mark_sent(&self, manifest: &Manifest, backends: &Backends) -> Result<(), (String, String)> {
-        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uses = self.uses.lock();
         for secret in &manifest.secrets {
             let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
             claim(&mut uses, backends, &secret.from, &manifest.name, namespace, "secret").map_err(|why| (secret.name.clone(), why))?;
@@ -147,7 +147,7 @@ impl Keys {
 
     pub(super) async fn open(&self, granted: &Arc<Granted>, agent: &str, backends: &Backends) -> Result<Arc<Opened>, SignerError> {
         let name = (granted.spec.from.to_string(), format!("{agent}/{}", granted.spec.name));
-        let slot = Arc::clone(self.opened.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
+        let slot = Arc::clone(self.opened.lock().entry(name).or_default());
         let open = async {
             let mut opened = slot.lock().await;
             if let Some(known) = opened.as_ref().filter(|known| Arc::ptr_eq(&known.granted, granted)) {
@@ -177,7 +177,7 @@ impl Keys {
         self.known.signs(&identities, purpose(&granted.spec.purpose), &by).map_err(SignerError::Refused)?;
         if let Key::Account { signer, address, .. } = &key
             && signer.is_hot()
-            && self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone())
+            && self.warned.lock().insert(id.clone())
         {
             tracing::warn!(
                 "the key of {address} lies in this process, for development and small amounts; an HSM, a KMS or MPC keeps it out of reach"

@@ -23,7 +23,7 @@ mod tests;
 pub(crate) use keys::{Key, Opened};
 #[cfg(feature = "aws")]
 pub use kms::Kms;
-pub(crate) use ledger::{Ledger, Sums, Wall};
+pub(crate) use ledger::{Ledger, Sums};
 #[cfg(feature = "cli")]
 pub(crate) use local::{address_of_local, fresh};
 #[cfg(feature = "pkcs11")]
@@ -31,10 +31,11 @@ pub use pkcs11::Pkcs11;
 pub use signer::{Signer, SignerBackend, SignerError};
 
 use crate::audit::{Event, Journal};
+use crate::clock::{Clock, Wall};
 use crate::ethereum::transaction::Transaction;
 use crate::manifest::{Asset, JwtSpec, Manifest, Purpose, SignerCap, SignerSpec, SigningConfig};
 use crate::policy::{AssetId, Budget, Claims, Denial, Limit, Rule, SignPermit, WalletPolicy, shown};
-use crate::secrets::{Backends, Clock, Fingerprint, SecretValue, Variables};
+use crate::secrets::{Backends, Fingerprint, SecretValue, Variables};
 use crate::state::StateDir;
 use crate::text::{hex, line};
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -49,6 +50,15 @@ use sha2::{Digest, Sha256};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use zeroize::Zeroizing;
+
+/// What a transaction would do, and spend at most. See [`Wallet::judge`](crate::Wallet::judge).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it does, in lines for people.
+    pub what: Vec<String>,
+    /// What it spends at most: amount and symbol, and the chain.
+    pub spends: Vec<String>,
+}
 
 /// What all agents of a host share: keys, the ledger, and the operator's tables.
 pub(crate) struct Signing {
@@ -237,7 +247,7 @@ impl Signing {
 }
 
 /// The verdict on a transaction, without signing it.
-pub(crate) fn judge(signer: &Opened, payload: &[u8]) -> Result<crate::Verdict, Denial> {
+pub(crate) fn judge(signer: &Opened, payload: &[u8]) -> Result<Verdict, Denial> {
     let deny =
         |rule: Rule, reason: String| Denial { rule, asked: "judge a transaction".to_owned(), reason, remedy: String::new(), stop: false };
     let transaction = Transaction::read(payload).map_err(|wrong| deny(Rule::Undecodable, wrong.to_string()))?;
@@ -249,7 +259,7 @@ pub(crate) fn judge(signer: &Opened, payload: &[u8]) -> Result<crate::Verdict, D
         let asset = policy.config().asset(id.chain, id.contract)?;
         Some(format!("{} on chain {}", shown(*amount, &asset), id.chain))
     });
-    Ok(crate::Verdict { what: permit.lines.clone(), spends: spends.collect() })
+    Ok(Verdict { what: permit.lines.clone(), spends: spends.collect() })
 }
 
 /// A line of a record, at most so long: what was signed in full is what the digest stands for.

@@ -84,12 +84,3 @@ pub(crate) async fn sign(signer: &dyn Signer, key: &VerifyingKey, digest: &[u8; 
     }
     Err(SignerError::Unknown(format!("the signer gave {ATTEMPTS} times what is no signature of its key")))
 }
-
-/// Whether the operator's patterns let this agent name the key: `{agent}` stands for its name, `*` at the end for any rest.
-#[cfg(any(feature = "aws", feature = "pkcs11"))]
-pub(super) fn may_name(patterns: &[String], agent: &str, key: &str) -> bool {
-    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(start) => key.starts_with(&start.replace("{agent}", agent)),
-        None => key == pattern.replace("{agent}", agent),
-    })
-}

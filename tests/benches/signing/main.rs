@@ -233,7 +233,7 @@ fn hsm(figures: &mut Figures) {
         module: soft.module().to_owned(),
         token: soft.token().to_owned(),
         pin: CredentialRef::File(pin.path().to_owned()),
-        keys: vec!["id=*".to_owned()],
+        keys: vec!["*".parse().expect("a pattern")],
         sessions: 4,
     };
     outside(figures, "an HSM", &format!("id={id}"), Pkcs11::new(&config));
@@ -244,7 +244,8 @@ fn kms(figures: &mut Figures) {
     let made = moto.kms("CreateKey", &json!({ "KeySpec": "ECC_SECG_P256K1", "KeyUsage": "SIGN_VERIFY" }));
     moto.kms("CreateAlias", &json!({ "AliasName": "alias/bench", "TargetKeyId": made["KeyMetadata"]["KeyId"] }));
     let endpoint_url = Some(moto.address.clone());
-    let config = KmsConfig { region: Some("us-east-1".into()), endpoint_url, profile: None, keys: vec!["alias/*".to_owned()] };
+    let config =
+        KmsConfig { region: Some("us-east-1".into()), endpoint_url, profile: None, keys: vec!["alias/*".parse().expect("a pattern")] };
     outside(figures, "a KMS", "alias/bench", Kms::new(&config));
 }
 

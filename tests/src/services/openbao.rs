@@ -116,7 +116,8 @@ impl OpenBao {
         let file = |name: &str| CredentialRef::File(files.join(name));
         let (mount, role_id, secret_id) = ("approle".to_owned(), file("role-id"), file("secret-id"));
         let auth = VaultAuth::AppRole { mount, role_id, secret_id, wrapped: false, renew: None };
-        VaultConfig { paths: vec!["agents/**".into()], leased: vec!["database/creds/**".into()], ..VaultConfig::new(address, auth) }
+        let pattern = |text: &str| vec![text.parse().expect("a pattern")];
+        VaultConfig { paths: pattern("agents/**"), leased: pattern("database/creds/**"), ..VaultConfig::new(address, auth) }
     }
 
     /// A token that may do what this policy says.

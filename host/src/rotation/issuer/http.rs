@@ -3,6 +3,7 @@
 //! No text of the API is ever passed on, and no URL of a call that names a key: both may hold one.
 
 use super::{IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
+use crate::errand::Errand;
 use crate::manifest::{Basic, Endpoint, HttpIssuerConfig, Place};
 use async_trait::async_trait;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -37,17 +38,8 @@ impl HttpIssuer {
     /// # Errors
     /// Where a certificate authority can't be read.
     pub fn new(config: &HttpIssuerConfig) -> Result<Self, String> {
-        let tls = crate::host::tls(&config.ca).map_err(|error| error.to_string())?;
-        // A redirect would take the key along to wherever it says; a proxy of the environment would see where it goes.
-        let http = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(Duration::from_secs(5))
-            // On a connection that was closed meanwhile a call is lost that never left.
-            .pool_max_idle_per_host(0)
-            .build();
-        Ok(Self { http: http.map_err(|error| error.to_string())?, config: config.clone() })
+        let http = Errand::Issuer.client(&config.ca, HeaderMap::new()).map_err(|error| error.to_string())?;
+        Ok(Self { http, config: config.clone() })
     }
 
     /// What calls are made with: the issuer's own credential, or a key.

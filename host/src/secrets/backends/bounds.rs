@@ -2,14 +2,15 @@
 
 use super::BackendError;
 use super::names::Names;
+use crate::manifest::NamePattern;
 
-/// Patterns of paths, in segments: `{agent}` stands for the agent's name, `*` for one segment, `**` at the end for all below.
+/// Patterns of paths, or of variables.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Bounds {
     /// None: every path.
-    paths: Option<Vec<String>>,
+    paths: Option<Vec<NamePattern>>,
     /// Those of credentials that are made for a run: what one of these covers, the others can't open.
-    leased: Vec<String>,
+    leased: Vec<NamePattern>,
     /// Those of variables, where entries are such.
     names: Option<Names>,
 }
@@ -21,7 +22,7 @@ impl Bounds {
     }
 
     #[cfg(any(test, feature = "file", feature = "vault", feature = "aws"))]
-    pub(crate) fn new(paths: Vec<String>) -> Self {
+    pub(crate) fn new(paths: Vec<NamePattern>) -> Self {
         Self { paths: Some(paths), ..Self::default() }
     }
 
@@ -41,7 +42,7 @@ impl Bounds {
     }
 
     #[cfg(any(test, feature = "vault"))]
-    pub(crate) fn with_leased(paths: Vec<String>, leased: Vec<String>) -> Self {
+    pub(crate) fn with_leased(paths: Vec<NamePattern>, leased: Vec<NamePattern>) -> Self {
         Self { paths: Some(paths), leased, names: None }
     }
 
@@ -54,11 +55,7 @@ impl Bounds {
     /// What all paths begin with that a pattern covers, up to its first wildcard: where to look for what is there.
     #[cfg(any(test, feature = "vault", feature = "aws"))]
     pub(super) fn roots(&self) -> Vec<String> {
-        let fixed = |pattern: &String| {
-            let end = pattern.find(['{', '*']).unwrap_or(pattern.len());
-            pattern[..end].to_owned()
-        };
-        let mut roots: Vec<String> = self.paths.iter().flatten().map(fixed).collect();
+        let mut roots: Vec<String> = self.paths.iter().flatten().map(NamePattern::root).collect();
         roots.sort();
         roots.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
         roots
@@ -71,12 +68,11 @@ impl Bounds {
         }
         let Some(paths) = &self.paths else { return Ok(()) };
         let patterns = if cover(&self.leased, path) { &self.leased } else { paths };
-        // No path holds a brace: a pattern whose place for the name is left open covers nothing of that name.
-        if !path.contains('{') && patterns.iter().any(|pattern| matches(&pattern.replace("{agent}", agent), path)) {
+        if patterns.iter().any(|pattern| pattern.matches(path, agent)) {
             return Ok(());
         }
         let path = crate::text::for_people(path);
-        let patterns = patterns.join("`, `");
+        let patterns = NamePattern::shown(patterns);
         Err(BackendError::Refused(format!(
             "a manifest of `{agent}` can't name the path `{path}`; the operator's `paths` of this backend are `{patterns}`"
         )))
@@ -84,28 +80,8 @@ impl Bounds {
 }
 
 /// Whether some agent's name makes one of the patterns match.
-fn cover(patterns: &[String], path: &str) -> bool {
-    patterns.iter().any(|pattern| matches(pattern, path))
-}
-
-fn matches(pattern: &str, path: &str) -> bool {
-    let (mut pattern, mut path) = (pattern.split('/'), path.split('/'));
-    loop {
-        match (pattern.next(), path.next()) {
-            (None, None) => return true,
-            (Some("**"), Some(_)) => return true,
-            (Some("*"), Some(segment)) if !segment.is_empty() => {}
-            (Some(known), Some(segment)) if known == segment || stands_for(known, segment) => {}
-            _ => return false,
-        }
-    }
-}
-
-/// Whether a segment with `{agent}` left in it stands for this one, of whatever agent.
-fn stands_for(known: &str, segment: &str) -> bool {
-    known.split_once("{agent}").is_some_and(|(before, after)| {
-        segment.len() > before.len() + after.len() && segment.starts_with(before) && segment.ends_with(after)
-    })
+fn cover(patterns: &[NamePattern], path: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches_for_some(path))
 }
 
 #[cfg(test)]
@@ -114,7 +90,7 @@ mod tests {
 
     #[test]
     fn an_agent_reaches_its_own_paths_and_shared_ones_alone() {
-        let bounds = Bounds::new(vec!["{agent}/**".to_owned(), "*".to_owned()]);
+        let bounds = Bounds::new(NamePattern::list(&["{agent}/**", "*"]));
         let admits = |path: &str| bounds.admit("bot-1", path).is_ok();
 
         // A shared secret may have an agent's name.
@@ -128,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_credential_that_is_made_for_a_run_is_not_opened_by_paths() {
-        let bounds = Bounds::with_leased(vec!["**".to_owned()], vec!["database/creds/{agent}".to_owned()]);
+        let bounds = Bounds::with_leased(NamePattern::list(&["**"]), NamePattern::list(&["database/creds/{agent}"]));
 
         assert!(bounds.admit("bot-1", "database/creds/bot-1").is_ok() && bounds.admit("bot-1", "agents/anything").is_ok());
         assert!(bounds.admit("bot-1", "database/creds/bot-2").is_err());
@@ -136,7 +112,7 @@ mod tests {
 
     #[test]
     fn what_some_agent_may_name_is_covered_and_has_a_root() {
-        let bounds = Bounds::new(["database/creds/ro-{agent}", "agents/{agent}", "agents/{agent}/**"].map(str::to_owned).into());
+        let bounds = Bounds::new(NamePattern::list(&["database/creds/ro-{agent}", "agents/{agent}", "agents/{agent}/**"]));
 
         assert!(bounds.cover("database/creds/ro-bot-1") && bounds.cover("agents/bot-1/deep/KEY"));
         assert!(!bounds.cover("database/creds/ro-") && !bounds.cover("database/creds/rw-bot-1") && !bounds.cover("database/config/x"));

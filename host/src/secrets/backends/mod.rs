@@ -29,15 +29,12 @@ pub use fixed::StaticBackend;
 pub use vault::VaultBackend;
 
 use super::SecretValue;
-use crate::manifest::{DEFAULT_STALE, HostsOwn, SecretRef, Which};
+use crate::manifest::{DEFAULT_STALE, HOSTS_OWN, HostsOwn, SecretRef, Which};
 use async_trait::async_trait;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How the paths begin that hosts keep their own records at.
-pub(crate) const HOSTS_OWN: &str = "strongroom/";
 
 /// An entry of a backend: a path, one of its versions, and a field of it where entries have fields.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -1,22 +1,9 @@
 //! The ledger's clock: it never runs ahead of either the wall clock or the time that the machine has been up, and never back. A limit of a day
 //! can't be had twice by setting the clock.
 
-use crate::secrets::Clock;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// The wall clock. A test may move it.
-#[derive(Clone, Default)]
-pub(crate) struct Wall(pub(crate) Arc<AtomicI64>);
-
-impl Wall {
-    /// Milliseconds since 1970.
-    pub(crate) fn now(&self) -> u64 {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis);
-        now.saturating_add_signed(self.0.load(Ordering::Relaxed))
-    }
-}
+use crate::clock::{Clock, Wall, millis};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Milliseconds since 1970, as far as they are beyond doubt.
 pub(super) struct LedgerClock {
@@ -65,8 +52,4 @@ impl LedgerClock {
         let now = start.base + by_wall.min(by_boot);
         self.last.fetch_max(now, Ordering::Relaxed).max(now)
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

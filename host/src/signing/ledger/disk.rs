@@ -2,6 +2,7 @@
 //! [`Witness`], where a test may pull the plug.
 
 use super::log::{BLOCK, HALF, Log};
+use crate::lock::Mutex;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 use rustix::fs::OFlags;
@@ -10,7 +11,6 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 /// Where the witness writes down how far the ledger has come.
 pub(crate) trait Witness: Send + 'static {
@@ -57,7 +57,7 @@ impl Uncached {
     /// Writes whole blocks, unless the file system has blocks of another kind.
     fn write_blocks(&self, offset: u64, data: &[u8]) -> io::Result<bool> {
         let Some(direct) = &self.direct else { return Ok(false) };
-        let mut room = self.aligned.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut room = self.aligned.lock();
         if room.len() < data.len() + BLOCK {
             room.resize(data.len() + BLOCK, 0);
         }

@@ -6,11 +6,12 @@ use super::disk::Witness;
 use super::log::Log;
 use super::records::{self, Batch, Keys, Records};
 use super::settler::Settler;
+use crate::lock::{Condvar, Mutex, MutexGuard};
 use redb::StorageBackend;
 use serde::{Deserialize, Serialize};
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -208,7 +209,7 @@ impl Drop for Journal {
 
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     /// Leaves what has been ordered to the thread.
@@ -224,9 +225,7 @@ impl Shared {
     /// meanwhile shares the next one.
     fn serve(&self) {
         loop {
-            let waiting = self.queue();
-            let waiting = self.arrived.wait_while(waiting, |queue| !queue.left && !queue.closed);
-            let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.arrived.wait_while(self.queue(), |queue| !queue.left && !queue.closed);
             if waiting.orders.is_empty() && waiting.closed {
                 return;
             }
@@ -241,7 +240,7 @@ impl Shared {
 
     /// Writes whatever is waiting, with one write to the platter, and tells who waits for it. Returns how many that were.
     fn write(&self) -> usize {
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut writer = self.writer.lock();
         let orders = std::mem::take(&mut self.queue().orders);
         let count = orders.len();
         match count {

@@ -19,14 +19,14 @@ mod settler;
 mod tests;
 mod windows;
 
-pub(crate) use clock::Wall;
 pub(crate) use journal::Entry;
 use journal::Journal;
 pub(crate) use windows::{Slot, Sums};
 
+use crate::clock::{Clock, Wall};
 use crate::ethereum::quantity::digits;
+use crate::lock::Mutex;
 use crate::policy::{AssetId, Limit};
-use crate::secrets::Clock;
 use crate::text::{hex, line, unhex};
 use alloy_primitives::{B256, U256};
 use base64::Engine;
@@ -37,7 +37,7 @@ use clock::LedgerClock;
 use std::collections::HashMap;
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use windows::Windows;
 use zeroize::Zeroizing;
@@ -326,8 +326,8 @@ impl Ledger {
         Ok(())
     }
 
-    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
-        self.0.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn books(&self) -> crate::lock::MutexGuard<'_, Books> {
+        self.0.books.lock()
     }
 
     fn seal(&self, entry: &Entry, signed: &[u8]) -> Result<String, String> {

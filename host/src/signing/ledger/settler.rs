@@ -5,8 +5,9 @@
 
 use super::log::Log;
 use super::records::{self, Batch, Keys, Records};
+use crate::lock::{Condvar, Mutex, MutexGuard};
 use std::fmt::Display;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// The records, and what is on its way to them.
 pub(super) struct Settler {
@@ -39,8 +40,7 @@ impl Settler {
     /// The work of its thread, which ends with the records of the half that is being filled.
     pub(super) fn serve(&self) {
         loop {
-            let unsettled = self.turned.wait_while(self.unsettled(), |unsettled| unsettled.full.is_none() && !unsettled.closed);
-            let mut unsettled = unsettled.unwrap_or_else(PoisonError::into_inner);
+            let mut unsettled = self.turned.wait_while(self.unsettled(), |unsettled| unsettled.full.is_none() && !unsettled.closed);
             if unsettled.full.is_none() && !unsettled.doubted && !unsettled.filling.is_empty() {
                 unsettled.turn();
             }
@@ -124,13 +124,12 @@ impl Settler {
     }
 
     fn unsettled(&self) -> MutexGuard<'_, Unsettled> {
-        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+        self.unsettled.lock()
     }
 
     /// Waits until one half of the log is free.
     fn one_half_free(&self) -> Result<MutexGuard<'_, Unsettled>, String> {
         let unsettled = self.turned.wait_while(self.unsettled(), |unsettled| unsettled.full.is_some() && unsettled.failed.is_none());
-        let unsettled = unsettled.unwrap_or_else(PoisonError::into_inner);
         unsettled.failed.clone().map_or(Ok(unsettled), Err)
     }
 }

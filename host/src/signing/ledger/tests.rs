@@ -3,8 +3,8 @@
 use super::journal::Opened;
 use super::log::Log;
 use super::platter::{Platter, Which};
-use super::{AssetId, Ceiling, Claim, Journal, Ledger, Limit, Refused, Reserved, Slot, Wall};
-use crate::secrets::Clock;
+use super::{AssetId, Ceiling, Claim, Journal, Ledger, Limit, Refused, Reserved, Slot};
+use crate::clock::{Clock, Wall};
 use alloy_primitives::{B256, U256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

@@ -11,8 +11,9 @@
 
 mod key;
 
-use super::signer::{Signer, SignerBackend, SignerError, may_name};
-use crate::manifest::Pkcs11Config;
+use super::signer::{Signer, SignerBackend, SignerError};
+use crate::lock::{Mutex, MutexGuard};
+use crate::manifest::{NamePattern, Pkcs11Config};
 use async_trait::async_trait;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Function, Pkcs11 as Module};
 use cryptoki::error::{Error, RvError};
@@ -25,7 +26,7 @@ use k256::ecdsa::{Signature, VerifyingKey};
 use key::{Use, identifier, public_key};
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OnceCell, Semaphore};
 use zeroize::Zeroizing;
@@ -113,8 +114,8 @@ impl SignerBackend for Pkcs11 {
     async fn open(&self, key: &str, agent: &str) -> Result<Arc<dyn Signer>, SignerError> {
         let shown = crate::text::for_people(key);
         let keys = &self.0.config.keys;
-        if key.is_empty() || !may_name(keys, agent, key) {
-            let keys = keys.join("`, `");
+        if key.is_empty() || !keys.iter().any(|pattern| pattern.matches(key, agent)) {
+            let keys = NamePattern::shown(keys);
             return Err(SignerError::Refused(format!(
                 "a manifest of `{agent}` can't name the key `{shown}` of {}; the operator's `[signing.pkcs11] keys` are `{keys}`",
                 self.0
@@ -462,5 +463,5 @@ fn load(path: &Path) -> Result<Module, Trouble> {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

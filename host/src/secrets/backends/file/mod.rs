@@ -9,13 +9,14 @@ pub use key::{FileKey, Identities};
 pub use rekey::Rekeyed;
 
 use super::{BackendError, Entry, Found, Freshness, SecretBackend, SecretStore, StoreError, Stored};
+use crate::lock::Mutex;
 use crate::manifest::Which;
 use crate::secrets::SecretValue;
 use async_trait::async_trait;
 use document::Document;
 use sealed::{Sealed, Stamp};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often the file is looked at while an agent runs; it is opened only where it has changed.
@@ -44,7 +45,7 @@ impl FileBackend {
     }
 
     fn document(&self) -> Result<Arc<Document>, String> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = self.opened.lock();
         if let (Some((stamp, document)), Ok(now)) = (&*opened, self.sealed.stamp())
             && *stamp == now
         {

@@ -3,11 +3,12 @@
 use super::super::disk::{self, Disk, RealDisk};
 use super::document::Document;
 use super::key::FileKey;
+use crate::lock::RwLock;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
@@ -57,12 +58,12 @@ impl Sealed {
         }
         let newer = key.read_again()?;
         let text = newer.opened(sealed)?;
-        *self.key.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(newer);
+        *self.key.write() = Arc::new(newer);
         Some(text)
     }
 
     fn key(&self) -> Arc<FileKey> {
-        Arc::clone(&self.key.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.key.read())
     }
 
     /// Changes the file under a lock: no other writer comes between. The last generation stays beside it as `.bak`.

@@ -3,6 +3,7 @@
 //! No text of the server is ever passed on, since it may quote what was sent.
 
 use super::super::BackendError;
+use crate::errand::Errand;
 use crate::manifest::VaultConfig;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode};
@@ -13,8 +14,7 @@ use zeroize::Zeroizing;
 
 /// Most bytes of an answer.
 const MAX_ANSWER: usize = 4 << 20;
-/// How long one attempt may take, and all of them together.
-const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long all attempts together may take.
 const BUDGET: Duration = Duration::from_secs(15);
 /// Attempts of a call that may be repeated.
 const ATTEMPTS: u32 = 3;
@@ -115,17 +115,8 @@ impl Api {
         if let Some(namespace) = &config.namespace {
             headers.insert("x-vault-namespace", HeaderValue::from_str(namespace).map_err(|_| "`namespace` is not one".to_owned())?);
         }
-        let tls = crate::host::tls(&config.ca).map_err(|error| error.to_string())?;
-        // A redirect would take the token along to wherever it says.
-        let http = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .default_headers(headers)
-            .connect_timeout(Duration::from_secs(3))
-            .timeout(ATTEMPT)
-            .build();
-        Ok(Self { http: http.map_err(|error| error.to_string())?, address: config.address.clone() })
+        let http = Errand::Store.client(&config.ca, headers).map_err(|error| error.to_string())?;
+        Ok(Self { http, address: config.address.clone() })
     }
 
     pub(super) fn address(&self) -> &str {

@@ -4,12 +4,10 @@ mod api;
 mod secret_id;
 mod session;
 
-use super::{
-    BackendError, Bounds, Entry, Found, Freshness, HOSTS_OWN, Lease, Leases, SecretBackend, SecretStore, StoreError, Stored, VersionInfo,
-};
-use crate::manifest::{VaultConfig, Which};
+use super::{BackendError, Bounds, Entry, Found, Freshness, Lease, Leases, SecretBackend, SecretStore, StoreError, Stored, VersionInfo};
+use crate::clock::Clock;
+use crate::manifest::{HOSTS_OWN, VaultConfig, Which};
 use crate::secrets::SecretValue;
-use crate::secrets::clock::Clock;
 use api::{Api, Body, Repeat, Said, Trouble, escaped};
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};

@@ -6,8 +6,8 @@
 use super::super::{BackendError, disk};
 use super::api::{Body, Repeat, Trouble, escaped};
 use super::session::{Session, json_object, read};
+use crate::backoff::most_of;
 use crate::manifest::{CredentialRef, SecretIdRenewal, VaultAuth};
-use crate::secrets::clock::most_of;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};

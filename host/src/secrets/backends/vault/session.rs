@@ -3,15 +3,17 @@
 use super::super::BackendError;
 use super::api::{Api, Auth, Body, Repeat, Trouble};
 use super::secret_id;
+use crate::backoff::most_of;
+use crate::clock::Clock;
+use crate::lock::{Mutex, RwLock};
 use crate::manifest::{CredentialRef, VaultAuth};
 use crate::secrets::SecretValue;
-use crate::secrets::clock::{Clock, most_of};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -129,11 +131,11 @@ impl Session {
     }
 
     fn current(&self) -> Option<Arc<Token>> {
-        self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.token.read().clone()
     }
 
     fn replace(&self, token: Option<Arc<Token>>) {
-        *self.token.write().unwrap_or_else(PoisonError::into_inner) = token;
+        *self.token.write() = token;
     }
 
     /// A token that is valid as far as the host knows.
@@ -279,7 +281,7 @@ impl Session {
     /// The secret id out of its wrapping, which can be opened once.
     async fn unwrap(&self, mount: &str, from: &CredentialRef) -> Result<Arc<SecretValue>, BackendError> {
         let wrapping = read(from)?;
-        if let Some((opened, secret_id)) = &*self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Some((opened, secret_id)) = &*self.unwrapped.lock()
             && *opened == wrapping
         {
             return Ok(Arc::clone(secret_id));
@@ -314,7 +316,7 @@ impl Session {
         {
             Ok(SecretId { secret_id }) => {
                 let secret_id = Arc::new(SecretValue::new(secret_id.as_bytes()));
-                *self.unwrapped.lock().unwrap_or_else(PoisonError::into_inner) = Some((wrapping.clone(), Arc::clone(&secret_id)));
+                *self.unwrapped.lock() = Some((wrapping.clone(), Arc::clone(&secret_id)));
                 Ok(secret_id)
             }
             Err(Trouble::Status(status, _)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
@@ -341,7 +343,7 @@ impl Session {
             return Ok(false);
         }
         let renewed = Token { header: token.header.clone(), login: token.login, since: self.clock.now(), ttl: Some(ttl), ..**token };
-        let mut current = self.token.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.token.write();
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, token)) {
             *current = Some(Arc::new(renewed));
         }
