@@ -49,6 +49,7 @@ mod backoff;
 #[doc(hidden)]
 pub mod cli;
 mod clock;
+mod doors;
 mod egress;
 mod errand;
 mod ethereum;
@@ -64,15 +65,18 @@ mod meter;
 mod policy;
 mod register;
 mod rotation;
-mod runtime;
 pub mod scrub;
 mod secrets;
+mod session;
 mod signing;
 mod state;
 pub mod text;
 mod tls;
 
 pub use audit::{AuditSink, FileAudit};
+pub use doors::wasm::{
+    Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions, SignersUnavailable,
+};
 pub use egress::{Resolve, SystemResolver};
 pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Wallet, Watched};
 pub use manifest::{HostConfig, Manifest};
@@ -80,9 +84,6 @@ pub use meter::{Limit, Usage};
 pub use policy::{Denial, Rule};
 pub use rotation::{
     HttpIssuer, IssuedKey, Issuer, IssuerError, ListedKey, PastRotation, Probe, Revoked, RotationCounts, RotationError, RotationStatus,
-};
-pub use runtime::{
-    Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions, SignersUnavailable,
 };
 #[cfg(feature = "aws")]
 pub use secrets::AwsBackend;

@@ -7,7 +7,6 @@ use crate::manifest::{HostConfig, Manifest};
 use crate::policy::{Asked, Closed, Denial, Permit, Placeholders, Policy};
 use http::{HeaderMap, Method, Uri};
 use serde_json::{Value, json};
-use std::time::Instant;
 
 /// Judges requests of one agent on one host.
 pub(super) struct Judge {
@@ -48,7 +47,7 @@ impl Judge {
     }
 
     fn verdict(&self, asked: &Asked<'_>) -> Result<(Permit, Reach), Denial> {
-        let permit = self.policy.authorize(asked, &Placeholders::default(), Instant::now())?;
+        let permit = self.policy.authorize(asked, &Placeholders::default())?;
         let url = permit.url();
         match self.runtime.block_on(judge_addresses(&self.guard, &url.host, url.port)) {
             Ok(()) => Ok((permit, Reach::Open)),

@@ -3,8 +3,8 @@
 use super::output::{AgentLines, Broken, Relay, Said, one_terminal, say};
 use super::terminal::Escaped;
 use super::{Done, Failure, HostArgs, code};
+use crate::doors::wasm::{End, LogRecord, Outcome, RunError, RunOptions};
 use crate::meter::Usage;
-use crate::runtime::{End, LogRecord, Outcome, RunError, RunOptions};
 use clap::Args;
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,5 +1,6 @@
 //! What comes back: decoded, scrubbed, counted, streamed.
 
+use super::Error;
 use super::coded::Coded;
 use super::coding::{Coding, Decoders};
 use super::exchange::Exchange;
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::Sleep;
-use wasmtime_wasi_http::Error;
 
 /// Headers that describe the bytes of a body as the server sent them, and no longer fit.
 static DESCRIBES_BYTES: [HeaderName; 8] = [
@@ -166,7 +166,7 @@ fn readable(wrong: Option<&'static str>, exchange: &mut Exchange) -> Result<(), 
 }
 
 pub(super) fn unreadable(why: &str) -> Error {
-    Error::InternalError(Some(format!("strongroom: the answer can't be read: {why}")))
+    Error::host(format!("strongroom: the answer can't be read: {why}"))
 }
 
 /// Only the status and the headers are handed on: the reason phrase, which a server may fill with an echo, is not.
@@ -191,7 +191,7 @@ fn codings(headers: &HeaderMap, body: &Incoming, scrubber: &Scrubber, exchange: 
         let found = shown(&named, scrubber);
         let error = format!("a content coding that the host can't decode: `{found}`; ask for none with `accept-encoding: identity`");
         exchange.failed_with("a content coding that can't be decoded", found);
-        Error::HttpResponseContentCoding(Some(error))
+        Error::ContentCoding(error)
     })
 }
 
@@ -255,7 +255,7 @@ impl AnswerBody {
         let Some(exchange) = &mut self.exchange else { return Ok(None) };
         if !exchange.received(piece.len()) {
             exchange.failed("limits.received was reached");
-            return Err(Error::HttpResponseBodySize(None));
+            return Err(Error::AnswerSize);
         }
         if let Some(why) = self.opening.as_mut().and_then(|opening| opening.push(&piece)) {
             exchange.failed(why);
@@ -317,7 +317,7 @@ impl AnswerBody {
     /// Ends an answer of which nothing may be handed on.
     fn withhold(&mut self, why: Withheld) -> Error {
         self.fail(why.reason());
-        Error::InternalError(Some(why.for_guest()))
+        Error::host(why.for_guest())
     }
 
     /// Headers without what must not reach the guest.
@@ -379,7 +379,7 @@ impl AnswerBody {
     fn feed(&mut self, piece: Bytes) -> Result<(), Error> {
         if !self.exchange.as_ref().is_some_and(|exchange| exchange.received_coded(piece.len())) {
             self.fail("limits.received was reached");
-            return Err(Error::HttpResponseBodySize(None));
+            return Err(Error::AnswerSize);
         }
         if let Some(coded) = &mut self.coded {
             coded.keep(piece.clone());
@@ -397,7 +397,7 @@ impl AnswerBody {
         let (unfolded, left) = (decoder.unfolded(), decoder.left());
         if unfolded > 0 && !self.exchange.as_ref().is_some_and(|exchange| exchange.received_coded(unfolded)) {
             self.fail("limits.received was reached");
-            return Err(Error::HttpResponseBodySize(None));
+            return Err(Error::AnswerSize);
         }
         match step {
             Ok(true) => Ok(Some(out.into())),
@@ -449,14 +449,14 @@ impl AnswerBody {
         }
         let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.between_bytes)));
         std::task::ready!(patience.as_mut().poll(cx));
-        Poll::Ready(Some(self.break_off("nothing came for too long", |_| Error::ConnectionReadTimeout).map(|()| None)))
+        Poll::Ready(Some(self.break_off("nothing came for too long", |_| Error::ReadTimeout).map(|()| None)))
     }
 
     fn broken_frame(&mut self, error: &hyper::Error) -> Result<(), Error> {
         if readable::is_frame_malformed(error) {
-            return self.break_off("the body's chunks can't be read", |why| Error::HttpResponseTransferCoding(Some(why.to_owned())));
+            return self.break_off("the body's chunks can't be read", |why| Error::TransferCoding(why.to_owned()));
         }
-        self.break_off("the connection broke off", |_| Error::HttpResponseIncomplete)
+        self.break_off("the connection broke off", |_| Error::Incomplete)
     }
 
     fn end_of_server(&mut self) -> Result<Option<Bytes>, Error> {
@@ -491,7 +491,7 @@ impl AnswerBody {
 }
 
 fn coding_error(why: &str) -> Error {
-    Error::HttpResponseContentCoding(Some(why.to_owned()))
+    Error::ContentCoding(why.to_owned())
 }
 
 impl Body for AnswerBody {

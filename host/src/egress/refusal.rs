@@ -1,24 +1,19 @@
-//! What a guest is told of a request that the host refuses: an error of `wasi:http`, or an HTTP answer of the host's own.
+//! What an agent is told of a request that the host refuses: an error, or an HTTP answer of the host's own.
 
-use super::Outbound;
+use super::Error;
+use super::slots::GuestBody;
 use crate::manifest::Denials;
-use crate::meter::{Limit, MAX_DENIALS, Stop};
-use crate::policy::{Denial, Rule};
+use crate::session::Refused;
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
-use wasmtime_wasi_http::{Error, WasiBody};
+use http_body::{Body, Frame, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 /// What every header of the host's own begins with. In answers of servers none is let through.
 pub(super) const OWN: &str = "strongroom-";
 /// Names the rule that denied.
 const DENIAL: HeaderName = HeaderName::from_static("strongroom-denial");
-
-/// A denial, recorded.
-#[derive(Debug)]
-pub(crate) struct Refused {
-    rule: Rule,
-    text: String,
-}
 
 /// Why a request gets no answer of its server.
 #[derive(Debug)]
@@ -40,44 +35,54 @@ impl From<Refused> for Broke {
 }
 
 impl Broke {
-    /// What the guest gets, in the way that its manifest says.
-    pub(super) fn told(self, denials: Denials) -> Result<Response<WasiBody>, Error> {
+    /// What the agent gets, in the way that its manifest says.
+    pub(super) fn told(self, denials: Denials) -> Result<Response<Answer>, Error> {
         match (self, denials) {
             (Self::Failed(error), _) => Err(error),
-            (Self::Denied(refused), Denials::Error) => Err(Error::InternalError(Some(refused.text))),
-            (Self::Denied(refused), Denials::Response) => Ok(refused.answer()),
+            (Self::Denied(refused), Denials::Error) => Err(Error::host(refused.text)),
+            (Self::Denied(refused), Denials::Response) => Ok(answer(&refused)),
         }
     }
 }
 
-impl Refused {
-    /// Problem details (RFC 9457) with status 403, which clients do not send again. They hold what the error would: the rule, and what was
-    /// wrong with the request itself.
-    fn answer(self) -> Response<WasiBody> {
-        let rule = self.rule.as_str();
-        let details = serde_json::json!({"title": "Forbidden", "status": 403, "detail": self.text, "rule": rule}).to_string();
-        let mut answer = Response::new(Full::from(details).map_err(|never| match never {}).boxed_unsync());
-        *answer.status_mut() = StatusCode::FORBIDDEN;
-        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        answer.headers_mut().insert(DENIAL, HeaderValue::from_static(rule));
-        answer
-    }
+/// Problem details (RFC 9457) with status 403, which clients do not send again. They hold what the error would: the rule, and what was wrong
+/// with the request itself.
+fn answer(refused: &Refused) -> Response<Answer> {
+    let rule = refused.rule.as_str();
+    let details = serde_json::json!({"title": "Forbidden", "status": 403, "detail": refused.text, "rule": rule}).to_string();
+    let mut answer = Response::new(Answer::Own(details.into()));
+    *answer.status_mut() = StatusCode::FORBIDDEN;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    answer.headers_mut().insert(DENIAL, HeaderValue::from_static(rule));
+    answer
 }
 
-impl Outbound {
-    /// Records a denial, and ends the run where it says so.
-    pub(crate) fn deny(&self, denial: Denial) -> Refused {
-        let scrubber = self.scrubber();
-        let scrub = |text: String| scrubber.scrub_text(&text).into_owned();
-        let Denial { rule, asked, reason, remedy, stop } = denial;
-        let denial = Denial { rule, asked: scrub(asked), reason: scrub(reason), remedy: scrub(remedy), stop };
-        let refused = Refused { rule, text: denial.for_guest() };
-        if self.journal.denial(&denial) >= MAX_DENIALS {
-            self.meter.stop(Stop::Limit(Limit::Denials));
+/// The body of an answer: the server's, or the host's own.
+pub(crate) enum Answer {
+    Server(GuestBody),
+    Own(Bytes),
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self.get_mut() {
+            Self::Server(body) => Pin::new(body).poll_frame(cx),
+            Self::Own(text) if text.is_empty() => Poll::Ready(None),
+            Self::Own(text) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(text))))),
         }
-        if denial.stop {
-            self.meter.stop(Stop::Denied(denial));
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Own(text) if text.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Server(body) => body.size_hint(),
+            Self::Own(text) => SizeHint::with_exact(text.len() as u64),
         }
-        refused
     }
 }

@@ -2,6 +2,7 @@
 //! flows.
 
 use super::refusal::Broke;
+use super::{AgentBody, Error};
 use crate::lock::Mutex;
 use crate::meter::Meter;
 use crate::scrub::Stream;
@@ -13,7 +14,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use wasmtime_wasi_http::{Error, WasiBody};
 
 /// Longest body that is scrubbed whole.
 const WHOLE: usize = 64 * 1024;
@@ -50,7 +50,7 @@ impl Written {
 
 /// What of a body is still to come.
 struct Rest {
-    body: WasiBody,
+    body: AgentBody,
     filter: Filter,
 }
 
@@ -116,10 +116,10 @@ impl Filter {
             Ok(data) => {
                 self.taken += data.len() as u64;
                 if self.claim.0.is_some_and(|claimed| self.taken > claimed) {
-                    return Err(Error::HttpRequestBodySize(Some(self.taken)).into());
+                    return Err(Error::RequestBodySize(Some(self.taken)).into());
                 }
                 if !self.watch.meter.send(data.len()) {
-                    return Err(Error::HttpRequestBodySize(None).into());
+                    return Err(Error::RequestBodySize(None).into());
                 }
                 self.watch.exchange.sent(data.len());
                 (self.watch.inspect)(&data)?;
@@ -139,7 +139,7 @@ impl Filter {
     /// What is still held back, at the end.
     fn finish(&mut self) -> Result<Vec<u8>, Broke> {
         if self.claim.0.is_some_and(|claimed| self.taken < claimed) {
-            return Err(Error::HttpRequestBodySize(Some(self.taken)).into());
+            return Err(Error::RequestBodySize(Some(self.taken)).into());
         }
         let mut out = Vec::new();
         self.scrubbed(|scrub| scrub.finish(&mut out))?;
@@ -159,7 +159,7 @@ impl Filter {
 impl RequestBody {
     /// Reads as much of a body as decides how it goes: to its end where that comes soon, and with its length; or to where it is long, or the
     /// guest makes a pause, and in chunks unless the guest said its length.
-    pub(crate) async fn begin(mut body: WasiBody, claim: Claim, watch: Watch, scrub: Stream) -> Result<Self, Broke> {
+    pub(crate) async fn begin(mut body: AgentBody, claim: Claim, watch: Watch, scrub: Stream) -> Result<Self, Broke> {
         let mut filter = Filter { watch, scrub, claim, taken: 0, is_bound: false };
         let mut ready = Vec::new();
         loop {
@@ -189,7 +189,7 @@ impl RequestBody {
         Ok(Self { written: Written::Whole(ready.clone()), ready, rest: None, broken: Broken::default() })
     }
 
-    fn flowing(ready: Vec<u8>, body: WasiBody, filter: Filter) -> Self {
+    fn flowing(ready: Vec<u8>, body: AgentBody, filter: Filter) -> Self {
         let written = Written::Flowing(Arc::default());
         Self { ready: ready.into(), rest: Some(Rest { body, filter }), broken: Broken::default(), written }
     }
@@ -206,11 +206,9 @@ impl RequestBody {
 
     /// Keeps what ended it, and ends it.
     fn breaks(&mut self, why: Broke) -> Error {
-        if let Some(rest) = self.rest.take() {
-            drain(rest.body);
-        }
+        self.rest = None;
         *self.broken.lock() = Some(why);
-        Error::HttpProtocolError
+        Error::Broken
     }
 }
 
@@ -254,22 +252,5 @@ impl Body for RequestBody {
             Some(Rest { filter: Filter { claim: Claim(Some(claimed)), is_bound: true, .. }, .. }) => SizeHint::with_exact(*claimed),
             Some(_) => SizeHint::default(),
         }
-    }
-}
-
-impl Drop for RequestBody {
-    /// The server may have answered before it read everything; the guest still gets to finish.
-    fn drop(&mut self) {
-        if let Some(rest) = self.rest.take() {
-            drain(rest.body);
-        }
-    }
-}
-
-/// Reads a body to its end and forgets it, in a task of its own: a guest whose body is dropped sees a broken connection where
-/// the answer or the denial should be. It ends with the run, when the guest's side of the body goes.
-pub(crate) fn drain(mut body: WasiBody) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(async move { while let Some(Ok(_)) = body.frame().await {} });
     }
 }

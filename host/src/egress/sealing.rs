@@ -117,10 +117,10 @@ impl Sealing {
         if self.outbound.sent().may_hold(value) {
             return None;
         }
-        let (placeholder, new) = self.outbound.keyring.seal(secret, value, bound, self.outbound.cache.fingerprint_key())?;
+        let (placeholder, new) = self.outbound.session.keyring.seal(secret, value, bound, self.outbound.session.cache.fingerprint_key())?;
         if new {
-            self.outbound.renew_scrubber();
-            let _ = self.outbound.journal.record(Event::Sealed { request: self.request, secret: self.name(secret), field });
+            self.outbound.session.renew_scrubber();
+            let _ = self.outbound.session.journal.record(Event::Sealed { request: self.request, secret: self.name(secret), field });
         }
         Some(placeholder)
     }
@@ -131,7 +131,7 @@ impl Sealing {
     }
 
     fn name(&self, secret: usize) -> &str {
-        self.outbound.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default()
+        self.outbound.session.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default()
     }
 
     /// What stands for a value that has no placeholder.

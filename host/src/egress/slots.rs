@@ -1,5 +1,6 @@
 //! How many requests a run has open at once. One more waits for its turn; answers that nobody reads make room for it.
 
+use super::Error;
 use super::answer::AnswerBody;
 use crate::lock::{Mutex, MutexGuard};
 use bytes::Bytes;
@@ -10,7 +11,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use wasmtime_wasi_http::Error;
 
 /// How long an answer is kept that nobody reads, while requests wait.
 const UNREAD: Duration = Duration::from_secs(5);
@@ -125,7 +125,7 @@ impl State {
 }
 
 /// The body of an answer in a guest's hands.
-pub(super) struct GuestBody(Arc<Shared>);
+pub(crate) struct GuestBody(Arc<Shared>);
 
 impl Body for GuestBody {
     type Data = Bytes;
@@ -136,7 +136,7 @@ impl Body for GuestBody {
         (state.read, state.waker, state.asked) = (Instant::now(), None, None);
         let Some(body) = &mut state.body else {
             let why = "strongroom: this answer was closed, since nothing of it was read for 5 s while other requests waited";
-            return Poll::Ready(Some(Err(Error::InternalError(Some(why.into())))));
+            return Poll::Ready(Some(Err(Error::host(why))));
         };
         let polled = Pin::new(body).poll_frame(cx);
         if polled.is_pending() {

@@ -1,10 +1,10 @@
 //! The values, put in their places. From here to the socket is the only stretch where they stand in plain.
 
+use super::prepare::Ready;
 use super::request_body::RequestBody;
-use super::{Outbound, Ready, pool};
+use super::{Error, Outbound, pool};
 use crate::policy::{Permit, Substitution, Target};
 use http::{HeaderValue, Request, Uri, header};
-use wasmtime_wasi_http::Error;
 use zeroize::Zeroizing;
 
 impl Outbound {
@@ -18,7 +18,7 @@ impl Outbound {
         body: RequestBody,
     ) -> Result<(pool::HttpClient, Request<RequestBody>), Error> {
         let url = permit.url();
-        let cannot = || Error::InternalError(Some("strongroom: a secret's value can't stand in its granted place".into()));
+        let cannot = || Error::host("strongroom: a secret's value can't stand in its granted place");
         let mut query = url.query.clone();
         let mut credential = Vec::new();
         let mut cookies = Zeroizing::new(permit.plain_cookies().join("; ").into_bytes());

@@ -1,9 +1,9 @@
 //! An agent that a host has loaded, and what can be asked of it beside running it.
 
 use super::Host;
+use crate::doors::wasm::{self, AgentParts, Outcome, RunError, RunOptions};
 use crate::manifest::Manifest;
 use crate::policy::{Denial, Source};
-use crate::runtime::{self, AgentParts, Outcome, RunError, RunOptions};
 use crate::secrets::{BackendError, Cache, Fingerprint, Keyring, SecretsUnavailable};
 use crate::signing::{self, Opened, Signing, Verdict};
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Agent {
     /// # Errors
     /// [`RunError`] where nothing has run, or where the audit log failed. What the guest itself comes to is an [`Outcome`].
     pub async fn run(&self, options: RunOptions) -> Result<Outcome, RunError> {
-        runtime::run(&self.host.0.parts, &self.parts, options).await
+        wasm::run(&self.host.0.parts, &self.parts, options).await
     }
 
     /// Has every secret of the manifest, as a run would, and gives them up again; nothing is run. Says what is there.
@@ -134,8 +134,8 @@ impl Agent {
 
     /// The agent's signers, each with its key at hand.
     #[cfg(feature = "cli")]
-    pub(crate) async fn signers(&self) -> Result<Vec<Arc<Opened>>, runtime::SignersUnavailable> {
-        runtime::open_signers(&self.host.0.parts, &self.parts).await
+    pub(crate) async fn signers(&self) -> Result<Vec<Arc<Opened>>, wasm::SignersUnavailable> {
+        wasm::open_signers(&self.host.0.parts, &self.parts).await
     }
 
     /// A wallet of the agent's, to judge by it what the agent might ask for. Has its key, or the way to it.
@@ -143,7 +143,7 @@ impl Agent {
     /// # Errors
     /// Text for the operator, where the manifest has no such wallet, or its key can't be had.
     pub async fn wallet(&self, signer: &str) -> Result<Wallet, String> {
-        let opened = runtime::open_signers(&self.host.0.parts, &self.parts).await.map_err(|error| error.to_string())?;
+        let opened = wasm::open_signers(&self.host.0.parts, &self.parts).await.map_err(|error| error.to_string())?;
         let opened = opened.into_iter().find(|opened| opened.granted.spec.name == signer && opened.key.address().is_some());
         let wallet = |opened| Wallet { opened, signing: Arc::clone(&self.host.0.parts.signing) };
         opened.map(wallet).ok_or_else(|| format!("the manifest has no wallet `{signer}`"))
@@ -157,7 +157,7 @@ impl Agent {
     /// Text for the operator, where a key or the ledger can't be had.
     pub async fn confirm_signers(&self) -> Result<Vec<(String, String)>, String> {
         let host = &self.host.0.parts;
-        let opened = runtime::open_signers(host, &self.parts).await.map_err(|error| error.to_string())?;
+        let opened = wasm::open_signers(host, &self.parts).await.map_err(|error| error.to_string())?;
         for signer in &opened {
             host.signing.confirm(signer).await?;
         }
@@ -173,7 +173,7 @@ impl Agent {
         let unknown = || BackendError::Refused("the manifest has no secret of that name".to_owned());
         let mut manifest = self.parts.manifest.clone();
         manifest.secrets.retain(|spec| spec.name == secret);
-        let opened = runtime::open_keyring(host, &manifest).await;
+        let opened = wasm::open_keyring(host, &manifest).await;
         let keyring = opened.map_err(|mut missing| missing.0.pop().map_or_else(unknown, |missing| missing.why))?;
         keyring.get(0).ok_or_else(unknown)?;
         Ok(Watched { keyring, cache: Arc::clone(&host.cache) })

@@ -3,12 +3,12 @@
 use super::{BuildError, Host, Inner};
 use crate::audit::{AuditSink, FileAudit};
 use crate::clock::{Clock, Wall};
+use crate::doors::wasm::{self, Cache, Engine, HostParts, Inspector};
 use crate::egress::{AddressGuard, Network, Resolve, SystemResolver};
 #[cfg(feature = "file")]
 use crate::manifest::FileKeyRef;
 use crate::manifest::{BackendConfig, HostConfig};
 use crate::rotation::{self, Issuer, Rotations};
-use crate::runtime::{self, Cache, Engine, HostParts, Inspector};
 use crate::scrub::Rules;
 #[cfg(feature = "aws")]
 use crate::secrets::AwsBackend;
@@ -156,8 +156,8 @@ impl HostBuilder {
         let fingerprint_key = state.as_ref().map_or_else(random_key, |state| state.key("host.key")).map_err(BuildError::State)?;
         let engine = Engine::new(self.max_agents.unwrap_or(1_024), self.inspector.is_some());
         let engine = engine.map_err(|error| BuildError::Engine(error.to_string()))?;
-        let linker = runtime::linker(&engine).map_err(|error| BuildError::Engine(error.to_string()))?;
-        let most = self.config.compiled.unwrap_or(runtime::DEFAULT_CACHE);
+        let linker = wasm::linker(&engine).map_err(|error| BuildError::Engine(error.to_string()))?;
+        let most = self.config.compiled.unwrap_or(wasm::DEFAULT_CACHE);
         let compiled = state.as_ref().map(|state| open_cache(state, most)).transpose().map_err(BuildError::State)?;
         let variables = Arc::new(Variables::new(state.as_ref()));
         let network = Network {

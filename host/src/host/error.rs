@@ -1,7 +1,7 @@
 //! Why there is no host, or no agent.
 
+use crate::doors::wasm::ComponentError;
 use crate::manifest::ReadError;
-use crate::runtime::ComponentError;
 use crate::secrets::BackendError;
 use crate::tls::TlsError;
 use std::path::PathBuf;

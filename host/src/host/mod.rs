@@ -10,6 +10,7 @@ pub use builder::HostBuilder;
 pub(crate) use builder::{audit_path, backends, file_key, rules, state_path};
 pub use error::{BuildError, LoadError};
 
+use crate::doors::wasm::{self, AgentParts, Cache, ComponentError, HostParts, Inspection, RunState};
 use crate::egress::{Network, Pools};
 use crate::lock::Mutex;
 use crate::manifest::Manifest;
@@ -17,7 +18,6 @@ use crate::manifest::Manifest;
 use crate::manifest::ReadError;
 use crate::policy::Policy;
 use crate::rotation::{RotationCounts, RotationError, RotationStatus};
-use crate::runtime::{self, AgentParts, Cache, ComponentError, HostParts, Inspection, RunState};
 use crate::secrets::SecretCounts;
 #[cfg(feature = "cli")]
 use crate::secrets::{Backends, Fingerprint, SecretValue};
@@ -76,7 +76,7 @@ impl Host {
     /// # Errors
     /// [`ComponentError`] where it is not a component.
     pub fn inspect(&self, component: &[u8]) -> Result<Inspection, ComponentError> {
-        runtime::inspect(&self.0.parts.engine, component)
+        wasm::inspect(&self.0.parts.engine, component)
     }
 
     #[cfg(feature = "cli")]
@@ -207,7 +207,7 @@ impl Host {
         }
         let Inner { parts, linker, cache, network } = &*self.0;
         let closed = parts.rotations.closed().clone();
-        let loaded = runtime::load(&parts.engine, linker, cache.as_ref(), component, manifest.sha256.as_ref());
+        let loaded = wasm::load(&parts.engine, linker, cache.as_ref(), component, manifest.sha256.as_ref());
         let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
         let parts = AgentParts {
             policy: Arc::new(Policy::new(&manifest, closed)),
@@ -221,9 +221,9 @@ impl Host {
     }
 }
 
-/// Reads a component's bytes, at most [`runtime::MAX_COMPONENT`] of them.
+/// Reads a component's bytes, at most [`wasm::MAX_COMPONENT`] of them.
 pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
-    crate::files::read(path, runtime::MAX_COMPONENT).map_err(|source| LoadError::Read { path: path.to_owned(), source })
+    crate::files::read(path, wasm::MAX_COMPONENT).map_err(|source| LoadError::Read { path: path.to_owned(), source })
 }
 
 /// Manifests, of which none may be wrong.

@@ -23,15 +23,25 @@ impl Budget {
 
     /// Takes one request out of the budget, or says that none is left.
     pub(crate) fn take(&self, now: Instant) -> bool {
-        let mut taken = self.taken.lock();
-        while taken.front().is_some_and(|at| now.duration_since(*at) >= self.rate.per) {
-            taken.pop_front();
+        Self::take_all(&[self], now).is_ok()
+    }
+
+    /// Takes one request out of each budget; or out of none, where one of them has none left: which. Whoever takes out of several names them
+    /// in the same order.
+    pub(crate) fn take_all(budgets: &[&Self], now: Instant) -> Result<(), usize> {
+        let mut all = Vec::with_capacity(budgets.len());
+        for (index, budget) in budgets.iter().enumerate() {
+            let mut taken = budget.taken.lock();
+            while taken.front().is_some_and(|at| now.duration_since(*at) >= budget.rate.per) {
+                taken.pop_front();
+            }
+            if taken.len() >= budget.rate.requests as usize {
+                return Err(index);
+            }
+            all.push(taken);
         }
-        let left = taken.len() < self.rate.requests as usize;
-        if left {
-            taken.push_back(now);
-        }
-        left
+        all.iter_mut().for_each(|taken| taken.push_back(now));
+        Ok(())
     }
 }
 
@@ -48,12 +58,22 @@ mod tests {
         let (method, uri, headers) = (http::Method::GET, http::Uri::from_static("https://api.test/"), http::HeaderMap::new());
         let asked = super::super::Asked { method: &method, uri: &uri, headers: &headers };
         let start = Instant::now();
-        let ask = |at: Instant| policy.authorize(&asked, &super::super::Placeholders::default(), at).map(|_| ());
+        let permit = policy.authorize(&asked, &super::super::Placeholders::default()).expect("a permit");
+        let ask = |at: Instant| policy.charge(&permit, at);
 
         assert!((0..Rate::DEFAULT.requests).all(|_| ask(start).is_ok()));
         let denial = ask(start).expect_err("one too many");
         assert!(denial.reason.contains("which is 60000 in 60 s"), "{denial}");
         assert!(ask(start + Rate::DEFAULT.per).is_ok());
+    }
+
+    #[test]
+    fn a_request_that_one_budget_refuses_is_charged_to_none() {
+        let budget = |requests| Budget::new(Rate { requests, per: Duration::from_secs(60) });
+        let (wide, narrow, now) = (budget(2), budget(1), Instant::now());
+
+        let take = |budgets: &[&Budget]| Budget::take_all(budgets, now);
+        assert_eq!([take(&[&wide, &narrow]), take(&[&wide, &narrow]), take(&[&wide]), take(&[&wide])], [Ok(()), Err(1), Ok(()), Err(0)]);
     }
 
     #[test]

@@ -101,8 +101,8 @@ impl Policy {
         self.destinations.iter().any(|d| d.secret.is_some() && d.host.matches_name(host))
     }
 
-    /// The verdict on a request, up to but not including its body.
-    pub(crate) fn authorize(&self, asked: &Asked<'_>, placeholders: &Placeholders, now: Instant) -> Result<Permit, Denial> {
+    /// The verdict on a request, up to but not including its body. Nothing is charged yet.
+    pub(crate) fn authorize(&self, asked: &Asked<'_>, placeholders: &Placeholders) -> Result<Permit, Denial> {
         let url = CanonicalUrl::read(asked.uri)
             .map_err(|reason| deny(Rule::Url, asked, reason.to_owned(), "write the URL in its canonical form".to_owned()))?;
         headers::check(asked.headers).map_err(|reason| deny(Rule::Header, asked, reason, "leave the header out".to_owned()))?;
@@ -167,13 +167,9 @@ impl Policy {
         }
 
         // What bounds a request by another reading of its path counts it, too.
-        let counted = used.iter().chain(bound.iter().filter(|d| !open.iter().any(|open| std::ptr::eq(*open, **d))));
-        if let Some(spent) = counted.copied().find(|d| !d.budget.take(now)) {
-            let remedy = denial::set("rate", "?", &spent.label);
-            let rate = spent.budget.rate();
-            let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());
-            return Err(deny(Rule::Rate, asked, reason, remedy));
-        }
+        let is_in = |entries: &[&Destination], entry: &Destination| entries.iter().any(|known| std::ptr::eq(*known, entry));
+        let counts = |d: &Destination| is_in(&used, d) || is_in(&bound, d) && !is_in(&open, d);
+        let counted = self.destinations.iter().enumerate().filter(|(_, d)| counts(d)).map(|(index, _)| index).collect();
         let rule = used.iter().map(|d| d.label.as_str()).collect::<Vec<_>>().join("; ");
         let leaks = Leaks {
             treatment: bound.iter().map(|d| d.leaks.treatment).max().unwrap_or_default(),
@@ -219,7 +215,20 @@ impl Policy {
             seals,
             is_sealed,
         };
-        Ok(Permit::new(url, asked.method.clone(), substitutions, terms, rule))
+        Ok(Permit::new(url, asked.method.clone(), substitutions, terms, rule, counted))
+    }
+
+    /// Charges a request to the rates of all its entries; or to none, where one has no room left.
+    pub(crate) fn charge(&self, permit: &Permit, now: Instant) -> Result<(), Denial> {
+        let entries: Vec<&Destination> = permit.counted().iter().map(|index| &self.destinations[*index]).collect();
+        let budgets: Vec<&Budget> = entries.iter().map(|entry| &entry.budget).collect();
+        Budget::take_all(&budgets, now).map_err(|spent| {
+            let spent = entries[spent];
+            let rate = spent.budget.rate();
+            let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());
+            let asked = format!("{} {}", permit.method(), permit.url());
+            Denial { rule: Rule::Rate, asked, reason, remedy: denial::set("rate", "?", &spent.label), stop: false }
+        })
     }
 
     /// Whether something of the manifest lets a request to this URL pass; and whether with credentials of the agent's own.
@@ -307,7 +316,7 @@ impl Policy {
         if !trial.destinations.iter().any(|d| d.covers(asked, url)) {
             return Err("no entry names it exactly".to_owned());
         }
-        trial.authorize(asked, placeholders, Instant::now()).map(drop).map_err(|denial| denial.reason)
+        trial.authorize(asked, placeholders).map(drop).map_err(|denial| denial.reason)
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Permit {
     substitutions: Vec<Substitution>,
     terms: Terms,
     rule: String,
+    /// The policy's entries whose rates it draws on, in their order.
+    counted: Vec<usize>,
 }
 
 /// On what terms a request may leave.
@@ -88,8 +90,19 @@ pub(crate) enum Target {
 }
 
 impl Permit {
-    pub(super) fn new(url: CanonicalUrl, method: Method, substitutions: Vec<Substitution>, terms: Terms, rule: String) -> Self {
-        Self { url, method, substitutions, terms, rule }
+    pub(super) fn new(
+        url: CanonicalUrl,
+        method: Method,
+        substitutions: Vec<Substitution>,
+        terms: Terms,
+        rule: String,
+        counted: Vec<usize>,
+    ) -> Self {
+        Self { url, method, substitutions, terms, rule, counted }
+    }
+
+    pub(super) fn counted(&self) -> &[usize] {
+        &self.counted
     }
 
     pub(crate) fn url(&self) -> &CanonicalUrl {

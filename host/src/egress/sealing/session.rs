@@ -52,12 +52,12 @@ impl Sealing {
     /// A placeholder for what an answer gives; none where the guest has it as it is: what is too short to be a secret goes back so, and what
     /// the run itself has sent, or the host looks for, does not go back at all.
     fn given(&self, secret: usize, value: &str, back: Back, field: &str) -> Option<String> {
-        if value.is_empty() || self.outbound.scrubber().finds(value.as_bytes()) && !self.is_sealed_already(value) {
+        if value.is_empty() || self.outbound.session.scrubber().finds(value.as_bytes()) && !self.is_sealed_already(value) {
             return None;
         }
         if value.len() < SHORTEST || !carries(value.as_bytes(), LEAST_BITS) {
             if !self.outbound.sent().may_hold_short(value) {
-                self.outbound.keyring.placeholders.issue(&self.origin(), back, value, Some(secret));
+                self.outbound.session.keyring.placeholders.issue(&self.origin(), back, value, Some(secret));
             }
             return None;
         }
@@ -66,7 +66,12 @@ impl Sealing {
 
     /// Whether it is what an answer brought before: an API may say its session again and again.
     fn is_sealed_already(&self, value: &str) -> bool {
-        self.outbound.keyring.sealed().iter().any(|known| known.version.value.reveal(crate::policy::Reveal::to_scrub()) == value.as_bytes())
+        self.outbound
+            .session
+            .keyring
+            .sealed()
+            .iter()
+            .any(|known| known.version.value.reveal(crate::policy::Reveal::to_scrub()) == value.as_bytes())
     }
 }
 
@@ -82,9 +87,9 @@ pub(in crate::egress) fn infrastructure(outbound: &super::Outbound, permit: &Per
         if let Some((name, value)) = pair.map(|(name, value)| (name.trim(), value.trim()))
             && is_infrastructure(name)
             && !value.is_empty()
-            && !outbound.scrubber().finds(value.as_bytes())
+            && !outbound.session.scrubber().finds(value.as_bytes())
         {
-            outbound.keyring.placeholders.issue(&permit.url().origin_pattern(), Back::Cookie(name.to_owned()), value, None);
+            outbound.session.keyring.placeholders.issue(&permit.url().origin_pattern(), Back::Cookie(name.to_owned()), value, None);
         }
     }
 }

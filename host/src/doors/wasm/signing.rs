@@ -2,13 +2,13 @@
 
 use super::bindings::strongroom::agent::signing::{self as wit, Error};
 use super::store::{MAX_HANDLES, RunState};
-use crate::egress::Outbound;
 use crate::ethereum::quantity;
 use crate::ethereum::rlp::Malformed;
 use crate::ethereum::transaction::{Authorization, Kind, Market, SignedAuthorization, Transaction};
 use crate::ethereum::typed_data::TypedData;
 use crate::meter::Stop;
 use crate::policy::{self, Claims, Denial, Policy, Rule, SignPermit, WalletPolicy};
+use crate::session::Session;
 use crate::signing::{self, Asked, Failure, Form, Key, Opened, Signing, Use};
 use alloy_primitives::{Address, B256, U256};
 use std::sync::Arc;
@@ -36,13 +36,13 @@ impl Signers {
 
 impl RunState {
     fn asked(&self, handle: &Resource<OpenSigner>, idempotency: Option<String>) -> wasmtime::Result<Asked> {
-        if self.outbound.meter.is_stopped() {
+        if self.session.meter.is_stopped() {
             return Err(wasmtime::Error::msg("the run is stopped"));
         }
         Ok(Asked {
             signing: Arc::clone(&self.signers.signing),
             signer: Arc::clone(self.opened(handle)?),
-            journal: Arc::clone(&self.outbound.journal),
+            journal: Arc::clone(&self.session.journal),
             idempotency,
         })
     }
@@ -56,39 +56,36 @@ impl RunState {
     fn sign(&self, asked: Asked, permit: Result<SignPermit, Denial>, form: Form) -> impl Future<Output = Result<Vec<u8>, Error>> + use<> {
         let clean = |key: &String| (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         let permit = if asked.idempotency.as_ref().is_none_or(clean) {
-            permit.map_err(|denial| denied(&self.outbound, denial))
+            permit.map_err(|denial| denied(&self.session, denial))
         } else {
             let wrong = Malformed("an idempotency key is none: 1 to 128 visible ASCII characters");
-            Err(malformed(&self.outbound, "sign under an idempotency key", wrong))
+            Err(malformed(&self.session, "sign under an idempotency key", wrong))
         };
-        let outbound = Arc::clone(&self.outbound);
+        let session = Arc::clone(&self.session);
         let signed = permit.map(|permit| signing::sign(asked, permit, form));
-        async move { signed?.await.map_err(|failure| failed(&outbound, failure)) }
+        async move { signed?.await.map_err(|failure| failed(&session, failure)) }
     }
 }
 
 /// Records a denial; gives what the guest is told.
-fn denied(outbound: &Outbound, denial: Denial) -> Error {
+fn denied(session: &Session, denial: Denial) -> Error {
     let text = denial.for_guest();
     let malformed = denial.rule == Rule::Undecodable;
-    outbound.deny(denial);
+    session.deny(denial);
     if malformed { Error::Malformed(text) } else { Error::Denied(text) }
 }
 
-fn malformed(outbound: &Outbound, what: &str, why: impl ToString) -> Error {
-    denied(
-        outbound,
-        Denial { rule: Rule::Undecodable, asked: what.to_owned(), reason: why.to_string(), remedy: String::new(), stop: false },
-    )
+fn malformed(session: &Session, what: &str, why: impl ToString) -> Error {
+    denied(session, Denial { rule: Rule::Undecodable, asked: what.to_owned(), reason: why.to_string(), remedy: String::new(), stop: false })
 }
 
-fn failed(outbound: &Outbound, failure: Failure) -> Error {
+fn failed(session: &Session, failure: Failure) -> Error {
     match failure {
-        Failure::Denied(denial) => denied(outbound, denial),
+        Failure::Denied(denial) => denied(session, denial),
         Failure::Unreachable => Error::Unreachable,
         Failure::Unknown => Error::Unknown,
         Failure::NoRecord => {
-            outbound.meter.stop(Stop::AuditFailed);
+            session.meter.stop(Stop::AuditFailed);
             Error::Unknown
         }
     }
@@ -106,11 +103,11 @@ impl wit::Host for RunState {}
 
 impl wit::HostSigner for RunState {
     fn open(&mut self, name: String) -> Answer<Resource<OpenSigner>> {
-        if self.outbound.meter.is_stopped() {
+        if self.session.meter.is_stopped() {
             return Err(wasmtime::Error::msg("the run is stopped"));
         }
         let Some(index) = self.signers.opened.iter().position(|signer| signer.granted.spec.name == name) else {
-            self.outbound.deny(Policy::signer_unavailable(&name));
+            self.session.deny(Policy::signer_unavailable(&name));
             return Ok(Err(Error::Unavailable));
         };
         if self.handles >= MAX_HANDLES {
@@ -146,7 +143,7 @@ impl wit::HostSigner for RunState {
         };
         let transaction = match decoded {
             Ok(transaction) => transaction,
-            Err(wrong) => return Ok(Err(malformed(&self.outbound, "sign a transaction", wrong))),
+            Err(wrong) => return Ok(Err(malformed(&self.session, "sign a transaction", wrong))),
         };
         let permit = wallet(&asked, "sign a transaction").and_then(|(policy, own)| policy.transaction(own, &transaction));
         let raw = self.sign(asked, permit, Form::Transaction(Box::new(transaction)));
@@ -161,7 +158,7 @@ impl wit::HostSigner for RunState {
                     let signature = self.sign(asked, Ok(permit), Form::Over(envelope));
                     Ok(signature.await)
                 }
-                Err(denial) => Ok(Err(denied(&self.outbound, denial))),
+                Err(denial) => Ok(Err(denied(&self.session, denial))),
             };
         }
         let now = asked.signing.now();
@@ -174,7 +171,7 @@ impl wit::HostSigner for RunState {
         let asked = self.asked(&handle, key)?;
         let document = match TypedData::read(&document) {
             Ok(document) => document,
-            Err(wrong) => return Ok(Err(malformed(&self.outbound, "sign typed data", wrong))),
+            Err(wrong) => return Ok(Err(malformed(&self.session, "sign typed data", wrong))),
         };
         let now = asked.signing.now();
         let permit = wallet(&asked, "sign typed data").and_then(|(policy, own)| policy.document(own, &document, now));
@@ -193,7 +190,7 @@ impl wit::HostSigner for RunState {
         let asked = self.asked(&handle, key)?;
         let authorization = match authorization(&chain, &address, &nonce) {
             Ok(authorization) => authorization,
-            Err(wrong) => return Ok(Err(malformed(&self.outbound, "sign an authorization", wrong))),
+            Err(wrong) => return Ok(Err(malformed(&self.session, "sign an authorization", wrong))),
         };
         let permit = wallet(&asked, "sign an authorization").and_then(|(policy, _)| policy.authorization(&authorization));
         let signature = self.sign(asked, permit, Form::Bytes);
@@ -210,7 +207,7 @@ impl wit::HostSigner for RunState {
     async fn sign_digest(&mut self, handle: Resource<OpenSigner>, digest: Vec<u8>) -> Answer<Vec<u8>> {
         let asked = self.asked(&handle, None)?;
         let Ok(digest) = B256::try_from(digest.as_slice()) else {
-            return Ok(Err(malformed(&self.outbound, "sign 32 bytes as they are", Malformed("a digest has 32 bytes"))));
+            return Ok(Err(malformed(&self.session, "sign 32 bytes as they are", Malformed("a digest has 32 bytes"))));
         };
         let permit = match &asked.signer.granted.policy {
             Use::Digest { granted } => policy::raw_digest(digest, *granted),
@@ -221,26 +218,26 @@ impl wit::HostSigner for RunState {
     }
 
     async fn hmac(&mut self, handle: Resource<OpenSigner>, input: Vec<u8>) -> Answer<Vec<u8>> {
-        let (asked, outbound) = (self.asked(&handle, None)?, Arc::clone(&self.outbound));
+        let (asked, session) = (self.asked(&handle, None)?, Arc::clone(&self.session));
         let text = match &asked.signer.granted.policy {
             Use::Hmac(template) => policy::hmac_input(template, &input).map(str::to_owned),
             _ => Err(asked.wrong_use("authenticate an input")),
         };
         Ok(match text {
-            Ok(text) => signing::authenticate(asked, text).await.map_err(|failure| failed(&outbound, failure)),
-            Err(denial) => Err(denied(&outbound, denial)),
+            Ok(text) => signing::authenticate(asked, text).await.map_err(|failure| failed(&session, failure)),
+            Err(denial) => Err(denied(&session, denial)),
         })
     }
 
     async fn sign_jwt(&mut self, handle: Resource<OpenSigner>, claims: String) -> Answer<String> {
-        let (asked, outbound) = (self.asked(&handle, None)?, Arc::clone(&self.outbound));
+        let (asked, session) = (self.asked(&handle, None)?, Arc::clone(&self.session));
         let claims = match (&asked.signer.granted.policy, &asked.signer.key) {
             (Use::Jwt(spec), Key::Token(key)) => Claims::authorize(spec, key.algorithm(), &claims, asked.signing.now()),
             _ => Err(asked.wrong_use("sign a token")),
         };
         Ok(match claims {
-            Ok(claims) => signing::token(asked, claims).await.map_err(|failure| failed(&outbound, failure)),
-            Err(denial) => Err(denied(&outbound, denial)),
+            Ok(claims) => signing::token(asked, claims).await.map_err(|failure| failed(&session, failure)),
+            Err(denial) => Err(denied(&session, denial)),
         })
     }
 

@@ -1,12 +1,15 @@
 //! What one run holds inside wasmtime, and the thin implementations of what a guest imports.
 
 use super::bindings::strongroom::agent::{log, secrets};
+use super::errors;
 use super::limiter::Limiter;
 use super::{LogLevel, LogRecord};
 use crate::audit::{Event, Used};
-use crate::egress::{self, Outbound};
+use crate::egress::{self, AgentBody, Outbound, Timeouts};
 use crate::meter::Stop;
 use crate::policy::Policy;
+use crate::session::Session;
+use http_body_util::BodyExt;
 use std::future::Future;
 use std::sync::Arc;
 use wasmtime::component::{Resource, ResourceTable};
@@ -51,7 +54,7 @@ pub(crate) struct RunState {
     pub(super) table: ResourceTable,
     hooks: Hooks,
     pub(super) limiter: Limiter,
-    pub(super) outbound: Arc<Outbound>,
+    pub(super) session: Arc<Session>,
     pub(super) handles: u32,
     pub(super) signers: super::signing::Signers,
     /// The secrets whose opening is recorded. Once is enough: a guest must not be able to fill the log.
@@ -69,19 +72,20 @@ impl RunState {
     pub(super) fn new(
         wasi: WasiCtx,
         limiter: Limiter,
+        session: Arc<Session>,
         outbound: Arc<Outbound>,
         signers: super::signing::Signers,
         on_log: super::LogSink,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        let hooks = Hooks { outbound: Arc::clone(&outbound), room: ROOMY };
-        Self { wasi, http: WasiHttpCtx::new(), table, hooks, limiter, outbound, handles: 0, signers, opened: Vec::new(), on_log }
+        let hooks = Hooks { outbound, room: ROOMY };
+        Self { wasi, http: WasiHttpCtx::new(), table, hooks, limiter, session, handles: 0, signers, opened: Vec::new(), on_log }
     }
 
     fn secret(&self, handle: &Resource<OpenSecret>) -> wasmtime::Result<&crate::secrets::Key> {
         let index = self.table.get(handle)?.0;
-        self.outbound.keyring.get(index).ok_or_else(|| wasmtime::Error::msg("a handle without its secret"))
+        self.session.keyring.get(index).ok_or_else(|| wasmtime::Error::msg("a handle without its secret"))
     }
 }
 
@@ -110,12 +114,19 @@ impl WasiHttpHooks for Hooks {
         _errors: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
         let (outbound, most) = (Arc::clone(&self.outbound), self.room.fields);
+        let patient = Timeouts::default();
+        let timeouts = options.map_or(patient, |options| Timeouts {
+            first_byte: options.first_byte_timeout.unwrap_or(patient.first_byte),
+            between_bytes: options.between_bytes_timeout.unwrap_or(patient.between_bytes),
+        });
+        let request = request.map(|body| AgentBody::new(body.map_err(errors::of_guest)));
         Box::new(async move {
-            let answer = egress::send(outbound, request, options).await?;
+            let answer = egress::send(outbound, request, timeouts).await.map_err(errors::for_guest)?;
             let fields: usize = answer.headers().iter().map(|(name, value)| FIELD + name.as_str().len() + value.len()).sum();
             if fields > most {
                 return Err(Error::HttpResponseHeaderSectionSize(u32::try_from(fields).ok()));
             }
+            let answer = answer.map(|body| body.map_err(errors::for_guest).boxed_unsync());
             Ok((answer, Box::new(async { Ok(()) }) as Box<dyn Future<Output = _> + Send>))
         })
     }
@@ -129,11 +140,11 @@ impl secrets::Host for RunState {}
 
 impl secrets::HostSecret for RunState {
     fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<OpenSecret>, secrets::Error>> {
-        if self.outbound.meter.is_stopped() {
+        if self.session.meter.is_stopped() {
             return Err(wasmtime::Error::msg("the run is stopped"));
         }
-        let Some((index, key)) = self.outbound.keyring.by_name(&name) else {
-            self.outbound.deny(Policy::secret_unavailable(&name));
+        let Some((index, key)) = self.session.keyring.by_name(&name) else {
+            self.session.deny(Policy::secret_unavailable(&name));
             return Ok(Err(secrets::Error::Unavailable));
         };
         if self.handles >= MAX_HANDLES {
@@ -142,8 +153,8 @@ impl secrets::HostSecret for RunState {
         if !self.opened.contains(&index) {
             let version = key.current();
             let used = Event::SecretOpened { secret: Used::of(&name, &version) };
-            if self.outbound.journal.record(used).is_err() {
-                self.outbound.meter.stop(Stop::AuditFailed);
+            if self.session.journal.record(used).is_err() {
+                self.session.meter.stop(Stop::AuditFailed);
                 return Ok(Err(secrets::Error::Unavailable));
             }
             self.opened.push(index);
@@ -178,10 +189,10 @@ impl secrets::HostSecret for RunState {
 impl log::Host for RunState {
     fn write(&mut self, level: log::Level, message: String, fields: Vec<log::Field>) -> wasmtime::Result<()> {
         let bytes: usize = message.len() + fields.iter().map(|field| FIELD + field.key.len() + field.value.len()).sum::<usize>();
-        if !self.outbound.meter.write(bytes.max(1)) {
+        if !self.session.meter.write(bytes.max(1)) {
             return Err(wasmtime::Error::msg("the run is stopped"));
         }
-        let scrubber = self.outbound.scrubber();
+        let scrubber = self.session.scrubber();
         let scrub = |text: &str| scrubber.scrub_text(text).into_owned();
         let record = LogRecord {
             level: match level {

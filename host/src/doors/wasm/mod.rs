@@ -4,6 +4,7 @@ mod cache;
 mod clocks;
 mod component;
 mod engine;
+mod errors;
 mod limiter;
 mod options;
 mod output;
@@ -19,7 +20,7 @@ pub use options::{Captured, LogLevel, LogRecord, RunOptions};
 pub(crate) use store::RunState;
 
 use crate::audit::{AuditSink, Event, Journal, Used};
-use crate::egress::{Outbound, Pools, Slots};
+use crate::egress::{Outbound, Pools};
 use crate::lock::Mutex;
 use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
@@ -27,6 +28,7 @@ use crate::policy::{Denial, Policy, Reveal};
 use crate::rotation::Rotations;
 use crate::scrub::{Known, Live, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables};
+use crate::session::{Scrubbing, Session};
 use crate::signing::{Granted, Opened, SignerError, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
@@ -196,26 +198,21 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
     let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
     let mut open = OpenRun::new(&journal, &meter, [stdout.clone(), stderr.clone()]);
-    let outbound = Arc::new(Outbound {
-        policy: Arc::clone(&agent.policy),
-        keyring: Arc::clone(&keyring),
-        scrubber: scrubber.clone(),
-        values: Arc::default(),
-        unavailable: Mutex::default(),
-        scrubbed: Mutex::new(0),
-        sent: Mutex::default(),
-        tags: Mutex::default(),
-        cache: Arc::clone(&host.cache),
-        rotations: keyring.iter().filter_map(|(index, key)| Some((index, host.rotations.of_key(key)?))).collect(),
-        journal: Arc::clone(&journal),
-        meter: Arc::clone(&meter),
-        pools: Arc::clone(&agent.pools),
-        slots: Arc::new(Slots::new(manifest.limits.requests)),
-        denials: manifest.denials,
-    });
+    let rotations = keyring.iter().filter_map(|(index, key)| Some((index, host.rotations.of_key(key)?))).collect();
+    let session = Arc::new(Session::new(
+        Arc::clone(&agent.policy),
+        Arc::clone(&keyring),
+        Arc::clone(&host.cache),
+        Scrubbing::new(scrubber.clone()),
+        Arc::clone(&journal),
+        Arc::clone(&meter),
+        rotations,
+    ));
+    let outbound = Outbound::new(Arc::clone(&session), Arc::clone(&agent.pools), manifest.limits.requests, manifest.denials);
     let wasi = wasi(manifest, &keyring, &options.args, &stdout, &stderr);
     let signers = signing::Signers::new(Arc::clone(&host.signing), signers);
-    let state = RunState::new(wasi, Limiter::new(manifest.limits.memory, Arc::clone(&open.peak)), outbound, signers, options.on_log);
+    let limiter = Limiter::new(manifest.limits.memory, Arc::clone(&open.peak));
+    let state = RunState::new(wasi, limiter, session, Arc::new(outbound), signers, options.on_log);
     let mut store = Store::new(host.engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL);

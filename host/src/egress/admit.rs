@@ -1,0 +1,86 @@
+//! The first phase: whether a request may leave. All that is known before its values are is judged here; its rates are charged last, when
+//! nothing can refuse it any more but its body.
+
+use super::refusal::Broke;
+use super::{AgentBody, Error, Outbound, held};
+use crate::policy::{Asked, Denial, Permit, Policy};
+use crate::scrub::Scrubber;
+use http::request::Parts;
+use http::{HeaderName, Request, header};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// A request that may leave.
+pub(super) struct Admitted {
+    pub(super) permit: Permit,
+    pub(super) parts: Parts,
+    pub(super) body: AgentBody,
+    /// What looked for secrets in its head, and does in its body.
+    pub(super) scrubber: Arc<Scrubber>,
+    /// Its place among the run's open requests.
+    pub(super) place: OwnedSemaphorePermit,
+}
+
+/// Judges a request, charges it and counts it; or denies it.
+pub(super) async fn admit(outbound: &Outbound, request: Request<AgentBody>) -> Result<Admitted, Broke> {
+    let session = &outbound.session;
+    let (mut parts, mut body) = request.into_parts();
+    // The `Host` that a door adds is the authority once more, which is judged as the URL.
+    parts.headers.remove(header::HOST);
+    let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
+    let place = outbound.slots.place().await;
+    if session.meter.is_stopped() {
+        return Err(Error::host("strongroom: the run is stopped").into());
+    }
+    let deny = |denial: Denial| Broke::from(session.deny(denial));
+    // Judged, charged and recorded when its turn comes.
+    let place = place.map_err(|_| deny(Policy::too_many_open(&asked, session.meter.limits.requests)))?;
+    let permit = session.policy.authorize(&asked, &session.keyring.placeholders).map_err(deny)?;
+    if let Some(denial) = held::judge(&permit, &parts.headers, &mut body).await? {
+        return Err(deny(denial));
+    }
+    session.learn();
+    let scrubber = scrubber_for(outbound, &permit);
+    if let Some(denial) = leak_in_head(&scrubber, &permit, &parts) {
+        return Err(deny(denial));
+    }
+    if permit.guarded() {
+        outbound.tags().put_back(&permit, &mut parts.headers).map_err(deny)?;
+    }
+    let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if !session.meter.send_head(head + target(&parts).len()) {
+        return Err(Error::RequestHead.into());
+    }
+    session.policy.charge(&permit, Instant::now()).map_err(deny)?;
+    Ok(Admitted { permit, parts, body, scrubber, place })
+}
+
+/// Path and query.
+pub(super) fn target(parts: &Parts) -> &str {
+    parts.uri.path_and_query().map_or("/", |target| target.as_str())
+}
+
+/// What looks for secrets in a request.
+fn scrubber_for(outbound: &Outbound, permit: &Permit) -> Arc<Scrubber> {
+    match permit.leaks().allowed.as_slice() {
+        [] => outbound.session.scrubber(),
+        rules => Arc::new(outbound.session.scrubber().passing(rules)),
+    }
+}
+
+/// What looks like a secret in the URL or in a header that is not for credentials.
+fn leak_in_head(scrubber: &Scrubber, permit: &Permit, parts: &Parts) -> Option<Denial> {
+    let first = |text: &[u8]| scrubber.find(text).into_iter().next().map(|(kind, _)| kind);
+    let in_url = first(target(parts).as_bytes()).map(|kind| Policy::leak(permit, &kind, "URL"));
+    let in_header = || {
+        let mut others = parts.headers.iter().filter(|(name, _)| !permit.is_for_credentials(name));
+        others.find_map(|(name, value)| Some(Policy::leak(permit, &first(value.as_bytes())?, &format!("header `{name}`"))))
+    };
+    let in_name = || {
+        let names = parts.headers.keys().map(HeaderName::as_str).chain([permit.url().host.as_str()]);
+        let found = |name: &str| Some(Policy::leak(permit, &first(name.as_bytes())?, "name of a header, or of the host,"));
+        names.into_iter().find_map(found)
+    };
+    in_url.or_else(in_header).or_else(in_name)
+}

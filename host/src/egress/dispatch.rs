@@ -1,0 +1,77 @@
+//! The third phase: the request leaves.
+
+use super::prepare::{Kept, Prepared};
+use super::refusal::Broke;
+use super::{ConnectError, Error, Outbound, answer, head, unwrapped};
+use crate::manifest::Denials;
+use crate::policy::{Permit, Policy};
+use http::Response;
+use hyper::body::Incoming;
+use std::time::Duration;
+
+/// A request that has left, and the head of its answer.
+pub(super) struct Dispatched {
+    pub(super) answer: Response<Incoming>,
+    pub(super) kept: Kept,
+}
+
+pub(super) async fn dispatch(outbound: &Outbound, prepared: Prepared, patience: Duration) -> Result<Dispatched, Broke> {
+    let Prepared { client, request, broken, mut kept } = prepared;
+    match tokio::time::timeout(patience, client.request(request)).await {
+        Ok(Ok(answer)) => {
+            kept.exchange.answered(answer.status().as_u16());
+            Ok(Dispatched { answer, kept })
+        }
+        Ok(Err(error)) => {
+            if let Some(own) = broken.lock().take() {
+                kept.exchange.failed("the request was broken off");
+                return Err(own);
+            }
+            let (why, broke) = outbound.failure(&error, &kept.permit);
+            kept.exchange.failed(why);
+            Err(broke)
+        }
+        Err(_) => {
+            kept.exchange.failed("no answer in time");
+            Err(Error::AnswerTimeout.into())
+        }
+    }
+}
+
+impl Outbound {
+    /// Why a request got no answer, for its record and for the agent.
+    fn failure(&self, error: &hyper_util::client::legacy::Error, permit: &Permit) -> (&'static str, Broke) {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(at) = cause {
+            if let Some(connect) = at.downcast_ref::<ConnectError>() {
+                return self.connect_failure(connect, permit);
+            }
+            cause = at.source();
+        }
+        match head::unreadable(error) {
+            Some(why) => (why, answer::unreadable(why).into()),
+            None => ("the connection broke off before an answer", Error::Terminated.into()),
+        }
+    }
+
+    fn connect_failure(&self, error: &ConnectError, permit: &Permit) -> (&'static str, Broke) {
+        let (why, error) = match error {
+            ConnectError::Address(address) => {
+                let refused = self.session.deny(Policy::address_denied(permit, unwrapped(*address)));
+                let broke = match self.denials {
+                    Denials::Response => refused.into(),
+                    Denials::Error => Error::Address.into(),
+                };
+                return ("the address is not allowed", broke);
+            }
+            ConnectError::Resolve => ("the host's name can't be resolved", Error::Resolve),
+            ConnectError::Refused => ("the connection was refused", Error::Refused),
+            ConnectError::Proxy => ("the proxy opens no tunnel", Error::Refused),
+            ConnectError::TooMany => ("too many connections are open", Error::TooManyConnections),
+            ConnectError::Timeout => ("no connection in time", Error::ConnectTimeout),
+            ConnectError::Certificate => ("the server's certificate is not valid for this host", Error::Certificate),
+            ConnectError::Tls => ("the TLS handshake failed", Error::Tls),
+        };
+        (why, error.into())
+    }
+}

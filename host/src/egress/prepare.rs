@@ -1,0 +1,178 @@
+//! The second phase: a request that may leave gets its record, then its values.
+
+use super::admit::{Admitted, target};
+use super::exchange::Exchange;
+use super::refusal::Broke;
+use super::request_body::{Broken, Claim, RequestBody, Written};
+use super::{Error, Outbound, pool, sealing};
+use crate::audit::{Event, Used};
+use crate::policy::{Overrides, Permit, Source, Substitution, headers};
+use crate::scrub::{Known, Replacement, Stream};
+use crate::secrets::InUse;
+use crate::session::{self, NoRecord};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use http_body::Body;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Most characters of a URL in the audit log: an agent chooses its paths, and must not fill the disk with them.
+const MAX_RECORDED: usize = 512;
+
+/// A request with its values, and its record written.
+pub(super) struct Prepared {
+    pub(super) client: pool::HttpClient,
+    pub(super) request: Request<RequestBody>,
+    /// Where its body leaves what ended it.
+    pub(super) broken: Broken,
+    pub(super) kept: Kept,
+}
+
+/// What is known of a request while it is under way, for its answer.
+pub(super) struct Kept {
+    pub(super) permit: Arc<Permit>,
+    pub(super) number: u64,
+    pub(super) exchange: Exchange,
+    pub(super) ready: Vec<Ready>,
+    /// The secret that it carries, where what its answer gives is a session of that.
+    pub(super) carried: Option<usize>,
+    pub(super) written: Written,
+    /// What the server was not told.
+    pub(super) dropped: Vec<HeaderName>,
+}
+
+/// A value that is about to leave.
+pub(super) struct Ready {
+    /// The secret's index, where it is one of the manifest's.
+    pub(super) secret: Option<usize>,
+    /// As long as the request lasts, the value is not taken back.
+    pub(super) version: InUse,
+    /// Past its time: its backend does not answer.
+    stale: bool,
+}
+
+pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Result<Prepared, Broke> {
+    let Admitted { mut permit, parts, body, scrubber, place } = admitted;
+    let session = &outbound.session;
+    let mut ready = outbound.ready(permit.substitutions()).await?;
+    let number = session.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
+    let carried = permit.carries();
+    // What a run says to a host whose answers may be sealed: coming back, it is not the API's.
+    let keeps = permit.is_sealed() || carried.is_some();
+    if keeps {
+        outbound.sent().begin(number, target(&parts), &parts.headers);
+    }
+    let overrides = Overrides::of(permit.method(), &parts.headers);
+    let mut headers = parts.headers;
+    let claim = Claim::take(&mut headers);
+    let dropped = headers::take_over(&mut headers, outbound.shape(&permit));
+    sealing::shape_answer(&mut headers, &permit);
+
+    // Accounted before done: without its record the request does not leave.
+    outbound.account(number, &permit, &ready).map_err(Error::from)?;
+    let exchange = Exchange::new(Arc::clone(&session.journal), Arc::clone(&session.meter), number, place);
+    let mut exchange = exchange;
+    let substitutions = permit.take_substitutions();
+    let permit = Arc::new(permit);
+    let watch = outbound.watch(Arc::clone(&permit), number, &exchange, keeps, overrides);
+    let body = RequestBody::begin(body, claim, watch, Stream::new(scrubber))
+        .await
+        .inspect_err(|_| exchange.failed("the agent broke off its request"))?;
+    if ready.iter().any(|ready| outbound.is_replaced(ready)) {
+        ready = outbound.renewed(number, &substitutions).await.inspect_err(|_| exchange.failed("its secret was replaced meanwhile"))?;
+    }
+
+    frame(&mut headers, permit.method(), &body);
+    let (broken, written) = (body.broken(), body.written());
+    outbound.tags().sent(&permit);
+    let filled = outbound.substitute(&permit, substitutions, &ready, headers, body);
+    let (client, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
+    Ok(Prepared { client, request, broken, kept: Kept { permit, number, exchange, ready, carried, written, dropped } })
+}
+
+/// Says what a server has to know to find the end of a request.
+fn frame(headers: &mut HeaderMap, method: &Method, body: &RequestBody) {
+    let is_empty = body.is_end_stream();
+    if is_empty && matches!(*method, Method::POST | Method::PUT | Method::PATCH) {
+        // RFC 9110 8.6: where a body is expected, that there is none is said.
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    if !is_empty && matches!(*method, Method::GET | Method::HEAD) {
+        // RFC 9110 9.3.1: a server that takes no notice of the body would read it as the next request.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+impl Outbound {
+    /// The values that a request carries, in the order of its substitutions. What is looked for in the answer is up to date from here on.
+    async fn ready(&self, substitutions: &[Substitution]) -> Result<Vec<Ready>, Error> {
+        let mut ready = Vec::with_capacity(substitutions.len());
+        for substitution in substitutions {
+            let secret = match substitution.source {
+                Source::Secret(index) => Some(index),
+                Source::Sealed(_) => None,
+            };
+            let had = self.session.version(substitution.secret, substitution.source).await;
+            let (version, stale) = had.map_err(Error::host)?;
+            ready.push(Ready { secret, version, stale });
+        }
+        self.session.learn();
+        Ok(ready)
+    }
+
+    /// Whether a value was replaced while the agent kept its request's body back.
+    fn is_replaced(&self, ready: &Ready) -> bool {
+        let key = ready.secret.and_then(|index| self.session.keyring.get(index));
+        key.is_some_and(|key| !key.is_current(ready.version.version()))
+    }
+
+    /// The values of a request whose record names others.
+    async fn renewed(&self, number: u64, substitutions: &[Substitution]) -> Result<Vec<Ready>, Error> {
+        let ready = self.ready(substitutions).await?;
+        let secrets = self.used(substitutions, &ready);
+        self.session.record(Event::VersionsChanged { request: number, secrets: &secrets })?;
+        Ok(ready)
+    }
+
+    /// The values of a request, for its record.
+    fn used<'r>(&'r self, substitutions: &'r [Substitution], ready: &'r [Ready]) -> Vec<Used<'r>> {
+        let used = substitutions.iter().zip(ready).filter_map(|(substitution, ready)| {
+            let name = &self.session.keyring.get(substitution.secret)?.name;
+            Some(Used { place: Some(&substitution.place), stale: ready.stale, ..Used::of(name, &ready.version) })
+        });
+        used.collect()
+    }
+
+    /// How much of its answer's shape an agent may choose.
+    fn shape<'p>(&self, permit: &'p Permit) -> headers::Shape<'p> {
+        if permit.guarded() {
+            return headers::Shape::Guarded(permit.accept_parameters());
+        }
+        match self.session.scrubbing.values.of(&self.session.scrubber()) {
+            Some(_) => headers::Shape::Searched,
+            None => headers::Shape::Free,
+        }
+    }
+
+    /// What a request carries and not all text is searched for: values of answers that are too short or too long for that.
+    pub(super) fn carried(&self, ready: &[Ready]) -> Vec<(Arc<Known>, Replacement)> {
+        let sealed = ready.iter().filter(|ready| ready.secret.is_none() && !session::is_telling(&ready.version));
+        // One that was forgotten since has no placeholder any more.
+        let placeholder = |version| self.session.keyring.sealed_as(version).unwrap_or_else(|| "[sealed]".to_owned());
+        sealed.map(|ready| session::sealed(&ready.version, &placeholder(ready.version.version()))).collect()
+    }
+
+    /// Hands the record of a request to the audit log.
+    fn account(&self, request: u64, permit: &Permit, ready: &[Ready]) -> Result<(), NoRecord> {
+        let (secrets, url) = (self.used(permit.substitutions(), ready), permit.url().without_query());
+        let scrubber = self.session.scrubber();
+        let url = scrubber.scrub_text(&url);
+        let end = url.char_indices().nth(MAX_RECORDED).map_or(url.len(), |(at, _)| at);
+        self.session.record(Event::Egress {
+            request,
+            method: permit.method().as_str(),
+            url: &url[..end],
+            rule: permit.rule(),
+            secrets: &secrets,
+        })
+    }
+}

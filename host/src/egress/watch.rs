@@ -1,0 +1,75 @@
+//! What a request's body is watched for while it flows: another method, placeholders, what was kept of it, and secrets.
+
+use super::exchange::Exchange;
+use super::request_body::{Edits, Watch};
+use super::{Error, Outbound};
+use crate::audit::Event;
+use crate::manifest::Treatment;
+use crate::policy::{Overrides, Permit, Policy};
+use std::sync::Arc;
+
+impl Outbound {
+    /// Watches a body for another method and for placeholders, across the borders of its pieces.
+    pub(super) fn watch(
+        self: &Arc<Self>,
+        permit: Arc<Permit>,
+        number: u64,
+        exchange: &Exchange,
+        keeps: bool,
+        mut overrides: Option<Overrides>,
+    ) -> Watch {
+        let (judged, outbound) = (Arc::clone(&permit), Arc::clone(self));
+        let mut tail: Vec<u8> = Vec::new();
+        let mut noted = false;
+        let inspect = move |piece: &[u8]| {
+            let session = &outbound.session;
+            if !piece.is_empty() && !judged.may_have_body() {
+                return Err(session.deny(Policy::body_denied(&judged)).into());
+            }
+            if overrides.as_mut().is_some_and(|overrides| overrides.push(piece)) {
+                overrides = None;
+                return Err(session.deny(Policy::override_denied(&judged)).into());
+            }
+            if keeps {
+                outbound.sent().add(number, piece);
+            }
+            let placeholders = &session.keyring.placeholders;
+            let overlap = placeholders.overlap();
+            if noted || overlap == 0 {
+                return Ok(());
+            }
+            tail.extend_from_slice(&piece[..piece.len().min(overlap)]);
+            let found = placeholders.within(&tail).or_else(|| placeholders.within(piece));
+            let kept = if piece.len() >= overlap { piece.len() - overlap } else { 0 };
+            if piece.len() >= overlap {
+                tail.clear();
+                tail.extend_from_slice(&piece[kept..]);
+            } else {
+                let excess = tail.len().saturating_sub(overlap);
+                tail.drain(..excess);
+            }
+            let Some(secret) = found else { return Ok(()) };
+            noted = true;
+            if let Some(denial) = session.policy.judge_body(&judged, secret) {
+                return Err(session.deny(denial).into());
+            }
+            let name = session.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
+            session.record(Event::InertPlaceholder { request: number, secret: name }).map_err(Error::from)?;
+            Ok(())
+        };
+        let session = Arc::clone(&self.session);
+        let leaked = move |kinds: Vec<String>, edits: Edits| {
+            if edits == Edits::TooLate {
+                let place = "body, which is longer than 64 KiB and goes with the length that the agent said, so that nothing can be taken out of it,";
+                return Err(session.deny(Policy::leak(&permit, &kinds.join(", "), place)).into());
+            }
+            if permit.leaks().treatment != Treatment::Redact {
+                return Err(session.deny(Policy::leak(&permit, &kinds.join(", "), "body")).into());
+            }
+            session.record(Event::LeakRedacted { request: number, kinds: &kinds }).map_err(Error::from)?;
+            Ok(())
+        };
+        let (meter, exchange) = (Arc::clone(&self.session.meter), exchange.counters());
+        Watch { meter, exchange, inspect: Box::new(inspect), leaked: Box::new(leaked) }
+    }
+}

@@ -1,0 +1,105 @@
+//! One agent's run, of whatever kind: what it may do, what it holds, what is looked for in its texts, what it has used, and its record.
+//! Whatever acts for an agent takes a session; what kind of program the agent is, no room below `doors` knows.
+
+mod denials;
+mod scrubbing;
+
+pub(crate) use denials::Refused;
+pub(crate) use scrubbing::{Scrubbing, is_telling, sealed};
+
+use crate::audit::{Event, Journal};
+use crate::lock::Mutex;
+use crate::meter::{Meter, Stop};
+use crate::policy::url::CanonicalUrl;
+use crate::policy::{Policy, Source};
+use crate::rotation::Rotation;
+use crate::secrets::{BackendError, Cache, InUse, Keyring, Version};
+use http::{HeaderMap, StatusCode};
+use std::sync::Arc;
+
+/// Different reasons for which secrets can't be had that one run records.
+const MAX_REASONS: usize = 64;
+
+/// What the parts of one run share.
+pub(crate) struct Session {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) scrubbing: Scrubbing,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) meter: Arc<Meter>,
+    /// The rotations of the run's secrets, by the secret's index.
+    rotations: Vec<(usize, Arc<Rotation>)>,
+    /// Why secrets could not be had, as far as the log has it.
+    unavailable: Mutex<Vec<(usize, String)>>,
+}
+
+/// The audit log can't be written: without its record nothing is done, and the run is stopped.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NoRecord;
+
+impl Session {
+    pub(crate) fn new(
+        policy: Arc<Policy>,
+        keyring: Arc<Keyring>,
+        cache: Arc<Cache>,
+        scrubbing: Scrubbing,
+        journal: Arc<Journal>,
+        meter: Arc<Meter>,
+        rotations: Vec<(usize, Arc<Rotation>)>,
+    ) -> Self {
+        Self { policy, keyring, cache, scrubbing, journal, meter, rotations, unavailable: Mutex::default() }
+    }
+
+    /// Accounts for what is about to be done.
+    pub(crate) fn record(&self, event: Event<'_>) -> Result<(), NoRecord> {
+        self.journal.record(event).map_err(|_| {
+            self.meter.stop(Stop::AuditFailed);
+            NoRecord
+        })
+    }
+
+    /// A value as it is now, and whether it is past its time; or what the agent is told.
+    pub(crate) async fn version(&self, secret: usize, source: Source) -> Result<(InUse, bool), String> {
+        self.keyring.version(source, &self.cache).await.map_err(|why| self.unavailable(secret, &why))
+    }
+
+    /// Records that a secret could not be had, and gives what the agent is told of it.
+    fn unavailable(&self, secret: usize, why: &BackendError) -> String {
+        let name = self.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
+        let reason = self.scrubber().scrub_text(&why.to_string()).into_owned();
+        let told = format!("strongroom: the secret `{name}` is not available at the moment");
+        {
+            let mut known = self.unavailable.lock();
+            // Each reason once: an agent that asks again and again must not fill the log.
+            if known.len() >= MAX_REASONS || known.iter().any(|(of, why)| *of == secret && *why == reason) {
+                return told;
+            }
+            known.push((secret, reason.clone()));
+        }
+        tracing::warn!(secret = name, %reason, "a request is not sent");
+        // Where there is no record the run is stopped, and nothing else is to be said.
+        let _ = self.record(Event::SecretUnavailable { secret: name, reason: &reason, incident: why.is_incident() });
+        told
+    }
+
+    /// A version of a secret was rejected: it is asked for anew before its next use.
+    pub(crate) fn suspect(&self, secret: usize, version: &Arc<Version>) {
+        if let Some(key) = self.keyring.get(secret) {
+            key.suspect(version);
+        }
+    }
+
+    /// Tells the rotations of some secrets what a server said to a request with them.
+    pub(crate) fn answered(
+        &self,
+        secrets: impl Iterator<Item = usize> + Clone,
+        url: &CanonicalUrl,
+        status: StatusCode,
+        headers: &HeaderMap,
+    ) {
+        for (_, rotation) in self.rotations.iter().filter(|(index, _)| secrets.clone().any(|secret| secret == *index)) {
+            rotation.seen(url, status, headers);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What is looked for in all that an agent gets and gives: the values of its secrets, newer versions of them, and what answers brought.
+
+use super::Session;
+use crate::lock::Mutex;
+use crate::policy::Reveal;
+use crate::scrub::{Known, Live, Replacement, Scrubber, Values};
+use crate::secrets::Version;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// Bytes of values of answers that all further text is searched for. What is shorter or longer is searched for in the answer to a request
+/// that carries it.
+const TELLING: RangeInclusive<usize> = 16..=4096;
+
+/// The search of one run.
+pub(crate) struct Scrubbing {
+    /// Renewed where an answer brings something, or a secret a newer version.
+    pub(crate) live: Live,
+    /// The same without rules, for answers of hosts that hold no grant.
+    pub(crate) values: Arc<Values>,
+    /// How many newer versions of secrets it knows.
+    known: Mutex<u64>,
+}
+
+impl Scrubbing {
+    pub(crate) fn new(live: Live) -> Self {
+        Self { live, values: Arc::default(), known: Mutex::default() }
+    }
+}
+
+impl Session {
+    pub(crate) fn scrubber(&self) -> Arc<Scrubber> {
+        self.scrubbing.live.now()
+    }
+
+    /// Looks for the versions of secrets that have come since, from here on.
+    pub(crate) fn learn(&self) {
+        let newest = self.keyring.learn(&self.cache);
+        let mut known = self.scrubbing.known.lock();
+        if *known != newest {
+            *known = newest;
+            self.renew_scrubber();
+        }
+    }
+
+    /// Looks for newer versions of secrets, and for what answers brought, from now on too.
+    pub(crate) fn renew_scrubber(&self) {
+        // All of it under the scrubber's lock: who comes later knows at least as much.
+        self.scrubbing.live.renew(|scrubber| {
+            let newer = self.keyring.iter().flat_map(|(_, key)| key.newer().into_iter().map(move |version| (key, version)));
+            let newer = newer.map(|(key, version)| {
+                let value = version.value.reveal(Reveal::to_scrub());
+                let replacement = Replacement { plain: key.placeholder.clone(), encoded: format!("[redacted:{}]", key.name) };
+                (Arc::new(Known::new(value, key.in_basic)), replacement)
+            });
+            let all = self.keyring.sealed();
+            let telling = all.iter().filter(|known| is_telling(&known.version));
+            scrubber.knowing(newer.chain(telling.map(|known| sealed(&known.version, &known.placeholder))))
+        });
+    }
+}
+
+/// Whether all text can be searched for a value that an answer brought: what an API calls a session may be `accepted`.
+pub(crate) fn is_telling(version: &Version) -> bool {
+    let value = version.value.reveal(Reveal::to_scrub());
+    TELLING.contains(&value.len()) && crate::scrub::carries(value, 64)
+}
+
+/// A value that an answer brought, as the scrubber looks for it.
+pub(crate) fn sealed(version: &Version, placeholder: &str) -> (Arc<Known>, Replacement) {
+    let value = version.value.reveal(Reveal::to_scrub());
+    (Arc::new(Known::new(value, false)), Replacement { plain: placeholder.to_owned(), encoded: "[sealed]".to_owned() })
+}
