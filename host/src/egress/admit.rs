@@ -3,7 +3,7 @@
 
 use super::refusal::Broke;
 use super::{AgentBody, Error, Outbound, held};
-use crate::policy::{Asked, Denial, Permit, Policy};
+use crate::policy::{Asked, Denial, Leave, Permit, Policy};
 use crate::scrub::Scrubber;
 use http::request::Parts;
 use http::{HeaderName, Request, header};
@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 /// A request that may leave.
 pub(super) struct Admitted {
     pub(super) permit: Permit,
+    pub(super) leave: Leave,
     pub(super) parts: Parts,
     pub(super) body: AgentBody,
     /// What looked for secrets in its head, and does in its body.
@@ -52,8 +53,8 @@ pub(super) async fn admit(outbound: &Outbound, request: Request<AgentBody>) -> R
     if !session.meter.send_head(head + target(&parts).len()) {
         return Err(Error::RequestHead.into());
     }
-    session.policy.charge(&permit, Instant::now()).map_err(deny)?;
-    Ok(Admitted { permit, parts, body, scrubber, place })
+    let leave = session.policy.charge(&permit, Instant::now()).map_err(deny)?;
+    Ok(Admitted { permit, leave, parts, body, scrubber, place })
 }
 
 /// Path and query.

@@ -16,8 +16,8 @@ pub(super) struct Dispatched {
 }
 
 pub(super) async fn dispatch(outbound: &Outbound, prepared: Prepared, patience: Duration) -> Result<Dispatched, Broke> {
-    let Prepared { client, request, broken, mut kept } = prepared;
-    match tokio::time::timeout(patience, client.request(request)).await {
+    let Prepared { leave, credential, request, broken, mut kept } = prepared;
+    match tokio::time::timeout(patience, outbound.pools.send(leave, credential, request)).await {
         Ok(Ok(answer)) => {
             kept.exchange.answered(answer.status().as_u16());
             Ok(Dispatched { answer, kept })

@@ -4,8 +4,11 @@ use super::connect::{Connector, Network};
 use super::head;
 use super::request_body::RequestBody;
 use crate::lock::Mutex;
+use crate::policy::Leave;
 use crate::secrets::Fingerprint;
-use hyper_util::client::legacy::Client;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::{Client, Error};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +20,7 @@ const IDLE_PER_HOST: usize = 8;
 /// Pools kept for each agent; the oldest goes first.
 const MAX_POOLS: usize = 64;
 
-pub(crate) type HttpClient = Client<Connector, RequestBody>;
+type HttpClient = Client<Connector, RequestBody>;
 
 /// A value that requests carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,18 @@ impl Pools {
         Self { connector: Connector::new(network), clients: Mutex::default() }
     }
 
-    pub(crate) fn client(&self, credential: Credential) -> HttpClient {
+    /// Sends a request over a connection of its credential's. The one way to a server for what an agent asks.
+    pub(super) async fn send(
+        &self,
+        _leave: Leave,
+        credential: Credential,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Error> {
+        let client = self.client(credential);
+        client.request(request).await
+    }
+
+    fn client(&self, credential: Credential) -> HttpClient {
         let mut clients = self.clients.lock();
         if let Some((_, client)) = clients.iter().find(|(known, _)| *known == credential) {
             return client.clone();

@@ -6,7 +6,7 @@ use super::refusal::Broke;
 use super::request_body::{Broken, Claim, RequestBody, Written};
 use super::{Error, Outbound, pool, sealing};
 use crate::audit::{Event, Used};
-use crate::policy::{Overrides, Permit, Source, Substitution, headers};
+use crate::policy::{Leave, Overrides, Permit, Source, Substitution, headers};
 use crate::scrub::{Known, Replacement, Stream};
 use crate::secrets::InUse;
 use crate::session::{self, NoRecord};
@@ -20,7 +20,8 @@ const MAX_RECORDED: usize = 512;
 
 /// A request with its values, and its record written.
 pub(super) struct Prepared {
-    pub(super) client: pool::HttpClient,
+    pub(super) leave: Leave,
+    pub(super) credential: pool::Credential,
     pub(super) request: Request<RequestBody>,
     /// Where its body leaves what ended it.
     pub(super) broken: Broken,
@@ -51,7 +52,7 @@ pub(super) struct Ready {
 }
 
 pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Result<Prepared, Broke> {
-    let Admitted { mut permit, parts, body, scrubber, place } = admitted;
+    let Admitted { mut permit, leave, parts, body, scrubber, place } = admitted;
     let session = &outbound.session;
     let mut ready = outbound.ready(permit.substitutions()).await?;
     let number = session.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
@@ -85,8 +86,8 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
     let (broken, written) = (body.broken(), body.written());
     outbound.tags().sent(&permit);
     let filled = outbound.substitute(&permit, substitutions, &ready, headers, body);
-    let (client, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
-    Ok(Prepared { client, request, broken, kept: Kept { permit, number, exchange, ready, carried, written, dropped } })
+    let (credential, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
+    Ok(Prepared { leave, credential, request, broken, kept: Kept { permit, number, exchange, ready, carried, written, dropped } })
 }
 
 /// Says what a server has to know to find the end of a request.

@@ -16,7 +16,7 @@ impl Outbound {
         ready: &[Ready],
         mut headers: http::HeaderMap,
         body: RequestBody,
-    ) -> Result<(pool::HttpClient, Request<RequestBody>), Error> {
+    ) -> Result<(pool::Credential, Request<RequestBody>), Error> {
         let url = permit.url();
         let cannot = || Error::host("strongroom: a secret's value can't stand in its granted place");
         let mut query = url.query.clone();
@@ -57,7 +57,7 @@ impl Outbound {
         *request.method_mut() = permit.method().clone();
         *request.uri_mut() = uri.map_err(|_| cannot())?;
         *request.headers_mut() = headers;
-        Ok((self.pools.client(credential), request))
+        Ok((credential, request))
     }
 }
 

@@ -59,7 +59,7 @@ mod tests {
         let asked = super::super::Asked { method: &method, uri: &uri, headers: &headers };
         let start = Instant::now();
         let permit = policy.authorize(&asked, &super::super::Placeholders::default()).expect("a permit");
-        let ask = |at: Instant| policy.charge(&permit, at);
+        let ask = |at: Instant| policy.charge(&permit, at).map(drop);
 
         assert!((0..Rate::DEFAULT.requests).all(|_| ask(start).is_ok()));
         let denial = ask(start).expect_err("one too many");

@@ -26,9 +26,12 @@ pub use denial::{Denial, Rule};
 pub(crate) use graphql::{Graphql, MAX_BODY as MAX_GRAPHQL};
 pub(crate) use overrides::Overrides;
 use permit::Terms;
-pub(crate) use permit::{Permit, Reveal, Substitution, Target};
+pub(crate) use permit::{Leave, Permit, Reveal, Substitution, Target};
 pub(crate) use placeholder::{Placeholders, Sealed, Source};
-pub(crate) use signing::{AssetId, Claims, Limit, SignPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, shown};
+pub(crate) use signing::{
+    AssetId, Limit, MacPermit, Payload, SignPermit, TokenPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, shown,
+    token_claims,
+};
 
 use crate::manifest::{
     AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal,
@@ -219,10 +222,10 @@ impl Policy {
     }
 
     /// Charges a request to the rates of all its entries; or to none, where one has no room left.
-    pub(crate) fn charge(&self, permit: &Permit, now: Instant) -> Result<(), Denial> {
+    pub(crate) fn charge(&self, permit: &Permit, now: Instant) -> Result<Leave, Denial> {
         let entries: Vec<&Destination> = permit.counted().iter().map(|index| &self.destinations[*index]).collect();
         let budgets: Vec<&Budget> = entries.iter().map(|entry| &entry.budget).collect();
-        Budget::take_all(&budgets, now).map_err(|spent| {
+        Budget::take_all(&budgets, now).map(|()| Leave::new()).map_err(|spent| {
             let spent = entries[spent];
             let rate = spent.budget.rate();
             let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());

@@ -21,6 +21,10 @@ pub(crate) struct Permit {
     counted: Vec<usize>,
 }
 
+/// Leave to send one request, once: it is charged. [`Permit`] says what of it was judged; what sends takes this by value.
+#[derive(Debug)]
+pub(crate) struct Leave(());
+
 /// On what terms a request may leave.
 #[derive(Debug)]
 pub(super) struct Terms {
@@ -202,6 +206,12 @@ impl Permit {
     }
 }
 
+impl Leave {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
+
 impl Substitution {
     pub(super) fn new(secret: usize, source: Source, target: Target, place: Arc<str>) -> Self {
         Self { secret, source, target, place, reveal: Reveal(()) }
@@ -213,11 +223,6 @@ impl Substitution {
 }
 
 impl Reveal {
-    /// Leave to read a value in order to find it in text and take it out.
-    pub(crate) fn to_scrub() -> Self {
-        Self(())
-    }
-
     /// Leave to read a key in order to have it replaced by the issuer that made it, at the operator's word.
     pub(crate) fn to_rotate() -> Self {
         Self(())

@@ -3,10 +3,13 @@
 use super::pages::Pages;
 use crate::json;
 use crate::policy::Reveal;
+use crate::scrub::{Known, carries};
 use hmac::{Hmac, Mac};
 use serde_json::value::RawValue;
 use sha2::Sha256;
 use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// Least bytes of a value. Shorter ones turn up in ordinary text by chance and can't be scrubbed without harm.
 pub const MIN_LENGTH: usize = 8;
@@ -48,6 +51,21 @@ impl SecretValue {
     /// The bytes, against a permit.
     pub(crate) fn reveal(&self, _permit: Reveal) -> &[u8] {
         self.bytes()
+    }
+
+    /// The value as the scrubber looks for it, which gives it to nobody.
+    pub(crate) fn known(&self, in_basic: bool) -> Arc<Known> {
+        Arc::new(Known::new(self.bytes(), in_basic))
+    }
+
+    /// Whether its length is one of these, and it may carry so many random bits: then text can be searched for it.
+    pub(crate) fn is_telling(&self, lengths: &RangeInclusive<usize>, bits: u32) -> bool {
+        lengths.contains(&self.bytes().len()) && carries(self.bytes(), bits)
+    }
+
+    /// Whether these are its bytes.
+    pub(crate) fn equals(&self, bytes: &[u8]) -> bool {
+        self.bytes() == bytes
     }
 
     /// The bytes, for the store that keeps them.

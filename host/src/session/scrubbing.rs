@@ -2,7 +2,6 @@
 
 use super::Session;
 use crate::lock::Mutex;
-use crate::policy::Reveal;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Values};
 use crate::secrets::Version;
 use std::ops::RangeInclusive;
@@ -49,9 +48,8 @@ impl Session {
         self.scrubbing.live.renew(|scrubber| {
             let newer = self.keyring.iter().flat_map(|(_, key)| key.newer().into_iter().map(move |version| (key, version)));
             let newer = newer.map(|(key, version)| {
-                let value = version.value.reveal(Reveal::to_scrub());
                 let replacement = Replacement { plain: key.placeholder.clone(), encoded: format!("[redacted:{}]", key.name) };
-                (Arc::new(Known::new(value, key.in_basic)), replacement)
+                (version.value.known(key.in_basic), replacement)
             });
             let all = self.keyring.sealed();
             let telling = all.iter().filter(|known| is_telling(&known.version));
@@ -62,12 +60,10 @@ impl Session {
 
 /// Whether all text can be searched for a value that an answer brought: what an API calls a session may be `accepted`.
 pub(crate) fn is_telling(version: &Version) -> bool {
-    let value = version.value.reveal(Reveal::to_scrub());
-    TELLING.contains(&value.len()) && crate::scrub::carries(value, 64)
+    version.value.is_telling(&TELLING, 64)
 }
 
 /// A value that an answer brought, as the scrubber looks for it.
 pub(crate) fn sealed(version: &Version, placeholder: &str) -> (Arc<Known>, Replacement) {
-    let value = version.value.reveal(Reveal::to_scrub());
-    (Arc::new(Known::new(value, false)), Replacement { plain: placeholder.to_owned(), encoded: "[sealed]".to_owned() })
+    (version.value.known(false), Replacement { plain: placeholder.to_owned(), encoded: "[sealed]".to_owned() })
 }

@@ -2,7 +2,7 @@
 
 use super::local::is_wallet_key;
 use super::pem::{self, Algorithm};
-use crate::policy::Reveal;
+use crate::policy::{MacPermit, Reveal, TokenPermit};
 use crate::secrets::SecretValue;
 use crate::text::hex;
 use base64::Engine;
@@ -78,17 +78,23 @@ impl TokenKey {
     }
 
     /// The compact token of a header and claims.
-    pub(crate) fn token(&self, header: &Map<String, Value>, claims: &Map<String, Value>) -> Result<String, String> {
+    pub(crate) fn token(&self, permit: &TokenPermit) -> Result<String, String> {
         let part = |part: &Map<String, Value>| {
             serde_json::to_vec(part).map(|text| URL_SAFE_NO_PAD.encode(text)).map_err(|error| error.to_string())
         };
-        let input = format!("{}.{}", part(header)?, part(claims)?);
+        let input = format!("{}.{}", part(permit.header())?, part(permit.claims())?);
         let signature = self.sign(input.as_bytes())?;
         Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
+    /// The same over any input, for the standards' own examples.
+    #[cfg(test)]
+    pub(super) fn sign_example(&self, input: &[u8]) -> Result<Vec<u8>, String> {
+        self.sign(input)
+    }
+
     /// A signature by the key's algorithm (RFC 7518).
-    pub(crate) fn sign(&self, input: &[u8]) -> Result<Vec<u8>, String> {
+    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, String> {
         let failed = |_| "the key can't sign".to_owned();
         match self {
             Self::Es256k(key) => {
@@ -102,13 +108,24 @@ impl TokenKey {
                 key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input, &mut signature).map_err(failed)?;
                 Ok(signature)
             }
-            Self::Hs256(key) => Ok(authenticate(key, input).to_vec()),
+            Self::Hs256(key) => Ok(hmac(key, input).to_vec()),
         }
     }
 }
 
+/// The HMAC of a permitted input.
+pub(super) fn authenticate(key: &[u8], permit: MacPermit) -> [u8; 32] {
+    hmac(key, permit.input().as_bytes())
+}
+
+/// The same of any input, for the standards' own examples.
+#[cfg(test)]
+pub(super) fn authenticate_example(key: &[u8], input: &[u8]) -> [u8; 32] {
+    hmac(key, input)
+}
+
 /// HMAC-SHA-256 (RFC 2104).
-pub(crate) fn authenticate(key: &[u8], input: &[u8]) -> [u8; 32] {
+fn hmac(key: &[u8], input: &[u8]) -> [u8; 32] {
     let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(input);
     mac.finalize().into_bytes().into()
@@ -121,7 +138,7 @@ pub(crate) fn ed25519_id(key: &Ed25519KeyPair) -> Vec<u8> {
 
 /// What tells a symmetric key from others. It can't be turned back into the key, which has 128 bits or more.
 pub(crate) fn symmetric_id(key: &[u8]) -> Vec<u8> {
-    format!("hmac:{}", hex(&authenticate(key, b"strongroom key id"))).into_bytes()
+    format!("hmac:{}", hex(&hmac(key, b"strongroom key id"))).into_bytes()
 }
 
 fn symmetric(key: Zeroizing<Vec<u8>>) -> Result<TokenKey, String> {

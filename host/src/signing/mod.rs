@@ -34,7 +34,7 @@ use crate::audit::{Event, Journal};
 use crate::clock::{Clock, Wall};
 use crate::ethereum::transaction::Transaction;
 use crate::manifest::{Asset, JwtSpec, Manifest, Purpose, SignerCap, SignerSpec, SigningConfig};
-use crate::policy::{AssetId, Budget, Claims, Denial, Limit, Rule, SignPermit, WalletPolicy, shown};
+use crate::policy::{AssetId, Budget, Denial, Limit, MacPermit, Payload, Rule, SignPermit, TokenPermit, WalletPolicy, shown};
 use crate::secrets::{Backends, Fingerprint, SecretValue, Variables};
 use crate::state::StateDir;
 use crate::text::{hex, line};
@@ -99,16 +99,6 @@ pub(crate) enum Failure {
     Unknown,
     /// The audit log or the ledger can't be written.
     NoRecord,
-}
-
-/// What a signature is to be made into.
-pub(crate) enum Form {
-    /// A transaction that a node takes.
-    Transaction(Box<Transaction>),
-    /// `r`, `s`, `v`.
-    Bytes,
-    /// An ed25519 signature over these bytes, whose hash the permit names.
-    Over(Vec<u8>),
 }
 
 /// One request for a signature.
@@ -254,12 +244,12 @@ pub(crate) fn judge(signer: &Opened, payload: &[u8]) -> Result<Verdict, Denial> 
     let (Use::Wallet(policy), Some(own)) = (&signer.granted.policy, signer.key.address()) else {
         return Err(deny(Rule::Kind, "the signer is no wallet".to_owned()));
     };
-    let permit = policy.transaction(own, &transaction)?;
-    let spends = permit.spends.iter().filter_map(|(id, amount)| {
+    let permit = policy.transaction(own, transaction)?;
+    let spends = permit.spends().iter().filter_map(|(id, amount)| {
         let asset = policy.config().asset(id.chain, id.contract)?;
         Some(format!("{} on chain {}", shown(*amount, &asset), id.chain))
     });
-    Ok(Verdict { what: permit.lines.clone(), spends: spends.collect() })
+    Ok(Verdict { what: permit.lines().to_vec(), spends: spends.collect() })
 }
 
 /// A line of a record, at most so long: what was signed in full is what the digest stands for.
@@ -275,11 +265,11 @@ fn cut(mut line: String) -> String {
 
 /// Signs what was permitted: reserves, asks the key, keeps the record, and only then gives the signature. A guest that ends meanwhile takes
 /// nothing back.
-pub(crate) fn sign(asked: Asked, permit: SignPermit, form: Form) -> impl Future<Output = Result<Vec<u8>, Failure>> + use<> {
+pub(crate) fn sign(asked: Asked, permit: SignPermit) -> impl Future<Output = Result<Vec<u8>, Failure>> + use<> {
     match asked.claim(permit) {
         Ok(Claimed::New(leave)) => {
             let at_once = asked.signer.key.is_here();
-            let work = leave.sign(asked, form);
+            let work = leave.sign(asked);
             // Who is asked elsewhere may be waited for by others too: that goes on whether the run is looked after or not.
             let signed = if at_once {
                 Either::Left(Outliving::new(work).map(Result::ok))
@@ -303,15 +293,15 @@ enum Claimed {
 /// What was permitted, with what it spends reserved.
 struct ToSign {
     reservation: Box<Reservation>,
-    digest: B256,
-    spends: Vec<(AssetId, U256)>,
+    permit: SignPermit,
     lines: Arc<[String]>,
 }
 
 impl ToSign {
-    async fn sign(self, asked: Asked, form: Form) -> Result<Vec<u8>, Failure> {
-        let Self { reservation, digest, spends, lines } = self;
-        let mut signed = match asked.signer.sign(digest, form).await {
+    async fn sign(self, asked: Asked) -> Result<Vec<u8>, Failure> {
+        let Self { reservation, permit, lines } = self;
+        let (digest, spends) = (permit.digest(), permit.spends().to_vec());
+        let mut signed = match asked.signer.sign(permit).await {
             Ok(signed) => signed,
             Err(error) => {
                 let spent = matches!(error, SignerError::Unknown(_));
@@ -333,23 +323,24 @@ impl ToSign {
 }
 
 /// A token, recorded before it leaves.
-pub(crate) async fn token(asked: Asked, claims: Claims) -> Result<String, Failure> {
+pub(crate) async fn token(asked: Asked, permit: TokenPermit) -> Result<String, Failure> {
     let Key::Token(key) = &asked.signer.key else { return Err(Failure::Denied(asked.wrong_use("sign a token"))) };
     asked.within_rate()?;
-    let token = key.token(&claims.header, &claims.claims).map_err(|_| Failure::Unreachable)?;
+    let token = key.token(&permit).map_err(|_| Failure::Unreachable)?;
     let input = token.rsplit_once('.').map_or("", |(input, _)| input);
     let text = |part: &serde_json::Map<String, serde_json::Value>| serde_json::to_string(part).unwrap_or_default();
-    let line = format!("token {} {}", text(&claims.header), text(&claims.claims));
+    let line = format!("token {} {}", text(permit.header()), text(permit.claims()));
     asked.account(line, input.as_bytes()).await?;
     Ok(token)
 }
 
 /// An HMAC, recorded before it leaves.
-pub(crate) async fn authenticate(asked: Asked, input: String) -> Result<Vec<u8>, Failure> {
+pub(crate) async fn authenticate(asked: Asked, permit: MacPermit) -> Result<Vec<u8>, Failure> {
     let Key::Hmac(key) = &asked.signer.key else { return Err(Failure::Denied(asked.wrong_use("authenticate an input"))) };
     asked.within_rate()?;
+    let input = permit.input();
     asked.account(format!("HMAC of {} bytes: {input:?}", input.len()), input.as_bytes()).await?;
-    Ok(jose::authenticate(key, input.as_bytes()).to_vec())
+    Ok(jose::authenticate(key, permit).to_vec())
 }
 
 impl Asked {
@@ -386,8 +377,7 @@ impl Asked {
 
     /// Claims what a permit spends.
     fn claim(&self, permit: SignPermit) -> Result<Claimed, Failure> {
-        let SignPermit { digest, spends, nonce, lines, .. } = permit;
-        let lines: Arc<[String]> = lines.into_iter().take(LINES).map(cut).collect();
+        let lines: Arc<[String]> = permit.lines().iter().take(LINES).cloned().map(cut).collect();
         self.within_rate()?;
         let ledger = self.signing.ledger().map_err(|why| Failure::Denied(blocked(&why)))?;
         let caps = self.signing.caps(self.signer.key.address());
@@ -395,9 +385,9 @@ impl Asked {
             key: &self.signer.id,
             purpose: self.signer.purpose(),
             agent: &self.signer.agent,
-            digest,
-            nonce,
-            spends: &spends,
+            digest: permit.digest(),
+            nonce: permit.nonce(),
+            spends: permit.spends(),
             limits: self.limits(),
             caps: &caps,
             ceilings: self.ceilings(),
@@ -405,9 +395,9 @@ impl Asked {
             idempotency: self.idempotency.as_deref(),
         };
         match ledger.reserve(&claim) {
-            Ok(Reserved::New(reservation)) => Ok(Claimed::New(ToSign { reservation, digest, spends, lines })),
+            Ok(Reserved::New(reservation)) => Ok(Claimed::New(ToSign { reservation, permit, lines })),
             Ok(Reserved::Before(signed)) => {
-                self.record(digest, &spends, &lines, true)?;
+                self.record(permit.digest(), permit.spends(), &lines, true)?;
                 Ok(Claimed::Before(signed))
             }
             Err(refused) => Err(Failure::Denied(self.refused(refused))),
@@ -535,17 +525,17 @@ fn blocked(why: &str) -> Denial {
 
 impl Opened {
     /// Asks the key for what was permitted.
-    async fn sign(&self, digest: B256, form: Form) -> Result<Zeroizing<Vec<u8>>, SignerError> {
-        match (&self.key, form) {
-            (Key::Account { signer, public, .. }, Form::Transaction(transaction)) => {
-                let signature = signer::sign(&**signer, public, &digest.0).await?;
+    async fn sign(&self, permit: SignPermit) -> Result<Zeroizing<Vec<u8>>, SignerError> {
+        match (&self.key, permit.payload()) {
+            (Key::Account { signer, public, .. }, Payload::Transaction(transaction)) => {
+                let signature = signer::sign(&**signer, public, &permit).await?;
                 Ok(Zeroizing::new(transaction.signed(&signature)))
             }
-            (Key::Account { signer, public, .. }, Form::Bytes) => {
-                Ok(Zeroizing::new(signer::sign(&**signer, public, &digest.0).await?.to_bytes().to_vec()))
+            (Key::Account { signer, public, .. }, Payload::Digest) => {
+                Ok(Zeroizing::new(signer::sign(&**signer, public, &permit).await?.to_bytes().to_vec()))
             }
-            (Key::Solana(key), Form::Over(bytes)) => Ok(Zeroizing::new(key.sign(&bytes).as_ref().to_vec())),
-            _ => Err(SignerError::Refused("the key signs no digests".to_owned())),
+            (Key::Solana(key), Payload::Message(bytes)) => Ok(Zeroizing::new(key.sign(bytes).as_ref().to_vec())),
+            _ => Err(SignerError::Refused("the key signs nothing of this kind".to_owned())),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! decided before, and whether the signature is one is checked after, here, for every kind of signer alike.
 
 use crate::ethereum::signature::Recoverable;
+use crate::policy::SignPermit;
 use async_trait::async_trait;
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use std::sync::Arc;
@@ -66,7 +67,8 @@ pub enum SignerError {
 }
 
 /// Asks a signer until it gives a signature that is one.
-pub(crate) async fn sign(signer: &dyn Signer, key: &VerifyingKey, digest: &[u8; 32]) -> Result<Recoverable, SignerError> {
+pub(super) async fn sign(signer: &dyn Signer, key: &VerifyingKey, permit: &SignPermit) -> Result<Recoverable, SignerError> {
+    let digest = &permit.digest().0;
     for attempt in 0..ATTEMPTS {
         let signature = signer.sign_recoverable(digest).await.map_err(|error| match attempt {
             0 => error,

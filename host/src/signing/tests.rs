@@ -2,11 +2,11 @@
 //! be refused is a small edit of something good that stands beside it, and where the folder of public vectors lies beside the project, every
 //! case of it runs too. No key here guards anything: each is printed in the document that is named with it.
 
-use super::jose::{TokenKey, authenticate, symmetric_id};
+use super::jose::{TokenKey, authenticate_example, symmetric_id};
 use super::local::{FIRST_ACCOUNT, Local, is_wallet_key};
 use super::signer::{Signer, SignerError};
 use crate::ethereum::signature::{Recoverable, address_of};
-use crate::policy::Reveal;
+use crate::policy::{Reveal, SignPermit, TokenPermit};
 use crate::secrets::SecretValue;
 use alloy_primitives::hex;
 use base64::Engine;
@@ -59,7 +59,7 @@ fn token_key_of(jwk: &Value) -> TokenKey {
 }
 
 fn signature(key: &TokenKey, input: &str) -> String {
-    URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()).expect("a signature"))
+    URL_SAFE_NO_PAD.encode(key.sign_example(input.as_bytes()).expect("a signature"))
 }
 
 fn decoded(text: &str) -> Vec<u8> {
@@ -745,7 +745,7 @@ fn es256_signs_the_example_of_rfc_7515_so_that_its_public_key_agrees() {
     let input = format!("eyJhbGciOiJFUzI1NiJ9.{RFC_7515_PAYLOAD}");
 
     let key = token_key_of(&jwk);
-    let ours = key.sign(input.as_bytes()).expect("a signature");
+    let ours = key.sign_example(input.as_bytes()).expect("a signature");
 
     let theirs = decoded("DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q");
     assert_eq!((key.algorithm(), ours.len()), ("ES256", 64));
@@ -803,7 +803,7 @@ fn es256k_signs_so_that_its_public_key_agrees() {
     let public = *SigningKey::from_slice(&hex::decode(eip_155()).expect("digits")).expect("a key").verifying_key();
     let input = format!("eyJhbGciOiJFUzI1NksifQ.{RFC_7515_PAYLOAD}");
 
-    let bytes = key.sign(input.as_bytes()).expect("a signature");
+    let bytes = key.sign_example(input.as_bytes()).expect("a signature");
 
     let signature = Signature::from_slice(&bytes).expect("r and s");
     assert_eq!((key.algorithm(), bytes.len()), ("ES256K", 64));
@@ -834,7 +834,7 @@ fn a_key_in_pem_is_the_key_of_its_jwk() {
         assert_eq!(from_pem.id(), from_jwk.id(), "{algorithm}");
         assert_eq!(from_pem.id(), with_blanks.id(), "{algorithm}");
         if algorithm != "ES256" {
-            assert_eq!(from_pem.sign(b"input"), from_jwk.sign(b"input"), "{algorithm}");
+            assert_eq!(from_pem.sign_example(b"input"), from_jwk.sign_example(b"input"), "{algorithm}");
         }
     }
     assert_eq!(signature(&token_key(pem(RSA)).expect("a key"), &rfc_7515_rs256().0), rfc_7515_rs256().1);
@@ -970,7 +970,7 @@ fn a_token_has_three_parts_and_names_the_algorithm_of_its_key() {
         let key = token_key_of(&jwk);
         let header = Map::from_iter([("alg".to_owned(), json!(key.algorithm())), ("typ".to_owned(), json!("JWT"))]);
 
-        let token = key.token(&header, &claims).expect("a token");
+        let token = key.token(&TokenPermit::example(header, claims.clone())).expect("a token");
 
         let parts: Vec<&str> = token.split('.').collect();
         let [first, second, third] = parts[..] else { panic!("{token}") };
@@ -1007,7 +1007,7 @@ fn hmac_gives_the_tags_of_rfc_4231() {
     ];
 
     for (number, (key, input, expected)) in (1..).zip(cases) {
-        let tag = hex::encode(authenticate(key, input));
+        let tag = hex::encode(authenticate_example(key, input));
         assert_eq!(&tag[..expected.len()], expected, "case {number}");
     }
 }
@@ -1181,14 +1181,15 @@ fn the_steps_of_signature_version_4_are_refused_and_its_last_output_is_the_vecto
         let steps = [&date, context["region"].as_str().expect("a region"), context["service"].as_str().expect("a service"), "aws4_request"];
         let secret = context["credentials"]["secret_access_key"].as_str().expect("a secret");
 
-        let derived = steps.iter().fold(format!("AWS4{secret}").into_bytes(), |key, step| authenticate(&key, step.as_bytes()).to_vec());
+        let derived =
+            steps.iter().fold(format!("AWS4{secret}").into_bytes(), |key, step| authenticate_example(&key, step.as_bytes()).to_vec());
 
         for step in steps {
             assert!(crate::policy::hmac_input(&anything, step.as_bytes()).is_err(), "{step}");
         }
         for kind in ["header", "query"] {
             let (signature, input) = (read(&format!("{kind}-signature.txt")), read(&format!("{kind}-string-to-sign.txt")));
-            assert_eq!(crate::text::hex(&authenticate(&derived, input.as_bytes())), signature, "{}", case.display());
+            assert_eq!(crate::text::hex(&authenticate_example(&derived, input.as_bytes())), signature, "{}", case.display());
         }
         ran += 1;
     }
@@ -1223,7 +1224,7 @@ fn a_signature_that_is_none_is_asked_for_again_and_what_came_before_an_error_is_
         answers.reverse();
         let signer = Erring(std::sync::Mutex::new(answers), SigningKey::from_slice(&[7; 32]).expect("a key"));
         let key = *signer.1.verifying_key();
-        super::signer::sign(&signer, &key, &[5; 32]).now_or_never().expect("at once").map(|_| ())
+        super::signer::sign(&signer, &key, &SignPermit::example([5; 32].into())).now_or_never().expect("at once").map(|_| ())
     };
 
     assert_eq!(outcome(vec!["right"]), Ok(()));

@@ -1,6 +1,8 @@
 //! Makes the defects of `tests/hostile/mutations.toml` in a copy of the tree, runs the tests that must fail for them, and says which
 //! defects live. `cargo run -p strongroom-tests --bin mutate [--each] [NAME…]`.
 //!
+//! A defect with `expect` is a line that somebody might write in a hurry, and that the compiler must refuse, for this reason.
+//!
 //! Defects whose tests have nothing in common are made together, so that the list takes tens of minutes and not hours; then a test may
 //! owe its failure to another defect of its batch. With `--each`, and where they are named, one after the other: a minute each, after some
 //! minutes for the first build. `CARGO_TARGET_DIR` says where they are built.
@@ -26,6 +28,8 @@ struct Defect {
     replace: String,
     /// The tests that must fail.
     tests: Vec<String>,
+    /// The compiler's error, where the line must not compile.
+    refusal: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -42,6 +46,14 @@ fn main() -> ExitCode {
     };
     copy_tree(&root, &mutants.copy);
     let (mut tried, mut alive) = (0, 0);
+    let (lines, rest): (Vec<Defect>, Vec<Defect>) = left.into_iter().partition(|defect| defect.refusal.is_some());
+    left = rest;
+    for line in &lines {
+        let fate = mutants.refused(line);
+        println!("{fate:8} {:24} {}", "the compiler", line.name);
+        tried += 1;
+        alive += usize::from(fate != "killed");
+    }
     while !left.is_empty() {
         let (batch, rest) = batch(left, most);
         left = rest;
@@ -73,7 +85,10 @@ impl Defect {
         let rows = table.get("rows").and_then(Value::as_array).cloned().unwrap_or_default();
         let rows = rows.iter().filter_map(Value::as_integer).map(|row| format!("hostile::row_{row}_"));
         let tests = rows.chain(table.get("test").and_then(Value::as_str).map(str::to_owned)).collect();
-        Self { name: text("name"), file: text("file"), find: text("find"), replace: text("replace"), tests }
+        let refusal = table.get("expect").and_then(Value::as_str).map(|expected| {
+            expected.strip_prefix("does not compile: ").expect("an error of the compiler, as in `does not compile: E0382`").to_owned()
+        });
+        Self { name: text("name"), file: text("file"), find: text("find"), replace: text("replace"), tests, refusal }
     }
 }
 
@@ -125,6 +140,26 @@ impl Mutants {
             .flat_map(|defect| defect.tests.iter().map(move |test| (defect, test)))
             .map(|(defect, test)| (fate(defect, test), test.as_str(), defect.name.as_str()))
             .collect()
+    }
+
+    /// What comes of a line that must not compile.
+    fn refused(&self, defect: &Defect) -> &'static str {
+        let file = self.copy.join(&defect.file);
+        let source = std::fs::read_to_string(&file).expect("the file");
+        if source.matches(&defect.find).count() != 1 {
+            return "no place";
+        }
+        std::fs::write(&file, source.replace(&defect.find, &defect.replace)).expect("written");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["check", "--package", "strongroom", "--lib"]).current_dir(&self.copy).env("CARGO_TARGET_DIR", &self.build);
+        let checked = cargo.output().expect("cargo runs");
+        std::fs::write(&file, source).expect("written");
+        let code = defect.refusal.as_deref().unwrap_or_default();
+        match (checked.status.success(), String::from_utf8_lossy(&checked.stderr).contains(&format!("error[{code}]"))) {
+            (false, true) => "killed",
+            (false, false) => "unbuilt",
+            (true, _) => "ALIVE",
+        }
     }
 
     /// Whether the suites were built, or passed; and what they printed.

@@ -24,9 +24,9 @@ use crate::egress::{Outbound, Pools};
 use crate::lock::Mutex;
 use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
-use crate::policy::{Denial, Policy, Reveal};
+use crate::policy::{Denial, Policy};
 use crate::rotation::Rotations;
-use crate::scrub::{Known, Live, Replacement, Rules, Scrubber, Search};
+use crate::scrub::{Live, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables};
 use crate::session::{Scrubbing, Session};
 use crate::signing::{Granted, Opened, SignerError, Signing};
@@ -432,7 +432,7 @@ fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubb
     let search = match &*kept {
         Some((known, search)) if *known == versions => Arc::clone(search),
         _ => {
-            let known = |key: &&crate::secrets::Key| Arc::new(Known::new(key.first().value.reveal(Reveal::to_scrub()), key.in_basic));
+            let known = |key: &&crate::secrets::Key| key.first().value.known(key.in_basic);
             let formats = agent.manifest.secrets.iter().filter_map(|secret| Some((secret.name.as_str(), secret.format.as_ref()?.as_str())));
             let formats: Vec<(&str, &str)> = formats.collect();
             let (rules, _) = rules.sealing(&formats);

@@ -7,9 +7,9 @@ use crate::ethereum::rlp::Malformed;
 use crate::ethereum::transaction::{Authorization, Kind, Market, SignedAuthorization, Transaction};
 use crate::ethereum::typed_data::TypedData;
 use crate::meter::Stop;
-use crate::policy::{self, Claims, Denial, Policy, Rule, SignPermit, WalletPolicy};
+use crate::policy::{self, Denial, Policy, Rule, SignPermit, WalletPolicy};
 use crate::session::Session;
-use crate::signing::{self, Asked, Failure, Form, Key, Opened, Signing, Use};
+use crate::signing::{self, Asked, Failure, Key, Opened, Signing, Use};
 use alloy_primitives::{Address, B256, U256};
 use std::sync::Arc;
 use wasmtime::component::Resource;
@@ -53,7 +53,7 @@ impl RunState {
     }
 
     /// Has a permitted thing signed. The guest's state is not held meanwhile.
-    fn sign(&self, asked: Asked, permit: Result<SignPermit, Denial>, form: Form) -> impl Future<Output = Result<Vec<u8>, Error>> + use<> {
+    fn sign(&self, asked: Asked, permit: Result<SignPermit, Denial>) -> impl Future<Output = Result<Vec<u8>, Error>> + use<> {
         let clean = |key: &String| (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         let permit = if asked.idempotency.as_ref().is_none_or(clean) {
             permit.map_err(|denial| denied(&self.session, denial))
@@ -62,7 +62,7 @@ impl RunState {
             Err(malformed(&self.session, "sign under an idempotency key", wrong))
         };
         let session = Arc::clone(&self.session);
-        let signed = permit.map(|permit| signing::sign(asked, permit, form));
+        let signed = permit.map(|permit| signing::sign(asked, permit));
         async move { signed?.await.map_err(|failure| failed(&session, failure)) }
     }
 }
@@ -145,25 +145,21 @@ impl wit::HostSigner for RunState {
             Ok(transaction) => transaction,
             Err(wrong) => return Ok(Err(malformed(&self.session, "sign a transaction", wrong))),
         };
-        let permit = wallet(&asked, "sign a transaction").and_then(|(policy, own)| policy.transaction(own, &transaction));
-        let raw = self.sign(asked, permit, Form::Transaction(Box::new(transaction)));
+        let permit = wallet(&asked, "sign a transaction").and_then(|(policy, own)| policy.transaction(own, transaction));
+        let raw = self.sign(asked, permit);
         Ok(raw.await.map(|raw| wit::Signed { hash: signing::transaction_hash(&raw).to_vec(), raw }))
     }
 
     async fn sign_message(&mut self, handle: Resource<OpenSigner>, message: Vec<u8>, key: Option<String>) -> Answer<Vec<u8>> {
         let asked = self.asked(&handle, key)?;
         if let Use::Solana(patterns) = &asked.signer.granted.policy {
-            return match policy::off_chain_message(patterns, &message) {
-                Ok((permit, envelope)) => {
-                    let signature = self.sign(asked, Ok(permit), Form::Over(envelope));
-                    Ok(signature.await)
-                }
-                Err(denial) => Ok(Err(denied(&self.session, denial))),
-            };
+            let permit = policy::off_chain_message(patterns, &message);
+            let signature = self.sign(asked, permit);
+            return Ok(signature.await);
         }
         let now = asked.signing.now();
         let permit = wallet(&asked, "sign a message").and_then(|(policy, own)| policy.message(own, &message, now));
-        let signature = self.sign(asked, permit, Form::Bytes);
+        let signature = self.sign(asked, permit);
         Ok(signature.await)
     }
 
@@ -175,7 +171,7 @@ impl wit::HostSigner for RunState {
         };
         let now = asked.signing.now();
         let permit = wallet(&asked, "sign typed data").and_then(|(policy, own)| policy.document(own, &document, now));
-        let signature = self.sign(asked, permit, Form::Bytes);
+        let signature = self.sign(asked, permit);
         Ok(signature.await)
     }
 
@@ -193,7 +189,7 @@ impl wit::HostSigner for RunState {
             Err(wrong) => return Ok(Err(malformed(&self.session, "sign an authorization", wrong))),
         };
         let permit = wallet(&asked, "sign an authorization").and_then(|(policy, _)| policy.authorization(&authorization));
-        let signature = self.sign(asked, permit, Form::Bytes);
+        let signature = self.sign(asked, permit);
         Ok(signature.await.map(|signature| wit::Authorization {
             chain_id: authorization.chain.to_string(),
             address: authorization.delegate.to_string(),
@@ -213,14 +209,14 @@ impl wit::HostSigner for RunState {
             Use::Digest { granted } => policy::raw_digest(digest, *granted),
             _ => Err(asked.wrong_use("sign 32 bytes as they are")),
         };
-        let signature = self.sign(asked, permit, Form::Bytes);
+        let signature = self.sign(asked, permit);
         Ok(signature.await)
     }
 
     async fn hmac(&mut self, handle: Resource<OpenSigner>, input: Vec<u8>) -> Answer<Vec<u8>> {
         let (asked, session) = (self.asked(&handle, None)?, Arc::clone(&self.session));
         let text = match &asked.signer.granted.policy {
-            Use::Hmac(template) => policy::hmac_input(template, &input).map(str::to_owned),
+            Use::Hmac(template) => policy::hmac_input(template, &input),
             _ => Err(asked.wrong_use("authenticate an input")),
         };
         Ok(match text {
@@ -232,7 +228,7 @@ impl wit::HostSigner for RunState {
     async fn sign_jwt(&mut self, handle: Resource<OpenSigner>, claims: String) -> Answer<String> {
         let (asked, session) = (self.asked(&handle, None)?, Arc::clone(&self.session));
         let claims = match (&asked.signer.granted.policy, &asked.signer.key) {
-            (Use::Jwt(spec), Key::Token(key)) => Claims::authorize(spec, key.algorithm(), &claims, asked.signing.now()),
+            (Use::Jwt(spec), Key::Token(key)) => policy::token_claims(spec, key.algorithm(), &claims, asked.signing.now()),
             _ => Err(asked.wrong_use("sign a token")),
         };
         Ok(match claims {

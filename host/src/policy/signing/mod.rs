@@ -6,10 +6,12 @@ mod calls;
 mod claims;
 mod documents;
 mod messages;
+mod permit;
 mod standards;
 
 pub(crate) use assets::{AssetId, Limit, shown};
-pub(crate) use claims::{Claims, hmac_input};
+pub(crate) use claims::{hmac_input, token_claims};
+pub(crate) use permit::{MacPermit, Payload, SignPermit, TokenPermit};
 
 use super::denial::{self, host_lines, manifest_lines};
 use super::{Denial, Rule};
@@ -24,21 +26,7 @@ use crate::text::line;
 use alloy_primitives::{Address, B256, U256};
 use calls::Judge;
 use messages::matching;
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
-
-/// Leave to sign one digest. Only this room makes one.
-#[derive(Debug, Clone)]
-pub(crate) struct SignPermit {
-    pub(crate) digest: B256,
-    /// What it spends, each asset once.
-    pub(crate) spends: Vec<(AssetId, U256)>,
-    /// The chain and nonce, of a transaction.
-    pub(crate) nonce: Option<(u64, u64)>,
-    /// What it does, for people.
-    pub(crate) lines: Vec<String>,
-    _only_here: (),
-}
 
 /// What an agent may sign with one account, checked against the host's tables once, as the agent is loaded.
 #[derive(Debug)]
@@ -91,7 +79,7 @@ impl WalletPolicy {
     }
 
     /// The verdict on a transaction of the account `own`.
-    pub(crate) fn transaction(&self, own: Address, transaction: &Transaction) -> Result<SignPermit, Denial> {
+    pub(crate) fn transaction(&self, own: Address, transaction: Transaction) -> Result<SignPermit, Denial> {
         let asked = || match transaction.to {
             Some(to) => format!("sign a {} transaction to {to} on chain {}", transaction.kind_name(), transaction.chain),
             None => format!("sign a {} transaction that creates a contract on chain {}", transaction.kind_name(), transaction.chain),
@@ -115,7 +103,7 @@ impl WalletPolicy {
         }
         let native = self.native(transaction.chain);
         let fee =
-            self.fee(transaction).ok_or_else(|| deny(Rule::Fee, "its fee is beyond all numbers".to_owned(), self.raise("max_fee")))?;
+            self.fee(&transaction).ok_or_else(|| deny(Rule::Fee, "its fee is beyond all numbers".to_owned(), self.raise("max_fee")))?;
         if let Some(most) = self.max_fee
             && fee > most
         {
@@ -160,8 +148,7 @@ impl WalletPolicy {
                 self.uncounted(transaction.chain)
             )),
         );
-        let nonce = Some((transaction.chain, transaction.nonce));
-        Ok(SignPermit { digest: transaction.signing_hash(), spends, nonce, lines, _only_here: () })
+        Ok(SignPermit::transaction(transaction, spends, lines))
     }
 
     /// The verdict on a document (EIP-712). `now` is in seconds since 1970.
@@ -179,7 +166,7 @@ impl WalletPolicy {
         let mut judge = Judge::new(self, own, chain);
         documents::judge(&mut judge, document, now).map_err(deny)?;
         let Judge { spends, lines, .. } = judge;
-        Ok(SignPermit { digest: document.signing_hash, spends, nonce: None, lines, _only_here: () })
+        Ok(SignPermit::digest_that_spends(document.signing_hash, spends, lines))
     }
 
     /// The verdict on an authorization to run code (EIP-7702).
@@ -187,24 +174,16 @@ impl WalletPolicy {
         let asked = format!("sign an authorization of {} on chain {}", authorization.delegate, authorization.chain);
         let deny = |(rule, reason, remedy)| Denial { rule, asked: asked.clone(), reason, remedy, stop: false };
         self.delegate(authorization, None).map_err(deny)?;
-        let lines = vec![format!(
-            "lets the account run the code of {} on chain {}, nonce {}",
-            authorization.delegate, authorization.chain, authorization.nonce
-        )];
-        Ok(SignPermit { digest: authorization.signing_hash(), spends: Vec::new(), nonce: None, lines, _only_here: () })
+        let Authorization { chain, delegate, nonce } = authorization;
+        let line = format!("lets the account run the code of {delegate} on chain {chain}, nonce {nonce}");
+        Ok(SignPermit::of_digest(authorization.signing_hash(), line))
     }
 
     /// The verdict on a message (EIP-191). `now` is in seconds since 1970.
     pub(crate) fn message(&self, own: Address, message: &[u8], now: u64) -> Result<SignPermit, Denial> {
         let deny = |(rule, reason, remedy)| Denial { rule, asked: "sign a message".to_owned(), reason, remedy, stop: false };
         let line = messages::judge(&self.signer, &self.spec, own, message, now).map_err(deny)?;
-        Ok(SignPermit {
-            digest: crate::ethereum::message::signing_hash(message),
-            spends: Vec::new(),
-            nonce: None,
-            lines: vec![line],
-            _only_here: (),
-        })
+        Ok(SignPermit::of_digest(crate::ethereum::message::signing_hash(message), line))
     }
 
     /// The denial of what the ledger has refused.
@@ -339,28 +318,21 @@ fn within_bounds(value: &Value, bounds: &[(FieldPath, Vec<Bound>)], own: Address
     Ok(())
 }
 
-/// The verdict on an off-chain message of Solana, and the bytes that are signed for it.
-pub(crate) fn off_chain_message(patterns: &[regex::Regex], message: &[u8]) -> Result<(SignPermit, Vec<u8>), Denial> {
+/// The verdict on an off-chain message of Solana.
+pub(crate) fn off_chain_message(patterns: &[regex::Regex], message: &[u8]) -> Result<SignPermit, Denial> {
     let deny = |(rule, reason, remedy)| Denial { rule, asked: "sign a message".to_owned(), reason, remedy, stop: false };
     let unreadable = |Unreadable { found, remedy }| deny((Rule::Message, found, remedy.to_owned()));
     let text = crate::ethereum::message::readable(message).map_err(unreadable)?;
     matching(patterns, text).map_err(deny)?;
     let too_long = |Malformed(why)| deny((Rule::Message, why.to_owned(), "shorten it".to_owned()));
     let envelope = crate::ethereum::message::solana_envelope(text).map_err(too_long)?;
-    let digest = B256::from_slice(&Sha256::digest(&envelope));
-    Ok((SignPermit { digest, spends: Vec::new(), nonce: None, lines: vec![format!("message {text:?}")], _only_here: () }, envelope))
+    Ok(SignPermit::message(envelope, format!("message {text:?}")))
 }
 
 /// Leave to sign any 32 bytes, where the host configuration grants it.
 pub(crate) fn raw_digest(digest: B256, granted: bool) -> Result<SignPermit, Denial> {
     if granted {
-        return Ok(SignPermit {
-            digest,
-            spends: Vec::new(),
-            nonce: None,
-            lines: vec![format!("32 bytes as they are: {digest}")],
-            _only_here: (),
-        });
+        return Ok(SignPermit::of_digest(digest, format!("32 bytes as they are: {digest}")));
     }
     Err(Denial {
         rule: Rule::Digest,
