@@ -4,8 +4,8 @@ use crate::ethereum::abi::Function;
 use crate::ethereum::sign_in::SignIn;
 use crate::ethereum::transaction::Transaction;
 use crate::ethereum::typed_data::TypedData;
-use crate::policy::url::CanonicalUrl;
 use crate::scrub::{Known, Replacement, Rules, Scrubber, Search, compare, made_text};
+use crate::url::CanonicalUrl;
 use http::Uri;
 use std::sync::{Arc, LazyLock};
 

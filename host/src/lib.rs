@@ -49,6 +49,7 @@ mod backoff;
 #[doc(hidden)]
 pub mod cli;
 mod clock;
+mod credential;
 mod doors;
 mod egress;
 mod errand;
@@ -72,6 +73,7 @@ mod signing;
 mod state;
 pub mod text;
 mod tls;
+mod url;
 
 pub use audit::{AuditSink, FileAudit};
 pub use doors::wasm::{

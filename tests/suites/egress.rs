@@ -359,3 +359,22 @@ fn a_library_may_use_either_of_two_places() {
     let remedy = ran.records("denial")[0]["remedy"].to_string();
     assert!(remedy.contains("header:x-api-key") && remedy.contains("header:authorization"), "{remedy}");
 }
+
+#[test]
+fn a_request_that_one_rate_refuses_is_charged_to_no_other() {
+    let grant = |name: &str, rate: &str| {
+        format!(
+            "[secrets.{name}]\nexpose = \"env\"\n[[secrets.{name}.allow]]\nhost = \"api.test\"\npaths = [\"/**\"]\nplace = [\"header:x-{}\"]\nrate = \"{rate}\"\n",
+            name.to_lowercase()
+        )
+    };
+    let room = Room::with(&[grant("NARROW", "1/h"), grant("WIDE", "2/h")].concat());
+    let both = "send GET https://api.test/a h:x-narrow={NARROW} h:x-wide={WIDE}";
+    let wide = "send GET https://api.test/a h:x-wide={WIDE}";
+
+    let ran = room.value("NARROW", "nq7-Rk2vLw9XbT4nHs6J").value("WIDE", "wq8-Tk3vLw0XbT5nHs7K").run(&[both, both, wide, wide]);
+
+    let sent: Vec<bool> = ran.stdout.lines().filter(|line| line.starts_with("send ")).map(|line| line.starts_with("send 200")).collect();
+    assert_eq!(sent, [true, false, true, false], "{}", ran.stdout);
+    assert_eq!(ran.denied(), [Rule::Rate.as_str()], "one record for all of a kind");
+}

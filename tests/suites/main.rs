@@ -20,6 +20,7 @@ mod messages;
 mod network;
 mod odd_answers;
 mod oracle;
+mod paths;
 mod patterns;
 mod records;
 mod remedies;

@@ -66,7 +66,7 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
         ),
         (
             "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"json:/key\"]",
-            "agent.toml:6:10: `secrets.K.allow.place`: a place that is not supported yet; write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}` or `query:NAME`",
+            "agent.toml:6:10: `secrets.K.allow.place`: a place that is not supported yet; write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}`, `query:NAME` or `path:/TEMPLATE`",
         ),
         (
             "[signers.W]\nfrom = \"file:x\"",

@@ -29,6 +29,7 @@ pub(super) async fn admit(outbound: &Outbound, request: Request<AgentBody>) -> R
     let (mut parts, mut body) = request.into_parts();
     // The `Host` that a door adds is the authority once more, which is judged as the URL.
     parts.headers.remove(header::HOST);
+    session.policy.forget_referer(&mut parts.headers, &session.keyring.placeholders);
     let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
     let place = outbound.slots.place().await;
     if session.meter.is_stopped() {

@@ -32,7 +32,7 @@ pub(crate) use names::HOSTS_OWN;
 pub use names::{SecretRef, Which};
 pub(crate) use own::HostsOwn;
 pub(crate) use pattern::is_path_byte;
-pub use pattern::{NamePattern, PathPattern};
+pub use pattern::{NamePattern, PathPattern, PathPlace};
 pub use place::{Basic, Place, Template};
 pub use rotation::{AfterDrain, Endpoint, HttpIssuerConfig, IssuerConfig, Listing, RotationConfig};
 pub use seal::{AnswerRule, Seal};
@@ -471,7 +471,7 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
     let misplaced = section.parse("misplaced", misplaced);
     let leaks = leaks(section);
     let seal = section.list("seal", Seal::parse).unwrap_or_default();
-    let sealed_place = section.list("sealed_place", Place::parse).unwrap_or_default();
+    let sealed_place = section.list("sealed_place", Place::parse_beside_path).unwrap_or_default();
     let graphql = section.parse("graphql", |text| match text {
         "no-alias" => Ok(true),
         _ => Err(Problem::new("not a treatment of GraphQL", "write `\"no-alias\"`, or leave it out")),

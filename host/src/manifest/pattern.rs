@@ -16,8 +16,8 @@ enum Segment {
     Literal(String),
     /// Any text but none.
     Any,
-    /// The name of an agent, with what stands around it.
-    Agent(String, String),
+    /// One text that is not known beforehand, with what stands around it: the name of an agent, or a secret.
+    Around(String, String),
 }
 
 /// Where an agent's name may stand in a pattern.
@@ -44,17 +44,17 @@ impl Segments {
         Ok(Self { segments, rest: false })
     }
 
-    /// Whether a text is in the set, for the agent of that name; without one, for any.
-    fn matches(&self, text: &str, agent: Option<&str>) -> bool {
+    /// Whether a text is in the set, with this text in its hole; without one, with any.
+    fn matches(&self, text: &str, inner: Option<&str>) -> bool {
         let mut parts = text.split('/');
         for segment in &self.segments {
             let Some(part) = parts.next() else { return false };
             let fits = match segment {
                 Segment::Any => !part.is_empty(),
                 Segment::Literal(literal) => literal == part,
-                Segment::Agent(before, after) => {
+                Segment::Around(before, after) => {
                     let name = part.strip_prefix(before.as_str()).and_then(|rest| rest.strip_suffix(after.as_str()));
-                    name.is_some_and(|name| agent.map_or(!name.is_empty(), |agent| agent == name))
+                    name.is_some_and(|name| inner.map_or(!name.is_empty(), |inner| inner == name))
                 }
             };
             if !fits {
@@ -66,15 +66,16 @@ impl Segments {
     }
 }
 
-impl fmt::Display for Segments {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Segments {
+    /// As it is written, with `hole` for what is not known.
+    fn written(&self, hole: &str) -> String {
         let rest = self.rest.then_some("**".to_owned());
         let each = self.segments.iter().map(|segment| match segment {
             Segment::Literal(literal) => literal.clone(),
             Segment::Any => "*".to_owned(),
-            Segment::Agent(before, after) => format!("{before}{AGENT}{after}"),
+            Segment::Around(before, after) => format!("{before}{hole}{after}"),
         });
-        f.write_str(&each.chain(rest).collect::<Vec<_>>().join("/"))
+        each.chain(rest).collect::<Vec<_>>().join("/")
     }
 }
 
@@ -116,7 +117,64 @@ impl std::str::FromStr for PathPattern {
 
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "/{}", self.0)
+        write!(f, "/{}", self.0.written(""))
+    }
+}
+
+/// A segment of a path, with the secret in it: `/bot{}/**`. The other segments are as in a [`PathPattern`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathPlace {
+    segments: Segments,
+    /// Which segment it is.
+    at: usize,
+}
+
+/// Where a secret stands in its segment.
+const SECRET: &str = "{}";
+
+impl PathPlace {
+    /// Parses a place.
+    ///
+    /// # Errors
+    /// A [`Problem`] that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let remedy = "write a path from the root with `{}` once, where the secret stands, as in `path:/bot{}/**`";
+        let wrong = || Problem::new("not a path with the secret in one of its segments", remedy);
+        let text = text.strip_prefix('/').ok_or_else(wrong)?;
+        let literal = |part: &str| match part.split_once(SECRET) {
+            _ if !part.replace(SECRET, "").bytes().all(|b| is_path_byte(b) || b == b'%') => Err(wrong()),
+            Some((before, after)) => Ok(Segment::Around(before.to_owned(), after.to_owned())),
+            None => Ok(Segment::Literal(part.to_owned())),
+        };
+        let segments = Segments::parse("/", text, literal)?;
+        let at = segments.segments.iter().position(|segment| matches!(segment, Segment::Around(..)));
+        match at.filter(|_| text.matches(SECRET).count() == 1) {
+            Some(at) => Ok(Self { segments, at }),
+            None => Err(wrong()),
+        }
+    }
+
+    /// What of a path stands where the secret would, where the path is such a one.
+    pub(crate) fn held<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let path = path.strip_prefix('/').filter(|path| self.segments.matches(path, None))?;
+        let Segment::Around(before, after) = &self.segments.segments[self.at] else { return None };
+        path.split('/').nth(self.at)?.strip_prefix(before.as_str())?.strip_suffix(after.as_str())
+    }
+
+    /// The path with this text where the secret stands.
+    pub(crate) fn with(&self, path: &str, text: &str) -> Option<String> {
+        self.held(path)?;
+        let Segment::Around(before, after) = &self.segments.segments[self.at] else { return None };
+        let filled = [before, text, after].concat();
+        // The first part stands before the first slash.
+        let parts = path.split('/').enumerate().map(|(index, part)| if index == self.at + 1 { filled.as_str() } else { part });
+        Some(parts.collect::<Vec<_>>().join("/"))
+    }
+}
+
+impl fmt::Display for PathPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", self.segments.written(SECRET))
     }
 }
 
@@ -140,7 +198,7 @@ impl NamePattern {
                 Some((_, after)) if after.contains(AGENT) => {
                     Err(Problem::new("`{agent}` twice in a segment", "write `{agent}` once in a segment"))
                 }
-                Some((before, after)) => Ok(Segment::Agent(before.to_owned(), after.to_owned())),
+                Some((before, after)) => Ok(Segment::Around(before.to_owned(), after.to_owned())),
             }
         };
         Segments::parse("", text, literal).map(Self)
@@ -186,7 +244,7 @@ impl std::str::FromStr for NamePattern {
 
 impl fmt::Display for NamePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&self.0.written(AGENT))
     }
 }
 
@@ -223,6 +281,28 @@ mod tests {
         }
         for bad in ["", "v1", "/a/**/b", "/a*", "/a/../b", "/a b", "/a?b"] {
             assert!(PathPattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_the_whole_of_what_stands_in_its_segment() {
+        let place = |text: &str| PathPlace::parse(text).expect("a place");
+        for (text, path, held) in [
+            ("/bot{}/**", "/botKEY/getMe", Some("KEY")),
+            ("/bot{}/**", "/botKEY/a/b", Some("KEY")),
+            ("/bot{}/**", "/botKEY", None),
+            ("/bot{}/**", "/bot/getMe", None),
+            ("/bot{}/**", "/other/botKEY", None),
+            ("/v2/{}", "/v2/KEY", Some("KEY")),
+            ("/*/{}.json", "/a/KEY.json", Some("KEY")),
+            ("/*/{}.json", "/a/KEY", None),
+        ] {
+            assert_eq!(place(text).held(path), held, "{text} on {path}");
+            assert_eq!(place(text).to_string(), text);
+        }
+        assert_eq!(place("/bot{}/**").with("/botKEY/getMe", "x:1").as_deref(), Some("/botx:1/getMe"));
+        for bad in ["", "/", "bot{}", "/a/b", "/{}{}", "/{}/{}", "/a*{}", "/a?{}", "/a b{}"] {
+            assert!(PathPlace::parse(bad).is_err(), "{bad}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where in a request a secret may stand, and how the text around it looks.
 
 use super::diagnostic::Problem;
+use super::pattern::PathPlace;
 use http::HeaderName;
 use std::fmt;
 
@@ -13,6 +14,8 @@ pub enum Place {
     Basic(Basic),
     /// A query parameter, once, whose value is exactly the secret.
     Query(String),
+    /// A segment of the path.
+    Path(PathPlace),
 }
 
 /// The other half of `user:password`. It is the operator's to say: a guest that chose it could bring a credential of its own.
@@ -59,12 +62,12 @@ const HOSTS_OWN: &[&str] = &[
 ];
 
 impl Place {
-    /// Parses `header:NAME`, `header:NAME=TEMPLATE`, `basic`, `query:NAME`.
+    /// Parses `header:NAME`, `header:NAME=TEMPLATE`, `basic`, `query:NAME`, `path:TEMPLATE`.
     ///
     /// # Errors
     /// A [`Problem`] that says what is wrong with the place.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        let remedy = "write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}` or `query:NAME`";
+        let remedy = "write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}`, `query:NAME` or `path:/TEMPLATE`";
         match text.split_once(':') {
             None if text == "basic" => Ok(Self::Basic(Basic::Alone)),
             _ if text.starts_with("basic=") => Basic::parse(&text["basic=".len()..]).map(Self::Basic),
@@ -72,9 +75,18 @@ impl Place {
             Some(("query", name)) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~[]".contains(&b)) => {
                 Ok(Self::Query(name.to_owned()))
             }
+            Some(("path", path)) => PathPlace::parse(path).map(Self::Path),
             Some(("query", _)) => Err(Problem::new("not the name of a query parameter", "use letters, digits and -_.~[]")),
             Some(("form" | "json" | "cookie", _)) => Err(Problem::new("a place that is not supported yet", remedy)),
             _ => Err(Problem::new("not a place", remedy)),
+        }
+    }
+
+    /// The same, where the path is no place: what an answer brought goes back in a header or a parameter, and issuers are called with one.
+    pub(crate) fn parse_beside_path(text: &str) -> Result<Self, Problem> {
+        match Self::parse(text)? {
+            Self::Path(_) => Err(Problem::new("a path, which is no place here", "write `header:NAME`, `basic` or `query:NAME`")),
+            place => Ok(place),
         }
     }
 
@@ -161,6 +173,7 @@ impl fmt::Display for Place {
             Self::Basic(Basic::User(user)) => write!(f, "basic={user}:{{}}"),
             Self::Basic(Basic::Password(password)) => write!(f, "basic={{}}:{password}"),
             Self::Query(name) => write!(f, "query:{name}"),
+            Self::Path(path) => write!(f, "path:{path}"),
             Self::Header(name, Template::BearerOrBare) => write!(f, "header:{name}"),
             Self::Header(name, Template::Exact { before, after }) if before.is_empty() && after.is_empty() => write!(f, "header:{name}"),
             Self::Header(name, Template::Exact { before, after }) => write!(f, "header:{name}={before}{{}}{after}"),
@@ -182,6 +195,7 @@ mod tests {
             "basic=user:{}",
             "basic={}:pass",
             "query:api_key",
+            "path:/bot{}/**",
         ] {
             assert_eq!(Place::parse(text).expect("valid").to_string(), text);
         }
@@ -200,6 +214,8 @@ mod tests {
             "basic={}",
             "basic={}:{}",
             "basic=a b:{}",
+            "path:/bot",
+            "path:bot{}",
         ] {
             assert!(Place::parse(bad).is_err(), "{bad}");
         }

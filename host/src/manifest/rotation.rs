@@ -222,7 +222,7 @@ fn http(section: &Section<'_>, preset: bool) -> Option<HttpIssuerConfig> {
     let (issue, revoke, probe) = (issue?, revoke?, probe?);
     Some(shared(HttpIssuerConfig {
         url: url?,
-        place: section.parse("place", Place::parse).unwrap_or_else(bearer),
+        place: section.parse("place", Place::parse_beside_path).unwrap_or_else(bearer),
         credential: None,
         issue,
         body: section.parse("body", |text| match serde_json::from_str::<serde_json::Value>(text) {

@@ -1,7 +1,7 @@
 //! Calls that no agent can make, whatever its manifest grants: those that make keys, end them, or list them.
 
-use super::url::{CanonicalUrl, percent_decoded};
 use crate::manifest::HostPattern;
+use crate::url::{CanonicalUrl, percent_decoded};
 
 /// Closed calls, at whatever method, scheme and port.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ fn without_end(segments: Vec<String>) -> Vec<String> {
 
 fn segment(text: &str) -> String {
     let is_kept = |c: &char| !crate::text::is_unsafe(*c);
-    let folded: String = text.chars().filter(is_kept).flat_map(super::names::folded).map(|c| if c == '_' { '-' } else { c }).collect();
+    let folded: String = text.chars().filter(is_kept).flat_map(crate::url::names::folded).map(|c| if c == '_' { '-' } else { c }).collect();
     folded.trim_matches(|c: char| c.is_whitespace() || c == '.').to_owned()
 }
 

@@ -2,9 +2,9 @@
 //! placeholder stands. What the neighbouring entry says beyond that holds for the new one too, so that nothing gets looser on the way.
 
 use super::placeholder::Placeholders;
-use super::url::CanonicalUrl;
 use super::{Asked, Destination};
 use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, METHODS, Misplaced, PathPattern, Place, Rate, Template, Treatment};
+use crate::url::CanonicalUrl;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, header};

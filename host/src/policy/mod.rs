@@ -12,13 +12,11 @@ mod entries;
 mod graphql;
 pub(crate) mod headers;
 mod misplaced;
-mod names;
 mod overrides;
 mod permit;
 pub(crate) mod placeholder;
 pub(crate) mod session;
 mod signing;
-pub(crate) mod url;
 
 pub(crate) use budget::Budget;
 pub(crate) use closed::Closed;
@@ -26,22 +24,23 @@ pub use denial::{Denial, Rule};
 pub(crate) use graphql::{Graphql, MAX_BODY as MAX_GRAPHQL};
 pub(crate) use overrides::Overrides;
 use permit::Terms;
-pub(crate) use permit::{Leave, Permit, Reveal, Substitution, Target};
+pub(crate) use permit::{Leave, Permit, Reveal, Substitution};
 pub(crate) use placeholder::{Placeholders, Sealed, Source};
 pub(crate) use signing::{
     AssetId, Limit, MacPermit, Payload, SignPermit, TokenPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, shown,
     token_claims,
 };
 
+use crate::credential::{self, Part, Target};
 use crate::manifest::{
     AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal,
 };
+use crate::url::names::Name;
+use crate::url::{self, CanonicalUrl};
 use http::{HeaderMap, HeaderName, Method, Uri};
-use names::Name;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
-use url::CanonicalUrl;
 
 /// What one agent may do, made from its manifest.
 #[derive(Debug)]
@@ -219,6 +218,19 @@ impl Policy {
             is_sealed,
         };
         Ok(Permit::new(url, asked.method.clone(), substitutions, terms, rule, counted))
+    }
+
+    /// Takes out the `Referer` of a client that names the page before, where a secret stands in paths: its URL would hold the placeholder, and
+    /// nothing was done wrong.
+    pub(crate) fn forget_referer(&self, headers: &mut HeaderMap, placeholders: &Placeholders) {
+        let fills_paths = |d: &Destination| {
+            let places = d.secret.iter().flat_map(|(_, places)| places);
+            places.into_iter().any(|placed| matches!(credential::part(&placed.place), Part::Path(_)))
+        };
+        let holds_one = |line: &http::HeaderValue| line.to_str().is_ok_and(|line| placeholders.disguised(line).is_some());
+        if headers.get_all(http::header::REFERER).iter().any(holds_one) && self.destinations.iter().any(fills_paths) {
+            headers.remove(http::header::REFERER);
+        }
     }
 
     /// Charges a request to the rates of all its entries; or to none, where one has no room left.
@@ -513,22 +525,28 @@ fn foreign_credential(
         if substitutions.iter().any(|s| s.target.is_header(name)) || passes.contains(name) || misplaced_denies(value.as_bytes()) {
             continue;
         }
-        let granted = granted_places(open).any(|granted| match granted.place {
-            Place::Header(place, _) => headers::same_name(place.as_str(), name.as_str()),
-            Place::Basic(_) => name == http::header::AUTHORIZATION,
-            Place::Query(_) => false,
+        let granted = granted_places(open).any(|granted| match credential::part(granted.place) {
+            Part::Header(place) => headers::same_name(place.as_str(), name.as_str()),
+            Part::Parameter(_) | Part::Path(_) => false,
         });
         if granted || (!own && headers::is_credential(name)) {
             return Err(foreign(format!("the header `{name}` holds a credential that is not the granted one")));
         }
     }
     for granted in granted_places(open) {
-        let Place::Query(granted) = granted.place else { continue };
+        let Part::Parameter(granted) = credential::part(granted.place) else { continue };
         let named = |name: &str| url::same_parameter(name, granted);
         let held: Vec<&str> = url.parameters().filter(|(name, _)| named(name)).map(|(_, value)| value).collect();
         let substituted = substitutions.iter().any(|s| s.target.is_parameter(granted));
         if !substituted && held.iter().any(|value| !misplaced_denies(value.as_bytes())) {
             return Err(foreign(format!("the query parameter `{granted}` holds a credential that is not the granted one")));
+        }
+    }
+    for granted in granted_places(open) {
+        let Part::Path(place) = credential::part(granted.place) else { continue };
+        let substituted = substitutions.iter().any(|s| matches!(s.target, Target::Path(_)));
+        if !substituted && place.held(&url.path).is_some_and(|held| !misplaced_denies(held.as_bytes())) {
+            return Err(foreign(format!("the path `{place}` holds a credential that is not the granted one")));
         }
     }
     let passes = |name: &str| open.iter().any(|d| d.passes.parameters.iter().any(|known| known == name));
@@ -545,10 +563,14 @@ fn foreign_credential(
     Ok(())
 }
 
-/// A secret whose placeholder stands in a URL, but for the parameters that are substituted.
+/// A secret whose placeholder stands in a URL, but for what is substituted.
 fn in_url(url: &CanonicalUrl, substitutions: &[Substitution], placeholders: &Placeholders) -> Option<usize> {
+    let filled = substitutions.iter().find_map(|s| match &s.target {
+        Target::Path(place) => place.with(&url.path, ""),
+        _ => None,
+    });
     let others = url.parameters().filter(|(name, _)| !substitutions.iter().any(|s| s.target.is_parameter(name)));
     let pairs = others.map(|(name, value)| Cow::from(format!("{name}={value}")));
-    let mut texts = [Cow::from(&url.host), Cow::from(&url.path)].into_iter().chain(pairs);
+    let mut texts = [Cow::from(&url.host), filled.map_or(Cow::from(&url.path), Cow::from)].into_iter().chain(pairs);
     texts.find_map(|text| placeholders.disguised(&text))
 }

@@ -3,7 +3,7 @@
 //! The body is read as it passes, as a form, as JSON and as multipart, by what it looks like: what its `Content-Type` says decides only where
 //! that agrees with the body. A name is judged before its value leaves, wherever the pieces are cut.
 
-use super::names::Name;
+use crate::url::names::Name;
 use http::{HeaderMap, Method, header};
 
 /// Bytes of a name at which what it folds to is kept instead of it.

@@ -1,13 +1,11 @@
 //! What was decided, as a value that travels. Its fields are private to this room: nothing else can make one.
 
-use super::url::CanonicalUrl;
 use super::{Graphql, Source};
-use crate::manifest::{AnswerRule, Leaks, Misplaced, Place, Seal};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderName, Method, header};
+use crate::credential::Target;
+use crate::manifest::{AnswerRule, Leaks, Misplaced, Seal};
+use crate::url::CanonicalUrl;
+use http::{HeaderName, Method};
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// Leave to send one request, as judged.
 #[derive(Debug)]
@@ -68,30 +66,6 @@ pub(crate) struct Substitution {
 /// Leave to read one secret's value, once.
 #[derive(Debug)]
 pub(crate) struct Reveal(());
-
-/// A place in this request, with what stands around the value.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    Header {
-        name: HeaderName,
-        before: String,
-        after: String,
-    },
-    /// The other half of `user:password`, and whether the secret is the user.
-    Basic {
-        other: String,
-        is_user: bool,
-    },
-    Query {
-        name: String,
-    },
-    /// One of the cookies, all of which are sealed.
-    Cookie {
-        name: String,
-    },
-    /// All of the query, as a signed URL has it.
-    WholeQuery,
-}
 
 impl Permit {
     pub(super) fn new(
@@ -232,120 +206,4 @@ impl Reveal {
     pub(crate) fn to_sign() -> Self {
         Self(())
     }
-}
-
-impl Target {
-    /// The place in this request, if it holds, whole and once, exactly a text that `source` knows as a placeholder.
-    pub(super) fn find(
-        place: &Place,
-        headers: &HeaderMap,
-        url: &CanonicalUrl,
-        source: impl Fn(&str) -> Option<Source>,
-    ) -> Option<(Self, Source)> {
-        match place {
-            Place::Header(name, template) => {
-                let (before, inner, after) = template.split(single(headers, name)?)?;
-                let source = source(inner)?;
-                Some((Self::Header { name: name.clone(), before: before.to_owned(), after: after.to_owned() }, source))
-            }
-            Place::Basic(template) => {
-                let value = single(headers, &header::AUTHORIZATION)?;
-                let coded = value.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("basic ")).map(|_| &value[6..])?;
-                let pair = String::from_utf8(STANDARD.decode(coded).ok()?).ok()?;
-                let (user, password) = pair.split_once(':')?;
-                match (source(user), source(password)) {
-                    (Some(source), None) if template.admits(password, true) => {
-                        Some((Self::Basic { other: password.to_owned(), is_user: true }, source))
-                    }
-                    (None, Some(source)) if template.admits(user, false) => {
-                        Some((Self::Basic { other: user.to_owned(), is_user: false }, source))
-                    }
-                    _ => None,
-                }
-            }
-            Place::Query(name) => {
-                let mut held = url.parameters().filter(|(key, _)| super::url::same_parameter(key, name));
-                let (key, value) = held.next().filter(|_| held.next().is_none())?;
-                let source = source(value).filter(|_| key == name)?;
-                Some((Self::Query { name: name.clone() }, source))
-            }
-        }
-    }
-
-    pub(super) fn is_header(&self, header: &HeaderName) -> bool {
-        match self {
-            Self::Header { name, .. } => name == header,
-            Self::Basic { .. } => header == header::AUTHORIZATION,
-            Self::Cookie { .. } => header == header::COOKIE,
-            Self::Query { .. } | Self::WholeQuery => false,
-        }
-    }
-
-    pub(super) fn is_parameter(&self, parameter: &str) -> bool {
-        match self {
-            Self::WholeQuery => true,
-            Self::Query { name } => name == parameter,
-            _ => false,
-        }
-    }
-
-    pub(super) fn same_place(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Query { name }, _) => other.is_parameter(name),
-            (Self::WholeQuery, _) => matches!(other, Self::Query { .. } | Self::WholeQuery),
-            (Self::Header { name, .. }, _) => other.is_header(name),
-            (Self::Basic { .. }, _) => other.is_header(&header::AUTHORIZATION),
-            (Self::Cookie { .. }, _) => other.is_header(&header::COOKIE),
-        }
-    }
-
-    /// The whole text of the place with `value` in it. None where the value can't stand there.
-    pub(crate) fn filled(&self, value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 3 + 64));
-        match self {
-            Self::Header { before, after, .. } => {
-                text.extend_from_slice(before.as_bytes());
-                text.extend_from_slice(value);
-                text.extend_from_slice(after.as_bytes());
-            }
-            Self::Basic { other, is_user } => {
-                // RFC 7617: a user id holds no colon.
-                if *is_user && value.contains(&b':') {
-                    return None;
-                }
-                let mut pair = Zeroizing::new(Vec::with_capacity(value.len() + other.len() + 1));
-                let (user, password) = if *is_user { (value, other.as_bytes()) } else { (other.as_bytes(), value) };
-                pair.extend_from_slice(user);
-                pair.push(b':');
-                pair.extend_from_slice(password);
-                let coded = Zeroizing::new(STANDARD.encode(&*pair));
-                text.extend_from_slice(b"Basic ");
-                text.extend_from_slice(coded.as_bytes());
-            }
-            Self::Cookie { name } => {
-                text.extend_from_slice(name.as_bytes());
-                text.push(b'=');
-                text.extend_from_slice(value);
-            }
-            Self::WholeQuery => text.extend_from_slice(value),
-            Self::Query { .. } => {
-                for byte in value {
-                    match byte {
-                        b if b.is_ascii_alphanumeric() || b"-._~".contains(b) => text.push(*b),
-                        b => text.extend_from_slice(&[b'%', HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]),
-                    }
-                }
-            }
-        }
-        Some(text)
-    }
-}
-
-const HEX: &[u8; 16] = b"0123456789ABCDEF";
-
-/// The text of a header that has exactly one line.
-pub(super) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    let mut lines = headers.get_all(name).iter();
-    let line = lines.next().filter(|_| lines.next().is_none())?;
-    line.to_str().ok()
 }

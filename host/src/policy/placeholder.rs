@@ -1,9 +1,9 @@
 //! The strings that stand for values within one run, and where they are found.
 
 use super::session::{Back, Issued};
-use super::url::{CanonicalUrl, percent_decoded};
 use crate::lock::RwLock;
 use crate::manifest::Shape;
+use crate::url::{CanonicalUrl, percent_decoded};
 
 /// The placeholders of one run, by the index of their secret; and those of what its answers brought.
 #[derive(Debug, Default)]

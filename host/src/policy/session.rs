@@ -4,7 +4,7 @@
 //! brings is the API's own for this run only where the request carried the granted credential, and it goes back only with that.
 
 use super::placeholder::{Placeholders, Source};
-use super::url::CanonicalUrl;
+use crate::url::CanonicalUrl;
 use http::{HeaderMap, HeaderName, header};
 
 /// Where something that an answer brought goes back to.
@@ -98,7 +98,7 @@ impl Placeholders {
             issued.iter().any(|known| known.value == text && known.origin == origin && known.back == *back && is_there(known.with))
         };
 
-        if let Some(line) = super::permit::single(headers, &header::COOKIE) {
+        if let Some(line) = crate::credential::single(headers, &header::COOKIE) {
             let pairs: Option<Vec<(&str, &str)>> = line.split(';').map(|pair| pair.trim().split_once('=')).collect();
             let pairs = pairs.unwrap_or_default();
             let once = (1..pairs.len()).all(|at| !pairs[..at].iter().any(|(name, _)| *name == pairs[at].0));
@@ -119,7 +119,7 @@ impl Placeholders {
         }
         session.query = url.query.as_ref().and_then(|query| find_sealed(query, &Back::Query(url.path.clone())));
         for name in headers.keys().filter(|name| **name != header::COOKIE) {
-            let Some(text) = super::permit::single(headers, name) else { continue };
+            let Some(text) = crate::credential::single(headers, name) else { continue };
             let copied = COPIED.iter().filter(|(_, header)| *header == name.as_str()).map(|(cookie, _)| Back::Cookie((*cookie).to_owned()));
             let origins: Vec<Back> = copied.chain([Back::Header(name.clone())]).collect();
             match origins.iter().find_map(|back| find_sealed(text, back)) {

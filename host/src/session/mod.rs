@@ -10,10 +10,10 @@ pub(crate) use scrubbing::{Scrubbing, is_telling, sealed};
 use crate::audit::{Event, Journal};
 use crate::lock::Mutex;
 use crate::meter::{Meter, Stop};
-use crate::policy::url::CanonicalUrl;
 use crate::policy::{Policy, Source};
 use crate::rotation::Rotation;
 use crate::secrets::{BackendError, Cache, InUse, Keyring, Version};
+use crate::url::CanonicalUrl;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 

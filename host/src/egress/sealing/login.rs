@@ -1,6 +1,6 @@
 //! Whether a request logs in: then the session that comes back may be somebody else's account.
 
-use crate::policy::url::percent_decoded;
+use crate::url::percent_decoded;
 
 /// Names of what a login holds, and of grants of OAuth, as they stand in forms, JSON, multipart and headers.
 const NAMES: &[&str] = &[

@@ -1,8 +1,8 @@
 //! What a run has sent to hosts whose answers are sealed. A value that it sent itself is not the API's: sealed, it would become a credential
 //! of the agent's choice.
 
-use crate::policy::url::percent_decoded;
 use crate::scrub::{Known, Replacement, Scrubber, Search};
+use crate::url::percent_decoded;
 use http::HeaderMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use super::{Allowed, Sealing, json};
 use crate::manifest::Seal;
 use crate::policy::Sealed;
 use crate::policy::session::Back;
-use crate::policy::url::CanonicalUrl;
+use crate::url::CanonicalUrl;
 use http::{HeaderMap, HeaderValue, Uri};
 use std::ops::Range;
 

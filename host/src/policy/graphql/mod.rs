@@ -5,8 +5,8 @@
 
 mod document;
 
-use super::url::{CanonicalUrl, percent_decoded};
 use crate::json;
+use crate::url::{CanonicalUrl, percent_decoded};
 use document::{Document, resembles};
 use serde_json::Value;
 use serde_json::value::RawValue;

@@ -3,10 +3,11 @@
 //! No text of the API is ever passed on, and no URL of a call that names a key: both may hold one.
 
 use super::{IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
+use crate::credential::{Head, Target};
 use crate::errand::Errand;
-use crate::manifest::{Basic, Endpoint, HttpIssuerConfig, Place};
+use crate::manifest::{Endpoint, HttpIssuerConfig};
 use async_trait::async_trait;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use reqwest::Client;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -52,28 +53,11 @@ impl HttpIssuer {
     async fn call(&self, endpoint: &Endpoint, path: &str, with: &IssuedKey, body: Option<&str>) -> Result<Answer, IssuerError> {
         let what = format!("{} {}{}", endpoint.method, self.config.url, endpoint.path);
         let unfit = || IssuerError::Refused(format!("{what}: the key can't stand in its place of a request; see `place`"));
-        let mut url = format!("{}{path}", self.config.url);
-        let mut request = self.http.request(endpoint.method.clone(), &url);
-        match &self.config.place {
-            Place::Header(name, template) => {
-                let (before, after) = template.around();
-                let text = Zeroizing::new(format!("{before}{}{after}", with.reveal()));
-                request = request.header(name, sensitive(&text).ok_or_else(unfit)?);
-            }
-            Place::Basic(basic) => {
-                let (user, password) = match basic {
-                    Basic::Alone => (with.reveal(), ""),
-                    Basic::User(user) => (user.as_str(), with.reveal()),
-                    Basic::Password(password) => (with.reveal(), password.as_str()),
-                };
-                let text = Zeroizing::new(format!("{user}:{password}"));
-                request = request.header(AUTHORIZATION, sensitive(&format!("Basic {}", base64(text.as_bytes()))).ok_or_else(unfit)?);
-            }
-            Place::Query(name) => {
-                url = format!("{url}?{name}={}", escaped(with.reveal()));
-                request = self.http.request(endpoint.method.clone(), &url);
-            }
-        }
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+        let mut head = Head::new(HeaderMap::new(), path, query, &[]);
+        Target::of(&self.config.place).apply(with.reveal().as_bytes(), &mut head).ok_or_else(unfit)?;
+        let url = Zeroizing::new(format!("{}{}", self.config.url, *head.target()));
+        let mut request = self.http.request(endpoint.method.clone(), url.as_str()).headers(head.headers);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_owned());
         }
@@ -249,17 +233,6 @@ pub(crate) fn expires_at(text: &str) -> Option<u64> {
 
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
-}
-
-fn sensitive(text: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(text).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
 /// A segment of a path, or the value of a parameter, escaped (RFC 3986, 2.3).

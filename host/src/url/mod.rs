@@ -7,9 +7,11 @@
 //! make a slash of it: [`CanonicalUrl::with_slashes`] is that reading, which must be as canonical. A `;` in a query ends a parameter for
 //! some: [`CanonicalUrl::parameters`] has both readings.
 
-use super::names::Name;
+pub(crate) mod names;
+
 use crate::manifest::{Scheme, is_host, is_path_byte};
 use http::Uri;
+use names::Name;
 use std::fmt;
 
 /// Longest path and query together, in bytes.

@@ -3,7 +3,7 @@
 //! Servers trim blanks, dots and NULs, cut `[…]` off, read `.`, blanks, `+`, `-` and an unclosed `[` as `_`, and ignore case. So all that
 //! is compared of a name is its letters and digits, in two readings: up to a bracket, and as a whole.
 
-use super::url::percent_decoded;
+use super::percent_decoded;
 
 /// Most letters and digits of a name that are compared: longer than any known one.
 const LONGEST: usize = 64;
@@ -169,7 +169,7 @@ impl Name {
     }
 
     /// A short spelling of the name, as far as it was read; `None` where it is longer than any known one.
-    pub(super) fn short(&self) -> Option<String> {
+    pub(crate) fn short(&self) -> Option<String> {
         let mark = if self.marked { "_" } else { "" };
         (self.whole.len() <= LONGEST).then(|| format!("{mark}{}", self.whole))
     }
@@ -206,7 +206,7 @@ fn looks_like_a_key(value: &str) -> bool {
 }
 
 /// A character as a reader that ignores case and width takes it.
-pub(super) fn folded(c: char) -> impl Iterator<Item = char> {
+pub(crate) fn folded(c: char) -> impl Iterator<Item = char> {
     let narrow = match u32::from(c) {
         wide @ 0xff01..=0xff5e => char::from_u32(wide - 0xfee0).unwrap_or(c),
         _ => c,
