@@ -1,5 +1,5 @@
 //! The room from outside: the examples that stand in the standards, typed in with their reference; what must be refused, each a small edit of
-//! something good that stands beside it; and, where the folder of public vectors lies beside the project, every case of it.
+//! something good that stands beside it; and every case of the public vectors in `tests/vectors`.
 
 use super::message;
 use super::rlp::{Item, Malformed, Writer};
@@ -1450,20 +1450,13 @@ fn a_signature_by_another_key_or_over_another_digest_is_refused() {
 // === The public vectors ===
 
 #[test]
-fn every_case_of_the_public_vectors() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    if !folder.exists() {
-        println!("the public vectors are absent: {}", folder.display());
-        return;
-    }
+fn every_transaction_of_the_public_vectors() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/ethereum/TransactionTests");
 
-    let transactions = transaction_tests(&folder.join("ethereum/TransactionTests"));
-    let signatures = wycheproof(&folder.join("wycheproof/ecdsa_secp256k1_sha256_bitcoin_test.json"));
+    let transactions = transaction_tests(&folder);
 
     println!("TransactionTests: {transactions:?}, {} cases", transactions.values().sum::<usize>());
-    println!("wycheproof: {signatures:?}, {} cases", signatures.values().sum::<usize>());
     assert!(transactions.values().sum::<usize>() >= 78);
-    assert!(signatures.values().sum::<usize>() >= 463);
 }
 
 /// How many cases ended in which way.
@@ -1550,25 +1543,6 @@ fn transaction_test(name: &str, case: &serde_json::Value) -> &'static str {
         (Verdict::Good(_), Some(exception)) => panic!("{name}: taken, but invalid: {exception}"),
         (Verdict::Refused(how), None) => panic!("{name}: {how}, but valid"),
     }
-}
-
-fn wycheproof(path: &Path) -> Counts {
-    let mut counts = Counts::new();
-    let json = read_json(path);
-    for group in json["testGroups"].as_array().expect("groups of cases") {
-        let key = hex::decode(text_at(group, "/publicKey/uncompressed")).expect("a point");
-        let key = VerifyingKey::from_sec1_bytes(&key).expect("a point on the curve");
-        for case in group["tests"].as_array().expect("cases") {
-            *counts.entry(wycheproof_case(&key, case)).or_default() += 1;
-        }
-    }
-    counts
-}
-
-fn wycheproof_case(key: &VerifyingKey, case: &serde_json::Value) -> &'static str {
-    let name = format!("{} {}", case["tcId"], case["comment"]);
-    let bytes = |path: &str| hex::decode(text_at(case, path)).expect("bytes");
-    check_case(key, &bytes("/msg"), &bytes("/sig"), text_at(case, "/result") == "valid", &name)
 }
 
 #[test]

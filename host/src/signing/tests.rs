@@ -1,6 +1,5 @@
 //! Keys from outside, held against the standards that write them: the examples that stand there are typed in with their reference, what must
-//! be refused is a small edit of something good that stands beside it, and where the folder of public vectors lies beside the project, every
-//! case of it runs too. No key here guards anything: each is printed in the document that is named with it.
+//! be refused is a small edit of something good that stands beside it, and every case of `tests/vectors` runs too. No key here guards anything: each is printed in the document that is named with it.
 
 use super::jose::{TokenKey, authenticate_example, symmetric_id};
 use super::local::{FIRST_ACCOUNT, Local, is_wallet_key};
@@ -1014,19 +1013,15 @@ fn hmac_gives_the_tags_of_rfc_4231() {
 
 // === The public vectors ===
 
-/// Where they lie beside the project.
-fn vectors(name: &str) -> Option<Value> {
-    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors").join(name);
-    if !path.exists() {
-        println!("the public vectors are absent: {}", path.display());
-        return None;
-    }
-    Some(serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON"))
+fn vectors(name: &str) -> Value {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors").join(name);
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&text).expect("JSON")
 }
 
 #[test]
 fn every_phrase_of_the_public_vectors() {
-    let Some(vectors) = vectors("bip39/vectors.json") else { return };
+    let vectors = vectors("bip39/vectors.json");
     let mut tally: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
 
     for (language, cases) in vectors.as_object().expect("languages") {
@@ -1052,7 +1047,7 @@ fn every_phrase_of_the_public_vectors() {
 
 #[test]
 fn every_keystore_of_the_public_vectors() {
-    let Some(vectors) = vectors("ethereum/KeyStoreTests/basic_tests.json") else { return };
+    let vectors = vectors("ethereum/KeyStoreTests/basic_tests.json");
     let (mut opened, mut beyond) = (Vec::new(), Vec::new());
 
     for (name, case) in vectors.as_object().expect("cases") {
@@ -1167,11 +1162,8 @@ fn a_jwk_of_secp256k1_has_a_private_number_of_32_bytes() {
 
 #[test]
 fn the_steps_of_signature_version_4_are_refused_and_its_last_output_is_the_vectors() {
-    let home = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors/sigv4");
-    let Ok(cases) = std::fs::read_dir(&home) else {
-        println!("the public vectors of Signature Version 4 are not there");
-        return;
-    };
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/sigv4");
+    let cases = std::fs::read_dir(&home).expect("the public vectors");
     let anything = regex::Regex::new("(?s).*").expect("a pattern");
     let mut ran = 0;
     for case in cases.map(|case| case.expect("a case").path()) {
