@@ -224,7 +224,7 @@ fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber) -> (HeaderMap, u64) {
 }
 
 /// The body of an answer on its way in.
-pub(super) struct AnswerBody {
+pub(crate) struct AnswerBody {
     inner: Option<Incoming>,
     decoder: Option<Decoders>,
     /// The coded pieces themselves, where they are handed on as they came.
@@ -309,7 +309,7 @@ impl AnswerBody {
     }
 
     /// Ends it unread.
-    pub(super) fn given_up(&mut self, why: &'static str) {
+    pub(super) fn close(&mut self, why: &'static str) {
         self.fail(why);
         (self.inner, self.decoder, self.scrub, self.seal, self.exchange) = (None, None, None, None, None);
     }

@@ -38,7 +38,7 @@ pub use connect::{Resolve, SystemResolver};
 pub(crate) use error::Error;
 pub(crate) use pool::Pools;
 pub(crate) use refusal::Answer;
-pub(crate) use slots::Slots;
+use slots::Slots;
 
 use crate::lock::{Mutex, MutexGuard};
 use crate::manifest::Denials;

@@ -18,18 +18,29 @@ const UNREAD: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The places of one run.
-pub(crate) struct Slots {
+pub(super) struct Slots<B = AnswerBody> {
     places: Arc<Semaphore>,
     /// As many may wait as may be open.
     turns: Arc<Semaphore>,
-    answers: Mutex<Vec<Weak<Shared>>>,
+    answers: Mutex<Vec<Weak<Shared<B>>>>,
+}
+
+/// What can be closed before its end.
+pub(super) trait GiveUp {
+    fn given_up(&mut self, why: &'static str);
+}
+
+impl GiveUp for AnswerBody {
+    fn given_up(&mut self, why: &'static str) {
+        self.close(why);
+    }
 }
 
 /// As many requests wait already as may.
 #[derive(Debug)]
 pub(crate) struct Full;
 
-impl Slots {
+impl<B: GiveUp> Slots<B> {
     pub(crate) fn new(most: u32) -> Self {
         let semaphore = || Arc::new(Semaphore::new(most as usize));
         Self { places: semaphore(), turns: semaphore(), answers: Mutex::default() }
@@ -47,13 +58,13 @@ impl Slots {
             tokio::select! {
                 biased;
                 place = &mut place => return place.map_err(|_| Full),
-                () = look => self.close_one(),
+                () = look => self.close_one(Instant::now()),
             }
         }
     }
 
     /// Keeps an answer in sight while the guest has it.
-    pub(super) fn keep(&self, answer: AnswerBody) -> GuestBody {
+    pub(super) fn keep(&self, answer: B) -> GuestBody<B> {
         let state = State { body: Some(answer), read: Instant::now(), waker: None, asked: None };
         let shared = Arc::new(Shared(Mutex::new(state)));
         let mut answers = self.answers.lock();
@@ -62,7 +73,7 @@ impl Slots {
         GuestBody(shared)
     }
 
-    fn open(&self) -> Vec<Arc<Shared>> {
+    fn open(&self) -> Vec<Arc<Shared<B>>> {
         let answers = self.answers.lock();
         answers.iter().filter_map(Weak::upgrade).filter(|answer| answer.state().body.is_some()).collect()
     }
@@ -73,8 +84,7 @@ impl Slots {
 
     /// Closes the answer that has been left unread for the longest, if it is time. One whose guest waits for the server is asked after
     /// first: who waits asks again when it is woken.
-    fn close_one(&self) {
-        let now = Instant::now();
+    fn close_one(&self, now: Instant) {
         let open = self.open();
         let Some(answer) = open.iter().min_by_key(|answer| answer.state().until()) else { return };
         let mut state = answer.state();
@@ -98,11 +108,11 @@ impl Slots {
     }
 }
 
-struct Shared(Mutex<State>);
+struct Shared<B>(Mutex<State<B>>);
 
-struct State {
+struct State<B> {
     /// None once it has been closed.
-    body: Option<AnswerBody>,
+    body: Option<B>,
     /// When the guest last asked for more.
     read: Instant,
     /// Where it waits for more.
@@ -111,13 +121,13 @@ struct State {
     asked: Option<Instant>,
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl<B> Shared<B> {
+    fn state(&self) -> MutexGuard<'_, State<B>> {
         self.0.lock()
     }
 }
 
-impl State {
+impl<B> State<B> {
     /// Until when it is kept.
     fn until(&self) -> Instant {
         self.asked.map_or(self.read + UNREAD, |asked| asked + GRACE)
@@ -125,9 +135,9 @@ impl State {
 }
 
 /// The body of an answer in a guest's hands.
-pub(crate) struct GuestBody(Arc<Shared>);
+pub(crate) struct GuestBody<B = AnswerBody>(Arc<Shared<B>>);
 
-impl Body for GuestBody {
+impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for GuestBody<B> {
     type Data = Bytes;
     type Error = Error;
 
@@ -143,5 +153,86 @@ impl Body for GuestBody {
             state.waker = Some(cx.waker().clone());
         }
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    /// An answer of which nothing comes.
+    struct Silent(Arc<Mutex<Option<&'static str>>>);
+
+    impl GiveUp for Silent {
+        fn given_up(&mut self, why: &'static str) {
+            *self.0.lock() = Some(why);
+        }
+    }
+
+    impl Body for Silent {
+        type Data = Bytes;
+        type Error = Error;
+
+        fn poll_frame(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+            Poll::Pending
+        }
+    }
+
+    /// A slot with a silent answer, in a guest's hands, and why it was closed.
+    fn kept() -> (Slots<Silent>, GuestBody<Silent>, impl Fn() -> Option<&'static str>) {
+        let slots = Slots::<Silent>::new(1);
+        let closed = Arc::new(Mutex::new(None));
+        let answer = slots.keep(Silent(Arc::clone(&closed)));
+        (slots, answer, move || *closed.lock())
+    }
+
+    /// Counts how often a guest is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    fn ask(answer: &mut GuestBody<Silent>, woken: &Arc<Woken>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        Pin::new(answer).poll_frame(&mut Context::from_waker(&Waker::from(Arc::clone(woken))))
+    }
+
+    #[test]
+    fn an_answer_that_nobody_reads_is_closed_when_others_wait_and_a_later_read_is_told() {
+        let (slots, mut answer, closed) = kept();
+        let start = Instant::now();
+        slots.close_one(start + UNREAD - Duration::from_millis(100));
+        assert_eq!(closed(), None, "it is not time");
+        slots.close_one(start + UNREAD + Duration::from_secs(1));
+        assert!(closed().is_some_and(|why| why.contains("nothing of it was read")));
+        assert!(matches!(ask(&mut answer, &Arc::default()), Poll::Ready(Some(Err(_)))));
+    }
+
+    #[test]
+    fn a_guest_that_waits_for_its_server_is_asked_and_keeps_its_answer() {
+        let (slots, mut answer, closed) = kept();
+        let woken = Arc::new(Woken::default());
+        for times in 1..=3 {
+            assert!(ask(&mut answer, &woken).is_pending());
+            slots.close_one(Instant::now() + UNREAD + Duration::from_millis(1));
+            assert_eq!((woken.0.load(Ordering::SeqCst), closed()), (times, None), "it is woken, and its answer stays");
+        }
+    }
+
+    #[test]
+    fn a_guest_that_is_woken_and_does_not_ask_again_loses_its_answer_a_second_later() {
+        let (slots, mut answer, closed) = kept();
+        let asked = Instant::now() + UNREAD + Duration::from_secs(1);
+        assert!(ask(&mut answer, &Arc::default()).is_pending());
+        slots.close_one(asked);
+        slots.close_one(asked + GRACE / 2);
+        assert_eq!(closed(), None, "it has a second to answer");
+        slots.close_one(asked + GRACE);
+        assert!(closed().is_some());
     }
 }
