@@ -4,8 +4,8 @@
 //! A defect with `expect` is a line that somebody might write in a hurry, and that the compiler must refuse, for this reason.
 //!
 //! Defects whose tests have nothing in common are made together, so that the list takes tens of minutes and not hours; then a test may
-//! owe its failure to another defect of its batch. With `--each`, and where they are named, one after the other: a minute each, after some
-//! minutes for the first build. `CARGO_TARGET_DIR` says where they are built.
+//! owe its failure to another defect of its batch. With `--each` one after the other: a minute each, after some minutes for the first
+//! build. `CARGO_TARGET_DIR` says where they are built.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -28,6 +28,8 @@ struct Defect {
     replace: String,
     /// The tests that must fail.
     tests: Vec<String>,
+    /// Whether one of them is beside what it tests, and not in the suites.
+    is_unit: bool,
     /// The compiler's error, where the line must not compile.
     refusal: Option<String>,
 }
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let wanted: Vec<&String> = arguments.iter().filter(|argument| *argument != "--each").collect();
-    let most = if arguments.len() == wanted.len() && wanted.is_empty() { BATCH } else { 1 };
+    let most = if arguments.len() == wanted.len() { BATCH } else { 1 };
     let table: Table = include_str!("../../hostile/mutations.toml").parse().expect("the list is TOML");
     let listed = table["mutation"].as_array().expect("a list").iter().filter_map(Value::as_table).map(Defect::read);
     let mut left: Vec<Defect> = listed.filter(|defect| wanted.is_empty() || wanted.contains(&&defect.name)).collect();
@@ -84,12 +86,23 @@ impl Defect {
         let text = |key: &str| table[key].as_str().expect("text").to_owned();
         let rows = table.get("rows").and_then(Value::as_array).cloned().unwrap_or_default();
         let rows = rows.iter().filter_map(Value::as_integer).map(|row| format!("hostile::row_{row}_"));
-        let tests = rows.chain(table.get("test").and_then(Value::as_str).map(str::to_owned)).collect();
+        let named = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
+        let (unit, is_unit) = (named("unit"), table.contains_key("unit"));
+        let tests = rows.chain(named("test")).chain(unit).collect();
         let refusal = table.get("expect").and_then(Value::as_str).map(|expected| {
             expected.strip_prefix("does not compile: ").expect("an error of the compiler, as in `does not compile: E0382`").to_owned()
         });
-        Self { name: text("name"), file: text("file"), find: text("find"), replace: text("replace"), tests, refusal }
+        Self { name: text("name"), file: text("file"), find: text("find"), replace: text("replace"), tests, is_unit, refusal }
     }
+}
+
+/// What a run of cargo came to.
+#[derive(Default)]
+struct Ran {
+    passed: bool,
+    output: String,
+    /// Whether it ended by itself.
+    in_time: bool,
 }
 
 /// Where defects are made, and built.
@@ -113,14 +126,17 @@ impl Mutants {
             std::fs::write(&file, source.replace(&defect.find, &defect.replace)).expect("written");
             sources.push((file, source));
         }
-        let (built, _) = self.cargo(&["--no-run"]);
+        let targets: &[&str] =
+            if defects.iter().any(|defect| defect.is_unit) { &["--lib", "--test", "suites"] } else { &["--test", "suites"] };
+        let built = self.cargo(targets, &["--no-run"]).passed;
         let tests: Vec<&str> = defects.iter().flat_map(|defect| defect.tests.iter().map(String::as_str)).collect();
-        let output = if built { self.cargo(&[&["--"][..], &tests].concat()).1 } else { String::new() };
+        let ran = if built { self.cargo(targets, &[&["--no-fail-fast", "--"][..], &tests].concat()) } else { Ran::default() };
+        let Ran { output, in_time, .. } = ran;
         // In the opposite order: one file may have several.
         sources.iter().rev().for_each(|(file, source)| std::fs::write(file, source).expect("written"));
         // A run that another defect has ended says nothing of the tests that were still to come.
-        let ended = !built || output.lines().any(|line| line.starts_with("test result:"));
-        if !(built && ended) && defects.len() > 1 {
+        let ended = built && output.lines().any(|line| line.starts_with("test result:"));
+        if !ended && defects.len() > 1 {
             return defects.iter().flat_map(|defect| self.fates(std::slice::from_ref(defect))).collect();
         }
         let fate = |defect: &Defect, test: &str| {
@@ -130,8 +146,10 @@ impl Mutants {
             match () {
                 () if lost.contains(&defect.name.as_str()) => "no place",
                 () if !built => "unbuilt",
-                // One that is still under way when the others have long ended hangs.
-                () if ran("FAILED") || !ran("ok") => "killed",
+                () if ran("FAILED") => "killed",
+                () if ended && in_time && !ran("ok") => "no test",
+                // One that is still under way when the others have long ended hangs; or it has taken the run along.
+                () if !ran("ok") => "killed",
                 () => "ALIVE",
             }
         };
@@ -163,13 +181,9 @@ impl Mutants {
     }
 
     /// Whether the suites were built, or passed; and what they printed.
-    fn cargo(&self, arguments: &[&str]) -> (bool, String) {
+    fn cargo(&self, targets: &[&str], arguments: &[&str]) -> Ran {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo
-            .args(["test", "--workspace", "--test", "suites"])
-            .args(arguments)
-            .current_dir(&self.copy)
-            .env("CARGO_TARGET_DIR", &self.build);
+        cargo.args(["test", "--workspace"]).args(targets).args(arguments).current_dir(&self.copy).env("CARGO_TARGET_DIR", &self.build);
         let mut running = cargo.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("cargo runs");
         let mut pipe = running.stdout.take().expect("its output");
         let reader = std::thread::spawn(move || {
@@ -179,10 +193,12 @@ impl Mutants {
         });
         let begun = Instant::now();
         let is_build = arguments.contains(&"--no-run");
+        let mut in_time = true;
         let passed = loop {
             match running.try_wait().expect("cargo runs") {
                 Some(status) => break status.success(),
                 None if !is_build && begun.elapsed() > PATIENCE => {
+                    in_time = false;
                     // With all that it has started.
                     let _ = Command::new("kill").args(["-9", "--", &format!("-{}", running.id())]).status();
                     break false;
@@ -190,7 +206,7 @@ impl Mutants {
                 None => std::thread::sleep(Duration::from_millis(100)),
             }
         };
-        (passed, reader.join().unwrap_or_default())
+        Ran { passed, output: reader.join().unwrap_or_default(), in_time }
     }
 }
 
