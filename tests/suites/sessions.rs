@@ -246,7 +246,8 @@ fn a_signed_url_is_the_agents_to_use_and_not_to_read() {
     let grant = format!("{GRANT}\nsigned_urls = [\"json:/url\", \"location\"]");
     let open = "[[egress]]\nhost = \"other.test\"\npaths = [\"/files/**\"]";
     for from in ["link", "follow"] {
-        let room = Room::granted(&grant).and(open).server(signing);
+        // What the agent prints is searched once more: its memory tells whether it had the query.
+        let room = Room::granted(&grant).and(open).server(signing).value("SIGNED", SIGNATURE);
         let ran = room.run(&[&format!("send GET https://api.test/v1/{from} {ASK}")]);
         assert!(
             !ran.stdout.contains("5b9zX2kLm7") && ran.stdout.contains("https://other.test/files/report.pdf?sr_"),
