@@ -4,37 +4,34 @@ use super::{Asked, Denial, Graphql, Permit, Policy, Rule, denial, deny, graphql}
 use crate::manifest::Treatment;
 use http::HeaderName;
 
+/// The denial of a request that was admitted so far.
+pub(super) fn of(permit: &Permit, rule: Rule, reason: impl Into<String>, remedy: impl Into<String>) -> Denial {
+    Denial { rule, asked: format!("{} {}", permit.method(), permit.url()), reason: reason.into(), remedy: remedy.into(), stop: false }
+}
+
 impl Policy {
     /// The denial of a body by which a server could be told another method.
     pub(crate) fn override_denied(permit: &Permit) -> Denial {
-        Denial {
-            rule: Rule::Override,
-            asked: format!("{} {}", permit.method(), permit.url()),
-            reason: "the body names a parameter that overrides the method that was judged".to_owned(),
-            remedy: "leave the parameter out and use the method itself; text that is no form is read as none where its `Content-Type` is `application/json`".to_owned(),
-            stop: false,
-        }
+        let reason = "the body names a parameter that overrides the method that was judged";
+        let remedy = "leave the parameter out and use the method itself; text that is no form is read as none where its `Content-Type` is `application/json`";
+        of(permit, Rule::Override, reason, remedy)
     }
 
     /// The denial of a body in a request that has none.
     pub(crate) fn body_denied(permit: &Permit) -> Denial {
-        let asked = format!("{} {}", permit.method(), permit.url());
-        let reason = format!("a {} request has no body", permit.method());
         let remedy = format!("send it without one; {}", denial::set("get_body", "true", permit.rule()));
-        Denial { rule: Rule::Body, asked, reason, remedy, stop: false }
+        of(permit, Rule::Body, format!("a {} request has no body", permit.method()), remedy)
     }
 
     /// The denial of a condition on a version that this run has not got of the server.
     pub(crate) fn condition_denied(permit: &Permit, name: &HeaderName) -> Denial {
-        let asked = format!("{} {}", permit.method(), permit.url());
         let reason = format!("`{name}` holds what is neither `*` nor the last validator of an answer to this run from this URL");
         let ask = "ask for the resource first, and send what its answer said";
-        let remedy = if name.as_str().ends_with("-since") {
-            ask.to_owned()
-        } else {
-            format!("{ask}; where the agent keeps entity tags between runs, {}", denial::set("etags", "\"plain\"", permit.rule()))
-        };
-        Denial { rule: Rule::Header, asked, reason, remedy, stop: false }
+        if name.as_str().ends_with("-since") {
+            return of(permit, Rule::Header, reason, ask);
+        }
+        let plain = denial::set("etags", "\"plain\"", permit.rule());
+        of(permit, Rule::Header, reason, format!("{ask}; where the agent keeps entity tags between runs, {plain}"))
     }
 
     /// The denial of a body that is GraphQL, or may be.
@@ -43,13 +40,7 @@ impl Policy {
             Some(Graphql::WithoutAlias) => graphql::REMEDY.to_owned(),
             _ => format!("where the agent has to ask GraphQL here, add `graphql = \"no-alias\"` to {}", permit.rule()),
         };
-        Denial {
-            rule: Rule::Graphql,
-            asked: format!("{} {}", permit.method(), permit.url()),
-            reason: reason.to_owned(),
-            remedy,
-            stop: false,
-        }
+        of(permit, Rule::Graphql, reason, remedy)
     }
 
     /// The verdict on what looks like a secret in a request: `kind` by name, `place` where it stands.
@@ -61,24 +52,15 @@ impl Policy {
             let allow = toml::Value::from(kind);
             format!("keep secrets out of requests; if this is none, add {allow} to `leaks_allowed` of {}", permit.rule())
         };
-        Denial {
-            rule: Rule::Leak,
-            asked: format!("{} {}", permit.method(), permit.url()),
-            reason: format!("the {place} holds what looks like a secret: {kind}"),
-            remedy,
-            stop: permit.leaks().treatment == Treatment::Stop,
-        }
+        let stop = permit.leaks().treatment == Treatment::Stop;
+        Denial { stop, ..of(permit, Rule::Leak, format!("the {place} holds what looks like a secret: {kind}"), remedy) }
     }
 
     /// The denial of a connection to an address that is not public.
     pub(crate) fn address_denied(permit: &Permit, address: std::net::IpAddr) -> Denial {
-        Denial {
-            rule: Rule::Address,
-            asked: format!("{} {}", permit.method(), permit.url()),
-            reason: "the host's name leads to an address that is not public".to_owned(),
-            remedy: denial::host_lines(&format!("[network]\nallow = [\"{address}/{}\"]", if address.is_ipv4() { 32 } else { 128 })),
-            stop: false,
-        }
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let remedy = denial::host_lines(&format!("[network]\nallow = [\"{address}/{bits}\"]"));
+        of(permit, Rule::Address, "the host's name leads to an address that is not public", remedy)
     }
 
     /// The denial of one request more than may be open at once.

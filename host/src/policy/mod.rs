@@ -241,8 +241,7 @@ impl Policy {
             let spent = entries[spent];
             let rate = spent.budget.rate();
             let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());
-            let asked = format!("{} {}", permit.method(), permit.url());
-            Denial { rule: Rule::Rate, asked, reason, remedy: denial::set("rate", "?", &spent.label), stop: false }
+            denials::of(permit, Rule::Rate, reason, denial::set("rate", "?", &spent.label))
         })
     }
 
