@@ -134,9 +134,9 @@ impl Mutants {
         let Ran { output, in_time, .. } = ran;
         // In the opposite order: one file may have several.
         sources.iter().rev().for_each(|(file, source)| std::fs::write(file, source).expect("written"));
-        // A run that another defect has ended says nothing of the tests that were still to come.
+        // A run that another defect has ended says nothing of the tests that were still to come; and two may be made in one line.
         let ended = built && output.lines().any(|line| line.starts_with("test result:"));
-        if !ended && defects.len() > 1 {
+        if (!ended || !lost.is_empty()) && defects.len() > 1 {
             return defects.iter().flat_map(|defect| self.fates(std::slice::from_ref(defect))).collect();
         }
         let fate = |defect: &Defect, test: &str| {
