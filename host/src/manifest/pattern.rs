@@ -227,6 +227,7 @@ impl NamePattern {
     }
 
     /// What all names begin with that it covers, up to its first wildcard.
+    #[cfg(any(test, feature = "vault", feature = "aws"))]
     pub(crate) fn root(&self) -> String {
         let text = self.to_string();
         let end = text.find(['{', '*']).unwrap_or(text.len());

@@ -211,12 +211,23 @@ impl Known {
         known
     }
 
-    /// How each form begins whose piece is no document, and whether it is the piece as it is.
-    fn beginnings(&self) -> impl Iterator<Item = (Vec<u8>, bool)> {
+    /// How each form begins whose piece is no document, and whether it is the piece as it is. Only that may begin with a name.
+    fn beginnings(&self) -> impl Iterator<Item = (Zeroizing<Vec<u8>>, bool)> {
         let single = self.forms.iter().filter(|form| !self.pieces[usize::from(form.piece)].is_document());
         single.map(|form| {
             let as_it_is = form.inner == Coding::Plain && form.outer == Coding::Plain;
-            ((0..form.len().min(super::shape::BEGINNING)).map(|at| self.byte(form, at)).collect(), as_it_is)
+            let looked_at = if as_it_is { super::shape::BEGINNING } else { super::shape::TELLING };
+            (self.beginning(form, looked_at.min(form.len())), as_it_is)
+        })
+    }
+
+    /// The first bytes of a form.
+    fn beginning(&self, form: &Form, length: usize) -> Zeroizing<Vec<u8>> {
+        let bytes = self.piece(form).iter().copied();
+        Zeroizing::new(match (form.inner, form.outer) {
+            (_, Coding::Reversed) => (0..length).map(|at| self.byte(form, at)).collect(),
+            (Coding::Plain, outer) => Encoded::new(outer, bytes).take(length).collect(),
+            (inner, outer) => Encoded::new(outer, Encoded::new(inner, bytes)).take(length).collect(),
         })
     }
 

@@ -3,6 +3,7 @@
 
 use super::forms::{Origin, Piece};
 use super::views;
+use zeroize::Zeroizing;
 
 /// How much of a form's beginning is looked at.
 pub(super) const BEGINNING: usize = LONGEST_NAME + TELLING;
@@ -73,7 +74,7 @@ pub(super) fn joined(mut one: Bytes, other: &Bytes) -> Bytes {
 
 impl Shape {
     /// The shape of a value in these pieces, whose forms begin so: each with whether it is the piece as it is.
-    pub(super) fn of(pieces: &[Piece], mut beginnings: impl Iterator<Item = (Vec<u8>, bool)>) -> Self {
+    pub(super) fn of(pieces: &[Piece], mut beginnings: impl Iterator<Item = (Zeroizing<Vec<u8>>, bool)>) -> Self {
         let mut shape =
             Self { is_worded: beginnings.any(|(beginning, as_it_is)| begins_as_words(&beginning, as_it_is)), ..Self::default() };
         let has_texts = pieces.iter().any(|piece| piece.origin == Origin::Text);
