@@ -9,6 +9,7 @@ mod closed;
 pub(crate) mod denial;
 mod denials;
 mod entries;
+mod foreign;
 mod graphql;
 pub(crate) mod headers;
 mod misplaced;
@@ -35,10 +36,9 @@ use crate::credential::{self, Part, Target};
 use crate::manifest::{
     AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal,
 };
+use crate::url::CanonicalUrl;
 use crate::url::names::Name;
-use crate::url::{self, CanonicalUrl};
 use http::{HeaderMap, HeaderName, Method, Uri};
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -116,14 +116,14 @@ impl Policy {
         let bound = self.bound(&open, asked, &url);
         let misplaced = bound.iter().map(|d| d.misplaced).max_by_key(|m| misplaced::strictness(*m)).unwrap_or_default();
 
-        second_resource(&open, asked)?;
+        foreign::second_resource(&open, asked)?;
         let graphql = bound.iter().filter_map(|d| d.graphql).max();
         if let Some(reason) = graphql.and_then(|_| Graphql::in_query(&url)) {
             return Err(deny(Rule::Graphql, asked, reason.to_owned(), graphql::IN_QUERY_REMEDY.to_owned()));
         }
         let guarded = self.guards(&url.host);
         if guarded && (*asked.method == Method::POST || graphql.is_some()) {
-            unreadable_body(&open, asked)?;
+            foreign::unreadable_body(&open, asked)?;
         }
 
         let (mut substitutions, used) = substitutions(&open, asked, &url, placeholders);
@@ -149,7 +149,7 @@ impl Policy {
             }
         }
         let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.target.is_header(name));
-        foreign_credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)?;
+        foreign::credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)?;
         for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
             let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
             if inside.is_some() && misplaced != Misplaced::Pass {
@@ -163,7 +163,7 @@ impl Policy {
             }
         }
         if misplaced != Misplaced::Pass
-            && let Some(secret) = in_url(&url, &substitutions, placeholders)
+            && let Some(secret) = foreign::in_url(&url, &substitutions, placeholders)
         {
             return Err(self.misplaced(asked, "URL", misplaced, Some(secret)));
         }
@@ -462,114 +462,4 @@ fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = Granted<
         each(places, false).chain(each(&destination.sealed_place, true))
     };
     open.iter().copied().filter_map(|d| d.secret.as_ref().map(|secret| (d, secret))).flat_map(move |(d, secret)| of(d, secret))
-}
-
-/// What to add to a list of an entry that covers the request.
-fn added_to(open: &[&Destination], key: &str, value: &str) -> String {
-    let labels: Vec<&str> = open.iter().map(|d| d.label.as_str()).collect();
-    denial::added(&toml::Value::from(value), key, &labels.join(" or of "))
-}
-
-/// Denies a header that names a second resource or another client, unless an entry that covers the request lets it pass.
-fn second_resource(open: &[&Destination], asked: &Asked<'_>) -> Result<(), Denial> {
-    let passes = |name: &HeaderName| open.iter().any(|d| d.passes.headers.contains(name));
-    let mut named = asked.headers.keys().filter_map(|name| Some((name, headers::names_another(name)?)));
-    match named.find(|(name, _)| !passes(name)) {
-        None => Ok(()),
-        Some((name, what)) => {
-            let remedy = added_to(open, "headers", name.as_str());
-            Err(deny(Rule::Header, asked, format!("the header `{name}` names {what}"), remedy))
-        }
-    }
-}
-
-/// Denies a body that is coded, or in a charset in which nobody finds the names of its fields.
-fn unreadable_body(open: &[&Destination], asked: &Asked<'_>) -> Result<(), Denial> {
-    let coding = HeaderName::from_static("content-encoding");
-    let is_coded = |(name, value): (&HeaderName, &http::HeaderValue)| {
-        headers::same_name(name.as_str(), coding.as_str()) && !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity")
-    };
-    if asked.headers.iter().any(is_coded) && !open.iter().any(|d| d.passes.headers.contains(&coding)) {
-        let remedy = format!(
-            "send the body as it is; where it has to be coded and can't name a method, {}",
-            added_to(open, "headers", coding.as_str())
-        );
-        return Err(deny(Rule::Header, asked, "`content-encoding` hides the body from the host".to_owned(), remedy));
-    }
-    if !charset::named(asked.headers).iter().all(|name| charset::is_plain(name) || name.starts_with("utf16")) {
-        let reason = "`content-type` names a charset that hides the body from the host".to_owned();
-        return Err(deny(Rule::Header, asked, reason, "send text in UTF-8".to_owned()));
-    }
-    Ok(())
-}
-
-/// Denies a granted place that holds anything but our placeholder, and headers that look like a credential of the guest's own.
-fn foreign_credential(
-    open: &[&Destination],
-    asked: &Asked<'_>,
-    url: &CanonicalUrl,
-    substitutions: &[Substitution],
-    passes: &[HeaderName],
-    placeholders: &Placeholders,
-    misplaced: Misplaced,
-) -> Result<(), Denial> {
-    let foreign = |found: String| {
-        let remedy = "an agent uses the granted placeholder here or nothing; for a destination where it may use credentials of its own, set `own_credentials = true` in an `[[egress]]`";
-        Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::ForeignCredential, asked, found, remedy.to_owned()) }
-    };
-    let own = open.iter().any(|d| d.own_credentials);
-    // A placeholder that stands wrongly is its own rule, unless that lets it pass: then what stands around it is judged here.
-    let misplaced_denies = |value: &[u8]| misplaced != Misplaced::Pass && placeholders.within(value).is_some();
-    for (name, value) in asked.headers {
-        if substitutions.iter().any(|s| s.target.is_header(name)) || passes.contains(name) || misplaced_denies(value.as_bytes()) {
-            continue;
-        }
-        let granted = granted_places(open).any(|granted| match credential::part(granted.place) {
-            Part::Header(place) => headers::same_name(place.as_str(), name.as_str()),
-            Part::Parameter(_) | Part::Path(_) => false,
-        });
-        if granted || (!own && headers::is_credential(name)) {
-            return Err(foreign(format!("the header `{name}` holds a credential that is not the granted one")));
-        }
-    }
-    for granted in granted_places(open) {
-        let Part::Parameter(granted) = credential::part(granted.place) else { continue };
-        let named = |name: &str| url::same_parameter(name, granted);
-        let held: Vec<&str> = url.parameters().filter(|(name, _)| named(name)).map(|(_, value)| value).collect();
-        let substituted = substitutions.iter().any(|s| s.target.is_parameter(granted));
-        if !substituted && held.iter().any(|value| !misplaced_denies(value.as_bytes())) {
-            return Err(foreign(format!("the query parameter `{granted}` holds a credential that is not the granted one")));
-        }
-    }
-    for granted in granted_places(open) {
-        let Part::Path(place) = credential::part(granted.place) else { continue };
-        let substituted = substitutions.iter().any(|s| matches!(s.target, Target::Path(_)));
-        if !substituted && place.held(&url.path).is_some_and(|held| !misplaced_denies(held.as_bytes())) {
-            return Err(foreign(format!("the path `{place}` holds a credential that is not the granted one")));
-        }
-    }
-    let passes = |name: &str| open.iter().any(|d| d.passes.parameters.iter().any(|known| known == name));
-    for (name, value) in url.parameters() {
-        let is_ours = substitutions.iter().any(|s| s.target.is_parameter(name))
-            || (misplaced != Misplaced::Pass && placeholders.disguised(value).is_some());
-        if !own && !is_ours && !passes(name) && Name::encoded(name).is_credential(value) {
-            let shown: String = name.chars().take(64).collect();
-            let denial = foreign(format!("the query parameter `{shown}` looks like a credential that is not the granted one"));
-            let widened = added_to(open, "parameters", &shown);
-            return Err(Denial { remedy: format!("{}; if it is no credential, {widened}", denial.remedy), ..denial });
-        }
-    }
-    Ok(())
-}
-
-/// A secret whose placeholder stands in a URL, but for what is substituted.
-fn in_url(url: &CanonicalUrl, substitutions: &[Substitution], placeholders: &Placeholders) -> Option<usize> {
-    let filled = substitutions.iter().find_map(|s| match &s.target {
-        Target::Path(place) => place.with(&url.path, ""),
-        _ => None,
-    });
-    let others = url.parameters().filter(|(name, _)| !substitutions.iter().any(|s| s.target.is_parameter(name)));
-    let pairs = others.map(|(name, value)| Cow::from(format!("{name}={value}")));
-    let mut texts = [Cow::from(&url.host), filled.map_or(Cow::from(&url.path), Cow::from)].into_iter().chain(pairs);
-    texts.find_map(|text| placeholders.disguised(&text))
 }
