@@ -17,8 +17,6 @@ pub(super) struct Admitted {
     pub(super) leave: Leave,
     pub(super) parts: Parts,
     pub(super) body: AgentBody,
-    /// What looked for secrets in its head, and does in its body.
-    pub(super) scrubber: Arc<Scrubber>,
     /// Its place among the run's open requests.
     pub(super) place: OwnedSemaphorePermit,
 }
@@ -55,7 +53,7 @@ pub(super) async fn admit(outbound: &Outbound, request: Request<AgentBody>) -> R
         return Err(Error::RequestHead.into());
     }
     let leave = session.policy.charge(&permit, Instant::now()).map_err(deny)?;
-    Ok(Admitted { permit, leave, parts, body, scrubber, place })
+    Ok(Admitted { permit, leave, parts, body, place })
 }
 
 /// Path and query.
@@ -63,8 +61,8 @@ pub(super) fn target(parts: &Parts) -> &str {
     parts.uri.path_and_query().map_or("/", |target| target.as_str())
 }
 
-/// What looks for secrets in a request.
-fn scrubber_for(outbound: &Outbound, permit: &Permit) -> Arc<Scrubber> {
+/// What looks for secrets in a request, as far as they are known at this moment.
+pub(super) fn scrubber_for(outbound: &Outbound, permit: &Permit) -> Arc<Scrubber> {
     match permit.leaks().allowed.as_slice() {
         [] => outbound.session.scrubber(),
         rules => Arc::new(outbound.session.scrubber().passing(rules)),

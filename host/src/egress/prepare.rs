@@ -1,6 +1,6 @@
 //! The second phase: a request that may leave gets its record, then its values.
 
-use super::admit::{Admitted, target};
+use super::admit::{Admitted, scrubber_for, target};
 use super::exchange::Exchange;
 use super::refusal::Broke;
 use super::request_body::{Broken, Claim, RequestBody, Written};
@@ -52,9 +52,11 @@ pub(super) struct Ready {
 }
 
 pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Result<Prepared, Broke> {
-    let Admitted { mut permit, leave, parts, body, scrubber, place } = admitted;
+    let Admitted { mut permit, leave, parts, body, place } = admitted;
     let session = &outbound.session;
     let mut ready = outbound.ready(permit.substitutions()).await?;
+    // Its body is searched for the versions that were had just now, too.
+    let scrubber = scrubber_for(outbound, &permit);
     let number = session.meter.requests.fetch_add(1, Ordering::Relaxed) + 1;
     let carried = permit.carries();
     // What a run says to a host whose answers may be sealed: coming back, it is not the API's.
@@ -70,8 +72,7 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
 
     // Accounted before done: without its record the request does not leave.
     outbound.account(number, &permit, &ready).map_err(Error::from)?;
-    let exchange = Exchange::new(Arc::clone(&session.journal), Arc::clone(&session.meter), number, place);
-    let mut exchange = exchange;
+    let mut exchange = Exchange::new(Arc::clone(&session.journal), Arc::clone(&session.meter), number, place);
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
     let watch = outbound.watch(Arc::clone(&permit), number, &exchange, keeps, overrides);

@@ -23,14 +23,14 @@ impl Budget {
 
     /// Takes one request out of the budget, or says that none is left.
     pub(crate) fn take(&self, now: Instant) -> bool {
-        Self::take_all(&[self], now).is_ok()
+        Self::take_all([self].into_iter(), now).is_ok()
     }
 
     /// Takes one request out of each budget; or out of none, where one of them has none left: which. Whoever takes out of several names them
     /// in the same order.
-    pub(crate) fn take_all(budgets: &[&Self], now: Instant) -> Result<(), usize> {
-        let mut all = Vec::with_capacity(budgets.len());
-        for (index, budget) in budgets.iter().enumerate() {
+    pub(crate) fn take_all<'b>(budgets: impl Iterator<Item = &'b Self>, now: Instant) -> Result<(), usize> {
+        let mut all = Vec::new();
+        for (index, budget) in budgets.enumerate() {
             let mut taken = budget.taken.lock();
             while taken.front().is_some_and(|at| now.duration_since(*at) >= budget.rate.per) {
                 taken.pop_front();
@@ -72,7 +72,7 @@ mod tests {
         let budget = |requests| Budget::new(Rate { requests, per: Duration::from_secs(60) });
         let (wide, narrow, now) = (budget(2), budget(1), Instant::now());
 
-        let take = |budgets: &[&Budget]| Budget::take_all(budgets, now);
+        let take = |budgets: &[&Budget]| Budget::take_all(budgets.iter().copied(), now);
         assert_eq!([take(&[&wide, &narrow]), take(&[&wide, &narrow]), take(&[&wide]), take(&[&wide])], [Ok(()), Err(1), Ok(()), Err(0)]);
     }
 

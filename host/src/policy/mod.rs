@@ -235,10 +235,9 @@ impl Policy {
 
     /// Charges a request to the rates of all its entries; or to none, where one has no room left.
     pub(crate) fn charge(&self, permit: &Permit, now: Instant) -> Result<Leave, Denial> {
-        let entries: Vec<&Destination> = permit.counted().iter().map(|index| &self.destinations[*index]).collect();
-        let budgets: Vec<&Budget> = entries.iter().map(|entry| &entry.budget).collect();
-        Budget::take_all(&budgets, now).map(|()| Leave::new()).map_err(|spent| {
-            let spent = entries[spent];
+        let budgets = permit.counted().iter().map(|index| &self.destinations[*index].budget);
+        Budget::take_all(budgets, now).map(|()| Leave::new()).map_err(|spent| {
+            let spent = &self.destinations[permit.counted()[spent]];
             let rate = spent.budget.rate();
             let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());
             denials::of(permit, Rule::Rate, reason, denial::set("rate", "?", &spent.label))
