@@ -1,5 +1,7 @@
 //! How the AWS SDKs of this host are set up: by the SDK's own chain of credentials, on ring, with bounds on how long a call may take.
 
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "the one place where the AWS SDKs are set up")]
+
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};

@@ -1,6 +1,8 @@
 //! The HTTP clients of the host's own, for calls that no agent asked for. They follow no redirect, which would take a credential along to
 //! wherever it says, and no proxy of the environment, which would see where they go.
 
+#![expect(clippy::disallowed_methods, reason = "the one place where clients of the host's own are made")]
+
 use crate::tls::{self, TlsError};
 use reqwest::Client;
 use reqwest::header::HeaderMap;

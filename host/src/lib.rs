@@ -49,31 +49,50 @@ mod backoff;
 #[doc(hidden)]
 pub mod cli;
 mod clock;
-mod credential;
 mod doors;
 mod egress;
 mod errand;
-mod ethereum;
-mod files;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
-mod json;
-mod lock;
-pub mod manifest;
 mod meter;
-mod policy;
 mod register;
 mod rotation;
-pub mod scrub;
 mod secrets;
 mod session;
 mod signing;
 mod state;
-pub mod text;
 mod tls;
-mod url;
+
+/// What agents and hosts are configured with: text to types.
+pub mod manifest {
+    pub(crate) use strongroom_core::manifest::*;
+    pub use strongroom_core::manifest::{
+        AfterDrain, AnswerRule, Asset, AwsConfig, BackendConfig, Basic, CallSpec, ChainSpec, CredentialRef, Denials, Diagnostic,
+        Diagnostics, EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern, HttpIssuerConfig, IssuerConfig, JwtSpec, KmsConfig,
+        Leaks, LimitSpec, Limits, Listing, Manifest, Misplaced, Most, Movement, NamePattern, OnChain, Passes, PathPattern, PathPlace,
+        Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RotationConfig, Scheme, Seal, SecretIdRenewal, SecretRef, SecretSpec,
+        Shape, SignInSpec, SignerCap, SignerSpec, SigningConfig, Spends, Standard, Template, Treatment, TypedSpec, VaultAuth, VaultConfig,
+        WalletSpec, Which,
+    };
+}
+
+/// Finds secrets in text and takes them out.
+pub mod scrub {
+    pub(crate) use strongroom_scrub::*;
+    pub use strongroom_scrub::{Known, Replacement, RuleError, Rules, Scrubber, Search, Stream};
+}
+
+/// Text for people.
+pub mod text {
+    pub(crate) use strongroom_ground::text::*;
+    pub use strongroom_ground::text::{for_people, lines_for_people};
+}
+
+use strongroom_core::{credential, keys, policy, url};
+use strongroom_ethereum as ethereum;
+use strongroom_ground::{files, json, lock};
 
 pub use audit::{AuditSink, FileAudit};
 pub use doors::wasm::{
@@ -83,7 +102,6 @@ pub use egress::{Resolve, SystemResolver};
 pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Wallet, Watched};
 pub use manifest::{HostConfig, Manifest};
 pub use meter::{Limit, Usage};
-pub use policy::{Denial, Rule};
 pub use rotation::{
     HttpIssuer, IssuedKey, Issuer, IssuerError, ListedKey, PastRotation, Probe, Revoked, RotationCounts, RotationError, RotationStatus,
 };
@@ -92,8 +110,8 @@ pub use secrets::AwsBackend;
 #[cfg(feature = "vault")]
 pub use secrets::VaultBackend;
 pub use secrets::{
-    BackendError, Entry, EnvBackend, Fingerprint, Found, Freshness, Lease, Leases, MAX_LENGTH, MIN_LENGTH, Missing, Rotator, SecretBackend,
-    SecretCounts, SecretStore, SecretValue, SecretsUnavailable, StaticBackend, StoreError, Stored, VersionInfo,
+    BackendError, Deposit, Entry, EnvBackend, Fingerprint, Found, Freshness, Lease, Leases, MAX_LENGTH, MIN_LENGTH, Missing, Rotator,
+    SecretBackend, SecretCounts, SecretStore, SecretValue, SecretsUnavailable, StaticBackend, StoreError, Stored, VersionInfo,
 };
 #[cfg(feature = "file")]
 pub use secrets::{FileBackend, FileKey, Identities, Rekeyed};
@@ -101,4 +119,6 @@ pub use secrets::{FileBackend, FileKey, Identities, Rekeyed};
 pub use signing::Kms;
 #[cfg(feature = "pkcs11")]
 pub use signing::Pkcs11;
-pub use signing::{Signer, SignerBackend, SignerError, Verdict};
+pub use signing::Verdict;
+pub use strongroom_core::keys::{Answer, PublicKey, SignRequest, Signature, Signer, SignerBackend, SignerError, Ticket};
+pub use strongroom_core::policy::{Denial, Rule};

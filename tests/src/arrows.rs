@@ -1,4 +1,4 @@
-//! Which rooms of `host/src` use which, read from the sources: `use` lines and paths written out, in functions and in macros, through aliases
+//! Which rooms of the host use which, whatever crate they lie in, read from the sources: `use` lines and paths written out, in functions and in macros, through aliases
 //! and re-exports. Tests are left out.
 
 use proc_macro2::{Delimiter, Ident, Punct, TokenStream, TokenTree};
@@ -8,14 +8,29 @@ use std::path::Path;
 /// For each room, the rooms that it uses, each with a file that does.
 pub type Arrows = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Reads the sources below a directory, which is that of a `lib.rs`.
+/// The crates with the host's rooms: where each lies, its name in paths, and the room that it is as a whole, if it is one.
+const CRATES: [(&str, &str, &str); 5] = [
+    ("crates/ground", "strongroom_ground", ""),
+    ("crates/scrub", "strongroom_scrub", "scrub"),
+    ("crates/ethereum", "strongroom_ethereum", "ethereum"),
+    ("crates/core", "strongroom_core", ""),
+    ("host", "strongroom", ""),
+];
+
+/// Reads the sources of all of [`CRATES`] below the workspace's directory.
 ///
 /// # Panics
 /// Where a source can't be read, or holds a path that can't be followed.
 #[must_use]
-pub fn of_directory(root: &Path) -> Arrows {
+pub fn of_workspace(workspace: &Path) -> Arrows {
     let mut files = Vec::new();
-    collect(root, root, &mut files);
+    for (place, _, room) in CRATES {
+        let root = workspace.join(place).join("src");
+        let mut own = Vec::new();
+        collect(&root, &root, &mut own);
+        let named = |file: String| if room.is_empty() { file } else { format!("{room}/{file}") };
+        files.extend(own.into_iter().map(|(file, text)| (named(file), text)));
+    }
     of_sources(&files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<Vec<_>>())
 }
 
@@ -31,10 +46,10 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<(String, String)>) {
     }
 }
 
-/// The same of sources by their paths from `lib.rs` on.
+/// The same of sources by their paths from `lib.rs` on, or from the room that a crate is.
 ///
 /// # Panics
-/// As [`of_directory`].
+/// As [`of_workspace`].
 #[must_use]
 pub fn of_sources(files: &[(&str, &str)]) -> Arrows {
     let modules: Vec<Module> = files.iter().map(|(file, text)| Module::read(file, text)).collect();
@@ -85,8 +100,8 @@ struct Module {
     exports: Vec<(String, Vec<String>)>,
     /// Modules that are compiled for tests alone.
     tests: Vec<Vec<String>>,
-    /// Other names of the crate.
-    aliases: Vec<String>,
+    /// Names of crates, with the place that each stands for.
+    aliases: Vec<(String, Vec<String>)>,
 }
 
 impl Module {
@@ -95,14 +110,11 @@ impl Module {
         if at.last().is_some_and(|last| last == "mod" || last == "lib") {
             at.pop();
         }
-        let mut module = Self {
-            file: file.to_owned(),
-            at,
-            paths: Vec::new(),
-            exports: Vec::new(),
-            tests: Vec::new(),
-            aliases: vec!["crate".to_owned()],
-        };
+        let place = |room: &str| if room.is_empty() { Vec::new() } else { vec![room.to_owned()] };
+        let whole = CRATES.iter().map(|(_, _, room)| *room).find(|room| !room.is_empty() && at.first().is_some_and(|first| first == room));
+        let aliases = CRATES.iter().map(|(_, name, room)| ((*name).to_owned(), place(room)));
+        let aliases = aliases.chain([("crate".to_owned(), place(whole.unwrap_or_default()))]).collect();
+        let mut module = Self { file: file.to_owned(), at, paths: Vec::new(), exports: Vec::new(), tests: Vec::new(), aliases };
         let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
         let place = module.at.clone();
         module.walk(&tokens.into_iter().collect::<Vec<_>>(), &place);
@@ -162,7 +174,7 @@ impl Module {
     }
 
     fn begins(&self, word: &Ident) -> bool {
-        word == "super" || self.aliases.iter().any(|alias| word == alias)
+        word == "super" || self.aliases.iter().any(|(alias, _)| word == alias)
     }
 
     /// A path that is written out.
@@ -215,7 +227,8 @@ impl Module {
             }
             let Some(last) = words.last().cloned() else { continue };
             if let (true, Some(alias)) = (words.len() == 1 && last == "crate", &alias) {
-                self.aliases.push(alias.clone());
+                let own = self.place_of("crate").unwrap_or_default();
+                self.aliases.push((alias.clone(), own));
             }
             let is_own = !self.is_of_crate(&words);
             let path = if is_own && exports { Some(at.iter().cloned().chain(words).collect()) } else { self.keep(&words, at) };
@@ -226,7 +239,12 @@ impl Module {
     }
 
     fn is_of_crate(&self, words: &[String]) -> bool {
-        words.first().is_some_and(|first| first == "super" || self.aliases.contains(first))
+        words.first().is_some_and(|first| first == "super" || self.place_of(first).is_some())
+    }
+
+    /// The place that the name of a crate stands for.
+    fn place_of(&self, name: &str) -> Option<Vec<String>> {
+        self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, place)| place.clone())
     }
 
     /// Keeps a path, made absolute, if it is one of the crate.
@@ -235,7 +253,7 @@ impl Module {
             return None;
         }
         let supers = words.iter().take_while(|word| *word == "super").count();
-        let base = if supers == 0 { &[][..] } else { &at[..at.len().checked_sub(supers)?] };
+        let base = if supers == 0 { self.place_of(&words[0])? } else { at[..at.len().checked_sub(supers)?].to_vec() };
         let path: Vec<String> = base.iter().chain(&words[supers.max(1)..]).cloned().collect();
         if !path.is_empty() {
             self.paths.push(path.clone());

@@ -7,8 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use strongroom::{
-    BackendError, Entry, Found, Freshness, IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked, SecretBackend, SecretStore,
-    SecretValue, StoreError, Stored, VersionInfo,
+    BackendError, Deposit, Entry, Found, Freshness, IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked, SecretBackend, SecretStore,
+    StoreError, Stored, VersionInfo,
 };
 
 /// What happens at a point.
@@ -130,7 +130,7 @@ impl<S: SecretStore> SecretStore for CutStore<S> {
         self.cuts.around("list", self.store.list()).await
     }
 
-    async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError> {
+    async fn put(&self, entry: &Entry, value: Deposit, expected: Option<&str>) -> Result<String, StoreError> {
         let call = if entry.path.starts_with("strongroom/") { "put journal" } else { "put secret" };
         self.cuts.around(call, self.store.put(entry, value, expected)).await
     }

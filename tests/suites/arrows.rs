@@ -1,4 +1,4 @@
-//! The rooms of `host/src` and the arrows between them, as ARCHITECTURE.md draws them.
+//! The rooms of the host and the arrows between them, as ARCHITECTURE.md draws them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,7 +17,7 @@ fn drawn() -> Vec<(String, BTreeSet<String>)> {
 
 #[test]
 fn the_arrows_are_those_of_the_drawing_and_lead_downwards() {
-    let found = arrows::of_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../host/src"));
+    let found = arrows::of_workspace(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
     let drawn = drawn();
 
     let mut wrong = Vec::new();
@@ -67,9 +67,14 @@ fn a_planted_arrow_is_found_however_it_is_written() {
         ("low.rs", "#[cfg(any(test, feature = \"x\"))] use crate::high::Top;"),
         ("low.rs", "#[cfg(test)] use crate::{mid::Own}; use crate::high::Top;"),
         ("low.rs", "impl crate::high::Trait for Bottom {}"),
+        ("low.rs", "use strongroom_core::high::Top;"),
+        ("low.rs", "fn f() { strongroom::high::Top; }"),
     ] {
         assert!(planted(file, text)["low"].contains_key("high"), "{text}");
     }
+    // A crate that is one room.
+    let scrub = planted("scrub/views.rs", "use crate::rules::Rule; use strongroom_core::high::Top;");
+    assert_eq!(scrub["scrub"].keys().collect::<Vec<_>>(), ["high"]);
     assert!(planted("mid/inner.rs", "fn f() { super::super::high::Top; }")["mid"].contains_key("high"));
     // What a room passes on is used by whoever takes it from there.
     let through = planted("high.rs", "use crate::mid::Bottom;");

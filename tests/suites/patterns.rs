@@ -72,7 +72,7 @@ fn ordinary_text_holds_no_secret_and_hardly_anything_like_one() {
 #[test]
 fn every_example_of_every_rule_is_taken_out_of_a_stream_in_any_chunking() {
     let scrubber = scrubber();
-    let rules: toml::Table = include_str!("../../host/src/scrub/rules/rules.toml").parse().unwrap();
+    let rules: toml::Table = include_str!("../../crates/scrub/src/rules/rules.toml").parse().unwrap();
     let rules = rules["rule"].as_array().unwrap();
     assert!(rules.len() >= 100, "{} rules", rules.len());
     let mut numbers = Numbers::new(11);

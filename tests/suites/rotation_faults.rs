@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use strongroom::manifest::{HttpIssuerConfig, RotationConfig, SecretRef};
 use strongroom::{
-    AuditSink, BackendError, Entry, FileBackend, FileKey, Found, Freshness, Host, HostConfig, HttpIssuer, RotationError, SecretBackend,
-    SecretStore, SecretValue, StoreError, Stored, VersionInfo, audit,
+    AuditSink, BackendError, Deposit, Entry, FileBackend, FileKey, Found, Freshness, Host, HostConfig, HttpIssuer, RotationError,
+    SecretBackend, SecretStore, StoreError, Stored, VersionInfo, audit,
 };
 use strongroom_tests::bed::{Bed, Kind};
 use strongroom_tests::block_on;
@@ -78,7 +78,7 @@ impl SecretStore for Slippery {
         self.store.list().await
     }
 
-    async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError> {
+    async fn put(&self, entry: &Entry, value: Deposit, expected: Option<&str>) -> Result<String, StoreError> {
         let slip = self.slip.filter(|(path, ..)| entry.path.starts_with(path)).and_then(|(_, first, times, slip)| {
             let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
             (first..first.saturating_add(times)).contains(&write).then_some(slip)
@@ -91,7 +91,7 @@ impl SecretStore for Slippery {
                 Err(StoreError::Unavailable("the store slips".into()))
             }
             Some(Slip::Beaten) => {
-                let other = SecretValue::new("pf_live_ffffffffffffffffffffffffffffffff");
+                let other = Deposit::new("pf_live_ffffffffffffffffffffffffffffffff");
                 self.store.put(entry, other, None).await?;
                 self.store.put(entry, value, expected).await
             }

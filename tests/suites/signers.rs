@@ -7,7 +7,7 @@ use k256::ecdsa::{Signature, VerifyingKey};
 use serde_json::json;
 use std::process::Command;
 use strongroom::manifest::{CredentialRef, KmsConfig, Pkcs11Config};
-use strongroom::{Kms, Pkcs11, SignerBackend, SignerError};
+use strongroom::{Answer, Kms, Pkcs11, PublicKey, SignRequest, Signature as Signed, Signer, SignerBackend, SignerError};
 use strongroom_tests::block_on;
 use strongroom_tests::services::{Fault, Faulty, Moto, SoftHsm};
 
@@ -42,6 +42,21 @@ fn verified(key: &VerifyingKey, signature: &Signature) {
 fn kms(url: &str) -> Kms {
     let keys = vec!["alias/{agent}/*".parse().unwrap()];
     Kms::new(&KmsConfig { region: Some("us-east-1".into()), endpoint_url: Some(url.into()), profile: None, keys })
+}
+
+/// The public half of a signer's key.
+fn public(signer: &dyn Signer) -> VerifyingKey {
+    match block_on(signer.public_key()) {
+        Ok(PublicKey::Secp256k1(key)) => key,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sign(signer: &dyn Signer) -> Result<Signature, SignerError> {
+    block_on(SignRequest::ask(signer, [1; 32])).map(|answer| match answer {
+        Answer::Signed(Signed::Secp256k1(signature, _)) => signature,
+        other => panic!("{other:?}"),
+    })
 }
 
 fn kind<T>(outcome: &Result<T, SignerError>) -> &'static str {
@@ -81,10 +96,10 @@ fn each_fault_of_a_kms_is_told_by_whether_there_may_be_a_signature() {
     ];
 
     let signer = block_on(kms(&relay.url()).open("alias/bot-1/trade", "bot-1")).ok().unwrap();
-    let key = block_on(signer.public_key()).unwrap();
+    let key = public(&*signer);
     for (name, faults, expected) in table {
         relay.set(&faults);
-        let outcome = block_on(signer.sign(&[1; 32]));
+        let outcome = sign(&*signer);
         assert_eq!(kind(&outcome), expected, "{name}: {outcome:?}");
         match outcome {
             Ok(signature) => verified(&key, &signature),
@@ -97,7 +112,7 @@ fn each_fault_of_a_kms_is_told_by_whether_there_may_be_a_signature() {
     assert!(elsewhere.to_string().contains("[signing.kms] keys"), "{elsewhere}");
     let curve = block_on(block_on(backend.open("alias/bot-1/other-curve", "bot-1")).ok().unwrap().public_key()).unwrap_err();
     assert!(curve.to_string().contains("ECC_NIST_P256") && curve.to_string().contains("ECC_SECG_P256K1"), "{curve}");
-    let nobody = block_on(block_on(kms("http://127.0.0.1:9").open("alias/bot-1/trade", "bot-1")).ok().unwrap().sign(&[1; 32]));
+    let nobody = sign(&*block_on(kms("http://127.0.0.1:9").open("alias/bot-1/trade", "bot-1")).ok().unwrap());
     assert_eq!(kind(&nobody), "unavailable", "{nobody:?}");
 }
 
@@ -123,13 +138,13 @@ fn an_hsm_that_has_lost_its_sessions_is_logged_in_to_anew() {
         Pkcs11Config { module, token: soft.token().to_owned(), pin: CredentialRef::File(pin.path().to_owned()), keys, sessions: 2 };
     let backend = Pkcs11::new(&config);
     let signer = block_on(backend.open("bot-1/trade", "bot-1")).ok().unwrap();
-    let key = block_on(signer.public_key()).unwrap();
-    verified(&key, &block_on(signer.sign(&[1; 32])).unwrap());
+    let key = public(&*signer);
+    verified(&key, &sign(&*signer).unwrap());
 
     // Whatever the module knew of this process is gone.
     Module::new(&config.module).unwrap().finalize().unwrap();
     Module::new(&config.module).unwrap().initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)).unwrap();
-    verified(&key, &block_on(signer.sign(&[1; 32])).unwrap());
+    verified(&key, &sign(&*signer).unwrap());
 
     for (name, why) in [("bot-1/twice", "several"), ("bot-1/other-curve", "secp256k1"), ("bot-1/open", "leave"), ("bot-1/none", "no")] {
         let refused = block_on(block_on(backend.open(name, "bot-1")).ok().unwrap().public_key()).unwrap_err();
@@ -147,7 +162,7 @@ struct One(k256::ecdsa::SigningKey);
 
 #[async_trait::async_trait]
 impl SignerBackend for Half {
-    async fn open(&self, key: &str, _agent: &str) -> Result<std::sync::Arc<dyn strongroom::Signer>, SignerError> {
+    async fn open(&self, key: &str, _agent: &str) -> Result<std::sync::Arc<dyn Signer>, SignerError> {
         if key == "silent" {
             self.asked.notify_one();
             std::future::pending::<()>().await;
@@ -157,14 +172,15 @@ impl SignerBackend for Half {
 }
 
 #[async_trait::async_trait]
-impl strongroom::Signer for One {
-    async fn public_key(&self) -> Result<VerifyingKey, SignerError> {
-        Ok(*self.0.verifying_key())
+impl Signer for One {
+    async fn public_key(&self) -> Result<PublicKey, SignerError> {
+        Ok((*self.0.verifying_key()).into())
     }
 
-    async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError> {
+    async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError> {
         use k256::ecdsa::signature::hazmat::PrehashSigner;
-        self.0.sign_prehash(digest).map_err(|error| SignerError::Refused(error.to_string()))
+        let signature: Result<Signature, _> = self.0.sign_prehash(&request.digest());
+        signature.map(Answer::from).map_err(|error| SignerError::Refused(error.to_string()))
     }
 }
 

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use strongroom::audit::{AuditSink, Event, Record};
-use strongroom::{Signer, SignerBackend, SignerError};
+use strongroom::{Answer, PublicKey, SignRequest, Signer, SignerBackend, SignerError};
 use strongroom_tests::block_on;
 use strongroom_tests::services::{Anvil, Moto, SoftHsm};
 use strongroom_tests::treasury::{ADDRESS, Opened, Treasury, coded, decoded};
@@ -255,14 +255,15 @@ struct Slow {
 
 #[async_trait]
 impl Signer for Slow {
-    async fn public_key(&self) -> Result<VerifyingKey, SignerError> {
-        Ok(*self.key.verifying_key())
+    async fn public_key(&self) -> Result<PublicKey, SignerError> {
+        Ok((*self.key.verifying_key()).into())
     }
 
-    async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError> {
+    async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError> {
         self.asked.notify_one();
         self.go.notified().await;
-        Ok(self.key.sign_prehash(digest).expect("a signature"))
+        let signature: Signature = self.key.sign_prehash(&request.digest()).expect("a signature");
+        Ok(signature.into())
     }
 
     fn is_hot(&self) -> bool {

@@ -320,7 +320,8 @@ mod tests {
     fn a_denial_that_quotes_a_long_path_is_cut() {
         let (journal, kept, _) = journal(10);
         let long = "x".repeat(100_000);
-        journal.denial(&Denial { rule: Rule::Path, asked: "GET".into(), reason: long.clone(), remedy: long, stop: false });
+        let denial = crate::policy::refused::wrong_use("wallet", "GET");
+        journal.denial(&denial.with_texts(|text| if text == "GET" { text } else { long.clone() }));
 
         let record = &kept.of("denial")[0];
         assert!(record.to_string().len() < 3 * MAX_TEXT, "{}", record.to_string().len());

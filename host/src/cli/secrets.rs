@@ -8,7 +8,9 @@ use crate::manifest::{BackendConfig, FileKeyRef, HostConfig, Manifest};
 use crate::rotation::{RotationError, RotationStatus};
 use crate::secrets::backends::{Configured, read_lines};
 use crate::secrets::dotenv::Variable;
-use crate::secrets::{Entry, FileBackend, FileKey, MAX_LENGTH, Rekeyed, SecretStore, SecretValue, StoreError, Stored, VersionInfo};
+use crate::secrets::{
+    Deposit, Entry, FileBackend, FileKey, MAX_LENGTH, Rekeyed, SecretStore, SecretValue, StoreError, Stored, VersionInfo,
+};
 use age::secrecy::ExposeSecret;
 use clap::{Args, Subcommand};
 use std::io::{IsTerminal, Read};
@@ -444,11 +446,11 @@ impl Set {
 }
 
 /// The value, from a pipe, or typed twice. It is as long as a secret has to be.
-pub(super) fn read_value(name: &str) -> Result<SecretValue, Failure> {
+pub(super) fn read_value(name: &str) -> Result<Deposit, Failure> {
     let failed = |error: std::io::Error| Failure::new(code::USAGE, format!("no value: {error}"));
     if std::io::stdin().is_terminal() {
         let value = prompt::new_value(&mut prompt::Terminal, name)?;
-        return Ok(SecretValue::new(value.as_bytes().to_vec()));
+        return Ok(Deposit::new(value.as_bytes().to_vec()));
     }
     // At its whole length at once, and one byte more, which no value has: nothing is cut off, and no part is left behind by growing.
     let most = MAX_LENGTH + 2;
@@ -462,7 +464,7 @@ pub(super) fn read_value(name: &str) -> Result<SecretValue, Failure> {
         return Err(Failure::new(code::USAGE, format!("the value has more than {MAX_LENGTH} bytes; nothing was written")));
     }
     prompt::check_value(&bytes[..end])?;
-    Ok(SecretValue::new(bytes[..end].to_vec()))
+    Ok(Deposit::new(bytes[..end].to_vec()))
 }
 
 impl Import {
@@ -481,7 +483,7 @@ impl Import {
             let mut left_out = 0;
             for variable in &read {
                 let (entry, value) = (store.entry_of(self.namespace.as_deref(), &variable.name)?, variable.value.as_bytes());
-                let version = match store.put(&entry, SecretValue::new(value.to_vec()), None).await {
+                let version = match store.put(&entry, Deposit::new(value.to_vec()), None).await {
                     Ok(version) => version,
                     Err(StoreError::Refused(why)) => {
                         say(format_args!("{entry}: left out: {why}"));

@@ -3,7 +3,7 @@
 use super::output::{Answer, say};
 use super::{Done, Failure, HostArgs, code, named};
 use crate::host::{Agent, Host};
-use crate::secrets::{SecretStore, SecretValue, StoreError};
+use crate::secrets::{Deposit, SecretStore, StoreError};
 use crate::signing::Opened;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ impl Wallet {
         match self {
             Self::New(keep) => {
                 named::secret(&keep.name, keep.namespace.as_deref())?;
-                let key = crate::signing::fresh().map_err(|error| Failure::new(code::STATE, error))?;
+                let key = crate::keys::fresh().map_err(|error| Failure::new(code::STATE, error))?;
                 keep.perform(key)
             }
             Self::Import(keep) => {
@@ -106,8 +106,8 @@ impl Limits {
 
 impl Keep {
     /// Keeps a key that is one.
-    fn perform(self, value: SecretValue) -> Done {
-        let address = crate::signing::address_of_local(&value)
+    fn perform(self, value: Deposit) -> Done {
+        let address = crate::keys::address_of_local(value.value())
             .map_err(|why| Failure::new(code::USAGE, format!("no key: {why}; nothing was written")))?;
         let put = async |store: &dyn SecretStore| -> Result<String, StoreError> {
             let entry = store.entry_of(self.namespace.as_deref(), &self.name)?;

@@ -1,5 +1,11 @@
 //! From a host's name to a connection: resolve, check the address, connect to that address, and TLS where the scheme says so.
 
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "the one place where connections of agents are made, to addresses that were checked"
+)]
+
 use super::address::AddressGuard;
 use super::head::Heads;
 use super::proxy::tunnel;

@@ -1,5 +1,7 @@
 //! Connections that are kept open: one pool for each agent and credential, so that no answer meant for one can reach another.
 
+#![expect(clippy::disallowed_types, reason = "the one place where requests of agents leave, each with the leave of its policy")]
+
 use super::connect::{Connector, Network};
 use super::head;
 use super::request_body::RequestBody;

@@ -1,6 +1,8 @@
 //! A way out through the operator's proxy: a tunnel (RFC 9110 9.3.6) to the very address that was checked. No name goes to the proxy, so
 //! that nothing is resolved a second time, and TLS runs inside the tunnel, end to end.
 
+#![expect(clippy::disallowed_types, reason = "it speaks over what `connect` has connected")]
+
 use super::connect::ConnectError;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

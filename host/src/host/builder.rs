@@ -5,6 +5,7 @@ use crate::audit::{AuditSink, FileAudit};
 use crate::clock::{Clock, Wall};
 use crate::doors::wasm::{self, Cache, Engine, HostParts, Inspector};
 use crate::egress::{AddressGuard, Network, Resolve, SystemResolver};
+use crate::keys::SignerBackend;
 #[cfg(feature = "file")]
 use crate::manifest::FileKeyRef;
 use crate::manifest::{BackendConfig, HostConfig};
@@ -18,7 +19,7 @@ use crate::secrets::backends::{Bounds, Configured};
 use crate::secrets::{Backends, Cache as SecretCache, EnvBackend, SecretBackend, Variables};
 #[cfg(feature = "file")]
 use crate::secrets::{FileBackend, FileKey};
-use crate::signing::{SignerBackend, Signing};
+use crate::signing::Signing;
 use crate::state::{StateDir, random_key};
 use crate::tls;
 use std::path::{Path, PathBuf};

@@ -4,14 +4,13 @@
 //! It holds keys in plain, as the secret itself does: what seals the one seals the other. No manifest can name it.
 
 use super::issuer::{IssuedKey, ListedKey};
+use super::plaintext;
 use crate::clock::Clock;
-use crate::policy::Reveal;
-use crate::secrets::{Entry, SecretBackend, SecretStore, SecretValue, StoreError};
+use crate::secrets::{Deposit, Entry, SecretBackend, SecretStore, StoreError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// The only format there is so far.
 const FORMAT: u32 = 1;
@@ -226,8 +225,8 @@ impl Document {
         Ok(document)
     }
 
-    fn value(&self) -> SecretValue {
-        SecretValue::new(serde_json::to_vec(self).expect("a journal is JSON"))
+    fn deposit(&self) -> Deposit {
+        Deposit::new(serde_json::to_vec(self).expect("a journal is JSON"))
     }
 
     pub(super) fn trim(&mut self) {
@@ -257,11 +256,9 @@ impl Journal {
             Err(error) => return Err(error),
         };
         let broken = |why: String| StoreError::Unavailable(format!("the rotation's journal at {}: {why}", self.entry));
-        let text = match &self.entry.field {
-            Some(field) => found.value.field(field).map_err(|_| broken(format!("it has no text in `{field}`")))?,
-            None => found.value,
-        };
-        let text = Zeroizing::new(String::from_utf8_lossy(text.reveal(Reveal::to_rotate())).into_owned());
+        let field = self.entry.field.as_deref();
+        let no_text = || broken(field.map_or_else(|| "it is no text".to_owned(), |field| format!("it has no text in `{field}`")));
+        let text = plaintext::of(found.value, field).ok_or_else(no_text)?;
         let document = Document::read(&text).map_err(broken)?;
         let version = found.version.ok_or_else(|| broken("its backend tells no versions".to_owned()))?;
         Ok((document, version))
@@ -286,7 +283,7 @@ impl Journal {
     }
 
     pub(super) async fn write(&self, document: &Document, expected: &str) -> Result<String, StoreError> {
-        self.store().put(&self.entry, document.value(), Some(expected)).await
+        self.store().put(&self.entry, document.deposit(), Some(expected)).await
     }
 
     /// Makes a change that whoever uses the key may make at any time: it is repeated until it has been made. False where there was nothing

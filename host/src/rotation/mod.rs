@@ -13,6 +13,7 @@ mod keeper;
 mod managed;
 mod names;
 mod orphans;
+mod plaintext;
 mod proof;
 mod rotations;
 mod status;

@@ -2,11 +2,11 @@
 
 use super::hold::Hold;
 use super::issuer::IssuedKey;
+use super::plaintext;
 use super::steps::Halt;
 use crate::manifest::Which;
-use crate::policy::Reveal;
 use crate::secrets::backends::Configured;
-use crate::secrets::{Entry, Freshness, SecretStore, SecretValue, StoreError};
+use crate::secrets::{Deposit, Entry, Freshness, SecretStore, SecretValue, StoreError};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -69,17 +69,12 @@ impl Name {
 
     fn text(&self, whole: SecretValue) -> Result<Zeroizing<String>, StoreError> {
         let missing = || StoreError::NotFound(format!("there is no text at {}", self.shown()));
-        let value = match &self.entry.field {
-            None => whole,
-            Some(field) => whole.field(field).map_err(|_| missing())?,
-        };
-        let text = std::str::from_utf8(value.reveal(Reveal::to_rotate())).map_err(|_| missing())?;
-        Ok(Zeroizing::new(text.to_owned()))
+        plaintext::of(whole, self.entry.field.as_deref()).ok_or_else(missing)
     }
 
     /// Puts a key there, if what was read is the newest version still.
     pub(super) async fn put(&self, key: &IssuedKey, over: &Kept) -> Result<(), StoreError> {
-        self.store().put(&self.entry, SecretValue::new(key.reveal()), Some(&over.version)).await.map(|_| ())
+        self.store().put(&self.entry, Deposit::new(key.reveal()), Some(&over.version)).await.map(|_| ())
     }
 
     /// Removes the versions that hold a key, beginning with the one before that in use, until one that does not.

@@ -1,9 +1,9 @@
 //! What backends gave, for as long as it may be used: asked for once however many wait, asked for again before it ends, used a while
 //! longer where the backend does not answer, and given back where it was lent.
 
+use super::Fingerprint;
 use super::backends::{BackendError, Configured, Entry, Found, Freshness};
 use super::held::{Held, Register, Uses};
-use super::value::Fingerprint;
 use crate::backoff::{Backoff, most_of};
 use crate::clock::Clock;
 use crate::lock::{Mutex, RwLock};

@@ -2,7 +2,7 @@
 
 use super::backends::{BackendError, Configured, Entry, Found, Lease};
 use super::cache::{Common, PATIENCE};
-use super::value::{Fingerprint, NoField, SecretValue};
+use super::{Fingerprint, NoField, SecretValue};
 use crate::lock::Mutex;
 use std::collections::HashMap;
 use std::ops::Deref;

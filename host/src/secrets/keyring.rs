@@ -1,9 +1,9 @@
 //! The secrets of one run: resolved before the first guest instruction, each with the placeholder that stands for it.
 
+use super::SecretValue;
 use super::backends::{BackendError, Backends, Entry};
 use super::cache::{Cache, Slots, Use};
 use super::held::{Held, InUse, Version};
-use super::value::SecretValue;
 use crate::lock::{Mutex, RwLock};
 use crate::manifest::{Manifest, SecretSpec, Shape};
 use crate::policy::placeholder::mint;

@@ -5,8 +5,6 @@ mod cache;
 pub(crate) mod dotenv;
 mod held;
 mod keyring;
-mod pages;
-mod value;
 mod variables;
 
 #[cfg(feature = "aws")]
@@ -25,6 +23,6 @@ pub use cache::SecretCounts;
 pub(crate) use held::{InUse, Uses, Version};
 pub(crate) use keyring::{Key, Keyring};
 pub use keyring::{Missing, SecretsUnavailable};
-pub(crate) use value::NoField;
-pub use value::{Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};
+pub(crate) use strongroom_core::value::NoField;
+pub use strongroom_core::value::{Deposit, Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};
 pub(crate) use variables::Variables;

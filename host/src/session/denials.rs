@@ -16,10 +16,8 @@ impl Session {
     /// Records a denial, and ends the run where it says so.
     pub(crate) fn deny(&self, denial: Denial) -> Refused {
         let scrubber = self.scrubber();
-        let scrub = |text: String| scrubber.scrub_text(&text).into_owned();
-        let Denial { rule, asked, reason, remedy, stop } = denial;
-        let denial = Denial { rule, asked: scrub(asked), reason: scrub(reason), remedy: scrub(remedy), stop };
-        let refused = Refused { rule, text: denial.for_guest() };
+        let denial = denial.with_texts(|text| scrubber.scrub_text(&text).into_owned());
+        let refused = Refused { rule: denial.rule, text: denial.for_guest() };
         if self.journal.denial(&denial) >= MAX_DENIALS {
             self.meter.stop(Stop::Limit(Limit::Denials));
         }

@@ -1,28 +1,18 @@
 //! Finds the key that a manifest names: in a backend of signers by `kms:`, `pkcs11:` or an embedder's own name, or else in a backend of
 //! secrets, from where it comes into this process.
 
-use super::identity::{self, Identity, Known};
-use super::jose::{TokenKey, ed25519_id, symmetric_id};
-use super::local::{FIRST_ACCOUNT, Local, is_wallet_key};
-use super::signer::{Signer, SignerBackend, SignerError};
+use super::known::Known;
 use super::{Granted, Use};
-use crate::ethereum::signature::address_of;
+use crate::keys::{self, FIRST_ACCOUNT, Identity, Key, SignerBackend, SignerError};
 use crate::manifest::{Manifest, Purpose, SecretRef, SignerSpec, SigningConfig, Which};
-use crate::policy::Reveal;
 use crate::secrets::{BackendError, Backends, Entry, Fingerprint, NoField, SecretValue, Variables};
-use alloy_primitives::Address;
-use k256::ecdsa::VerifyingKey;
-use ring::signature::{Ed25519KeyPair, KeyPair};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use zeroize::Zeroizing;
 
 /// Names that `from` may begin with, whose backends may not be configured.
 const KNOWN: &[&str] = &["kms", "pkcs11", "mpc"];
-/// Least bytes of an HMAC's key: 128 bits.
-const MIN_HMAC: usize = 16;
 
 /// How long the way to a key may take, with the wait for others who are opening the same one.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,14 +47,6 @@ pub(crate) struct Opened {
     pub(crate) shown: String,
     /// The agent whose signer it is.
     pub(crate) agent: String,
-}
-
-/// A key, by what it does.
-pub(crate) enum Key {
-    Account { signer: Arc<dyn Signer>, public: VerifyingKey, address: Address },
-    Token(TokenKey),
-    Hmac(Zeroizing<Vec<u8>>),
-    Solana(Ed25519KeyPair),
 }
 
 impl Keys {
@@ -103,8 +85,8 @@ impl Keys {
                 return Err("keys of a signer have no versions".to_owned());
             }
             return match spec.purpose {
-                Purpose::Wallet(_) | Purpose::Digest => Ok(()),
-                _ => Err("keys that are not in a backend of secrets are wallets, or sign digests".to_owned()),
+                Purpose::Wallet(_) | Purpose::Digest | Purpose::Solana { .. } => Ok(()),
+                _ => Err("keys that are not in a backend of secrets are wallets, sign digests, or sign for Solana".to_owned()),
             };
         }
         if let SecretRef::Exact { backend, .. } = &spec.from
@@ -167,23 +149,23 @@ impl Keys {
         let found = self.find(&granted.spec, &granted.policy, agent, backends, false);
         let silent = || format!("the way to the key at {} does not answer within {} s", granted.spec.from, PATIENCE.as_secs());
         let found = tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| Err(SignerError::Unavailable(silent())));
-        found.map(|(key, _)| key.shown(&key.id()))
+        found.map(|(key, _)| key.shown())
     }
 
     async fn open_anew(&self, granted: &Arc<Granted>, agent: &str, backends: &Backends) -> Result<Arc<Opened>, SignerError> {
         let (key, written) = self.find(&granted.spec, &granted.policy, agent, backends, true).await?;
         let (id, by) = (key.id(), format!("signer `{}` of `{agent}`", granted.spec.name));
-        let identities = identity::of_signer(&id, key.address(), &written);
+        let identities = key.identities(&written);
         self.known.signs(&identities, purpose(&granted.spec.purpose), &by).map_err(SignerError::Refused)?;
-        if let Key::Account { signer, address, .. } = &key
-            && signer.is_hot()
+        if let Some(address) = key.address()
+            && key.is_hot()
             && self.warned.lock().insert(id.clone())
         {
             tracing::warn!(
                 "the key of {address} lies in this process, for development and small amounts; an HSM, a KMS or MPC keeps it out of reach"
             );
         }
-        let shown = key.shown(&id);
+        let shown = key.shown();
         Ok(Arc::new(Opened { granted: Arc::clone(granted), key, id, shown, agent: agent.to_owned() }))
     }
 
@@ -205,8 +187,12 @@ impl Keys {
         is_used: bool,
     ) -> Result<(Key, Vec<Identity>), SignerError> {
         if let Some((backend, key)) = self.backend(spec) {
-            let signer = backend.open(&key, agent).await?;
-            return Ok((account(signer).await?, Vec::new()));
+            let kept = Key::kept(&**backend, &key, agent).await?;
+            if matches!(policy, Use::Solana(_)) != kept.is_ed25519() {
+                let why = format!("the key at {} is of another kind than its signer's `as`", spec.from);
+                return Err(SignerError::Refused(why));
+            }
+            return Ok((kept, Vec::new()));
         }
         let namespace = spec.namespace.as_deref().unwrap_or(agent);
         let value = self.secret(&spec.from, agent, namespace, backends, is_used).await?;
@@ -216,29 +202,19 @@ impl Keys {
         };
         let wrong = |why: String| SignerError::Refused(format!("the key at {} can't be used: {why}", spec.from));
         let written = [Some(&value), passphrase.as_ref()].into_iter().flatten();
-        let written = written.flat_map(|value| identity::written(value.reveal(Reveal::to_sign()))).collect();
+        let written = written.flat_map(keys::written).collect();
         let key = match policy {
             Use::Wallet(_) | Use::Digest { .. } => {
                 let path = spec.path.clone().unwrap_or_else(|| FIRST_ACCOUNT.to_owned());
                 // A keystore takes a second of work: not on a thread that serves others.
-                let local = tokio::task::spawn_blocking(move || Local::read(&value, passphrase.as_ref(), &path, Reveal::to_sign()));
-                let local = local.await.unwrap_or_else(|_| Err("it can't be read".to_owned())).map_err(wrong)?;
-                account(Arc::new(local)).await
+                let local = tokio::task::spawn_blocking(move || Key::wallet(&value, passphrase.as_ref(), &path));
+                local.await.unwrap_or_else(|_| Err("it can't be read".to_owned()))
             }
-            Use::Jwt(_) => TokenKey::read(&value, Reveal::to_sign()).map(Key::Token).map_err(wrong),
-            Use::Hmac(_) => {
-                let bytes = value.reveal(Reveal::to_sign());
-                if is_wallet_key(bytes) {
-                    return Err(wrong("it is the key of a wallet, which serves nothing else".to_owned()));
-                }
-                if bytes.starts_with(b"AWS4") || bytes.len() < MIN_HMAC {
-                    return Err(wrong(format!("it is the beginning of a derivation, or has fewer than {MIN_HMAC} bytes")));
-                }
-                Ok(Key::Hmac(bytes.to_vec().into()))
-            }
-            Use::Solana(_) => solana(value.reveal(Reveal::to_sign())).map(Key::Solana).map_err(wrong),
+            Use::Jwt(_) => Key::token(&value),
+            Use::Hmac(_) => Key::mac(&value),
+            Use::Solana(_) => Key::solana(&value),
         };
-        key.map(|key| (key, written))
+        key.map(|key| (key, written)).map_err(wrong)
     }
 
     /// The value of an entry, as it is now, where the agent may use it.
@@ -306,11 +282,6 @@ fn way(field: Option<&str>) -> Vec<String> {
     }
 }
 
-async fn account(signer: Arc<dyn Signer>) -> Result<Key, SignerError> {
-    let public = signer.public_key().await?;
-    Ok(Key::Account { address: address_of(&public), public, signer })
-}
-
 fn failed(error: BackendError) -> SignerError {
     match error {
         BackendError::Unavailable(_) => SignerError::Unavailable(error.to_string()),
@@ -347,65 +318,9 @@ async fn secret(from: &SecretRef, agent: &str, namespace: &str, backends: &Backe
     Err(missing.map_or_else(|| SignerError::Refused(format!("there is no entry for {from}")), failed))
 }
 
-/// A key of Solana's: the command line's list of 64 numbers, or the seed in hexadecimal digits.
-pub(super) fn solana(value: &[u8]) -> Result<Ed25519KeyPair, String> {
-    let wrong = || "it is neither the list of 64 numbers of a Solana key file, nor a seed of 64 hexadecimal digits".to_owned();
-    let text = std::str::from_utf8(value).map_err(|_| wrong())?.trim();
-    if text.starts_with('[') {
-        let bytes: Zeroizing<Vec<u8>> = serde_json::from_str(text).map(Zeroizing::new).map_err(|_| wrong())?;
-        let (seed, public) = bytes.split_at_checked(32).ok_or_else(wrong)?;
-        return Ed25519KeyPair::from_seed_and_public_key(seed, public).map_err(|_| wrong());
-    }
-    let seed = Zeroizing::new(crate::text::unhex(text.strip_prefix("0x").unwrap_or(text)).ok_or_else(wrong)?);
-    Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| wrong())
-}
-
-impl Key {
-    pub(crate) fn address(&self) -> Option<Address> {
-        if let Self::Account { address, .. } = self { Some(*address) } else { None }
-    }
-
-    /// Whether it signs in this process, at once.
-    pub(super) fn is_here(&self) -> bool {
-        match self {
-            Self::Account { signer, .. } => signer.is_hot(),
-            Self::Token(_) | Self::Hmac(_) | Self::Solana(_) => true,
-        }
-    }
-
-    /// What the ledger knows it by.
-    fn id(&self) -> Vec<u8> {
-        match self {
-            Self::Account { public, .. } => public.to_encoded_point(true).as_bytes().to_vec(),
-            Self::Token(key) => key.id(),
-            Self::Hmac(key) => symmetric_id(key),
-            Self::Solana(key) => ed25519_id(key),
-        }
-    }
-
-    /// What tells it from others, for people.
-    fn shown(&self, id: &[u8]) -> String {
-        match self {
-            Self::Account { address, .. } => address.to_string(),
-            Self::Solana(key) => bs58::encode(key.public_key()).into_string(),
-            Self::Token(key) => format!("{} {}", key.algorithm(), crate::text::hex(&id[id.len().saturating_sub(4)..])),
-            Self::Hmac(_) => String::from_utf8_lossy(&id[..13.min(id.len())]).into_owned(),
-        }
-    }
-}
-
 impl Opened {
     /// What the key is there for, as the ledger keeps it.
     pub(crate) fn purpose(&self) -> &'static str {
         purpose(&self.granted.spec.purpose)
-    }
-
-    /// The public half: SEC 1 uncompressed, or the 32 bytes of ed25519.
-    pub(crate) fn public_key(&self) -> Vec<u8> {
-        match &self.key {
-            Key::Account { public, .. } => public.to_encoded_point(false).as_bytes().to_vec(),
-            Key::Solana(key) => key.public_key().as_ref().to_vec(),
-            Key::Token(_) | Key::Hmac(_) => Vec::new(),
-        }
     }
 }

@@ -3,7 +3,7 @@
 //! A key is looked at before it signs: its public half has to be a secp256k1 key in SubjectPublicKeyInfo (RFC 5480) that KMS keeps for
 //! signing. What KMS has refused in each attempt was not signed; of every other failure after the request went out that is not known.
 
-use super::signer::{Signer, SignerBackend, SignerError};
+use crate::keys::{Answer, PublicKey, SignRequest, Signer, SignerBackend, SignerError};
 use crate::manifest::{KmsConfig, NamePattern};
 use async_trait::async_trait;
 use aws_sdk_kms::Client;
@@ -14,7 +14,7 @@ use aws_sdk_kms::operation::get_public_key::GetPublicKeyOutput;
 use aws_sdk_kms::operation::sign::SignError;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
-use k256::ecdsa::{Signature, VerifyingKey};
+use k256::ecdsa::VerifyingKey;
 use k256::pkcs8::DecodePublicKey;
 use std::error::Error;
 use std::sync::Arc;
@@ -91,17 +91,17 @@ impl SignerBackend for Kms {
 
 #[async_trait]
 impl Signer for Key {
-    async fn public_key(&self) -> Result<VerifyingKey, SignerError> {
-        Ok(self.public().await?.key)
+    async fn public_key(&self) -> Result<PublicKey, SignerError> {
+        Ok(self.public().await?.key.into())
     }
 
-    async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError> {
+    async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError> {
         // No key signs that has not been looked at.
         let public = self.public().await?;
         let attempts = Attempts::default();
-        let request = self.account.client().await.sign().key_id(&self.id).message(Blob::new(*digest));
-        let request = request.message_type(MessageType::Digest).signing_algorithm(SigningAlgorithmSpec::EcdsaSha256);
-        let answer = match request.customize().interceptor(attempts.clone()).send().await {
+        let call = self.account.client().await.sign().key_id(&self.id).message(Blob::new(request.digest()));
+        let call = call.message_type(MessageType::Digest).signing_algorithm(SigningAlgorithmSpec::EcdsaSha256);
+        let answer = match call.customize().interceptor(attempts.clone()).send().await {
             Ok(answer) => answer,
             Err(error) => {
                 return Err(match trouble(&error, &self.shown()) {
@@ -118,7 +118,8 @@ impl Signer for Key {
             return Err(SignerError::Unknown(why));
         }
         let der = answer.signature.map(Blob::into_inner).unwrap_or_default();
-        Signature::from_der(&der)
+        k256::ecdsa::Signature::from_der(&der)
+            .map(Answer::from)
             .map_err(|_| SignerError::Unknown(format!("{}: the service answered with what is no signature", self.shown())))
     }
 }

@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark's unwrap is an assertion")]
 
 use async_trait::async_trait;
+use k256::ecdsa::SigningKey;
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
-use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use serde_json::json;
 use std::fs::{File, OpenOptions};
 use std::hint::black_box;
@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use strongroom::manifest::{CredentialRef, KmsConfig, Pkcs11Config};
-use strongroom::{Kms, Pkcs11, Signer, SignerBackend, SignerError};
+use strongroom::{Answer, Kms, Pkcs11, PublicKey, SignRequest, Signature as Signed, Signer, SignerBackend, SignerError};
 use strongroom_tests::figures::{Figure, Figures, median, paired};
 use strongroom_tests::services::{Moto, SoftHsm};
 use strongroom_tests::treasury::{Opened, Treasury};
@@ -211,13 +211,13 @@ impl<B: SignerBackend> SignerBackend for Timed<B> {
 
 #[async_trait]
 impl Signer for Timed<Arc<dyn Signer>> {
-    async fn public_key(&self) -> Result<VerifyingKey, SignerError> {
+    async fn public_key(&self) -> Result<PublicKey, SignerError> {
         self.0.public_key().await
     }
 
-    async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError> {
+    async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError> {
         let begun = Instant::now();
-        let signature = self.0.sign(digest).await;
+        let signature = self.0.sign(request).await;
         INSIDE.fetch_add(u64::try_from(begun.elapsed().as_nanos()).unwrap(), Ordering::Relaxed);
         signature
     }
@@ -255,7 +255,7 @@ fn kms(figures: &mut Figures) {
 fn outside(figures: &mut Figures, what: &str, key: &str, backend: impl SignerBackend + 'static) {
     let (runtime, directory) = (current(), directory());
     let signer = runtime.block_on(backend.open(key, "bare")).unwrap();
-    let public = runtime.block_on(signer.public_key()).unwrap();
+    let Ok(PublicKey::Secp256k1(public)) = runtime.block_on(signer.public_key()) else { panic!("no key of secp256k1") };
     let treasury =
         Treasury::with(&format!("[signers.wallet]\nfrom = \"timed:{key}\"\n{}", lines())).ledger(&directory.path().join("ledger"));
     let opened = treasury.host(move |builder| builder.signers("timed", Timed(backend))).open();
@@ -269,7 +269,9 @@ fn outside(figures: &mut Figures, what: &str, key: &str, backend: impl SignerBac
         let (mut check, mut sync) = (Duration::ZERO, Duration::ZERO);
         for number in 0..count {
             let digest = [u8::try_from(number).unwrap(); 32];
-            let signature = runtime.block_on(signer.sign(&digest)).unwrap();
+            let Ok(Answer::Signed(Signed::Secp256k1(signature, _))) = runtime.block_on(SignRequest::ask(&*signer, digest)) else {
+                panic!("no signature")
+            };
             let begun = Instant::now();
             let low = signature.normalize_s().unwrap_or(signature);
             public.verify_prehash(&digest, black_box(&low)).unwrap();

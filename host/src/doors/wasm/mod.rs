@@ -21,6 +21,7 @@ pub(crate) use store::RunState;
 
 use crate::audit::{AuditSink, Event, Journal, Used};
 use crate::egress::{Outbound, Pools};
+use crate::keys::SignerError;
 use crate::lock::Mutex;
 use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
@@ -29,7 +30,7 @@ use crate::rotation::Rotations;
 use crate::scrub::{Live, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables};
 use crate::session::{Scrubbing, Session};
-use crate::signing::{Granted, Opened, SignerError, Signing};
+use crate::signing::{Granted, Opened, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
 use output::GuestOutput;

@@ -7,9 +7,9 @@ use crate::ethereum::rlp::Malformed;
 use crate::ethereum::transaction::{Authorization, Kind, Market, SignedAuthorization, Transaction};
 use crate::ethereum::typed_data::TypedData;
 use crate::meter::Stop;
-use crate::policy::{self, Denial, Policy, Rule, SignPermit, WalletPolicy};
+use crate::policy::{self, Denial, Policy, Rule, SignPermit, WalletPolicy, refused};
 use crate::session::Session;
-use crate::signing::{self, Asked, Failure, Key, Opened, Signing, Use};
+use crate::signing::{self, Asked, Failure, Opened, Signing, Use};
 use alloy_primitives::{Address, B256, U256};
 use std::sync::Arc;
 use wasmtime::component::Resource;
@@ -76,14 +76,15 @@ fn denied(session: &Session, denial: Denial) -> Error {
 }
 
 fn malformed(session: &Session, what: &str, why: impl ToString) -> Error {
-    denied(session, Denial { rule: Rule::Undecodable, asked: what.to_owned(), reason: why.to_string(), remedy: String::new(), stop: false })
+    denied(session, refused::undecodable(what, why))
 }
 
 fn failed(session: &Session, failure: Failure) -> Error {
     match failure {
         Failure::Denied(denial) => denied(session, denial),
         Failure::Unreachable => Error::Unreachable,
-        Failure::Unknown => Error::Unknown,
+        // The contract has no word for a decision that is waited for; what is reserved counts as spent until then.
+        Failure::Unknown | Failure::Pending => Error::Unknown,
         Failure::NoRecord => {
             session.meter.stop(Stop::AuditFailed);
             Error::Unknown
@@ -93,8 +94,8 @@ fn failed(session: &Session, failure: Failure) -> Error {
 
 /// The policy of a wallet, and its address.
 fn wallet<'a>(asked: &'a Asked, what: &str) -> Result<(&'a WalletPolicy, Address), Denial> {
-    match (&asked.signer.granted.policy, &asked.signer.key) {
-        (Use::Wallet(policy), Key::Account { address, .. }) => Ok((policy, *address)),
+    match (&asked.signer.granted.policy, asked.signer.key.address()) {
+        (Use::Wallet(policy), Some(address)) => Ok((policy, address)),
         _ => Err(asked.wrong_use(what)),
     }
 }
@@ -119,14 +120,12 @@ impl wit::HostSigner for RunState {
 
     fn address(&mut self, handle: Resource<OpenSigner>) -> wasmtime::Result<String> {
         let signer = self.opened(&handle)?;
-        Ok(match &signer.key {
-            Key::Account { .. } | Key::Solana(_) => signer.shown.clone(),
-            Key::Token(_) | Key::Hmac(_) => String::new(),
-        })
+        let has_address = signer.key.address().is_some() || signer.key.is_ed25519();
+        Ok(if has_address { signer.shown.clone() } else { String::new() })
     }
 
     fn public_key(&mut self, handle: Resource<OpenSigner>) -> wasmtime::Result<Vec<u8>> {
-        Ok(self.opened(&handle)?.public_key())
+        Ok(self.opened(&handle)?.key.public_key())
     }
 
     async fn sign_transaction(
@@ -227,8 +226,8 @@ impl wit::HostSigner for RunState {
 
     async fn sign_jwt(&mut self, handle: Resource<OpenSigner>, claims: String) -> Answer<String> {
         let (asked, session) = (self.asked(&handle, None)?, Arc::clone(&self.session));
-        let claims = match (&asked.signer.granted.policy, &asked.signer.key) {
-            (Use::Jwt(spec), Key::Token(key)) => policy::token_claims(spec, key.algorithm(), &claims, asked.signing.now()),
+        let claims = match (&asked.signer.granted.policy, asked.signer.key.algorithm()) {
+            (Use::Jwt(spec), Some(algorithm)) => policy::token_claims(spec, algorithm, &claims, asked.signing.now()),
             _ => Err(asked.wrong_use("sign a token")),
         };
         Ok(match claims {

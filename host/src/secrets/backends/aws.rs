@@ -2,7 +2,7 @@
 
 use super::{BackendError, Bounds, Entry, Found, Freshness, Rotator, SecretBackend, SecretStore, StoreError, Stored, VersionInfo};
 use crate::manifest::{AwsConfig, Which};
-use crate::secrets::SecretValue;
+use crate::secrets::{Deposit, SecretValue};
 use async_trait::async_trait;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
@@ -245,8 +245,8 @@ impl SecretStore for AwsBackend {
         Ok(stored)
     }
 
-    async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError> {
-        value.check(None).map_err(StoreError::Refused)?;
+    async fn put(&self, entry: &Entry, value: Deposit, expected: Option<&str>) -> Result<String, StoreError> {
+        value.value().check(None).map_err(StoreError::Refused)?;
         let before = match self.read(&entry.path, &Which::Current).await {
             Ok(answer) => Some(answer),
             Err(BackendError::NotFound { .. }) => None,
@@ -334,7 +334,7 @@ enum Content {
 
 impl Content {
     /// The document with one field changed, or the value itself.
-    fn with(before: Option<&GetSecretValueOutput>, field: Option<&str>, value: &SecretValue) -> Result<Self, StoreError> {
+    fn with(before: Option<&GetSecretValueOutput>, field: Option<&str>, value: &Deposit) -> Result<Self, StoreError> {
         let text = std::str::from_utf8(value.bytes());
         let Some(field) = field else {
             return Ok(text.map_or_else(|_| Self::Bytes(value.bytes().to_vec()), |text| Self::Text(text.to_owned())));

@@ -28,7 +28,7 @@ pub use fixed::StaticBackend;
 #[cfg(feature = "vault")]
 pub use vault::VaultBackend;
 
-use super::SecretValue;
+use super::{Deposit, SecretValue};
 use crate::manifest::{DEFAULT_STALE, HOSTS_OWN, HostsOwn, SecretRef, Which};
 use async_trait::async_trait;
 use std::fmt;
@@ -270,7 +270,7 @@ pub trait SecretStore: SecretBackend {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] where another version is the newest.
-    async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError>;
+    async fn put(&self, entry: &Entry, value: Deposit, expected: Option<&str>) -> Result<String, StoreError>;
 
     /// Takes a version out of use; it can be restored.
     ///

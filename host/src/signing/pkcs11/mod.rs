@@ -11,7 +11,7 @@
 
 mod key;
 
-use super::signer::{Signer, SignerBackend, SignerError};
+use crate::keys::{Answer, PublicKey, SignRequest, Signer, SignerBackend, SignerError};
 use crate::lock::{Mutex, MutexGuard};
 use crate::manifest::{NamePattern, Pkcs11Config};
 use async_trait::async_trait;
@@ -22,7 +22,7 @@ use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
-use k256::ecdsa::{Signature, VerifyingKey};
+use k256::ecdsa::VerifyingKey;
 use key::{Use, identifier, public_key};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -132,17 +132,13 @@ impl SignerBackend for Pkcs11 {
 
 #[async_trait]
 impl Signer for Key {
-    async fn public_key(&self) -> Result<VerifyingKey, SignerError> {
-        let ask = async || {
-            let (token, name) = (Arc::clone(&self.token), self.name.clone());
-            self.token.call(false, move |lent| token.find(&lent.session, &name).map(|(_, key)| key)).await
-        };
-        self.public.get_or_try_init(ask).await.copied()
+    async fn public_key(&self) -> Result<PublicKey, SignerError> {
+        Ok(self.public().await?.into())
     }
 
-    async fn sign(&self, digest: &[u8; 32]) -> Result<Signature, SignerError> {
-        let expected = self.public_key().await?;
-        let (token, name, found, digest) = (Arc::clone(&self.token), self.name.clone(), Arc::clone(&self.found), *digest);
+    async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError> {
+        let expected = self.public().await?;
+        let (token, name, found, digest) = (Arc::clone(&self.token), self.name.clone(), Arc::clone(&self.found), request.digest());
         let sign = move |lent: &Lent| {
             let known = locked(&found).filter(|(generation, _)| *generation == lent.generation);
             let handle = match known {
@@ -160,7 +156,18 @@ impl Signer for Key {
             lent.session.sign(&Mechanism::Ecdsa, handle, &digest).map_err(|error| token.trouble(&error))
         };
         let bytes = self.token.call(true, sign).await?;
-        Signature::from_slice(&bytes).map_err(|_| SignerError::Unknown(format!("{} answered with what is no signature", self.token)))
+        let signature = k256::ecdsa::Signature::from_slice(&bytes).map(Answer::from);
+        signature.map_err(|_| SignerError::Unknown(format!("{} answered with what is no signature", self.token)))
+    }
+}
+
+impl Key {
+    async fn public(&self) -> Result<VerifyingKey, SignerError> {
+        let ask = async || {
+            let (token, name) = (Arc::clone(&self.token), self.name.clone());
+            self.token.call(false, move |lent| token.find(&lent.session, &name).map(|(_, key)| key)).await
+        };
+        self.public.get_or_try_init(ask).await.copied()
     }
 }
 

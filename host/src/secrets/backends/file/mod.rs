@@ -11,7 +11,7 @@ pub use rekey::Rekeyed;
 use super::{BackendError, Entry, Found, Freshness, SecretBackend, SecretStore, StoreError, Stored};
 use crate::lock::Mutex;
 use crate::manifest::Which;
-use crate::secrets::SecretValue;
+use crate::secrets::{Deposit, SecretValue};
 use async_trait::async_trait;
 use document::Document;
 use sealed::{Sealed, Stamp};
@@ -108,8 +108,8 @@ impl SecretStore for FileBackend {
         Ok(self.document()?.list())
     }
 
-    async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError> {
-        value.check(None).map_err(StoreError::Refused)?;
+    async fn put(&self, entry: &Entry, value: Deposit, expected: Option<&str>) -> Result<String, StoreError> {
+        value.value().check(None).map_err(StoreError::Refused)?;
         let expected = expected.map(number).transpose().map_err(StoreError::Refused)?;
         let put = |document: &mut Document| match &entry.field {
             None => document.put(&entry.path, value.bytes(), expected),

@@ -75,7 +75,7 @@ mod tests {
     use super::super::super::{Entry, SecretBackend, SecretStore};
     use super::super::FileBackend;
     use super::*;
-    use crate::secrets::SecretValue;
+    use crate::secrets::{Deposit, SecretValue};
 
     const VALUE: &str = "pf_live_0123456789abcdef0123456789abcdef";
 
@@ -93,7 +93,7 @@ mod tests {
             let desk = Self { dir, files };
             for host in desk.hosts() {
                 host.create().expect("it works");
-                host.put(&Entry::new("KEY"), SecretValue::new(VALUE), None).await.expect("it works");
+                host.put(&Entry::new("KEY"), Deposit::new(VALUE), None).await.expect("it works");
             }
             desk
         }
@@ -128,13 +128,13 @@ mod tests {
 
     async fn all_read(hosts: &[FileBackend]) {
         for host in hosts {
-            assert_eq!(host.get(&Entry::new("KEY")).await.expect("it works").value.bytes(), VALUE.as_bytes());
+            assert!(host.get(&Entry::new("KEY")).await.expect("it works").value.is(&SecretValue::new(VALUE)));
         }
     }
 
     async fn all_write(hosts: &[FileBackend]) {
         for host in hosts {
-            host.put(&Entry::new("MORE"), SecretValue::new(VALUE), None).await.expect("it works");
+            host.put(&Entry::new("MORE"), Deposit::new(VALUE), None).await.expect("it works");
         }
     }
 

@@ -7,7 +7,7 @@ mod session;
 use super::{BackendError, Bounds, Entry, Found, Freshness, Lease, Leases, SecretBackend, SecretStore, StoreError, Stored, VersionInfo};
 use crate::clock::Clock;
 use crate::manifest::{HOSTS_OWN, VaultConfig, Which};
-use crate::secrets::SecretValue;
+use crate::secrets::{Deposit, SecretValue};
 use api::{Api, Body, Repeat, Said, Trouble, escaped};
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
@@ -311,8 +311,8 @@ impl SecretStore for VaultBackend {
         Ok(stored)
     }
 
-    async fn put(&self, entry: &Entry, value: SecretValue, expected: Option<&str>) -> Result<String, StoreError> {
-        value.check(None).map_err(StoreError::Refused)?;
+    async fn put(&self, entry: &Entry, value: Deposit, expected: Option<&str>) -> Result<String, StoreError> {
+        value.value().check(None).map_err(StoreError::Refused)?;
         let field = entry.field.as_ref().filter(|field| !field.starts_with('/'));
         let field = field.ok_or_else(|| StoreError::Refused("name the field to write: `path#field`".to_owned()))?;
         let text =

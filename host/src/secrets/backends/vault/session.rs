@@ -7,7 +7,6 @@ use crate::backoff::most_of;
 use crate::clock::Clock;
 use crate::lock::{Mutex, RwLock};
 use crate::manifest::{CredentialRef, VaultAuth};
-use crate::secrets::SecretValue;
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -36,7 +35,7 @@ pub(super) struct Session {
     /// Taken by whoever logs in, with when that failed last.
     turn: tokio::sync::Mutex<Option<(Duration, BackendError)>>,
     /// The secret id, once it is unwrapped, with the wrapping that it came in: another one is opened anew.
-    unwrapped: Mutex<Option<(Zeroizing<String>, Arc<SecretValue>)>>,
+    unwrapped: Mutex<Option<Unwrapped>>,
     /// The number of the login that counts; leases end with theirs.
     login: watch::Sender<u64>,
     /// Whether somebody looks after the secret id, and what is held while it is looked at or replaced.
@@ -77,6 +76,9 @@ struct LookedUp {
 struct Wrapping {
     creation_path: String,
 }
+
+/// A wrapping, and the secret id that was in it.
+type Unwrapped = (Zeroizing<String>, Arc<Zeroizing<String>>);
 
 #[derive(serde::Deserialize)]
 struct SecretId {
@@ -217,9 +219,8 @@ impl Session {
         match &self.auth {
             VaultAuth::Token(from) => Err(BackendError::Refused(format!("the token at {from} is a login already"))),
             VaultAuth::AppRole { mount, role_id, secret_id, wrapped, .. } => {
-                let secret_id =
-                    if *wrapped { self.unwrap(mount, secret_id).await? } else { Arc::new(SecretValue::new(read(secret_id)?.as_bytes())) };
-                Presented::of_role(mount, role_id, text(&secret_id)?)
+                let secret_id = if *wrapped { self.unwrap(mount, secret_id).await? } else { Arc::new(read(secret_id)?) };
+                Presented::of_role(mount, role_id, &secret_id)
             }
             VaultAuth::Jwt { mount, role, jwt } => {
                 Ok(Presented { mount: mount.clone(), body: json_object(&[("role", role), ("jwt", &read(jwt)?)]), what: "JWT" })
@@ -279,7 +280,7 @@ impl Session {
     }
 
     /// The secret id out of its wrapping, which can be opened once.
-    async fn unwrap(&self, mount: &str, from: &CredentialRef) -> Result<Arc<SecretValue>, BackendError> {
+    async fn unwrap(&self, mount: &str, from: &CredentialRef) -> Result<Arc<Zeroizing<String>>, BackendError> {
         let wrapping = read(from)?;
         if let Some((opened, secret_id)) = &*self.unwrapped.lock()
             && *opened == wrapping
@@ -315,7 +316,7 @@ impl Session {
             .and_then(|body| body.data::<SecretId>())
         {
             Ok(SecretId { secret_id }) => {
-                let secret_id = Arc::new(SecretValue::new(secret_id.as_bytes()));
+                let secret_id = Arc::new(secret_id);
                 *self.unwrapped.lock() = Some((wrapping.clone(), Arc::clone(&secret_id)));
                 Ok(secret_id)
             }
@@ -426,10 +427,6 @@ impl Token {
 /// A credential of the host's own.
 pub(super) fn read(from: &CredentialRef) -> Result<Zeroizing<String>, BackendError> {
     from.read().map_err(|why| BackendError::Unavailable(format!("the host's credential at {from} {why}")))
-}
-
-fn text(value: &SecretValue) -> Result<&str, BackendError> {
-    std::str::from_utf8(value.bytes()).map_err(|_| BackendError::Unavailable("the secret id is not text".to_owned()))
 }
 
 fn header(token: &str) -> Result<HeaderValue, BackendError> {

@@ -1,0 +1,43 @@
+//! Signers that err.
+
+use super::*;
+
+/// Gives what it was told, one after the other: a signature over the right bytes, over others, or an error.
+struct Erring(std::sync::Mutex<Vec<&'static str>>, SigningKey);
+
+#[async_trait::async_trait]
+impl Signer for Erring {
+    async fn public_key(&self) -> Result<PublicKey, SignerError> {
+        Ok(PublicKey::Secp256k1(*self.1.verifying_key()))
+    }
+
+    async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError> {
+        let signed = |signature| Answer::Signed(Signed::Secp256k1(signature, None));
+        let sign = |digest: &[u8; 32]| self.1.sign_prehash_recoverable(digest).map(|(signature, _)| signature);
+        match self.0.lock().expect("the list").pop() {
+            Some("right") => Ok(signed(sign(&request.digest()).expect("a signature"))),
+            Some("pending") => Ok(Answer::Pending(Ticket::new("17"))),
+            Some("away") => Err(SignerError::Unavailable("away".to_owned())),
+            _ => Ok(signed(sign(&[0xee; 32]).expect("a signature"))),
+        }
+    }
+}
+
+#[test]
+fn a_signature_that_is_none_is_asked_for_again_and_what_came_before_an_error_is_not_forgotten() {
+    let outcome = |mut answers: Vec<&'static str>| {
+        answers.reverse();
+        let signer = Erring(std::sync::Mutex::new(answers), SigningKey::from_slice(&[7; 32]).expect("a key"));
+        let key = PublicKey::Secp256k1(*signer.1.verifying_key());
+        let permit = SignPermit::example([5; 32].into());
+        let asked = crate::keys::signer::sign(&signer, &key, &permit, "agent");
+        asked.now_or_never().expect("at once").map(|outcome| matches!(outcome, Outcome::Pending(_)))
+    };
+
+    assert_eq!(outcome(vec!["right"]), Ok(false));
+    assert_eq!(outcome(vec!["wrong", "wrong", "right"]), Ok(false));
+    assert_eq!(outcome(vec!["wrong", "pending"]), Ok(true), "somebody decides");
+    assert!(matches!(outcome(vec!["away"]), Err(SignerError::Unavailable(_))), "nothing was given before");
+    assert!(matches!(outcome(vec!["wrong", "away"]), Err(SignerError::Unknown(_))), "something was");
+    assert!(matches!(outcome(vec!["wrong"; 20]), Err(SignerError::Unknown(_))), "it is not asked for ever");
+}

@@ -1,0 +1,637 @@
+//! The files people write: the agent's manifest and the operator's host configuration.
+//!
+//! Both are parsed once into types in which invalid configuration does not exist; nothing is validated again later. Every
+//! finding has a file, a line and a column, says what was found and what to write instead, and never quotes a value.
+
+mod backends;
+mod config;
+mod diagnostic;
+mod host_pattern;
+pub mod names;
+mod own;
+mod pattern;
+mod place;
+mod public_suffix;
+mod reader;
+mod rotation;
+mod scan;
+mod seal;
+mod shape;
+mod signers;
+mod signing;
+mod suspicion;
+mod units;
+
+pub use backends::DEFAULT_STALE;
+pub use backends::{AwsConfig, BackendConfig, CredentialRef, FileKeyRef, SecretIdRenewal, VaultAuth, VaultConfig};
+pub use config::HostConfig;
+pub use diagnostic::{Diagnostic, Diagnostics, Problem};
+pub use host_pattern::is_host;
+pub use host_pattern::{HostPattern, Scheme};
+pub use names::HOSTS_OWN;
+pub use names::{SecretRef, Which};
+pub use own::HostsOwn;
+pub use pattern::is_path_byte;
+pub use pattern::{NamePattern, PathPattern, PathPlace};
+pub use place::{Basic, Place, Template};
+pub use rotation::{AfterDrain, Endpoint, HttpIssuerConfig, IssuerConfig, Listing, RotationConfig};
+pub use seal::{AnswerRule, Seal};
+pub use shape::Shape;
+pub use signers::{Bound, is_registered_claim};
+pub use signers::{CallSpec, JwtSpec, LimitSpec, Most, Movement, OnChain, Purpose, SignInSpec, SignerSpec, Spends, TypedSpec, WalletSpec};
+pub use signing::{Asset, ChainSpec, KmsConfig, Pkcs11Config, SignerCap, SigningConfig, Standard};
+pub use suspicion::looks_like_a_secret;
+pub use units::Rate;
+
+use http::HeaderName;
+use reader::{Document, Section};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What one agent is, what it may use, and how much of it.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// The agent's name, `[a-z0-9-]`; the default namespace for look-ups.
+    pub name: String,
+    /// The component's file, relative to the manifest. None where the bytes are given in code.
+    pub component: Option<PathBuf>,
+    /// The component's SHA-256; any other component is refused.
+    pub sha256: Option<[u8; 32]>,
+    /// Arguments after the program's name.
+    pub args: Vec<String>,
+    /// Plain environment variables.
+    pub env: Vec<(String, String)>,
+    /// What the agent may consume.
+    pub limits: Limits,
+    /// The secrets it may use, in the order of their names.
+    pub secrets: Vec<SecretSpec>,
+    /// Destinations that get no secret.
+    pub egress: Vec<EgressRule>,
+    /// The keys it may have things signed with, in the order of their names.
+    pub signers: Vec<SignerSpec>,
+    /// How the agent is told that a request was denied.
+    pub denials: Denials,
+}
+
+/// How an agent is told that the host denied a request. Either way it learns the rule and what was wrong with the request, and nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Denials {
+    /// As an error of `wasi:http`. Client libraries take it for a broken connection, and many send the request again.
+    Error,
+    /// As an HTTP answer: status 403, the header `strongroom-denial` with the rule, and problem details (RFC 9457).
+    #[default]
+    Response,
+}
+
+/// Bounds of one run. Reaching one ends the run, but for `requests`, which refuses the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of linear memory, summed over all memories. Default 64 MiB.
+    pub memory: u64,
+    /// Time in which guest instructions run, counted in ticks of 10 ms. Default 10 s.
+    pub cpu: Duration,
+    /// Time from the first guest instruction. Default 60 s.
+    pub wall: Duration,
+    /// Bytes of stdout, stderr and log together. Default 8 MiB.
+    pub output: u64,
+    /// Requests open at once, from the request to the end of its answer. Default 32.
+    pub requests: u32,
+    /// Bytes of request bodies in all. Default 64 MiB.
+    pub sent: u64,
+    /// Bytes of answers' bodies in all, after decompression. Default 256 MiB.
+    pub received: u64,
+    /// Records in the audit log in all; one that is longer than a KiB counts for each. Default 250,000, some 100 MB.
+    pub records: u64,
+    /// What guest clocks tick in. Default 1 ms.
+    pub clock: Duration,
+}
+
+/// One secret and the uses of it that are granted.
+#[derive(Debug, Clone)]
+pub struct SecretSpec {
+    /// The name the agent knows it by.
+    pub name: String,
+    /// Where it is kept.
+    pub from: SecretRef,
+    /// The namespace of a bare name's look-up; by default the agent's name.
+    pub namespace: Option<String>,
+    /// Whether the run fails without it. Default true.
+    pub required: bool,
+    /// Plain text used where an optional secret is not there.
+    pub default: Option<String>,
+    /// What the value looks like; a value that does not match is refused.
+    pub format: Option<regex::Regex>,
+    /// What its placeholder looks like.
+    pub placeholder: Shape,
+    /// Whether the placeholder stands in the environment under the secret's name.
+    pub expose_env: bool,
+    /// How long an old value goes on working after it has been replaced, where the operator knows.
+    pub overlap: Option<Duration>,
+    /// The destinations and places it may go to.
+    pub allow: Vec<Grant>,
+}
+
+/// One use of a secret: where it may go, and in which place of the request.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// The origins.
+    pub host: HostPattern,
+    /// The methods, upper-case. Default GET.
+    pub methods: Vec<String>,
+    /// The paths.
+    pub paths: Vec<PathPattern>,
+    /// The places. Default `header:authorization`.
+    pub place: Vec<Place>,
+    /// How often.
+    pub rate: Option<Rate>,
+    /// The fields of answers that the agent gets placeholders for.
+    pub seal: Vec<Seal>,
+    /// Where a placeholder of a field that a grant of this secret seals may stand, but for those of cookies. Default nowhere.
+    pub sealed_place: Vec<Place>,
+    /// Whether GraphQL may be asked there although fields are sealed: documents without aliases and fragments.
+    pub graphql: bool,
+    /// Rules that may be broken in fields of answers.
+    pub answers_allowed: Vec<AnswerRule>,
+    /// The fields of answers that are signed URLs, which the agent may use.
+    pub signed_urls: Vec<Seal>,
+    /// Parameters of media types that `Accept` keeps beside the usual ones.
+    pub accept_parameters: Vec<String>,
+    /// What is not refused though its name tells against it.
+    pub passes: Passes,
+    /// What happens to a placeholder that stands elsewhere.
+    pub misplaced: Misplaced,
+    /// What happens to a secret of the agent's own finding in a request.
+    pub leaks: Leaks,
+    /// The line of the manifest, for denials that name it.
+    pub line: usize,
+}
+
+/// A destination that gets no secret.
+#[derive(Debug, Clone)]
+pub struct EgressRule {
+    /// The origins.
+    pub host: HostPattern,
+    /// The methods, upper-case. Default GET.
+    pub methods: Vec<String>,
+    /// The paths. Default all.
+    pub paths: Vec<PathPattern>,
+    /// How often.
+    pub rate: Option<Rate>,
+    /// Whether the agent may send credentials of its own there.
+    pub own_credentials: bool,
+    /// What is not refused though its name tells against it.
+    pub passes: Passes,
+    /// What happens to a placeholder that stands in such a request.
+    pub misplaced: Misplaced,
+    /// What happens to a secret of the agent's own finding in a request.
+    pub leaks: Leaks,
+    /// The line of the manifest, for denials that name it.
+    pub line: usize,
+}
+
+/// What of a request may pass at one destination, and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Passes {
+    /// Headers that name a second resource or another client.
+    pub headers: Vec<HeaderName>,
+    /// Parameters of the query that look like a credential and are none.
+    pub parameters: Vec<String>,
+    /// A body in a GET or HEAD request.
+    pub get_body: bool,
+    /// For `paths`, an encoded slash (`%2F`) read as a slash, too: `/repos/*/*` then covers `/repos/a%2Fb`, as `/repos/*` does in any case.
+    pub encoded_slashes: bool,
+    /// Entity tags as the server sends them.
+    pub plain_etags: bool,
+}
+
+/// What happens to a placeholder outside its granted place. In all cases the value is not put there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Misplaced {
+    /// In a header or the URL: denied. In a body: sent as it is, and audited.
+    #[default]
+    ByPlace,
+    /// Denied wherever it stands.
+    Deny,
+    /// Denied, and the run ends.
+    Stop,
+    /// Sent as it is wherever it stands, and audited.
+    Pass,
+}
+
+/// What happens to what looks like a secret in a request, by the rules of [`crate::scrub::Rules`]. A guest has none of ours, but it reads
+/// pages, files and answers that may hold somebody's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Leaks {
+    /// The treatment.
+    pub treatment: Treatment,
+    /// Rules whose findings may pass.
+    pub allowed: Vec<String>,
+}
+
+/// What is done about a finding. In a header or the URL, which can't be changed without changing what is asked for, each but `Stop`
+/// denies the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Treatment {
+    /// In a body: replaced by its name.
+    #[default]
+    Redact,
+    /// The request is denied.
+    Deny,
+    /// The request is denied, and the run ends.
+    Stop,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            cpu: Duration::from_secs(10),
+            wall: Duration::from_secs(60),
+            output: 8 << 20,
+            requests: 32,
+            sent: 64 << 20,
+            received: 256 << 20,
+            records: 250_000,
+            clock: Duration::from_millis(1),
+        }
+    }
+}
+
+impl Manifest {
+    /// A manifest that grants nothing, to be filled in code.
+    ///
+    /// # Errors
+    /// A [`Problem`] where the name is not 1 to 63 of `[a-z0-9-]`.
+    pub fn new(name: &str) -> Result<Self, Problem> {
+        names::agent_name(name)?;
+        Ok(Self {
+            name: name.to_owned(),
+            component: None,
+            sha256: None,
+            args: Vec::new(),
+            env: Vec::new(),
+            limits: Limits::default(),
+            secrets: Vec::new(),
+            egress: Vec::new(),
+            signers: Vec::new(),
+            denials: Denials::default(),
+        })
+    }
+
+    /// Parses the text of a manifest. `file` is the name that findings carry.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
+        Document::read(file, text, |root| manifest(root, text))
+    }
+
+    /// Reads a manifest from a file.
+    ///
+    /// # Errors
+    /// [`ReadError`] where the file can't be read, or everything that is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, ReadError> {
+        let text =
+            crate::files::read_text(path, crate::files::MAX_TEXT).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let mut manifest = Self::parse(&path.display().to_string(), &text)?;
+        if let (Some(component), Some(dir)) = (&manifest.component, path.parent()) {
+            manifest.component = Some(dir.join(component));
+        }
+        Ok(manifest)
+    }
+
+    /// The rules that it lets pass.
+    pub fn leaks_allowed(&self) -> impl Iterator<Item = &str> {
+        let grants = self.secrets.iter().flat_map(|secret| &secret.allow).map(|grant| &grant.leaks);
+        grants.chain(self.egress.iter().map(|rule| &rule.leaks)).flat_map(|leaks| leaks.allowed.iter().map(String::as_str))
+    }
+
+    /// The rules that answers may break, each with its host.
+    pub fn answers_allowed(&self) -> impl Iterator<Item = (&HostPattern, &str)> {
+        let grants = self.secrets.iter().flat_map(|secret| &secret.allow);
+        grants.flat_map(|grant| grant.answers_allowed.iter().map(|allowed| (&grant.host, allowed.rule.as_str())))
+    }
+
+    /// The secret of that name.
+    #[must_use]
+    pub fn secret(&self, name: &str) -> Option<&SecretSpec> {
+        self.secrets.iter().find(|secret| secret.name == name)
+    }
+}
+
+impl SecretSpec {
+    /// Whether a grant sends it as `Authorization: Basic`.
+    pub fn in_basic(&self) -> bool {
+        self.allow.iter().any(|grant| grant.place.iter().any(|place| matches!(place, Place::Basic(_))))
+    }
+}
+
+/// Why a manifest or a host configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file can't be read.
+    #[error("{path}: can't be read ({source}); check the path and its permissions")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file says something wrong.
+    #[error(transparent)]
+    Invalid(#[from] Diagnostics),
+}
+
+fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
+    let name = root.require("name", "name = \"my-agent\"", |text| names::agent_name(text).map(|()| text.to_owned()));
+    let component = root.require("component", "component = \"my_agent.wasm\"", |text| {
+        if text.is_empty() { Err(Problem::new("empty", "name the component's file")) } else { Ok(PathBuf::from(text)) }
+    });
+    let sha256 = root.parse("sha256", sha256);
+    let mut manifest = Manifest { component, sha256, ..Manifest::new(name.as_deref().unwrap_or("unnamed")).ok()? };
+    if let Some(run) = root.table("run") {
+        manifest.args = run.list("args", |text| not_secret(text).map(|()| text.to_owned())).unwrap_or_default();
+        manifest.env = run.strings("env", |name, value| {
+            let ok = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
+            if !ok {
+                return Err(Problem::new("not an environment variable", "use a name without `=` and text without NUL"));
+            }
+            not_secret(value)
+        });
+        if run.string_is("trigger", "once") == Some(false) {
+            run.later("trigger", "write `\"once\"`; the other triggers come with `serve`");
+        }
+    }
+    if let Some(section) = root.table("limits") {
+        limits(&section, &mut manifest.limits);
+    }
+    for (name, span, section) in root.named_tables("secrets") {
+        if let Err(problem) = names::secret_name(&name) {
+            root.report(span.clone(), problem);
+        }
+        if manifest.env.iter().any(|(key, _)| *key == name) {
+            root.report(span, Problem::new(format!("`{name}` is also in `run.env`"), "keep one of the two"));
+        }
+        manifest.secrets.extend(secret(name, &section, text));
+    }
+    for secret in &manifest.secrets {
+        for grant in secret.allow.iter().filter(|grant| !grant.answers_allowed.is_empty()) {
+            let mut grants = manifest.secrets.iter().flat_map(|secret| &secret.allow);
+            if let Some(sealed) = grants.find(|other| !other.seal.is_empty() && other.host.overlaps(&grant.host)) {
+                let found = format!("`answers_allowed` in line {} for a host whose answers are sealed by line {}", grant.line, sealed.line);
+                root.report_here(Problem::new(found, "leave `answers_allowed` out: what is sealed there could pass by it"));
+            }
+        }
+    }
+    manifest.signers = signers::read(root, text);
+    set(&mut manifest.denials, root.parse("denials", denials));
+    manifest.egress = root.tables("egress").iter().filter_map(|section| egress_rule(section, text)).collect();
+    Some(manifest)
+}
+
+fn limits(section: &Section<'_>, limits: &mut Limits) {
+    let at_least = |least: u64, example: &'static str| {
+        move |text: &str| match units::size(text)? {
+            size if size >= least => Ok(size),
+            _ => Err(Problem::new("too small to run anything", format!("write at least `{example}`"))),
+        }
+    };
+    let memory = |text: &str| match at_least(64 << 10, "64KiB")(text)? {
+        size if size <= 4 << 30 => Ok(size),
+        _ => Err(Problem::new("more than a 32-bit memory can hold", "write at most `4GiB`")),
+    };
+    let clock = |text: &str| match units::duration(text)? {
+        tick if tick <= Duration::from_secs(1) => Ok(tick),
+        _ => Err(Problem::new("too coarse a clock", "write at most `1s`")),
+    };
+    set(&mut limits.memory, section.parse("memory", memory));
+    set(&mut limits.cpu, section.parse("cpu", units::duration));
+    set(&mut limits.wall, section.parse("wall", units::duration));
+    set(&mut limits.output, section.parse("output", units::size));
+    set(&mut limits.requests, section.integer("requests", 1..=10_000).and_then(|n| u32::try_from(n).ok()));
+    set(&mut limits.sent, section.parse("sent", units::size));
+    set(&mut limits.received, section.parse("received", units::size));
+    set(&mut limits.records, section.integer("records", 16..=1_000_000_000));
+    set(&mut limits.clock, section.parse("clock", clock));
+}
+
+fn set<T>(field: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *field = value;
+    }
+}
+
+fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec> {
+    let from = section.parse("from", SecretRef::parse);
+    let namespace = section.parse("namespace", names::namespace);
+    let required = section.bool("required").unwrap_or(true);
+    let default = section.string("default");
+    let format = section.parse("format", |text| {
+        regex::Regex::new(text).map_err(|_| Problem::new("not a regular expression", "see https://docs.rs/regex/#syntax"))
+    });
+    let placeholder = section.parse("placeholder", Shape::parse).unwrap_or_default();
+    let expose_env = section.parse("expose", |text| match text {
+        "env" => Ok(true),
+        "handle" => Ok(false),
+        _ => Err(Problem::new("an unknown way to expose it", "write `\"env\"` or `\"handle\"`")),
+    });
+    if required && default.is_some() {
+        section.report_here(Problem::new(
+            format!("`secrets.{name}` is required and has a default"),
+            "add `required = false`, or leave the default out",
+        ));
+    }
+    let overlap = section.table("rotation").and_then(|rotation| rotation.parse("overlap", units::duration));
+    let allow: Vec<Grant> = section.tables("allow").iter().filter_map(|section| grant(section, text)).collect();
+    let seals = allow.iter().any(|grant| grant.seal.iter().any(|seal| *seal != Seal::SetCookie));
+    if !seals && allow.iter().any(|grant| !grant.sealed_place.is_empty()) {
+        let remedy = "name in a `seal` of this secret what of an answer may stand there, as `json:/token`; cookies go back by themselves";
+        section.report_here(Problem::new("`sealed_place` is a place for nothing", remedy));
+    }
+    Some(SecretSpec {
+        overlap,
+        from: from.unwrap_or_else(|| SecretRef::Bare(name.clone())),
+        name,
+        namespace,
+        required,
+        default,
+        format,
+        placeholder,
+        expose_env: expose_env.unwrap_or(false),
+        allow,
+    })
+}
+
+fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
+    let host = section.require("host", "host = \"api.example.com\"", HostPattern::parse);
+    let methods = section.non_empty("methods", "methods = [\"GET\"]", method);
+    let paths = section.require_list("paths", "paths = [\"/v1/**\"]", PathPattern::parse);
+    let place = section.non_empty("place", "place = [\"header:authorization\"]", Place::parse);
+    let rate = section.parse("rate", units::rate);
+    let misplaced = section.parse("misplaced", misplaced);
+    let leaks = leaks(section);
+    let seal = section.list("seal", Seal::parse).unwrap_or_default();
+    let sealed_place = section.list("sealed_place", Place::parse_beside_path).unwrap_or_default();
+    let graphql = section.parse("graphql", |text| match text {
+        "no-alias" => Ok(true),
+        _ => Err(Problem::new("not a treatment of GraphQL", "write `\"no-alias\"`, or leave it out")),
+    });
+    let answers_allowed: Vec<AnswerRule> = section.tables("answers_allowed").iter().filter_map(answer_rule).collect();
+    if !answers_allowed.is_empty() && !seal.is_empty() {
+        let remedy = "an entry either seals fields or lets rules pass; name the paths of each in an `allow` of its own, at another host";
+        section.report_here(Problem::new("`answers_allowed` beside `seal`", remedy));
+    }
+    let signed_urls = section.list("signed_urls", seal::signed_url).unwrap_or_default();
+    let accept_parameters = section.list("accept_parameters", accept_parameter).unwrap_or_default();
+    let passes = passes(section);
+    Some(Grant {
+        seal,
+        sealed_place,
+        graphql: graphql.unwrap_or(false),
+        answers_allowed,
+        signed_urls,
+        accept_parameters,
+        passes,
+        host: host?,
+        methods: methods.unwrap_or_else(|| vec!["GET".into()]),
+        paths: paths?,
+        place: place.unwrap_or_else(|| vec![Place::Header(http::header::AUTHORIZATION, Template::BearerOrBare)]),
+        rate,
+        misplaced: misplaced.unwrap_or_default(),
+        leaks,
+        line: section.line(text),
+    })
+}
+
+fn answer_rule(section: &Section<'_>) -> Option<AnswerRule> {
+    // Whether the host has such a rule is known where the agent is loaded.
+    let rule = section.require("rule", "rule = \"json-web-token\"", |text| match names::agent_name(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(_) => Err(Problem::new("not the name of a rule", "`strongroom rules` lists them")),
+    });
+    let at = section.require("at", "at = \"json:/signedTransactions/*\"", AnswerRule::field);
+    Some(AnswerRule { rule: rule?, at: at? })
+}
+
+fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {
+    let host = section.require("host", "host = \"api.example.com\"", HostPattern::parse);
+    let methods = section.non_empty("methods", "methods = [\"GET\"]", method);
+    let paths = section.non_empty("paths", "paths = ?", PathPattern::parse);
+    let rate = section.parse("rate", units::rate);
+    let own_credentials = section.bool("own_credentials").unwrap_or(false);
+    let passes = passes(section);
+    let misplaced = section.parse("misplaced", misplaced);
+    let leaks = leaks(section);
+    Some(EgressRule {
+        host: host?,
+        methods: methods.unwrap_or_else(|| vec!["GET".into()]),
+        paths: paths.or_else(|| PathPattern::parse("/**").ok().map(|all| vec![all]))?,
+        rate,
+        own_credentials,
+        passes,
+        misplaced: misplaced.unwrap_or_default(),
+        leaks,
+        line: section.line(text),
+    })
+}
+
+fn sha256(text: &str) -> Result<[u8; 32], Problem> {
+    let problem = || Problem::new("not a SHA-256", "write 64 hexadecimal digits; `strongroom inspect` prints them");
+    if text.len() != 64 || !text.is_ascii() {
+        return Err(problem());
+    }
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| problem())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| problem())?;
+    }
+    Ok(hash)
+}
+
+/// The methods that can be granted: those whose meaning is the same everywhere, and that name no second resource (RFC 9110, RFC 5789).
+pub(crate) const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+fn method(text: &str) -> Result<String, Problem> {
+    if METHODS.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        Err(Problem::new("not a method that can be granted", format!("write some of {METHODS:?}")))
+    }
+}
+
+fn misplaced(text: &str) -> Result<Misplaced, Problem> {
+    match text {
+        "deny" => Ok(Misplaced::Deny),
+        "stop" => Ok(Misplaced::Stop),
+        "pass" => Ok(Misplaced::Pass),
+        _ => Err(Problem::new("not a treatment", "write `\"deny\"`, `\"stop\"` or `\"pass\"`")),
+    }
+}
+
+fn denials(text: &str) -> Result<Denials, Problem> {
+    match text {
+        "error" => Ok(Denials::Error),
+        "response" => Ok(Denials::Response),
+        _ => Err(Problem::new("not a way to tell of denials", "write `\"response\"` or `\"error\"`")),
+    }
+}
+
+fn accept_parameter(text: &str) -> Result<String, Problem> {
+    let is_name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+    match text.to_ascii_lowercase() {
+        name if !is_name => {
+            Err(Problem::new(format!("`{name}` is no parameter of a media type"), "write its name alone, as in `escaping`"))
+        }
+        name if name.contains("charset") || name.contains("encoding") => {
+            Err(Problem::new("a charset or an encoding of the agent's choice", "leave it out: the host searches answers in UTF-8"))
+        }
+        name => Ok(name),
+    }
+}
+
+fn passes(section: &Section<'_>) -> Passes {
+    let header = |text: &str| {
+        HeaderName::from_bytes(text.as_bytes()).map_err(|_| Problem::new("not a header's name", "write it as in `x-amz-copy-source`"))
+    };
+    let parameter = |text: &str| match text {
+        "" => Err(Problem::new("empty", "write a parameter's name as it stands in the query, as in `key`")),
+        name => Ok(name.to_owned()),
+    };
+    Passes {
+        headers: section.list("headers", header).unwrap_or_default(),
+        parameters: section.list("parameters", parameter).unwrap_or_default(),
+        get_body: section.bool("get_body").unwrap_or(false),
+        encoded_slashes: section.bool("encoded_slashes").unwrap_or(false),
+        plain_etags: section.parse("etags", plain_etags).unwrap_or(false),
+    }
+}
+
+fn plain_etags(text: &str) -> Result<bool, Problem> {
+    match text {
+        "plain" => Ok(true),
+        _ => Err(Problem::new("not a treatment of entity tags", "write `\"plain\"`, or leave it out")),
+    }
+}
+
+fn leaks(section: &Section<'_>) -> Leaks {
+    let treatment = section.parse("leaks", |text| match text {
+        "redact" => Ok(Treatment::Redact),
+        "deny" => Ok(Treatment::Deny),
+        "stop" => Ok(Treatment::Stop),
+        _ => Err(Problem::new("not a treatment", "write `\"redact\"`, `\"deny\"` or `\"stop\"`")),
+    });
+    // Whether the host has such a rule is known where the agent is loaded.
+    let allowed = section.list("leaks_allowed", |name| match names::agent_name(name) {
+        Ok(()) => Ok(name.to_owned()),
+        Err(_) => Err(Problem::new("not the name of a rule", "`strongroom rules` lists them")),
+    });
+    Leaks { treatment: treatment.unwrap_or_default(), allowed: allowed.unwrap_or_default() }
+}
+
+fn not_secret(text: &str) -> Result<(), Problem> {
+    if looks_like_a_secret(text) {
+        let remedy = "an agent can read its arguments and environment: declare a `[secrets.NAME]` with `expose = \"env\"` instead";
+        return Err(Problem::new("this looks like a secret", remedy));
+    }
+    Ok(())
+}

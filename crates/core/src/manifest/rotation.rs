@@ -1,0 +1,307 @@
+//! The `[issuers.NAME]` and `[rotations.NAME]` tables of the host configuration: who makes keys, and which of them are replaced, and when.
+
+use super::backends::{CredentialRef, credential};
+use super::diagnostic::Problem;
+use super::reader::Section;
+use super::{Place, SecretRef, Which, units};
+use http::{HeaderName, Method};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What the time before the end of a key is for, unless the configuration says otherwise.
+const BEFORE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long requests that hold the old key are waited for, unless the configuration says otherwise.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long a call to an issuer may take, unless the configuration says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// The header that Purple Flea's API tells a key's remaining life in.
+const EXPIRES_IN: HeaderName = HeaderName::from_static("x-key-expires-in");
+
+/// Who makes new keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IssuerConfig {
+    /// An HTTP API.
+    Http(Box<HttpIssuerConfig>),
+    /// The rotation function that AWS Secrets Manager calls: it makes, switches and ends keys by itself, and the host looks on.
+    Managed,
+}
+
+/// An HTTP API that makes keys and ends them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpIssuerConfig {
+    /// `https://HOST:PORT`, in front of every path.
+    pub url: String,
+    /// Where a key stands in a request. Default `header:authorization`, as `Bearer {}`.
+    pub place: Place,
+    /// What the issuer is called with instead of the key in use.
+    pub credential: Option<CredentialRef>,
+    /// The call that makes a key.
+    pub issue: Endpoint,
+    /// What it sends as its body, JSON; by default nothing.
+    pub body: Option<String>,
+    /// JSON Pointers (RFC 6901) to the new key in the answer: the first that is there counts.
+    pub key: Vec<String>,
+    /// That of the key's name with the issuer.
+    pub id: Option<String>,
+    /// That of its end: seconds from now, or a date (RFC 3339).
+    pub expires: Option<String>,
+    /// The call that ends a key; its path holds `{key}` or `{id}`.
+    pub revoke: Endpoint,
+    /// The call that lists keys.
+    pub list: Option<Listing>,
+    /// The call that a key is tried with; it changes nothing.
+    pub probe: Endpoint,
+    /// The header of answers that tells when the key in use ends: seconds from now, or a date (RFC 9110, 5.6.7).
+    pub header: Option<HeaderName>,
+    /// Files of certificate authorities beside the public ones, PEM.
+    pub ca: Vec<PathBuf>,
+}
+
+/// A method and a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The method.
+    pub method: Method,
+    /// The path, from the root; `{key}` and `{id}` stand for those of a key.
+    pub path: String,
+}
+
+/// How keys are listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// The call.
+    pub endpoint: Endpoint,
+    /// The JSON Pointer to the array of keys.
+    pub keys: String,
+    /// That of a key's name within one of its elements.
+    pub id: String,
+}
+
+/// One key that is replaced, by however many names it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotationConfig {
+    /// Where it is kept. The first of these backends keeps the rotation's journal too.
+    pub secrets: Vec<SecretRef>,
+    /// The issuer, by its name in the configuration.
+    pub issuer: String,
+    /// The issuer's name for the key in use before the first rotation, where it ends keys by their names.
+    pub id: Option<String>,
+    /// How old a key gets.
+    pub every: Option<Duration>,
+    /// How long before its end a key is replaced. Default 7 days.
+    pub rotate_before: Duration,
+    /// How long before its end the host warns of a key that is not replaced. Default 7 days.
+    pub warn_before: Duration,
+    /// How long requests that hold the old key are waited for before `after_drain` applies. Default 30 s.
+    pub drain: Duration,
+    /// What happens to an old key that is still held then.
+    pub after_drain: AfterDrain,
+    /// How long the issuer lets the old key work beside the new one; none where it works until it is revoked.
+    pub overlap: Option<Duration>,
+    /// How long a call to the issuer may take. Default 30 s.
+    pub timeout: Duration,
+    /// Where alerts are posted to as JSON, beside the audit log.
+    pub webhook: Option<String>,
+}
+
+/// What happens to a key that is still held when its time to drain is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AfterDrain {
+    /// It works on until nobody holds it; the operator is told.
+    #[default]
+    Wait,
+    /// It is revoked; requests that still hold it fail.
+    Revoke,
+}
+
+impl HttpIssuerConfig {
+    /// Purple Flea's API: `POST /api/keys/rotate` answers with `new_key` or `key`, `DELETE /api/keys/KEY` ends one.
+    #[must_use]
+    pub fn purpleflea(url: impl Into<String>) -> Self {
+        let at = |method: Method, path: &str| Endpoint { method, path: path.to_owned() };
+        Self {
+            url: url.into(),
+            place: bearer(),
+            credential: None,
+            issue: at(Method::POST, "/api/keys/rotate"),
+            body: None,
+            key: vec!["/new_key".to_owned(), "/key".to_owned()],
+            id: Some("/id".to_owned()),
+            expires: Some("/expires_in".to_owned()),
+            revoke: at(Method::DELETE, "/api/keys/{key}"),
+            list: Some(Listing { endpoint: at(Method::GET, "/api/keys"), keys: "/keys".to_owned(), id: "/id".to_owned() }),
+            probe: at(Method::GET, "/v1/me"),
+            header: Some(EXPIRES_IN),
+            ca: Vec::new(),
+        }
+    }
+
+    /// The files that it names.
+    pub(super) fn files(&mut self) -> Vec<&mut PathBuf> {
+        let credential = self.credential.iter_mut().filter_map(|credential| match credential {
+            CredentialRef::File(file) => Some(file),
+            CredentialRef::Env(_) => None,
+        });
+        credential.chain(&mut self.ca).collect()
+    }
+
+    /// The calls that agents can't make, since they make keys, end them, or list them: `https://HOST:PORT/PATH`, with `*` for a key.
+    pub fn closed(&self) -> Vec<String> {
+        let endpoints = [&self.issue, &self.revoke].into_iter().chain(self.list.as_ref().map(|list| &list.endpoint));
+        let open = |path: &str| path.replace("{key}", "*").replace("{id}", "*");
+        endpoints.map(|endpoint| format!("{}{}", self.url, open(&endpoint.path))).collect()
+    }
+}
+
+impl RotationConfig {
+    /// A rotation by hand alone.
+    #[must_use]
+    pub fn new(secrets: Vec<SecretRef>, issuer: impl Into<String>) -> Self {
+        Self {
+            secrets,
+            issuer: issuer.into(),
+            id: None,
+            every: None,
+            rotate_before: BEFORE,
+            warn_before: BEFORE,
+            drain: DRAIN,
+            after_drain: AfterDrain::Wait,
+            overlap: None,
+            timeout: TIMEOUT,
+            webhook: None,
+        }
+    }
+}
+
+fn bearer() -> Place {
+    Place::parse("header:authorization").expect("a place")
+}
+
+/// Reads `[issuers.NAME]`.
+pub(super) fn issuer(section: &Section<'_>) -> Option<IssuerConfig> {
+    let kind = section.require("type", "type = \"purpleflea\"", |text| match text {
+        "purpleflea" | "http" | "aws-managed" => Ok(text.to_owned()),
+        _ => Err(Problem::new("an unknown type of issuer", "write `\"purpleflea\"`, `\"http\"` or `\"aws-managed\"`")),
+    });
+    match kind.as_deref() {
+        Some("aws-managed") => Some(IssuerConfig::Managed),
+        Some(kind) => http(section, kind == "purpleflea").map(|http| IssuerConfig::Http(Box::new(http))),
+        None => {
+            section.ignore_rest();
+            None
+        }
+    }
+}
+
+fn http(section: &Section<'_>, preset: bool) -> Option<HttpIssuerConfig> {
+    let url = section.require("url", "url = \"https://api.example.com\"", super::backends::address);
+    let shared = |config: HttpIssuerConfig| HttpIssuerConfig {
+        credential: section.parse("credential", credential),
+        ca: section.list("ca", super::config::path).unwrap_or_default(),
+        ..config
+    };
+    if preset {
+        return Some(shared(HttpIssuerConfig::purpleflea(url?)));
+    }
+    let issue = section.require("issue", "issue = \"POST /keys\"", |text| endpoint(text, &[]));
+    let key = section.parse("key", pointer);
+    let revoke = section.require("revoke", "revoke = \"DELETE /keys/{id}\"", |text| match endpoint(text, &["{key}", "{id}"])? {
+        revoke if revoke.path.matches('{').count() == 1 => Ok(revoke),
+        _ => Err(Problem::new("a call that names no key", "write `{key}` or `{id}` once into the path, as in `DELETE /keys/{id}`")),
+    });
+    let probe = section.require("probe", "probe = \"GET /me\"", |text| endpoint(text, &[]));
+    let list = section.parse("list", |text| endpoint(text, &[])).map(|endpoint| Listing {
+        endpoint,
+        keys: section.parse("list_keys", pointer).unwrap_or_else(|| "/keys".to_owned()),
+        id: section.parse("list_id", pointer).unwrap_or_else(|| "/id".to_owned()),
+    });
+    let id = section.parse("id", pointer);
+    if revoke.as_ref().is_some_and(|revoke: &Endpoint| revoke.path.contains("{id}")) && id.is_none() {
+        section.report_here(Problem::new("`revoke` names a key by its id, which `id` does not find", "add `id = \"/id\"`"));
+    }
+    let (issue, revoke, probe) = (issue?, revoke?, probe?);
+    Some(shared(HttpIssuerConfig {
+        url: url?,
+        place: section.parse("place", Place::parse_beside_path).unwrap_or_else(bearer),
+        credential: None,
+        issue,
+        body: section.parse("body", |text| match serde_json::from_str::<serde_json::Value>(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(_) => Err(Problem::new("not JSON", "write what the call sends as JSON, or leave `body` out")),
+        }),
+        key: vec![key.unwrap_or_else(|| "/key".to_owned())],
+        id,
+        expires: section.parse("expires", pointer),
+        revoke,
+        list,
+        probe,
+        header: section.parse("header", |text| {
+            HeaderName::try_from(text)
+                .map_err(|_| Problem::new("not the name of a header", "write it in lower case, as in `x-key-expires-in`"))
+        }),
+        ca: Vec::new(),
+    }))
+}
+
+/// `METHOD /path`, with at most these placeholders, each as a whole segment.
+fn endpoint(text: &str, placeholders: &[&str]) -> Result<Endpoint, Problem> {
+    let wrong = |what: &str| Problem::new(what, "write a method and a path from the root, as in `POST /keys`");
+    let (method, path) = text.split_once(' ').ok_or_else(|| wrong("not a call"))?;
+    let method = Method::try_from(method).ok().filter(|method| method.as_str().bytes().all(|b| b.is_ascii_uppercase()));
+    let clean = |segment: &str| {
+        let literal = segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:@!$&'()+,=".contains(&b));
+        placeholders.contains(&segment) || (literal && !matches!(segment, "" | "." | ".."))
+    };
+    match (method, path.strip_prefix('/')) {
+        (Some(method), Some(rest)) if rest.split('/').all(clean) => Ok(Endpoint { method, path: path.to_owned() }),
+        _ => Err(wrong("not a call")),
+    }
+}
+
+fn pointer(text: &str) -> Result<String, Problem> {
+    match text.starts_with('/') {
+        true => Ok(text.to_owned()),
+        false => Err(Problem::new("not a JSON Pointer", "begin it with a slash, as in `/data/key` (RFC 6901)")),
+    }
+}
+
+/// Reads `[rotations.NAME]`.
+pub(super) fn rotation(section: &Section<'_>) -> Option<RotationConfig> {
+    let secrets = section.require_list("secrets", "secrets = [\"vault:agents/bot#api_key\"]", |text| match SecretRef::parse(text)? {
+        reference @ SecretRef::Exact { which: Which::Current, .. } => Ok(reference),
+        _ => Err(Problem::new("not one place", "write `backend:path` or `backend:path#field`, without a version")),
+    });
+    let issuer = section.require("issuer", "issuer = \"purpleflea\"", |text| Ok(text.to_owned()));
+    let duration = |key: &'static str| section.parse(key, units::duration);
+    let defaults = RotationConfig::new(Vec::new(), "");
+    let config = RotationConfig {
+        id: section.string("id"),
+        every: duration("every"),
+        rotate_before: duration("rotate_before").unwrap_or(defaults.rotate_before),
+        warn_before: duration("warn_before").unwrap_or(defaults.warn_before),
+        drain: duration("drain").unwrap_or(defaults.drain),
+        after_drain: section
+            .parse("after_drain", |text| match text {
+                "wait" => Ok(AfterDrain::Wait),
+                "revoke" => Ok(AfterDrain::Revoke),
+                _ => Err(Problem::new("neither of the two", "write `\"wait\"` or `\"revoke\"`")),
+            })
+            .unwrap_or_default(),
+        overlap: section.parse("overlap", |text| match units::duration(text)? {
+            overlap if overlap > duration("drain").unwrap_or(DRAIN) => Ok(overlap),
+            _ => Err(Problem::new("not longer than `drain`", "the old key would end while requests hold it: shorten `drain`")),
+        }),
+        timeout: section
+            .parse("timeout", |text| match units::duration(text)? {
+                timeout if (Duration::from_secs(1)..=Duration::from_secs(300)).contains(&timeout) => Ok(timeout),
+                _ => Err(Problem::new("no sensible time for a call", "write 1s to 5m")),
+            })
+            .unwrap_or(defaults.timeout),
+        webhook: section.parse("webhook", |text| match http::Uri::try_from(text) {
+            Ok(uri) if matches!(uri.scheme_str(), Some("https" | "http")) && uri.host().is_some() => Ok(text.to_owned()),
+            _ => Err(Problem::new("not a URL", "write `https://HOST/PATH`")),
+        }),
+        ..defaults
+    };
+    Some(RotationConfig { secrets: secrets?, issuer: issuer?, ..config })
+}

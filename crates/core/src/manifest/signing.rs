@@ -1,0 +1,290 @@
+//! The `[signing]` table of the host configuration: chains and assets, and what no agent's manifest may go beyond.
+
+use super::backends::{CredentialRef, credential};
+use super::config::path;
+use super::diagnostic::Problem;
+use super::pattern::NamePattern;
+use super::reader::Section;
+use super::signers::{address, amount, limit, symbol};
+use super::{LimitSpec, names, units};
+use crate::ethereum::quantity;
+use alloy_primitives::{Address, address};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where Permit2 lies on every chain that has it: <https://github.com/Uniswap/permit2>.
+const PERMIT2: Address = address!("000000000022D473030F116dDEE9F6B43aC78BA3");
+/// How long a host may be down and its windows still go on, unless the configuration says otherwise.
+const DEFAULT_DOWNTIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// What keys in a KMS or an HSM manifests may name, unless the configuration says otherwise.
+const DEFAULT_KEYS: &[&str] = &["{agent}", "{agent}/**", "alias/{agent}", "alias/{agent}/**"];
+/// Sessions that are kept with an HSM, unless the configuration says otherwise.
+const DEFAULT_SESSIONS: usize = 4;
+
+/// Chains whose own asset is known without being configured.
+const CHAINS: &[(u64, &str)] = &[
+    (1, "ETH"),
+    (10, "ETH"),
+    (56, "BNB"),
+    (100, "XDAI"),
+    (137, "POL"),
+    (8453, "ETH"),
+    (42161, "ETH"),
+    (43114, "AVAX"),
+    (17000, "ETH"),
+    (11155111, "ETH"),
+    (31337, "ETH"),
+];
+
+/// Chains of the OP stack and its kin: each transaction also pays for its data on the layer below, beyond what its gas says. What that is
+/// stands in no transaction, so that only the operator's `surcharge` can count it.
+const PAYS_BELOW: &[u64] =
+    &[10, 130, 204, 252, 288, 480, 690, 1088, 1135, 1868, 5000, 8453, 34443, 42220, 57073, 60808, 81457, 84532, 7777777, 11155420, 1301];
+
+/// What the operator says about signing.
+#[derive(Debug, Clone)]
+pub struct SigningConfig {
+    /// Assets that may be spent, beside the chains' own.
+    pub assets: Vec<Asset>,
+    /// What is to be known of chains.
+    pub chains: Vec<ChainSpec>,
+    /// Limits of a signer over all agents.
+    pub caps: Vec<SignerCap>,
+    /// Most that all agents together may spend in 24 hours from a key that lies in this process, by symbol.
+    pub hot_limit: Vec<(String, String)>,
+    /// Where the ledger of what was signed is kept: by default in the state directory. It has to outlive the host, as a database does.
+    pub ledger: Option<PathBuf>,
+    /// How long the host may have been down for its windows to go on by themselves.
+    pub max_downtime: Duration,
+    /// Signers that may sign any 32 bytes: agent and signer.
+    pub raw: Vec<(String, String)>,
+    /// The contract to which an unlimited approval costs nothing.
+    pub permit2: Address,
+    /// Keys in AWS KMS.
+    pub kms: Option<KmsConfig>,
+    /// Keys in an HSM.
+    pub pkcs11: Option<Pkcs11Config>,
+}
+
+/// An asset on one chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    /// How limits name it.
+    pub symbol: String,
+    /// The chain.
+    pub chain: u64,
+    /// Its contract; none for the chain's own.
+    pub address: Option<Address>,
+    /// What its contract does.
+    pub standard: Standard,
+    /// The digits after the point.
+    pub decimals: u8,
+}
+
+/// What a contract of an asset does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standard {
+    /// Amounts: the chain's own asset, and ERC-20.
+    Fungible,
+    /// Single tokens: ERC-721. Each counts one.
+    Single,
+}
+
+/// What is to be known of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChainSpec {
+    /// Its id.
+    pub id: u64,
+    /// The symbol of its own asset, which has 18 decimals.
+    pub native: String,
+    /// What each transaction costs beside its gas, as the fees of a layer below, in whole units.
+    pub surcharge: Option<String>,
+}
+
+/// A limit of one signer over all agents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignerCap {
+    /// The signer's address.
+    pub signer: Address,
+    /// The limit.
+    pub limit: LimitSpec,
+}
+
+/// AWS KMS.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KmsConfig {
+    /// The region; by default that of the environment.
+    pub region: Option<String>,
+    /// Another address than AWS's own.
+    pub endpoint_url: Option<String>,
+    /// A profile of the AWS configuration files.
+    pub profile: Option<String>,
+    /// Keys that manifests may name: ids, aliases or ARNs. `{agent}` stands for the agent's name, `*` for one segment, `**` at the end for any rest.
+    pub keys: Vec<NamePattern>,
+}
+
+/// An HSM, by its PKCS#11 module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pkcs11Config {
+    /// The module's shared library.
+    pub module: PathBuf,
+    /// The token's label.
+    pub token: String,
+    /// The user's PIN.
+    pub pin: CredentialRef,
+    /// Keys that manifests may name: labels, or `id=HEX`. `{agent}` stands for the agent's name, `*` for one segment, `**` at the end for any rest.
+    pub keys: Vec<NamePattern>,
+    /// How many signatures are made at once.
+    pub sessions: usize,
+}
+
+impl Default for SigningConfig {
+    fn default() -> Self {
+        Self {
+            assets: Vec::new(),
+            chains: Vec::new(),
+            caps: Vec::new(),
+            hot_limit: Vec::new(),
+            ledger: None,
+            max_downtime: DEFAULT_DOWNTIME,
+            raw: Vec::new(),
+            permit2: PERMIT2,
+            kms: None,
+            pkcs11: None,
+        }
+    }
+}
+
+impl SigningConfig {
+    /// The files that it names.
+    pub(super) fn files(&mut self) -> Vec<&mut PathBuf> {
+        let hsm = self.pkcs11.as_mut().map(|hsm| match &mut hsm.pin {
+            CredentialRef::File(pin) => vec![&mut hsm.module, pin],
+            CredentialRef::Env(_) => vec![&mut hsm.module],
+        });
+        self.ledger.iter_mut().chain(hsm.into_iter().flatten()).collect()
+    }
+
+    /// The asset of that contract, or the chain's own.
+    pub fn asset(&self, chain: u64, address: Option<Address>) -> Option<Asset> {
+        match address {
+            Some(_) => self.assets.iter().find(|asset| asset.chain == chain && asset.address == address).cloned(),
+            None => self.native(chain).map(|symbol| Asset { symbol, chain, address: None, standard: Standard::Fungible, decimals: 18 }),
+        }
+    }
+
+    /// The asset that a limit names.
+    pub(crate) fn asset_named(&self, chain: u64, symbol: &str) -> Option<Asset> {
+        let native = self.asset(chain, None).filter(|asset| asset.symbol == symbol);
+        native.or_else(|| self.assets.iter().find(|asset| asset.chain == chain && asset.symbol == symbol).cloned())
+    }
+
+    /// All assets of a symbol, on whichever chain.
+    pub fn assets_named(&self, symbol: &str) -> Vec<Asset> {
+        let chains = self.chains.iter().map(|chain| chain.id).chain(CHAINS.iter().map(|(id, _)| *id));
+        let mut chains: Vec<u64> = chains.collect();
+        chains.sort_unstable();
+        chains.dedup();
+        let native = chains.into_iter().filter_map(|chain| self.asset(chain, None));
+        native.chain(self.assets.iter().cloned()).filter(|asset| asset.symbol == symbol).collect()
+    }
+
+    /// The symbol of a chain's own asset.
+    fn native(&self, chain: u64) -> Option<String> {
+        let configured = self.chains.iter().find(|known| known.id == chain).map(|chain| chain.native.clone());
+        configured.or_else(|| CHAINS.iter().find(|(id, _)| *id == chain).map(|(_, symbol)| (*symbol).to_owned()))
+    }
+
+    /// What each transaction costs on a chain beside its gas, in whole units of the chain's own asset.
+    pub(crate) fn surcharge(&self, chain: u64) -> Option<&str> {
+        self.chains.iter().find(|known| known.id == chain)?.surcharge.as_deref()
+    }
+
+    /// Whether transactions of a chain pay a fee that nothing here counts.
+    pub(crate) fn has_uncounted_fee(&self, chain: u64) -> bool {
+        PAYS_BELOW.contains(&chain) && self.surcharge(chain).is_none()
+    }
+}
+
+pub(super) fn read(section: &Section<'_>) -> SigningConfig {
+    let default = SigningConfig::default();
+    let hot_limit = section.strings("hot_limit", |name, text| symbol(name).and_then(|_| amount(text)).map(|_| ()));
+    let max_downtime = section.parse("max_downtime", units::duration).unwrap_or(default.max_downtime);
+    let raw = section.list("raw", |text| {
+        let parts = text.split_once('/').filter(|(agent, signer)| names::agent_name(agent).is_ok() && names::secret_name(signer).is_ok());
+        let parts = parts.map(|(agent, signer)| (agent.to_owned(), signer.to_owned()));
+        parts.ok_or_else(|| Problem::new("not an agent's signer", "write `AGENT/SIGNER`, as in `oracle-bot/feed`"))
+    });
+    SigningConfig {
+        assets: section.tables("assets").iter().filter_map(asset).collect(),
+        chains: section.named_tables("chains").into_iter().filter_map(|(id, span, section)| chain(&id, span, &section)).collect(),
+        caps: section.tables("caps").iter().filter_map(cap).collect(),
+        hot_limit,
+        ledger: section.parse("ledger", path),
+        max_downtime,
+        raw: raw.unwrap_or_default(),
+        permit2: section.parse("permit2", address).unwrap_or(default.permit2),
+        kms: section.table("kms").map(|section| kms(&section)),
+        pkcs11: section.table("pkcs11").and_then(|section| pkcs11(&section)),
+    }
+}
+
+fn asset(section: &Section<'_>) -> Option<Asset> {
+    let symbol = section.require("symbol", "symbol = \"USDC\"", symbol);
+    let chain = section.require_integer("chain", "chain = 1", 1..=u64::MAX >> 1);
+    let address = section.require("address", "address = \"0x…\"", address);
+    let standard = section.require("standard", "standard = \"erc20\"", |text| match text {
+        "erc20" => Ok(Standard::Fungible),
+        "erc721" => Ok(Standard::Single),
+        _ => Err(Problem::new("not a standard of assets", "write `\"erc20\"` or `\"erc721\"`")),
+    });
+    let decimals = match standard {
+        Some(Standard::Fungible) => section.require_integer("decimals", "decimals = 6", 0..=36)?,
+        _ => 0,
+    };
+    let decimals = u8::try_from(decimals).unwrap_or_default();
+    Some(Asset { symbol: symbol?, chain: chain?, address: Some(address?), standard: standard?, decimals })
+}
+
+fn chain(id: &str, span: std::ops::Range<usize>, section: &Section<'_>) -> Option<ChainSpec> {
+    let native = section.require("native", "native = \"ETH\"", symbol);
+    let surcharge = section.parse("surcharge", |text| match quantity::amount(text, 18) {
+        Some(_) => Ok(text.to_owned()),
+        None => {
+            Err(Problem::new("not an amount", "write whole units of the chain's own asset and at most 18 decimals, as in `\"0.0001\"`"))
+        }
+    });
+    let id = quantity::small(id).filter(|id| *id > 0);
+    if id.is_none() {
+        section.report(span, Problem::new("not a chain's id", "write it in digits, as in `[signing.chains.8453]`"));
+    }
+    Some(ChainSpec { id: id?, native: native?, surcharge })
+}
+
+fn cap(section: &Section<'_>) -> Option<SignerCap> {
+    let signer = section.require("signer", "signer = \"0x…\"", address);
+    let limit = limit(section);
+    Some(SignerCap { signer: signer?, limit: limit? })
+}
+
+fn kms(section: &Section<'_>) -> KmsConfig {
+    KmsConfig {
+        region: section.string("region"),
+        endpoint_url: section.string("endpoint_url"),
+        profile: section.string("profile"),
+        keys: keys(section),
+    }
+}
+
+fn pkcs11(section: &Section<'_>) -> Option<Pkcs11Config> {
+    let module = section.require("module", "module = \"/usr/lib/softhsm/libsofthsm2.so\"", path);
+    let token = section.require("token", "token = \"agents\"", |text| Ok(text.to_owned()));
+    let pin = section.require("pin", "pin = \"env:HSM_PIN\"", credential);
+    let sessions = section.integer("sessions", 1..=64).and_then(|sessions| usize::try_from(sessions).ok());
+    let keys = keys(section);
+    Some(Pkcs11Config { module: module?, token: token?, pin: pin?, keys, sessions: sessions.unwrap_or(DEFAULT_SESSIONS) })
+}
+
+fn keys(section: &Section<'_>) -> Vec<NamePattern> {
+    section.list("keys", NamePattern::parse).unwrap_or_else(|| NamePattern::list(DEFAULT_KEYS))
+}

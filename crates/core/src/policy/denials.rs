@@ -1,0 +1,95 @@
+//! The denials of what shows only after a request was admitted, or beside requests: in a body, at a connection, in what is opened.
+
+use super::{Asked, Denial, Graphql, Permit, Policy, Rule, denial, deny, graphql};
+use crate::manifest::Treatment;
+use http::HeaderName;
+
+/// The denial of a request that was admitted so far.
+pub(super) fn of(permit: &Permit, rule: Rule, reason: impl Into<String>, remedy: impl Into<String>) -> Denial {
+    Denial { rule, asked: format!("{} {}", permit.method(), permit.url()), reason: reason.into(), remedy: remedy.into(), stop: false }
+}
+
+impl Policy {
+    /// The denial of a body by which a server could be told another method.
+    pub fn override_denied(permit: &Permit) -> Denial {
+        let reason = "the body names a parameter that overrides the method that was judged";
+        let remedy = "leave the parameter out and use the method itself; text that is no form is read as none where its `Content-Type` is `application/json`";
+        of(permit, Rule::Override, reason, remedy)
+    }
+
+    /// The denial of a body in a request that has none.
+    pub fn body_denied(permit: &Permit) -> Denial {
+        let remedy = format!("send it without one; {}", denial::set("get_body", "true", permit.rule()));
+        of(permit, Rule::Body, format!("a {} request has no body", permit.method()), remedy)
+    }
+
+    /// The denial of a condition on a version that this run has not got of the server.
+    pub fn condition_denied(permit: &Permit, name: &HeaderName) -> Denial {
+        let reason = format!("`{name}` holds what is neither `*` nor the last validator of an answer to this run from this URL");
+        let ask = "ask for the resource first, and send what its answer said";
+        if name.as_str().ends_with("-since") {
+            return of(permit, Rule::Header, reason, ask);
+        }
+        let plain = denial::set("etags", "\"plain\"", permit.rule());
+        of(permit, Rule::Header, reason, format!("{ask}; where the agent keeps entity tags between runs, {plain}"))
+    }
+
+    /// The denial of a body that is GraphQL, or may be.
+    pub fn graphql_denied(permit: &Permit, reason: &str) -> Denial {
+        let remedy = match permit.graphql() {
+            Some(Graphql::WithoutAlias) => graphql::REMEDY.to_owned(),
+            _ => format!("where the agent has to ask GraphQL here, add `graphql = \"no-alias\"` to {}", permit.rule()),
+        };
+        of(permit, Rule::Graphql, reason, remedy)
+    }
+
+    /// The verdict on what looks like a secret in a request: `kind` by name, `place` where it stands.
+    pub fn leak(permit: &Permit, kind: &str, place: &str) -> Denial {
+        // What has no rule is a value that the host knows.
+        let remedy = if kind.starts_with('[') {
+            "the host keeps this value from the agent; find out how it came by it".to_owned()
+        } else {
+            let allow = toml::Value::from(kind);
+            format!("keep secrets out of requests; if this is none, add {allow} to `leaks_allowed` of {}", permit.rule())
+        };
+        let stop = permit.leaks().treatment == Treatment::Stop;
+        Denial { stop, ..of(permit, Rule::Leak, format!("the {place} holds what looks like a secret: {kind}"), remedy) }
+    }
+
+    /// The denial of a connection to an address that is not public.
+    pub fn address_denied(permit: &Permit, address: std::net::IpAddr) -> Denial {
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let remedy = denial::host_lines(&format!("[network]\nallow = [\"{address}/{bits}\"]"));
+        of(permit, Rule::Address, "the host's name leads to an address that is not public", remedy)
+    }
+
+    /// The denial of one request more than may be open at once.
+    pub fn too_many_open(asked: &Asked<'_>, limit: u32) -> Denial {
+        let reason = format!("{limit} requests are open and as many wait; their answers have to be read, or let go");
+        deny(Rule::Requests, asked, reason, denial::set("requests", "?", "`[limits]`"))
+    }
+
+    /// The denial of a signer that is not there for this agent.
+    pub fn signer_unavailable(name: &str) -> Denial {
+        let name: String = name.chars().take(128).collect();
+        Denial {
+            rule: Rule::Signer,
+            asked: format!("open the signer {name}"),
+            reason: "the manifest does not grant a signer of this name".to_owned(),
+            remedy: "add a `[signers.NAME]` to the manifest".to_owned(),
+            stop: false,
+        }
+    }
+
+    /// The denial of a secret that is not there for this agent.
+    pub fn secret_unavailable(name: &str) -> Denial {
+        let name: String = name.chars().take(128).collect();
+        Denial {
+            rule: Rule::Secret,
+            asked: format!("open {name}"),
+            reason: "the manifest does not grant a secret of this name".to_owned(),
+            remedy: "add a `[secrets.NAME]` with an `allow` to the manifest".to_owned(),
+            stop: false,
+        }
+    }
+}

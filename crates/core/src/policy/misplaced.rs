@@ -1,0 +1,97 @@
+//! Placeholders where their values do not belong: what is done about them, and what is said.
+
+use super::placeholder::Placeholders;
+use super::{Asked, Denial, Destination, Permit, Policy, Rule, denial, deny, granted_places};
+use crate::manifest::{Misplaced, Place};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+
+/// Most characters of what a guest wrote around a placeholder that a message shows.
+const SHOWN: usize = 48;
+
+impl Policy {
+    pub(super) fn misplaced(&self, asked: &Asked<'_>, found: &str, misplaced: Misplaced, secret: Option<usize>) -> Denial {
+        let belongs: Vec<String> = self
+            .destinations
+            .iter()
+            .filter_map(|d| d.secret.as_ref().filter(|(index, _)| Some(*index) == secret).map(|(_, places)| (d, places)))
+            .flat_map(|(d, places)| places.iter().map(move |place| format!("{} at {}", place.text, d.host)))
+            .collect();
+        let remedy = match belongs.as_slice() {
+            [] => "this secret is granted nowhere; add a `[[secrets.NAME.allow]]`".to_owned(),
+            places => format!("it belongs, whole and once, in {}", places.join(", or ")),
+        };
+        let reason = format!("a placeholder stands in the {found}, where its value does not belong");
+        Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::Misplaced, asked, reason, remedy) }
+    }
+
+    /// What happens to a placeholder found in a body: `None` lets it pass as the harmless text it is.
+    pub fn judge_body(&self, permit: &Permit, secret: usize) -> Option<Denial> {
+        match permit.misplaced() {
+            Misplaced::ByPlace | Misplaced::Pass => None,
+            treatment @ (Misplaced::Deny | Misplaced::Stop) => {
+                let asked = Asked { method: permit.method(), uri: &Uri::default(), headers: &HeaderMap::new() };
+                let denial = self.misplaced(&asked, "body", treatment, Some(secret));
+                Some(Denial { asked: format!("{} {}", permit.method(), permit.url()), ..denial })
+            }
+        }
+    }
+}
+
+/// Why a placeholder does not fit a header that is granted, and what would: something else stands around it. The first is what was wrong,
+/// the second the remedy.
+pub(super) fn in_another_form(
+    open: &[&Destination],
+    placeholders: &Placeholders,
+    name: &HeaderName,
+    value: &HeaderValue,
+) -> Option<(String, String)> {
+    let text = value.to_str().ok()?;
+    let (secret, before, after) = placeholders.standing(text)?;
+    let mut here = granted_places(open).filter(|granted| granted.secret == secret && !granted.is_for_sealed);
+    let granted = here.find(|granted| matches!(granted.place, Place::Header(place, _) if place == name))?;
+    let Place::Header(_, template) = granted.place else { return None };
+    // As it is granted: then it stands there more than once.
+    if template.split(text).is_some_and(|(_, inner, _)| placeholders.stands_for(inner, secret).is_some()) {
+        return Some((format!("the header `{name}` is there more than once"), "send it once".to_owned()));
+    }
+    let around = template.around();
+    let form = format!("{}{{}}{}", around.0, around.1);
+    let short =
+        |text: &str| if text.chars().count() > SHOWN { text.chars().take(SHOWN).collect::<String>() + "…" } else { text.to_owned() };
+    let reason =
+        format!("the header `{name}` holds a placeholder as `{}{{}}{}`, and it is granted as `{form}`", short(before), short(after));
+    let place = format!("header:{name}={before}{{}}{after}");
+    // A scheme, as `token `: what else stands there is the guest's, and no template for an operator to copy.
+    let scheme = before.trim_end_matches([' ', '=', ':']);
+    let is_scheme = !scheme.is_empty() && scheme.len() <= 16 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let is_simple = after.is_empty() && is_scheme && Place::parse(&place).is_ok();
+    let remedy = if before.starts_with("AWS4-") {
+        "a signature of AWS (SigV4) is made with the key itself, which an agent does not have; call the service through a key that is sent, or through the host".to_owned()
+    } else if is_simple {
+        denial::added(&toml::Value::from(place), "place", &granted.destination.label)
+    } else {
+        format!("send it as `{form}`, and nothing else in that header")
+    };
+    Some((reason, remedy))
+}
+
+/// What an answer brought goes back to its own origin, in its own cookie or where the grant says so.
+pub(super) fn sealed(denial: Denial, header: &HeaderName) -> Denial {
+    let remedy = if header == http::header::COOKIE {
+        "a sealed cookie goes back to the origin that set it, under its own name, with the credential that it was set for, and without cookies of the agent's own".to_owned()
+    } else {
+        format!(
+            "what an answer brought goes back to its own origin, in the header of the same name and with the credential that it was given for; elsewhere, add `sealed_place = [\"header:{header}\"]` to the `allow` that covers this request"
+        )
+    };
+    Denial { remedy, ..denial }
+}
+
+pub(super) fn strictness(misplaced: Misplaced) -> u8 {
+    match misplaced {
+        Misplaced::Pass => 0,
+        Misplaced::ByPlace => 1,
+        Misplaced::Deny => 2,
+        Misplaced::Stop => 3,
+    }
+}

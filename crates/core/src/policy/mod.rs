@@ -1,0 +1,462 @@
+//! Decides: a request for an effect becomes a [`Permit`] or a [`Denial`].
+//!
+//! Pure and synchronous but for the rates. Only this room constructs permits, and every function that reveals a value or sends
+//! a request takes one by value, so that skipping the decision does not compile.
+
+mod budget;
+pub mod charset;
+mod closed;
+pub mod denial;
+mod denials;
+mod entries;
+mod foreign;
+mod graphql;
+pub mod headers;
+mod misplaced;
+mod overrides;
+mod permit;
+pub mod placeholder;
+pub mod session;
+mod signing;
+
+pub use budget::Budget;
+pub use closed::Closed;
+pub use denial::{Denial, Rule};
+pub use graphql::{Graphql, MAX_BODY as MAX_GRAPHQL};
+pub use overrides::Overrides;
+use permit::Terms;
+pub use permit::{Leave, Permit, Reveal, Substitution};
+pub use placeholder::{Placeholders, Sealed, Source};
+pub use signing::{
+    AssetId, Limit, MacPermit, Payload, SignPermit, TokenPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, refused, shown,
+    token_claims,
+};
+
+use crate::credential::{self, Part, Target};
+use crate::manifest::{
+    AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal,
+};
+use crate::url::CanonicalUrl;
+use crate::url::names::Name;
+use http::{HeaderMap, HeaderName, Method, Uri};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What one agent may do, made from its manifest.
+#[derive(Debug)]
+pub struct Policy {
+    destinations: Vec<Destination>,
+    /// The secrets' names, by index.
+    secrets: Vec<String>,
+    /// What is not to be had whatever the manifest grants.
+    closed: Closed,
+}
+
+/// A grant or an `[[egress]]` entry: where requests may go, and what may stand in them.
+#[derive(Debug)]
+struct Destination {
+    host: HostPattern,
+    methods: Vec<String>,
+    paths: Vec<PathPattern>,
+    budget: Budget,
+    misplaced: Misplaced,
+    leaks: Leaks,
+    own_credentials: bool,
+    passes: Passes,
+    accept_parameters: Vec<String>,
+    /// The fields of answers that are secrets of their own.
+    seal: Vec<Seal>,
+    answers_allowed: Vec<AnswerRule>,
+    signed_urls: Vec<Seal>,
+    /// What is asked of GraphQL there.
+    graphql: Option<Graphql>,
+    /// For a grant, the secret's index in the manifest and its places.
+    secret: Option<(usize, Vec<Placed>)>,
+    /// The places of what the grant seals.
+    sealed_place: Vec<Placed>,
+    /// What it says beside these, as the manifest writes it.
+    terms: toml::Table,
+    /// How messages and records name it.
+    label: String,
+}
+
+/// A request as the guest made it.
+pub struct Asked<'a> {
+    pub method: &'a Method,
+    pub uri: &'a Uri,
+    pub headers: &'a HeaderMap,
+}
+
+impl Policy {
+    pub fn new(manifest: &Manifest, closed: Closed) -> Self {
+        let grants = manifest
+            .secrets
+            .iter()
+            .enumerate()
+            .flat_map(|(index, secret)| secret.allow.iter().map(move |grant| Destination::from_grant(index, &secret.name, grant)));
+        let destinations = grants.chain(manifest.egress.iter().map(Destination::from_egress)).collect();
+        Self { destinations, secrets: manifest.secrets.iter().map(|secret| secret.name.clone()).collect(), closed }
+    }
+
+    /// Whether a host of that name holds a grant, at whatever scheme, port, method or path.
+    fn guards(&self, host: &str) -> bool {
+        self.destinations.iter().any(|d| d.secret.is_some() && d.host.matches_name(host))
+    }
+
+    /// The verdict on a request, up to but not including its body. Nothing is charged yet.
+    pub fn authorize(&self, asked: &Asked<'_>, placeholders: &Placeholders) -> Result<Permit, Denial> {
+        let url = CanonicalUrl::read(asked.uri)
+            .map_err(|reason| deny(Rule::Url, asked, reason.to_owned(), "write the URL in its canonical form".to_owned()))?;
+        headers::check(asked.headers).map_err(|reason| deny(Rule::Header, asked, reason, "leave the header out".to_owned()))?;
+        if self.closed.covers(&url) {
+            let remedy = "leave it to the host, which makes and ends keys by itself (`[issuers]` in its configuration)";
+            return Err(deny(Rule::Issuer, asked, "this call makes, ends or lists keys".to_owned(), remedy.to_owned()));
+        }
+        let open = self.open(asked, &url, placeholders)?;
+        let bound = self.bound(&open, asked, &url);
+        let misplaced = bound.iter().map(|d| d.misplaced).max_by_key(|m| misplaced::strictness(*m)).unwrap_or_default();
+
+        foreign::second_resource(&open, asked)?;
+        let graphql = bound.iter().filter_map(|d| d.graphql).max();
+        if let Some(reason) = graphql.and_then(|_| Graphql::in_query(&url)) {
+            return Err(deny(Rule::Graphql, asked, reason.to_owned(), graphql::IN_QUERY_REMEDY.to_owned()));
+        }
+        let guarded = self.guards(&url.host);
+        if guarded && (*asked.method == Method::POST || graphql.is_some()) {
+            foreign::unreadable_body(&open, asked)?;
+        }
+
+        let (mut substitutions, used) = substitutions(&open, asked, &url, placeholders);
+        let carried: Vec<usize> = substitutions.iter().filter(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).collect();
+        let session = placeholders.session(asked.headers, &url, &carried);
+        let signed = session.query.map(|(secret, source)| Substitution::new(secret, source, Target::WholeQuery, "query".into()));
+        let (passes, plain_cookies) = (session.passes, session.plain_cookies);
+        let cookies = session.cookies.into_iter().map(|(secret, source, name)| {
+            let place = format!("cookie:{name}");
+            Substitution::new(secret, source, Target::Cookie { name }, place.into())
+        });
+        let headers = session.headers.into_iter().map(|(secret, source, name)| {
+            let place = format!("header:{name}");
+            let target = Target::Header { name, before: String::new(), after: String::new() };
+            Substitution::new(secret, source, target, place.into())
+        });
+        let back: Vec<Substitution> = cookies.chain(headers).chain(signed).collect();
+        for substitution in back {
+            if matches!(substitution.target, Target::Cookie { .. })
+                || !substitutions.iter().any(|s| s.target.same_place(&substitution.target))
+            {
+                substitutions.push(substitution);
+            }
+        }
+        let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.target.is_header(name));
+        foreign::credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)?;
+        for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
+            let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
+            if inside.is_some() && misplaced != Misplaced::Pass {
+                let denial = self.misplaced(asked, &format!("header `{name}`"), misplaced, inside);
+                let denial = match misplaced::in_another_form(&open, placeholders, name, value) {
+                    Some((reason, remedy)) => Denial { reason, remedy, ..denial },
+                    None if placeholders.holds_sealed(value.as_bytes()) => misplaced::sealed(denial, name),
+                    None => denial,
+                };
+                return Err(denial);
+            }
+        }
+        if misplaced != Misplaced::Pass
+            && let Some(secret) = foreign::in_url(&url, &substitutions, placeholders)
+        {
+            return Err(self.misplaced(asked, "URL", misplaced, Some(secret)));
+        }
+
+        // What bounds a request by another reading of its path counts it, too.
+        let is_in = |entries: &[&Destination], entry: &Destination| entries.iter().any(|known| std::ptr::eq(*known, entry));
+        let counts = |d: &Destination| is_in(&used, d) || is_in(&bound, d) && !is_in(&open, d);
+        let counted = self.destinations.iter().enumerate().filter(|(_, d)| counts(d)).map(|(index, _)| index).collect();
+        let rule = used.iter().map(|d| d.label.as_str()).collect::<Vec<_>>().join("; ");
+        let leaks = Leaks {
+            treatment: bound.iter().map(|d| d.leaks.treatment).max().unwrap_or_default(),
+            allowed: used.iter().flat_map(|d| d.leaks.allowed.iter().cloned()).collect(),
+        };
+        let own_credentials = open.iter().any(|d| d.own_credentials);
+        let is_sealed =
+            self.destinations.iter().any(|d| !(d.seal.is_empty() && d.signed_urls.is_empty()) && d.host.matches_name(&url.host));
+        let granted = bound.iter().filter_map(|d| d.secret.as_ref().map(|(secret, _)| (*secret, &d.seal)));
+        let mut seals: Vec<(usize, Seal)> = Vec::new();
+        for (secret, seal) in granted.flat_map(|(secret, seals)| seals.iter().map(move |seal| (secret, seal))) {
+            // Two grants may name one field: the first seals it.
+            if !seals.iter().any(|(_, known)| known == seal) {
+                seals.push((secret, seal.clone()));
+            }
+        }
+        let accept_parameters = open.iter().flat_map(|d| d.accept_parameters.iter().cloned()).collect();
+        let get_body = open.iter().any(|d| d.passes.get_body);
+        let plain_etags = open.iter().any(|d| d.passes.plain_etags);
+        let is_ours = |name: &HeaderName| substitutions.iter().any(|s| s.target.is_header(name)) || passes.contains(name);
+        let own_parameter = |(name, value): (&str, &str)| {
+            Name::encoded(name).is_credential(value) && !substitutions.iter().any(|s| s.target.is_parameter(name))
+        };
+        let carries_own =
+            asked.headers.keys().any(|name| headers::is_credential(name) && !is_ours(name)) || url.parameters().any(own_parameter);
+        let answers_allowed = open.iter().flat_map(|d| d.answers_allowed.iter().cloned()).collect();
+        let signed_urls = open.iter().filter_map(|d| Some((d.secret.as_ref()?.0, &d.signed_urls)));
+        let signed_urls = signed_urls.flat_map(|(secret, places)| places.iter().map(move |place| (secret, place.clone()))).collect();
+        let terms = Terms {
+            answers_allowed,
+            signed_urls,
+            get_body,
+            plain_etags,
+            passes,
+            plain_cookies,
+            carries_own,
+            guarded,
+            accept_parameters,
+            graphql,
+            misplaced,
+            leaks,
+            own_credentials,
+            seals,
+            is_sealed,
+        };
+        Ok(Permit::new(url, asked.method.clone(), substitutions, terms, rule, counted))
+    }
+
+    /// Takes out the `Referer` of a client that names the page before, where a secret stands in paths: its URL would hold the placeholder, and
+    /// nothing was done wrong.
+    pub fn forget_referer(&self, headers: &mut HeaderMap, placeholders: &Placeholders) {
+        let fills_paths = |d: &Destination| {
+            let places = d.secret.iter().flat_map(|(_, places)| places);
+            places.into_iter().any(|placed| matches!(credential::part(&placed.place), Part::Path(_)))
+        };
+        let holds_one = |line: &http::HeaderValue| line.to_str().is_ok_and(|line| placeholders.disguised(line).is_some());
+        if headers.get_all(http::header::REFERER).iter().any(holds_one) && self.destinations.iter().any(fills_paths) {
+            headers.remove(http::header::REFERER);
+        }
+    }
+
+    /// Charges a request to the rates of all its entries; or to none, where one has no room left.
+    pub fn charge(&self, permit: &Permit, now: Instant) -> Result<Leave, Denial> {
+        let budgets = permit.counted().iter().map(|index| &self.destinations[*index].budget);
+        Budget::take_all(budgets, now).map(|()| Leave::new()).map_err(|spent| {
+            let spent = &self.destinations[permit.counted()[spent]];
+            let rate = spent.budget.rate();
+            let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());
+            denials::of(permit, Rule::Rate, reason, denial::set("rate", "?", &spent.label))
+        })
+    }
+
+    /// Whether something of the manifest lets a request to this URL pass; and whether with credentials of the agent's own.
+    pub fn opens(&self, url: &CanonicalUrl) -> Option<bool> {
+        let open = |d: &&Destination| d.host.matches(url.scheme, &url.host, url.port) && d.is_open_at(url);
+        let open: Vec<&Destination> = self.destinations.iter().filter(open).collect();
+        (!open.is_empty() && !self.closed.covers(url)).then(|| open.iter().any(|d| d.own_credentials))
+    }
+
+    /// The secrets that such a request may carry, each with its place, for people.
+    pub fn places(&self, asked: &Asked<'_>) -> Vec<String> {
+        let Ok(url) = CanonicalUrl::read(asked.uri) else { return Vec::new() };
+        let open = self.open(asked, &url, &Placeholders::default()).unwrap_or_default();
+        granted_places(&open)
+            .filter(|granted| !granted.is_for_sealed)
+            .map(|granted| format!("{} in {}", self.secrets[granted.secret], granted.place))
+            .collect()
+    }
+
+    /// What further bounds such a request, for people.
+    pub fn terms(&self, asked: &Asked<'_>) -> Vec<String> {
+        let Ok(url) = CanonicalUrl::read(asked.uri) else { return Vec::new() };
+        let open = self.open(asked, &url, &Placeholders::default()).unwrap_or_default();
+        let rate = |d: &&Destination| {
+            let rate = Some(d.budget.rate()).filter(|rate| *rate != Rate::DEFAULT)?;
+            Some(format!("at most {} times in {} s, by {}; more are denied by rule `rate`", rate.requests, rate.per.as_secs(), d.label))
+        };
+        let signed = |d: &&Destination| {
+            let places: Vec<String> = d.signed_urls.iter().map(ToString::to_string).collect();
+            let own: Vec<String> = self.destinations.iter().filter(|d| d.own_credentials).map(|d| d.host.to_string()).collect();
+            let plain = if own.is_empty() { String::new() } else { format!("; as they are where they lead to {}", own.join(", ")) };
+            (!places.is_empty())
+                .then(|| format!("signed URLs in {} of the answer are the agent's to use, by {}{plain}", places.join(", "), d.label))
+        };
+        let allowed = |d: &&Destination| {
+            let each = d.answers_allowed.iter().map(|allowed| format!("{} in json:/{}", allowed.rule, allowed.at.join("/")));
+            let each: Vec<String> = each.collect();
+            (!each.is_empty()).then(|| format!("rules that the answer may break, by {}: {}", d.label, each.join(", ")))
+        };
+        open.iter().flat_map(|d| [rate(d), signed(d), allowed(d)]).flatten().collect()
+    }
+
+    /// The destinations that cover the request; or, where there is none, the most telling reason.
+    fn open(&self, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Result<Vec<&Destination>, Denial> {
+        let open: Vec<_> = self.destinations.iter().filter(|d| d.covers(asked, url)).collect();
+        if !open.is_empty() {
+            return Ok(open);
+        }
+        let at_host: Vec<_> = self.destinations.iter().filter(|d| d.host.matches(url.scheme, &url.host, url.port)).collect();
+        let at_path: Vec<_> = at_host.iter().copied().filter(|d| d.is_open_at(url)).collect();
+        let (rule, reason, near) = if at_host.is_empty() {
+            (Rule::Destination, "nothing is granted at this scheme, host and port", at_host)
+        } else if at_path.is_empty() {
+            (Rule::Path, "nothing is granted at this path", at_host)
+        } else {
+            (Rule::Method, "this method is not granted here", at_path)
+        };
+        let lines = entries::lines(asked, url, placeholders, &near, &self.secrets);
+        let lines = lines.and_then(|lines| self.try_out(&lines, asked, url, placeholders).map(|()| lines));
+        let remedy = lines.map_or_else(|why| format!("no line can allow it: {why}"), |lines| denial::manifest_lines(&lines));
+        Err(deny(rule, asked, reason.to_owned(), remedy))
+    }
+
+    /// The destinations whose terms bind a request: those that cover it, and those that cover it where a server makes slashes of encoded
+    /// ones. To let it pass is for the first alone.
+    fn bound<'s>(&'s self, open: &[&'s Destination], asked: &Asked<'_>, url: &CanonicalUrl) -> Vec<&'s Destination> {
+        let Some(decoded) = url.with_slashes() else { return open.to_vec() };
+        self.destinations.iter().filter(|d| d.is_at(asked, url) && (d.is_open_at(url) || d.reaches(&decoded))).collect()
+    }
+
+    /// Whether a manifest with these lines would be accepted, and the request then allowed. What is suggested was tried before.
+    fn try_out(&self, lines: &str, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Result<(), String> {
+        let refused =
+            |wrong: Diagnostics| format!("the lines for it would be refused: {}", wrong.0.first().map_or("", |first| &first.found));
+        let manifest = Manifest::parse("agent.toml", &format!("name = \"a\"\ncomponent = \"a\"\n{lines}")).map_err(refused)?;
+        let index = |name: &str| self.secrets.iter().position(|known| known == name);
+        let grants = manifest.secrets.iter().filter_map(|secret| Some((index(&secret.name)?, secret)));
+        let grants =
+            grants.flat_map(|(index, secret)| secret.allow.iter().map(move |grant| Destination::from_grant(index, &secret.name, grant)));
+        let destinations = grants.chain(manifest.egress.iter().map(Destination::from_egress)).collect();
+        let trial = Self { destinations, secrets: self.secrets.clone(), closed: Closed::default() };
+        // Where nothing covered the request, the trial would look for lines in its turn.
+        if !trial.destinations.iter().any(|d| d.covers(asked, url)) {
+            return Err("no entry names it exactly".to_owned());
+        }
+        trial.authorize(asked, placeholders).map(drop).map_err(|denial| denial.reason)
+    }
+}
+
+impl Destination {
+    fn covers(&self, asked: &Asked<'_>, url: &CanonicalUrl) -> bool {
+        self.is_at(asked, url) && self.is_open_at(url)
+    }
+
+    /// Whether its host and methods are the request's.
+    fn is_at(&self, asked: &Asked<'_>, url: &CanonicalUrl) -> bool {
+        self.host.matches(url.scheme, &url.host, url.port) && self.methods.iter().any(|method| method == asked.method.as_str())
+    }
+
+    /// Whether it lets requests to this path pass: as it is sent, or as it is decoded where the entry says so.
+    fn is_open_at(&self, url: &CanonicalUrl) -> bool {
+        let decoded = if self.passes.encoded_slashes { url.with_slashes() } else { None };
+        self.reaches(&url.path) || decoded.is_some_and(|path| self.reaches(&path))
+    }
+
+    fn reaches(&self, path: &str) -> bool {
+        self.paths.iter().any(|pattern| pattern.matches(path))
+    }
+
+    fn from_grant(index: usize, name: &str, grant: &Grant) -> Self {
+        Self {
+            host: grant.host.clone(),
+            methods: grant.methods.clone(),
+            paths: grant.paths.clone(),
+            budget: Budget::new(grant.rate.unwrap_or(Rate::DEFAULT)),
+            misplaced: grant.misplaced,
+            leaks: grant.leaks.clone(),
+            seal: grant.seal.clone(),
+            answers_allowed: grant.answers_allowed.clone(),
+            signed_urls: grant.signed_urls.clone(),
+            graphql: (!grant.seal.is_empty()).then_some(if grant.graphql { Graphql::WithoutAlias } else { Graphql::Denied }),
+            own_credentials: false,
+            passes: grant.passes.clone(),
+            accept_parameters: grant.accept_parameters.clone(),
+            secret: Some((index, placed(&grant.place))),
+            sealed_place: placed(&grant.sealed_place),
+            terms: entries::grant_terms(grant),
+            label: format!("secrets.{name}.allow, line {}", grant.line),
+        }
+    }
+
+    fn from_egress(rule: &EgressRule) -> Self {
+        Self {
+            host: rule.host.clone(),
+            methods: rule.methods.clone(),
+            paths: rule.paths.clone(),
+            budget: Budget::new(rule.rate.unwrap_or(Rate::DEFAULT)),
+            misplaced: rule.misplaced,
+            leaks: rule.leaks.clone(),
+            seal: Vec::new(),
+            answers_allowed: Vec::new(),
+            signed_urls: Vec::new(),
+            graphql: None,
+            own_credentials: rule.own_credentials,
+            passes: rule.passes.clone(),
+            accept_parameters: Vec::new(),
+            secret: None,
+            sealed_place: Vec::new(),
+            terms: entries::egress_terms(rule),
+            label: format!("egress, line {}", rule.line),
+        }
+    }
+}
+
+fn deny(rule: Rule, asked: &Asked<'_>, reason: String, remedy: String) -> Denial {
+    let uri = asked.uri;
+    let whole =
+        format!("{} {}://{}{}", asked.method, uri.scheme_str().unwrap_or("?"), uri.authority().map_or("?", |a| a.as_str()), uri.path());
+    Denial { rule, asked: whole.chars().take(256).collect(), reason, remedy, stop: false }
+}
+
+/// The places of the open grants that hold exactly the placeholder of their secret, and the entries that the request draws on:
+/// the grant of each, or the first entry that covers the request.
+fn substitutions<'d>(
+    open: &[&'d Destination],
+    asked: &Asked<'_>,
+    url: &CanonicalUrl,
+    placeholders: &Placeholders,
+) -> (Vec<Substitution>, Vec<&'d Destination>) {
+    let (mut found, mut used): (Vec<Substitution>, Vec<&Destination>) = (Vec::new(), Vec::new());
+    for Granted { destination, secret, place, text, is_for_sealed } in granted_places(open) {
+        let source = |text: &str| match is_for_sealed {
+            false => placeholders.stands_for(text, secret),
+            true => placeholders.sealed_by(text, secret, url),
+        };
+        if let Some((target, source)) = Target::find(place, asked.headers, url, source)
+            && !found.iter().any(|s| s.target.same_place(&target))
+        {
+            found.push(Substitution::new(secret, source, target, Arc::clone(text)));
+            used.push(destination);
+        }
+    }
+    if used.is_empty() {
+        used.extend(open.first());
+    }
+    (found, used)
+}
+
+/// A place, and how records name it.
+#[derive(Debug)]
+struct Placed {
+    place: Place,
+    text: Arc<str>,
+}
+
+fn placed(places: &[Place]) -> Vec<Placed> {
+    places.iter().map(|place| Placed { place: place.clone(), text: place.to_string().into() }).collect()
+}
+
+/// A place of a grant.
+struct Granted<'d> {
+    destination: &'d Destination,
+    secret: usize,
+    place: &'d Place,
+    text: &'d Arc<str>,
+    /// For what the grant seals, not for the secret itself.
+    is_for_sealed: bool,
+}
+
+fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = Granted<'d>> {
+    let of = |destination: &'d Destination, (secret, places): &'d (usize, Vec<Placed>)| {
+        let each = move |places: &'d [Placed], is_for_sealed| {
+            places.iter().map(move |Placed { place, text }| Granted { destination, secret: *secret, place, text, is_for_sealed })
+        };
+        each(places, false).chain(each(&destination.sealed_place, true))
+    };
+    open.iter().copied().filter_map(|d| d.secret.as_ref().map(|secret| (d, secret))).flat_map(move |(d, secret)| of(d, secret))
+}

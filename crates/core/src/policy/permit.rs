@@ -1,0 +1,209 @@
+//! What was decided, as a value that travels. Its fields are private to this room: nothing else can make one.
+
+use super::{Graphql, Source};
+use crate::credential::Target;
+use crate::manifest::{AnswerRule, Leaks, Misplaced, Seal};
+use crate::url::CanonicalUrl;
+use http::{HeaderName, Method};
+use std::sync::Arc;
+
+/// Leave to send one request, as judged.
+#[derive(Debug)]
+pub struct Permit {
+    url: CanonicalUrl,
+    method: Method,
+    substitutions: Vec<Substitution>,
+    terms: Terms,
+    rule: String,
+    /// The policy's entries whose rates it draws on, in their order.
+    counted: Vec<usize>,
+}
+
+/// Leave to send one request, once: it is charged. [`Permit`] says what of it was judged; what sends takes this by value.
+#[derive(Debug)]
+pub struct Leave(());
+
+/// On what terms a request may leave.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) guarded: bool,
+    /// Parameters that `Accept` keeps beside the usual ones.
+    pub(super) accept_parameters: Vec<String>,
+    /// What is asked of a body that is GraphQL.
+    pub(super) graphql: Option<Graphql>,
+    /// Whether a GET or HEAD request may have a body.
+    pub(super) get_body: bool,
+    pub(super) plain_etags: bool,
+    /// Headers that hold what the origin gave the run, as it is.
+    pub(super) passes: Vec<HeaderName>,
+    /// Cookies of that kind that stand beside sealed ones.
+    pub(super) plain_cookies: Vec<String>,
+    /// Whether the request holds a credential of the agent's own.
+    pub(super) carries_own: bool,
+    pub(super) misplaced: Misplaced,
+    pub(super) leaks: Leaks,
+    pub(super) own_credentials: bool,
+    pub(super) seals: Vec<(usize, Seal)>,
+    pub(super) answers_allowed: Vec<AnswerRule>,
+    pub(super) signed_urls: Vec<(usize, Seal)>,
+    pub(super) is_sealed: bool,
+}
+
+/// One value that goes into one place.
+#[derive(Debug)]
+pub struct Substitution {
+    /// The secret's index in the manifest.
+    pub secret: usize,
+    /// Which value: the secret's, or one that an answer brought.
+    pub source: Source,
+    /// Where its value goes.
+    pub target: Target,
+    /// The place as the manifest writes it.
+    pub place: Arc<str>,
+    reveal: Reveal,
+}
+
+/// Leave to read one secret's value, once.
+#[derive(Debug)]
+pub struct Reveal(());
+
+impl Permit {
+    pub(super) fn new(
+        url: CanonicalUrl,
+        method: Method,
+        substitutions: Vec<Substitution>,
+        terms: Terms,
+        rule: String,
+        counted: Vec<usize>,
+    ) -> Self {
+        Self { url, method, substitutions, terms, rule, counted }
+    }
+
+    pub(super) fn counted(&self) -> &[usize] {
+        &self.counted
+    }
+
+    pub fn url(&self) -> &CanonicalUrl {
+        &self.url
+    }
+
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Whether the host holds a grant of this agent, so that its answer is scrubbed.
+    pub fn guarded(&self) -> bool {
+        self.terms.guarded
+    }
+
+    /// Parameters that `Accept` keeps beside the usual ones.
+    pub fn accept_parameters(&self) -> &[String] {
+        &self.terms.accept_parameters
+    }
+
+    /// What is asked of its body, if it is GraphQL.
+    pub fn graphql(&self) -> Option<Graphql> {
+        self.terms.graphql
+    }
+
+    /// Whether it may have a body: one that nobody expects is read by some servers as the next request.
+    pub fn may_have_body(&self) -> bool {
+        self.terms.get_body || !matches!(self.method, Method::GET | Method::HEAD)
+    }
+
+    /// Whether entity tags stand in it, and in its answer, as the server knows them.
+    pub fn plain_etags(&self) -> bool {
+        self.terms.plain_etags
+    }
+
+    /// Cookies that go back as the agent has them, beside sealed ones.
+    pub fn plain_cookies(&self) -> &[String] {
+        &self.terms.plain_cookies
+    }
+
+    /// Whether it holds a credential of the agent's own: then what its answer brings may open the agent's account.
+    pub fn carries_own(&self) -> bool {
+        self.terms.carries_own
+    }
+
+    /// The first secret that it carries.
+    pub fn carries(&self) -> Option<usize> {
+        self.substitutions.iter().find(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret)
+    }
+
+    /// What happens to what looks like a secret in it.
+    pub fn leaks(&self) -> &Leaks {
+        &self.terms.leaks
+    }
+
+    /// The fields of its answer that are secrets of their own, each with the secret whose grant says so.
+    pub fn seals(&self) -> &[(usize, Seal)] {
+        &self.terms.seals
+    }
+
+    /// The rules that fields of its answer may break.
+    pub fn answers_allowed(&self) -> &[AnswerRule] {
+        &self.terms.answers_allowed
+    }
+
+    /// The fields of its answer that are signed URLs, each with the secret whose grant says so.
+    pub fn signed_urls(&self) -> &[(usize, Seal)] {
+        &self.terms.signed_urls
+    }
+
+    /// Whether some answer of its host holds fields that are sealed.
+    pub fn is_sealed(&self) -> bool {
+        self.terms.is_sealed
+    }
+
+    /// Whether a header may hold a credential: the granted one, or one of the agent's own where the destination takes it.
+    pub fn is_for_credentials(&self, name: &HeaderName) -> bool {
+        let own = self.terms.own_credentials && super::headers::is_credential(name);
+        own || self.terms.passes.contains(name) || self.substitutions.iter().any(|substitution| substitution.target.is_header(name))
+    }
+
+    /// The manifest's entry that allowed it.
+    pub fn rule(&self) -> &str {
+        &self.rule
+    }
+
+    pub fn substitutions(&self) -> &[Substitution] {
+        &self.substitutions
+    }
+
+    pub fn take_substitutions(&mut self) -> Vec<Substitution> {
+        std::mem::take(&mut self.substitutions)
+    }
+
+    pub(super) fn misplaced(&self) -> Misplaced {
+        self.terms.misplaced
+    }
+}
+
+impl Leave {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Substitution {
+    pub(super) fn new(secret: usize, source: Source, target: Target, place: Arc<str>) -> Self {
+        Self { secret, source, target, place, reveal: Reveal(()) }
+    }
+
+    pub fn into_parts(self) -> (Target, Reveal) {
+        (self.target, self.reveal)
+    }
+}
+
+impl Reveal {
+    /// Leave to read a key in order to have it replaced by the issuer that made it, at the operator's word.
+    pub fn to_rotate() -> Self {
+        Self(())
+    }
+
+    /// Leave to read a key in order to sign with it, in this process; what is signed needs a permit of its own.
+    pub(crate) fn to_sign() -> Self {
+        Self(())
+    }
+}

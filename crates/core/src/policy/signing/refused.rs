@@ -1,0 +1,43 @@
+//! Denials of signatures that no document has to be read for.
+
+use crate::policy::denial::{Denial, Rule, set};
+
+fn of(rule: Rule, asked: impl Into<String>, reason: impl Into<String>, remedy: impl Into<String>) -> Denial {
+    Denial { rule, asked: asked.into(), reason: reason.into(), remedy: remedy.into(), stop: false }
+}
+
+/// What is to be signed can't be read.
+pub fn undecodable(what: &str, why: impl ToString) -> Denial {
+    of(Rule::Undecodable, what, why.to_string(), "")
+}
+
+/// The key is there for something else.
+pub fn wrong_use(purpose: &str, what: &str) -> Denial {
+    let reason = format!("the signer is there to serve as `{purpose}` alone");
+    of(Rule::Kind, what, reason, "one key, one purpose: declare another signer with another key")
+}
+
+/// More signatures than the signer's rate.
+pub fn over_rate(signer: &str) -> Denial {
+    let remedy = set("rate", "?", &format!("`[signers.{signer}]`"));
+    of(Rule::Rate, format!("use the signer {signer}"), "more signatures than the granted rate", remedy)
+}
+
+/// More than all agents together may spend from a key in this process.
+pub fn over_ceiling(ceiling: &str) -> Denial {
+    let remedy = format!("`signing.hot_limit` allows all agents together {ceiling} in a day; keep the key in an HSM, a KMS or by MPC");
+    of(Rule::Spend, "spend from a key in this process", "more than may be spent", remedy)
+}
+
+/// An idempotency key that stood for something else.
+pub fn idempotency(why: &str) -> Denial {
+    of(Rule::Idempotency, "sign under an idempotency key", why, "the agent takes a new key for each thing it signs")
+}
+
+/// The ledger does not sign before the operator has confirmed it.
+pub fn ledger(why: &str) -> Denial {
+    let remedy = format!(
+        "{why}; when the ledger is the latest there is, and what was spent before does not matter: `strongroom limits confirm AGENT.toml`"
+    );
+    of(Rule::Ledger, "sign by the ledger", "the ledger needs the operator's word", remedy)
+}

@@ -1,0 +1,396 @@
+//! Transactions as they are signed: legacy (EIP-155), EIP-2930, EIP-1559, EIP-4844 and EIP-7702, read strictly and written in their one form.
+//! A decoded transaction is the only thing that policy, audit and the hash see: there is no second reading.
+
+use super::rlp::{Item, Malformed, Writer};
+use super::signature::Recoverable;
+use alloy_primitives::{Address, B256, U256, keccak256};
+
+/// Blobs of one transaction, at most: above what any hard fork so far allows in a block.
+const MAX_BLOBS: usize = 32;
+/// Gas of one blob (EIP-4844).
+const GAS_PER_BLOB: u64 = 1 << 17;
+/// The first byte of a blob's versioned hash (EIP-4844).
+const BLOB_VERSION: u8 = 1;
+/// What an EIP-7702 authorization is hashed with.
+const AUTHORIZATION: u8 = 5;
+
+/// A transaction without its signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transaction {
+    pub chain: u64,
+    pub nonce: u64,
+    pub gas: u64,
+    /// None creates a contract.
+    pub to: Option<Address>,
+    /// In the smallest unit of the chain's own asset.
+    pub value: U256,
+    pub input: Vec<u8>,
+    pub kind: Kind,
+}
+
+/// What differs from kind to kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    Legacy { price: U256 },
+    AccessList { price: U256, access: AccessList },
+    DynamicFee { market: Market, access: AccessList },
+    Blob { market: Market, access: AccessList, blob_fee: U256, hashes: Vec<B256> },
+    SetCode { market: Market, access: AccessList, authorizations: Vec<SignedAuthorization> },
+}
+
+/// Addresses and the storage slots of each (EIP-2930).
+pub type AccessList = Vec<(Address, Vec<B256>)>;
+
+/// What is paid for a unit of gas, at most (EIP-1559).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Market {
+    pub max: U256,
+    pub priority: U256,
+}
+
+/// Lets an account run the code of another address (EIP-7702).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Authorization {
+    pub chain: U256,
+    pub delegate: Address,
+    pub nonce: u64,
+}
+
+/// An authorization with somebody's signature, which is not checked: a chain skips those that are wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignedAuthorization {
+    pub authorization: Authorization,
+    pub odd: u8,
+    pub r: U256,
+    pub s: U256,
+}
+
+impl Transaction {
+    /// Reads the unsigned payload: EIP-2718's type and list, or EIP-155's list of nine.
+    pub fn read(payload: &[u8]) -> Result<Self, Malformed> {
+        let transaction = match payload {
+            [1..=0x7f, list @ ..] => typed(payload[0], Item::read(list)?.list()?)?,
+            _ => legacy(Item::read(payload)?.list()?)?,
+        };
+        transaction.check()?;
+        // The reader is strict by itself; this is the law it has to keep.
+        match transaction.payload() == payload {
+            true => Ok(transaction),
+            false => Err(Malformed("the payload is not in its canonical form")),
+        }
+    }
+
+    /// What no transaction of its kind may be, however it was given.
+    pub fn check(&self) -> Result<(), Malformed> {
+        if self.chain == 0 {
+            return Err(Malformed("the chain id is 0: the transaction would be valid on any chain"));
+        }
+        // EIP-2681.
+        if self.nonce == u64::MAX {
+            return Err(Malformed("the nonce is beyond the last"));
+        }
+        if let Some(market) = self.market()
+            && market.priority > market.max
+        {
+            return Err(Malformed("the priority fee is above the maximum fee"));
+        }
+        match &self.kind {
+            Kind::Blob { hashes, .. } if self.to.is_none() || hashes.is_empty() || hashes.len() > MAX_BLOBS => {
+                Err(Malformed("a blob transaction needs a recipient and 1 to 32 blobs"))
+            }
+            Kind::Blob { hashes, .. } if hashes.iter().any(|hash| hash[0] != BLOB_VERSION) => {
+                Err(Malformed("a blob's hash is of an unknown version"))
+            }
+            Kind::SetCode { authorizations, .. } if self.to.is_none() || authorizations.is_empty() => {
+                Err(Malformed("a set-code transaction needs a recipient and an authorization"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the field of people calls the kind.
+    pub fn kind_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Legacy { .. } => "legacy",
+            Kind::AccessList { .. } => "2930",
+            Kind::DynamicFee { .. } => "1559",
+            Kind::Blob { .. } => "4844",
+            Kind::SetCode { .. } => "7702",
+        }
+    }
+
+    fn market(&self) -> Option<Market> {
+        match self.kind {
+            Kind::DynamicFee { market, .. } | Kind::Blob { market, .. } | Kind::SetCode { market, .. } => Some(market),
+            Kind::Legacy { .. } | Kind::AccessList { .. } => None,
+        }
+    }
+
+    /// What gas and blobs cost at most, in the smallest unit of the chain's own asset. None where that is more than can be said.
+    pub fn most_fee(&self) -> Option<U256> {
+        let price = match self.kind {
+            Kind::Legacy { price } | Kind::AccessList { price, .. } => price,
+            Kind::DynamicFee { market, .. } | Kind::Blob { market, .. } | Kind::SetCode { market, .. } => market.max,
+        };
+        let gas = U256::from(self.gas).checked_mul(price)?;
+        match &self.kind {
+            Kind::Blob { blob_fee, hashes, .. } => {
+                let blobs = U256::from(GAS_PER_BLOB).checked_mul(U256::from(hashes.len()))?;
+                gas.checked_add(blobs.checked_mul(*blob_fee)?)
+            }
+            _ => Some(gas),
+        }
+    }
+
+    /// The least gas with which a node takes it: what it costs before anything runs (EIP-2028, 2930, 3860, 7623 and 7702).
+    pub fn least_gas(&self) -> u64 {
+        const BASE: u64 = 21_000;
+        const CREATION: u64 = 32_000;
+        const INIT_CODE_WORD: u64 = 2;
+        const ADDRESS: u64 = 2_400;
+        const SLOT: u64 = 1_900;
+        const PER_AUTHORIZATION: u64 = 25_000;
+        /// Of call data: a zero is one token, any other byte four.
+        const TOKEN: u64 = 4;
+        const TOKEN_AT_LEAST: u64 = 10;
+
+        let count = |length: usize| length as u64;
+        let zeros = count(self.input.iter().filter(|byte| **byte == 0).count());
+        let tokens = 4 * count(self.input.len()) - 3 * zeros;
+        let creation = if self.to.is_none() { CREATION + INIT_CODE_WORD * count(self.input.len().div_ceil(32)) } else { 0 };
+        let access = self.access().iter().map(|(_, slots)| ADDRESS + SLOT * count(slots.len())).sum::<u64>();
+        let authorizations = PER_AUTHORIZATION * count(self.authorizations().len());
+        BASE + (TOKEN * tokens + creation + access + authorizations).max(TOKEN_AT_LEAST * tokens)
+    }
+
+    fn access(&self) -> &[(Address, Vec<B256>)] {
+        match &self.kind {
+            Kind::Legacy { .. } => &[],
+            Kind::AccessList { access, .. }
+            | Kind::DynamicFee { access, .. }
+            | Kind::Blob { access, .. }
+            | Kind::SetCode { access, .. } => access,
+        }
+    }
+
+    pub fn authorizations(&self) -> &[SignedAuthorization] {
+        match &self.kind {
+            Kind::SetCode { authorizations, .. } => authorizations,
+            _ => &[],
+        }
+    }
+
+    /// The bytes whose hash is signed.
+    pub fn payload(&self) -> Vec<u8> {
+        self.write(None)
+    }
+
+    pub fn signing_hash(&self) -> B256 {
+        keccak256(self.payload())
+    }
+
+    /// The bytes that a node takes (EIP-2718; a blob transaction without its sidecar).
+    pub fn signed(&self, signature: &Recoverable) -> Vec<u8> {
+        self.write(Some(signature))
+    }
+
+    fn write(&self, signature: Option<&Recoverable>) -> Vec<u8> {
+        /// Bytes of a transaction beside its input and lists: numbers, recipient, signature and headers.
+        const ROOM: usize = 256;
+        let kind = match self.kind {
+            Kind::Legacy { .. } => None,
+            Kind::AccessList { .. } => Some(1),
+            Kind::DynamicFee { .. } => Some(2),
+            Kind::Blob { .. } => Some(3),
+            Kind::SetCode { .. } => Some(4),
+        };
+        let mut out = Writer::new(kind, ROOM + self.input.len());
+        let number = |bytes: &[u8; 32]| U256::from_be_bytes(*bytes);
+        out.list(|out| {
+            if !matches!(self.kind, Kind::Legacy { .. }) {
+                out.small(self.chain);
+            }
+            out.small(self.nonce);
+            match &self.kind {
+                Kind::Legacy { price } | Kind::AccessList { price, .. } => out.number(*price),
+                Kind::DynamicFee { market, .. } | Kind::Blob { market, .. } | Kind::SetCode { market, .. } => {
+                    out.number(market.priority);
+                    out.number(market.max);
+                }
+            }
+            out.small(self.gas);
+            out.bytes(self.to.as_ref().map_or(&[], |to| to.as_slice()));
+            out.number(self.value);
+            out.bytes(&self.input);
+            match &self.kind {
+                Kind::Legacy { .. } => {}
+                Kind::AccessList { access, .. } | Kind::DynamicFee { access, .. } => write_access(out, access),
+                Kind::Blob { access, blob_fee, hashes, .. } => {
+                    write_access(out, access);
+                    out.number(*blob_fee);
+                    out.list(|out| hashes.iter().for_each(|hash| out.bytes(hash.as_slice())));
+                }
+                Kind::SetCode { access, authorizations, .. } => {
+                    write_access(out, access);
+                    out.list(|out| authorizations.iter().for_each(|signed| signed.write(out)));
+                }
+            }
+            match (&self.kind, signature) {
+                (Kind::Legacy { .. }, None) => {
+                    out.small(self.chain);
+                    out.small(0);
+                    out.small(0);
+                }
+                // EIP-155: v is 35 or 36 more than twice the chain id.
+                (Kind::Legacy { .. }, Some(signature)) => {
+                    out.number(U256::from(self.chain) * U256::from(2) + U256::from(35 + u8::from(signature.odd)));
+                    out.number(number(&signature.r));
+                    out.number(number(&signature.s));
+                }
+                (_, None) => {}
+                (_, Some(signature)) => {
+                    out.small(u64::from(signature.odd));
+                    out.number(number(&signature.r));
+                    out.number(number(&signature.s));
+                }
+            }
+        });
+        out.finish()
+    }
+}
+
+impl Authorization {
+    pub fn signing_hash(&self) -> B256 {
+        let mut out = Writer::new(Some(AUTHORIZATION), 64);
+        out.list(|out| {
+            out.number(self.chain);
+            out.bytes(self.delegate.as_slice());
+            out.small(self.nonce);
+        });
+        keccak256(out.finish())
+    }
+}
+
+impl SignedAuthorization {
+    fn write(&self, out: &mut Writer) {
+        out.list(|out| {
+            out.number(self.authorization.chain);
+            out.bytes(self.authorization.delegate.as_slice());
+            out.small(self.authorization.nonce);
+            out.small(u64::from(self.odd));
+            out.number(self.r);
+            out.number(self.s);
+        });
+    }
+
+    fn read(item: &Item<'_>) -> Result<Self, Malformed> {
+        let [chain, delegate, nonce, odd, r, s] = item.list()? else { return Err(Malformed("an authorization has not six fields")) };
+        let odd = u8::try_from(odd.small()?).map_err(|_| Malformed("an authorization's parity is above 255"))?;
+        let authorization = Authorization { chain: chain.number()?, delegate: delegate.address()?, nonce: nonce.small()? };
+        Ok(Self { authorization, odd, r: r.number()?, s: s.number()? })
+    }
+}
+
+fn legacy(items: &[Item<'_>]) -> Result<Transaction, Malformed> {
+    let [nonce, price, gas, to, value, input, chain, zero_r, zero_s] = items else {
+        return Err(Malformed("a legacy transaction has not the nine fields of EIP-155"));
+    };
+    if zero_r.small()? != 0 || zero_s.small()? != 0 {
+        return Err(Malformed("a legacy transaction has something in the place of its signature"));
+    }
+    let kind = Kind::Legacy { price: price.number()? };
+    transaction(chain, nonce, gas, to, value, input, kind)
+}
+
+fn typed(kind: u8, items: &[Item<'_>]) -> Result<Transaction, Malformed> {
+    let market = |priority: &Item<'_>, max: &Item<'_>| Ok(Market { priority: priority.number()?, max: max.number()? });
+    match (kind, items) {
+        (1, [chain, nonce, price, gas, to, value, input, access]) => {
+            let kind = Kind::AccessList { price: price.number()?, access: read_access(access)? };
+            transaction(chain, nonce, gas, to, value, input, kind)
+        }
+        (2, [chain, nonce, priority, max, gas, to, value, input, access]) => {
+            let kind = Kind::DynamicFee { market: market(priority, max)?, access: read_access(access)? };
+            transaction(chain, nonce, gas, to, value, input, kind)
+        }
+        (3, [chain, nonce, priority, max, gas, to, value, input, access, blob_fee, hashes]) => {
+            let hashes = hashes.list()?.iter().map(Item::word).collect::<Result<_, _>>()?;
+            let (market, access) = (market(priority, max)?, read_access(access)?);
+            let kind = Kind::Blob { market, access, blob_fee: blob_fee.number()?, hashes };
+            transaction(chain, nonce, gas, to, value, input, kind)
+        }
+        (4, [chain, nonce, priority, max, gas, to, value, input, access, signed]) => {
+            let authorizations = signed.list()?.iter().map(SignedAuthorization::read).collect::<Result<_, _>>()?;
+            let kind = Kind::SetCode { market: market(priority, max)?, access: read_access(access)?, authorizations };
+            transaction(chain, nonce, gas, to, value, input, kind)
+        }
+        (1..=4, _) => Err(Malformed("the transaction has not the fields of its type, without a signature")),
+        _ => Err(Malformed("the transaction is of an unknown type")),
+    }
+}
+
+fn transaction(
+    chain: &Item<'_>,
+    nonce: &Item<'_>,
+    gas: &Item<'_>,
+    to: &Item<'_>,
+    value: &Item<'_>,
+    input: &Item<'_>,
+    kind: Kind,
+) -> Result<Transaction, Malformed> {
+    let to = if to.bytes()?.is_empty() { None } else { Some(to.address()?) };
+    let (chain, nonce, gas) = (chain.small()?, nonce.small()?, gas.small()?);
+    Ok(Transaction { chain, nonce, gas, to, value: value.number()?, input: input.bytes()?.to_vec(), kind })
+}
+
+fn read_access(item: &Item<'_>) -> Result<AccessList, Malformed> {
+    let entry = |item: &Item<'_>| {
+        let [address, slots] = item.list()? else { return Err(Malformed("an access list's entry has not two fields")) };
+        Ok((address.address()?, slots.list()?.iter().map(Item::word).collect::<Result<_, _>>()?))
+    };
+    item.list()?.iter().map(entry).collect()
+}
+
+fn write_access(out: &mut Writer, access: &AccessList) {
+    out.list(|out| {
+        for (address, slots) in access {
+            out.list(|out| {
+                out.bytes(address.as_slice());
+                out.list(|out| slots.iter().for_each(|slot| out.bytes(slot.as_slice())));
+            });
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_gas_is_what_the_eips_count() {
+        let market = Market { max: U256::ONE, priority: U256::ONE };
+        let dynamic = |access: AccessList| Kind::DynamicFee { market, access };
+        let list = |slots: &[usize]| slots.iter().map(|slots| (Address::ZERO, vec![B256::ZERO; *slots])).collect::<AccessList>();
+        let authorization = Authorization { chain: U256::ONE, delegate: Address::ZERO, nonce: 0 };
+        let signed = SignedAuthorization { authorization, odd: 0, r: U256::ONE, s: U256::ONE };
+        let called = Some(Address::ZERO);
+        // To, input, kind; and what EIP-2028, 2930, 3860, 7623 and 7702 make of it.
+        let cases: Vec<(Option<Address>, Vec<u8>, Kind, u64)> = vec![
+            (called, vec![], Kind::Legacy { price: U256::ONE }, 21_000),
+            (called, vec![0], dynamic(vec![]), 21_010),
+            (called, vec![1], dynamic(vec![]), 21_040),
+            (called, vec![0, 1, 2, 0], dynamic(vec![]), 21_100),
+            (called, vec![], dynamic(list(&[0])), 23_400),
+            (called, vec![], Kind::AccessList { price: U256::ONE, access: list(&[2, 1]) }, 31_500),
+            (called, vec![1], dynamic(list(&[0])), 23_416),
+            (called, vec![1; 100], dynamic(list(&[0])), 25_000),
+            (None, vec![0; 33], dynamic(vec![]), 53_136),
+            (None, vec![], Kind::Legacy { price: U256::ONE }, 53_000),
+            (called, vec![], Kind::SetCode { market, access: vec![], authorizations: vec![signed, signed] }, 71_000),
+        ];
+        for (to, input, kind, least) in cases {
+            let transaction = Transaction { chain: 1, nonce: 0, gas: 0, to, value: U256::ZERO, input, kind };
+            assert_eq!(transaction.least_gas(), least, "{transaction:?}");
+        }
+    }
+}

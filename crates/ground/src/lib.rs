@@ -1,0 +1,6 @@
+//! What every room stands on, and what knows of none of them.
+
+pub mod files;
+pub mod json;
+pub mod lock;
+pub mod text;

@@ -1,0 +1,486 @@
+//! The forms in which a value is looked for. Escapings are not among them: the views undo those.
+//!
+//! A form is not kept: it is a function of the value, read byte by byte, so that each value is in memory once.
+
+use super::shape::Shape;
+use std::ops::Range;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Least bytes of a form: shorter pieces turn up by chance.
+const LEAST: usize = 8;
+/// Least digits of a key in hexadecimal that is looked for without its `0x`, and half of those whose bytes are.
+const LEAST_KEY: usize = 16;
+/// Most bytes of a document that is looked for as a whole in every encoding, not only by its parts.
+const MAX_DOCUMENT: usize = 1024;
+/// Least bytes of a line that is looked for by itself, if it carries 64 bits.
+const LEAST_LINE: usize = 16;
+
+/// A value to look for, with the parts of it that are looked for by themselves. Make it once for each version of a secret.
+pub struct Known {
+    /// The value, then the parts that are not written in it as they are.
+    pieces: Vec<Piece>,
+    forms: Vec<Form>,
+    shape: Shape,
+}
+
+/// Bytes that are looked for: a stretch of a buffer that pieces share.
+pub(super) struct Piece {
+    bytes: Arc<Zeroizing<Vec<u8>>>,
+    range: Range<usize>,
+    pub(super) origin: Origin,
+}
+
+/// What a piece is of its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The value itself, whole but for what stands around it, or what is sent of it.
+    Value,
+    /// A line of several.
+    Line,
+    /// A line of a JSON document.
+    JsonLine,
+    /// A string of a JSON document.
+    Text,
+    /// The bytes that hexadecimal digits stand for.
+    Bytes,
+}
+
+impl Piece {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self { range: 0..bytes.len(), bytes: Arc::new(Zeroizing::new(bytes)), origin: Origin::Value }
+    }
+
+    fn part(&self, range: Range<usize>) -> Self {
+        let range = self.range.start + range.start..self.range.start + range.end;
+        Self { bytes: Arc::clone(&self.bytes), range, origin: Origin::Value }
+    }
+
+    fn of(self, origin: Origin) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// Whether it is made of lines, or of strings.
+    pub(super) fn is_document(&self) -> bool {
+        self.as_bytes().contains(&b'\n') || self.is_json()
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.as_bytes().starts_with(b"{") || self.as_bytes().starts_with(b"[")
+    }
+
+    /// Whether lines of it are looked for by themselves.
+    pub(super) fn has_lines(&self) -> bool {
+        !lines(self, Origin::Line).is_empty()
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[self.range.clone()]
+    }
+}
+
+/// One form of one piece: an encoding of it, or an encoding of an encoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Form {
+    piece: u16,
+    /// The value itself, not a part of it and not encoded.
+    pub(super) is_raw: bool,
+    inner: Coding,
+    outer: Coding,
+    length: u32,
+}
+
+/// One encoding of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Plain,
+    Reversed,
+    /// Two digits for each byte.
+    Hex,
+    /// RFC 4648: `bits` of each character, of bytes that begin `lead` bytes into a group.
+    Based {
+        bits: u8,
+        lead: u8,
+        alphabet: Alphabet,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alphabet {
+    Base64,
+    Base64Url,
+    Base32,
+}
+
+impl Alphabet {
+    const fn digits(self) -> &'static [u8] {
+        match self {
+            Self::Base64 => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+            Self::Base64Url => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+            Self::Base32 => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
+        }
+    }
+}
+
+impl Coding {
+    /// The characters that depend on the bytes alone, of `length` bytes.
+    #[inline]
+    fn length(self, length: usize) -> usize {
+        match self {
+            Self::Plain | Self::Reversed => length,
+            Self::Hex => length * 2,
+            Self::Based { bits, lead, .. } => {
+                let (bits, lead) = (usize::from(bits), usize::from(lead));
+                ((lead + length) * 8 / bits).saturating_sub((lead * 8).div_ceil(bits))
+            }
+        }
+    }
+
+    /// Character `at` of the encoding of `length` bytes.
+    #[inline]
+    fn char_at(self, at: usize, length: usize, byte: impl Fn(usize) -> u8) -> u8 {
+        match self {
+            Self::Plain => byte(at),
+            Self::Reversed => byte(length - 1 - at),
+            Self::Hex => {
+                let half = if at.is_multiple_of(2) { byte(at / 2) >> 4 } else { byte(at / 2) & 15 };
+                HEX[usize::from(half)]
+            }
+            Self::Based { bits, lead, alphabet } => {
+                let (bits, lead) = (usize::from(bits), usize::from(lead) * 8);
+                let first = lead.div_ceil(bits) * bits - lead + at * bits;
+                let (whole, over) = (first / 8, first % 8);
+                let high = u16::from(byte(whole)) << 8;
+                let low = if over + bits > 8 { u16::from(byte(whole + 1)) } else { 0 };
+                let digit = (high | low) >> (16 - over - bits) & ((1 << bits) - 1);
+                alphabet.digits()[usize::from(digit)]
+            }
+        }
+    }
+
+    /// Whether a character before, or after, holds bits of the bytes too.
+    fn shares(self, length: usize) -> (bool, bool) {
+        match self {
+            Self::Based { bits, lead, .. } => {
+                let (bits, lead) = (usize::from(bits), usize::from(lead));
+                (!(lead * 8).is_multiple_of(bits), !((lead + length) * 8).is_multiple_of(bits))
+            }
+            _ => (false, false),
+        }
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+const BASE64: [Coding; 3] = [base64(0, Alphabet::Base64), base64(1, Alphabet::Base64), base64(2, Alphabet::Base64)];
+const BASE64_URL: [Coding; 3] = [base64(0, Alphabet::Base64Url), base64(1, Alphabet::Base64Url), base64(2, Alphabet::Base64Url)];
+
+const fn base64(lead: u8, alphabet: Alphabet) -> Coding {
+    Coding::Based { bits: 6, lead, alphabet }
+}
+
+const fn base32(lead: u8) -> Coding {
+    Coding::Based { bits: 5, lead, alphabet: Alphabet::Base32 }
+}
+
+impl Known {
+    /// Prepares a value. It is kept, wiped on drop: as it is, and once more each string of a JSON document that is escaped in it, and
+    /// the bytes of one that is hexadecimal. One that is sent `in_basic` authentication (RFC 7617) is sent in base64: its echo may be
+    /// encoded once more in any way.
+    #[must_use]
+    pub fn new(value: &[u8], in_basic: bool) -> Self {
+        let whole = Piece::new(value.to_vec());
+        let mut parts = parts(&whole);
+        if in_basic {
+            parts.extend(BASE64.map(|coding| Piece::new(encoded(value, coding))));
+        }
+        // What encodes a long document encodes its parts.
+        let is_document = whole.is_document() && !parts.is_empty() && value.len() > MAX_DOCUMENT;
+        let mut known = Self { pieces: vec![whole], forms: Vec::new(), shape: Shape::default() };
+        if is_document {
+            known.add_form(0, (Coding::Plain, Coding::Plain));
+        } else {
+            known.add_forms(0);
+        }
+        for part in parts {
+            let Ok(index) = u16::try_from(known.pieces.len()) else { break };
+            known.pieces.push(part);
+            known.add_forms(index);
+        }
+        known.shape = Shape::of(&known.pieces, known.beginnings());
+        known
+    }
+
+    /// How each form begins whose piece is no document, and whether it is the piece as it is. Only that may begin with a name.
+    fn beginnings(&self) -> impl Iterator<Item = (Zeroizing<Vec<u8>>, bool)> {
+        let single = self.forms.iter().filter(|form| !self.pieces[usize::from(form.piece)].is_document());
+        single.map(|form| {
+            let as_it_is = form.inner == Coding::Plain && form.outer == Coding::Plain;
+            let looked_at = if as_it_is { super::shape::BEGINNING } else { super::shape::TELLING };
+            (self.beginning(form, looked_at.min(form.len())), as_it_is)
+        })
+    }
+
+    /// The first bytes of a form.
+    fn beginning(&self, form: &Form, length: usize) -> Zeroizing<Vec<u8>> {
+        let bytes = self.piece(form).iter().copied();
+        Zeroizing::new(match (form.inner, form.outer) {
+            (_, Coding::Reversed) => (0..length).map(|at| self.byte(form, at)).collect(),
+            (Coding::Plain, outer) => Encoded::new(outer, bytes).take(length).collect(),
+            (inner, outer) => Encoded::new(outer, Encoded::new(inner, bytes)).take(length).collect(),
+        })
+    }
+
+    /// What may be said of it to decide where a text is cut.
+    pub(super) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    pub(super) fn forms(&self) -> &[Form] {
+        &self.forms
+    }
+
+    fn piece(&self, form: &Form) -> &[u8] {
+        self.pieces[usize::from(form.piece)].as_bytes()
+    }
+
+    /// Every byte that can stand in a form, in either letter case.
+    pub(super) fn alphabet(&self) -> impl Iterator<Item = u8> + '_ {
+        let coded = (0..=127u8).filter(|b| b.is_ascii_alphanumeric() || b"+/-_".contains(b));
+        self.pieces.iter().flat_map(|piece| piece.as_bytes().iter().copied()).chain(coded)
+    }
+
+    /// What a text may show of it: its parts, where it is a document; else the value, and parts that are text.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        let is_document = self.pieces.len() > 1 && self.pieces[0].is_document();
+        let is_text = |bytes: &&[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control));
+        self.pieces.iter().skip(usize::from(is_document)).map(Piece::as_bytes).filter(is_text)
+    }
+
+    /// Byte `at` of a form.
+    #[inline]
+    pub(super) fn byte(&self, form: &Form, at: usize) -> u8 {
+        let piece = self.piece(form);
+        if form.inner == Coding::Plain {
+            return form.outer.char_at(at, piece.len(), |at| piece[at]);
+        }
+        let inner = form.inner.length(piece.len());
+        form.outer.char_at(at, inner, |at| form.inner.char_at(at, piece.len(), |at| piece[at]))
+    }
+
+    /// Whether `text` begins with a form, in any letter case.
+    pub(super) fn begins(&self, text: &[u8], form: &Form) -> bool {
+        let Some(text) = text.get(..form.len()) else { return false };
+        let piece = self.piece(form);
+        let bytes = || piece.iter().copied();
+        match (form.inner, form.outer) {
+            (Coding::Plain, Coding::Plain) => text.eq_ignore_ascii_case(piece),
+            (_, Coding::Reversed) => text.iter().rev().copied().zip(Encoded::new(form.inner, bytes())).all(alike),
+            (Coding::Plain, outer) => text.iter().copied().zip(Encoded::new(outer, bytes())).all(alike),
+            (inner, outer) => text.iter().copied().zip(Encoded::new(outer, Encoded::new(inner, bytes()))).all(alike),
+        }
+    }
+
+    /// Whether `text` is the value as it is.
+    pub(super) fn is_plain(&self, text: &[u8]) -> bool {
+        self.pieces[0].as_bytes() == text
+    }
+
+    /// A found form, with the characters beside it that still hold bits of the value.
+    pub(super) fn widened(&self, form: &Form, text: &[u8], found: Range<usize>) -> Range<usize> {
+        let inner = form.inner.length(self.piece(form).len());
+        let (before, after) = form.outer.shares(inner);
+        let is_digit = |at: usize| text.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || b"+/-_".contains(b));
+        let start = found.start - usize::from(before && found.start > 0 && is_digit(found.start - 1));
+        start..found.end + usize::from(after && is_digit(found.end))
+    }
+
+    /// Every form of a piece.
+    fn add_forms(&mut self, piece: u16) {
+        use Coding::{Hex, Plain, Reversed};
+        let bytes = self.pieces[usize::from(piece)].as_bytes();
+        // The second alphabet of base64 matters where one of its two own digits turns up.
+        let by_alphabet = |bytes: &[u8]| if bytes.iter().any(|b| !b.is_ascii() || matches!(b & 63, 62 | 63)) { 2 } else { 1 };
+        let base64s = |bytes: &[u8]| BASE64.into_iter().chain(BASE64_URL).take(3 * by_alphabet(bytes));
+        let mut forms = vec![(Plain, Plain), (Plain, Hex), (Plain, Reversed)];
+        forms.extend((0..5).map(|lead| (Plain, base32(lead))));
+        for inner in base64s(bytes) {
+            forms.push((Plain, inner));
+            // What base64 wrote may be encoded once more.
+            forms.extend(base64s(&Zeroizing::new(encoded(bytes, inner))).map(|outer| (inner, outer)));
+        }
+        for codings in forms {
+            self.add_form(piece, codings);
+        }
+    }
+
+    fn add_form(&mut self, piece: u16, (inner, outer): (Coding, Coding)) {
+        let length = outer.length(inner.length(self.pieces[usize::from(piece)].as_bytes().len()));
+        if length >= LEAST {
+            let is_raw = piece == 0 && inner == Coding::Plain && outer == Coding::Plain;
+            self.forms.push(Form { piece, is_raw, inner, outer, length: u32::try_from(length).unwrap_or(u32::MAX) });
+        }
+    }
+}
+
+impl Form {
+    pub(super) fn len(&self) -> usize {
+        self.length as usize
+    }
+
+    /// Whether the form's text is hexadecimal digits.
+    pub(super) fn is_hex(&self) -> bool {
+        self.outer == Coding::Hex
+    }
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Known({} forms)", self.forms.len())
+    }
+}
+
+fn alike((found, byte): (u8, u8)) -> bool {
+    found.eq_ignore_ascii_case(&byte)
+}
+
+/// The characters of an encoding, one after the other; the last one may hold bits of what follows.
+struct Encoded<I> {
+    coding: Coding,
+    bytes: I,
+    held: usize,
+    count: u32,
+}
+
+impl<I: Iterator<Item = u8>> Encoded<I> {
+    fn new(coding: Coding, mut bytes: I) -> Self {
+        let (mut held, mut count) = (0, 0);
+        if let Coding::Based { bits, lead, .. } = coding {
+            let lead = u32::from(lead) * 8;
+            let skipped = lead.next_multiple_of(u32::from(bits)) - lead;
+            if skipped > 0 {
+                (held, count) = (usize::from(bytes.next().unwrap_or(0)), 8 - skipped);
+            }
+        }
+        Self { coding, bytes, held, count }
+    }
+}
+
+impl<I: Iterator<Item = u8>> Iterator for Encoded<I> {
+    type Item = u8;
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        let (bits, digits): (u32, &[u8]) = match self.coding {
+            Coding::Plain | Coding::Reversed => return self.bytes.next(),
+            Coding::Hex => (4, HEX),
+            Coding::Based { bits, alphabet, .. } => (u32::from(bits), alphabet.digits()),
+        };
+        if self.count < bits {
+            (self.held, self.count) = (self.held << 8 | usize::from(self.bytes.next()?), self.count + 8);
+        }
+        self.count -= bits;
+        Some(digits[self.held >> self.count & ((1 << bits) - 1)])
+    }
+}
+
+/// What an encoding makes of bytes, as far as it depends on them alone.
+fn encoded(bytes: &[u8], coding: Coding) -> Vec<u8> {
+    (0..coding.length(bytes.len())).map(|at| coding.char_at(at, bytes.len(), |at| bytes[at])).collect()
+}
+
+/// The parts of a value that are looked for by themselves: it without the blanks around it; the lines of one of several lines, since
+/// what carries it may break or indent them anew; the strings of a JSON document; a key in hexadecimal without its `0x`, and its
+/// bytes; text that is not ASCII in Latin-1, which is what `\u00e4` and `&#228;` show.
+fn parts(value: &Piece) -> Vec<Piece> {
+    let text = value.as_bytes();
+    let is_json = text.starts_with(b"{") || text.starts_with(b"[");
+    let mut parts = lines(value, if is_json { Origin::JsonLine } else { Origin::Line });
+    let trimmed = text.trim_ascii();
+    if trimmed.len() < text.len() {
+        let start = text.len() - text.trim_ascii_start().len();
+        parts.push(value.part(start..start + trimmed.len()));
+    }
+    if !text.is_ascii()
+        && let Ok(text) = std::str::from_utf8(text)
+        && let Some(latin) = text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>()
+    {
+        parts.push(Piece::new(latin));
+    }
+    if is_json {
+        if let Ok(document) = serde_json::from_slice(text) {
+            strings(document, "", value, &mut parts);
+        }
+        return parts;
+    }
+    let digits = text.strip_prefix(b"0x").unwrap_or(text);
+    if digits.len() < text.len() && digits.len() >= LEAST_KEY {
+        parts.push(value.part(text.len() - digits.len()..text.len()));
+    }
+    if digits.len() >= 2 * LEAST_KEY && digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit) {
+        let digit = |at: usize| char::from(digits[at]).to_digit(16).unwrap_or(0) as u8;
+        let bytes: Vec<u8> = (0..digits.len() / 2).map(|at| digit(2 * at) << 4 | digit(2 * at + 1)).collect();
+        parts.push(Piece::new(bytes).of(Origin::Bytes));
+    }
+    parts
+}
+
+fn lines(of: &Piece, origin: Origin) -> Vec<Piece> {
+    let text = of.as_bytes();
+    let mut lines = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive(|b| *b == b'\n') {
+        let start = at + (line.len() - line.trim_ascii_start().len());
+        let trimmed = line.trim_ascii();
+        // A shorter one could be guessed by itself.
+        let tells = trimmed.len() >= LEAST_LINE && carries(trimmed, 64);
+        if tells && trimmed.len() < text.trim_ascii().len() && !trimmed.starts_with(b"-----") {
+            lines.push(of.part(start..start + trimmed.len()).of(origin));
+        }
+        at += line.len();
+    }
+    lines
+}
+
+/// Names of fields whose strings are no secrets: addresses, names, kinds.
+const PLAIN_FIELDS: &[&str] = &[
+    "url", "uri", "type", "email", "domain", "region", "zone", "host", "id", "project", "user", "username", "name", "account", "endpoint",
+    "scope",
+];
+
+fn strings(document: serde_json::Value, field: &str, whole: &Piece, parts: &mut Vec<Piece>) {
+    match document {
+        serde_json::Value::String(text) if text.len() >= LEAST => {
+            let field = field.to_ascii_lowercase();
+            let is_plain = field.rsplit(['_', '-']).next().is_some_and(|last| PLAIN_FIELDS.contains(&last));
+            if is_plain {
+                return;
+            }
+            let text = Piece::new(text.into_bytes());
+            let part = memchr::memmem::find(whole.as_bytes(), text.as_bytes()).map(|at| whole.part(at..at + text.as_bytes().len()));
+            let part = part.unwrap_or(text);
+            parts.extend(lines(&part, Origin::Line));
+            parts.push(part.of(Origin::Text));
+        }
+        serde_json::Value::Array(items) => items.into_iter().for_each(|item| strings(item, field, whole, parts)),
+        serde_json::Value::Object(fields) => fields.into_iter().for_each(|(field, value)| strings(value, &field, whole, parts)),
+        _ => {}
+    }
+}
+
+/// Whether so many bytes of these characters may carry so many random bits. How many they do carry is not to be seen: a part of them
+/// may be known to everybody.
+pub fn carries(value: &[u8], bits: u32) -> bool {
+    value.len() as f64 * bits_per_byte(value) >= f64::from(bits)
+}
+
+/// An estimate of the random bits in one byte, from the characters that the value is made of.
+fn bits_per_byte(bytes: &[u8]) -> f64 {
+    if bytes.iter().all(u8::is_ascii_digit) {
+        10f64.log2()
+    } else if bytes.iter().filter(|b| !b.is_ascii_hexdigit()).count() * 3 <= bytes.len() && !bytes.iter().any(u8::is_ascii_uppercase) {
+        4.0
+    } else {
+        62f64.log2()
+    }
+}

@@ -1,0 +1,488 @@
+//! Finds secrets in text and takes them out: known values in whatever encoding, and unknown ones by rules. Pure; knows nothing of
+//! the rest of the host.
+//!
+//! * `forms`: what a value looks like encoded. A form is a function of the value, not a copy.
+//! * `views`: how text is read where it is escaped, in one layer or two.
+//! * `lanes`, `grams`, `sweep`: one pass over a text that finds every form in every view, at the speed of memory: sparse probes into a
+//!   table of the forms' beginnings, and marks on the few bytes that begin an escape. `sweep` says why nothing is missed.
+//! * `ending`: the last word of an answer, which may be a value cut short.
+//! * `rules`: patterns of secrets that nobody registered, kept as data.
+//! * `stream`: the same over a stream, held back by a constant number of bytes whatever they are, so that timing and chunking say
+//!   nothing about a value.
+//! * `shape`, `pauses`: where a stream is let go before that, by the shape of the text and what values are made of: at the end of an event,
+//!   and on silence.
+//!
+//! What is found is replaced where it stands, so readable text stays readable.
+
+// What is passed on by `strongroom` is documented; the rest is for the host alone.
+#![allow(missing_docs)]
+
+mod ending;
+mod forms;
+mod grams;
+mod lanes;
+#[cfg(any(test, fuzzing, feature = "test-util"))]
+mod naive;
+mod pauses;
+mod rules;
+mod shape;
+mod stream;
+mod sweep;
+mod values;
+mod views;
+
+pub use forms::Known;
+pub use forms::carries;
+#[cfg(any(test, fuzzing, feature = "test-util"))]
+pub use naive::{compare, text as made_text};
+pub use rules::{RuleError, Rules};
+pub use stream::Stream;
+pub use values::Values;
+
+use ending::Word;
+use forms::Form;
+use grams::{Beginning, Grams};
+use lanes::Lanes;
+use pauses::Pauses;
+use rules::Tail;
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+use strongroom_ground::lock::RwLock;
+use sweep::Sweep;
+
+/// Most bytes between two probes.
+const STEP: usize = 16;
+/// How far behind its beginning a form is looked at once more before all of it is: beyond the names that keys of a kind share.
+const FURTHER: u8 = 40;
+/// How far behind its beginning something may bear its first mark, or be met by its first probe.
+const REACH: usize = 64;
+
+/// Known values, made ready for search. Costs some 20 microseconds for each value; build it once and share it.
+pub struct Search {
+    rules: Option<Arc<Rules>>,
+    values: Vec<Arc<Known>>,
+    /// Which form of which value has a number.
+    forms: Vec<(u32, u32)>,
+    grams: Grams,
+    /// Bytes between two probes.
+    step: usize,
+    /// Bytes that stand in forms, in either case.
+    alphabet: [bool; 256],
+    /// Bytes that begin an escape.
+    introduces: [bool; 256],
+    lanes: Lanes,
+    window: usize,
+    /// Least bytes of a text that a value, or 64 bits of one, can stand in.
+    shortest: usize,
+    /// What the last word of an answer is made of.
+    word: Word,
+    /// Where a stream may be let go.
+    pauses: Pauses,
+}
+
+/// What stands in a value's stead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// Where the value was found as it is.
+    pub plain: String,
+    /// Where it was found in an encoding.
+    pub encoded: String,
+}
+
+/// A search with what it puts in the values' stead. Cheap to make; share it between the streams of a run.
+#[derive(Debug, Clone)]
+pub struct Scrubber {
+    search: Arc<Search>,
+    replacements: Arc<Vec<Replacement>>,
+    lens: Lens,
+    /// How many values it was made for.
+    own: usize,
+    /// Whether a replacement is as long as what it replaces.
+    fitted: bool,
+}
+
+/// The scrubber of a run, which may be renewed while streams are open.
+#[derive(Debug, Clone)]
+pub struct Live(Arc<RwLock<Arc<Scrubber>>>);
+
+impl Live {
+    pub fn new(scrubber: Scrubber) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(scrubber))))
+    }
+
+    pub fn now(&self) -> Arc<Scrubber> {
+        Arc::clone(&self.0.read())
+    }
+
+    pub fn renew(&self, with: impl FnOnce(&Scrubber) -> Scrubber) {
+        let mut scrubber = self.0.write();
+        *scrubber = Arc::new(with(&scrubber));
+    }
+}
+
+/// What of the rules' findings counts.
+#[derive(Debug, Clone, Default)]
+struct Lens {
+    /// Rules that are not applied, by number.
+    passed: Vec<usize>,
+    /// Texts that look like secrets and stand for them: minted placeholders.
+    exempt: Arc<Vec<String>>,
+    /// Texts that one rule, by number, lets pass.
+    allowed: Arc<Vec<(usize, String)>>,
+}
+
+impl Lens {
+    fn looks_for(&self, rule: usize, found: &[u8]) -> bool {
+        // A placeholder, whole or in part: not something else that a placeholder stands in.
+        let is_exempt = |text: &String| text.len() >= rules::LEAST && memchr::memmem::find(text.as_bytes(), found).is_some();
+        let is_allowed = |(by, text): &(usize, String)| *by == rule && memchr::memmem::find(text.as_bytes(), found).is_some();
+        !self.passed.contains(&rule) && !self.exempt.iter().any(is_exempt) && !self.allowed.iter().any(is_allowed)
+    }
+
+    /// Where the last placeholder of a text ends.
+    fn last_exempt(&self, text: &[u8]) -> Option<usize> {
+        let end = |exempt: &String| memchr::memmem::rfind(text, exempt.as_bytes()).map(|at| at + exempt.len());
+        self.exempt.iter().filter_map(end).max()
+    }
+}
+
+/// A stretch of the source that is to be taken out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Finding {
+    at: Range<usize>,
+    subject: Subject,
+    /// The value as it is.
+    plain: bool,
+    /// How it goes on beyond what was looked at.
+    tail: Option<Tail>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    /// A value, by its index.
+    Value(usize),
+    /// What a rule tells, by its number.
+    Rule(usize),
+    /// The last word of an answer, whatever it is.
+    End,
+}
+
+impl Search {
+    /// Prepares the search for these values, and for what `rules` tell.
+    #[must_use]
+    pub fn new(values: Vec<Arc<Known>>, rules: Option<Arc<Rules>>) -> Self {
+        let number = |at: usize| u32::try_from(at).expect("secrets are bounded in number and length");
+        let numbered = |(value, known): (usize, &Arc<Known>)| (0..known.forms().len()).map(move |form| (number(value), number(form)));
+        let forms: Vec<(u32, u32)> = values.iter().enumerate().flat_map(|value| numbered(value).collect::<Vec<_>>()).collect();
+        let lengths = || values.iter().flat_map(|known| known.forms()).map(Form::len);
+        let shortest = lengths().min().unwrap_or(usize::MAX);
+        let step = [STEP, 8].into_iter().find(|step| step + 3 <= shortest).unwrap_or(4);
+        // Two grams fit in a form, so that one stands before or behind an early escape.
+        let width = shortest.saturating_sub(step - 1).min(shortest / 2).clamp(4, grams::WIDEST);
+        let each = step + width - 1;
+        let beginnings = forms.iter().map(|(value, form)| {
+            let known = &values[*value as usize];
+            let form = &known.forms()[*form as usize];
+            let further = u8::try_from(form.len() - 1).unwrap_or(u8::MAX).min(FURTHER);
+            Beginning {
+                bytes: (0..form.len().min(each + width - 1)).map(|at| known.byte(form, at)).collect(),
+                further: (further, known.byte(form, usize::from(further)).to_ascii_lowercase()),
+            }
+        });
+        let grams = Grams::new(width, each, beginnings);
+        let mut alphabet = [false; 256];
+        for byte in values.iter().flat_map(|known| known.alphabet()) {
+            alphabet[usize::from(byte.to_ascii_lowercase())] = true;
+            alphabet[usize::from(byte.to_ascii_uppercase())] = true;
+        }
+        let introduces =
+            std::array::from_fn(|byte| u8::try_from(byte).is_ok_and(|byte| views::CHAINS.iter().any(|chain| chain.reads(byte))));
+        let longest = lengths().max().unwrap_or(0) * views::WIDEST;
+        let window = longest + if rules.is_some() { rules::LIMIT } else { 0 } + REACH;
+        let least = lengths().chain(rules.is_some().then_some(rules::LEAST)).min();
+        let word = Word::of(values.iter().flat_map(|known| known.texts()));
+        let pauses = Pauses::of(values.iter().map(|known| known.shape()), rules.is_some());
+        Self {
+            rules,
+            values,
+            forms,
+            grams,
+            step,
+            alphabet,
+            introduces,
+            lanes: Lanes::new(),
+            window,
+            shortest: least.unwrap_or(usize::MAX),
+            word,
+            pauses,
+        }
+    }
+
+    /// Bytes of memory that the search uses, without the values.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.grams.size() + self.forms.len() * 8 + self.values.iter().map(|known| size_of_val(known.forms())).sum::<usize>()
+    }
+
+    /// Every encoding of every value, as it is looked for: for tests and benchmarks, which search for them in other ways.
+    #[doc(hidden)]
+    pub fn literals(&self) -> Vec<Vec<u8>> {
+        let literal = |at: usize| {
+            let (value, form) = self.form(u32::try_from(at).expect("forms are numbered"));
+            (0..form.len()).map(|offset| self.values[value].byte(form, offset)).collect()
+        };
+        (0..self.forms.len()).map(literal).collect()
+    }
+
+    /// The gram that a view shows, if it may be one of a form's.
+    #[inline]
+    fn shown(&self, bytes: impl Iterator<Item = u8>) -> Option<u64> {
+        let mut gram = [0; grams::WIDEST];
+        let shown = bytes.zip(&mut gram[..self.grams.width]).map(|(shown, byte)| *byte = shown).count();
+        let gram = self.grams.gram_of(gram);
+        (shown == self.grams.width && self.grams.may_hold(gram)).then_some(gram)
+    }
+
+    fn has_values(&self) -> bool {
+        !self.values.is_empty()
+    }
+
+    #[inline]
+    fn form(&self, number: u32) -> (usize, &Form) {
+        let (value, form) = self.forms[number as usize];
+        (value as usize, &self.values[value as usize].forms()[form as usize])
+    }
+}
+
+impl Scrubber {
+    /// A scrubber that puts `replacements` in the stead of the search's values, in the same order.
+    ///
+    /// # Panics
+    /// Where there is not one replacement for each value.
+    #[must_use]
+    pub fn new(search: Arc<Search>, replacements: Vec<Replacement>) -> Self {
+        assert!(replacements.len() >= search.values.len(), "each value has its replacement");
+        let exempt = Arc::new(replacements.iter().map(|replacement| replacement.plain.clone()).collect());
+        let own = search.values.len();
+        Self { search, replacements: Arc::new(replacements), lens: Lens { exempt, ..Lens::default() }, own, fitted: false }
+    }
+
+    /// The same without these rules. Names that no rule has are ignored.
+    #[must_use]
+    pub fn passing(&self, rules: &[String]) -> Self {
+        let known = self.search.rules.iter().flat_map(|known| rules.iter().filter_map(|name| known.number(name)));
+        Self { lens: Lens { passed: known.collect(), ..self.lens.clone() }, ..self.clone() }
+    }
+
+    /// The same for more values, each with its replacement. Those of an earlier call are forgotten.
+    #[must_use]
+    pub fn knowing(&self, more: impl Iterator<Item = (Arc<Known>, Replacement)>) -> Self {
+        let first = self.own;
+        let mut values = self.search.values[..first].to_vec();
+        let mut replacements = self.replacements[..first].to_vec();
+        let mut exempt = Vec::clone(&self.lens.exempt);
+        for (value, replacement) in more {
+            exempt.push(replacement.plain.clone());
+            values.push(value);
+            replacements.push(replacement);
+        }
+        let search = Arc::new(Search::new(values, self.search.rules.clone()));
+        let lens = Lens { exempt: Arc::new(exempt), ..self.lens.clone() };
+        Self { search, replacements: Arc::new(replacements), lens, own: first, fitted: self.fitted }
+    }
+
+    /// The same for more values, each with its replacement, beside all that it knows.
+    #[must_use]
+    pub fn knowing_also(&self, more: &[(Arc<Known>, Replacement)]) -> Self {
+        let all = self.search.values.len();
+        Self { own: all, ..self.clone() }.knowing(more.iter().cloned())
+    }
+
+    /// The same with each text let pass that its rule finds, or any; values that are known are found in it all the same.
+    #[must_use]
+    pub fn allowing(&self, texts: &[(Option<String>, String)]) -> Self {
+        let rules = self.search.rules.as_ref();
+        let by_rule = texts.iter().filter_map(|(rule, text)| Some((rules?.number(rule.as_ref()?)?, text.clone())));
+        let lens = Lens { allowed: Arc::new(by_rule.collect()), ..self.lens.clone() };
+        let by_any = texts.iter().filter(|(rule, _)| rule.is_none()).map(|(_, text)| text.clone());
+        Self { lens, ..self.clone() }.exempting(by_any)
+    }
+
+    /// The same with these texts let pass, though they look like secrets.
+    #[must_use]
+    pub fn exempting(mut self, texts: impl Iterator<Item = String>) -> Self {
+        Arc::make_mut(&mut self.lens.exempt).extend(texts);
+        self
+    }
+
+    /// Whether there is anything to look for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.search.has_values() && self.search.rules.is_none()
+    }
+
+    /// A whole text, scrubbed; `None` where nothing was found.
+    #[must_use]
+    pub fn scrub(&self, text: &[u8]) -> Option<Vec<u8>> {
+        if text.len() < self.search.shortest {
+            return None;
+        }
+        let findings = sorted(self.findings(text));
+        if findings.is_empty() {
+            return None;
+        }
+        let mut out = Vec::with_capacity(text.len());
+        self.replace(text, &findings, 0..text.len(), &mut Covered::default(), &mut out);
+        Some(out)
+    }
+
+    /// A whole text, scrubbed, as text.
+    #[must_use]
+    pub fn scrub_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.scrub(text.as_bytes()) {
+            None => Cow::Borrowed(text),
+            Some(scrubbed) => Cow::Owned(String::from_utf8_lossy(&scrubbed).into_owned()),
+        }
+    }
+
+    /// Whether a value stands in a text, whole.
+    #[must_use]
+    pub fn finds(&self, text: &[u8]) -> bool {
+        text.len() >= self.search.shortest && !self.findings(text).is_empty()
+    }
+
+    /// What stands in a text, and where: rules by their names, values by what replaces them in an encoding.
+    #[must_use]
+    pub fn find(&self, text: &[u8]) -> Vec<(String, Range<usize>)> {
+        if text.len() < self.search.shortest {
+            return Vec::new();
+        }
+        sorted(self.findings(text)).into_iter().map(|finding| (self.named(finding.subject), finding.at)).collect()
+    }
+
+    fn named(&self, subject: Subject) -> String {
+        match (subject, &self.search.rules) {
+            (Subject::Value(value), _) => self.replacements[value].encoded.clone(),
+            (Subject::Rule(rule), rules) => rules.as_ref().map_or_else(String::new, |rules| rules.name(rule).to_owned()),
+            (Subject::End, _) => "last-word".to_owned(),
+        }
+    }
+
+    fn findings(&self, text: &[u8]) -> Vec<Finding> {
+        Sweep::findings(&self.search, &self.lens, text, 0..text.len())
+    }
+
+    /// Writes `text[range]` with the findings, which are sorted and end in it or beyond it, replaced. What overlaps is one finding, and has
+    /// the replacement of its beginning. Returns how many replacements it wrote.
+    fn replace(&self, text: &[u8], findings: &[Finding], range: Range<usize>, covered: &mut Covered, out: &mut Vec<u8>) -> u64 {
+        let grown = covered.go_on(text, range.end);
+        self.fill(grown, out);
+        let mut count = 0;
+        let mut at = range.start.max(covered.until);
+        for finding in findings {
+            let begins = finding.at.start >= covered.until;
+            if begins {
+                out.extend_from_slice(&text[at.min(finding.at.start)..finding.at.start]);
+                count += 1;
+            }
+            if finding.at.end > covered.until {
+                let from = covered.until.max(finding.at.start).max(range.start);
+                // What went on before goes on behind a finding within it.
+                let (tail, left) = match covered.tail.filter(|_| !begins) {
+                    Some(tail) => (Some(tail), covered.left),
+                    None => (finding.tail, MOST_TAIL),
+                };
+                *covered = Covered { until: finding.at.end, tail, left };
+                covered.go_on(text, range.end);
+                if begins {
+                    self.put(finding, covered.until - from, out);
+                } else {
+                    self.fill(covered.until - from, out);
+                }
+            }
+            at = covered.until;
+        }
+        if at < range.end {
+            out.extend_from_slice(&text[at..range.end]);
+        }
+        count
+    }
+
+    /// Writes what stands in the stead of a finding of `length` bytes.
+    fn put(&self, finding: &Finding, length: usize, out: &mut Vec<u8>) {
+        let text = match finding.subject {
+            Subject::Value(value) if finding.plain => self.replacements[value].plain.clone(),
+            Subject::Value(_) => self.named(finding.subject),
+            Subject::Rule(rule) => self.search.rules.as_ref().map_or_else(String::new, |rules| rules.mark(rule).to_owned()),
+            Subject::End => "[redacted:last-word]".to_owned(),
+        };
+        let text = text.as_bytes();
+        if self.fitted {
+            out.extend_from_slice(&text[..text.len().min(length)]);
+            self.fill(length.saturating_sub(text.len()), out);
+        } else {
+            out.extend_from_slice(text);
+        }
+    }
+
+    /// Writes what stands for `length` bytes more of a finding.
+    fn fill(&self, length: usize, out: &mut Vec<u8>) {
+        if self.fitted {
+            out.resize(out.len() + length, b'*');
+        }
+    }
+}
+
+/// Most bytes of what goes on beyond the end of a finding.
+const MOST_TAIL: usize = 16 * 1024;
+
+/// How far a text is covered by what was found in it.
+#[derive(Debug, Default)]
+struct Covered {
+    /// Where the last finding ends; it may lie beyond the text.
+    until: usize,
+    /// Whether it goes on there, and for how many bytes at most.
+    tail: Option<Tail>,
+    left: usize,
+}
+
+impl Covered {
+    /// Covers what goes on, up to `end`, and says how many bytes that is.
+    fn go_on(&mut self, text: &[u8], end: usize) -> usize {
+        let from = self.until;
+        let Some(tail) = self.tail.filter(|_| from < end) else { return 0 };
+        let (until, ended) = tail.end(text, from, end);
+        let most = from + self.left;
+        self.until = until.min(most);
+        self.left = most - self.until;
+        if ended || self.left == 0 {
+            self.tail = None;
+        }
+        self.until - from
+    }
+}
+
+/// In the order of their beginnings; the longer first, and of equal ones the value as it is.
+fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
+    // The last rules are the manifest's own, and know more of a secret than its kind.
+    let order = |subject: Subject| match subject {
+        Subject::Value(value) => (0, value),
+        Subject::Rule(rule) => (1, usize::MAX - rule),
+        Subject::End => (2, 0),
+    };
+    findings.sort_by_key(|finding| (finding.at.start, std::cmp::Reverse(finding.at.end), !finding.plain, order(finding.subject)));
+    findings
+}
+
+impl std::fmt::Debug for Search {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Search({} values in {} forms)", self.values.len(), self.forms.len())
+    }
+}
+
+#[cfg(test)]
+mod stalls;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! A scrubber without rules: for answers of hosts that hold no grant, in which known values are looked for and nothing else.
+
+use super::{Lens, Scrubber, Search};
+use std::sync::Arc;
+use strongroom_ground::lock::Mutex;
+
+/// The values alone of a run's scrubber, made once for each time that it is renewed.
+#[derive(Debug, Default)]
+pub struct Values(Mutex<Option<(Arc<Scrubber>, Arc<Scrubber>)>>);
+
+impl Values {
+    /// The same values, looked for without rules; what stands in their stead is as long as they are, so that a length said before stays true.
+    /// `None` where there are none.
+    pub fn of(&self, scrubber: &Arc<Scrubber>) -> Option<Arc<Scrubber>> {
+        if !scrubber.search.has_values() {
+            return None;
+        }
+        let mut known = self.0.lock();
+        if let Some((_, values)) = known.as_ref().filter(|(of, _)| Arc::ptr_eq(of, scrubber)) {
+            return Some(Arc::clone(values));
+        }
+        let search = Arc::new(Search::new(scrubber.search.values.clone(), None));
+        let values = Arc::new(Scrubber { search, lens: Lens::default(), fitted: true, ..Scrubber::clone(scrubber) });
+        *known = Some((Arc::clone(scrubber), Arc::clone(&values)));
+        Some(values)
+    }
+}

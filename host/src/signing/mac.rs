@@ -1,0 +1,15 @@
+//! MACs: computed, and recorded before they leave.
+
+use super::{Asked, Failure};
+use crate::policy::MacPermit;
+
+/// An HMAC, recorded before it leaves.
+pub(crate) async fn authenticate(asked: Asked, permit: MacPermit) -> Result<Vec<u8>, Failure> {
+    if !asked.signer.key.is_mac() {
+        return Err(Failure::Denied(asked.wrong_use("authenticate an input")));
+    }
+    asked.within_rate()?;
+    let input = permit.input();
+    asked.account(format!("HMAC of {} bytes: {input:?}", input.len()), input.as_bytes()).await?;
+    asked.signer.key.authenticate(permit).map(|tag| tag.to_vec()).map_err(|_| Failure::Unreachable)
+}

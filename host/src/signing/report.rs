@@ -1,0 +1,113 @@
+//! What is said of signatures: verdicts, records, and what is left of limits.
+
+use super::ledger::Sums;
+use super::{Asked, Failure, Opened, Signing, Use};
+use crate::audit::Event;
+use crate::ethereum::transaction::Transaction;
+use crate::manifest::Asset;
+use crate::policy::{AssetId, Denial, Limit, refused, shown};
+use crate::text::{hex, line};
+use alloy_primitives::{B256, U256};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Lines of a record, at most.
+pub(super) const LINES: usize = 64;
+
+/// What a transaction would do, and spend at most. See [`Wallet::judge`](crate::Wallet::judge).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it does, in lines for people.
+    pub what: Vec<String>,
+    /// What it spends at most: amount and symbol, and the chain.
+    pub spends: Vec<String>,
+}
+
+/// The verdict on a transaction, without signing it.
+pub(crate) fn judge(signer: &Opened, payload: &[u8]) -> Result<Verdict, Denial> {
+    const ASKED: &str = "judge a transaction";
+    let transaction = Transaction::read(payload).map_err(|wrong| refused::undecodable(ASKED, wrong))?;
+    let (Use::Wallet(policy), Some(own)) = (&signer.granted.policy, signer.key.address()) else {
+        return Err(refused::wrong_use(signer.purpose(), ASKED));
+    };
+    let permit = policy.transaction(own, transaction)?;
+    let spends = permit.spends().iter().filter_map(|(id, amount)| {
+        let asset = policy.config().asset(id.chain, id.contract)?;
+        Some(format!("{} on chain {}", shown(*amount, &asset), id.chain))
+    });
+    Ok(Verdict { what: permit.lines().to_vec(), spends: spends.collect() })
+}
+
+/// What is left of the limits of an agent's signer, and what the ledger wants confirmed, in lines for people.
+///
+/// # Errors
+/// Why the ledger can't be opened.
+pub(crate) fn standing(signing: &Signing, signer: &Opened) -> Result<Vec<String>, String> {
+    let Use::Wallet(policy) = &signer.granted.policy else { return Ok(vec!["spends nothing".to_owned()]) };
+    let ledger = signing.ledger()?;
+    let doubts = ledger.doubts();
+    let mut lines: Vec<String> = [doubts.blocked, doubts.stopped].into_iter().flatten().collect();
+    if ledger.purpose(&signer.id).is_none() {
+        lines.push("the ledger does not know the key; `strongroom limits confirm` takes it in".to_owned());
+    }
+    let caps = signing.caps(signer.key.address());
+    let own = policy.limits().iter().map(|limit| (Some(signer.agent.as_str()), limit));
+    for (agent, limit) in own.chain(caps.iter().map(|limit| (None, limit))) {
+        let Some(asset) = signing.config.asset(limit.asset.chain, limit.asset.contract) else { continue };
+        let text = left(limit, &ledger.spent(&signer.id, agent, limit.asset), &asset);
+        lines.push(if agent.is_some() { text } else { format!("over all agents, {text}") });
+    }
+    Ok(lines)
+}
+
+impl Asked {
+    /// Hands the record of a signature to the audit log.
+    pub(super) fn record(&self, digest: B256, spends: &[(AssetId, U256)], what: &[String], again: bool) -> Result<(), Failure> {
+        let asset = |id: &AssetId| self.signing.config.asset(id.chain, id.contract);
+        let spent = |(id, amount): &(AssetId, U256)| Some(line(format_args!("{} on chain {}", shown(*amount, &asset(id)?), id.chain)));
+        let of_these = self.limits().iter().filter(|limit| spends.iter().any(|(id, _)| *id == limit.asset));
+        let left = of_these.filter_map(|limit| {
+            let sums = self.signing.ledger().ok()?.spent(&self.signer.id, Some(&self.signer.agent), limit.asset);
+            Some(left(limit, &sums, &asset(&limit.asset)?))
+        });
+        let event = Event::Signed {
+            signer: &self.signer.granted.spec.name,
+            key: &self.signer.shown,
+            what,
+            spends: &spends.iter().filter_map(spent).collect::<Vec<_>>(),
+            left: &left.collect::<Vec<_>>(),
+            digest: &hex(digest.as_slice()),
+            again,
+        };
+        self.journal.record(event).map_err(|_| Failure::NoRecord)
+    }
+
+    /// Keeps a record of what spends nothing, and hands it to the audit log.
+    pub(super) async fn account(&self, what: String, input: &[u8]) -> Result<(), Failure> {
+        let digest = B256::from_slice(&Sha256::digest(input));
+        let what: Arc<[String]> = [cut(what)].into();
+        let ledger = self.signing.ledger().map_err(|why| Failure::Denied(refused::ledger(&why)))?;
+        ledger.note(&self.signer.id, &self.signer.agent, digest, Arc::clone(&what)).await.map_err(|_| Failure::NoRecord)?;
+        self.record(digest, &[], &what, false)
+    }
+}
+
+/// A line of a record, at most so long: what was signed in full is what the digest stands for.
+pub(super) fn cut(mut line: String) -> String {
+    const LINE: usize = 2_048;
+    if line.len() > LINE {
+        let bytes = line.len();
+        line.truncate((0..=LINE).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0));
+        line.push_str(&format!("… ({bytes} bytes)"));
+    }
+    line
+}
+
+/// What is left of a limit, for people.
+fn left(limit: &Limit, sums: &Sums, asset: &Asset) -> String {
+    let windows = [("this hour", limit.hour, sums.hour), ("today", limit.day, sums.day), ("in all", limit.total, sums.total)];
+    let parts = windows.into_iter().filter_map(|(window, most, sum)| Some(shown(most?.saturating_sub(sum), asset) + " " + window));
+    let parts: Vec<String> = parts.collect();
+    let parts = if parts.is_empty() { "no bound".to_owned() } else { parts.join(", ") };
+    line(format_args!("{} on chain {}: {parts}", asset.symbol, asset.chain))
+}

@@ -1,0 +1,18 @@
+//! Tokens: signed, and recorded before they leave.
+
+use super::{Asked, Failure};
+use crate::policy::TokenPermit;
+
+/// A token, recorded before it leaves.
+pub(crate) async fn token(asked: Asked, permit: TokenPermit) -> Result<String, Failure> {
+    if asked.signer.key.algorithm().is_none() {
+        return Err(Failure::Denied(asked.wrong_use("sign a token")));
+    }
+    asked.within_rate()?;
+    let text = |part: &serde_json::Map<String, serde_json::Value>| serde_json::to_string(part).unwrap_or_default();
+    let line = format!("token {} {}", text(permit.header()), text(permit.claims()));
+    let token = asked.signer.key.sign_token(permit).ok().flatten().ok_or(Failure::Unreachable)?;
+    let input = token.rsplit_once('.').map_or("", |(input, _)| input);
+    asked.account(line, input.as_bytes()).await?;
+    Ok(token)
+}
