@@ -1,7 +1,8 @@
 //! The right to take the next step of a rotation: had by a compare-and-set of the journal, kept by signs of life, and lost by silence that
 //! another host has watched on its own clock. Whoever has lost it finds out at the next write.
 
-use super::journal::{ATTEMPTS, Document, Holder, Journal, Unwritten, may_pass, millis, pause};
+use super::document::{Document, Holder};
+use super::journal::{ATTEMPTS, Journal, Unwritten, may_pass, millis, pause};
 use crate::secrets::StoreError;
 use std::time::Duration;
 
@@ -156,7 +157,7 @@ impl Hold {
     }
 
     pub(super) async fn note_waited(&mut self, waited: Duration) -> Result<(), Unwritten> {
-        self.write(|document| document.under_way.iter_mut().for_each(|under_way| under_way.waited = millis(waited))).await
+        self.write(|document| document.under_way.iter_mut().for_each(|under_way| under_way.note_waited(waited))).await
     }
 
     /// Makes sure, before a call, that nobody else has the right to it, nor can have it before the call has ended.

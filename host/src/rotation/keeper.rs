@@ -1,11 +1,9 @@
 //! When a rotation begins, and what a host owes to the rotations of others: it is registered before it uses a key, and says so when it has
 //! taken a new one over and holds the old one no more.
-//!
-//! What guests see gives rise to a look of the host's own, at most once a minute, and to nothing else.
 
-use super::issuer::Probe;
-use super::journal::{Current, Document, acknowledge};
-use super::steps::Halt;
+use super::document::{Current, Document};
+use super::halt::Halt;
+use super::issuer::IssuedKey;
 use super::{BACKOFF, MAX_LOST, Rotation};
 use crate::secrets::{BackendError, StoreError};
 use sha2::{Digest, Sha256};
@@ -13,10 +11,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// Least time between two looks that answers to guests give rise to.
-const SUSPICION: Duration = Duration::from_secs(60);
-/// Ends of a key that are so close to each other, in seconds, count as the same: they are told as what is left, to the second.
-const SAME_END: u64 = 120;
 /// How long a journal that can't be read is left alone.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How old a key is at least, in seconds, before it is replaced by itself: ten minutes, or a third of its life.
@@ -25,24 +19,11 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The part of `every` by which a rotation may come early, so that not all keys are replaced at once: one in so many.
 const JITTER: u64 = 20;
 
-/// What an answer of the issuer's host to a guest has shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
-    /// The key ends then, in seconds since 1970.
-    Ends(u64),
-    /// The key was rejected.
-    Rejected,
-}
-
-/// What has been seen, and when it was last looked into.
+/// What the operator has been told, and is not told again at the next look.
 #[derive(Debug, Default)]
-pub(super) struct Signals {
-    waiting: Option<Signal>,
-    looked: Option<Duration>,
-    known_end: Option<u64>,
-    rejection_told: bool,
-    unread_told: bool,
-    unfit_told: Option<u64>,
+pub(super) struct Told {
+    unread: bool,
+    unfit: Option<u64>,
     warned: Option<Duration>,
 }
 
@@ -78,7 +59,7 @@ impl Rotation {
             let longer = document.stale < stale;
             document.stale = document.stale.max(stale);
             let settled = document.settled();
-            (self.registers() && acknowledge(document, &self.host, settled)) || longer
+            (self.registers() && document.acknowledge(&self.host, settled)) || longer
         });
         entered.await.map(|_| ())
     }
@@ -107,40 +88,20 @@ impl Rotation {
         self.closing.store(false, Ordering::Relaxed);
     }
 
-    /// Takes note of what an answer of the issuer's host has shown.
-    pub(crate) fn signal(&self, signal: Signal) {
-        let mut signals = self.signals.lock();
-        let is_news = match signal {
-            Signal::Ends(at) => signals.known_end.is_none_or(|known| known.abs_diff(at) > SAME_END),
-            Signal::Rejected => true,
-        };
-        let in_time = signals.looked.is_none_or(|looked| self.clock.now().saturating_sub(looked) >= SUSPICION);
-        if is_news && in_time && signals.waiting.is_none() {
-            signals.waiting = Some(signal);
-            drop(signals);
-            self.woken.notify_one();
-        }
-    }
-
     /// One look: what others are owed, and what is due. Returns when to look again.
     async fn look(self: &Arc<Self>) -> Duration {
         let poll = self.config.timeout / 3;
         let (document, _) = match self.journal.read().await {
             Ok(read) => read,
             Err(error) => {
-                let mut signals = self.signals.lock();
-                if !std::mem::replace(&mut signals.unread_told, true) {
-                    drop(signals);
+                if !std::mem::replace(&mut self.told.lock().unread, true) {
                     self.alert(0, &format!("the journal can't be read, and no key is replaced: {error}"));
                 }
                 return poll.max(PAUSE);
             }
         };
-        {
-            let mut signals = self.signals.lock();
-            signals.unread_told = false;
-            signals.known_end = document.current.as_ref().and_then(|current| current.expires_at);
-        }
+        self.told.lock().unread = false;
+        self.signals.lock().knows_end(document.current.as_ref().and_then(|current| current.expires_at));
         self.warn(&document);
         if self.settle(&document).await.is_err() {
             return poll;
@@ -163,11 +124,11 @@ impl Rotation {
         if !fails || left > self.config.warn_before.as_secs() {
             return;
         }
-        let mut signals = self.signals.lock();
+        let mut told = self.told.lock();
         let now = self.clock.now();
-        if signals.warned.is_none_or(|warned| now.saturating_sub(warned) >= DAY) {
-            signals.warned = Some(now);
-            drop(signals);
+        if told.warned.is_none_or(|warned| now.saturating_sub(warned) >= DAY) {
+            told.warned = Some(now);
+            drop(told);
             self.alert(document.number, &format!("the key in use ends in {left} s, and could not be replaced"));
         }
     }
@@ -179,23 +140,23 @@ impl Rotation {
                 return Ok(());
             }
             // It gave no sign of life for so long that nobody waits for it any more. What it has read before is not to be used.
-            self.adopt(&super::Key::new("")).await;
+            self.adopt(&IssuedKey::new("")).await;
             let entered = self.journal.note(|document| {
                 // What it has is shown by what comes below, at the next look.
                 let before = document.settled().saturating_sub(1);
-                acknowledge(document, &self.host, before)
+                document.acknowledge(&self.host, before)
             });
             return entered.await.map(|_| ());
         };
-        let Some(under_way) = document.under_way.as_ref().filter(|under_way| !under_way.stage.is_before_switch()) else { return Ok(()) };
+        let switched = document.under_way.as_ref().and_then(|under_way| Some((&under_way.intent().old, under_way.switched_to()?)));
+        let Some((old, new)) = switched else { return Ok(()) };
         if *known >= document.number {
             return Ok(());
         }
-        if under_way.new.as_ref().is_some_and(|new| !self.fits(new)) {
+        if !self.fits(new) {
             // Its agents go on with the old key: others wait for it as long as it may.
-            let mut signals = self.signals.lock();
-            if signals.unfit_told.replace(document.number) != Some(document.number) {
-                drop(signals);
+            let before = self.told.lock().unfit.replace(document.number);
+            if before != Some(document.number) {
                 self.alert(
                     document.number,
                     "the new key does not match the `format` of a manifest of this host, which goes on with the old one",
@@ -203,11 +164,11 @@ impl Rotation {
             }
             return Ok(());
         }
-        if !self.adopt(&under_way.old).await || self.uses(&under_way.old).count() > 0 {
+        if !self.adopt(old).await || self.uses(old).count() > 0 {
             return Ok(());
         }
         let number = document.number;
-        self.journal.note(|document| acknowledge(document, &self.host, number)).await.map(|_| ())
+        self.journal.note(|document| document.acknowledge(&self.host, number)).await.map(|_| ())
     }
 
     /// What a rotation is to be begun for now, or taken up again.
@@ -268,9 +229,9 @@ impl Rotation {
     }
 
     /// Writes down since when a key is known that this host has not put there.
-    async fn first_seen(&self, expires_at: Option<u64>) {
-        let Some(name) = self.names.first() else { return };
-        let Ok(kept) = name.read().await else { return };
+    pub(super) async fn first_seen(&self, expires_at: Option<u64>) {
+        let Some(site) = self.sites.first() else { return };
+        let Ok(kept) = site.read().await else { return };
         let (since, print) = (self.now(), self.print(&kept.value));
         let told = self.config.id.clone();
         let noted = self.journal.note(|document| {
@@ -292,54 +253,6 @@ impl Rotation {
             true
         });
         let _ = noted.await;
-    }
-
-    /// Looks into what answers to guests have shown, by a probe of the host's own with the key that the store holds now.
-    async fn confirmed(&self, document: &Document) -> Option<String> {
-        {
-            let mut signals = self.signals.lock();
-            signals.waiting.take()?;
-            signals.looked = Some(self.clock.now());
-        }
-        let key = super::Key::new(self.names.first()?.read().await.ok()?.value.as_str());
-        match self.call(self.issuer.probe(&key)).await.ok()? {
-            Probe::Works { expires_at } => {
-                self.signals.lock().rejection_told = false;
-                if let Some(at) = expires_at {
-                    self.note_end(document, &key, at).await;
-                }
-                None
-            }
-            Probe::Rejected if self.issuer.has_own_credential() => Some("the issuer rejects it".to_owned()),
-            Probe::Rejected => {
-                // With a key that works no more none can be had: an operator has to.
-                let mut signals = self.signals.lock();
-                if !std::mem::replace(&mut signals.rejection_told, true) {
-                    drop(signals);
-                    self.alert(document.number, "the issuer rejects the key in use, and makes no other without one: set a new one by hand");
-                }
-                None
-            }
-        }
-    }
-
-    async fn note_end(&self, document: &Document, key: &super::Key, at: u64) {
-        let print = self.print(key.reveal());
-        let Some(current) = document.current.as_ref().filter(|current| current.print == print) else {
-            return self.first_seen(Some(at)).await;
-        };
-        if current.expires_at.is_some_and(|known| known.abs_diff(at) <= SAME_END) {
-            return;
-        }
-        let noted = self.journal.note(|document| {
-            let Some(current) = document.current.as_mut().filter(|current| current.print == print) else { return false };
-            current.expires_at.replace(at) != Some(at)
-        });
-        if noted.await.is_ok() {
-            // What is due by it is found at the next look, which is now.
-            self.signals.lock().known_end = Some(at);
-            self.woken.notify_one();
-        }
     }
 }
 

@@ -2,10 +2,10 @@
 //! the old one. The host asks for it, and looks on until another version is in use.
 
 use super::Rotation;
+use super::document::{Current, Past};
+use super::halt::Halt;
 use super::hold::Hold;
 use super::issuer::{IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
-use super::journal::{Current, Past};
-use super::steps::Halt;
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -48,9 +48,9 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
             "a rotation of the host's own is under way, and the configuration says that the backend carries them out: restore it first";
         return Err(Halt::Stuck(why.to_owned()));
     }
-    let name = rotation.names.first().expect("a rotation names a secret");
+    let site = rotation.sites.first().expect("a rotation names a secret");
     let now = rotation.now();
-    let print = rotation.print(&name.read().await?.value);
+    let print = rotation.print(&site.read().await?.value);
     let asked = hold.document().asked.clone().filter(|(_, at)| now.saturating_sub(*at) < DAY);
     let before = match asked {
         Some((before, _)) => before,
@@ -62,8 +62,8 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
                 document.asked = Some((print.clone(), now));
             })
             .await?;
-            let rotator = name.from.backend.rotator().ok_or_else(|| Halt::Stuck("its backend replaces nothing by itself".to_owned()))?;
-            let begun = match rotator.rotate(&name.entry).await {
+            let rotator = site.from.backend.rotator().ok_or_else(|| Halt::Stuck("its backend replaces nothing by itself".to_owned()))?;
+            let begun = match rotator.rotate(&site.entry).await {
                 Ok(begun) => begun,
                 Err(error) => {
                     // Nothing has begun: it is asked for again at the next attempt.
@@ -77,7 +77,7 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
     };
     let since = rotation.clock.now();
     let in_use = loop {
-        let value = name.read().await?.value;
+        let value = site.read().await?.value;
         if rotation.print(&value) != before {
             break value;
         }

@@ -1,21 +1,27 @@
 //! Replaces keys without downtime: a new one is issued while the old one works, tried, put in its place, and the old one revoked when
 //! nobody holds it any more.
 //!
-//! What has been done, and what is about to be, is in a [`journal`] in the store that keeps the secret; [`steps`] is the one way from its
-//! beginning to its end. A host that dies anywhere leaves a rotation that the next one takes up: before the switch it goes back, after it
-//! forward. [`keeper`] says when a rotation begins.
+//! What has been done, and what is about to be, is in a [`journal`] in the store that keeps the secret: a [`stage`], with what is known at
+//! it. [`steps`] is the one way from the beginning to the end. A host that dies anywhere leaves a rotation that the next one takes up: before
+//! the switch it goes back, after it forward. [`keeper`] says when a rotation begins.
 
 mod alert;
+mod attempt;
+mod document;
+mod halt;
 mod hold;
 mod issuer;
 mod journal;
 mod keeper;
 mod managed;
-mod names;
 mod orphans;
 mod plaintext;
-mod proof;
+mod revocation;
+mod rollback;
 mod rotations;
+mod signals;
+mod sites;
+mod stage;
 mod status;
 mod steps;
 
@@ -32,20 +38,18 @@ use crate::lock::Mutex;
 use crate::manifest::{HostConfig, RotationConfig};
 use crate::policy::Closed;
 use crate::secrets::{Backends, Cache, Fingerprint, SecretStore, SecretValue, Uses};
-use crate::url::CanonicalUrl;
 use alert::Webhook;
+use halt::Halt;
 use hold::{Hold, Watched};
-use http::{HeaderMap, StatusCode};
-use issuer::{IssuedKey as Key, expires_at};
-use journal::{Failing, Journal};
-use keeper::Signal;
-use names::Name;
+use journal::Journal;
+use keeper::Told;
 use sha2::{Digest, Sha256};
+use signals::Signals;
+use sites::Site;
 use status::Counts;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use steps::Halt;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -53,23 +57,18 @@ use tokio::task::JoinHandle;
 const BACKOFF: Backoff = Backoff { first: Duration::from_secs(60), longest: Duration::from_secs(3_600) };
 /// Calls in a row whose outcome may be lost before nothing is issued any more but at the operator's word.
 const MAX_LOST: u32 = 2;
-/// How often a rotation by hand looks whether another host has let go.
-const LOOK: Duration = Duration::from_millis(250);
-/// How often, and how long each time, a rotation by hand waits where the issuer asks to be left alone.
-const TRIES: u32 = 3;
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a host that waits for others may give no sign of life for, where the store counts its writes.
 const SLOW_LEASE: Duration = Duration::from_secs(15 * 60);
 /// How many timeouts a host may give no sign of life for before another goes on in its place. Each of its calls ends within two.
 const LEASE: u32 = 3;
 
-/// One key that is replaced, wherever it is kept.
+/// One key that is replaced, at all of its sites.
 pub(crate) struct Rotation {
     name: String,
     config: RotationConfig,
-    names: Vec<Name>,
-    /// The places of all rotations of this host.
-    everywhere: OnceLock<Vec<Name>>,
+    sites: Vec<Site>,
+    /// The sites of all rotations of this host.
+    everywhere: OnceLock<Vec<Site>>,
     /// The journals of the other rotations of the same issuer.
     others: OnceLock<Vec<Journal>>,
     journal: Journal,
@@ -87,7 +86,8 @@ pub(crate) struct Rotation {
     /// Taken by whoever rotates in this process.
     turn: tokio::sync::Mutex<Watched>,
     progress: Mutex<Option<Progress>>,
-    signals: Mutex<keeper::Signals>,
+    signals: Mutex<Signals>,
+    told: Mutex<Told>,
     woken: Notify,
     keeper: Mutex<Option<JoinHandle<()>>>,
     /// Whether others know that this host uses the key.
@@ -138,16 +138,16 @@ impl Rotation {
         backends: &Backends,
         parts: &Parts,
     ) -> Result<Self, String> {
-        let names = config.secrets.iter().map(|reference| rotations::place(reference, backends)).collect::<Result<Vec<Name>, String>>()?;
-        let first = names.first().ok_or("it names no secret")?;
+        let sites = config.secrets.iter().map(|reference| rotations::site(reference, backends)).collect::<Result<Vec<Site>, String>>()?;
+        let first = sites.first().ok_or("it names no secret")?;
         let journal = Journal::of(Arc::clone(&first.from.backend), name, parts.clock.clone()).ok_or("its backend can't be written to")?;
         let issuer = rotations::issuer(&config.issuer, host, own)?;
         let means = if issuer.is_some() { Means::Issuer } else { Means::Backend };
         let issuer = issuer.unwrap_or_else(|| Arc::new(managed::Backend));
-        if matches!(means, Means::Backend) && (names.len() > 1 || first.from.backend.rotator().is_none()) {
+        if matches!(means, Means::Backend) && (sites.len() > 1 || first.from.backend.rotator().is_none()) {
             return Err("an issuer of type `aws-managed` replaces one secret, of a backend of type `aws`".to_owned());
         }
-        let longest = names.iter().map(Name::staleness).max().unwrap_or_default();
+        let longest = sites.iter().map(Site::staleness).max().unwrap_or_default();
         if let Some(every) = config.every.filter(|every| *every <= longest + config.drain + config.timeout * LEASE) {
             return Err(format!(
                 "a rotation takes up to {} s (`stale` of its backend, `drain` and three times `timeout`), and there is one every {} s: raise `every`",
@@ -169,7 +169,7 @@ impl Rotation {
         Ok(Self {
             name: name.to_owned(),
             config: config.clone(),
-            names,
+            sites,
             everywhere: OnceLock::new(),
             others: OnceLock::new(),
             journal,
@@ -185,6 +185,7 @@ impl Rotation {
             turn: tokio::sync::Mutex::default(),
             progress: Mutex::default(),
             signals: Mutex::default(),
+            told: Mutex::default(),
             woken: Notify::new(),
             keeper: Mutex::default(),
             registered: tokio::sync::Mutex::default(),
@@ -193,20 +194,6 @@ impl Rotation {
             unheld_told: AtomicBool::new(false),
             counts: Counts::default(),
         })
-    }
-
-    /// Takes note of what the issuer's host has answered to a guest.
-    pub(crate) fn seen(&self, url: &CanonicalUrl, status: StatusCode, headers: &HeaderMap) {
-        if !self.closed.is_at(url) {
-            return;
-        }
-        let told = self.issuer.expiry_header().and_then(|name| headers.get(name)?.to_str().ok().and_then(expires_at));
-        if let Some(at) = told {
-            self.signal(Signal::Ends(at));
-        }
-        if status == StatusCode::UNAUTHORIZED {
-            self.signal(Signal::Rejected);
-        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -218,21 +205,21 @@ impl Rotation {
         self.wall.now() / 1_000
     }
 
-    fn keeps(&self, name: &Name) -> bool {
-        self.names.iter().any(|own| own.from.name == name.from.name && own.entry == name.entry)
+    fn keeps(&self, site: &Site) -> bool {
+        self.sites.iter().any(|own| own.is(site))
     }
 
-    fn everywhere(&self) -> &[Name] {
-        self.everywhere.get().map_or(&self.names, Vec::as_slice)
+    fn everywhere(&self) -> &[Site] {
+        self.everywhere.get().map_or(&self.sites, Vec::as_slice)
     }
 
     fn lease(&self) -> Duration {
         self.config.timeout * LEASE
     }
 
-    /// The places of the key, for people.
-    fn places(&self) -> Vec<String> {
-        self.names.iter().map(Name::shown).collect()
+    /// The sites of the key, for people.
+    fn shown_sites(&self) -> Vec<String> {
+        self.sites.iter().map(Site::shown).collect()
     }
 
     /// Whether another rotation of this host knows a key that the issuer lists.
@@ -249,22 +236,22 @@ impl Rotation {
 
     /// How long another host may use what it has read last.
     fn staleness(&self) -> Duration {
-        self.names.iter().map(Name::staleness).max().unwrap_or_default()
+        self.sites.iter().map(Site::staleness).max().unwrap_or_default()
     }
 
-    fn fingerprint(&self, key: &Key) -> Fingerprint {
+    fn fingerprint(&self, key: &IssuedKey) -> Fingerprint {
         SecretValue::new(key.reveal()).fingerprint(self.cache.fingerprint_key())
     }
 
     /// The requests of this host that hold a key.
-    fn uses(&self, key: &Key) -> Arc<Uses> {
+    fn uses(&self, key: &IssuedKey) -> Arc<Uses> {
         self.cache.uses(self.fingerprint(key))
     }
 
     /// Sees to it that this host's requests take what the stores hold now. False where it could not be had yet.
-    async fn adopt(&self, old: &Key) -> bool {
+    async fn adopt(&self, old: &IssuedKey) -> bool {
         let old = self.fingerprint(old);
-        let renewed = self.names.iter().map(|name| self.cache.renew(&name.from, &name.entry, old));
+        let renewed = self.sites.iter().map(|site| self.cache.renew(&site.from, &site.entry, old));
         futures_util::future::join_all(renewed).await.into_iter().all(|renewed| renewed)
     }
 
@@ -287,7 +274,7 @@ impl Rotation {
 
     /// Whether hosts say that they use the key. Where the store counts its writes they don't, and the longest staleness is waited for.
     fn registers(&self) -> bool {
-        !self.names.iter().any(|name| name.from.backend.store().is_some_and(SecretStore::counts_writes))
+        !self.sites.iter().any(|site| site.from.backend.store().is_some_and(SecretStore::counts_writes))
     }
 
     /// Tells a key from others, for the journal.
@@ -297,7 +284,7 @@ impl Rotation {
     }
 
     /// Whether a key looks as the manifests of this host want it to.
-    fn fits(&self, key: &Key) -> bool {
+    fn fits(&self, key: &IssuedKey) -> bool {
         let formats = self.formats.lock();
         formats.iter().all(|format| format.is_match(key.reveal()))
     }
@@ -307,6 +294,20 @@ impl Rotation {
         let late =
             |_| IssuerError::Unknown(format!("{} gave no answer within {} ms", self.issuer.shown(), self.config.timeout.as_millis()));
         tokio::time::timeout(self.config.timeout, call).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
+    }
+
+    /// Makes sure, before a call to the issuer, that this host may make it.
+    async fn sure(&self, hold: &mut Hold) -> Result<(), Halt> {
+        if self.closing.load(Ordering::Relaxed) {
+            return Err(Halt::HandsOver);
+        }
+        Ok(hold.sure(self.config.timeout).await?)
+    }
+
+    /// Writes down that a rotation has come to nothing.
+    async fn end(&self, hold: &mut Hold, why: &str) -> Result<(), Halt> {
+        let now = self.now();
+        Ok(hold.write(|document| document.close(why, now)).await?)
     }
 
     /// Records a step that is about to be taken. No record, no effect.
@@ -331,142 +332,29 @@ impl Rotation {
             webhook.post(&self.name, number, what);
         }
     }
-
-    /// Replaces the key at the operator's word: what is under way is taken to its end first.
-    pub(crate) async fn by_hand(&self, progress: Option<Progress>) -> Result<(), RotationError> {
-        self.progress.lock().clone_from(&progress);
-        let mut tries = 0;
-        let outcome = loop {
-            let (was_under_way, halted) = self.attempt("by hand", tries == 0, None).await;
-            match halted {
-                Ok(()) if !was_under_way => break Ok(()),
-                // What was left over has ended one way or the other: now for what was asked for.
-                Ok(()) => {}
-                Err(Halt::RolledBack(_) | Halt::Lost(_)) if was_under_way => {}
-                Err(Halt::Busy(_)) => tokio::time::sleep(LOOK).await,
-                Err(Halt::GoesOn(_)) => {}
-                // One more try: what was lost has been settled, and what another host has taken over it takes to its end.
-                Err(Halt::Lost(_) | Halt::Fenced) if tries == 0 => tries += 1,
-                Err(Halt::Later { after: Some(after), .. }) if after <= PATIENCE && tries < TRIES => {
-                    tries += 1;
-                    tokio::time::sleep(after).await;
-                }
-                Err(halt) => break Err(halt),
-            }
-        };
-        *self.progress.lock() = None;
-        outcome.map_err(|halt| match halt {
-            Halt::RolledBack(why) => RotationError::RolledBack(why),
-            Halt::Lost(why) => RotationError::Lost(why),
-            _ => RotationError::Unfinished(halt.to_string()),
-        })
-    }
-
-    /// Gives up what is under way, at the operator's word: what is in the stores stays as it is, and keys that may be left over are reported.
-    /// What was reported before is forgotten. Returns what is left to the operator.
-    pub(crate) async fn abandon(&self) -> Result<Vec<String>, RotationError> {
-        let unfinished = |halt: Halt| RotationError::Unfinished(halt.to_string());
-        let mut watched = self.turn.lock().await;
-        let held = self.journal.hold(&self.host, self.lease(), &mut watched).await.map_err(|error| unfinished(error.into()))?;
-        let hold = held.ok_or_else(|| unfinished(Halt::Busy(Duration::ZERO)))?;
-        self.tell(&hold, "abandon", "at the operator's word").map_err(unfinished)?;
-        let mut left = Vec::new();
-        let now = self.now();
-        let released = hold.release(|document| {
-            left = steps::abandon_all(document, now);
-        });
-        released.await.map_err(|unwritten| unfinished(unwritten.into()))?;
-        Ok(left)
-    }
-
-    /// Takes what is under way to its end, or else a new rotation. Also says whether something was under way. With `seen`, the number of
-    /// the last rotation when this one was found to be due: nothing is done where there was another since.
-    async fn attempt(&self, trigger: &str, by_hand: bool, seen: Option<(u64, bool)>) -> (bool, Result<(), Halt>) {
-        let mut watched = self.turn.lock().await;
-        let hold = match self.journal.hold(&self.host, self.lease(), &mut watched).await {
-            Ok(Some(hold)) => hold,
-            Ok(None) => {
-                let left = watched.left(self.lease(), self.clock.now()).unwrap_or_default();
-                return (false, Err(Halt::Busy(left)));
-            }
-            Err(error) => {
-                // Once, until it can be had again.
-                if !self.unheld_told.swap(true, Ordering::Relaxed) {
-                    self.alert(0, &format!("the journal can't be written, and no key is replaced: {error}"));
-                }
-                return (false, Err(error.into()));
-            }
-        };
-        self.unheld_told.store(false, Ordering::Relaxed);
-        let was_under_way = hold.document().under_way.is_some();
-        if seen.is_some_and(|seen| seen != (hold.document().number, was_under_way)) {
-            let released = hold.release(|_| ()).await;
-            return (was_under_way, released.map_err(Halt::from));
-        }
-        (was_under_way, self.carry_out(hold, trigger, by_hand).await)
-    }
-
-    async fn carry_out(&self, mut hold: Hold, trigger: &str, by_hand: bool) -> Result<(), Halt> {
-        self.counts.attempts.fetch_add(1, Ordering::Relaxed);
-        if by_hand && hold.document().lost > 0 {
-            hold.write(|document| document.lost = 0).await?;
-        }
-        let ended = match self.means {
-            Means::Issuer => steps::run(self, &mut hold, trigger).await,
-            Means::Backend => managed::run(self, &mut hold, trigger).await,
-        };
-        let (number, now) = (hold.document().number, self.now());
-        match &ended {
-            Ok(()) => {
-                self.counts.done.fetch_add(1, Ordering::Relaxed);
-                // Where that fails, the next host waits a little: what was to be done is done.
-                let _ = hold.release(|_| ()).await;
-            }
-            Err(Halt::Fenced) => {}
-            Err(Halt::HandsOver | Halt::GoesOn(_)) => drop(hold.release(|_| ()).await),
-            Err(halt) => {
-                if matches!(halt, Halt::RolledBack(_) | Halt::Lost(_)) {
-                    self.counts.rolled_back.fetch_add(1, Ordering::Relaxed);
-                }
-                let failing = failed(hold.document().failing.as_ref(), halt, now);
-                let known = hold.document().failing.as_ref().is_some_and(|before| before.why == failing.why);
-                // The same again is told less and less often.
-                if !known || failing.in_a_row.is_power_of_two() {
-                    self.alert(number, &failing.why);
-                }
-                hold.release(|document| document.failing = Some(failing.clone())).await?;
-            }
-        }
-        ended
-    }
-}
-
-/// What is written down of a failure.
-fn failed(before: Option<&Failing>, halt: &Halt, now: u64) -> Failing {
-    let in_a_row = before.map_or(0, |failing| failing.in_a_row) + 1;
-    let wait = BACKOFF.spread(in_a_row);
-    let wait = match halt {
-        // No longer than what a clock that was set back may make of it: see `due`.
-        Halt::Later { after: Some(after), .. } => (*after).max(wait).min(2 * BACKOFF.longest),
-        Halt::Stuck(_) => BACKOFF.longest,
-        _ => wait,
-    };
-    Failing { since: before.map_or(now, |failing| failing.since), in_a_row, why: halt.to_string(), next: now + wait.as_secs() }
 }
 
 #[cfg(test)]
 mod tests {
     /// The sources of the steps, and of whatever they use. What leads to a socket is behind `Issuer` and what leads to a disk behind
     /// `SecretStore`, where tests have a point before and after each call (`tests/src/cuts.rs`); alerts change nothing.
-    const STEPS: [(&str, &str); 10] = [
+    const STEPS: [(&str, &str); 18] = [
         ("mod.rs", include_str!("mod.rs")),
+        ("attempt.rs", include_str!("attempt.rs")),
         ("steps.rs", include_str!("steps.rs")),
+        ("stage/mod.rs", include_str!("stage/mod.rs")),
+        ("stage/proof.rs", include_str!("stage/proof.rs")),
+        ("stage/written.rs", include_str!("stage/written.rs")),
+        ("rollback.rs", include_str!("rollback.rs")),
+        ("revocation.rs", include_str!("revocation.rs")),
         ("orphans.rs", include_str!("orphans.rs")),
-        ("proof.rs", include_str!("proof.rs")),
+        ("halt.rs", include_str!("halt.rs")),
         ("rotations.rs", include_str!("rotations.rs")),
         ("hold.rs", include_str!("hold.rs")),
         ("journal.rs", include_str!("journal.rs")),
-        ("names.rs", include_str!("names.rs")),
+        ("document.rs", include_str!("document.rs")),
+        ("sites.rs", include_str!("sites.rs")),
+        ("signals.rs", include_str!("signals.rs")),
         ("keeper.rs", include_str!("keeper.rs")),
         ("managed.rs", include_str!("managed.rs")),
     ];

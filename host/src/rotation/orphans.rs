@@ -2,11 +2,13 @@
 //! kept. What an issuer's list shows for the first time, alone, and while the key in use is known, is ended; all else is reported.
 
 use super::Rotation;
+use super::document::{Document, Orphan, Suspicion};
+use super::halt::Halt;
 use super::hold::Hold;
 use super::issuer::{IssuedKey, IssuerError, ListedKey, Revoked};
-use super::journal::{Document, Orphan, Suspicion};
-use super::proof::rejects;
-use super::steps::{Halt, close, in_use, old_of, sure};
+use super::revocation::rejects;
+use super::sites::in_use;
+use super::stage::{Intended, Intent, UnderWay};
 
 /// How long, in seconds, a call that was given up may still be carried out.
 const LATE: u64 = 24 * 60 * 60;
@@ -19,7 +21,7 @@ pub(super) async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, o
     // Unless it was kept, though nobody said so, and whoever went on goes on with it.
     let print = rotation.print(new.reveal());
     if let Ok((document, _)) = rotation.journal.read().await {
-        let under_way = document.under_way.as_ref().and_then(|under_way| under_way.new.as_ref());
+        let under_way = document.under_way.as_ref().and_then(UnderWay::new_key);
         if under_way.is_some_and(|known| known.is(new)) || document.current.is_some_and(|current| current.print == print) {
             return;
         }
@@ -53,10 +55,9 @@ pub(super) async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, o
 }
 
 /// Settles a call whose outcome is not known: finds what it may have made, and ends it, or reports it. The old key is in use.
-pub(super) async fn lost(rotation: &Rotation, hold: &mut Hold, why: &str) -> Result<Halt, Halt> {
-    let old = old_of(hold);
-    let (before, begun) = hold.document().under_way.as_ref().map_or((None, 0), |under_way| (under_way.listed.clone(), under_way.begun));
-    sure(rotation, hold).await?;
+pub(super) async fn lost(rotation: &Rotation, hold: &mut Hold, intended: Intended, why: &str) -> Result<Halt, Halt> {
+    let Intent { begun, old, listed: before, .. } = intended.into_intent();
+    rotation.sure(hold).await?;
     let after = list(rotation, &old).await?;
     let (orphans, suspected) = match (before, after) {
         (Some(before), Some(after)) => {
@@ -86,8 +87,8 @@ pub(super) async fn lost(rotation: &Rotation, hold: &mut Hold, why: &str) -> Res
     hold.write(|document| {
         document.lost = lost;
         document.suspected = suspected.clone().or_else(|| document.suspected.take());
-        report(document, &orphans);
-        close(document, &format!("the outcome was lost: {why}"), now);
+        document.report(&orphans);
+        document.close(&format!("the outcome was lost: {why}"), now);
     })
     .await?;
     Ok(Halt::Lost(why.to_owned()))
@@ -117,17 +118,20 @@ pub(super) async fn settle_suspicion(
     };
     let noted = hold.write(|document| {
         document.suspected = None;
-        report(document, &orphans);
+        document.report(&orphans);
     });
     Ok(noted.await?)
 }
 
-pub(super) fn report(document: &mut Document, orphans: &[Orphan]) {
-    for orphan in orphans {
-        if !document.orphans.contains(orphan) {
-            document.orphans.push(orphan.clone());
-        }
+/// Takes a key that was made here out of what a call that is carried out late may have made; where it has no name, none can be told from
+/// another.
+pub(super) fn clear_of_suspicion(document: &mut Document, new: &IssuedKey) {
+    let (Some(mut suspected), Some(id)) = (document.suspected.take(), new.id()) else { return };
+    let key = ListedKey { id: id.to_owned() };
+    if !suspected.listed.contains(&key) {
+        suspected.listed.push(key);
     }
+    document.suspected = Some(suspected);
 }
 
 /// The keys of the second list that are not in the first.
@@ -145,7 +149,7 @@ async fn end_orphans(rotation: &Rotation, hold: &mut Hold, fresh: &[ListedKey], 
     }
     let reported = all();
     rotation.tell(hold, "revoke-orphan", &shown(key))?;
-    sure(rotation, hold).await?;
+    rotation.sure(hold).await?;
     match rotation.call(rotation.issuer.revoke_listed(key, old)).await {
         Ok(Revoked::Done) => Ok(Vec::new()),
         Ok(Revoked::NotFound) | Err(_) => Ok(reported),

@@ -1,7 +1,7 @@
 //! The rotations of a host: made from its configuration, found by what they replace, and closed with it.
 
 use super::issuer::{HttpIssuer, Issuer};
-use super::names::Name;
+use super::sites::Site;
 use super::{Rotation, RotationError};
 use crate::audit::AuditSink;
 use crate::clock::{Clock, Wall};
@@ -38,12 +38,12 @@ impl Rotations {
             let made = Rotation::new(name, rotation, config, &own, backends, parts);
             all.push(Arc::new(made.map_err(|why| (name.clone(), why))?));
         }
-        let everywhere: Vec<Name> = all.iter().flat_map(|rotation: &Arc<Rotation>| rotation.names.clone()).collect();
-        for (at, name) in everywhere.iter().enumerate() {
-            if everywhere[..at].iter().any(|other| other.from.name == name.from.name && other.entry == name.entry) {
+        let everywhere: Vec<Site> = all.iter().flat_map(|rotation: &Arc<Rotation>| rotation.sites.clone()).collect();
+        for (at, site) in everywhere.iter().enumerate() {
+            if everywhere[..at].iter().any(|other| other.is(site)) {
                 let rotation =
-                    all.iter().rev().find(|rotation| rotation.keeps(name)).map_or_else(String::new, |rotation| rotation.name.clone());
-                return Err((rotation, format!("{} is named twice: one key has one rotation", name.shown())));
+                    all.iter().rev().find(|rotation| rotation.keeps(site)).map_or_else(String::new, |rotation| rotation.name.clone());
+                return Err((rotation, format!("{} is named twice: one key has one rotation", site.shown())));
             }
         }
         for rotation in &all {
@@ -67,19 +67,19 @@ impl Rotations {
 
     /// The rotation that replaces an entry of a backend.
     pub(crate) fn of(&self, backend: &str, entry: &Entry) -> Option<&Arc<Rotation>> {
-        self.all.iter().find(|rotation| rotation.names.iter().any(|name| name.from.name == backend && name.entry == *entry))
+        self.all.iter().find(|rotation| rotation.sites.iter().any(|site| site.from.name == backend && site.entry == *entry))
     }
 
     /// The name of a rotation that replaces something at the path that a reference names.
     pub(crate) fn of_reference(&self, reference: &SecretRef) -> Option<&str> {
         let SecretRef::Exact { backend, path, field, .. } = reference else { return None };
-        let same = |name: &Name| name.from.name == *backend && name.entry.path == *path && name.entry.field == *field;
-        self.all.iter().find(|rotation| rotation.names.iter().any(same)).map(|rotation| rotation.name.as_str())
+        let same = |site: &Site| site.from.name == *backend && site.entry.path == *path && site.entry.field == *field;
+        self.all.iter().find(|rotation| rotation.sites.iter().any(same)).map(|rotation| rotation.name.as_str())
     }
 
     /// The rotations that replace something at an entry's path, whatever field or version of it is named.
     fn at<'r>(&'r self, backend: &'r str, entry: &'r Entry) -> impl Iterator<Item = &'r Arc<Rotation>> {
-        self.all.iter().filter(move |rotation| rotation.names.iter().any(|name| name.from.name == backend && name.entry.path == entry.path))
+        self.all.iter().filter(move |rotation| rotation.sites.iter().any(|site| site.from.name == backend && site.entry.path == entry.path))
     }
 
     /// The rotation that replaces what a key of a run comes from.
@@ -105,7 +105,7 @@ impl Rotations {
             for entry in &entries {
                 for rotation in self.at(&from.name, entry) {
                     // Another field of the same document may look otherwise.
-                    let is_key = rotation.names.iter().any(|name| name.entry.field == entry.field);
+                    let is_key = rotation.sites.iter().any(|site| site.entry.field == entry.field);
                     used.push((secret.name.clone(), Arc::clone(rotation), secret.format.clone().filter(|_| is_key)));
                 }
             }
@@ -133,8 +133,8 @@ pub(crate) fn closed_by(config: &HostConfig) -> Result<Closed, String> {
     Closed::new(http.flat_map(|http| http.closed()))
 }
 
-/// The place that a reference names.
-pub(super) fn place(reference: &SecretRef, backends: &Backends) -> Result<Name, String> {
+/// The site that a reference names.
+pub(super) fn site(reference: &SecretRef, backends: &Backends) -> Result<Site, String> {
     let SecretRef::Exact { backend, path, which, field } = reference else { return Err("write `backend:path`".to_owned()) };
     let from = backends.named(Some(backend)).map_err(|error| error.to_string())?.clone();
     let entry = Entry { path: path.clone(), which: which.clone(), field: field.clone() };
@@ -152,7 +152,7 @@ pub(super) fn place(reference: &SecretRef, backends: &Backends) -> Result<Name, 
     if from.backend.store().is_none() || from.backend.freshness() == Freshness::EachRun {
         return Err(format!("{shown}: a key is replaced in a backend that can be written to: of type `file`, `vault` or `aws`"));
     }
-    Ok(Name { from, entry })
+    Ok(Site { from, entry })
 }
 
 /// The issuer of that name; `None` where it is the backend itself.

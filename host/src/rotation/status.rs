@@ -1,6 +1,7 @@
 //! What can be told of a rotation, without any key.
 
-use super::journal::{Document, UnderWay};
+use super::document::Document;
+use super::stage::UnderWay;
 use super::{Rotation, RotationError};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct RotationStatus {
     /// Its name in the configuration.
     pub rotation: String,
-    /// The places of the key.
+    /// The sites of the key: the places where it is kept.
     pub secrets: Vec<String>,
     /// How many have begun so far.
     pub number: u64,
@@ -78,16 +79,16 @@ impl Rotation {
     pub(crate) async fn status(&self) -> Result<RotationStatus, RotationError> {
         let (document, _) = self.journal.read().await.map_err(|error| RotationError::Unfinished(error.to_string()))?;
         let Document { number, current, under_way, failing, hosts, orphans, past, .. } = &document;
-        let stage = |under_way: &UnderWay| under_way.stage.name().to_owned();
+        let stage = |under_way: &UnderWay| under_way.stage().name().to_owned();
         Ok(RotationStatus {
             rotation: self.name.clone(),
-            secrets: self.names.iter().map(super::names::Name::shown).collect(),
+            secrets: self.shown_sites(),
             number: *number,
             since: current.as_ref().map(|current| current.since),
             expires_at: current.as_ref().and_then(|current| current.expires_at),
             next: self.next(&document),
             stage: under_way.as_ref().map(stage),
-            begun: under_way.as_ref().map(|under_way| under_way.begun),
+            begun: under_way.as_ref().map(|under_way| under_way.intent().begun),
             failing: failing.as_ref().map(|failing| (failing.why.clone(), failing.next)),
             hosts: hosts.len(),
             orphans: orphans.iter().map(|orphan| (orphan.at, orphan.what.clone())).collect(),

@@ -1,26 +1,29 @@
-//! The places that one key is kept at. They are read and written past the cache: what is decided here is decided by the store's own word.
+//! The sites of a key: the places where it is kept. They are read and written past the cache: what is decided here is decided by the store's
+//! own word.
 
+use super::Rotation;
+use super::document::Document;
+use super::halt::Halt;
 use super::hold::Hold;
 use super::issuer::IssuedKey;
 use super::plaintext;
-use super::steps::Halt;
 use crate::manifest::Which;
 use crate::secrets::backends::Configured;
 use crate::secrets::{Deposit, Entry, Freshness, SecretStore, SecretValue, StoreError};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How often a place is written where others write beside it, or its store does not answer, and how long is waited between.
+/// How often a site is written where others write beside it, or its store does not answer, and how long is waited between.
 const WRITES: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(15);
-/// Most versions of a place that are looked through for a key that is to go.
+/// Most versions of a site that are looked through for a key that is to go.
 const MAX_VERSIONS: u64 = 64;
 /// Versions in a row that are not there, after which none is looked for any more.
 const MAX_GONE: u32 = 4;
 
-/// One place.
+/// A place where the key is kept.
 #[derive(Clone)]
-pub(crate) struct Name {
+pub(crate) struct Site {
     pub(super) from: Configured,
     pub(super) entry: Entry,
 }
@@ -42,7 +45,13 @@ pub(super) enum Placed {
     Foreign,
 }
 
-impl Name {
+impl Site {
+    /// Whether both are one place.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.from.name == other.from.name && self.entry == other.entry
+    }
+
+    /// As it is named in a configuration, for people.
     pub(super) fn shown(&self) -> String {
         crate::text::for_people(&format!("{}:{}", self.from.name, self.entry))
     }
@@ -117,9 +126,34 @@ impl Name {
     }
 }
 
-/// Whether a place holds a key; one that is not there any more does not.
-pub(super) async fn holds(name: &Name, key: &IssuedKey) -> Result<bool, Halt> {
-    match name.read().await {
+/// The key in use, which has to be the same wherever it is kept.
+pub(super) async fn in_use(rotation: &Rotation, document: &Document) -> Result<IssuedKey, Halt> {
+    let mut found: Option<Zeroizing<String>> = None;
+    for site in &rotation.sites {
+        let value = site.read().await?.value;
+        if found.as_ref().is_some_and(|found| *found != value) {
+            let why = format!("{} holds another key than {}", site.shown(), rotation.sites[0].shown());
+            return Err(Halt::Stuck(format!("{why}; set both to the one that is to be used, with `strongroom secrets set`")));
+        }
+        found = Some(value);
+    }
+    let value = found.ok_or_else(|| Halt::Stuck("the rotation names no secret".to_owned()))?;
+    // What is known of a key is known of that one alone: somebody may have set another by hand.
+    let print = rotation.print(&value);
+    let known = document.current.as_ref().filter(|current| current.print == print);
+    // The operator may tell the name of one that is not known: none that was given to another key before.
+    let told = || {
+        let of_another =
+            |id: &String| document.made.contains(id) || document.current.as_ref().is_some_and(|known| known.id.as_ref() == Some(id));
+        rotation.config.id.clone().filter(|id| !of_another(id))
+    };
+    let id = known.and_then(|current| current.id.clone()).or_else(told);
+    Ok(IssuedKey::new(value.as_str()).with_id(id).with_end(known.and_then(|current| current.expires_at)))
+}
+
+/// Whether a site holds a key; one that is not there any more does not.
+pub(super) async fn holds(site: &Site, key: &IssuedKey) -> Result<bool, Halt> {
+    match site.read().await {
         Ok(kept) => Ok(*kept.value == key.reveal()),
         Err(StoreError::NotFound(_)) => Ok(false),
         Err(error) => Err(error.into()),
@@ -130,14 +164,14 @@ pub(super) async fn holds(name: &Name, key: &IssuedKey) -> Result<bool, Halt> {
 ///
 /// A host that was stopped in here and wakes up when another has taken the rotation over must not write any more. So what is there is read
 /// first, then the rotation is shown to be this host's by a write of its journal, and then there is one write on condition of what was read:
-/// whoever takes over after that rewrites the place (see `steps::roll_back`) before it relies on anything.
-pub(super) async fn replace(hold: &mut Hold, name: &Name, old: &IssuedKey, new: &IssuedKey) -> Result<Placed, Halt> {
+/// whoever takes over after that rewrites the site (see `rollback::roll_back`) before it relies on anything.
+pub(super) async fn replace(hold: &mut Hold, site: &Site, old: &IssuedKey, new: &IssuedKey) -> Result<Placed, Halt> {
     let mut failed = None;
     for attempt in 0..WRITES {
         if attempt > 0 {
             tokio::time::sleep(PAUSE * 2u32.pow(attempt)).await;
         }
-        let kept = match name.read().await {
+        let kept = match site.read().await {
             Ok(kept) => kept,
             Err(StoreError::NotFound(_)) => return Ok(Placed::Foreign),
             Err(error) => {
@@ -152,7 +186,7 @@ pub(super) async fn replace(hold: &mut Hold, name: &Name, old: &IssuedKey, new: 
             return Ok(Placed::Foreign);
         }
         hold.write(|_| ()).await?;
-        match name.put(new, &kept).await {
+        match site.put(new, &kept).await {
             Ok(()) => return Ok(Placed::Now),
             Err(error) => failed = Some(error),
         }

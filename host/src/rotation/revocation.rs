@@ -1,37 +1,21 @@
 //! What an issuer's word is worth: when a key counts as ended.
 
 use super::Rotation;
+use super::halt::Halt;
 use super::hold::Hold;
 use super::issuer::{IssuedKey, IssuerError, Probe, Revoked};
-use super::names::holds;
-use super::steps::{Halt, new_of, old_of, sure};
-
-/// Whether the old key is the one in use and works no more, and the new one does: then there is no way back.
-pub(super) async fn old_is_over(rotation: &Rotation, hold: &Hold) -> Result<bool, Halt> {
-    let (old, new) = (old_of(hold), new_of(hold)?);
-    let Some(first) = rotation.names.first() else { return Ok(false) };
-    if !holds(first, &old).await? {
-        return Ok(false);
-    }
-    let later = |error: IssuerError| Halt::Later { why: error.to_string(), after: None };
-    if rotation.call(rotation.issuer.probe(&old)).await.map_err(later)? != Probe::Rejected {
-        return Ok(false);
-    }
-    let new = rotation.call(rotation.issuer.probe(&new)).await.map_err(later)?;
-    Ok(matches!(new, Probe::Works { .. }))
-}
 
 /// Has a key ended, and is content with nothing less than proof: the issuer's word, or that it rejects it.
 pub(super) async fn end_key(rotation: &Rotation, hold: &mut Hold, key: &IssuedKey, with: &IssuedKey) -> Result<(), Halt> {
-    let in_use = match rotation.names.first() {
-        Some(name) => name.read().await.ok().map(|kept| IssuedKey::new(kept.value.as_str())),
+    let in_use = match rotation.sites.first() {
+        Some(site) => site.read().await.ok().map(|kept| IssuedKey::new(kept.value.as_str())),
         None => None,
     };
     let (mut why, mut after) = (String::new(), None);
     // Who is to end it may be ended itself; then the key that is in use may, or the key itself.
     let others = in_use.iter().chain([key]).filter(|other| !other.is(with));
     for with in [with].into_iter().chain(others) {
-        sure(rotation, hold).await?;
+        rotation.sure(hold).await?;
         (why, after) = match rotation.call(rotation.issuer.revoke(key, with)).await {
             Ok(Revoked::Done) => return Ok(()),
             Ok(Revoked::NotFound) => ("the issuer knows no such key, and takes it all the same: revoke it by hand".to_owned(), None),

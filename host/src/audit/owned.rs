@@ -1,0 +1,75 @@
+//! Records that outlive what they were made from: for sinks that keep them, and for readers of logs.
+
+use super::{Event, Record, Text, Used};
+use std::borrow::Cow;
+
+fn text(text: Text<'_>) -> Text<'static> {
+    Cow::Owned(text.into_owned())
+}
+
+fn texts(texts: Cow<'_, [String]>) -> Cow<'static, [String]> {
+    Cow::Owned(texts.into_owned())
+}
+
+fn used(used: Cow<'_, [Used<'_>]>) -> Cow<'static, [Used<'static>]> {
+    Cow::Owned(used.into_owned().into_iter().map(Used::into_owned).collect())
+}
+
+impl Record<'_> {
+    /// The same, with all that it borrows.
+    #[must_use]
+    pub fn into_owned(self) -> Record<'static> {
+        Record { time: self.time, run: text(self.run), agent: text(self.agent), event: self.event.into_owned() }
+    }
+}
+
+impl Used<'_> {
+    /// The same, with all that it borrows.
+    #[must_use]
+    pub fn into_owned(self) -> Used<'static> {
+        let Self { name, fingerprint, version, stale, place } = self;
+        Used { name: text(name), fingerprint: text(fingerprint), version: version.map(text), stale, place: place.map(text) }
+    }
+}
+
+impl Event<'_> {
+    /// The same, with all that it borrows.
+    #[must_use]
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Self::RunStart { component, secrets } => Event::RunStart { component: text(component), secrets: used(secrets) },
+            Self::Egress { request, method, url, rule, secrets } => {
+                Event::Egress { request, method: text(method), url: text(url), rule: text(rule), secrets: used(secrets) }
+            }
+            Self::VersionsChanged { request, secrets } => Event::VersionsChanged { request, secrets: used(secrets) },
+            Self::Rotation { rotation, number, step, detail } => {
+                Event::Rotation { rotation: text(rotation), number, step: text(step), detail: detail.map(text) }
+            }
+            Self::Answer { request, status, sent, received, redacted, millis, error, detail } => {
+                let (error, detail) = (error.map(text), detail.map(text));
+                Event::Answer { request, status, sent, received, redacted, millis, error, detail }
+            }
+            Self::InertPlaceholder { request, secret } => Event::InertPlaceholder { request, secret: text(secret) },
+            Self::LeakRedacted { request, kinds } => Event::LeakRedacted { request, kinds: texts(kinds) },
+            Self::Sealed { request, secret, field } => Event::Sealed { request, secret: text(secret), field: text(field) },
+            Self::SecretOpened { secret } => Event::SecretOpened { secret: secret.into_owned() },
+            Self::SecretUnavailable { secret, reason, incident } => {
+                Event::SecretUnavailable { secret: text(secret), reason: text(reason), incident }
+            }
+            Self::Signed { signer, key, what, spends, left, digest, again } => {
+                let (what, spends, left) = (texts(what), texts(spends), texts(left));
+                Event::Signed { signer: text(signer), key: text(key), what, spends, left, digest: text(digest), again }
+            }
+            Self::SignerFailed { signer, reason, spent } => Event::SignerFailed { signer: text(signer), reason: text(reason), spent },
+            Self::Denial { rule, asked, reason, remedy } => {
+                Event::Denial { rule: text(rule), asked: text(asked), reason: text(reason), remedy: text(remedy) }
+            }
+            Self::DenialsRepeated { rule, asked, count } => Event::DenialsRepeated { rule: text(rule), asked: text(asked), count },
+            Self::FailuresRepeated { error, count, sent, received } => {
+                Event::FailuresRepeated { error: text(error), count, sent, received }
+            }
+            Self::RunEnd { outcome, usage } => Event::RunEnd { outcome: text(outcome), usage },
+            Self::Other(unknown) => Event::Other(unknown),
+        }
+    }
+}
