@@ -288,7 +288,7 @@ impl AuditSink for Tell {
     fn record(&self, records: &[Record<'_>]) -> std::io::Result<()> {
         for record in records {
             if let Event::Signed { digest, .. } = record.event {
-                self.0.send(digest.to_owned()).expect("the test listens");
+                self.0.send(digest.to_string()).expect("the test listens");
             }
         }
         Ok(())

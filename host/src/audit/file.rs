@@ -75,10 +75,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("audit.jsonl");
         std::fs::write(&path, "{\"time\":\"2026-01-01T00:00:00.000Z\",\"ru").expect("written");
-        let event = || Event::SignerFailed { signer: "w", reason: "r", spent: false };
+        let event = || Event::SignerFailed { signer: "w".into(), reason: "r".into(), spent: false };
 
         for _ in 0..2 {
-            let record = Record { time: "t".into(), run: "r", agent: "a", event: event() };
+            let record = Record { time: "t".into(), run: "r".into(), agent: "a".into(), event: event() };
             FileAudit::open(&path).expect("a file").record(&[record]).expect("written");
         }
 

@@ -1,6 +1,6 @@
 //! One run's side of the audit log: stamps records, coalesces denials, and remembers whether the log has failed.
 
-use super::{AuditSink, Event, Record};
+use super::{AuditSink, Event, Record, Text};
 use crate::lock::Mutex;
 use crate::meter::{Limit, Meter, Stop};
 use crate::policy::{Denial, Rule};
@@ -36,7 +36,7 @@ pub(crate) struct Journal {
     agent: String,
     denials: Mutex<BTreeMap<(Rule, String), u64>>,
     denied: AtomicU64,
-    failures: Mutex<BTreeMap<&'static str, Failures>>,
+    failures: Mutex<BTreeMap<Text<'static>, Failures>>,
     /// The records so far, and what bounds them.
     records: AtomicU64,
     meter: Option<Arc<Meter>>,
@@ -91,7 +91,7 @@ impl Journal {
     fn hand_over(&self, event: Option<Event<'_>>) -> io::Result<()> {
         let Some(sink) = &self.sink else { return Ok(()) };
         let waiting = std::mem::take(&mut *self.waiting.lock());
-        let stamped = |(time, event)| Record { time: stamp(time), run: &self.run, agent: &self.agent, event };
+        let stamped = |(time, event)| Record { time: stamp(time), run: (&self.run).into(), agent: (&self.agent).into(), event };
         let now = event.map(|event| (jiff::Timestamp::now(), event));
         let records: Vec<Record<'_>> = waiting.into_iter().chain(now).map(stamped).collect();
         if records.is_empty() {
@@ -122,10 +122,10 @@ impl Journal {
     }
 
     /// Whether a request failed in a way that was recorded often enough: then it is counted instead.
-    fn is_counted(&self, event: &Event<'_>) -> bool {
+    fn is_counted(&self, event: &Event<'static>) -> bool {
         let Event::Answer { error: Some(error), sent, received, .. } = event else { return false };
         let mut failures = self.failures.lock();
-        let failures = failures.entry(error).or_default();
+        let failures = failures.entry(error.clone()).or_default();
         failures.all += 1;
         let counted = failures.all > FAILURES;
         if counted {
@@ -142,7 +142,7 @@ impl Journal {
         for (error, failures) in failures.iter_mut().filter(|(_, failures)| failures.counted > 0) {
             let Failures { all, counted: count, sent, received } = *failures;
             *failures = Failures { all, ..Failures::default() };
-            let _ = self.hand_over(Some(Event::FailuresRepeated { error, count, sent, received }));
+            let _ = self.hand_over(Some(Event::FailuresRepeated { error: (&**error).into(), count, sent, received }));
         }
     }
 
@@ -161,7 +161,12 @@ impl Journal {
             let Denial { rule, asked, reason, remedy, .. } = denial;
             let (reason, remedy) = (cut(reason), cut(remedy));
             // A denial has no effect that could be refused for want of its record.
-            let _ = self.record(Event::Denial { rule: rule.as_str(), asked, reason, remedy });
+            let _ = self.record(Event::Denial {
+                rule: rule.as_str().into(),
+                asked: asked.into(),
+                reason: reason.into(),
+                remedy: remedy.into(),
+            });
         }
         self.denied.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -177,7 +182,7 @@ impl Journal {
     fn close_denials(&self) {
         let denials = std::mem::take(&mut *self.denials.lock());
         for ((rule, asked), count) in denials.into_iter().filter(|(_, count)| *count > 1) {
-            let _ = self.hand_over(Some(Event::DenialsRepeated { rule: rule.as_str(), asked: &asked, count: count - 1 }));
+            let _ = self.hand_over(Some(Event::DenialsRepeated { rule: rule.as_str().into(), asked: asked.into(), count: count - 1 }));
         }
     }
 
@@ -252,11 +257,11 @@ mod tests {
     }
 
     fn answer(request: u64, error: Option<&'static str>) -> Event<'static> {
-        Event::Answer { request, status: None, sent: 10, received: 1, redacted: 0, millis: 0, error, detail: None }
+        Event::Answer { request, status: None, sent: 10, received: 1, redacted: 0, millis: 0, error: error.map(Into::into), detail: None }
     }
 
     fn end() -> Event<'static> {
-        Event::RunEnd { outcome: "exit 0", usage: crate::meter::Usage::default() }
+        Event::RunEnd { outcome: "exit 0".into(), usage: crate::meter::Usage::default() }
     }
 
     #[test]
@@ -290,7 +295,7 @@ mod tests {
     #[test]
     fn a_run_ends_at_its_last_record_and_its_end_is_recorded_all_the_same() {
         let (journal, kept, meter) = journal(3);
-        let opened = |journal: &Journal| journal.record(Event::InertPlaceholder { request: 1, secret: "KEY" });
+        let opened = |journal: &Journal| journal.record(Event::InertPlaceholder { request: 1, secret: "KEY".into() });
 
         assert!((0..3).all(|_| opened(&journal).is_ok()) && !meter.is_stopped());
         assert_eq!(opened(&journal).expect_err("one too many").kind(), io::ErrorKind::QuotaExceeded);
@@ -308,7 +313,15 @@ mod tests {
         let what: Vec<String> = (0..10).map(|_| "x".repeat(1_024)).collect();
         let signed = |journal: &Journal| {
             let (spends, left) = (&[][..], &[][..]);
-            journal.record(Event::Signed { signer: "w", key: "0x", what: &what, spends, left, digest: "", again: false })
+            journal.record(Event::Signed {
+                signer: "w".into(),
+                key: "0x".into(),
+                what: (&what).into(),
+                spends: spends.into(),
+                left: left.into(),
+                digest: "".into(),
+                again: false,
+            })
         };
 
         assert!(signed(&journal).is_ok() && signed(&journal).is_ok());

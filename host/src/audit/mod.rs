@@ -5,15 +5,18 @@
 
 mod file;
 mod journal;
-#[cfg(any(test, feature = "cli"))]
+mod owned;
 mod read;
 
 pub use file::FileAudit;
 pub(crate) use journal::Journal;
-#[cfg(feature = "cli")]
-pub(crate) use read::{Piece, Torn, pieces};
+pub use read::{Piece, Reader, Recorded, Torn};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// Text of a record: borrowed as the host makes it, owned as it is read.
+pub type Text<'a> = Cow<'a, str>;
 
 /// Where records go.
 pub trait AuditSink: Send + Sync {
@@ -25,61 +28,63 @@ pub trait AuditSink: Send + Sync {
 }
 
 /// One line of the log.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Record<'a> {
     /// RFC 3339, UTC, milliseconds.
     pub time: String,
     /// The run, unique on this host.
-    pub run: &'a str,
+    pub run: Text<'a>,
     /// The agent's name.
-    pub agent: &'a str,
+    pub agent: Text<'a>,
     /// What happened.
     #[serde(flatten)]
     pub event: Event<'a>,
 }
 
 /// What happened. The variant's name is the record's `event`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 #[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "snake_case")]
 pub enum Event<'a> {
     /// A run begins; no guest instruction has run yet.
     RunStart {
         /// SHA-256 of the component, hexadecimal.
-        component: &'a str,
+        component: Text<'a>,
         /// The secrets it may use.
-        secrets: &'a [Used<'a>],
+        secrets: Vec<Used<'a>>,
     },
     /// A request is about to leave.
     Egress {
         /// Number of the request within the run, from 1.
         request: u64,
         /// The method.
-        method: &'a str,
+        method: Text<'a>,
         /// `scheme://host:port/path`, without query.
-        url: &'a str,
+        url: Text<'a>,
         /// The manifest's entry that allowed it.
-        rule: &'a str,
+        rule: Text<'a>,
         /// The secrets put into it.
-        secrets: &'a [Used<'a>],
+        secrets: Vec<Used<'a>>,
     },
     /// The agent kept a request's body back until its secrets had been replaced: it leaves with these.
     VersionsChanged {
         /// Number of the request.
         request: u64,
         /// The secrets put into it.
-        secrets: &'a [Used<'a>],
+        secrets: Vec<Used<'a>>,
     },
     /// A step of a rotation is about to be taken, or one has failed. Its `agent` is empty, and its `run` names the host.
     Rotation {
         /// The rotation, by its name in the configuration.
-        rotation: &'a str,
+        rotation: Text<'a>,
         /// Which one it is, counted from 1.
         number: u64,
         /// The step: `issue`, `verify`, `switch`, `drain`, `revoke`, `clean`, `done`, `rolled-back`, `alert`, …
-        step: &'a str,
+        step: Text<'a>,
         /// What is to be said of it.
-        #[serde(skip_serializing_if = "str::is_empty")]
-        detail: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        detail: Option<Text<'a>>,
     },
     /// The answer to a request has ended, or the request has failed. It is written with the run's next record, at the latest
     /// at its end.
@@ -99,33 +104,33 @@ pub enum Event<'a> {
         millis: u64,
         /// How it ended, where not in order.
         #[serde(skip_serializing_if = "Option::is_none")]
-        error: Option<&'static str>,
+        error: Option<Text<'a>>,
         /// What was found of it, where that says more.
         #[serde(skip_serializing_if = "Option::is_none")]
-        detail: Option<String>,
+        detail: Option<Text<'a>>,
     },
     /// A placeholder left in a body, as the harmless text it is.
     InertPlaceholder {
         /// Number of the request.
         request: u64,
         /// The secret it stands for.
-        secret: &'a str,
+        secret: Text<'a>,
     },
     /// What looks like secrets was taken out of a request's body, before that part of it left.
     LeakRedacted {
         /// Number of the request.
         request: u64,
         /// What was found so far, by the names of the rules.
-        kinds: &'a [String],
+        kinds: Cow<'a, [String]>,
     },
     /// A field of an answer was kept from the agent, which got a placeholder for it.
     Sealed {
         /// Number of the request.
         request: u64,
         /// The secret whose grant says so.
-        secret: &'a str,
+        secret: Text<'a>,
         /// The field, as the manifest writes it.
-        field: &'a str,
+        field: Text<'a>,
     },
     /// A handle was opened, for the first time in the run.
     SecretOpened {
@@ -135,64 +140,64 @@ pub enum Event<'a> {
     /// A secret could not be had: before the run began, or for a request, which was not sent.
     SecretUnavailable {
         /// The secret.
-        secret: &'a str,
+        secret: Text<'a>,
         /// Why.
-        reason: &'a str,
+        reason: Text<'a>,
         /// Whether somebody seems to have tampered with the host's way to its backend.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         incident: bool,
     },
     /// Something was signed, and is about to leave the host.
     Signed {
         /// The signer.
-        signer: &'a str,
+        signer: Text<'a>,
         /// Its address, or what else tells its key from others.
-        key: &'a str,
+        key: Text<'a>,
         /// What was signed, decoded, in lines for people.
-        what: &'a [String],
+        what: Cow<'a, [String]>,
         /// What it spends, at most.
-        spends: &'a [String],
+        spends: Cow<'a, [String]>,
         /// What may still be spent of each of these assets.
-        left: &'a [String],
+        left: Cow<'a, [String]>,
         /// The hash that was signed, hexadecimal; of a token or an HMAC that of its input (SHA-256).
-        digest: &'a str,
+        digest: Text<'a>,
         /// Whether it was signed before, under the same idempotency key, and charged then.
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         again: bool,
     },
     /// A signer gave no signature.
     SignerFailed {
         /// The signer.
-        signer: &'a str,
+        signer: Text<'a>,
         /// Why.
-        reason: &'a str,
+        reason: Text<'a>,
         /// Whether what it would have spent counts as spent.
         spent: bool,
     },
     /// An effect was denied. Further ones of the same rule and destination are counted, not repeated.
     Denial {
         /// The rule that decided.
-        rule: &'a str,
+        rule: Text<'a>,
         /// What was asked for, without query.
-        asked: &'a str,
+        asked: Text<'a>,
         /// What was found.
-        reason: &'a str,
+        reason: Text<'a>,
         /// What would allow it.
-        remedy: &'a str,
+        remedy: Text<'a>,
     },
     /// How often a denial came again, at the end of the run.
     DenialsRepeated {
         /// The rule that decided.
-        rule: &'a str,
+        rule: Text<'a>,
         /// What was asked for the first time.
-        asked: &'a str,
+        asked: Text<'a>,
         /// How many more there were.
         count: u64,
     },
     /// How many more requests failed in a way that was recorded often before, and the bytes of their bodies and answers.
     FailuresRepeated {
         /// How they ended.
-        error: &'a str,
+        error: Text<'a>,
         /// How many more there were.
         count: u64,
         /// Bytes of their bodies.
@@ -203,13 +208,51 @@ pub enum Event<'a> {
     /// The run has ended.
     RunEnd {
         /// How: `exit 0`, `trap`, `limit: cpu`, `stopped`.
-        outcome: &'a str,
+        outcome: Text<'a>,
         /// What it used.
         usage: crate::meter::Usage,
     },
+    /// What a later version of the host has written, as it stands.
+    #[serde(untagged)]
+    Other(Unknown),
+}
+
+/// An event that this version does not know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Unknown(serde_json::Map<String, serde_json::Value>);
+
+impl Record<'_> {
+    /// The name of what happened: `run-start`, `egress`, `denial`, …
+    #[must_use]
+    pub fn event_name(&self) -> &str {
+        self.event.name()
+    }
 }
 
 impl Event<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::RunStart { .. } => "run-start",
+            Self::Egress { .. } => "egress",
+            Self::VersionsChanged { .. } => "versions-changed",
+            Self::Rotation { .. } => "rotation",
+            Self::Answer { .. } => "answer",
+            Self::InertPlaceholder { .. } => "inert-placeholder",
+            Self::LeakRedacted { .. } => "leak-redacted",
+            Self::Sealed { .. } => "sealed",
+            Self::SecretOpened { .. } => "secret-opened",
+            Self::SecretUnavailable { .. } => "secret-unavailable",
+            Self::Signed { .. } => "signed",
+            Self::SignerFailed { .. } => "signer-failed",
+            Self::Denial { .. } => "denial",
+            Self::DenialsRepeated { .. } => "denials-repeated",
+            Self::FailuresRepeated { .. } => "failures-repeated",
+            Self::RunEnd { .. } => "run-end",
+            Self::Other(Unknown(fields)) => fields.get("event").and_then(serde_json::Value::as_str).unwrap_or_default(),
+        }
+    }
+
     /// How many records it counts as: one for each KiB of what an agent chooses the length of.
     pub(crate) fn weight(&self) -> u64 {
         let bytes: usize = match self {
@@ -222,25 +265,27 @@ impl Event<'_> {
 }
 
 /// A secret and the version of it that was used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Used<'a> {
     /// The name in the manifest.
-    pub name: &'a str,
+    pub name: Text<'a>,
     /// The version's fingerprint.
-    pub fingerprint: &'a str,
+    pub fingerprint: Text<'a>,
     /// What its backend calls the version.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<&'a str>,
+    pub version: Option<Text<'a>>,
     /// Whether it was past its time, since its backend did not answer.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
     /// The place of the request it went into.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<&'a str>,
+    pub place: Option<Text<'a>>,
 }
 
 impl<'a> Used<'a> {
     pub(crate) fn of(name: &'a str, version: &'a crate::secrets::Version) -> Self {
-        Self { name, fingerprint: version.fingerprint.as_str(), version: version.label.as_deref(), stale: false, place: None }
+        let (fingerprint, version) = (version.fingerprint.as_str().into(), version.label.as_deref().map(Cow::from));
+        Self { name: name.into(), fingerprint, version, stale: false, place: None }
     }
 }

@@ -11,8 +11,8 @@ fn texts(texts: Cow<'_, [String]>) -> Cow<'static, [String]> {
     Cow::Owned(texts.into_owned())
 }
 
-fn used(used: Cow<'_, [Used<'_>]>) -> Cow<'static, [Used<'static>]> {
-    Cow::Owned(used.into_owned().into_iter().map(Used::into_owned).collect())
+fn used(used: Vec<Used<'_>>) -> Vec<Used<'static>> {
+    used.into_iter().map(Used::into_owned).collect()
 }
 
 impl Record<'_> {

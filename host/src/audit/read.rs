@@ -1,7 +1,7 @@
 //! Reads a log as it stands: a host that died in the middle of a write leaves half a record behind, and another host may have gone on in
 //! the same line.
 
-use serde_json::Value;
+use super::Record;
 use std::io::{self, BufRead};
 
 /// How each record begins.
@@ -9,22 +9,44 @@ const BEGINNING: &[u8] = b"{\"time\":";
 
 /// A piece of a log.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Piece<'l> {
-    /// A record: its text, and what it says.
-    Record(&'l str, Value),
+pub enum Piece {
+    /// A record.
+    Record(Box<Recorded>),
     /// What is none.
     Torn(Torn),
 }
 
+/// A record as it was read.
+#[derive(Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Recorded {
+    /// What it says.
+    pub record: Record<'static>,
+    /// Its line.
+    pub text: String,
+}
+
 /// Where a log holds what is no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Torn {
+#[non_exhaustive]
+pub struct Torn {
     /// The line, from 1.
-    line: u64,
+    pub line: u64,
     /// The byte of the file that it begins at, from 0.
-    at: u64,
+    pub at: u64,
     /// Its length.
-    bytes: u64,
+    pub bytes: u64,
+}
+
+/// The pieces of a log, in order.
+#[derive(Debug)]
+pub struct Reader<R> {
+    log: R,
+    line: Vec<u8>,
+    number: u64,
+    at: u64,
+    /// The record that stands behind a torn one, in the same line.
+    next: Option<Recorded>,
 }
 
 impl std::fmt::Display for Torn {
@@ -37,78 +59,83 @@ impl std::fmt::Display for Torn {
     }
 }
 
-/// Gives the pieces of a log to `each`, in order, until one of them fails.
-///
-/// # Errors
-/// That of `each`, or what `unreadable` makes of the operating system's.
-pub(crate) fn pieces<E>(
-    mut log: impl BufRead,
-    unreadable: impl Fn(io::Error) -> E,
-    mut each: impl FnMut(Piece<'_>) -> Result<(), E>,
-) -> Result<(), E> {
-    let (mut line, mut at, mut number) = (Vec::new(), 0u64, 0u64);
-    loop {
-        line.clear();
-        let read = log.read_until(b'\n', &mut line).map_err(&unreadable)?;
-        if read == 0 {
-            return Ok(());
+impl<R: BufRead> Reader<R> {
+    /// Reads a log from its beginning.
+    pub fn new(log: R) -> Self {
+        Self { log, line: Vec::new(), number: 0, at: 0, next: None }
+    }
+
+    /// The next piece; `None` at the end.
+    fn piece(&mut self) -> io::Result<Option<Piece>> {
+        if let Some(recorded) = self.next.take() {
+            return Ok(Some(Piece::Record(Box::new(recorded))));
         }
-        number += 1;
-        let text = line.strip_suffix(b"\n").unwrap_or(&line);
-        // An empty line stands where a host began a new one after a torn one.
-        if !text.trim_ascii().is_empty() {
-            let begins = beginning(text);
-            if begins > 0 {
-                each(Piece::Torn(Torn { line: number, at, bytes: begins as u64 }))?;
+        loop {
+            self.line.clear();
+            let (read, at) = (self.log.read_until(b'\n', &mut self.line)?, self.at);
+            if read == 0 {
+                return Ok(None);
             }
-            if let Some((text, value)) = record(&text[begins..]) {
-                each(Piece::Record(text, value))?;
+            self.number += 1;
+            self.at += read as u64;
+            let text = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
+            // An empty line stands where a host began a new one after a torn one.
+            if text.trim_ascii().is_empty() {
+                continue;
             }
+            return Ok(Some(match last_record(text) {
+                (0, Some(recorded)) => Piece::Record(Box::new(recorded)),
+                (bytes, recorded) => {
+                    self.next = recorded;
+                    Piece::Torn(Torn { line: self.number, at, bytes: bytes as u64 })
+                }
+            }));
         }
-        at += read as u64;
     }
 }
 
-/// Where in a line its last record begins: at its end where there is none.
-fn beginning(line: &[u8]) -> usize {
-    if record(line).is_some() {
-        return 0;
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = io::Result<Piece>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.piece().transpose()
+    }
+}
+
+/// The record that a line ends with, and how many bytes stand before it: all of them, where there is none.
+fn last_record(line: &[u8]) -> (usize, Option<Recorded>) {
+    if let Some(recorded) = record(line) {
+        return (0, Some(recorded));
     }
     // In the text of a record these characters can't stand: its quotes are escaped there.
-    let found = memchr::memmem::rfind(line, BEGINNING);
-    found.filter(|at| record(&line[*at..]).is_some()).unwrap_or(line.len())
+    let found = memchr::memmem::rfind(line, BEGINNING).and_then(|at| Some((at, record(&line[at..])?)));
+    found.map_or((line.len(), None), |(at, recorded)| (at, Some(recorded)))
 }
 
-fn record(text: &[u8]) -> Option<(&str, Value)> {
+fn record(text: &[u8]) -> Option<Recorded> {
     let text = std::str::from_utf8(text).ok()?;
-    let value = serde_json::from_str(text).ok().filter(Value::is_object)?;
-    Some((text, value))
+    Some(Recorded { record: serde_json::from_str(text).ok()?, text: text.to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::{Event, Used};
 
-    const WHOLE: &str = "{\"time\":\"t\",\"run\":\"r\"}";
+    const WHOLE: &str = "{\"time\":\"t\",\"run\":\"r\",\"agent\":\"a\",\"event\":\"of-a-later-version\",\"more\":[1]}";
 
     /// The records, and the pieces between them as line, first byte and length.
     fn read(log: &[u8]) -> (usize, Vec<(u64, u64, u64)>) {
         let (mut records, mut torn) = (0, Vec::new());
-        pieces(
-            log,
-            |error| error,
-            |piece| {
-                match piece {
-                    Piece::Record(text, value) => {
-                        assert_eq!((text, &value["run"]), (WHOLE, &Value::from("r")));
-                        records += 1;
-                    }
-                    Piece::Torn(Torn { line, at, bytes }) => torn.push((line, at, bytes)),
+        for piece in Reader::new(log) {
+            match piece.expect("read") {
+                Piece::Record(recorded) => {
+                    assert_eq!((recorded.text.as_str(), &*recorded.record.run), (WHOLE, "r"));
+                    records += 1;
                 }
-                Ok(())
-            },
-        )
-        .expect("read");
+                Piece::Torn(Torn { line, at, bytes }) => torn.push((line, at, bytes)),
+            }
+        }
         (records, torn)
     }
 
@@ -132,15 +159,12 @@ mod tests {
     }
 
     #[test]
-    fn reading_ends_where_nobody_wants_more() {
-        let mut seen = 0;
-        let enough = |_: Piece<'_>| {
-            seen += 1;
-            Err(io::Error::other("enough"))
-        };
+    fn what_a_later_version_has_written_is_kept_as_it_stands() {
+        let recorded = record(WHOLE.as_bytes()).expect("a record");
 
-        assert!(pieces(format!("{WHOLE}\n{WHOLE}\n").as_bytes(), |error| error, enough).is_err());
-        assert_eq!(seen, 1);
+        assert_eq!(recorded.record.event_name(), "of-a-later-version");
+        assert_eq!(serde_json::to_string(&recorded.record).expect("JSON"), WHOLE);
+        assert_eq!(recorded.record.clone().into_owned(), recorded.record);
     }
 
     #[test]
@@ -148,5 +172,59 @@ mod tests {
         let torn = Torn { line: 17, at: 4_242, bytes: 123 };
 
         assert!(torn.to_string().starts_with("line 17: 123 bytes, from byte 4242 on, are not a record"), "{torn}");
+    }
+
+    #[test]
+    fn each_event_is_read_as_it_was_written() {
+        let texts = || vec!["one".to_owned(), "two".to_owned()].into();
+        let used = || Used {
+            name: "KEY".into(),
+            fingerprint: "0a0a0a0a".into(),
+            version: Some("3".into()),
+            stale: true,
+            place: Some("header:authorization".into()),
+        };
+        let plain = || Used { version: None, stale: false, place: None, ..used() };
+        let (error, detail) = (Some("the connection was refused".into()), Some("by 127.0.0.1".into()));
+        let events = [
+            Event::RunStart { component: "00".into(), secrets: vec![used(), plain()] },
+            Event::Egress { request: 1, method: "GET".into(), url: "https://a/".into(), rule: "r".into(), secrets: vec![] },
+            Event::VersionsChanged { request: 1, secrets: vec![used()] },
+            Event::Rotation { rotation: "r".into(), number: 1, step: "issue".into(), detail: None },
+            Event::Rotation { rotation: "r".into(), number: 2, step: "alert".into(), detail: Some("look".into()) },
+            Event::Answer { request: 1, status: Some(200), sent: 1, received: 2, redacted: 3, millis: 4, error: None, detail: None },
+            Event::Answer { request: 1, status: None, sent: 1, received: 2, redacted: 3, millis: 4, error, detail },
+            Event::InertPlaceholder { request: 1, secret: "KEY".into() },
+            Event::LeakRedacted { request: 1, kinds: texts() },
+            Event::Sealed { request: 1, secret: "KEY".into(), field: "json:/a".into() },
+            Event::SecretOpened { secret: plain() },
+            Event::SecretUnavailable { secret: "KEY".into(), reason: "r".into(), incident: true },
+            Event::SecretUnavailable { secret: "KEY".into(), reason: "r".into(), incident: false },
+            Event::Signed {
+                signer: "w".into(),
+                key: "0x".into(),
+                what: texts(),
+                spends: texts(),
+                left: texts(),
+                digest: "00".into(),
+                again: true,
+            },
+            Event::SignerFailed { signer: "w".into(), reason: "r".into(), spent: false },
+            Event::Denial { rule: "path".into(), asked: "GET".into(), reason: "r".into(), remedy: "a \"line\"\n".into() },
+            Event::DenialsRepeated { rule: "path".into(), asked: "GET".into(), count: 7 },
+            Event::FailuresRepeated { error: "e".into(), count: 7, sent: 1, received: 2 },
+            Event::RunEnd { outcome: "exit 0".into(), usage: crate::meter::Usage { cpu_millis: 1, ..Default::default() } },
+        ];
+        for event in events {
+            let written = Record { time: "t".into(), run: "r".into(), agent: "a".into(), event };
+            let text = serde_json::to_string(&written).expect("JSON");
+
+            let read = record(text.as_bytes()).expect("a record").record;
+
+            assert_eq!(read, written);
+            assert_eq!(read.clone().into_owned(), written);
+            let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(value["event"], read.event_name(), "{text}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::output::{Answer, say};
 use super::{Done, Failure, HostArgs, code, named};
-use crate::audit::{Piece, Torn, pieces};
+use crate::audit::{Piece, Reader, Record, Torn};
 use crate::host::{audit_path, state_path};
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -50,22 +50,22 @@ impl Show {
         let unreadable = |error: std::io::Error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display()));
         let file = crate::files::open(&path).map_err(unreadable)?;
         let mut out = Answer::new();
-        let show = |piece: Piece<'_>| match piece {
-            Piece::Torn(torn) => {
-                warn(&path, &torn);
-                Ok(())
-            }
-            Piece::Record(text, record) => {
-                let wanted = |filter: &Option<String>, key: &str| filter.as_ref().is_none_or(|wanted| record[key] == *wanted);
-                if !wanted(&self.agent, "agent") || !wanted(&self.run, "run") || !wanted(&self.event, "event") {
-                    return Ok(());
+        for piece in Reader::new(BufReader::new(file)) {
+            match piece.map_err(unreadable)? {
+                Piece::Torn(torn) => warn(&path, &torn),
+                Piece::Record(recorded) if self.is_wanted(&recorded.record) => {
+                    let text = if self.json { recorded.text } else { aloud(&recorded.record) };
+                    out.line(format_args!("{}", crate::text::for_people(&text)))?;
                 }
-                let text = if self.json { text.to_owned() } else { aloud(&record) };
-                out.line(format_args!("{}", crate::text::for_people(&text)))
+                Piece::Record(_) => {}
             }
-        };
-        pieces(BufReader::new(file), unreadable, show)?;
+        }
         Ok(0)
+    }
+
+    fn is_wanted(&self, record: &Record<'_>) -> bool {
+        let wanted = |filter: &Option<String>, value: &str| filter.as_ref().is_none_or(|wanted| *wanted == value);
+        wanted(&self.agent, &record.agent) && wanted(&self.run, &record.run) && wanted(&self.event, record.event_name())
     }
 
     fn path(&self) -> Result<PathBuf, Failure> {
@@ -84,7 +84,8 @@ pub(super) fn warn(path: &Path, torn: &Torn) {
 }
 
 /// `time agent run event key=value …`
-fn aloud(record: &Value) -> String {
+fn aloud(record: &Record<'_>) -> String {
+    let record = serde_json::to_value(record).unwrap_or_default();
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let head = ["time", "agent", "run", "event"];
     let mut line = head.map(|key| text(&record[key])).join(" ");

@@ -3,12 +3,11 @@
 use super::judge::{self, Judge};
 use super::output::Answer;
 use super::{Done, Failure, HostArgs, code, named};
-use crate::audit::{Piece, pieces};
+use crate::audit::{Event, Piece, Reader, Text};
 use crate::host::{audit_path, state_path};
 use crate::manifest::{Manifest, Misplaced, Most, Passes, Place, Purpose};
 use crate::secrets::Backends;
 use clap::Args;
-use serde_json::Value;
 use std::io::BufReader;
 use std::path::PathBuf;
 
@@ -93,22 +92,33 @@ impl Explain {
     }
 }
 
+/// A denial as the log has it.
+struct Denied {
+    rule: String,
+    asked: String,
+    reason: String,
+    remedy: String,
+}
+
 /// The denials of a run, from the audit log.
-fn denials(host: &HostArgs, run: &str) -> Result<Vec<Value>, Failure> {
+fn denials(host: &HostArgs, run: &str) -> Result<Vec<Denied>, Failure> {
     let config = host.config()?;
     let path = audit_path(&config, state_path(&config).as_deref());
     let path = path.ok_or_else(|| Failure::new(code::USAGE, "the configuration names no audit log; set `[audit] file`"))?;
     let wrong = |error: std::io::Error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display()));
     let mut denials = Vec::new();
-    let take = |piece: Piece<'_>| {
-        match piece {
+    for piece in Reader::new(BufReader::new(crate::files::open(&path).map_err(wrong)?)) {
+        match piece.map_err(wrong)? {
             Piece::Torn(torn) => super::audit::warn(&path, &torn),
-            Piece::Record(_, record) if record["run"] == *run && record["event"] == "denial" => denials.push(record),
-            Piece::Record(..) => {}
+            Piece::Record(recorded) if recorded.record.run == run => {
+                if let Event::Denial { rule, asked, reason, remedy } = recorded.record.event {
+                    let [rule, asked, reason, remedy] = [rule, asked, reason, remedy].map(Text::into_owned);
+                    denials.push(Denied { rule, asked, reason, remedy });
+                }
+            }
+            Piece::Record(_) => {}
         }
-        Ok(())
-    };
-    pieces(BufReader::new(crate::files::open(&path).map_err(wrong)?), wrong, take)?;
+    }
     match denials.is_empty() {
         false => Ok(denials),
         true => Err(Failure::new(
@@ -119,18 +129,18 @@ fn denials(host: &HostArgs, run: &str) -> Result<Vec<Value>, Failure> {
 }
 
 /// Each denial as it was, and what would come of the same request now.
-fn replay(judge: &Judge, denials: &[Value]) -> Done {
-    let text = |denial: &Value, key: &str| crate::text::for_people(denial[key].as_str().unwrap_or_default());
+fn replay(judge: &Judge, denials: &[Denied]) -> Done {
+    let text = crate::text::for_people;
     let (mut worst, mut out) = (0, Answer::new());
     for denial in denials {
-        out.line(format_args!("{}", text(denial, "asked")))?;
-        out.line(format_args!("  was denied by rule `{}`: {}", text(denial, "rule"), text(denial, "reason")))?;
+        out.line(format_args!("{}", text(&denial.asked)))?;
+        out.line(format_args!("  was denied by rule `{}`: {}", text(&denial.rule), text(&denial.reason)))?;
         out.text(b"  now: ")?;
-        match judge.answer(&mut out, denial["asked"].as_str().unwrap_or_default(), false) {
+        match judge.answer(&mut out, &denial.asked, false) {
             Ok(code) => worst = worst.max(code),
             // The log keeps the beginning of what was asked; what is no URL can't be judged again.
             Err(Failure { code: code::USAGE, .. }) => {
-                out.line(format_args!("not to be judged from the log alone; {}", text(denial, "remedy")))?;
+                out.line(format_args!("not to be judged from the log alone; {}", text(&denial.remedy)))?;
             }
             Err(failure) => return Err(failure),
         }

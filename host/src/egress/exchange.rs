@@ -107,8 +107,8 @@ impl Drop for Exchange {
             received: self.received,
             redacted: self.redacted,
             millis: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            error: self.error,
-            detail: self.detail.take(),
+            error: self.error.map(Into::into),
+            detail: self.detail.take().map(Into::into),
         });
     }
 }

@@ -131,7 +131,7 @@ impl Outbound {
     async fn renewed(&self, number: u64, substitutions: &[Substitution]) -> Result<Vec<Ready>, Error> {
         let ready = self.ready(substitutions).await?;
         let secrets = self.used(substitutions, &ready);
-        self.session.record(Event::VersionsChanged { request: number, secrets: &secrets })?;
+        self.session.record(Event::VersionsChanged { request: number, secrets })?;
         Ok(ready)
     }
 
@@ -139,7 +139,7 @@ impl Outbound {
     fn used<'r>(&'r self, substitutions: &'r [Substitution], ready: &'r [Ready]) -> Vec<Used<'r>> {
         let used = substitutions.iter().zip(ready).filter_map(|(substitution, ready)| {
             let name = &self.session.keyring.get(substitution.secret)?.name;
-            Some(Used { place: Some(&substitution.place), stale: ready.stale, ..Used::of(name, &ready.version) })
+            Some(Used { place: Some((&*substitution.place).into()), stale: ready.stale, ..Used::of(name, &ready.version) })
         });
         used.collect()
     }
@@ -171,10 +171,10 @@ impl Outbound {
         let end = url.char_indices().nth(MAX_RECORDED).map_or(url.len(), |(at, _)| at);
         self.session.record(Event::Egress {
             request,
-            method: permit.method().as_str(),
-            url: &url[..end],
-            rule: permit.rule(),
-            secrets: &secrets,
+            method: permit.method().as_str().into(),
+            url: (&url[..end]).into(),
+            rule: permit.rule().into(),
+            secrets,
         })
     }
 }

@@ -120,7 +120,11 @@ impl Sealing {
         let (placeholder, new) = self.outbound.session.keyring.seal(secret, value, bound, self.outbound.session.cache.fingerprint_key())?;
         if new {
             self.outbound.session.renew_scrubber();
-            let _ = self.outbound.session.journal.record(Event::Sealed { request: self.request, secret: self.name(secret), field });
+            let _ = self.outbound.session.journal.record(Event::Sealed {
+                request: self.request,
+                secret: self.name(secret).into(),
+                field: field.into(),
+            });
         }
         Some(placeholder)
     }

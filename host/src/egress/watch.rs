@@ -54,7 +54,7 @@ impl Outbound {
                 return Err(session.deny(denial).into());
             }
             let name = session.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
-            session.record(Event::InertPlaceholder { request: number, secret: name }).map_err(Error::from)?;
+            session.record(Event::InertPlaceholder { request: number, secret: name.into() }).map_err(Error::from)?;
             Ok(())
         };
         let session = Arc::clone(&self.session);
@@ -66,7 +66,7 @@ impl Outbound {
             if permit.leaks().treatment != Treatment::Redact {
                 return Err(session.deny(Policy::leak(&permit, &kinds.join(", "), "body")).into());
             }
-            session.record(Event::LeakRedacted { request: number, kinds: &kinds }).map_err(Error::from)?;
+            session.record(Event::LeakRedacted { request: number, kinds: (&kinds).into() }).map_err(Error::from)?;
             Ok(())
         };
         let (meter, exchange) = (Arc::clone(&self.session.meter), exchange.counters());

@@ -314,7 +314,8 @@ impl Rotation {
     fn tell(&self, hold: &Hold, step: &str, detail: &str) -> Result<(), Halt> {
         let number = hold.document().number;
         tracing::info!(rotation = self.name, number, step, detail, "rotation");
-        let told = self.audit.record(Event::Rotation { rotation: &self.name, number, step, detail });
+        let said = (!detail.is_empty()).then(|| detail.into());
+        let told = self.audit.record(Event::Rotation { rotation: (&self.name).into(), number, step: step.into(), detail: said });
         told.map_err(|_| Halt::Later { why: "the audit log can't be written".to_owned(), after: None })?;
         let progress = self.progress.lock().clone();
         if let Some(progress) = progress {
@@ -327,7 +328,8 @@ impl Rotation {
     fn alert(&self, number: u64, what: &str) {
         tracing::warn!(rotation = self.name, number, "{what}");
         self.counts.alerts.fetch_add(1, Ordering::Relaxed);
-        let _ = self.audit.record(Event::Rotation { rotation: &self.name, number, step: "alert", detail: what });
+        let _ =
+            self.audit.record(Event::Rotation { rotation: (&self.name).into(), number, step: "alert".into(), detail: Some(what.into()) });
         if let Some(webhook) = &self.webhook {
             webhook.post(&self.name, number, what);
         }

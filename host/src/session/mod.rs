@@ -79,7 +79,7 @@ impl Session {
         }
         tracing::warn!(secret = name, %reason, "a request is not sent");
         // Where there is no record the run is stopped, and nothing else is to be said.
-        let _ = self.record(Event::SecretUnavailable { secret: name, reason: &reason, incident: why.is_incident() });
+        let _ = self.record(Event::SecretUnavailable { secret: name.into(), reason: reason.into(), incident: why.is_incident() });
         told
     }
 

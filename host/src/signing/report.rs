@@ -71,12 +71,12 @@ impl Asked {
             Some(left(limit, &sums, &asset(&limit.asset)?))
         });
         let event = Event::Signed {
-            signer: &self.signer.granted.spec.name,
-            key: &self.signer.shown,
-            what,
-            spends: &spends.iter().filter_map(spent).collect::<Vec<_>>(),
-            left: &left.collect::<Vec<_>>(),
-            digest: &hex(digest.as_slice()),
+            signer: (&self.signer.granted.spec.name).into(),
+            key: (&self.signer.shown).into(),
+            what: what.into(),
+            spends: spends.iter().filter_map(spent).collect(),
+            left: left.collect(),
+            digest: hex(digest.as_slice()).into(),
             again,
         };
         self.journal.record(event).map_err(|_| Failure::NoRecord)

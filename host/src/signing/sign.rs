@@ -53,7 +53,7 @@ impl ToSign {
             Ok(Outcome::Signed(signed)) => signed,
             Ok(Outcome::Pending(ticket)) => {
                 let reason = format!("it waits for a decision, under the ticket {}", crate::text::for_people(ticket.as_str()));
-                let event = Event::SignerFailed { signer: &asked.signer.granted.spec.name, reason: &reason, spent: true };
+                let event = Event::SignerFailed { signer: (&asked.signer.granted.spec.name).into(), reason: reason.into(), spent: true };
                 asked.journal.record(event).map_err(|_| Failure::NoRecord)?;
                 return Err(Failure::Pending);
             }
@@ -62,7 +62,8 @@ impl ToSign {
                 if !spent {
                     reservation.release();
                 }
-                let event = Event::SignerFailed { signer: &asked.signer.granted.spec.name, reason: &error.to_string(), spent };
+                let event =
+                    Event::SignerFailed { signer: (&asked.signer.granted.spec.name).into(), reason: error.to_string().into(), spent };
                 asked.journal.record(event).map_err(|_| Failure::NoRecord)?;
                 return Err(if spent { Failure::Unknown } else { Failure::Unreachable });
             }

@@ -172,7 +172,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
         Err(unavailable) => {
             for missing in &unavailable.0 {
                 let (reason, incident) = (missing.why.to_string(), missing.why.is_incident());
-                let event = Event::SecretUnavailable { secret: &missing.name, reason: &reason, incident };
+                let event = Event::SecretUnavailable { secret: (&missing.name).into(), reason: reason.into(), incident };
                 journal.record(event).map_err(|_| RunError::Audit)?;
             }
             return Err(unavailable.into());
@@ -186,14 +186,14 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
         Ok(signers) => signers,
         Err(unavailable) => {
             for (signer, why) in &unavailable.0 {
-                let event = Event::SignerFailed { signer, reason: &why.to_string(), spent: false };
+                let event = Event::SignerFailed { signer: signer.into(), reason: why.to_string().into(), spent: false };
                 journal.record(event).map_err(|_| RunError::Audit)?;
             }
             return Err(unavailable.into());
         }
     };
     let secrets = keyring.iter().map(|(_, key)| Used::of(&key.name, key.first()));
-    let start = Event::RunStart { component: &crate::text::hex(&agent.loaded.sha256), secrets: &secrets.collect::<Vec<_>>() };
+    let start = Event::RunStart { component: crate::text::hex(&agent.loaded.sha256).into(), secrets: secrets.collect() };
     journal.record(start).map_err(|_| RunError::Audit)?;
     let scrubber = Live::new(scrubber(agent, &keyring, &host.rules));
     let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
@@ -310,7 +310,7 @@ impl OpenRun {
             output.finish();
         }
         let usage = self.usage();
-        self.journal.close(Event::RunEnd { outcome, usage });
+        self.journal.close(Event::RunEnd { outcome: outcome.into(), usage });
         usage
     }
 
