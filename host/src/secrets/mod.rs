@@ -6,6 +6,8 @@ pub(crate) mod dotenv;
 mod held;
 mod keyring;
 mod pages;
+#[cfg(test)]
+mod tests;
 mod value;
 mod variables;
 
@@ -23,7 +25,7 @@ pub use backends::{FileBackend, FileKey, Identities, Rekeyed};
 pub(crate) use cache::Cache;
 pub use cache::SecretCounts;
 pub(crate) use held::{InUse, Uses, Version};
-pub(crate) use keyring::{Key, Keyring};
+pub(crate) use keyring::{Key, Keyring, Listener};
 pub use keyring::{Missing, SecretsUnavailable};
 pub(crate) use value::NoField;
 pub use value::{Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};
