@@ -117,7 +117,7 @@ impl Sealing {
         if self.outbound.sent().may_hold(value) {
             return None;
         }
-        let (placeholder, new) = self.outbound.session.keyring.seal(secret, value, bound, self.outbound.session.cache.fingerprint_key())?;
+        let (placeholder, new) = self.outbound.session.keyring.seal(secret, value, bound)?;
         if new {
             self.outbound.session.renew_scrubber();
             let _ = self.outbound.session.journal.record(Event::Sealed {

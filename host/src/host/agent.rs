@@ -4,7 +4,7 @@ use super::Host;
 use crate::doors::wasm::{self, AgentParts, Outcome, RunError, RunOptions};
 use crate::manifest::Manifest;
 use crate::policy::{Denial, Source};
-use crate::secrets::{BackendError, Cache, Fingerprint, Keyring, SecretsUnavailable};
+use crate::secrets::{BackendError, Fingerprint, Keyring, SecretsUnavailable};
 use crate::signing::{self, Opened, Signing, Verdict};
 use std::sync::Arc;
 
@@ -34,7 +34,6 @@ pub struct Resolved {
 /// A secret that is kept at hand. See [`Agent::watch`].
 pub struct Watched {
     keyring: Keyring,
-    cache: Arc<Cache>,
 }
 
 impl Watched {
@@ -43,7 +42,7 @@ impl Watched {
     /// # Errors
     /// [`BackendError`] where a request would not get one.
     pub async fn fingerprint(&self) -> Result<Fingerprint, BackendError> {
-        let (version, _) = self.keyring.version(Source::Secret(0), &self.cache).await?;
+        let (version, _) = self.keyring.version(Source::Secret(0), &()).await?;
         Ok(version.fingerprint)
     }
 }
@@ -101,7 +100,7 @@ impl Agent {
     pub async fn resolve(&self) -> Result<Vec<Resolved>, SecretsUnavailable> {
         let host = &self.host.0.parts;
         // Nothing is used, so that nobody has to know, and no key is replaced by it.
-        let keyring = Keyring::open(&self.parts.manifest, &host.backends, &host.cache).await?;
+        let keyring = Keyring::open(&self.parts.manifest, &host.backends, host.cache.for_run()).await?;
         let resolved = |(_, key): (usize, &crate::secrets::Key)| {
             let version = key.current();
             Resolved {
@@ -176,7 +175,7 @@ impl Agent {
         let opened = wasm::open_keyring(host, &manifest).await;
         let keyring = opened.map_err(|mut missing| missing.0.pop().map_or_else(unknown, |missing| missing.why))?;
         keyring.get(0).ok_or_else(unknown)?;
-        Ok(Watched { keyring, cache: Arc::clone(&host.cache) })
+        Ok(Watched { keyring })
     }
 
     /// The agent's manifest.

@@ -1,26 +1,27 @@
 //! What backends gave, and what it was lent under.
 
-use super::backends::{BackendError, Configured, Entry, Found, Lease};
-use super::cache::{Common, PATIENCE};
+use super::backends::{BackendError, Configured, Entry, Found};
+use super::cache::{Common, Lent};
 use super::{Fingerprint, NoField, SecretValue};
 use crate::lock::Mutex;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// What a backend gave.
-pub(crate) struct Held {
+pub(super) struct Held {
+    /// Tells it from all else that its slot has published.
+    number: u64,
     document: Arc<SecretValue>,
     label: Option<String>,
     expires_at: Option<u64>,
     lease: Option<Arc<Lent>>,
     /// The fields that were asked for, each once.
     versions: Mutex<Vec<(Option<String>, Arc<Version>)>>,
+    common: Arc<Common>,
 }
 
 /// A value that requests take with them. As long as one holds it, what it was lent under lives.
@@ -48,34 +49,21 @@ pub(crate) struct Uses {
 #[derive(Default)]
 pub(super) struct Register(Mutex<HashMap<Fingerprint, Weak<Uses>>>);
 
-/// A lease, given back when nobody uses what was lent any more.
-pub(super) struct Lent {
-    lease: Mutex<Lease>,
-    /// How long it was to live when it was made.
-    whole: Duration,
-    from: Configured,
-    common: Arc<Common>,
-    /// Who waits for it to be given back, from the start: requests may hold it longer than the run.
-    awaited: Option<[TaskTrackerToken; 2]>,
-    /// Where it is given back: what was lent may be dropped anywhere.
-    runtime: tokio::runtime::Handle,
-}
-
 impl Held {
-    pub(super) fn of(found: Found, from: &Configured, common: &Arc<Common>, run: &TaskTracker) -> Self {
-        let lease = found.lease.map(|lease| {
-            common.counts.leased.fetch_add(1, Ordering::Relaxed);
-            Arc::new(Lent {
-                whole: lease.ttl,
-                lease: Mutex::new(lease),
-                from: from.clone(),
-                common: Arc::clone(common),
-                awaited: Some([run.token(), common.returning.token()]),
-                runtime: tokio::runtime::Handle::current(),
-            })
-        });
-        let document = Arc::new(found.value);
-        Self { document, label: found.version, expires_at: found.expires_at, lease, versions: Mutex::default() }
+    pub(super) fn of(found: Found, number: u64, from: &Configured, common: &Arc<Common>, run: &TaskTracker) -> Self {
+        Self {
+            number,
+            document: Arc::new(found.value),
+            label: found.version,
+            expires_at: found.expires_at,
+            lease: found.lease.map(|lease| Arc::new(Lent::new(lease, from, common, run))),
+            versions: Mutex::default(),
+            common: Arc::clone(common),
+        }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Whether another answer says nothing new. What is lent is new each time.
@@ -88,7 +76,7 @@ impl Held {
     }
 
     /// The value of the entry, or of one of its fields.
-    pub(super) fn version(&self, entry: &Entry, common: &Common) -> Result<Arc<Version>, BackendError> {
+    pub(super) fn version(&self, entry: &Entry) -> Result<Arc<Version>, BackendError> {
         let mut versions = self.versions.lock();
         if let Some((_, version)) = versions.iter().find(|(field, _)| *field == entry.field) {
             return Ok(Arc::clone(version));
@@ -104,8 +92,8 @@ impl Held {
                 NoField::NotText(found) => BackendError::Refused(format!("what is at {} is {found}", shown())),
             })?,
         };
-        let fingerprint = value.fingerprint(&common.fingerprint_key);
-        let uses = common.uses.of(fingerprint);
+        let fingerprint = value.fingerprint(&self.common.fingerprint_key);
+        let uses = self.common.uses.of(fingerprint);
         let version =
             Version { value, fingerprint, expires_at: self.expires_at, label: self.label.clone(), lease: self.lease.clone(), uses };
         let version = Arc::new(version);
@@ -189,41 +177,5 @@ impl Register {
         let uses = Arc::default();
         register.insert(fingerprint, Arc::downgrade(&uses));
         uses
-    }
-}
-
-impl Lent {
-    pub(super) fn now(&self) -> Lease {
-        self.lease.lock().clone()
-    }
-
-    pub(super) fn ttl(&self) -> Duration {
-        self.lease.lock().ttl
-    }
-
-    /// Takes a renewal over. False near the very end, where a lease is prolonged by little: then it is time for a new one.
-    pub(super) fn renewed(&self, renewed: Lease) -> bool {
-        let enough = renewed.ttl >= self.whole / 2;
-        if enough {
-            *self.lease.lock() = renewed;
-        }
-        enough
-    }
-}
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        let (lease, from, common) = (self.now(), self.from.clone(), Arc::clone(&self.common));
-        let awaited = self.awaited.take();
-        let give_back = async move {
-            let Some(leases) = from.backend.leases() else { return };
-            match tokio::time::timeout(PATIENCE, leases.revoke(&lease)).await {
-                Ok(Ok(())) => drop(common.counts.returned.fetch_add(1, Ordering::Relaxed)),
-                Ok(Err(error)) => tracing::warn!(backend = from.name, %error, "a lease could not be given back; it ends by itself"),
-                Err(_) => tracing::warn!(backend = from.name, "a lease could not be given back in time; it ends by itself"),
-            }
-            drop(awaited);
-        };
-        self.runtime.spawn(give_back);
     }
 }

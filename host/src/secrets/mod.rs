@@ -5,6 +5,8 @@ mod cache;
 pub(crate) mod dotenv;
 mod held;
 mod keyring;
+#[cfg(test)]
+mod tests;
 mod variables;
 
 #[cfg(feature = "aws")]
@@ -21,7 +23,7 @@ pub use backends::{FileBackend, FileKey, Identities, Rekeyed};
 pub(crate) use cache::Cache;
 pub use cache::SecretCounts;
 pub(crate) use held::{InUse, Uses, Version};
-pub(crate) use keyring::{Key, Keyring};
+pub(crate) use keyring::{Key, Keyring, Listener};
 pub use keyring::{Missing, SecretsUnavailable};
 pub(crate) use strongroom_core::value::NoField;
 pub use strongroom_core::value::{Deposit, Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};

@@ -12,7 +12,7 @@ use crate::lock::Mutex;
 use crate::meter::{Meter, Stop};
 use crate::policy::{Policy, Source};
 use crate::rotation::Rotation;
-use crate::secrets::{BackendError, Cache, InUse, Keyring, Version};
+use crate::secrets::{BackendError, InUse, Keyring, Version};
 use crate::url::CanonicalUrl;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
@@ -24,7 +24,6 @@ const MAX_REASONS: usize = 64;
 pub(crate) struct Session {
     pub(crate) policy: Arc<Policy>,
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) cache: Arc<Cache>,
     pub(crate) scrubbing: Scrubbing,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
@@ -42,13 +41,12 @@ impl Session {
     pub(crate) fn new(
         policy: Arc<Policy>,
         keyring: Arc<Keyring>,
-        cache: Arc<Cache>,
         scrubbing: Scrubbing,
         journal: Arc<Journal>,
         meter: Arc<Meter>,
         rotations: Vec<(usize, Arc<Rotation>)>,
     ) -> Self {
-        Self { policy, keyring, cache, scrubbing, journal, meter, rotations, unavailable: Mutex::default() }
+        Self { policy, keyring, scrubbing, journal, meter, rotations, unavailable: Mutex::default() }
     }
 
     /// Accounts for what is about to be done.
@@ -61,7 +59,7 @@ impl Session {
 
     /// A value as it is now, and whether it is past its time; or what the agent is told.
     pub(crate) async fn version(&self, secret: usize, source: Source) -> Result<(InUse, bool), String> {
-        self.keyring.version(source, &self.cache).await.map_err(|why| self.unavailable(secret, &why))
+        self.keyring.version(source, self).await.map_err(|why| self.unavailable(secret, &why))
     }
 
     /// Records that a secret could not be had, and gives what the agent is told of it.

@@ -1,9 +1,8 @@
 //! What is looked for in all that an agent gets and gives: the values of its secrets, newer versions of them, and what answers brought.
 
 use super::Session;
-use crate::lock::Mutex;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Values};
-use crate::secrets::Version;
+use crate::secrets::{Listener, Version};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -17,13 +16,17 @@ pub(crate) struct Scrubbing {
     pub(crate) live: Live,
     /// The same without rules, for answers of hosts that hold no grant.
     pub(crate) values: Arc<Values>,
-    /// How many newer versions of secrets it knows.
-    known: Mutex<u64>,
 }
 
 impl Scrubbing {
     pub(crate) fn new(live: Live) -> Self {
-        Self { live, values: Arc::default(), known: Mutex::default() }
+        Self { live, values: Arc::default() }
+    }
+}
+
+impl Listener for Session {
+    fn newer_version(&self) {
+        self.renew_scrubber();
     }
 }
 
@@ -34,12 +37,7 @@ impl Session {
 
     /// Looks for the versions of secrets that have come since, from here on.
     pub(crate) fn learn(&self) {
-        let newest = self.keyring.learn(&self.cache);
-        let mut known = self.scrubbing.known.lock();
-        if *known != newest {
-            *known = newest;
-            self.renew_scrubber();
-        }
+        self.keyring.learn(self);
     }
 
     /// Looks for newer versions of secrets, and for what answers brought, from now on too.

@@ -203,7 +203,6 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let session = Arc::new(Session::new(
         Arc::clone(&agent.policy),
         Arc::clone(&keyring),
-        Arc::clone(&host.cache),
         Scrubbing::new(scrubber.clone()),
         Arc::clone(&journal),
         Arc::clone(&meter),
@@ -241,7 +240,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
 pub(crate) async fn open_keyring(host: &HostParts, manifest: &Manifest) -> Result<Keyring, SecretsUnavailable> {
     let registered = host.rotations.register(manifest, &host.backends).await;
     registered.map_err(|(name, why)| SecretsUnavailable(vec![Missing { name, why }]))?;
-    let keyring = Keyring::open(manifest, &host.backends, &host.cache).await?;
+    let keyring = Keyring::open(manifest, &host.backends, host.cache.for_run()).await?;
     let refused = |(index, key): (usize, &Key)| {
         let why = may_use(host, manifest, index, key).err()?;
         Some(Missing { name: key.name.clone(), why })
