@@ -24,7 +24,7 @@ pub fn scrub(bytes: &[u8]) {
     static SCRUBBERS: LazyLock<Vec<Arc<Scrubber>>> = LazyLock::new(|| {
         let scrubber = |values: &[&str], rules: bool| {
             let known = values.iter().map(|value| Arc::new(Known::new(value.as_bytes(), false))).collect();
-            let replacement = Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted:KEY]".into() };
+            let replacement = Replacement::new("PLACEHOLDER", "[redacted:KEY]");
             Arc::new(Scrubber::new(Arc::new(Search::new(known, rules.then(Rules::standard))), vec![replacement; values.len()]))
         };
         vec![scrubber(&VALUES[..1], false), scrubber(&VALUES[1..3], false), scrubber(&VALUES[3..], true), scrubber(&[], true)]

@@ -31,12 +31,11 @@ impl House {
         rotation.timeout = Duration::from_secs(5);
         let mut http = HttpIssuerConfig::purpleflea(issuer.url());
         change(&mut rotation, &mut http);
-        let config = HostConfig {
-            rotations: vec![(bed.name().to_owned(), rotation)],
-            issuers: vec![("issuer".to_owned(), IssuerConfig::Http(Box::new(http)))],
-            network_allow: vec!["127.0.0.1/32".parse().expect("set up")],
-            ..HostConfig::default()
-        };
+        let config = HostConfig::default().with(|new| {
+            new.rotations = vec![(bed.name().to_owned(), rotation)];
+            new.issuers = vec![("issuer".to_owned(), IssuerConfig::Http(Box::new(http)))];
+            new.network_allow = vec!["127.0.0.1/32".parse().expect("set up")];
+        });
         let audit = FileAudit::open(&bed.file("audit.jsonl")).expect("set up");
         let builder = Host::builder().config(config).without_state().max_agents(64).audit(audit);
         let builder = match kind {
@@ -47,7 +46,11 @@ impl House {
             Kind::Aws => {
                 let (endpoint, moment) = (bed.store()["aws"].as_str().map(str::to_owned), Duration::from_millis(50));
                 // The store counts its writes: hosts don't say that they use a key, and the longest staleness is waited for.
-                let config = AwsConfig { endpoint_url: endpoint, cache: moment, stale: moment * 2, ..AwsConfig::default() };
+                let config = AwsConfig::default().with(|new| {
+                    new.endpoint_url = endpoint;
+                    new.cache = moment;
+                    new.stale = moment * 2;
+                });
                 builder.backend("store", AwsBackend::new(&config))
             }
             Kind::Vault => {

@@ -241,21 +241,16 @@ impl Room {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let ca = dir.path().join("ca.pem");
         std::fs::write(&ca, &server.ca).expect("a file in it");
-        let config = HostConfig {
-            network_allow: ["127.0.0.1/32"]
-                .into_iter()
-                .chain(self.allow.iter().map(String::as_str))
-                .map(|net| net.parse().expect("a network"))
-                .collect(),
-            network_ca: if self.plain_http { Vec::new() } else { vec![ca] },
-            audit_file: Some(dir.path().join("audit.jsonl")),
-            state_dir: Some(state_dir()),
-            network_proxy: self.proxy.as_ref().map(|proxy| {
-                let config = HostConfig::parse("strongroom.toml", &format!("[network]\nproxy = \"{proxy}\"")).expect("a configuration");
-                config.network_proxy.expect("a proxy")
-            }),
-            ..HostConfig::default()
-        };
+        let allowed = ["127.0.0.1/32"].into_iter().chain(self.allow.iter().map(String::as_str));
+        let mut config = HostConfig::default();
+        config.network_allow = allowed.map(|net| net.parse().expect("a network")).collect();
+        config.network_ca = if self.plain_http { Vec::new() } else { vec![ca] };
+        config.audit_file = Some(dir.path().join("audit.jsonl"));
+        config.state_dir = Some(state_dir());
+        config.network_proxy = self.proxy.as_ref().map(|proxy| {
+            let config = HostConfig::parse("strongroom.toml", &format!("[network]\nproxy = \"{proxy}\"")).expect("a configuration");
+            config.network_proxy.expect("a proxy")
+        });
         let needles: Arc<Vec<Needle>> = Arc::new(self.values.iter().map(|(name, value)| Needle::new(name, value)).collect());
         let found: Arc<Mutex<(Vec<String>, usize)>> = Arc::default();
         let (needles_, found_) = (Arc::clone(&needles), Arc::clone(&found));

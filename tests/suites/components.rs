@@ -62,7 +62,7 @@ fn entries(state: &std::path::Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
 }
 
 fn run_with_state(state: &std::path::Path) -> End {
-    let config = HostConfig { state_dir: Some(state.to_owned()), ..HostConfig::default() };
+    let config = HostConfig::default().with(|new| new.state_dir = Some(state.to_owned()));
     let host = Host::builder().config(config).without_audit().max_agents(1).build().unwrap();
     let manifest = Manifest::parse("agent.toml", "name = \"a\"\ncomponent = \"a.wasm\"").unwrap();
     let agent = host.agent(manifest, &strongroom_components::bytes("looper")).unwrap();
@@ -112,7 +112,7 @@ fn a_state_directory_that_others_can_enter_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let state = tempfile::tempdir().unwrap();
     std::fs::set_permissions(state.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let config = HostConfig { state_dir: Some(state.path().to_owned()), ..HostConfig::default() };
+    let config = HostConfig::default().with(|new| new.state_dir = Some(state.path().to_owned()));
 
     let error = Host::builder().config(config).without_audit().build().err().unwrap();
 
@@ -235,7 +235,7 @@ fn a_state_directory_that_is_a_link_or_lies_below_one_of_others_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let (state, link, open) = (dir.path().join("state"), dir.path().join("link"), dir.path().join("open"));
     let build = |state: &std::path::Path| {
-        let config = HostConfig { state_dir: Some(state.to_owned()), ..HostConfig::default() };
+        let config = HostConfig::default().with(|new| new.state_dir = Some(state.to_owned()));
         Host::builder().config(config).without_audit().max_agents(1).build().map(|_| ()).map_err(|error| error.to_string())
     };
     build(&state).unwrap();
@@ -259,7 +259,7 @@ fn a_state_directory_of_another_user_is_refused() {
         Ok(()) => dir.path().to_owned(),
         Err(_) => root,
     };
-    let config = HostConfig { state_dir: Some(theirs), ..HostConfig::default() };
+    let config = HostConfig::default().with(|new| new.state_dir = Some(theirs));
 
     let error = Host::builder().config(config).without_audit().build().err().unwrap().to_string();
 
@@ -272,7 +272,10 @@ fn the_cache_keeps_what_was_used_last_within_its_bound() {
     let state = dir.path().join("state");
     let component = |number: u32| command(&format!("(global i32 (i32.const {number}))"), "");
     let load = |number: u32, most: Option<u64>| {
-        let config = HostConfig { state_dir: Some(state.clone()), compiled: most, ..HostConfig::default() };
+        let config = HostConfig::default().with(|new| {
+            new.state_dir = Some(state.clone());
+            new.compiled = most;
+        });
         let host = Host::builder().config(config).without_audit().max_agents(1).build().unwrap();
         let manifest = Manifest::parse("agent.toml", "name = \"a\"\ncomponent = \"a.wasm\"").unwrap();
         host.agent(manifest, &component(number)).unwrap();

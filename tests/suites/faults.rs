@@ -38,11 +38,10 @@ impl Way {
     }
 
     fn config(&self) -> VaultConfig {
-        VaultConfig {
-            cache: Duration::from_secs(300),
-            stale: Duration::from_secs(3600),
-            ..OpenBao::config(self.relay.url(), self.credentials.path())
-        }
+        OpenBao::config(self.relay.url(), self.credentials.path()).with(|new| {
+            new.cache = Duration::from_secs(300);
+            new.stale = Duration::from_secs(3600);
+        })
     }
 
     /// A room whose `KEY` comes from there, with time that a test can turn.
@@ -322,7 +321,7 @@ fn rejections_make_the_host_ask_once_a_minute() {
     block_on(async {
         let server = strongroom_demo::server::Server::http(|_| respond(401, "text/plain", "no")).await.unwrap();
         let slept: Arc<AtomicU64> = Arc::default();
-        let config = HostConfig { network_allow: vec!["127.0.0.1/32".parse().unwrap()], ..HostConfig::default() };
+        let config = HostConfig::default().with(|new| new.network_allow = vec!["127.0.0.1/32".parse().unwrap()]);
         let host = Host::builder().config(config).without_audit().without_state().max_agents(2).slept(Arc::clone(&slept));
         let host = host.backend("vault", VaultBackend::new(&way.config()).unwrap()).build().unwrap();
         let port = server.address.port().to_string();
@@ -501,13 +500,12 @@ fn a_short_lease_is_prolonged_while_it_is_needed() {
 fn logs_in(auth: VaultAuth, agent: &str) -> Result<(), String> {
     let bao = OpenBao::shared();
     bao.put(&format!("agents/{agent}"), json!({"KEY": VALUE}));
-    let config = VaultConfig {
-        paths: vec!["agents/**".parse().expect("a pattern")],
-        leased: Vec::new(),
-        cache: Duration::from_secs(300),
-        stale: Duration::from_secs(3600),
-        ..VaultConfig::new(bao.address.clone(), auth)
-    };
+    let config = VaultConfig::new(bao.address.clone(), auth).with(|new| {
+        new.paths = vec!["agents/**".parse().expect("a pattern")];
+        new.leased = Vec::new();
+        new.cache = Duration::from_secs(300);
+        new.stale = Duration::from_secs(3600);
+    });
     let manifest = format!("name = \"{agent}\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/{agent}#KEY\"");
     block_on(async {
         let host = Host::builder().without_audit().without_state().max_agents(1);
@@ -571,7 +569,7 @@ fn renewing(dir: &tempfile::TempDir, role: &str, role_id: &str, secret_id: &str)
         role_id: credential(dir, "role-id", role_id),
         secret_id: credential(dir, "secret-id", secret_id),
         wrapped: false,
-        renew: Some(SecretIdRenewal { role: role.to_owned(), before: None }),
+        renew: Some(SecretIdRenewal::new(role.to_owned())),
     }
 }
 
@@ -589,7 +587,7 @@ fn a_secret_id_in_a_file_is_replaced_before_its_end() {
         status == 200 && answer["data"].is_object()
     };
     let auth = renewing(&dir, "renewing", &role_id, &first);
-    let config = VaultConfig { paths: vec!["agents/**".parse().expect("a pattern")], ..VaultConfig::new(bao.address.clone(), auth) };
+    let config = VaultConfig::new(bao.address.clone(), auth).with(|new| new.paths = vec!["agents/**".parse().expect("a pattern")]);
     let manifest = "name = \"renewing\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/renewing#KEY\"";
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let host = Host::builder().without_audit().without_state().max_agents(1);
@@ -646,10 +644,8 @@ impl Played {
     /// A host that logs in, and out at once; gives the calls about secret ids, as `PATH BODY`.
     fn hosted(&self, dir: &tempfile::TempDir) -> Vec<String> {
         let auth = renewing(dir, "agents", "the-role", "the-old-one");
-        let config = VaultConfig {
-            paths: vec!["agents/**".parse().expect("a pattern")],
-            ..VaultConfig::new(format!("http://{}", self.server.address), auth)
-        };
+        let config = VaultConfig::new(format!("http://{}", self.server.address), auth)
+            .with(|new| new.paths = vec!["agents/**".parse().expect("a pattern")]);
         let manifest = "name = \"played\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/played#KEY\"";
         self.runtime.block_on(async {
             let host = Host::builder().without_audit().without_state().max_agents(1);
@@ -858,7 +854,7 @@ fn a_leased_credential_that_is_rejected_is_replaced_though_its_lease_lives() {
 #[test]
 fn a_value_that_nobody_used_for_a_while_is_looked_after_again() {
     let way = Way::new("idle", json!({}));
-    let config = VaultConfig { cache: Duration::from_millis(500), ..way.config() };
+    let config = way.config().with(|new| new.cache = Duration::from_millis(500));
     let manifest = "name = \"idle\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/idle#KEY\"";
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let host = Host::builder().without_audit().without_state().max_agents(1);

@@ -129,11 +129,10 @@ fn an_expired_certificate_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let ca = dir.path().join("ca.pem");
     std::fs::write(&ca, &expired.ca).unwrap();
-    let config = strongroom::HostConfig {
-        network_allow: vec!["127.0.0.1/32".parse().unwrap()],
-        network_ca: vec![ca],
-        ..strongroom::HostConfig::default()
-    };
+    let config = strongroom::HostConfig::default().with(|new| {
+        new.network_allow = vec!["127.0.0.1/32".parse().unwrap()];
+        new.network_ca = vec![ca];
+    });
 
     let ran = Room::new().host(|host| host.config(config).without_state().without_audit()).resolver(To(expired.address)).run(&[ASK]);
 
@@ -232,7 +231,7 @@ fn an_authority_that_the_operator_names_and_cant_be_read_is_an_error_that_says_s
     for (content, says) in [("", "holds no certificate"), ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "ca.pem")] {
         let ca = dir.path().join("ca.pem");
         std::fs::write(&ca, content).unwrap();
-        let config = HostConfig { network_ca: vec![ca], ..HostConfig::default() };
+        let config = HostConfig::default().with(|new| new.network_ca = vec![ca]);
         let error = Host::builder().config(config).without_audit().without_state().build().err().unwrap();
         assert!(error.to_string().contains(says), "{error}");
     }

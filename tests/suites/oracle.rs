@@ -37,7 +37,7 @@ fn naive(guess: &str) -> (usize, usize) {
 /// The host's own. The second piece shows what was held back.
 fn ours(guess: &str) -> (usize, usize) {
     let search = Search::new(vec![Arc::new(Known::new(VALUE.as_bytes(), false))], Some(Rules::standard()));
-    let replacement = Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted]".into() };
+    let replacement = Replacement::new("PLACEHOLDER", "[redacted]");
     let mut stream = Stream::of_answer(Arc::new(Scrubber::new(Arc::new(search), vec![replacement])));
     let mut out = Vec::new();
     stream.push(format!("{}you said: {guess}", "x".repeat(4096)).as_bytes(), &mut out);
@@ -196,7 +196,7 @@ fn nothing_short_of_a_whole_value_shows_at_any_border() {
 #[test]
 fn few_ordinary_ends_lose_their_last_word() {
     let search = Search::new(vec![Arc::new(Known::new(VALUE.as_bytes(), false))], None);
-    let replacement = Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted]".into() };
+    let replacement = Replacement::new("PLACEHOLDER", "[redacted]");
     let scrubber = Arc::new(Scrubber::new(Arc::new(search), vec![replacement]));
     let lost = |text: &str| {
         let mut stream = Stream::of_answer(Arc::clone(&scrubber));

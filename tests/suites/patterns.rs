@@ -10,7 +10,7 @@ const MB: usize = 1_000_000;
 
 fn scrubber() -> Arc<Scrubber> {
     let search = Search::new(vec![Arc::new(Known::new(VALUE.as_bytes(), true))], Some(Rules::standard()));
-    Arc::new(Scrubber::new(Arc::new(search), vec![Replacement { plain: "PLACEHOLDER".into(), encoded: "[redacted:KEY]".into() }]))
+    Arc::new(Scrubber::new(Arc::new(search), vec![Replacement::new("PLACEHOLDER", "[redacted:KEY]")]))
 }
 
 /// Every text file of this repository, but for those that hold secrets on purpose.

@@ -142,12 +142,11 @@ fn host_of(
     place: &str,
 ) -> Result<Host, String> {
     let store = FileBackend::new(bed.file("secrets.age"), FileKey::identity_file(&bed.file("secrets.key")).unwrap());
-    let rotation = RotationConfig {
-        timeout: TIMEOUT,
-        drain: Duration::from_millis(200),
-        ..RotationConfig::new(vec![SecretRef::parse(place).unwrap()], "issuer")
-    };
-    let config = HostConfig { rotations: vec![(bed.name().to_owned(), rotation)], ..HostConfig::default() };
+    let rotation = RotationConfig::new(vec![SecretRef::parse(place).unwrap()], "issuer").with(|new| {
+        new.timeout = TIMEOUT;
+        new.drain = Duration::from_millis(200);
+    });
+    let config = HostConfig::default().with(|new| new.rotations = vec![(bed.name().to_owned(), rotation)]);
     let builder = Host::builder().config(config).without_state().max_agents(1).audit(audit);
     let builder = builder.backend("store", Slippery { store, slip, writes: AtomicUsize::new(0) });
     let built = builder.issuer("issuer", HttpIssuer::new(&HttpIssuerConfig::purpleflea(issuer.url())).unwrap()).build();

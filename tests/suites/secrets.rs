@@ -168,7 +168,7 @@ fn a_backend_of_ones_own_may_say_when_a_value_expires() {
             Ok(())
         }
         async fn get(&self, _entry: &Entry) -> Result<Found, BackendError> {
-            Ok(Found { expires_at: Some(1_800_000_000), ..Found::value(SecretValue::new(VALUE)) })
+            Ok(Found::value(SecretValue::new(VALUE)).with(|new| new.expires_at = Some(1_800_000_000)))
         }
     }
 

@@ -41,7 +41,11 @@ fn verified(key: &VerifyingKey, signature: &Signature) {
 
 fn kms(url: &str) -> Kms {
     let keys = vec!["alias/{agent}/*".parse().unwrap()];
-    Kms::new(&KmsConfig { region: Some("us-east-1".into()), endpoint_url: Some(url.into()), profile: None, keys })
+    Kms::new(&KmsConfig::default().with(|new| {
+        new.region = Some("us-east-1".into());
+        new.endpoint_url = Some(url.into());
+        new.keys = keys;
+    }))
 }
 
 /// The public half of a signer's key.
@@ -134,8 +138,10 @@ fn an_hsm_that_has_lost_its_sessions_is_logged_in_to_anew() {
     }
     std::fs::write(pin.path(), soft.pin()).unwrap();
     let keys = vec!["{agent}/*".parse().unwrap()];
-    let config =
-        Pkcs11Config { module, token: soft.token().to_owned(), pin: CredentialRef::File(pin.path().to_owned()), keys, sessions: 2 };
+    let config = Pkcs11Config::new(module, soft.token().to_owned(), CredentialRef::File(pin.path().to_owned())).with(|new| {
+        new.keys = keys;
+        new.sessions = 2;
+    });
     let backend = Pkcs11::new(&config);
     let signer = block_on(backend.open("bot-1/trade", "bot-1")).ok().unwrap();
     let key = public(&*signer);
@@ -189,7 +195,7 @@ fn a_key_that_never_answers_delays_only_the_agents_that_need_it() {
     use strongroom::{End, Host, HostConfig, Manifest, RunOptions};
 
     let dir = tempfile::tempdir().unwrap();
-    let config = HostConfig { state_dir: Some(dir.path().join("state")), ..HostConfig::default() };
+    let config = HostConfig::default().with(|new| new.state_dir = Some(dir.path().join("state")));
     let asked = std::sync::Arc::new(tokio::sync::Notify::new());
     let half = Half { asked: std::sync::Arc::clone(&asked) };
     let host = Host::builder().config(config).without_audit().max_agents(4).signers("half", half).build().unwrap();
@@ -224,7 +230,7 @@ fn a_wallets_key_is_not_sent_as_a_secret_whichever_way_it_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let document = format!("{{\"wallet\":\"0x{WALLET}\",\"api\":\"an-api-key-of-this-agent\"}}");
     let host = || {
-        let config = HostConfig { state_dir: Some(dir.path().join("state")), ..HostConfig::default() };
+        let config = HostConfig::default().with(|new| new.state_dir = Some(dir.path().join("state")));
         let store =
             StaticBackend::new().with("kept", document.clone()).with("raw", WALLET).with("upper", format!("0x{}", WALLET.to_uppercase()));
         let other = StaticBackend::new().with("again", document.clone()).with("raw", format!("0x{WALLET}"));
@@ -265,7 +271,7 @@ fn what_was_sent_as_a_secret_signs_nothing() {
 
     let dir = tempfile::tempdir().unwrap();
     let host = || {
-        let config = HostConfig { state_dir: Some(dir.path().join("state")), ..HostConfig::default() };
+        let config = HostConfig::default().with(|new| new.state_dir = Some(dir.path().join("state")));
         let store = StaticBackend::new().with("sent", WALLET).with("signs", format!("0x{}\n", WALLET.to_uppercase()));
         Host::builder().config(config).without_audit().max_agents(4).backend("store", store).build().unwrap()
     };

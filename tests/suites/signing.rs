@@ -287,7 +287,7 @@ struct Tell(UnboundedSender<String>);
 impl AuditSink for Tell {
     fn record(&self, records: &[Record<'_>]) -> std::io::Result<()> {
         for record in records {
-            if let Event::Signed { digest, .. } = record.event {
+            if let Event::Signed { digest, .. } = &record.event {
                 self.0.send(digest.to_string()).expect("the test listens");
             }
         }

@@ -58,6 +58,14 @@ const FURTHER: u8 = 40;
 /// How far behind its beginning something may bear its first mark, or be met by its first probe.
 const REACH: usize = 64;
 
+impl Replacement {
+    /// What stands for a value: where it stands as it is, and where it is encoded.
+    #[must_use]
+    pub fn new(plain: impl Into<String>, encoded: impl Into<String>) -> Self {
+        Self { plain: plain.into(), encoded: encoded.into() }
+    }
+}
+
 /// Known values, made ready for search. Costs some 20 microseconds for each value; build it once and share it.
 pub struct Search {
     rules: Option<Arc<Rules>>,
@@ -83,6 +91,7 @@ pub struct Search {
 
 /// What stands in a value's stead.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Replacement {
     /// Where the value was found as it is.
     pub plain: String,

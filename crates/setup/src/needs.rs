@@ -8,6 +8,7 @@ use std::process::Command;
 
 /// What somebody is about to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Purpose {
     /// Compile guests, and the host that runs them: `cargo demo`, and every build of the workspace.
     Build,

@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn journal(records: u64) -> (Journal, Arc<Kept>, Arc<Meter>) {
-        let (kept, meter) = (Arc::new(Kept::default()), Arc::new(Meter::new(Limits { records, ..Limits::default() })));
+        let (kept, meter) = (Arc::new(Kept::default()), Arc::new(Meter::new(Limits::default().with(|new| new.records = records))));
         let sink: Arc<dyn AuditSink> = Arc::clone(&kept) as _;
         (Journal::new(Some(sink), "run".into(), "agent".into()).bounded(&meter), kept, meter)
     }

@@ -9,6 +9,7 @@ const BEGINNING: &[u8] = b"{\"time\":";
 
 /// A piece of a log.
 #[derive(Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Piece {
     /// A record.
     Record(Box<Recorded>),

@@ -203,7 +203,7 @@ fn aloud(manifest: &Manifest, backends: &Backends) -> String {
         }
     }
     for signer in &manifest.signers {
-        say(format!("  has things signed by the key `{}` from {}: {}", signer.name, signer.from, purpose(&signer.purpose)));
+        say(format!("  has things signed by the key `{}` from {}: {}", signer.name, signer.from, signer.purpose.described()));
         let Purpose::Wallet(wallet) = &signer.purpose else { continue };
         say(format!("    on chains {:?}, transactions of the kinds {}", wallet.chains, wallet.kinds.join(", ")));
         for (what, addresses) in [("plain transfers to", &wallet.recipients), ("assets of its accounts", &wallet.accounts)] {
@@ -257,16 +257,6 @@ fn aloud(manifest: &Manifest, backends: &Backends) -> String {
 fn passes(passes: &Passes) -> Vec<String> {
     let headers = passes.headers.iter().map(|name| format!("the header {name}, which names something else than the URL"));
     headers.chain(passes.parameters.iter().map(|name| format!("the query parameter {name} as no credential"))).collect()
-}
-
-fn purpose(purpose: &Purpose) -> &'static str {
-    match purpose {
-        Purpose::Wallet(_) => "an account of Ethereum",
-        Purpose::Jwt(_) => "tokens",
-        Purpose::Hmac { .. } => "HMAC-SHA-256 of what its template matches",
-        Purpose::Solana { .. } => "off-chain messages of Solana",
-        Purpose::Digest => "any 32 bytes, where the host grants it",
-    }
 }
 
 fn treatment(misplaced: Misplaced) -> &'static str {

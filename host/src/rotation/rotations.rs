@@ -126,11 +126,7 @@ impl Rotations {
 
 /// The calls that a configuration closes to agents, by naming them as an issuer's.
 pub(crate) fn closed_by(config: &HostConfig) -> Result<Closed, String> {
-    let http = config.issuers.iter().filter_map(|(_, issuer)| match issuer {
-        IssuerConfig::Http(http) => Some(http),
-        IssuerConfig::Managed => None,
-    });
-    Closed::new(http.flat_map(|http| http.closed()))
+    Closed::new(config.issuers.iter().flat_map(|(_, issuer)| issuer.closed()))
 }
 
 /// The site that a reference names.
@@ -163,6 +159,7 @@ pub(super) fn issuer(name: &str, host: &HostConfig, own: &[(String, Arc<dyn Issu
     match host.issuers.iter().find(|(known, _)| known == name) {
         Some((_, IssuerConfig::Http(http))) => Ok(Some(Arc::new(HttpIssuer::new(http)?))),
         Some((_, IssuerConfig::Managed)) => Ok(None),
+        Some(_) => Err(format!("this build has no issuer of the type of `{name}`")),
         None => Err(format!("no issuer `{name}` is configured; add `[issuers.{name}]`")),
     }
 }

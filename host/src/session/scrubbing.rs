@@ -46,7 +46,7 @@ impl Session {
         self.scrubbing.live.renew(|scrubber| {
             let newer = self.keyring.iter().flat_map(|(_, key)| key.newer().into_iter().map(move |version| (key, version)));
             let newer = newer.map(|(key, version)| {
-                let replacement = Replacement { plain: key.placeholder.clone(), encoded: format!("[redacted:{}]", key.name) };
+                let replacement = Replacement::new(key.placeholder.clone(), format!("[redacted:{}]", key.name));
                 (version.value.known(key.in_basic), replacement)
             });
             let all = self.keyring.sealed();
@@ -63,5 +63,5 @@ pub(crate) fn is_telling(version: &Version) -> bool {
 
 /// A value that an answer brought, as the scrubber looks for it.
 pub(crate) fn sealed(version: &Version, placeholder: &str) -> (Arc<Known>, Replacement) {
-    (version.value.known(false), Replacement { plain: placeholder.to_owned(), encoded: "[sealed]".to_owned() })
+    (version.value.known(false), Replacement::new(placeholder.to_owned(), "[sealed]".to_owned()))
 }

@@ -50,6 +50,7 @@ impl Signing {
                     let granted = self.config.raw.iter().any(|(agent, signer)| *agent == manifest.name && *signer == spec.name);
                     Use::Digest { granted }
                 }
+                other => return Err(format!("this host signs nothing as `{}`", other.name())),
             };
             if self.state.is_none() {
                 return Err("a host that keeps no state keeps no ledger, and signs nothing".to_owned());

@@ -96,7 +96,7 @@ impl Keys {
         }
         let namespace = spec.namespace.as_deref().unwrap_or(&manifest.name);
         let mut uses = self.uses.lock();
-        for (from, purpose) in [(Some(&spec.from), purpose(&spec.purpose)), (spec.passphrase.as_ref(), "passphrase")] {
+        for (from, purpose) in [(Some(&spec.from), spec.purpose.name()), (spec.passphrase.as_ref(), "passphrase")] {
             let Some(from) = from else { continue };
             backends.check_file(from).map_err(|error| error.to_string())?;
             claim(&mut uses, backends, from, &manifest.name, namespace, purpose)?;
@@ -156,7 +156,7 @@ impl Keys {
         let (key, written) = self.find(&granted.spec, &granted.policy, agent, backends, true).await?;
         let (id, by) = (key.id(), format!("signer `{}` of `{agent}`", granted.spec.name));
         let identities = key.identities(&written);
-        self.known.signs(&identities, purpose(&granted.spec.purpose), &by).map_err(SignerError::Refused)?;
+        self.known.signs(&identities, granted.spec.purpose.name(), &by).map_err(SignerError::Refused)?;
         if let Some(address) = key.address()
             && key.is_hot()
             && self.warned.lock().insert(id.clone())
@@ -231,17 +231,6 @@ impl Keys {
             self.variables.take(agent, variable, own).map_err(failed)?;
         }
         Ok(value)
-    }
-}
-
-/// What a key is for, as the ledger keeps it.
-fn purpose(purpose: &Purpose) -> &'static str {
-    match purpose {
-        Purpose::Wallet(_) => "wallet",
-        Purpose::Jwt(_) => "jwt",
-        Purpose::Hmac { .. } => "hmac",
-        Purpose::Solana { .. } => "solana",
-        Purpose::Digest => "digest",
     }
 }
 
@@ -321,6 +310,6 @@ async fn secret(from: &SecretRef, agent: &str, namespace: &str, backends: &Backe
 impl Opened {
     /// What the key is there for, as the ledger keeps it.
     pub(crate) fn purpose(&self) -> &'static str {
-        purpose(&self.granted.spec.purpose)
+        self.granted.spec.purpose.name()
     }
 }

@@ -16,6 +16,7 @@ pub(super) const LINES: usize = 64;
 
 /// What a transaction would do, and spend at most. See [`Wallet::judge`](crate::Wallet::judge).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Verdict {
     /// What it does, in lines for people.
     pub what: Vec<String>,

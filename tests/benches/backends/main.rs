@@ -50,7 +50,10 @@ fn config() -> VaultConfig {
         bao.put("agents/bench", json!({"KEY": VALUE}));
         bao.role_files("bench", include_str!("../../../examples/backends/vault/agents.hcl"), json!({}))
     });
-    VaultConfig { cache: Duration::from_secs(3600), stale: Duration::from_secs(7200), ..OpenBao::config(bao.address.clone(), files.path()) }
+    OpenBao::config(bao.address.clone(), files.path()).with(|new| {
+        new.cache = Duration::from_secs(3600);
+        new.stale = Duration::from_secs(7200);
+    })
 }
 
 fn agent(from: &str) -> (Host, Agent) {

@@ -62,11 +62,10 @@ impl Resolve for Loopback {
 }
 
 fn host(agents: u32, ca: Option<std::path::PathBuf>) -> HostBuilder {
-    let config = HostConfig {
-        network_allow: vec!["127.0.0.1/32".parse().expect("a network")],
-        network_ca: ca.into_iter().collect(),
-        ..HostConfig::default()
-    };
+    let config = HostConfig::default().with(|new| {
+        new.network_allow = vec!["127.0.0.1/32".parse().expect("a network")];
+        new.network_ca = ca.into_iter().collect();
+    });
     let backend = StaticBackend::new().with("KEY", KEY);
     let host = Host::builder().config(config).backend("static", backend).default_backend("static");
     host.resolver(Loopback).without_state().max_agents(agents)

@@ -140,7 +140,7 @@ fn secrets(numbers: &mut Numbers, count: usize) -> Vec<String> {
 
 fn scrubber(secrets: &[String]) -> Arc<Scrubber> {
     let known = secrets.iter().map(|secret| Arc::new(Known::new(secret.as_bytes(), false))).collect();
-    let replacement = Replacement { plain: "sr_0123456789abcdefghijklmnopqrstuv".into(), encoded: "[redacted:KEY]".into() };
+    let replacement = Replacement::new("sr_0123456789abcdefghijklmnopqrstuv", "[redacted:KEY]");
     Arc::new(Scrubber::new(Arc::new(Search::new(known, Some(Rules::standard()))), vec![replacement; secrets.len()]))
 }
 

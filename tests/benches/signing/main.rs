@@ -229,13 +229,11 @@ fn hsm(figures: &mut Figures) {
     let id = soft.generate("bench");
     let pin = PIN.get_or_init(|| tempfile::NamedTempFile::new().unwrap());
     std::fs::write(pin.path(), soft.pin()).unwrap();
-    let config = Pkcs11Config {
-        module: soft.module().to_owned(),
-        token: soft.token().to_owned(),
-        pin: CredentialRef::File(pin.path().to_owned()),
-        keys: vec!["*".parse().expect("a pattern")],
-        sessions: 4,
-    };
+    let config =
+        Pkcs11Config::new(soft.module().to_owned(), soft.token().to_owned(), CredentialRef::File(pin.path().to_owned())).with(|new| {
+            new.keys = vec!["*".parse().expect("a pattern")];
+            new.sessions = 4;
+        });
     outside(figures, "an HSM", &format!("id={id}"), Pkcs11::new(&config));
 }
 
@@ -244,8 +242,11 @@ fn kms(figures: &mut Figures) {
     let made = moto.kms("CreateKey", &json!({ "KeySpec": "ECC_SECG_P256K1", "KeyUsage": "SIGN_VERIFY" }));
     moto.kms("CreateAlias", &json!({ "AliasName": "alias/bench", "TargetKeyId": made["KeyMetadata"]["KeyId"] }));
     let endpoint_url = Some(moto.address.clone());
-    let config =
-        KmsConfig { region: Some("us-east-1".into()), endpoint_url, profile: None, keys: vec!["alias/*".parse().expect("a pattern")] };
+    let config = KmsConfig::default().with(|new| {
+        new.region = Some("us-east-1".into());
+        new.endpoint_url = endpoint_url;
+        new.keys = vec!["alias/*".parse().expect("a pattern")];
+    });
     outside(figures, "a KMS", "alias/bench", Kms::new(&config));
 }
 

@@ -59,13 +59,12 @@ fn search() {
     let dir = tempfile::tempdir().expect("a directory");
     let ca_file = dir.path().join("ca.pem");
     std::fs::write(&ca_file, ca).expect("written");
-    let config = HostConfig {
-        network_allow: vec!["127.0.0.1/32".parse().expect("a network")],
-        network_ca: vec![ca_file],
-        audit_file: Some(dir.path().join("audit.jsonl")),
-        state_dir: Some(dir.path().join("state")),
-        ..HostConfig::default()
-    };
+    let config = HostConfig::default().with(|new| {
+        new.network_allow = vec!["127.0.0.1/32".parse().expect("a network")];
+        new.network_ca = vec![ca_file];
+        new.audit_file = Some(dir.path().join("audit.jsonl"));
+        new.state_dir = Some(dir.path().join("state"));
+    });
     let backend = StaticBackend::new().with("KEY", masked.iter().map(|byte| byte ^ MASK).collect::<Vec<u8>>());
     let host = Host::builder().config(config).max_agents(2).backend("static", backend).default_backend("static").resolver(To(address));
     let host = host.build().expect("a host");

@@ -24,13 +24,12 @@ fn main() {
     let cuts = Cuts::new(job["at"].as_u64().map(|at| (usize::try_from(at).expect("small"), end)));
     let secrets = job["secrets"].as_array().expect("references");
     let secrets = secrets.iter().map(|reference| SecretRef::parse(reference.as_str().expect("text")).expect("a reference"));
-    let rotation = RotationConfig {
-        timeout: Duration::from_millis(job["timeout"].as_u64().expect("a timeout")),
-        after_drain: AfterDrain::Wait,
-        drain: Duration::from_millis(50),
-        ..RotationConfig::new(secrets.collect(), "issuer")
-    };
-    let config = HostConfig { rotations: vec![(text("rotation"), rotation)], ..HostConfig::default() };
+    let rotation = RotationConfig::new(secrets.collect(), "issuer").with(|new| {
+        new.timeout = Duration::from_millis(job["timeout"].as_u64().expect("a timeout"));
+        new.after_drain = AfterDrain::Wait;
+        new.drain = Duration::from_millis(50);
+    });
+    let config = HostConfig::default().with(|new| new.rotations = vec![(text("rotation"), rotation)]);
     let issuer = HttpIssuer::new(&HttpIssuerConfig::purpleflea(text("issuer"))).expect("an issuer");
     let slept = Arc::new(AtomicU64::new(0));
     let builder = Host::builder().config(config).without_audit().without_state().max_agents(1);
@@ -71,6 +70,10 @@ fn stored(builder: HostBuilder, store: &Value, cuts: &Cuts) -> HostBuilder {
     }
     // No host uses it here, so that nothing has to be waited for.
     let moment = Duration::from_millis(50);
-    let config = AwsConfig { endpoint_url: text("aws").map(str::to_owned), cache: moment, stale: moment, ..AwsConfig::default() };
+    let config = AwsConfig::default().with(|new| {
+        new.endpoint_url = text("aws").map(str::to_owned);
+        new.cache = moment;
+        new.stale = moment;
+    });
     builder.backend("store", cuts.store(AwsBackend::new(&config)))
 }

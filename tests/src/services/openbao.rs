@@ -117,7 +117,10 @@ impl OpenBao {
         let (mount, role_id, secret_id) = ("approle".to_owned(), file("role-id"), file("secret-id"));
         let auth = VaultAuth::AppRole { mount, role_id, secret_id, wrapped: false, renew: None };
         let pattern = |text: &str| vec![text.parse().expect("a pattern")];
-        VaultConfig { paths: pattern("agents/**"), leased: pattern("database/creds/**"), ..VaultConfig::new(address, auth) }
+        VaultConfig::new(address, auth).with(|new| {
+            new.paths = pattern("agents/**");
+            new.leased = pattern("database/creds/**");
+        })
     }
 
     /// A token that may do what this policy says.

@@ -17,6 +17,7 @@ pub const DEFAULT_STALE: Duration = Duration::from_secs(60 * 60);
 
 /// One backend of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BackendConfig {
     /// The host's environment, then the `.env` file where one is named.
     Env {
@@ -56,6 +57,7 @@ pub enum FileKeyRef {
 
 /// Where one of the host's own credentials is. It is read each time it is needed, so that it may be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CredentialRef {
     /// `env:NAME`: a variable.
     Env(String),
@@ -65,6 +67,7 @@ pub enum CredentialRef {
 
 /// A server of HashiCorp Vault or OpenBao.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VaultConfig {
     /// `https://HOST:PORT`.
     pub address: String,
@@ -89,6 +92,7 @@ pub struct VaultConfig {
 
 /// How a host logs in to Vault.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum VaultAuth {
     /// A token that somebody else has made. It is renewed as long as it can be.
     Token(CredentialRef),
@@ -118,6 +122,7 @@ pub enum VaultAuth {
 
 /// How a host replaces its own secret id of AppRole.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SecretIdRenewal {
     /// The name of the role that it belongs to.
     pub role: String,
@@ -127,6 +132,7 @@ pub struct SecretIdRenewal {
 
 /// AWS Secrets Manager. Credentials come from the SDK's default chain: environment, profile, web identity, ECS, EC2.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AwsConfig {
     /// The region; by default the SDK's own way to find it.
     pub region: Option<String>,
@@ -140,6 +146,14 @@ pub struct AwsConfig {
     pub cache: Duration,
     /// How long the last value is used where the service does not answer. Default 1 hour.
     pub stale: Duration,
+}
+
+impl SecretIdRenewal {
+    /// The renewal of a secret id of that role, with all defaults.
+    #[must_use]
+    pub fn new(role: impl Into<String>) -> Self {
+        Self { role: role.into(), before: None }
+    }
 }
 
 impl VaultConfig {

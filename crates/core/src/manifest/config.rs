@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What the operator says about this host. The default is a host with the `env` backend that reaches only public addresses.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct HostConfig {
     /// Backends by the name that manifests use before the colon.
     pub backends: Vec<(String, BackendConfig)>,

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 /// One finding in a file, at a line and a column (both from 1; the column counts characters).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Diagnostic {
     /// The file, as it was named.
     pub file: String,
@@ -60,6 +61,7 @@ impl Diagnostic {
 
 /// A finding that does not yet know its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problem {
     /// What was found.
     pub found: String,

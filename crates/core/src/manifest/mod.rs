@@ -48,8 +48,35 @@ use reader::{Document, Section};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+macro_rules! with {
+    ($($name:ident),* $(,)?) => {
+        $(impl $name {
+            /// The same with fields set, in one expression: types of configurations may get more of them.
+            #[must_use]
+            pub fn with(mut self, set: impl FnOnce(&mut Self)) -> Self {
+                set(&mut self);
+                self
+            }
+        })*
+    };
+}
+
+with!(
+    AwsConfig,
+    HostConfig,
+    HttpIssuerConfig,
+    KmsConfig,
+    Limits,
+    Pkcs11Config,
+    RotationConfig,
+    SecretIdRenewal,
+    SigningConfig,
+    VaultConfig
+);
+
 /// What one agent is, what it may use, and how much of it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Manifest {
     /// The agent's name, `[a-z0-9-]`; the default namespace for look-ups.
     pub name: String,
@@ -85,6 +112,7 @@ pub enum Denials {
 
 /// Bounds of one run. Reaching one ends the run, but for `requests`, which refuses the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Bytes of linear memory, summed over all memories. Default 64 MiB.
     pub memory: u64,
@@ -108,6 +136,7 @@ pub struct Limits {
 
 /// One secret and the uses of it that are granted.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SecretSpec {
     /// The name the agent knows it by.
     pub name: String,
@@ -133,6 +162,7 @@ pub struct SecretSpec {
 
 /// One use of a secret: where it may go, and in which place of the request.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Grant {
     /// The origins.
     pub host: HostPattern,
@@ -168,6 +198,7 @@ pub struct Grant {
 
 /// A destination that gets no secret.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct EgressRule {
     /// The origins.
     pub host: HostPattern,
@@ -191,6 +222,7 @@ pub struct EgressRule {
 
 /// What of a request may pass at one destination, and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Passes {
     /// Headers that name a second resource or another client.
     pub headers: Vec<HeaderName>,
@@ -221,6 +253,7 @@ pub enum Misplaced {
 /// What happens to what looks like a secret in a request, by the rules of [`crate::scrub::Rules`]. A guest has none of ours, but it reads
 /// pages, files and answers that may hold somebody's.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Leaks {
     /// The treatment.
     pub treatment: Treatment,
@@ -328,6 +361,7 @@ impl SecretSpec {
 
 /// Why a manifest or a host configuration can't be used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The file can't be read.
     #[error("{path}: can't be read ({source}); check the path and its permissions")]

@@ -7,6 +7,7 @@ use std::fmt;
 
 /// One place of a request. A value stands there whole and once, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Place {
     /// A header with a single line, whose value is exactly the template.
     Header(HeaderName, Template),
@@ -31,6 +32,7 @@ pub enum Basic {
 
 /// The text around a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Template {
     /// `Bearer {}` with the scheme in any case (RFC 9110 11.1), or `{}`.
     BearerOrBare,

@@ -19,6 +19,7 @@ const EXPIRES_IN: HeaderName = HeaderName::from_static("x-key-expires-in");
 
 /// Who makes new keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IssuerConfig {
     /// An HTTP API.
     Http(Box<HttpIssuerConfig>),
@@ -26,8 +27,19 @@ pub enum IssuerConfig {
     Managed,
 }
 
+impl IssuerConfig {
+    /// The calls that agents can't make, each as an origin with a path.
+    pub fn closed(&self) -> Vec<String> {
+        match self {
+            Self::Http(http) => http.closed(),
+            Self::Managed => Vec::new(),
+        }
+    }
+}
+
 /// An HTTP API that makes keys and ends them.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HttpIssuerConfig {
     /// `https://HOST:PORT`, in front of every path.
     pub url: String,
@@ -59,6 +71,7 @@ pub struct HttpIssuerConfig {
 
 /// A method and a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Endpoint {
     /// The method.
     pub method: Method,
@@ -66,8 +79,25 @@ pub struct Endpoint {
     pub path: String,
 }
 
+impl Endpoint {
+    /// A call by its method and path.
+    #[must_use]
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into() }
+    }
+}
+
+impl Listing {
+    /// A listing by its call, the pointer to the keys, and that to the name of one.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, keys: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { endpoint, keys: keys.into(), id: id.into() }
+    }
+}
+
 /// How keys are listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Listing {
     /// The call.
     pub endpoint: Endpoint,
@@ -79,6 +109,7 @@ pub struct Listing {
 
 /// One key that is replaced, by however many names it goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RotationConfig {
     /// Where it is kept. The first of these backends keeps the rotation's journal too.
     pub secrets: Vec<SecretRef>,

@@ -37,6 +37,7 @@ impl Seal {
 
 /// A rule for secrets that nobody registered, which one field of an answer may break: an API whose answers are tokens to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct AnswerRule {
     /// The rule's name.
     pub rule: String,

@@ -7,6 +7,7 @@ const BASE64URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvw
 
 /// The shape of a placeholder: literal text and runs of random characters, with at least 128 random bits in all.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Shape(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]

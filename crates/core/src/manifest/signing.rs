@@ -43,6 +43,7 @@ const PAYS_BELOW: &[u64] =
 
 /// What the operator says about signing.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SigningConfig {
     /// Assets that may be spent, beside the chains' own.
     pub assets: Vec<Asset>,
@@ -68,6 +69,7 @@ pub struct SigningConfig {
 
 /// An asset on one chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Asset {
     /// How limits name it.
     pub symbol: String,
@@ -83,6 +85,7 @@ pub struct Asset {
 
 /// What a contract of an asset does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Standard {
     /// Amounts: the chain's own asset, and ERC-20.
     Fungible,
@@ -92,6 +95,7 @@ pub enum Standard {
 
 /// What is to be known of a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ChainSpec {
     /// Its id.
     pub id: u64,
@@ -103,6 +107,7 @@ pub struct ChainSpec {
 
 /// A limit of one signer over all agents.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SignerCap {
     /// The signer's address.
     pub signer: Address,
@@ -112,6 +117,7 @@ pub struct SignerCap {
 
 /// AWS KMS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KmsConfig {
     /// The region; by default that of the environment.
     pub region: Option<String>,
@@ -125,6 +131,7 @@ pub struct KmsConfig {
 
 /// An HSM, by its PKCS#11 module.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pkcs11Config {
     /// The module's shared library.
     pub module: PathBuf,
@@ -136,6 +143,38 @@ pub struct Pkcs11Config {
     pub keys: Vec<NamePattern>,
     /// How many signatures are made at once.
     pub sessions: usize,
+}
+
+impl Asset {
+    /// An asset with a contract that keeps amounts (ERC-20).
+    #[must_use]
+    pub fn fungible(symbol: impl Into<String>, chain: u64, address: Address, decimals: u8) -> Self {
+        Self { symbol: symbol.into(), chain, address: Some(address), standard: Standard::Fungible, decimals }
+    }
+}
+
+impl ChainSpec {
+    /// A chain by its id and the symbol of its own asset.
+    #[must_use]
+    pub fn new(id: u64, native: impl Into<String>) -> Self {
+        Self { id, native: native.into(), surcharge: None }
+    }
+}
+
+impl SignerCap {
+    /// A limit of one account over all agents.
+    #[must_use]
+    pub fn new(signer: Address, limit: LimitSpec) -> Self {
+        Self { signer, limit }
+    }
+}
+
+impl Pkcs11Config {
+    /// The token of that label in the HSM of that module. No manifest may name a key of it until `keys` is set.
+    #[must_use]
+    pub fn new(module: impl Into<PathBuf>, token: impl Into<String>, pin: CredentialRef) -> Self {
+        Self { module: module.into(), token: token.into(), pin, keys: Vec::new(), sessions: DEFAULT_SESSIONS }
+    }
 }
 
 impl Default for SigningConfig {

@@ -10,6 +10,7 @@ const PERIODS: &[(&str, u64)] = &[("s", 1), ("min", 60), ("h", 3_600)];
 
 /// A number of requests per period, `120/min`. Counted over a sliding window of that period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rate {
     /// Requests allowed in any window of `per`.
     pub requests: u32,

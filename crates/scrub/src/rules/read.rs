@@ -38,6 +38,7 @@ struct File {
 /// A rule that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("rule `{rule}`: {problem}")]
+#[non_exhaustive]
 pub struct RuleError {
     /// Its name; empty where the file can't be read at all.
     pub rule: String,

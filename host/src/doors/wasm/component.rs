@@ -69,6 +69,7 @@ pub(crate) struct Loaded {
 
 /// What a component imports and exports, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Inspection {
     /// SHA-256 of the bytes.
     pub sha256: String,

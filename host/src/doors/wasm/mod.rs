@@ -83,6 +83,7 @@ pub enum End {
 
 /// What a run came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The run's name in the audit log.
     pub run: String,
@@ -441,8 +442,7 @@ fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubb
             search
         }
     };
-    let replacement =
-        |key: &&crate::secrets::Key| Replacement { plain: key.placeholder.clone(), encoded: format!("[redacted:{}]", key.name) };
+    let replacement = |key: &&crate::secrets::Key| Replacement::new(key.placeholder.clone(), format!("[redacted:{}]", key.name));
     let plain = keyring.iter().filter(|(_, key)| key.is_default()).map(|(_, key)| key.placeholder.clone());
     Scrubber::new(search, keys.iter().map(replacement).collect()).exempting(plain)
 }

@@ -23,6 +23,7 @@ pub enum LogLevel {
 
 /// A record that a guest logged, scrubbed. Escape it before people read it on a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogRecord {
     /// How much it matters.
     pub level: LogLevel,

@@ -72,7 +72,7 @@ impl Sent {
             return true;
         }
         let search = Search::new(vec![Arc::new(Known::new(value, false))], None);
-        let scrubber = Scrubber::new(Arc::new(search), vec![Replacement { plain: String::new(), encoded: String::new() }]);
+        let scrubber = Scrubber::new(Arc::new(search), vec![Replacement::new(String::new(), String::new())]);
         self.texts.values().any(|text| scrubber.finds(text))
     }
 }

@@ -24,13 +24,23 @@ pub struct IssuedKey {
 
 /// A key that an issuer lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ListedKey {
     /// The issuer's name for it. It is no key.
     pub id: String,
 }
 
+impl ListedKey {
+    /// A key by the issuer's name for it.
+    #[must_use]
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into() }
+    }
+}
+
 /// What became of a key that was to be ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Revoked {
     /// The issuer has ended it.
     Done,
@@ -40,6 +50,7 @@ pub enum Revoked {
 
 /// What a key is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Probe {
     /// It works; until when, in seconds since 1970-01-01T00:00:00Z, where the issuer says so.
     Works {
@@ -52,6 +63,7 @@ pub enum Probe {
 
 /// Why an issuer did not do what was asked. No message holds a key, or text of the issuer's own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum IssuerError {
     /// It has answered, and will not do it.
     #[error("{0}")]

@@ -38,6 +38,7 @@ use std::time::Duration;
 
 /// An entry of a backend: a path, one of its versions, and a field of it where entries have fields.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Entry {
     /// The path, as the manifest writes it after the colon.
     pub path: String,
@@ -71,6 +72,7 @@ impl fmt::Display for Entry {
 
 /// What a backend found.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Found {
     /// The value: the whole entry, as text or bytes.
     pub value: SecretValue,
@@ -88,10 +90,18 @@ impl Found {
     pub fn value(value: SecretValue) -> Self {
         Self { value, version: None, expires_at: None, lease: None }
     }
+
+    /// The same with fields set, in one expression.
+    #[must_use]
+    pub fn with(mut self, set: impl FnOnce(&mut Self)) -> Self {
+        set(&mut self);
+        self
+    }
 }
 
 /// A credential that a backend made for this host alone, and takes back when its time is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Lease {
     /// The backend's name for it. It is no credential.
     pub id: String,
@@ -101,6 +111,14 @@ pub struct Lease {
     pub renewable: bool,
     /// The login that it was made under, and ends with.
     pub under: u64,
+}
+
+impl Lease {
+    /// A lease that can't be renewed.
+    #[must_use]
+    pub fn new(id: impl Into<String>, ttl: Duration) -> Self {
+        Self { id: id.into(), ttl, renewable: false, under: 0 }
+    }
 }
 
 /// How long what a backend found may be used without asking again.
@@ -115,6 +133,7 @@ pub enum Freshness {
 
 /// Why a backend gave no value. No message may hold a value, or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum BackendError {
     /// There is no such entry.
     #[error("not found: looked for {looked_for}")]
@@ -293,6 +312,7 @@ pub trait SecretStore: SecretBackend {
 
 /// A secret in a store, without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stored {
     /// Its path.
     pub path: String,
@@ -300,8 +320,25 @@ pub struct Stored {
     pub versions: Vec<VersionInfo>,
 }
 
+impl Stored {
+    /// A secret by its path, with its versions, oldest first.
+    #[must_use]
+    pub fn new(path: impl Into<String>, versions: Vec<VersionInfo>) -> Self {
+        Self { path: path.into(), versions }
+    }
+}
+
+impl VersionInfo {
+    /// A version by its name.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
 /// One version of a secret, without its value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct VersionInfo {
     /// Its number or identifier.
     pub name: String,
@@ -317,6 +354,7 @@ pub struct VersionInfo {
 
 /// Why a store did not do what was asked. No message holds a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// There is no such secret, or no such version.
     #[error("{0}")]

@@ -9,9 +9,9 @@ mod slot;
 pub(super) use lease::Lent;
 pub(super) use slot::Use;
 
+use super::Fingerprint;
 use super::backends::{BackendError, Configured, Entry, Freshness};
 use super::held::{Register, Uses};
-use super::Fingerprint;
 use crate::clock::Clock;
 use crate::lock::Mutex;
 use crate::manifest::Which;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 /// A key, and what it is for.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SignerSpec {
     /// The name the agent knows it by.
     pub name: String,
@@ -35,6 +36,7 @@ pub struct SignerSpec {
 
 /// The one purpose of a key.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Purpose {
     /// An Ethereum account.
     Wallet(Box<WalletSpec>),
@@ -54,8 +56,35 @@ pub enum Purpose {
     Digest,
 }
 
+impl Purpose {
+    /// What the ledger calls it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Wallet(_) => "wallet",
+            Self::Jwt(_) => "jwt",
+            Self::Hmac { .. } => "hmac",
+            Self::Solana { .. } => "solana",
+            Self::Digest => "digest",
+        }
+    }
+
+    /// What is signed for it, for people.
+    #[must_use]
+    pub fn described(&self) -> &'static str {
+        match self {
+            Self::Wallet(_) => "an account of Ethereum",
+            Self::Jwt(_) => "tokens",
+            Self::Hmac { .. } => "HMAC-SHA-256 of what its template matches",
+            Self::Solana { .. } => "off-chain messages of Solana",
+            Self::Digest => "any 32 bytes, where the host grants it",
+        }
+    }
+}
+
 /// What an account may sign.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct WalletSpec {
     /// The chains, by id.
     pub chains: Vec<u64>,
@@ -90,6 +119,7 @@ pub struct WalletSpec {
 
 /// An address on one chain, or, as that of a key is, the same on all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct OnChain {
     /// The chain; none for any.
     pub chain: Option<u64>,
@@ -116,6 +146,7 @@ impl std::fmt::Display for OnChain {
 
 /// A function of some contracts.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct CallSpec {
     /// The contracts.
     pub to: Vec<OnChain>,
@@ -134,6 +165,7 @@ pub struct CallSpec {
 
 /// Typed data of one domain and type.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct TypedSpec {
     /// The domain's `name`; absent where the domain has none.
     pub name: Option<String>,
@@ -161,6 +193,7 @@ pub struct TypedSpec {
 
 /// What a call or a document spends.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Spends {
     /// What the host's table of standards says.
     Standard,
@@ -172,6 +205,7 @@ pub enum Spends {
 
 /// Where the parts of a movement stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Movement {
     /// The asset's contract: a field, or none for the contract that is called or named by the domain.
     pub asset: Option<FieldPath>,
@@ -196,6 +230,7 @@ pub enum Bound {
 
 /// Sign-ins at one site.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SignInSpec {
     /// The domain.
     pub domain: String,
@@ -215,6 +250,7 @@ pub struct SignInSpec {
 
 /// How much of one asset may be spent. Windows slide: what was signed in any hour, in any day.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LimitSpec {
     /// The asset's symbol in the host's table.
     pub asset: String,
@@ -239,6 +275,7 @@ pub enum Most {
 
 /// Tokens that a key may sign. All that says for whom and how long a token is comes from here and from the host's clock.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct JwtSpec {
     /// `iss`.
     pub issuer: Option<String>,

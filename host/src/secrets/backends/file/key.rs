@@ -11,6 +11,7 @@ use std::str::FromStr;
 use zeroize::Zeroizing;
 
 /// What opens the file.
+#[non_exhaustive]
 pub enum FileKey {
     /// X25519 identities, as `age-keygen` and `strongroom secrets init` write them.
     Identity(Identities),

@@ -8,6 +8,7 @@ use std::{fs, io};
 
 /// What [`FileKey::rekey`] has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Rekeyed {
     /// The files have a new identity.
     Anew,

@@ -247,7 +247,7 @@ mod tests {
             role_id: CredentialRef::Env("ROLE_ID".to_owned()),
             secret_id: CredentialRef::File(file.clone()),
             file,
-            renew: SecretIdRenewal { role: "agents".to_owned(), before: before.map(Duration::from_secs) },
+            renew: SecretIdRenewal::new("agents".to_owned()).with(|new| new.before = before.map(Duration::from_secs)),
         }
     }
 

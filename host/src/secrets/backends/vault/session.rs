@@ -225,6 +225,7 @@ impl Session {
             VaultAuth::Jwt { mount, role, jwt } => {
                 Ok(Presented { mount: mount.clone(), body: json_object(&[("role", role), ("jwt", &read(jwt)?)]), what: "JWT" })
             }
+            _ => Err(BackendError::Refused("this build knows no such way to log in".to_owned())),
         }
     }
 
