@@ -12,6 +12,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
+    #[cfg(any(test, feature = "test-util"))]
     pub(crate) fn sleeping(slept: Arc<AtomicU64>) -> Self {
         Self { slept }
     }

@@ -38,6 +38,9 @@
 //! - `vault`: secrets from HashiCorp Vault and OpenBao.
 //! - `aws`: secrets from AWS Secrets Manager, and keys in AWS KMS.
 //! - `pkcs11`: keys in an HSM.
+//!
+//! Off by default:
+//! - `test-util`: what tests of embedders need: signers asked without a permit of the policy's, clocks that are moved, memories of guests.
 
 #![deny(unsafe_code)]
 
@@ -90,6 +93,10 @@ pub mod text {
     pub use strongroom_ground::text::{for_people, lines_for_people};
 }
 
+/// The crates whose types stand in signatures here, in the versions that fit.
+#[doc(no_inline)]
+pub use {alloy_primitives, async_trait::async_trait, http, ipnet, k256, regex};
+
 use strongroom_core::{credential, keys, policy, url};
 use strongroom_ethereum as ethereum;
 use strongroom_ground::{files, json, lock};
@@ -99,11 +106,12 @@ pub use doors::wasm::{
     Captured, ComponentError, End, Inspection, LogLevel, LogRecord, MAX_COMPONENT, Outcome, RunError, RunOptions, SignersUnavailable,
 };
 pub use egress::{Resolve, SystemResolver};
-pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Wallet, Watched};
+pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Wallet, WalletError, Watched};
 pub use manifest::{HostConfig, Manifest};
 pub use meter::{Limit, Usage};
 pub use rotation::{
-    HttpIssuer, IssuedKey, Issuer, IssuerError, ListedKey, PastRotation, Probe, Revoked, RotationCounts, RotationError, RotationStatus,
+    HttpIssuer, IssuedKey, Issuer, IssuerError, ListedKey, PastRotation, Probe, Progress, Revoked, RotationCounts, RotationError,
+    RotationStatus, Step,
 };
 #[cfg(feature = "aws")]
 pub use secrets::AwsBackend;
@@ -111,7 +119,7 @@ pub use secrets::AwsBackend;
 pub use secrets::VaultBackend;
 pub use secrets::{
     BackendError, Deposit, Entry, EnvBackend, Fingerprint, Found, Freshness, Lease, Leases, MAX_LENGTH, MIN_LENGTH, Missing, Rotator,
-    SecretBackend, SecretCounts, SecretStore, SecretValue, SecretsUnavailable, StaticBackend, StoreError, Stored, VersionInfo,
+    SecretBackend, SecretCounts, SecretStore, SecretValue, SecretsUnavailable, SetupError, StaticBackend, StoreError, Stored, VersionInfo,
 };
 #[cfg(feature = "file")]
 pub use secrets::{FileBackend, FileKey, Identities, Rekeyed};

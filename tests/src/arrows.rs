@@ -17,7 +17,7 @@ const CRATES: [(&str, &str, &str); 5] = [
     ("host", "strongroom", ""),
 ];
 
-/// Reads the sources of all of [`CRATES`] below the workspace's directory.
+/// Reads the sources of all crates with rooms below the workspace's directory.
 ///
 /// # Panics
 /// Where a source can't be read, or holds a path that can't be followed.

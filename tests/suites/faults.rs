@@ -358,7 +358,7 @@ fn ten_thousand_callers_make_one_login_and_one_call() {
         assert_eq!(host.secret_counts().asked, 1);
         assert_eq!(way.bao.tokens("burst"), 1);
         drop(watched);
-        host.close().await;
+        host.shutdown().await;
         assert_eq!(way.bao.tokens("burst"), 0, "the host has logged out");
     });
 }
@@ -475,7 +475,7 @@ fn leases_end_with_the_login_and_are_made_anew_under_the_next() {
     wait_until("a credential under the next login", || runtime.block_on(watched.fingerprint()).unwrap() != first);
     assert!(host.secret_counts().leased >= 2);
     drop(watched);
-    runtime.block_on(host.close());
+    runtime.block_on(host.clone().shutdown());
     wait_until("the end of both leases", || way.bao.leases("database/creds/under").is_empty());
 }
 
@@ -512,7 +512,7 @@ fn logs_in(auth: VaultAuth, agent: &str) -> Result<(), String> {
         let host = host.backend("vault", VaultBackend::new(&config).unwrap()).build().unwrap();
         let agent = host.agent(Manifest::parse("agent.toml", &manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
         let watched = agent.watch("KEY").await.map_err(|error| error.to_string());
-        host.close().await;
+        host.shutdown().await;
         watched.map(drop)
     })
 }
@@ -605,7 +605,7 @@ fn a_secret_id_in_a_file_is_replaced_before_its_end() {
     assert_eq!(std::fs::metadata(dir.path().join("secret-id")).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!dir.path().join("secret-id.new").exists());
     assert_eq!(bao.tokens("renewing"), 1, "what tried them out has logged out");
-    runtime.block_on(host.close());
+    runtime.block_on(host.clone().shutdown());
     assert_eq!(bao.tokens("renewing"), 0);
     let (status, _) = bao.call("POST", "auth/approle/login", Some(&json!({"role_id": role_id, "secret_id": held()})));
     assert_eq!(status, 200, "the one in the file works");
@@ -652,7 +652,7 @@ impl Played {
             let host = host.backend("vault", VaultBackend::new(&config).unwrap()).build().unwrap();
             let agent = host.agent(Manifest::parse("agent.toml", manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
             agent.watch("KEY").await.unwrap();
-            host.close().await;
+            host.shutdown().await;
         });
         let seen = self.server.seen();
         let about = seen.iter().filter_map(|seen| Some((seen.path().strip_prefix("/v1/auth/approle/")?, seen)));

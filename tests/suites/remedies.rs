@@ -183,7 +183,7 @@ fn followed(book: &Book, case: &Table) -> Result<Vec<String>, String> {
             texts = (whole.clone(), host.clone());
         });
         let opened = treasury.load().map_err(|error| format!("not accepted after {passed:?}: {error}"))?;
-        block_on(opened.agent.confirm_signers())?;
+        block_on(opened.agent.confirm_signers()).map_err(|error| error.to_string())?;
         let rules = || passed.iter().map(|(rule, _)| rule.clone()).collect();
         let Some((rule, remedy)) = book.denial(case, &opened)? else { return Ok(rules()) };
         if passed.contains(&(rule.clone(), remedy.clone())) {

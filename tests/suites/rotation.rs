@@ -43,14 +43,14 @@ fn under_load(kind: Kind) {
         }
         while rotations < ROTATIONS || sent.load(Ordering::Relaxed) < REQUESTS {
             rotations += 1;
-            let rotated = house.host.rotate(house.bed.name(), |_, _| ()).await;
+            let rotated = house.host.rotate(house.bed.name(), |_| ()).await;
             assert_eq!(rotated, Ok(()), "{kind:?}, rotation {rotations}");
         }
         done.store(true, Ordering::Relaxed);
         while let Some(agent) = agents.join_next().await {
             agent.unwrap();
         }
-        house.host.close().await;
+        house.host.clone().shutdown().await;
     });
 
     assert_eq!(failed.load(Ordering::Relaxed), 0, "{kind:?}: of {} requests", sent.load(Ordering::Relaxed));
@@ -94,11 +94,11 @@ fn the_old_key_is_not_revoked_while_a_request_holds_it() {
             while issuer.counts().valid == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            house.host.rotate(house.bed.name(), |_, _| ()).await
+            house.host.rotate(house.bed.name(), |_| ()).await
         });
         assert!(said.contains("send 200"), "{said}");
         assert_eq!(rotated, Ok(()));
-        house.host.close().await;
+        house.host.clone().shutdown().await;
     });
 
     let first = issuer.key(&house.bed.first).unwrap();
@@ -127,7 +127,7 @@ fn where_the_operator_says_so_the_old_key_is_revoked_though_a_request_holds_it()
         while issuer.counts().valid == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        assert_eq!(house.host.rotate(house.bed.name(), |_, _| ()).await, Ok(()));
+        assert_eq!(house.host.rotate(house.bed.name(), |_| ()).await, Ok(()));
         never.abort();
     });
 
@@ -148,7 +148,7 @@ fn a_request_whose_body_was_kept_back_leaves_with_the_key_of_the_day() {
             while !house.audit().iter().any(|record| record["event"] == "egress") {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            house.host.rotate(house.bed.name(), |_, _| ()).await
+            house.host.rotate(house.bed.name(), |_| ()).await
         };
         let (said, rotated) = tokio::join!(said, rotated);
         assert!(said.contains("late 200"), "{said}");
@@ -203,7 +203,7 @@ fn an_end_that_agents_see_coming_has_the_key_replaced_after_a_look_of_the_hosts_
     // The first key of an account has no end: a second one has, and is the one in use.
     issuer.set(|settings| settings.lifetime = Some(Duration::from_secs(3 * 24 * 3_600)));
     block_on(async {
-        assert_eq!(house.host.rotate(house.bed.name(), |_, _| ()).await, Ok(()));
+        assert_eq!(house.host.rotate(house.bed.name(), |_| ()).await, Ok(()));
         let second = house.bed.stored();
         let agent = house.agent(&issuer, "");
         assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
@@ -212,7 +212,7 @@ fn an_end_that_agents_see_coming_has_the_key_replaced_after_a_look_of_the_hosts_
         assert!((end - since).abs_diff(3 * 24 * 3_600) <= 2, "{status:?}");
         assert_eq!(next, end - (end - since) / 3, "replaced a third of its life before its end, where that is less than seven days");
         assert_eq!(house.bed.stored(), second, "and not yet");
-        house.host.close().await;
+        house.host.clone().shutdown().await;
     });
     assert_eq!(issuer.issued(), 1);
 }
@@ -240,7 +240,7 @@ fn an_end_that_an_answer_tells_is_confirmed_and_the_key_replaced_in_time() {
         house.wall.store(5 * DAY / 2, Ordering::Relaxed);
         until(&house, |journal| journal["past"][0]["trigger"] == "its end is near").await;
         assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
-        house.host.close().await;
+        house.host.clone().shutdown().await;
     });
 
     assert_eq!((issuer.issued(), issuer.usable_keys(&house.bed.account)), (1, vec![house.bed.stored()]));
@@ -264,8 +264,8 @@ fn a_clock_that_jumps_a_day_ahead_or_back_has_a_key_replaced_once_at_most() {
         // What the clock says was written in the future counts from now on.
         until(&house, |journal| journal["current"]["since"].as_u64().unwrap() < ahead).await;
         assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
-        assert_eq!(house.host.rotate(house.bed.name(), |_, _| ()).await, Ok(()));
-        house.host.close().await;
+        assert_eq!(house.host.rotate(house.bed.name(), |_| ()).await, Ok(()));
+        house.host.clone().shutdown().await;
     });
 
     assert_eq!((issuer.issued(), issuer.usable_keys(&house.bed.account)), (2, vec![house.bed.stored()]));
@@ -284,7 +284,7 @@ fn a_key_that_the_issuer_rejects_is_told_of_where_no_other_can_be_had_with_it() 
         while !house.audit().iter().any(told) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        house.host.close().await;
+        house.host.clone().shutdown().await;
     });
 
     assert_eq!((issuer.issued(), house.bed.stored()), (0, house.bed.first.clone()));
@@ -297,9 +297,9 @@ fn a_new_key_of_another_form_than_a_manifest_wants_is_rolled_back() {
     block_on(async {
         let agent = house.agent(&issuer, &format!("format = \"^{}[0-9a-f]{{22}}$\"", &house.bed.first[..18]));
         assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
-        let rotated = house.host.rotate(house.bed.name(), |_, _| ()).await.unwrap_err().to_string();
+        let rotated = house.host.rotate(house.bed.name(), |_| ()).await.unwrap_err().to_string();
         assert!(rotated.contains("does not match the `format`"), "{rotated}");
-        house.host.close().await;
+        house.host.clone().shutdown().await;
     });
 
     assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.first.as_str()]);
@@ -319,7 +319,7 @@ fn what_agents_provoke_leads_to_one_look_a_minute_and_to_no_rotation() {
             assert_eq!(said.matches("send 401").count(), 10, "{said}");
         }
         // The keeper has looked once by the time that it is closed.
-        house.host.close().await;
+        house.host.clone().shutdown().await;
     });
 
     let key = issuer.key(&house.bed.first).unwrap();

@@ -268,7 +268,7 @@ fn fails(row: &Row) {
     let name = row.name;
 
     let records = Records::default();
-    let first = block_on(host(&bed, &issuer, row.slip, records.clone()).rotate(bed.name(), |_, _| ()));
+    let first = block_on(host(&bed, &issuer, row.slip, records.clone()).rotate(bed.name(), |_| ()));
 
     assert_eq!(kind(&first), row.told.0, "{name}: {first:?}");
     let (usable, stored) = (issuer.usable_keys(&bed.account), bed.stored());
@@ -286,7 +286,7 @@ fn fails(row: &Row) {
 
     // With nothing wrong any more, what is under way is taken to its end, and a new key is had.
     issuer.heal();
-    let second = block_on(host(&bed, &issuer, None, Records::default()).rotate(bed.name(), |_, _| ()));
+    let second = block_on(host(&bed, &issuer, None, Records::default()).rotate(bed.name(), |_| ()));
     assert_eq!(kind(&second), row.told.1, "{name}, the second time: {second:?}");
     let (usable, stored) = (issuer.usable_keys(&bed.account), bed.stored());
     let orphans = bed.journal()["orphans"].as_array().map_or(0, Vec::len);
@@ -301,7 +301,7 @@ fn somebody_elses_key_is_left_in_its_place_and_the_new_one_is_revoked() {
     let bed = Bed::new(Kind::File, &issuer);
 
     let slip = Some((SECRET, 1, 1, Slip::Beaten));
-    let outcome = block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_, _| ()));
+    let outcome = block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_| ()));
 
     assert!(matches!(&outcome, Err(RotationError::RolledBack(why)) if why.contains("somebody else")), "{outcome:?}");
     assert_eq!(bed.stored(), "pf_live_ffffffffffffffffffffffffffffffff");
@@ -314,7 +314,7 @@ fn without_a_record_nothing_is_issued() {
     let bed = Bed::new(Kind::File, &issuer);
 
     let broken = Records { broken: true, ..Records::default() };
-    let outcome = block_on(host(&bed, &issuer, None, broken).rotate(bed.name(), |_, _| ()));
+    let outcome = block_on(host(&bed, &issuer, None, broken).rotate(bed.name(), |_| ()));
 
     assert_eq!(kind(&outcome), "unfinished", "{outcome:?}");
     assert_eq!((issuer.counts().issue_calls, bed.stored()), (0, bed.first.clone()));
@@ -328,13 +328,13 @@ fn a_key_that_is_made_late_is_found_and_ended() {
     issuer.fail(Verb::Issue, Fault::Status(403, None), 1);
 
     let host = host(&bed, &issuer, None, Records::default());
-    let first = block_on(host.rotate(bed.name(), |_, _| ()));
+    let first = block_on(host.rotate(bed.name(), |_| ()));
     assert_eq!(kind(&first), "rolled back", "{first:?}");
     // The call that was given up is carried out in the end.
     while issuer.issued() < 1 {
         std::thread::yield_now();
     }
-    let second = block_on(host.rotate(bed.name(), |_, _| ()));
+    let second = block_on(host.rotate(bed.name(), |_| ()));
 
     assert_eq!(kind(&second), "replaced", "{second:?}");
     assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()]);
@@ -348,11 +348,11 @@ fn a_key_that_somebody_has_set_by_hand_is_never_taken_for_an_orphan() {
     // A call is lost that is never carried out; and before the next one, somebody makes a key at the issuer's and sets it.
     issuer.fail(Verb::Issue, Fault::Status(500, None), 2);
     let host = host(&bed, &issuer, None, Records::default());
-    assert_eq!(kind(&block_on(host.rotate(bed.name(), |_, _| ()))), "lost");
+    assert_eq!(kind(&block_on(host.rotate(bed.name(), |_| ()))), "lost");
     let by_hand = issuer.new_key(&bed.account);
     bed.set(&by_hand);
 
-    let outcome = block_on(host.rotate(bed.name(), |_, _| ()));
+    let outcome = block_on(host.rotate(bed.name(), |_| ()));
 
     assert_eq!(kind(&outcome), "replaced", "{outcome:?}");
     let usable = issuer.usable_keys(&bed.account);
@@ -365,10 +365,10 @@ fn where_the_old_key_has_ended_meanwhile_the_new_one_is_put_in_use() {
     let issuer = Issuer::start();
     let bed = Bed::new(Kind::File, &issuer);
     let slip = Some((SECRET, 1, ALWAYS, Slip::Unavailable));
-    assert_eq!(kind(&block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_, _| ()))), "unfinished");
+    assert_eq!(kind(&block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_| ()))), "unfinished");
     assert!(issuer.revoke(&bed.first));
 
-    let outcome = block_on(host(&bed, &issuer, None, Records::default()).rotate(bed.name(), |_, _| ()));
+    let outcome = block_on(host(&bed, &issuer, None, Records::default()).rotate(bed.name(), |_| ()));
 
     assert_eq!(kind(&outcome), "replaced", "{outcome:?}");
     assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()]);
@@ -379,12 +379,12 @@ fn where_somebody_has_revoked_the_old_key_and_set_another_the_new_one_is_revoked
     let issuer = Issuer::start();
     let bed = Bed::new(Kind::File, &issuer);
     let slip = Some((SECRET, 1, ALWAYS, Slip::Unavailable));
-    assert_eq!(kind(&block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_, _| ()))), "unfinished");
+    assert_eq!(kind(&block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_| ()))), "unfinished");
     assert!(issuer.revoke(&bed.first));
     let theirs = issuer.new_key(&bed.account);
     bed.set(&theirs);
 
-    let outcome = block_on(host(&bed, &issuer, None, Records::default()).rotate(bed.name(), |_, _| ()));
+    let outcome = block_on(host(&bed, &issuer, None, Records::default()).rotate(bed.name(), |_| ()));
 
     assert_eq!(kind(&outcome), "replaced", "{outcome:?}");
     assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()]);
@@ -396,7 +396,7 @@ fn a_rotation_that_can_not_be_finished_can_be_given_up() {
     let bed = Bed::new(Kind::File, &issuer);
     issuer.fail(Verb::Revoke, Fault::Status(500, None), ALWAYS);
     let host = host(&bed, &issuer, None, Records::default());
-    assert_eq!(kind(&block_on(host.rotate(bed.name(), |_, _| ()))), "unfinished");
+    assert_eq!(kind(&block_on(host.rotate(bed.name(), |_| ()))), "unfinished");
     let in_use = bed.stored();
 
     let left = block_on(host.abandon_rotation(bed.name())).unwrap();
@@ -404,7 +404,7 @@ fn a_rotation_that_can_not_be_finished_can_be_given_up() {
     assert!(left.len() == 2 && left[1].contains("in use before"), "{left:?}");
     assert_eq!((bed.stored(), &bed.journal()["under_way"]), (in_use, &Value::Null));
     issuer.heal();
-    assert_eq!(block_on(host.rotate(bed.name(), |_, _| ())), Ok(()));
+    assert_eq!(block_on(host.rotate(bed.name(), |_| ())), Ok(()));
 }
 
 #[test]
@@ -414,7 +414,7 @@ fn a_field_of_a_file_is_replaced_and_the_others_stay() {
     bed.set(&json!({"key": bed.first, "user": "somebody"}).to_string());
 
     let host = host_of(&bed, &issuer, None, Records::default(), &format!("store:{}#key", bed.path()));
-    block_on(host.unwrap().rotate(bed.name(), |_, _| ())).unwrap();
+    block_on(host.unwrap().rotate(bed.name(), |_| ())).unwrap();
 
     let document: Value = serde_json::from_str(&bed.stored()).unwrap();
     assert_eq!(document["user"], "somebody");

@@ -122,11 +122,11 @@ fn a_malformed_env_file_is_named_with_its_entry_and_without_its_text() {
     let file = dir.path().join(".env");
     std::fs::write(&file, format!("GOOD=1\n{VALUE} is not an entry\n")).unwrap();
 
-    let error = EnvBackend::with_file(&file).err().unwrap();
+    let error = EnvBackend::with_file(&file).err().unwrap().to_string();
 
     assert!(error.contains(".env: line 2"), "{error}");
     assert!(!error.contains("pf_live"), "{error}");
-    assert!(EnvBackend::with_file(&dir.path().join("none")).err().unwrap().contains("can't be read"));
+    assert!(EnvBackend::with_file(&dir.path().join("none")).err().unwrap().to_string().contains("can't be read"));
 }
 
 #[test]

@@ -116,7 +116,7 @@ impl Book {
     fn attempt(&self, case: &Table) -> Outcome<()> {
         let opened = self.treasury(case).load().and_then(|opened| match case.contains_key("unconfirmed") {
             true => Ok(opened),
-            false => block_on(opened.agent.confirm_signers()).map(|_| opened),
+            false => block_on(opened.agent.confirm_signers()).map(|_| opened).map_err(|error| error.to_string()),
         });
         if let Some(refused) = case.get("refused") {
             return refusal(opened.map(|_| ()), refused.as_str().unwrap());
@@ -129,7 +129,7 @@ impl Book {
                 let lines = beside.as_str().map_or(own, str::to_owned);
                 let other = opened
                     .beside(&format!("name = \"probe-2\"\ncomponent = \"probe.wasm\"\n{lines}\n"))
-                    .and_then(|other| block_on(other.confirm_signers()).map(|_| other));
+                    .and_then(|other| block_on(other.confirm_signers()).map(|_| other).map_err(|error| error.to_string()));
                 if let Some(refused) = case.get("beside_refused") {
                     return refusal(other.map(|_| ()), refused.as_str().unwrap());
                 }

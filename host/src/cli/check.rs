@@ -71,7 +71,7 @@ impl Check {
                 }
             }
         }
-        runtime.block_on(host.close());
+        runtime.block_on(host.shutdown());
         if let Some(file) = &self.env_example {
             example::write(file, &checked)?;
             say(format_args!("{}: written", file.display()));

@@ -105,7 +105,7 @@ impl Run {
                 () = cut.clone().again() => None,
             };
             tokio::select! {
-                () = host.close() => {}
+                () = host.shutdown() => {}
                 () = cut.clone().again() => {}
             }
             Ok((outcome, cut.now()))

@@ -5,7 +5,7 @@ use super::{Done, Failure, HostArgs, code, named, prompt};
 use crate::host::{Host, file_key, read_manifests};
 use crate::manifest::HOSTS_OWN;
 use crate::manifest::{BackendConfig, FileKeyRef, HostConfig, Manifest};
-use crate::rotation::{RotationError, RotationStatus};
+use crate::rotation::{Progress, RotationError, RotationStatus};
 use crate::secrets::backends::{Configured, read_lines};
 use crate::secrets::dotenv::Variable;
 use crate::secrets::{
@@ -253,7 +253,7 @@ impl Where {
     fn finish<T>(&self, host: &Host, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
         let done = super::runtime()?.block_on(async {
             let done = work.await;
-            host.close().await;
+            host.clone().shutdown().await;
             done
         });
         done.map_err(|error| match error {
@@ -317,7 +317,7 @@ impl Rotate {
 fn abandon(host: &Host, rotation: &str) -> Done {
     let left = super::runtime()?.block_on(async {
         let left = host.abandon_rotation(rotation).await;
-        host.close().await;
+        host.clone().shutdown().await;
         left
     });
     let left = left.map_err(|error| Failure::new(code::SECRET, format!("{rotation}: {error}")))?;
@@ -330,14 +330,14 @@ fn abandon(host: &Host, rotation: &str) -> Done {
 /// Replaces a key, and shows each step on a terminal.
 fn carry_out(host: &Host, rotation: &str) -> Done {
     let shows = std::io::stderr().is_terminal();
-    let progress = move |step: &str, detail: &str| {
+    let progress = move |progress: Progress<'_>| {
         if shows {
-            say(format_args!("  {step:12} {}", crate::text::for_people(detail)));
+            say(format_args!("  {:12} {}", progress.step, crate::text::for_people(progress.detail)));
         }
     };
     let rotated = super::runtime()?.block_on(async {
         let rotated = host.rotate(rotation, progress).await;
-        host.close().await;
+        host.clone().shutdown().await;
         rotated
     });
     rotated.map_err(|error| Failure::new(code::SECRET, format!("{rotation}: {error}")))?;
@@ -359,7 +359,7 @@ fn standings(host: &Host, wanted: Option<&str>) -> Result<Vec<RotationStatus>, F
                 Err(error) => say(format_args!("rotation {name}: {error}")),
             }
         }
-        host.close().await;
+        host.clone().shutdown().await;
         Ok(all)
     })
 }

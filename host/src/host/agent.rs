@@ -1,6 +1,6 @@
 //! An agent that a host has loaded, and what can be asked of it beside running it.
 
-use super::Host;
+use super::{Host, WalletError};
 use crate::doors::wasm::{self, AgentParts, Outcome, RunError, RunOptions};
 use crate::manifest::Manifest;
 use crate::policy::{Denial, Source};
@@ -63,9 +63,9 @@ impl Wallet {
     /// What is left of its limits, and what the ledger wants confirmed, in lines for people.
     ///
     /// # Errors
-    /// Text for the operator, where the ledger can't be opened.
-    pub fn left(&self) -> Result<Vec<String>, String> {
-        signing::standing(&self.signing, &self.opened)
+    /// [`WalletError::Ledger`] where the ledger can't be opened.
+    pub fn left(&self) -> Result<Vec<String>, WalletError> {
+        signing::standing(&self.signing, &self.opened).map_err(WalletError::Ledger)
     }
 
     /// The verdict on a transaction, given as its unsigned payload (EIP-2718, or EIP-155's list of nine). Nothing is signed, and nothing is
@@ -140,12 +140,12 @@ impl Agent {
     /// A wallet of the agent's, to judge by it what the agent might ask for. Has its key, or the way to it.
     ///
     /// # Errors
-    /// Text for the operator, where the manifest has no such wallet, or its key can't be had.
-    pub async fn wallet(&self, signer: &str) -> Result<Wallet, String> {
-        let opened = wasm::open_signers(&self.host.0.parts, &self.parts).await.map_err(|error| error.to_string())?;
+    /// [`WalletError`] where the manifest has no such wallet, or its key can't be had.
+    pub async fn wallet(&self, signer: &str) -> Result<Wallet, WalletError> {
+        let opened = wasm::open_signers(&self.host.0.parts, &self.parts).await?;
         let opened = opened.into_iter().find(|opened| opened.granted.spec.name == signer && opened.key.address().is_some());
         let wallet = |opened| Wallet { opened, signing: Arc::clone(&self.host.0.parts.signing) };
-        opened.map(wallet).ok_or_else(|| format!("the manifest has no wallet `{signer}`"))
+        opened.map(wallet).ok_or_else(|| WalletError::Unknown(signer.to_owned()))
     }
 
     /// Takes the keys of the agent's signers into this host's ledger, and gives the operator's word that the ledger is the latest there is.
@@ -153,12 +153,12 @@ impl Agent {
     /// what its key is known by.
     ///
     /// # Errors
-    /// Text for the operator, where a key or the ledger can't be had.
-    pub async fn confirm_signers(&self) -> Result<Vec<(String, String)>, String> {
+    /// [`WalletError`] where a key or the ledger can't be had.
+    pub async fn confirm_signers(&self) -> Result<Vec<(String, String)>, WalletError> {
         let host = &self.host.0.parts;
-        let opened = wasm::open_signers(host, &self.parts).await.map_err(|error| error.to_string())?;
+        let opened = wasm::open_signers(host, &self.parts).await?;
         for signer in &opened {
-            host.signing.confirm(signer).await?;
+            host.signing.confirm(signer).await.map_err(WalletError::Ledger)?;
         }
         Ok(opened.iter().map(|signer| (signer.granted.spec.name.clone(), signer.shown.clone())).collect())
     }

@@ -24,7 +24,9 @@ use crate::state::{StateDir, random_key};
 use crate::tls;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+#[cfg(any(test, feature = "test-util"))]
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::AtomicU64;
 
 /// Sets a host up. See [`Host::builder`].
 #[derive(Default)]
@@ -121,6 +123,7 @@ impl HostBuilder {
     }
 
     /// Hands every linear memory of a guest to `inspector` when its run has ended. For tests: such a host compiles slower code.
+    #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn inspect_memory(mut self, inspector: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
         self.inspector = Some(Arc::new(inspector));
@@ -128,7 +131,7 @@ impl HostBuilder {
     }
 
     /// Adds so many milliseconds to the time by which secrets age, as if the machine had slept. For tests.
-    #[doc(hidden)]
+    #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn slept(mut self, millis: Arc<AtomicU64>) -> Self {
         self.clock = Clock::sleeping(millis);
@@ -136,7 +139,7 @@ impl HostBuilder {
     }
 
     /// Adds so many milliseconds to the wall clock that the ledger of signatures reads, as if somebody had set it. For tests.
-    #[doc(hidden)]
+    #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn wall_clock(mut self, millis: Arc<AtomicI64>) -> Self {
         self.wall = Wall(millis);
@@ -265,7 +268,9 @@ pub(crate) fn backends(own: Vec<Configured>, config: &HostConfig, clock: &Clock,
 fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Configured, String> {
     let (backend, bounds): (Arc<dyn SecretBackend>, Bounds) = match config {
         BackendConfig::Env { file, names } => {
-            let backend = file.as_ref().map_or_else(|| Ok(EnvBackend::new()), |file| EnvBackend::with_file(file))?;
+            let backend = file
+                .as_ref()
+                .map_or_else(|| Ok(EnvBackend::new()), |file| EnvBackend::with_file(file).map_err(|error| error.to_string()))?;
             (Arc::new(backend), Bounds::variables(names.clone()))
         }
         #[cfg(feature = "file")]
@@ -273,7 +278,7 @@ fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Confi
         #[cfg(feature = "vault")]
         BackendConfig::Vault(vault) => {
             let bounds = Bounds::with_leased(vault.paths.clone(), vault.leased.clone());
-            (Arc::new(VaultBackend::with_clock(vault, clock.clone())?), bounds)
+            (Arc::new(VaultBackend::with_clock(vault, clock.clone()).map_err(|error| error.to_string())?), bounds)
         }
         #[cfg(feature = "aws")]
         BackendConfig::Aws(aws) => (Arc::new(AwsBackend::new(aws)), Bounds::new(aws.paths.clone())),
@@ -288,10 +293,10 @@ fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Confi
 #[cfg(feature = "file")]
 pub(crate) fn file_key(key: &FileKeyRef) -> Result<FileKey, String> {
     match key {
-        FileKeyRef::Identity(path) => FileKey::identity_file(path),
+        FileKeyRef::Identity(path) => FileKey::identity_file(path).map_err(|error| error.to_string()),
         FileKeyRef::Credential(name) => {
             let dir = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or("no systemd credentials here: CREDENTIALS_DIRECTORY is not set")?;
-            FileKey::identity_file(&Path::new(&dir).join(name))
+            FileKey::identity_file(&Path::new(&dir).join(name)).map_err(|error| error.to_string())
         }
         FileKeyRef::Passphrase(variable) => {
             let passphrase = std::env::var(variable).map_err(|_| format!("the variable `{variable}` with the passphrase is not set"))?;

@@ -1,10 +1,25 @@
 //! Why there is no host, or no agent.
 
-use crate::doors::wasm::ComponentError;
+use crate::doors::wasm::{ComponentError, SignersUnavailable};
 use crate::manifest::ReadError;
 use crate::secrets::BackendError;
 use crate::tls::TlsError;
 use std::path::PathBuf;
+
+/// Why a wallet of an agent can't be had, or its ledger.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalletError {
+    /// The manifest has none of that name.
+    #[error("the manifest has no wallet `{0}`")]
+    Unknown(String),
+    /// Keys of the agent can't be had.
+    #[error(transparent)]
+    Signers(#[from] SignersUnavailable),
+    /// The ledger can't be opened, or refuses a key.
+    #[error("{0}")]
+    Ledger(String),
+}
 
 /// Why a host could not be built.
 #[derive(Debug, thiserror::Error)]

@@ -8,7 +8,7 @@ pub use agent::{Agent, Resolved, Wallet, Watched};
 pub use builder::HostBuilder;
 #[cfg(feature = "cli")]
 pub(crate) use builder::{audit_path, backends, file_key, rules, state_path};
-pub use error::{BuildError, LoadError};
+pub use error::{BuildError, LoadError, WalletError};
 
 use crate::doors::wasm::{self, AgentParts, Cache, ComponentError, HostParts, Inspection, RunState};
 use crate::egress::{Network, Pools};
@@ -17,7 +17,7 @@ use crate::manifest::Manifest;
 #[cfg(feature = "cli")]
 use crate::manifest::ReadError;
 use crate::policy::Policy;
-use crate::rotation::{RotationCounts, RotationError, RotationStatus};
+use crate::rotation::{Progress, RotationCounts, RotationError, RotationStatus};
 use crate::secrets::SecretCounts;
 #[cfg(feature = "cli")]
 use crate::secrets::{Backends, Fingerprint, SecretValue};
@@ -48,7 +48,10 @@ impl Host {
         HostBuilder::default()
     }
 
-    /// Loads an agent from its manifest's file. Compiles the component, unless the cache holds it: 0.1 to 5 seconds of work.
+    /// Loads an agent from its manifest's file.
+    ///
+    /// Blocks the thread: the component is compiled, unless the cache holds it, in 0.1 to 5 seconds of work. Within an asynchronous runtime,
+    /// call it by `tokio::task::spawn_blocking`.
     ///
     /// # Errors
     /// [`LoadError`], which names the file and what to correct.
@@ -62,7 +65,7 @@ impl Host {
         self.agent_from(manifest, &bytes, path)
     }
 
-    /// Loads an agent from a manifest made in code and the bytes of its component.
+    /// Loads an agent from a manifest made in code and the bytes of its component. Blocks the thread, as [`Host::load`] does.
     ///
     /// # Errors
     /// [`LoadError`], which says what to correct.
@@ -71,7 +74,7 @@ impl Host {
         self.agent_from(manifest, component, name)
     }
 
-    /// What a component imports and exports. Compiles it.
+    /// What a component imports and exports. Blocks the thread: it is compiled.
     ///
     /// # Errors
     /// [`ComponentError`] where it is not a component.
@@ -130,14 +133,13 @@ impl Host {
         self.0.parts.rotations.all().iter().map(|rotation| rotation.name())
     }
 
-    /// Replaces a key now, or takes a rotation to its end that was left midway. `progress` is told of each step as it is taken, and what is to
-    /// be said of it. Ends when the old key is revoked: after at least as long as requests that hold it take.
+    /// Replaces a key now, or takes a rotation to its end that was left midway. `progress` is told of each step as it is taken. Ends when the old key is revoked: after at least as long as requests that hold it take.
     ///
     /// A host whose agents use the key replaces it by itself when it is due, from the first run on.
     ///
     /// # Errors
     /// [`RotationError`], which says which key is in use.
-    pub async fn rotate(&self, rotation: &str, progress: impl Fn(&str, &str) + Send + Sync + 'static) -> Result<(), RotationError> {
+    pub async fn rotate(&self, rotation: &str, progress: impl Fn(Progress<'_>) + Send + Sync + 'static) -> Result<(), RotationError> {
         self.0.parts.rotations.named(rotation)?.by_hand(Some(Arc::new(progress))).await
     }
 
@@ -173,9 +175,9 @@ impl Host {
     }
 
     /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds; before that, a rotation that is under way gets
-    /// twice its `timeout` to come to a point where another host can go on with it. Call it when no agent runs any more; secrets that are asked
-    /// for after it are had by a new login.
-    pub async fn close(&self) {
+    /// twice its `timeout` to come to a point where another host can go on with it. Call it when no agent runs any more. Clones of the host are
+    /// the same host: secrets that are asked for through one after this are had by a new login.
+    pub async fn shutdown(self) {
         let parts = &self.0.parts;
         parts.rotations.close().await;
         parts.cache.close(FAREWELL).await;

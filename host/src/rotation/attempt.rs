@@ -4,7 +4,8 @@
 use super::document::Failing;
 use super::halt::Halt;
 use super::hold::Hold;
-use super::{BACKOFF, Means, Progress, Rotation, RotationError, managed, steps};
+use super::progress::{Listener, Step};
+use super::{BACKOFF, Means, Rotation, RotationError, managed, steps};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Rotation {
     /// Replaces the key at the operator's word: what is under way is taken to its end first.
-    pub(crate) async fn by_hand(&self, progress: Option<Progress>) -> Result<(), RotationError> {
+    pub(crate) async fn by_hand(&self, progress: Option<Listener>) -> Result<(), RotationError> {
         self.progress.lock().clone_from(&progress);
         let mut tries = 0;
         let outcome = loop {
@@ -52,7 +53,7 @@ impl Rotation {
         let mut watched = self.turn.lock().await;
         let held = self.journal.hold(&self.host, self.lease(), &mut watched).await.map_err(|error| unfinished(error.into()))?;
         let hold = held.ok_or_else(|| unfinished(Halt::Busy(Duration::ZERO)))?;
-        self.tell(&hold, "abandon", "at the operator's word").map_err(unfinished)?;
+        self.tell(&hold, Step::Abandon, "at the operator's word").map_err(unfinished)?;
         let mut left = Vec::new();
         let now = self.now();
         let released = hold.release(|document| {

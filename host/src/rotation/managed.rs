@@ -6,6 +6,7 @@ use super::document::{Current, Past};
 use super::halt::Halt;
 use super::hold::Hold;
 use super::issuer::{IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
+use super::progress::Step;
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
     let before = match asked {
         Some((before, _)) => before,
         None => {
-            rotation.tell(hold, "ask", "the backend's own function makes, tries and ends keys")?;
+            rotation.tell(hold, Step::Ask, "the backend's own function makes, tries and ends keys")?;
             let number = hold.document().number + 1;
             hold.write(|document| {
                 document.number = number;
@@ -71,7 +72,7 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
                     return Err(error.into());
                 }
             };
-            rotation.tell(hold, "wait", &begun)?;
+            rotation.tell(hold, Step::Wait, &begun)?;
             print
         }
     };
@@ -87,7 +88,7 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
         }
         tokio::time::sleep(LOOK.min(rotation.config.timeout / 10)).await;
     };
-    rotation.tell(hold, "observe", "another key is in use")?;
+    rotation.tell(hold, Step::Observe, "another key is in use")?;
     rotation.adopt(&IssuedKey::new("")).await;
     let (ended, print) = (rotation.now(), rotation.print(&in_use));
     hold.write(|document| {
@@ -97,5 +98,5 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
         document.past.push(Past { number: document.number, begun, ended, trigger: trigger.to_owned(), outcome: "done".to_owned() });
     })
     .await?;
-    rotation.tell(hold, "done", "")
+    rotation.tell(hold, Step::Done, "")
 }

@@ -16,6 +16,7 @@ mod keeper;
 mod managed;
 mod orphans;
 mod plaintext;
+mod progress;
 mod revocation;
 mod rollback;
 mod rotations;
@@ -26,6 +27,7 @@ mod status;
 mod steps;
 
 pub use issuer::{HttpIssuer, IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
+pub use progress::{Progress, Step};
 #[cfg(feature = "cli")]
 pub(crate) use rotations::closed_by;
 pub(crate) use rotations::{Parts, Rotations};
@@ -43,6 +45,7 @@ use halt::Halt;
 use hold::{Hold, Watched};
 use journal::Journal;
 use keeper::Told;
+use progress::Listener;
 use sha2::{Digest, Sha256};
 use signals::Signals;
 use sites::Site;
@@ -85,7 +88,7 @@ pub(crate) struct Rotation {
     webhook: Option<Webhook>,
     /// Taken by whoever rotates in this process.
     turn: tokio::sync::Mutex<Watched>,
-    progress: Mutex<Option<Progress>>,
+    progress: Mutex<Option<Listener>>,
     signals: Mutex<Signals>,
     told: Mutex<Told>,
     woken: Notify,
@@ -107,9 +110,6 @@ enum Means {
     /// The backend that keeps it.
     Backend,
 }
-
-/// Is told of each step, and what is to be said of it.
-type Progress = Arc<dyn Fn(&str, &str) + Send + Sync>;
 
 /// Why a rotation did not come to its end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -311,15 +311,15 @@ impl Rotation {
     }
 
     /// Records a step that is about to be taken. No record, no effect.
-    fn tell(&self, hold: &Hold, step: &str, detail: &str) -> Result<(), Halt> {
+    fn tell(&self, hold: &Hold, step: Step, detail: &str) -> Result<(), Halt> {
         let number = hold.document().number;
-        tracing::info!(rotation = self.name, number, step, detail, "rotation");
+        tracing::info!(rotation = self.name, number, %step, detail, "rotation");
         let said = (!detail.is_empty()).then(|| detail.into());
-        let told = self.audit.record(Event::Rotation { rotation: (&self.name).into(), number, step: step.into(), detail: said });
+        let told = self.audit.record(Event::Rotation { rotation: (&self.name).into(), number, step: step.as_str().into(), detail: said });
         told.map_err(|_| Halt::Later { why: "the audit log can't be written".to_owned(), after: None })?;
         let progress = self.progress.lock().clone();
         if let Some(progress) = progress {
-            progress(step, detail);
+            progress(Progress { step, detail });
         }
         Ok(())
     }

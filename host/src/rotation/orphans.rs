@@ -6,6 +6,7 @@ use super::document::{Document, Orphan, Suspicion};
 use super::halt::Halt;
 use super::hold::Hold;
 use super::issuer::{IssuedKey, IssuerError, ListedKey, Revoked};
+use super::progress::Step;
 use super::revocation::rejects;
 use super::sites::in_use;
 use super::stage::{Intended, Intent, UnderWay};
@@ -26,7 +27,7 @@ pub(super) async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, o
             return;
         }
     }
-    let _ = rotation.tell(hold, "abandon", "the new key can't be kept, and is revoked");
+    let _ = rotation.tell(hold, Step::Abandon, "the new key can't be kept, and is revoked");
     // Who went on may have ended the old key, or found this one and ended it.
     for with in [old, new] {
         if rotation.call(rotation.issuer.revoke(new, with)).await == Ok(Revoked::Done) {
@@ -148,7 +149,7 @@ async fn end_orphans(rotation: &Rotation, hold: &mut Hold, fresh: &[ListedKey], 
         return Ok(all());
     }
     let reported = all();
-    rotation.tell(hold, "revoke-orphan", &shown(key))?;
+    rotation.tell(hold, Step::RevokeOrphan, &shown(key))?;
     rotation.sure(hold).await?;
     match rotation.call(rotation.issuer.revoke_listed(key, old)).await {
         Ok(Revoked::Done) => Ok(Vec::new()),

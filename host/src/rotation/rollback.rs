@@ -4,6 +4,7 @@ use super::Rotation;
 use super::halt::Halt;
 use super::hold::Hold;
 use super::issuer::{IssuerError, Probe};
+use super::progress::Step;
 use super::revocation::end_key;
 use super::sites::{Site, holds, replace};
 use super::stage::{Issued, Keys, RollingBack, Verified};
@@ -46,7 +47,7 @@ pub(super) async fn roll_back(rotation: &Rotation, hold: &mut Hold, rolling_back
         rolling_back.forward(hold, &shown).await?;
         return Err(shown.into());
     }
-    rotation.tell(hold, "roll-back", rolling_back.why())?;
+    rotation.tell(hold, Step::RollBack, rolling_back.why())?;
     end_key(rotation, hold, new, old).await?;
     rotation.end(hold, rolling_back.why()).await?;
     Ok(Halt::RolledBack(rolling_back.why().to_owned()))

@@ -157,7 +157,7 @@ pub(super) fn issuer(name: &str, host: &HostConfig, own: &[(String, Arc<dyn Issu
         return Ok(Some(Arc::clone(issuer)));
     }
     match host.issuers.iter().find(|(known, _)| known == name) {
-        Some((_, IssuerConfig::Http(http))) => Ok(Some(Arc::new(HttpIssuer::new(http)?))),
+        Some((_, IssuerConfig::Http(http))) => Ok(Some(Arc::new(HttpIssuer::new(http).map_err(|error| error.to_string())?))),
         Some((_, IssuerConfig::Managed)) => Ok(None),
         Some(_) => Err(format!("this build has no issuer of the type of `{name}`")),
         None => Err(format!("no issuer `{name}` is configured; add `[issuers.{name}]`")),

@@ -9,6 +9,7 @@ use super::halt::Halt;
 use super::hold::Hold;
 use super::issuer::{IssuerError, Probe};
 use super::orphans::{abandon, clear_of_suspicion, list, lost, settle_suspicion};
+use super::progress::Step;
 use super::revocation::end_key;
 use super::rollback::{forward_or_back, roll_back, turn_back};
 use super::sites::{Placed, holds, in_use, replace};
@@ -52,7 +53,7 @@ fn taken_up(rotation: &Rotation, hold: &Hold, under_way: &UnderWay) -> Result<Re
         None => "rolls back, unless the new key is in use",
         Some(_) => "goes forward",
     };
-    rotation.tell(hold, "resume", &format!("found at `{}`: {direction}", under_way.stage().name()))?;
+    rotation.tell(hold, Step::Resume, &format!("found at `{}`: {direction}", under_way.stage().name()))?;
     Ok(Reached::of(under_way))
 }
 
@@ -105,7 +106,7 @@ async fn intend(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> Result<I
 
 /// Has the new key made, and writes it down before anything else.
 async fn issue(rotation: &Rotation, hold: &mut Hold, intended: Intended) -> Result<Issued, Halt> {
-    let ready = match rotation.tell(hold, "issue", &rotation.issuer.shown()) {
+    let ready = match rotation.tell(hold, Step::Issue, &rotation.issuer.shown()) {
         Ok(()) => rotation.sure(hold).await,
         Err(halt) => Err(halt),
     };
@@ -151,7 +152,7 @@ async fn issue(rotation: &Rotation, hold: &mut Hold, intended: Intended) -> Resu
 
 /// Tries the new key.
 async fn verify(rotation: &Rotation, hold: &mut Hold, issued: Issued) -> Result<Verified, Halt> {
-    rotation.tell(hold, "verify", "")?;
+    rotation.tell(hold, Step::Verify, "")?;
     if !rotation.fits(&issued.keys().new) {
         let why = "the new key does not match the `format` of a manifest that uses it";
         return Err(turn_back(rotation, hold, issued, why).await?);
@@ -173,7 +174,7 @@ async fn verify(rotation: &Rotation, hold: &mut Hold, issued: Issued) -> Result<
 
 /// Makes the new key the one in use. The first site that takes it decides: from then on there is no way back.
 async fn switch(rotation: &Rotation, hold: &mut Hold, usable: Usable) -> Result<Switched, Halt> {
-    rotation.tell(hold, "switch", "")?;
+    rotation.tell(hold, Step::Switch, "")?;
     let mut wrote = false;
     for (at, site) in rotation.sites.iter().enumerate() {
         let Keys { old, new } = usable.keys();
@@ -205,7 +206,7 @@ async fn switch(rotation: &Rotation, hold: &mut Hold, usable: Usable) -> Result<
 /// Waits until no request holds the old key: of this host, by counting them; of others, until each has said so, or can't use it any more.
 async fn drain(rotation: &Rotation, hold: &mut Hold, switched: Switched) -> Result<Drained, Halt> {
     let (old, number) = (&switched.keys().old, hold.document().number);
-    rotation.tell(hold, "drain", "")?;
+    rotation.tell(hold, Step::Drain, "")?;
     let uses = rotation.uses(old);
     let begun = rotation.clock.now();
     let (mut look, mut told) = (LOOKS.0, false);
@@ -258,7 +259,7 @@ async fn revoke(rotation: &Rotation, hold: &mut Hold, drained: Drained) -> Resul
             Err(error) => return Err(error.into()),
         }
     }
-    rotation.tell(hold, "revoke", "")?;
+    rotation.tell(hold, Step::Revoke, "")?;
     end_key(rotation, hold, old, new).await?;
     Ok(drained.revoked(hold).await?)
 }
@@ -266,7 +267,7 @@ async fn revoke(rotation: &Rotation, hold: &mut Hold, drained: Drained) -> Resul
 /// Takes the old key out of the stores, and writes the rotation's end down.
 async fn clean(rotation: &Rotation, hold: &mut Hold, revoked: Revoked) -> Result<(), Halt> {
     let (Keys { old, new }, number) = (revoked.keys(), hold.document().number);
-    rotation.tell(hold, "clean", "")?;
+    rotation.tell(hold, Step::Clean, "")?;
     if hold.document().suspected.is_some() {
         rotation.sure(hold).await?;
         let listed = list(rotation, new).await?;
@@ -298,6 +299,6 @@ async fn clean(rotation: &Rotation, hold: &mut Hold, revoked: Revoked) -> Result
         document.hosts.retain(|_, acknowledged| *acknowledged >= number);
     })
     .await?;
-    rotation.tell(hold, "done", "")?;
+    rotation.tell(hold, Step::Done, "")?;
     Ok(())
 }

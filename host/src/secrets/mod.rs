@@ -5,6 +5,7 @@ mod cache;
 pub(crate) mod dotenv;
 mod held;
 mod keyring;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod variables;
@@ -25,6 +26,7 @@ pub use cache::SecretCounts;
 pub(crate) use held::{InUse, Uses, Version};
 pub(crate) use keyring::{Key, Keyring, Listener};
 pub use keyring::{Missing, SecretsUnavailable};
+pub use setup::SetupError;
 pub(crate) use strongroom_core::value::NoField;
 pub use strongroom_core::value::{Deposit, Fingerprint, MAX_LENGTH, MIN_LENGTH, SecretValue};
 pub(crate) use variables::Variables;

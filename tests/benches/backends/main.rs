@@ -163,7 +163,7 @@ fn burst(figures: &mut Figures) {
     let asked = host.secret_counts().asked as f64;
     figures.add(Figure::at_most("backend calls of 10,000 concurrent first resolves", asked, "", "a call for each", CALLERS as f64, 1.0));
     drop(watched);
-    runtime.block_on(host.close());
+    runtime.block_on(host.clone().shutdown());
 }
 
 /// Credentials of 60 s, kept alive for five minutes.
@@ -198,7 +198,7 @@ fn leases(figures: &mut Figures) {
         let used = cpu() - before;
         let last = prints().await;
         drop(watched);
-        host.close().await;
+        host.clone().shutdown().await;
         (used, first, last)
     });
     let counts = host.secret_counts();

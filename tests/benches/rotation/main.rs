@@ -91,21 +91,21 @@ fn measure(name: &str, kind: Kind, figures: &mut Figures) {
                 let begun = Instant::now();
                 while begun.elapsed() < WINDOW {
                     let next = tokio::time::Instant::now() + between;
-                    house.host.rotate(house.bed.name(), |_, _| ()).await.unwrap();
+                    house.host.rotate(house.bed.name(), |_| ()).await.unwrap();
                     rotated += 1;
                     tokio::time::sleep_until(next).await;
                 }
             }
         }
         while rotated < ROTATIONS {
-            house.host.rotate(house.bed.name(), |_, _| ()).await.unwrap();
+            house.host.rotate(house.bed.name(), |_| ()).await.unwrap();
             rotated += 1;
         }
         stop.store(true, Ordering::Relaxed);
         while let Some(agent) = agents.join_next().await {
             agent.unwrap();
         }
-        house.host.close().await;
+        house.host.clone().shutdown().await;
     });
 
     let samples = block_on(async { samples.lock().await.clone() });

@@ -46,10 +46,10 @@ fn main() {
     }
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let step = |step: &str, detail: &str| println!("step {step} {detail}");
+    let step = |progress: strongroom::Progress<'_>| println!("step {} {}", progress.step, progress.detail);
     let ended = runtime.block_on(async {
         let ended = host.rotate(&text("rotation"), step).await;
-        host.close().await;
+        host.shutdown().await;
         ended
     });
     match ended {

@@ -1,5 +1,5 @@
 //! How a secret stands in a request. Here alone one place is told from another: what the manifest names ([`Place`]) is found in what an agent
-//! wrote ([`Target::find`]), and filled as the request leaves ([`Target::apply`]).
+//! wrote (`Target::find`), and filled as the request leaves ([`Target::apply`]).
 
 use crate::manifest::{Basic, PathPlace, Place};
 use crate::url::{CanonicalUrl, same_parameter};

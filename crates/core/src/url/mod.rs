@@ -4,8 +4,8 @@
 //! backslashes, semicolons or controls, nothing encoded twice or that is not UTF-8, no host that the WHATWG URL standard would rewrite.
 //!
 //! Two things are left that servers read in two ways, since APIs need them. An encoded slash is a character of its segment, and some servers
-//! make a slash of it: [`CanonicalUrl::with_slashes`] is that reading, which must be as canonical. A `;` in a query ends a parameter for
-//! some: [`CanonicalUrl::parameters`] has both readings.
+//! make a slash of it: `CanonicalUrl::with_slashes` is that reading, which must be as canonical. A `;` in a query ends a parameter for
+//! some: `CanonicalUrl::parameters` has both readings.
 
 pub mod names;
 

@@ -6,6 +6,7 @@ use super::{IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
 use crate::credential::{Head, Target};
 use crate::errand::Errand;
 use crate::manifest::{Endpoint, HttpIssuerConfig};
+use crate::secrets::SetupError;
 use async_trait::async_trait;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
@@ -37,9 +38,9 @@ impl HttpIssuer {
     /// An issuer over an API. Nothing is asked of it before the first key is.
     ///
     /// # Errors
-    /// Where a certificate authority can't be read.
-    pub fn new(config: &HttpIssuerConfig) -> Result<Self, String> {
-        let http = Errand::Issuer.client(&config.ca, HeaderMap::new()).map_err(|error| error.to_string())?;
+    /// [`SetupError::Client`] where a certificate authority can't be read.
+    pub fn new(config: &HttpIssuerConfig) -> Result<Self, SetupError> {
+        let http = Errand::Issuer.client(&config.ca, HeaderMap::new()).map_err(|error| SetupError::Client(error.to_string()))?;
         Ok(Self { http, config: config.clone() })
     }
 

@@ -5,6 +5,7 @@
 use super::names::upper;
 use super::{BackendError, Entry, Found, SecretBackend, SecretValue};
 use crate::manifest::{HostsOwn, Which};
+use crate::secrets::SetupError;
 use crate::secrets::dotenv::{self, Variable};
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -27,9 +28,11 @@ impl EnvBackend {
     /// The process environment, then the `NAME=value` lines of a file.
     ///
     /// # Errors
-    /// A message that names the file, and the line where it can't be parsed.
-    pub fn with_file(path: &Path) -> Result<Self, String> {
-        Ok(Self { file: read_lines(path)?.into_iter().map(|variable| (variable.name, variable.value)).collect() })
+    /// [`SetupError::File`], with the line where it can't be parsed.
+    pub fn with_file(path: &Path) -> Result<Self, SetupError> {
+        Ok(Self {
+            file: read_lines(path).map_err(SetupError::file(path))?.into_iter().map(|variable| (variable.name, variable.value)).collect(),
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What opens the file: identities of age, or a passphrase.
 
+use crate::secrets::SetupError;
 use age::secrecy::{ExposeSecret, SecretString};
 use age::x25519::Identity;
 use age::{Decryptor, scrypt};
@@ -94,9 +95,9 @@ impl FileKey {
     /// The identity in a file of `age-keygen`'s format, or all of them where there are more.
     ///
     /// # Errors
-    /// A message that names the file and what is wrong with it or its mode.
-    pub fn identity_file(path: &Path) -> Result<Self, String> {
-        Identities::read(path).map(Self::Identity)
+    /// [`SetupError::File`], with what is wrong with it or its mode.
+    pub fn identity_file(path: &Path) -> Result<Self, SetupError> {
+        Identities::read(path).map(Self::Identity).map_err(SetupError::file(path))
     }
 
     /// Makes an identity, and writes it to a new file with mode 0600.

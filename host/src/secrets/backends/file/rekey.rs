@@ -3,6 +3,7 @@
 use super::super::disk;
 use super::key::{FileKey, Identities};
 use super::sealed::{Sealed, turn};
+use crate::secrets::SetupError;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -21,24 +22,28 @@ impl FileKey {
     /// on. They have to be all of them: the old identity is gone afterwards. Hosts that have it in memory read the new one by themselves.
     ///
     /// # Errors
-    /// A message that names the file that could not be read or written. All files open as before, and doing it again ends it.
-    pub async fn rekey(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, String> {
-        let wrong = |error: io::Error| format!("{}: can't be replaced ({error})", identity.display());
-        Identities::read(identity)?;
-        let identity = fs::canonicalize(identity).map_err(wrong)?;
-        // One at a time: the identity that another one makes at once would be lost.
-        let _turn = turn(&identity).await.map_err(wrong)?;
-        let rekeyed = begin(&identity, files)?;
-        encrypt(&identity, files).await?;
-        end(&identity, files)?;
-        Ok(rekeyed)
+    /// [`SetupError::File`], which says which file could not be read or written. All files open as before, and doing it again ends it.
+    pub async fn rekey(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, SetupError> {
+        replace(identity, files).await.map_err(SetupError::file(identity))
     }
+}
+
+async fn replace(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, String> {
+    let wrong = |error: io::Error| format!("{}: can't be replaced ({error})", identity.display());
+    Identities::read(identity)?;
+    let identity = fs::canonicalize(identity).map_err(wrong)?;
+    // One at a time: the identity that another one makes at once would be lost.
+    let _turn = turn(&identity).await.map_err(wrong)?;
+    let rekeyed = begin(&identity, files)?;
+    encrypt(&identity, files).await?;
+    end(&identity, files)?;
+    Ok(rekeyed)
 }
 
 /// First step: the file of the identity holds the old one and a new one, unless an earlier attempt has come that far.
 fn begin(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, String> {
     for file in files {
-        Sealed::new(file.clone(), FileKey::identity_file(identity)?).read()?;
+        Sealed::new(file.clone(), Identities::read(identity).map(FileKey::Identity)?).read()?;
     }
     let held = Identities::read(identity)?;
     if held.is_being_replaced() {
@@ -51,7 +56,7 @@ fn begin(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, String> {
 /// Second step: the files are encrypted to the new identity. The old one opens their last generations too, so that these go.
 async fn encrypt(identity: &Path, files: &[PathBuf]) -> Result<(), String> {
     for file in files {
-        let sealed = Sealed::new(file.clone(), FileKey::identity_file(identity)?);
+        let sealed = Sealed::new(file.clone(), Identities::read(identity).map(FileKey::Identity)?);
         sealed.change(|_| Ok::<(), String>(())).await?;
         sealed.forget_last().map_err(|error| format!("{}: its last generation can't be removed ({error})", file.display()))?;
     }
@@ -194,7 +199,7 @@ mod tests {
 
         let failed = FileKey::rekey(&desk.identity(), &desk.files).await.expect_err("a failure");
 
-        assert!(failed.contains("b.age: this key does not open it"), "{failed}");
+        assert!(failed.to_string().contains("b.age: this key does not open it"), "{failed}");
         assert_eq!(desk.key(), key);
         all_read(&desk.hosts()[..1]).await;
     }

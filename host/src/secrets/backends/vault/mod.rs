@@ -7,7 +7,7 @@ mod session;
 use super::{BackendError, Bounds, Entry, Found, Freshness, Lease, Leases, SecretBackend, SecretStore, StoreError, Stored, VersionInfo};
 use crate::clock::Clock;
 use crate::manifest::{HOSTS_OWN, VaultConfig, Which};
-use crate::secrets::{Deposit, SecretValue};
+use crate::secrets::{Deposit, SecretValue, SetupError};
 use api::{Api, Body, Repeat, Said, Trouble, escaped};
 use async_trait::async_trait;
 use reqwest::{Method, StatusCode};
@@ -72,14 +72,14 @@ impl VaultBackend {
     /// A backend over a server. Nothing is asked of it before the first secret is.
     ///
     /// # Errors
-    /// Where a certificate authority can't be read.
-    pub fn new(config: &VaultConfig) -> Result<Self, String> {
+    /// [`SetupError::Client`] where a certificate authority can't be read.
+    pub fn new(config: &VaultConfig) -> Result<Self, SetupError> {
         Self::with_clock(config, Clock::default())
     }
 
-    pub(crate) fn with_clock(config: &VaultConfig, clock: Clock) -> Result<Self, String> {
+    pub(crate) fn with_clock(config: &VaultConfig, clock: Clock) -> Result<Self, SetupError> {
         Ok(Self {
-            session: Arc::new(Session::new(Api::new(config)?, config.auth.clone(), clock)),
+            session: Arc::new(Session::new(Api::new(config).map_err(SetupError::Client)?, config.auth.clone(), clock)),
             mount: escaped(&config.mount),
             leased: Bounds::new(config.leased.clone()),
             roots: Bounds::new(config.paths.clone()).roots(),
