@@ -195,7 +195,7 @@ impl<'a> Lines<'a> {
 }
 
 fn wrong(what: &str) -> Unreadable {
-    Unreadable { found: format!("it claims to be a sign-in, and is none: {what}"), remedy: "write it by the grammar of EIP-4361" }
+    Unreadable { found: format!("it claims to be a sign-in but is not one: {what}"), remedy: "write it by the grammar of EIP-4361" }
 }
 
 /// What stands after the name of a field.

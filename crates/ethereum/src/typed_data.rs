@@ -200,7 +200,7 @@ impl Types {
     fn check(&self) -> Read<()> {
         for (name, fields) in &self.0 {
             if !is_type_name(name) || is_taken(name) {
-                return Err(Malformed("a type's name is none"));
+                return Err(Malformed("invalid name of a type"));
             }
             let names: BTreeSet<&String> = fields.iter().map(|(name, _)| name).collect();
             if names.len() != fields.len() || !fields.iter().all(|(name, _)| is_identifier(name)) {
@@ -284,7 +284,7 @@ impl Hashes<'_> {
     /// EIP-712's `hashStruct`, of a value that [`Types::value`] has made for that type.
     fn structure(&self, of: &str, value: &Value) -> Read<B256> {
         let (Some(fields), Some(hash), Value::Struct(values)) = (self.types.0.get(of), self.of.get(of), value) else {
-            return Err(Malformed("a structure is none"));
+            return Err(Malformed("invalid structure"));
         };
         let mut encoded = hash.to_vec();
         for ((_, of), (_, value)) in fields.iter().zip(values) {
@@ -305,7 +305,7 @@ impl Hashes<'_> {
             Value::Bytes(bytes) => B256::right_padding_from(bytes),
             Value::Struct(_) => self.structure(of, value)?,
             Value::List(items) => {
-                let inner = split_array(of).ok_or(Malformed("an array is none"))?.0;
+                let inner = split_array(of).ok_or(Malformed("invalid array type"))?.0;
                 let words = items.iter().map(|item| self.word(inner, item)).collect::<Read<Vec<_>>>()?;
                 keccak256(words.concat())
             }
@@ -355,7 +355,7 @@ impl Atomic {
                     .ok_or(Malformed("a signed number is not of its type: write decimal digits, or 0x and hexadecimal ones"))
             }
             (Self::Address, Json::Text(text)) => {
-                quantity::address(text).map(Value::Address).ok_or(Malformed("an address is none, or its EIP-55 checksum is wrong"))
+                quantity::address(text).map(Value::Address).ok_or(Malformed("invalid address: it is not one, or its EIP-55 checksum is wrong"))
             }
             (Self::Bool, Json::Bool(bool)) => Ok(Value::Bool(*bool)),
             (Self::Text, Json::Text(text)) => Ok(Value::Text(text.clone())),

@@ -66,7 +66,7 @@ pub(super) fn address(text: &str) -> Result<Option<Address>, String> {
     }
     let digits = address.as_str().map(|text| format!("0x{}", without_prefix(text).to_lowercase()));
     let address = digits.and_then(|digits| crate::ethereum::quantity::address(&digits));
-    address.map(Some).ok_or_else(|| "its keystore says an `address` that is none".to_owned())
+    address.map(Some).ok_or_else(|| "its keystore has an invalid `address`".to_owned())
 }
 
 /// A field of an object, by its name in whatever case: geth has written `Crypto`, and reads any.

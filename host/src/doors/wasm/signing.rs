@@ -58,7 +58,7 @@ impl RunState {
         let permit = if asked.idempotency.as_ref().is_none_or(clean) {
             permit.map_err(|denial| denied(&self.session, denial))
         } else {
-            let wrong = Malformed("an idempotency key is none: 1 to 128 visible ASCII characters");
+            let wrong = Malformed("invalid idempotency key: write 1 to 128 visible ASCII characters");
             Err(malformed(&self.session, "sign under an idempotency key", wrong))
         };
         let session = Arc::clone(&self.session);
@@ -244,15 +244,15 @@ impl wit::HostSigner for RunState {
 }
 
 fn number(text: &str) -> Result<U256, Malformed> {
-    quantity::uint(text).ok_or(Malformed("a number is none: write decimal digits, or 0x and hexadecimal ones"))
+    quantity::uint(text).ok_or(Malformed("invalid number: write decimal digits, or 0x and hexadecimal digits"))
 }
 
 fn small(text: &str) -> Result<u64, Malformed> {
-    quantity::small(text).ok_or(Malformed("a number is none, or has more than 64 bits"))
+    quantity::small(text).ok_or(Malformed("invalid number: it is not one, or has more than 64 bits"))
 }
 
 fn address(text: &str) -> Result<Address, Malformed> {
-    quantity::address(text).ok_or(Malformed("an address is none, or its EIP-55 checksum is wrong"))
+    quantity::address(text).ok_or(Malformed("invalid address: it is not one, or its EIP-55 checksum is wrong"))
 }
 
 fn word(bytes: &[u8]) -> Result<B256, Malformed> {

@@ -183,7 +183,7 @@ impl Journal {
                 if alone < LONELY || alone.is_multiple_of(LONELY) {
                     tokio::task::yield_now().await;
                 }
-                // Unless one of them took this along: its own next is then left to whoever ordered it, and to those who come by until then.
+                // One write takes along all that wait. Where it took this one too, the next write belongs to whoever ordered it, and they wait for it.
                 if outcome.is_empty() {
                     self.shared.write();
                 }

@@ -26,7 +26,7 @@ pub struct SignerSpec {
     pub passphrase: Option<SecretRef>,
     /// The way from a phrase to the account (BIP-32).
     pub path: Option<String>,
-    /// How often it may be used. Default 600 times a minute: each leaves a record that stays.
+    /// How often it may be used. Default 600 times a minute: every use is recorded permanently.
     pub rate: Rate,
     /// What it may be used for.
     pub purpose: Purpose,

@@ -39,5 +39,5 @@ pub fn ledger(why: &str) -> Denial {
     let remedy = format!(
         "{why}; when the ledger is the latest there is, and what was spent before does not matter: `strongroom limits confirm AGENT.toml`"
     );
-    of(Rule::Ledger, "sign by the ledger", "the ledger needs the operator's word", remedy)
+    of(Rule::Ledger, "sign by the ledger", "the ledger needs the operator's confirmation", remedy)
 }
