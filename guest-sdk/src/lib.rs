@@ -12,12 +12,12 @@
 //!     log::info("price read", &[("pair", "ETH-USD"), ("price", &price)]);
 //!     Ok(())
 //! }
-//! # use strongroom_guest::testing::Room;
-//! # Room::new().secret("PURPLEFLEA_API_KEY").answer("GET", "https://api.purpleflea.com/v1/price?pair=ETH-USD", 200, "1").enter(run).unwrap();
+//! # use strongroom_guest::testing::MockHost;
+//! # MockHost::new().secret("PURPLEFLEA_API_KEY").answer("GET", "https://api.purpleflea.com/v1/price?pair=ETH-USD", 200, "1").enter(run).unwrap();
 //! ```
 //!
 //! # On your own machine
-//! Off WebAssembly the same calls go to a [`testing::Room`], so that an agent's logic is tested with `cargo test`, without a host.
+//! Off WebAssembly the same calls go to a [`testing::MockHost`], so that an agent's logic is tested with `cargo test`, without a host.
 
 #![deny(unsafe_code)]
 

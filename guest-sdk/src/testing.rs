@@ -1,13 +1,13 @@
-//! A room to test an agent's logic in, on your own machine: it plays the host with what the test gives it.
+//! A mock of the host to test an agent's logic with, on your own machine: it plays the host with what the test gives it.
 //!
 //! ```
-//! use strongroom_guest::{Secret, http, testing::Room};
+//! use strongroom_guest::{Secret, http, testing::MockHost};
 //!
-//! let room = Room::new().secret("KEY").answer("GET", "https://api.example.com/v1/me", 200, "hello");
-//! let text = room.enter(|| http::get("https://api.example.com/v1/me").bearer(&Secret::open("KEY").unwrap()).send().unwrap().text());
+//! let mock = MockHost::new().secret("KEY").answer("GET", "https://api.example.com/v1/me", 200, "hello");
+//! let text = mock.enter(|| http::get("https://api.example.com/v1/me").bearer(&Secret::open("KEY").unwrap()).send().unwrap().text());
 //!
 //! assert_eq!(text.unwrap(), "hello");
-//! assert!(room.requests()[0].header("authorization").unwrap().starts_with("Bearer placeholder-of-KEY"));
+//! assert!(mock.requests()[0].header("authorization").unwrap().starts_with("Bearer placeholder-of-KEY"));
 //! ```
 
 use crate::Error;
@@ -24,7 +24,7 @@ thread_local! {
 
 /// A stand-in for the host.
 #[derive(Debug, Clone, Default)]
-pub struct Room(Rc<RefCell<Inner>>);
+pub struct MockHost(Rc<RefCell<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -37,7 +37,7 @@ struct Inner {
     logs: Vec<(Level, String)>,
 }
 
-/// What the room answers to a request.
+/// What the mock answers to a request.
 #[derive(Debug)]
 struct Prepared {
     method: String,
@@ -65,8 +65,8 @@ impl Sent {
     }
 }
 
-impl Room {
-    /// A room that grants nothing and answers nothing.
+impl MockHost {
+    /// A mock that grants nothing and answers nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -79,7 +79,7 @@ impl Room {
         self
     }
 
-    /// Grants a signer with this address. What it signs are zeros; what it was asked to sign is in [`Room::signatures`].
+    /// Grants a signer with this address. What it signs are zeros; what it was asked to sign is in [`MockHost::signatures`].
     #[must_use]
     pub fn signer(self, name: &str, address: &str) -> Self {
         self.0.borrow_mut().signers.push((name.to_owned(), address.to_owned()));
@@ -103,10 +103,10 @@ impl Room {
         self
     }
 
-    /// Runs an agent's logic in the room, on this thread.
+    /// Runs an agent's logic in the mock, on this thread.
     ///
     /// # Panics
-    /// Where this thread is in a room already.
+    /// Where this thread is in a mock already.
     pub fn enter<T>(&self, agent: impl FnOnce() -> T) -> T {
         struct Leave;
         impl Drop for Leave {
@@ -117,7 +117,7 @@ impl Room {
 
         ENTERED.with(|entered| {
             let before = entered.borrow_mut().replace(Rc::clone(&self.0));
-            assert!(before.is_none(), "this thread is in a room already");
+            assert!(before.is_none(), "this thread is in a mock already");
         });
         let _leave = Leave;
         agent()
@@ -142,8 +142,8 @@ impl Room {
     }
 }
 
-fn room() -> Rc<RefCell<Inner>> {
-    ENTERED.with(|entered| entered.borrow().clone()).expect("off WebAssembly, an agent runs inside `testing::Room::enter`")
+fn mock() -> Rc<RefCell<Inner>> {
+    ENTERED.with(|entered| entered.borrow().clone()).expect("off WebAssembly, an agent runs inside `testing::MockHost::enter`")
 }
 
 #[derive(Debug)]
@@ -205,7 +205,7 @@ impl Handle {
 }
 
 pub(crate) fn open(name: &str) -> Result<Handle, Error> {
-    let granted = room().borrow().secrets.iter().any(|known| known == name);
+    let granted = mock().borrow().secrets.iter().any(|known| known == name);
     if granted { Ok(Handle(name.to_owned())) } else { Err(Error::Unavailable(name.to_owned())) }
 }
 
@@ -226,12 +226,12 @@ impl SignerHandle {
     }
 
     fn sign(&self, what: &str) {
-        room().borrow_mut().signatures.push(format!("{}: {what}", self.name));
+        mock().borrow_mut().signatures.push(format!("{}: {what}", self.name));
     }
 }
 
 pub(crate) fn open_signer(name: &str) -> Result<SignerHandle, Error> {
-    let known = room().borrow().signers.iter().find(|(known, _)| known == name).cloned();
+    let known = mock().borrow().signers.iter().find(|(known, _)| known == name).cloned();
     let (name, address) = known.ok_or_else(|| Error::Unavailable(name.to_owned()))?;
     Ok(SignerHandle { name, address })
 }
@@ -284,19 +284,19 @@ pub(crate) fn sign_jwt(signer: &SignerHandle, claims: &str) -> Result<String, Er
 }
 
 pub(crate) fn log(level: Level, message: &str, _fields: &[(&str, &str)]) {
-    room().borrow_mut().logs.push((level, message.to_owned()));
+    mock().borrow_mut().logs.push((level, message.to_owned()));
 }
 
 pub(crate) fn send(request: Request, content: &mut dyn std::io::Read) -> Result<Answer, Error> {
     let mut body = Vec::new();
     content.read_to_end(&mut body).map_err(|error| Error::Request(error.to_string()))?;
-    let room = room();
-    let mut room = room.borrow_mut();
-    let at = room.answers.iter().position(|prepared| prepared.method == request.method && prepared.url == request.url);
+    let mock = mock();
+    let mut mock = mock.borrow_mut();
+    let at = mock.answers.iter().position(|prepared| prepared.method == request.method && prepared.url == request.url);
     let Request { method, url, headers, .. } = request;
-    room.requests.push(Sent { method, url, body, headers });
-    match at.and_then(|at| room.answers.remove(at)) {
+    mock.requests.push(Sent { method, url, body, headers });
+    match at.and_then(|at| mock.answers.remove(at)) {
         Some(Prepared { answer, .. }) => answer.map(|(status, body)| Answer { status, body: std::io::Cursor::new(body) }),
-        None => Err(Error::Denied { rule: "destination".into(), reason: "the room has no answer to this request".into() }),
+        None => Err(Error::Denied { rule: "destination".into(), reason: "the mock has no answer to this request".into() }),
     }
 }

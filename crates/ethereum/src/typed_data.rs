@@ -354,9 +354,9 @@ impl Atomic {
                     .map(Value::Int)
                     .ok_or(Malformed("a signed number is not of its type: write decimal digits, or 0x and hexadecimal ones"))
             }
-            (Self::Address, Json::Text(text)) => {
-                quantity::address(text).map(Value::Address).ok_or(Malformed("invalid address: it is not one, or its EIP-55 checksum is wrong"))
-            }
+            (Self::Address, Json::Text(text)) => quantity::address(text)
+                .map(Value::Address)
+                .ok_or(Malformed("invalid address: it is not one, or its EIP-55 checksum is wrong")),
             (Self::Bool, Json::Bool(bool)) => Ok(Value::Bool(*bool)),
             (Self::Text, Json::Text(text)) => Ok(Value::Text(text.clone())),
             (Self::Bytes, Json::Text(text)) => {

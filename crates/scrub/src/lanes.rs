@@ -27,13 +27,13 @@ pub(super) struct Marks {
     /// The first of five hyphens.
     pub(super) dashes: [u64; BLOCKS],
     /// What is between.
-    room: Room,
+    scratch: Scratch,
     /// Every 32 bytes, where the next 16, and 16 before or behind those, are letters, digits, blanks and commas.
     pub(super) lists: [u64; BLOCKS],
 }
 
-/// What is computed on the way; kept with the marks, so that a short text does not pay for the room of a long one.
-struct Room {
+/// What is computed on the way; kept with the marks, so that a short text does not pay for the scratch space of a long one.
+struct Scratch {
     /// Letters and digits of the block before, of the batch, and of the block after it.
     alnum: [u64; BLOCKS + 2],
     hyphen: [u64; BLOCKS],
@@ -263,7 +263,7 @@ impl Lanes {
 
 impl Marks {
     fn new() -> Self {
-        let room = Room {
+        let scratch = Scratch {
             alnum: [0; BLOCKS + 2],
             hyphen: [0; BLOCKS],
             broken: [0; BLOCKS],
@@ -272,7 +272,7 @@ impl Marks {
             twos: [0; BLOCKS + 1],
             fours: [0; BLOCKS + 1],
         };
-        Self { blocks: 0, escapes: [0; BLOCKS], words: [0; BLOCKS], pairs: [0; BLOCKS], dashes: [0; BLOCKS], lists: [0; BLOCKS], room }
+        Self { blocks: 0, escapes: [0; BLOCKS], words: [0; BLOCKS], pairs: [0; BLOCKS], dashes: [0; BLOCKS], lists: [0; BLOCKS], scratch }
     }
 
     /// Marks for `work`: the thread's own, or new ones where those are in use.
@@ -300,7 +300,7 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
     #[inline(always)]
     fn call(self) {
         let Self { classify, text, from, marks } = self;
-        let Room { alnum, hyphen, broken, blank, rows, twos, fours } = &mut marks.room;
+        let Scratch { alnum, hyphen, broken, blank, rows, twos, fours } = &mut marks.scratch;
         let batch = &text[from..text.len().min(from + BATCH)];
         let (blocks, rest) = batch.as_chunks::<BLOCK>();
         for (at, block) in blocks.iter().enumerate() {

@@ -81,20 +81,20 @@ fn use_tool(arguments: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strongroom_guest::testing::Room;
+    use strongroom_guest::testing::MockHost;
 
     #[test]
     fn the_loop_ends_with_the_models_answer() {
         let call = r#"{"choices":[{"delta":{"tool_calls":[{"id":"1","function":{"name":"http_request","arguments":"{\"method\":\"GET\",\"url\":\"https://news.example/\"}"}}]}}]}"#;
         let say = r#"{"choices":[{"delta":{"content":"All quiet."}}]}"#;
         let llm = "https://llm.example/v1/chat/completions";
-        let room = Room::new()
+        let mock = MockHost::new()
             .secret("OPENAI_API_KEY")
             .answer("POST", llm, 200, format!("data: {call}\n\ndata: [DONE]\n\n"))
             .answer("GET", "https://news.example/", 200, "nothing happened")
             .answer("POST", llm, 200, format!("data: {say}\n\ndata: [DONE]\n\n"));
 
-        assert_eq!(room.enter(|| work("news?")), Ok("All quiet.".into()));
-        assert_eq!(room.requests().len(), 3);
+        assert_eq!(mock.enter(|| work("news?")), Ok("All quiet.".into()));
+        assert_eq!(mock.requests().len(), 3);
     }
 }

@@ -41,29 +41,29 @@ fn call(rpc: &str, method: &str, params: Value) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strongroom_guest::testing::Room;
+    use strongroom_guest::testing::MockHost;
 
     const RPC: &str = "https://rpc/";
     const TO: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
     #[test]
     fn a_payment_is_signed_and_sent() {
-        let room = Room::new()
+        let mock = MockHost::new()
             .signer("treasury", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266")
             .answer("POST", RPC, 200, r#"{"result":"0x7"}"#)
             .answer("POST", RPC, 200, r#"{"result":"0xabc"}"#);
 
-        let hash = room.enter(|| pay(RPC, TO, "5", "invoice-17"));
+        let hash = mock.enter(|| pay(RPC, TO, "5", "invoice-17"));
 
         assert_eq!(hash, Ok("0xabc".to_owned()));
-        assert_eq!(room.signatures(), [format!("treasury: transaction of 5 to {TO} on chain 1")]);
+        assert_eq!(mock.signatures(), [format!("treasury: transaction of 5 to {TO} on chain 1")]);
     }
 
     #[test]
     fn without_the_wallet_nothing_is_sent() {
-        let room = Room::new();
+        let mock = MockHost::new();
 
-        assert_eq!(room.enter(|| pay(RPC, TO, "5", "invoice-17")), Err(Error::Unavailable("treasury".into())));
-        assert!(room.requests().is_empty());
+        assert_eq!(mock.enter(|| pay(RPC, TO, "5", "invoice-17")), Err(Error::Unavailable("treasury".into())));
+        assert!(mock.requests().is_empty());
     }
 }

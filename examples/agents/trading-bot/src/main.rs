@@ -28,29 +28,29 @@ fn trade(api: &str, pair: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use strongroom_guest::testing::Room;
+    use strongroom_guest::testing::MockHost;
 
     #[test]
     fn an_order_follows_the_price_and_both_carry_the_placeholder() {
-        let room = Room::new()
+        let mock = MockHost::new()
             .secret("PURPLEFLEA_API_KEY")
             .answer("GET", "https://api/v1/price?pair=ETH-USD", 200, r#"{"price":"3120.50"}"#)
             .answer("POST", "https://api/v1/orders", 201, "{}");
 
-        room.enter(|| trade("https://api", "ETH-USD")).expect("the trade goes through");
+        mock.enter(|| trade("https://api", "ETH-USD")).expect("the trade goes through");
 
-        let requests = room.requests();
+        let requests = mock.requests();
         assert_eq!(requests.len(), 2);
         assert!(requests.iter().all(|sent| sent.header("authorization") == Some("Bearer placeholder-of-PURPLEFLEA_API_KEY")));
     }
 
     #[test]
     fn without_the_grant_nothing_is_sent() {
-        let room = Room::new();
+        let mock = MockHost::new();
 
-        let error = room.enter(|| trade("https://api", "ETH-USD")).expect_err("no grant");
+        let error = mock.enter(|| trade("https://api", "ETH-USD")).expect_err("no grant");
 
         assert_eq!(error, Error::Unavailable("PURPLEFLEA_API_KEY".into()));
-        assert!(room.requests().is_empty());
+        assert!(mock.requests().is_empty());
     }
 }

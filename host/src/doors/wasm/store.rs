@@ -22,25 +22,25 @@ pub(super) const MAX_HANDLES: u32 = 1_024;
 const MAX_RESOURCES: usize = 2_048;
 /// What the first of them may take, and how many these are: what works on some requests at once has room for what they bring. All later ones
 /// together can't make the host hold more than as much again.
-const ROOMY: Room = Room { fields: 64 * 1024, chunk: 64 * 1024 };
-const MAX_ROOMY: usize = 128;
-const NARROW: Room = Room { fields: 8 * 1024, chunk: 4 * 1024 };
+const AMPLE: Allowance = Allowance { fields: 64 * 1024, chunk: 64 * 1024 };
+const MAX_AMPLE: usize = 128;
+const NARROW: Allowance = Allowance { fields: 8 * 1024, chunk: 4 * 1024 };
 /// What a field of a log record, or of an answer, counts beside its text.
 const FIELD: usize = 32;
 
 /// What a further resource may make the host hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Room {
+struct Allowance {
     /// Bytes of one set of header fields, of requests and of answers.
     fields: usize,
     /// Most bytes of a body that wait in one write; two may wait.
     chunk: usize,
 }
 
-impl Room {
+impl Allowance {
     /// By how many resources there are.
     fn beside(resources: usize) -> Self {
-        if resources < MAX_ROOMY { ROOMY } else { NARROW }
+        if resources < MAX_AMPLE { AMPLE } else { NARROW }
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct RunState {
 /// The one way out.
 struct Hooks {
     outbound: Arc<Outbound>,
-    room: Room,
+    allowance: Allowance,
 }
 
 impl RunState {
@@ -79,7 +79,7 @@ impl RunState {
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        let hooks = Hooks { outbound, room: ROOMY };
+        let hooks = Hooks { outbound, allowance: AMPLE };
         Self { wasi, http: WasiHttpCtx::new(), table, hooks, limiter, session, handles: 0, signers, opened: Vec::new(), on_log }
     }
 
@@ -98,8 +98,8 @@ impl WasiView for RunState {
 impl WasiHttpView for RunState {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         // Asked for each call: what is made by it has as much room as there is beside all others.
-        self.hooks.room = Room::beside(self.table.iter_mut().count());
-        self.http.set_field_size_limit(self.hooks.room.fields);
+        self.hooks.allowance = Allowance::beside(self.table.iter_mut().count());
+        self.http.set_field_size_limit(self.hooks.allowance.fields);
         WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
     }
 }
@@ -113,7 +113,7 @@ impl WasiHttpHooks for Hooks {
         options: Option<RequestOptions>,
         _errors: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let (outbound, most) = (Arc::clone(&self.outbound), self.room.fields);
+        let (outbound, most) = (Arc::clone(&self.outbound), self.allowance.fields);
         let patient = Timeouts::default();
         let timeouts = options.map_or(patient, |options| Timeouts {
             first_byte: options.first_byte_timeout.unwrap_or(patient.first_byte),
@@ -132,7 +132,7 @@ impl WasiHttpHooks for Hooks {
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        self.room.chunk
+        self.allowance.chunk
     }
 }
 
@@ -217,10 +217,10 @@ mod tests {
     #[test]
     fn what_a_guest_can_make_the_host_hold_is_bounded() {
         // The most that one resource can hold: a request with its fields, and two pieces of its body.
-        let of = |room: Room| room.fields + 2 * room.chunk;
+        let of = |allowance: Allowance| allowance.fields + 2 * allowance.chunk;
 
-        let most = MAX_ROOMY * of(ROOMY) + (MAX_RESOURCES - MAX_ROOMY) * of(NARROW);
+        let most = MAX_AMPLE * of(AMPLE) + (MAX_RESOURCES - MAX_AMPLE) * of(NARROW);
         assert!(most <= 56 << 20, "{most}");
-        assert_eq!([Room::beside(0), Room::beside(MAX_ROOMY - 1), Room::beside(MAX_ROOMY)], [ROOMY, ROOMY, NARROW]);
+        assert_eq!([Allowance::beside(0), Allowance::beside(MAX_AMPLE - 1), Allowance::beside(MAX_AMPLE)], [AMPLE, AMPLE, NARROW]);
     }
 }
