@@ -5,7 +5,7 @@ use crate::api::Api;
 use crate::table::{Case, Key, Table};
 use std::collections::BTreeSet;
 use strongroom::End;
-use strongroom_tests::{Ran, Room};
+use strongroom_tests::{AgentFixture, Ran};
 use tokio::sync::watch;
 
 /// Engines of JavaScript and Python want more than a guest in Rust.
@@ -32,7 +32,7 @@ pub fn one(table: &Table, case: &Case) -> Result<(), Vec<String>> {
     let answering = api.clone();
     let component = agents::component(table);
     let _first = agents::first(&component);
-    let mut room = Room::with(&format!("{LIMITS}{}\n{}", table.manifest, case.manifest))
+    let mut room = AgentFixture::with(&format!("{LIMITS}{}\n{}", table.manifest, case.manifest))
         .component(component)
         .names(hosts.into_iter())
         .server(move |seen| answering.answer(seen))

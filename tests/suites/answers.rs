@@ -2,7 +2,7 @@
 
 use strongroom_demo::server::respond;
 use strongroom_tests::echo::{self, CODINGS, FORMS};
-use strongroom_tests::{Room, VALUE};
+use strongroom_tests::{AgentFixture, VALUE};
 
 const ASK: &str = "h:authorization=Bearer+{KEY}";
 
@@ -11,7 +11,7 @@ fn no_form_of_an_echo_gets_through_and_the_answer_stays_readable() {
     let operations: Vec<String> = FORMS.iter().map(|form| format!("send GET https://api.test/v1/echo/{form} {ASK}")).collect();
     let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
 
-    let ran = Room::new().run(&operations);
+    let ran = AgentFixture::new().run(&operations);
 
     for (form, line) in FORMS.iter().zip(ran.stdout.lines()) {
         assert!(line.contains("<<") && line.contains(">>"), "{form}: {line}");
@@ -32,7 +32,7 @@ fn no_chunking_or_content_coding_of_an_echo_gets_through() {
     }
     let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
 
-    let ran = Room::new().run(&operations);
+    let ran = AgentFixture::new().run(&operations);
 
     for (operation, line) in operations.iter().zip(ran.stdout.lines()) {
         assert!(line.starts_with("send 200 ") && line.contains("<<") && line.contains(">>"), "{operation}: {line}");
@@ -43,7 +43,7 @@ fn no_chunking_or_content_coding_of_an_echo_gets_through() {
 
 #[test]
 fn an_echo_in_a_header_a_cookie_a_trailer_or_a_name_is_taken_out() {
-    let ran = Room::new().run(&[
+    let ran = AgentFixture::new().run(&[
         &format!("send GET https://api.test/v1/echo/raw?in=header {ASK}"),
         &format!("send GET https://api.test/v1/echo/base64?in=cookie {ASK}"),
         &format!("send GET https://api.test/v1/echo/raw?in=name {ASK}"),
@@ -60,14 +60,14 @@ fn an_echo_in_a_header_a_cookie_a_trailer_or_a_name_is_taken_out() {
 #[test]
 fn an_echo_in_an_error_is_taken_out_like_any_other() {
     for status in [400, 401, 404, 500, 503] {
-        let ran = Room::new().run(&[&format!("send GET https://api.test/v1/echo/raw?status={status} {ASK}")]);
+        let ran = AgentFixture::new().run(&[&format!("send GET https://api.test/v1/echo/raw?status={status} {ASK}")]);
         assert!(ran.stdout.contains(&format!("send {status} ")) && ran.stdout.contains("<<pf_live_"), "{}", ran.stdout);
     }
 }
 
 #[test]
 fn what_no_longer_fits_an_edited_answer_is_dropped() {
-    let ran = Room::new()
+    let ran = AgentFixture::new()
         .run(&[&format!("send GET https://api.test/v1/echo/raw {ASK}"), &format!("send POST https://api.test/v1/echo/raw {ASK}")]);
 
     // The entity tag is made up.
@@ -80,7 +80,7 @@ fn what_no_longer_fits_an_edited_answer_is_dropped() {
 fn a_coding_that_the_host_cant_decode_is_refused() {
     // Known codings over each other are undone: one that is not known among them is refused.
     for coding in ["compress", "x-rot13", "gzip, x-rot13"] {
-        let ran = Room::new()
+        let ran = AgentFixture::new()
             .server(move |seen| {
                 let mut answer = respond(200, "text/plain", seen.header("authorization").to_owned());
                 answer.headers_mut().insert("content-encoding", http::HeaderValue::from_str(coding).unwrap());
@@ -94,7 +94,7 @@ fn a_coding_that_the_host_cant_decode_is_refused() {
 #[test]
 fn a_body_that_does_not_follow_its_coding_is_an_error() {
     for coding in ["gzip", "br", "zstd", "deflate"] {
-        let ran = Room::new()
+        let ran = AgentFixture::new()
             .server(move |seen| {
                 let mut body = echo::coded(format!("{} {}", seen.header("authorization"), "x".repeat(5000)).as_bytes(), coding);
                 body.truncate(body.len() / 2);
@@ -110,7 +110,7 @@ fn a_body_that_does_not_follow_its_coding_is_an_error() {
 #[test]
 fn the_beginning_of_a_value_at_the_end_of_an_answer_is_taken_out() {
     for (length, gone) in [(39, true), (30, true), (26, true), (8, false)] {
-        let ran = Room::new()
+        let ran = AgentFixture::new()
             .server(move |_| respond(200, "text/plain", format!("cut: {}", &VALUE[..length])))
             .run(&[&format!("send GET https://api.test/v1/x {ASK}")]);
         assert_eq!(ran.stdout.contains("cut: [redacted:last-word]"), gone, "{length}: {}", ran.stdout);
@@ -119,7 +119,7 @@ fn the_beginning_of_a_value_at_the_end_of_an_answer_is_taken_out() {
 
 #[test]
 fn a_value_is_recognised_in_a_later_answer_without_the_key() {
-    let ran = Room::new()
+    let ran = AgentFixture::new()
         .server(|_| respond(200, "application/json", format!("{{\"stored\":\"{VALUE}\"}}")))
         .run(&["send GET https://api.test/v1/notes"]);
 
@@ -128,7 +128,7 @@ fn a_value_is_recognised_in_a_later_answer_without_the_key() {
 
 #[test]
 fn a_bomb_of_a_coding_is_bounded_by_what_may_be_received() {
-    let ran = Room::new()
+    let ran = AgentFixture::new()
         .and("[limits]\nreceived = \"4MiB\"")
         .server(|_| {
             let mut answer = respond(200, "text/plain", echo::coded(&vec![b'x'; 256 << 20], "zstd"));
@@ -144,7 +144,7 @@ fn a_bomb_of_a_coding_is_bounded_by_what_may_be_received() {
 
 #[test]
 fn an_answer_of_a_host_without_a_grant_is_passed_on_as_it_is() {
-    let ran = Room::with("[[egress]]\nhost = \"other.test\"")
+    let ran = AgentFixture::with("[[egress]]\nhost = \"other.test\"")
         .server(|_| {
             let mut answer = respond(200, "text/plain", "ranges and tags are its own business");
             answer.headers_mut().insert("etag", http::HeaderValue::from_static("\"1\""));
@@ -160,7 +160,7 @@ fn a_large_secret_in_an_answer_of_single_bytes_is_found_at_a_linear_cost() {
     let value: &'static str = Box::leak((0..1000).map(|i| format!("{:x}", i * 2_654_435_761u64)).collect::<String>().into_boxed_str());
 
     // Over HTTP/1.1: a client of HTTP/2 takes so many small frames for an attack and closes the connection.
-    let ran = Room::granted("host = \"http://api.test:PORT\"\npaths = [\"/v1/**\"]")
+    let ran = AgentFixture::granted("host = \"http://api.test:PORT\"\npaths = [\"/v1/**\"]")
         .plain_http()
         .value("KEY", value)
         .server(move |_| echo::chunked(format!("{}{value}{}", "-".repeat(20_000), ".".repeat(20_000)).as_bytes(), 1))

@@ -1,6 +1,6 @@
 //! Secrets from servers: the same agent from every backend, and what each of them can do beside that.
 
-use crate::cli::{Desk, Transcript};
+use crate::cli::{CliFixture, Transcript};
 use crate::faults::renewing_policy;
 use serde_json::{Value, json};
 use strongroom_demo::server::{Server, respond};
@@ -14,8 +14,8 @@ const KEEPER_POLICY: &str = include_str!("../../examples/backends/vault/keeper.h
 const OTHER: &str = "pf_live_00112233445566778899aabbccddeeff";
 
 /// An agent of this name, with one secret under its bare name.
-fn desk(agent: &str) -> Desk {
-    let desk = Desk::new("");
+fn desk(agent: &str) -> CliFixture {
+    let desk = CliFixture::new("");
     desk.write("agent.toml", &manifest(agent, ""));
     desk
 }
@@ -41,7 +41,7 @@ fn aws_env(moto: &Moto) -> Vec<(&str, &str)> {
 }
 
 /// The fingerprint that the agent sees.
-fn opened(desk: &Desk, env: &[(&str, &str)]) -> String {
+fn opened(desk: &CliFixture, env: &[(&str, &str)]) -> String {
     let said = ok(desk.run_with("run agent.toml -- open+KEY", env));
     said.split(' ').nth(3).unwrap_or_else(|| panic!("{said}")).to_owned()
 }

@@ -7,7 +7,7 @@ use strongroom_demo::server::{Server, respond};
 use strongroom_tests::VALUE;
 
 /// A directory with a manifest for the probe in it.
-pub(crate) struct Desk {
+pub(crate) struct CliFixture {
     dir: tempfile::TempDir,
 }
 
@@ -17,7 +17,7 @@ pub(crate) struct Transcript {
     pub(crate) stderr: String,
 }
 
-impl Desk {
+impl CliFixture {
     pub(crate) fn new(manifest: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::copy(strongroom_components::path("probe"), dir.path().join("probe.wasm")).unwrap();
@@ -65,7 +65,7 @@ impl Desk {
         command
     }
 
-    /// As [`Desk::pipe`], with `+` for a blank within a word; the command may end before it has read anything.
+    /// As [`CliFixture::pipe`], with `+` for a blank within a word; the command may end before it has read anything.
     pub(crate) fn pipe_words(&self, line: &str, input: &str) -> Transcript {
         let mut command = self.command(line);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -93,7 +93,7 @@ impl Desk {
         child
     }
 
-    /// As [`Desk::run_with`], with text on stdin.
+    /// As [`CliFixture::run_with`], with text on stdin.
     pub(crate) fn pipe(&self, line: &str, input: &str, env: &[(&str, &str)]) -> Transcript {
         let Output { status, stdout, stderr } = self.begin(line, input, env).wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -134,7 +134,7 @@ const GRANT: &str =
 
 #[test]
 fn run_hands_on_the_agents_stdout_and_nothing_else() {
-    let desk = Desk::new(GRANT);
+    let desk = CliFixture::new(GRANT);
 
     let ran = desk.run("run agent.toml --env-file .env -- env print+hello log+a+note");
 
@@ -147,7 +147,7 @@ fn run_hands_on_the_agents_stdout_and_nothing_else() {
 
 #[test]
 fn a_denial_is_printed_with_the_lines_that_would_allow_it() {
-    let desk = Desk::new(GRANT);
+    let desk = CliFixture::new(GRANT);
 
     let ran = desk.run("run agent.toml --env-file .env -- send+GET+https://other.test/x");
 
@@ -162,7 +162,7 @@ fn a_denial_is_printed_with_the_lines_that_would_allow_it() {
 #[test]
 fn exit_codes_say_what_happened() {
     let limits = format!("{GRANT}\nmisplaced = \"stop\"\n[limits]\nwall = \"10s\"\ncpu = \"100ms\"");
-    let desk = Desk::new(&limits);
+    let desk = CliFixture::new(&limits);
     desk.write("bad.toml", "name = \"a\"");
     desk.write("no-component.toml", "name = \"a\"\ncomponent = \"none.wasm\"");
     desk.write("text.wasm", "text");
@@ -195,7 +195,7 @@ fn exit_codes_say_what_happened() {
 
 #[test]
 fn run_can_report_in_json() {
-    let ran = Desk::new(GRANT).run("run agent.toml --env-file .env --json -- print+x");
+    let ran = CliFixture::new(GRANT).run("run agent.toml --env-file .env --json -- print+x");
 
     let report: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
     assert_eq!(report["end"], "exit 0");
@@ -208,7 +208,7 @@ fn a_whole_request_goes_through_the_binary() {
     let server =
         runtime.block_on(Server::http(|seen| respond(200, "text/plain", format!("you sent {}", seen.header("authorization"))))).unwrap();
     let port = server.address.port();
-    let desk = Desk::new(&GRANT.replace("api.test", &format!("http://127.0.0.1:{port}")));
+    let desk = CliFixture::new(&GRANT.replace("api.test", &format!("http://127.0.0.1:{port}")));
     desk.write(
         "strongroom.toml",
         "[network]\nallow = [\"127.0.0.1/32\"]\n[backends.env]\ntype = \"env\"\nfile = \".env\"\n[audit]\nfile = \"audit.jsonl\"",
@@ -236,7 +236,7 @@ fn a_whole_request_goes_through_the_binary() {
 
 #[test]
 fn check_reports_every_manifest_and_writes_an_example_of_the_environment() {
-    let desk = Desk::new(&format!("{GRANT}\n[secrets.SECOND]\nfrom = \"env:OTHER_NAME\"\nrequired = false\nformat = \"^x\""));
+    let desk = CliFixture::new(&format!("{GRANT}\n[secrets.SECOND]\nfrom = \"env:OTHER_NAME\"\nrequired = false\nformat = \"^x\""));
     desk.write("bad.toml", "name = \"A\"\ncomponent = \"probe.wasm\"");
 
     let ran = desk.run("check agent.toml bad.toml --env-example");
@@ -250,7 +250,7 @@ fn check_reports_every_manifest_and_writes_an_example_of_the_environment() {
 
 #[test]
 fn explain_reads_a_manifest_aloud_and_judges_requests() {
-    let desk = Desk::new(GRANT);
+    let desk = CliFixture::new(GRANT);
 
     let aloud = desk.run("explain agent.toml");
     assert_eq!(aloud.code, 0);
@@ -287,7 +287,7 @@ fn explain_reads_a_manifest_aloud_and_judges_requests() {
 
 #[test]
 fn inspect_lists_imports_and_says_which_are_not_offered() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     std::fs::write(desk.path("odd.wasm"), wat::parse_str(r#"(component (import "odd:thing/x@1.0.0" (instance)))"#).unwrap()).unwrap();
 
     let probe = desk.run("inspect probe.wasm");
@@ -304,7 +304,7 @@ fn inspect_lists_imports_and_says_which_are_not_offered() {
 
 #[test]
 fn what_people_read_is_escaped() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     desk.write("audit.jsonl", "{\"time\":\"t\",\"agent\":\"a\\u001b[31m\",\"run\":\"r\",\"event\":\"denial\",\"asked\":\"x\\u202ey\"}\n");
 
     let shown = desk.run("audit show audit.jsonl");
@@ -315,7 +315,7 @@ fn what_people_read_is_escaped() {
 
 #[test]
 fn rust_log_does_not_open_the_logs_of_dependencies() {
-    let desk = Desk::new(GRANT);
+    let desk = CliFixture::new(GRANT);
 
     let ran =
         desk.run_with("run agent.toml --env-file .env -- send+GET+https://api.test/v1/x+h:authorization={KEY}", &[("RUST_LOG", "trace")]);
@@ -328,7 +328,7 @@ fn rust_log_does_not_open_the_logs_of_dependencies() {
 
 #[test]
 fn completions_and_help_are_there() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     for shell in ["bash", "zsh", "fish"] {
         assert!(desk.run(&format!("completions {shell}")).stdout.contains("strongroom"), "{shell}");
     }
@@ -339,7 +339,7 @@ fn completions_and_help_are_there() {
 
 #[test]
 fn a_denial_in_the_log_is_judged_again_by_the_manifest_as_it_is() {
-    let desk = Desk::new(GRANT);
+    let desk = CliFixture::new(GRANT);
     desk.write("strongroom.toml", "[audit]\nfile = \"audit.jsonl\"\n[network]\nallow = [\"127.0.0.1/32\"]");
     desk.run("run agent.toml --config strongroom.toml --env-file .env -- send+GET+https://other.test/x");
     let log = std::fs::read_to_string(desk.path("audit.jsonl")).unwrap();
@@ -367,7 +367,7 @@ fn a_denial_in_the_log_is_judged_again_by_the_manifest_as_it_is() {
 
 #[test]
 fn secrets_at_rest_are_found_where_they_lie() {
-    let desk = Desk::new(GRANT);
+    let desk = CliFixture::new(GRANT);
     assert_eq!(desk.run("check agent.toml").code, 0);
 
     // A `.env` file is where secrets belong, as long as version control does not keep it.
@@ -404,7 +404,7 @@ fn secrets_at_rest_are_found_where_they_lie() {
 
 #[test]
 fn operators_add_rules_of_their_own() {
-    let desk = Desk::new(&format!("{GRANT}\nleaks_allowed = [\"house-ticket\"]"));
+    let desk = CliFixture::new(&format!("{GRANT}\nleaks_allowed = [\"house-ticket\"]"));
     let rule = "[[rule]]\nname = \"house-ticket\"\nwhat = \"a ticket of ours\"\nkeywords = [\"tkt-\"]\nexpression = \"[0-9a-f]{24}\"\nmatch = ['t: tkt-0123456789abcdef01234567']\npass = ['tkt-0123']\n";
     desk.write("rules.toml", rule);
     desk.write("strongroom.toml", "[scrub]\nrules = [\"rules.toml\"]\n[audit]\nfile = \"audit.jsonl\"");

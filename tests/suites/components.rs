@@ -1,7 +1,7 @@
 //! Components: what is refused and why, and what is kept of the others.
 
 use strongroom::{End, Host, HostConfig, Manifest, RunOptions};
-use strongroom_tests::{Room, block_on};
+use strongroom_tests::{AgentFixture, block_on};
 
 fn load(component: &[u8], lines: &str) -> Result<strongroom::Agent, String> {
     let host = Host::builder().without_audit().without_state().max_agents(1).build().unwrap();
@@ -121,7 +121,7 @@ fn a_state_directory_that_others_can_enter_is_refused() {
 
 #[test]
 fn a_component_that_imports_plain_wasi_alone_runs() {
-    let ran = Room::with("").guest("looper").try_run(&[]).unwrap();
+    let ran = AgentFixture::with("").guest("looper").try_run(&[]).unwrap();
 
     assert_eq!(ran.outcome.end, End::Exit(0));
 }
@@ -288,7 +288,7 @@ fn the_cache_keeps_what_was_used_last_within_its_bound() {
     load(1, None);
     let first = names();
     let length = entries(&state)[0].1.len() as u64;
-    // Room for two and a half.
+    // AgentFixture for two and a half.
     let most = Some(2 * length + length / 2);
     load(2, most);
     let second: Vec<_> = names().into_iter().filter(|name| !first.contains(name)).collect();

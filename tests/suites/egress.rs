@@ -3,7 +3,7 @@
 use serde_json::Value;
 use strongroom::{End, Limit, Rule};
 use strongroom_demo::server::respond;
-use strongroom_tests::{Room, VALUE, requests_of};
+use strongroom_tests::{AgentFixture, VALUE, requests_of};
 
 #[test]
 fn each_kind_of_place_takes_the_value_whole() {
@@ -19,12 +19,12 @@ fn each_kind_of_place_takes_the_value_whole() {
         ("basic=user:{}", basic, "authorization", format!("Basic {}", base64("user:", VALUE))),
     ];
     for (place, request, header, expected) in cases {
-        let ran =
-            Room::granted(&format!("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"{place}\"]")).run(&[&format!("send {request}")]);
+        let ran = AgentFixture::granted(&format!("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"{place}\"]"))
+            .run(&[&format!("send {request}")]);
         assert_eq!(ran.seen[0].header(header), expected, "{place}");
     }
 
-    let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"query:api_key\"]")
+    let ran = AgentFixture::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"query:api_key\"]")
         .run(&["send GET https://api.test/v1/x?a=1&api_key={KEY}&b=2"]);
     assert_eq!(ran.seen[0].target, format!("/v1/x?a=1&api_key={VALUE}&b=2"));
     assert!(!format!("{:?}", ran.audit).contains("api_key="), "the log holds no query");
@@ -48,7 +48,7 @@ fn a_query_place_takes_nothing_but_the_placeholder_once() {
         "api_key[]=theirs",
         "api_key={KEY}&Api-Key=theirs",
     ] {
-        let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"query:api_key\"]")
+        let ran = AgentFixture::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"query:api_key\"]")
             .run(&[&format!("send GET https://api.test/v1/x?{query}")]);
         assert!(ran.seen.is_empty(), "{query}: {:?}", ran.seen);
         assert_eq!(ran.denied().len(), 1, "{query}");
@@ -58,7 +58,9 @@ fn a_query_place_takes_nothing_but_the_placeholder_once() {
 #[test]
 fn misplaced_placeholders_are_treated_as_the_manifest_says() {
     let room = |treatment: &str| {
-        Room::granted(&format!("host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nmisplaced = \"{treatment}\""))
+        AgentFixture::granted(&format!(
+            "host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nmisplaced = \"{treatment}\""
+        ))
     };
     let in_header = "send GET https://api.test/v1/x h:x-a={KEY}";
     let in_body = "send POST https://api.test/v1/x b:{KEY}";
@@ -86,7 +88,7 @@ fn misplaced_placeholders_are_treated_as_the_manifest_says() {
 
 #[test]
 fn a_destination_may_be_given_leave_to_carry_the_guests_own_credentials() {
-    let ran = Room::with("[[egress]]\nhost = \"other.test\"\nown_credentials = true")
+    let ran = AgentFixture::with("[[egress]]\nhost = \"other.test\"\nown_credentials = true")
         .run(&["send GET https://other.test/ h:authorization=Bearer+own"]);
 
     assert_eq!(ran.seen[0].header("authorization"), "Bearer own");
@@ -95,7 +97,7 @@ fn a_destination_may_be_given_leave_to_carry_the_guests_own_credentials() {
 #[test]
 fn a_redirect_is_not_followed_and_the_next_request_is_judged_from_the_start() {
     for status in [301, 302, 303, 307, 308] {
-        let ran = Room::new()
+        let ran = AgentFixture::new()
             .server(move |_| {
                 let mut answer = respond(status, "text/plain", "");
                 answer.headers_mut().insert("location", http::HeaderValue::from_static("https://evil.test/steal"));
@@ -113,7 +115,7 @@ fn a_redirect_is_not_followed_and_the_next_request_is_judged_from_the_start() {
 
 #[test]
 fn framing_and_the_shape_of_answers_are_the_hosts_own() {
-    let ran = Room::new().run(&[
+    let ran = AgentFixture::new().run(&[
         "send GET https://api.test/v1/x h:authorization=Bearer+{KEY} h:range=bytes=0-3 h:if-range=x h:accept-encoding=gzip h:te=trailers h:expect=100-continue",
     ]);
 
@@ -126,7 +128,7 @@ fn framing_and_the_shape_of_answers_are_the_hosts_own() {
 
 #[test]
 fn bodies_arrive_whole_and_empty_ones_are_none() {
-    let ran = Room::new().run(&[
+    let ran = AgentFixture::new().run(&[
         "send POST https://api.test/v1/x b:hello",
         "send GET https://api.test/v1/x",
         "upload 300000 POST https://api.test/v1/x",
@@ -141,7 +143,7 @@ fn bodies_arrive_whole_and_empty_ones_are_none() {
 
 #[test]
 fn a_denied_upload_gets_the_denial_not_a_broken_connection() {
-    let ran = Room::new().run(&["upload 3000000 POST https://evil.test/v1/x"]);
+    let ran = AgentFixture::new().run(&["upload 3000000 POST https://evil.test/v1/x"]);
 
     assert!(ran.stdout.contains("upload denied by rule `destination`"), "{}", ran.stdout);
 }
@@ -151,14 +153,14 @@ fn a_placeholder_is_noticed_across_the_pieces_of_a_body() {
     // The guest writes at most 4,096 bytes at once: the placeholder lies across the border.
     let body = format!("{}{{KEY}}", "x".repeat(4_080));
 
-    let ran = Room::new().run(&[&format!("send POST https://api.test/v1/x b:{body}")]);
+    let ran = AgentFixture::new().run(&[&format!("send POST https://api.test/v1/x b:{body}")]);
 
     assert_eq!(ran.records("inert-placeholder").len(), 1);
 }
 
 #[test]
 fn rates_are_kept() {
-    let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nrate = \"3/h\"")
+    let ran = AgentFixture::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nrate = \"3/h\"")
         .run(&["repeat 5 GET https://api.test/v1/x h:authorization=Bearer+{KEY}"]);
 
     assert_eq!(ran.seen.len(), 3);
@@ -172,7 +174,7 @@ fn a_request_that_carries_two_secrets_draws_on_the_rates_of_both() {
     let manifest = "[secrets.KEY]\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\n\
                     [secrets.OTHER]\n[[secrets.OTHER.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"header:x-other\"]\nrate = \"1/h\"";
 
-    let ran = Room::with(manifest).value("OTHER", "other-value-0123456789").run(&[
+    let ran = AgentFixture::with(manifest).value("OTHER", "other-value-0123456789").run(&[
         "repeat 3 GET https://api.test/v1/x h:authorization=Bearer+{KEY} h:x-other={OTHER}",
         "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}",
     ]);
@@ -183,7 +185,7 @@ fn a_request_that_carries_two_secrets_draws_on_the_rates_of_both() {
 
 #[test]
 fn a_flood_of_denials_is_coalesced_and_ends_the_run() {
-    let ran = Room::new().try_run(&["repeat 5000 GET https://evil.test/x"]).unwrap();
+    let ran = AgentFixture::new().try_run(&["repeat 5000 GET https://evil.test/x"]).unwrap();
 
     assert_eq!(ran.outcome.end, End::Limit(Limit::Denials));
     assert_eq!(ran.records("denial").len(), 1);
@@ -192,7 +194,7 @@ fn a_flood_of_denials_is_coalesced_and_ends_the_run() {
 
 #[test]
 fn plain_http_goes_only_where_the_grant_spells_it_out() {
-    let room = || Room::granted("host = \"http://api.test:PORT\"\npaths = [\"/v1/**\"]").plain_http();
+    let room = || AgentFixture::granted("host = \"http://api.test:PORT\"\npaths = [\"/v1/**\"]").plain_http();
     let ran = room().run(&["send GET http://api.test:PORT/v1/x h:authorization=Bearer+{KEY}"]);
     assert_eq!(ran.seen[0].header("authorization"), format!("Bearer {VALUE}"));
 
@@ -204,7 +206,7 @@ fn plain_http_goes_only_where_the_grant_spells_it_out() {
 fn two_secrets_of_one_host_each_keep_to_their_place() {
     let manifest = "[secrets.KEY]\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\n\
                     [secrets.OTHER]\n[[secrets.OTHER.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"header:x-other\"]";
-    let room = || Room::with(manifest).value("OTHER", "other-value-0123456789");
+    let room = || AgentFixture::with(manifest).value("OTHER", "other-value-0123456789");
 
     let ran = room().run(&["send GET https://api.test/v1/x h:authorization=Bearer+{KEY} h:x-other={OTHER}"]);
     assert_eq!(
@@ -219,7 +221,7 @@ fn two_secrets_of_one_host_each_keep_to_their_place() {
 
 #[test]
 fn nothing_of_one_host_is_seen_at_another() {
-    let ran = Room::new()
+    let ran = AgentFixture::new()
         .and("[[egress]]\nhost = \"other.test\"")
         .run(&["send GET https://api.test/v1/x h:authorization=Bearer+{KEY}", "send GET https://other.test/x"]);
 
@@ -228,7 +230,7 @@ fn nothing_of_one_host_is_seen_at_another() {
 
 #[test]
 fn a_trailer_is_judged_like_a_body_and_left_out() {
-    let ran = Room::new().run(&["trailer api.test {KEY}"]);
+    let ran = AgentFixture::new().run(&["trailer api.test {KEY}"]);
 
     assert_eq!(ran.records("inert-placeholder").len(), 1);
     assert_eq!(ran.seen.len(), 1);
@@ -252,7 +254,7 @@ fn headers_that_no_client_may_set_never_leave_the_guest() {
         many.as_str(),
     ];
     for attempt in attempts {
-        let ran = Room::new().run(&[attempt]);
+        let ran = AgentFixture::new().run(&[attempt]);
         assert!(ran.seen.is_empty(), "{attempt}: {:?}", ran.seen);
         assert!(!ran.stdout.contains("send 200"), "{attempt}: {}", ran.stdout);
     }
@@ -260,7 +262,7 @@ fn headers_that_no_client_may_set_never_leave_the_guest() {
 
 #[test]
 fn a_head_request_tells_no_length() {
-    let ran = Room::granted("host = \"api.test\"\nmethods = [\"HEAD\"]\npaths = [\"/v1/**\"]")
+    let ran = AgentFixture::granted("host = \"api.test\"\nmethods = [\"HEAD\"]\npaths = [\"/v1/**\"]")
         .server(|seen| {
             let mut answer = respond(200, "text/plain", "");
             let length = seen.header("authorization").len();
@@ -279,7 +281,7 @@ fn connections_are_kept_for_one_credential_and_one_authority_alone() {
                     [secrets.OTHER]\n[[secrets.OTHER.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"header:x-other\"]\n\
                     [[egress]]\nhost = \"sub.api.test\"";
 
-    let ran = Room::with(manifest).value("OTHER", "other-value-0123456789").run(&[
+    let ran = AgentFixture::with(manifest).value("OTHER", "other-value-0123456789").run(&[
         "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}",
         "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}",
         "send GET https://api.test/v1/x h:x-other={OTHER}",
@@ -294,7 +296,7 @@ fn connections_are_kept_for_one_credential_and_one_authority_alone() {
 
 #[test]
 fn the_other_half_of_basic_authentication_is_the_operators_to_say() {
-    let room = |place: &str| Room::granted(&format!("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"{place}\"]"));
+    let room = |place: &str| AgentFixture::granted(&format!("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"{place}\"]"));
     let ask = |pair: &str| format!("send GET https://api.test/v1/x h:authorization=Basic+{pair}");
 
     // `user:` before the placeholder: fine where the manifest says so, a credential of the guest's own where it does not.
@@ -315,7 +317,7 @@ fn an_encoded_echo_of_basic_authentication_does_not_get_through() {
         .collect();
     let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
 
-    let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"basic=user:{}\"]").run(&operations);
+    let ran = AgentFixture::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"basic=user:{}\"]").run(&operations);
 
     for (operation, line) in operations.iter().zip(ran.stdout.lines()) {
         assert!(line.contains("[redacted:KEY]"), "{operation}: {line}");
@@ -326,7 +328,7 @@ fn an_encoded_echo_of_basic_authentication_does_not_get_through() {
 fn urls_and_headers_count_towards_what_may_be_sent() {
     let request = format!("repeat 100 GET https://api.test/v1/{}", "a".repeat(4_000));
 
-    let ran = Room::new().and("[limits]\nsent = \"100KiB\"").try_run(&[&request]).unwrap();
+    let ran = AgentFixture::new().and("[limits]\nsent = \"100KiB\"").try_run(&[&request]).unwrap();
 
     assert_eq!(ran.outcome.end, End::Limit(Limit::Sent));
     assert!(ran.seen.len() < 30, "{}", ran.seen.len());
@@ -335,7 +337,7 @@ fn urls_and_headers_count_towards_what_may_be_sent() {
 
 #[test]
 fn a_place_in_another_form_is_told_as_it_stands_and_as_it_is_granted() {
-    let ran = Room::new().run(&[
+    let ran = AgentFixture::new().run(&[
         "send GET https://api.test/v1/x h:authorization=token+{KEY}",
         "send GET https://api.test/v1/y h:authorization=AWS4-HMAC-SHA256+Credential={KEY}/20260101/us-east-1",
     ]);
@@ -349,7 +351,7 @@ fn a_place_in_another_form_is_told_as_it_stands_and_as_it_is_granted() {
 #[test]
 fn a_library_may_use_either_of_two_places() {
     let both = "host = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"header:x-api-key\", \"header:authorization\"]";
-    let ran = Room::granted(both).run(&[
+    let ran = AgentFixture::granted(both).run(&[
         "send GET https://api.test/v1/x h:x-api-key={KEY}",
         "send GET https://api.test/v1/x h:authorization=Bearer+{KEY}",
         "send GET https://api.test/v1/x h:x-other={KEY}",
@@ -368,7 +370,7 @@ fn a_request_that_one_rate_refuses_is_charged_to_no_other() {
             name.to_lowercase()
         )
     };
-    let room = Room::with(&[grant("NARROW", "1/h"), grant("WIDE", "2/h")].concat());
+    let room = AgentFixture::with(&[grant("NARROW", "1/h"), grant("WIDE", "2/h")].concat());
     let both = "send GET https://api.test/a h:x-narrow={NARROW} h:x-wide={WIDE}";
     let wide = "send GET https://api.test/a h:x-wide={WIDE}";
 

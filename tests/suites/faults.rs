@@ -9,7 +9,7 @@ use strongroom::manifest::{CredentialRef, SecretIdRenewal, VaultAuth, VaultConfi
 use strongroom::{Host, HostConfig, Manifest, VaultBackend};
 use strongroom_demo::server::respond;
 use strongroom_tests::services::{Fault, Faulty, OpenBao, Postgres};
-use strongroom_tests::{Ran, Room, VALUE, block_on};
+use strongroom_tests::{AgentFixture, Ran, VALUE, block_on};
 
 const SECOND: &str = "pf_live_00112233445566778899aabbccddeeff";
 /// Longer than `cache` in these tests, shorter than `stale`.
@@ -18,14 +18,14 @@ const PAST_CACHE: u64 = 301_000;
 const PAST_STALE: u64 = 3_700_000;
 
 /// A server, a role there, and the way to it.
-struct Way {
+struct VaultFixture {
     bao: &'static OpenBao,
     role: String,
     relay: Arc<Faulty>,
     credentials: tempfile::TempDir,
 }
 
-impl Way {
+impl VaultFixture {
     /// A role of this name, with its secret at `agents/NAME`.
     fn new(role: &str, settings: Value) -> Self {
         Self::to(OpenBao::shared(), role, settings)
@@ -45,9 +45,9 @@ impl Way {
     }
 
     /// A room whose `KEY` comes from there, with time that a test can turn.
-    fn room(&self, slept: &Arc<AtomicU64>) -> Room {
+    fn room(&self, slept: &Arc<AtomicU64>) -> AgentFixture {
         let (backend, slept) = (VaultBackend::new(&self.config()).unwrap(), Arc::clone(slept));
-        Room::with(&format!(
+        AgentFixture::with(&format!(
             "[secrets.KEY]\nfrom = \"vault:agents/{}#KEY\"\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]",
             self.role
         ))
@@ -88,7 +88,7 @@ fn standby() -> Fault {
 
 #[test]
 fn a_redirect_of_a_standby_is_not_followed_with_the_token() {
-    let way = Way::new("standby", json!({}));
+    let way = VaultFixture::new("standby", json!({}));
     let elsewhere = Faulty::before(&way.bao.address);
     let redirect = format!(
         "HTTP/1.1 307 Temporary Redirect\r\nlocation: {}/v1/secret/data/agents/standby\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
@@ -104,7 +104,7 @@ fn a_redirect_of_a_standby_is_not_followed_with_the_token() {
 
 #[test]
 fn a_field_that_is_a_number_is_a_value_of_the_server_too() {
-    let way = Way::new("digits", json!({}));
+    let way = VaultFixture::new("digits", json!({}));
     way.bao.put("agents/digits", json!({"KEY": 12_345_678_901_u64, "OTHER": "a"}));
 
     let ran = way.room(&Arc::default()).run(&[SEND]);
@@ -146,7 +146,7 @@ fn faults_at_the_start_have_their_table() {
     std::thread::scope(|scope| {
         for (number, (name, faults, expected)) in cases.into_iter().enumerate() {
             scope.spawn(move || {
-                let way = Way::to(bao, &format!("start-{number}"), json!({}));
+                let way = VaultFixture::to(bao, &format!("start-{number}"), json!({}));
                 way.relay.set(&faults);
                 let ran = way.room(&Arc::default()).try_run(&[SEND]);
                 match (ran, expected) {
@@ -165,7 +165,7 @@ fn faults_at_the_start_have_their_table() {
 
 #[test]
 fn values_that_cant_be_secrets_have_their_table() {
-    let way = Way::new("values", json!({}));
+    let way = VaultFixture::new("values", json!({}));
     let cases = [
         (json!({"OTHER": VALUE}), "not found: looked for agents/values#KEY"),
         // A number is a value, with its digits; the others say what they are.
@@ -188,28 +188,28 @@ fn values_that_cant_be_secrets_have_their_table() {
 #[test]
 fn faults_in_the_middle_of_a_run_have_their_table() {
     /// What happens between the first request and the second.
-    type Midway = Box<dyn Fn(&Way, &AtomicU64) + Send + Sync>;
-    fn then(millis: u64, work: impl Fn(&Way) + Send + Sync + 'static) -> Midway {
+    type Midway = Box<dyn Fn(&VaultFixture, &AtomicU64) + Send + Sync>;
+    fn then(millis: u64, work: impl Fn(&VaultFixture) + Send + Sync + 'static) -> Midway {
         Box::new(move |way, slept| {
             work(way);
             slept.fetch_add(millis, Ordering::Relaxed);
         })
     }
-    let replaced = |way: &Way| way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
-    let down = |way: &Way| way.relay.set(&[Fault::Closed]);
-    let lost = |way: &Way| way.relay.set(&[Fault::answer("404 Not Found", "", "<html>nothing here</html>")]);
-    let failing = |way: &Way| way.relay.set(&[Fault::answer("500 Internal Server Error", "", "{}")]);
-    let standing_by = |way: &Way| way.relay.set(&[standby()]);
-    let revoked = move |way: &Way| {
+    let replaced = |way: &VaultFixture| way.bao.put(&format!("agents/{}", way.role), json!({"KEY": SECOND}));
+    let down = |way: &VaultFixture| way.relay.set(&[Fault::Closed]);
+    let lost = |way: &VaultFixture| way.relay.set(&[Fault::answer("404 Not Found", "", "<html>nothing here</html>")]);
+    let failing = |way: &VaultFixture| way.relay.set(&[Fault::answer("500 Internal Server Error", "", "{}")]);
+    let standing_by = |way: &VaultFixture| way.relay.set(&[standby()]);
+    let revoked = move |way: &VaultFixture| {
         way.bao.revoke_tokens(&way.role);
         replaced(way);
     };
-    let no_policy = |way: &Way| {
+    let no_policy = |way: &VaultFixture| {
         let policy = json!({"policy": "path \"x\" { capabilities = [\"read\"] }"});
         way.bao.must("PUT", &format!("sys/policies/acl/{}", way.role), policy);
     };
-    let deleted = |way: &Way| drop(way.bao.must("DELETE", &format!("secret/data/agents/{}", way.role), Value::Null));
-    let no_field = |way: &Way| way.bao.put(&format!("agents/{}", way.role), json!({"OTHER": SECOND}));
+    let deleted = |way: &VaultFixture| drop(way.bao.must("DELETE", &format!("secret/data/agents/{}", way.role), Value::Null));
+    let no_field = |way: &VaultFixture| way.bao.put(&format!("agents/{}", way.role), json!({"OTHER": SECOND}));
     let (kept, renewed, refused) = ([Some(VALUE), Some(VALUE)], [Some(VALUE), Some(SECOND)], [Some(VALUE), None]);
     /// What happens, how the API answers the first request, with what the two were sent, and what the audit log says of the second.
     type Case = (&'static str, Midway, u16, [Option<&'static str>; 2], &'static str);
@@ -234,7 +234,7 @@ fn faults_in_the_middle_of_a_run_have_their_table() {
     std::thread::scope(|scope| {
         for (number, (name, midway, status, expected, says)) in cases.into_iter().enumerate() {
             scope.spawn(move || {
-                let way = Arc::new(Way::new(&format!("midway-{number}"), json!({})));
+                let way = Arc::new(VaultFixture::new(&format!("midway-{number}"), json!({})));
                 let slept: Arc<AtomicU64> = Arc::default();
                 let (way_, slept_) = (Arc::clone(&way), Arc::clone(&slept));
                 let ran = way.room(&slept).server(at_first(move || midway(&way_, &slept_), status)).run(&[SEND, SEND]);
@@ -258,7 +258,7 @@ fn faults_in_the_middle_of_a_run_have_their_table() {
 #[test]
 fn a_sealed_server_is_told_from_a_broken_one() {
     let bao: &'static OpenBao = Box::leak(Box::new(OpenBao::start()));
-    let way = Way::to(bao, "sealed", json!({}));
+    let way = VaultFixture::to(bao, "sealed", json!({}));
     bao.must("PUT", "sys/seal", Value::Null);
 
     let error = way.room(&Arc::default()).try_run(&[SEND]).err().unwrap();
@@ -271,7 +271,7 @@ fn a_sealed_server_is_told_from_a_broken_one() {
 
 #[test]
 fn a_new_value_is_taken_out_of_answers_as_the_old_one_is() {
-    let way = Way::new("scrubbed", json!({}));
+    let way = VaultFixture::new("scrubbed", json!({}));
     let (slept, bao) = (Arc::<AtomicU64>::default(), way.bao);
     let turned = Arc::clone(&slept);
     let count = AtomicUsize::new(0);
@@ -293,11 +293,11 @@ fn a_new_value_is_taken_out_of_answers_as_the_old_one_is() {
 
 #[test]
 fn a_new_value_of_another_format_is_not_used_and_the_old_one_is_for_a_while() {
-    let way = Way::new("unfit", json!({}));
+    let way = VaultFixture::new("unfit", json!({}));
     let backend = VaultBackend::new(&way.config()).unwrap();
     let slept: Arc<AtomicU64> = Arc::default();
     let (turned, clock, bao) = (Arc::clone(&slept), Arc::clone(&slept), way.bao);
-    let ran = Room::with(
+    let ran = AgentFixture::with(
         "[secrets.KEY]\nfrom = \"vault:agents/unfit#KEY\"\nformat = \"^pf_live_[a-f0-9]{32}$\"\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]",
     )
     .host(move |host| host.backend("vault", backend).slept(clock))
@@ -315,7 +315,7 @@ fn a_new_value_of_another_format_is_not_used_and_the_old_one_is_for_a_while() {
 
 #[test]
 fn rejections_make_the_host_ask_once_a_minute() {
-    let way = Way::new("rejected", json!({}));
+    let way = VaultFixture::new("rejected", json!({}));
     let ran_counts: Arc<Mutex<Vec<u64>>> = Arc::default();
     let agent = "name = \"rejected\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/rejected#KEY\"\n[[secrets.KEY.allow]]\nhost = \"http://127.0.0.1:PORT\"\npaths = [\"/v1/**\"]";
     block_on(async {
@@ -345,7 +345,7 @@ fn rejections_make_the_host_ask_once_a_minute() {
 
 #[test]
 fn ten_thousand_callers_make_one_login_and_one_call() {
-    let way = Way::new("burst", json!({}));
+    let way = VaultFixture::new("burst", json!({}));
     let manifest = "name = \"burst\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/burst#KEY\"";
     block_on(async {
         let host = Host::builder().without_audit().without_state().max_agents(1);
@@ -374,7 +374,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[test]
 fn a_token_is_renewed_before_its_time_and_made_anew_at_its_greatest_age() {
-    let way = Way::new("renewed", json!({"token_ttl": "4s", "token_max_ttl": "9s"}));
+    let way = VaultFixture::new("renewed", json!({"token_ttl": "4s", "token_max_ttl": "9s"}));
     let manifest = "name = \"renewed\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/renewed#KEY\"";
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let host = Host::builder().without_audit().without_state().max_agents(1);
@@ -405,14 +405,14 @@ fn database(bao: &OpenBao, role: &str, ttl: &str) {
 }
 
 /// A room with both halves of one leased credential.
-fn leased_room(way: &Way, role: &str) -> Room {
+fn leased_room(way: &VaultFixture, role: &str) -> AgentFixture {
     let backend = VaultBackend::new(&way.config()).unwrap();
     let secret = |name: &str, field: &str, header: &str| {
         format!(
             "[secrets.{name}]\nfrom = \"vault:database/creds/{role}#{field}\"\n[[secrets.{name}.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nplace = [\"header:{header}\"]\n"
         )
     };
-    Room::with(&format!("{}{}", secret("USERNAME", "username", "x-user"), secret("PASSWORD", "password", "x-password")))
+    AgentFixture::with(&format!("{}{}", secret("USERNAME", "username", "x-user"), secret("PASSWORD", "password", "x-password")))
         .host(move |host| host.backend("vault", backend))
 }
 
@@ -420,7 +420,7 @@ const SEND_BOTH: &str = "send GET https://api.test/v1/x h:x-user={USERNAME} h:x-
 
 #[test]
 fn a_leased_credential_works_during_the_run_and_not_after_it() {
-    let (way, postgres) = (Way::new("leased", json!({})), Postgres::shared());
+    let (way, postgres) = (VaultFixture::new("leased", json!({})), Postgres::shared());
     database(way.bao, "leased", "1h");
     let ran = leased_room(&way, "leased")
         .server(move |seen| {
@@ -440,7 +440,7 @@ fn a_leased_credential_works_during_the_run_and_not_after_it() {
 
 #[test]
 fn a_lease_that_is_revoked_under_a_run_is_made_anew() {
-    let (way, postgres) = (Way::new("revoked", json!({})), Postgres::shared());
+    let (way, postgres) = (VaultFixture::new("revoked", json!({})), Postgres::shared());
     database(way.bao, "revoked", "1h");
     let bao = way.bao;
     let first = AtomicUsize::new(0);
@@ -462,7 +462,7 @@ fn a_lease_that_is_revoked_under_a_run_is_made_anew() {
 
 #[test]
 fn leases_end_with_the_login_and_are_made_anew_under_the_next() {
-    let way = Way::new("under", json!({"token_ttl": "4s", "token_max_ttl": "6s"}));
+    let way = VaultFixture::new("under", json!({"token_ttl": "4s", "token_max_ttl": "6s"}));
     database(way.bao, "under", "1h");
     let manifest = "name = \"under\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:database/creds/under#password\"";
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -481,7 +481,7 @@ fn leases_end_with_the_login_and_are_made_anew_under_the_next() {
 
 #[test]
 fn a_short_lease_is_prolonged_while_it_is_needed() {
-    let way = Way::new("prolonged", json!({}));
+    let way = VaultFixture::new("prolonged", json!({}));
     database(way.bao, "prolonged", "5s");
     let manifest = "name = \"prolonged\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:database/creds/prolonged#password\"";
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -700,7 +700,7 @@ fn an_incident_is_in_the_audit_log() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("role-id"), role_id).unwrap();
     std::fs::write(dir.path().join("wrapping"), "s.never-a-wrapping").unwrap();
-    let desk = crate::cli::Desk::new("[secrets.KEY]");
+    let desk = crate::cli::CliFixture::new("[secrets.KEY]");
     let config = format!(
         "[backends.vault]\ntype = \"vault\"\naddress = \"{}\"\n[backends.vault.auth]\nmethod = \"approle\"\nwrapped = true\nrole_id = \"file:{}\"\nsecret_id = \"file:{}\"\n[audit]\nfile = \"audit.jsonl\"",
         bao.address,
@@ -790,9 +790,9 @@ fn a_host_logs_in_by_a_token_a_jwt_and_as_a_pod_of_kubernetes() {
 
 #[test]
 fn a_run_that_is_interrupted_gives_its_credentials_back() {
-    let way = Way::new("interrupted", json!({}));
+    let way = VaultFixture::new("interrupted", json!({}));
     database(way.bao, "interrupted", "1h");
-    let desk = crate::cli::Desk::new(
+    let desk = crate::cli::CliFixture::new(
         "[limits]\nwall = \"10m\"\ncpu = \"10m\"\n[secrets.KEY]\nfrom = \"vault:database/creds/interrupted#password\"",
     );
     let config = format!(
@@ -843,7 +843,7 @@ fn values_lie_in_locked_pages_that_no_core_dump_holds() {
 
 #[test]
 fn a_leased_credential_that_is_rejected_is_replaced_though_its_lease_lives() {
-    let way = Way::new("rejected-lease", json!({}));
+    let way = VaultFixture::new("rejected-lease", json!({}));
     database(way.bao, "rejected-lease", "1h");
     let ran = leased_room(&way, "rejected-lease").server(at_first(|| {}, 401)).run(&[SEND_BOTH, SEND_BOTH]);
 
@@ -853,7 +853,7 @@ fn a_leased_credential_that_is_rejected_is_replaced_though_its_lease_lives() {
 
 #[test]
 fn a_value_that_nobody_used_for_a_while_is_looked_after_again() {
-    let way = Way::new("idle", json!({}));
+    let way = VaultFixture::new("idle", json!({}));
     let config = way.config().with(|new| new.cache = Duration::from_millis(500));
     let manifest = "name = \"idle\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"vault:agents/idle#KEY\"";
     let runtime = tokio::runtime::Runtime::new().unwrap();

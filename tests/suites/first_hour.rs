@@ -1,12 +1,12 @@
 //! What an operator meets in the first hour and must not be hurt by: closed pipes and full disks, prompts, files that are none, names,
 //! interrupts.
 
-use crate::cli::Desk;
+use crate::cli::CliFixture;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use strongroom_tests::VALUE;
-use strongroom_tests::treasury::KEY as WALLET_KEY;
+use strongroom_tests::fixtures::wallet::KEY as WALLET_KEY;
 
 const GRANT: &str = "[secrets.KEY]\nplaceholder = \"pf_live_{hex:32}\"\nexpose = \"env\"\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nmisplaced = \"stop\"";
 const WALLET: &str =
@@ -16,8 +16,8 @@ const CONFIG: &str = "[signing]\nledger = \"ledger\"\nhot_limit = { ETH = \"2\" 
                       [issuers.local]\ntype = \"purpleflea\"\nurl = \"http://127.0.0.1:9\"\n[rotations.bot]\nsecrets = [\"file:KEY\"]\nissuer = \"local\"\n";
 
 /// A desk on which every command has something to answer.
-fn desk() -> Desk {
-    let desk = Desk::new(GRANT);
+fn desk() -> CliFixture {
+    let desk = CliFixture::new(GRANT);
     desk.write("strongroom.toml", CONFIG);
     desk.write("wallet.toml", &format!("name = \"probe-1\"\ncomponent = \"probe.wasm\"\n{WALLET}"));
     for (line, input) in [
@@ -34,7 +34,7 @@ fn desk() -> Desk {
 }
 
 /// The name of a run in the desk's audit log.
-fn a_run(desk: &Desk) -> String {
+fn a_run(desk: &CliFixture) -> String {
     let log = std::fs::read_to_string(desk.path("audit.jsonl")).unwrap();
     let denial =
         log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).find(|record| record["event"] == "denial");
@@ -42,7 +42,7 @@ fn a_run(desk: &Desk) -> String {
 }
 
 /// Every command that answers on stdout.
-fn commands(desk: &Desk) -> Vec<String> {
+fn commands(desk: &CliFixture) -> Vec<String> {
     let with_config = [
         "run agent.toml --env-file .env -- print+hello",
         "explain agent.toml",
@@ -87,7 +87,7 @@ fn full() -> Stdio {
     std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap().into()
 }
 
-fn output(desk: &Desk, line: &str, stdout: Stdio, stderr: Stdio) -> Output {
+fn output(desk: &CliFixture, line: &str, stdout: Stdio, stderr: Stdio) -> Output {
     desk.command(line).stdin(Stdio::null()).stdout(stdout).stderr(stderr).spawn().unwrap().wait_with_output().unwrap()
 }
 
@@ -244,9 +244,9 @@ fn what_nobody_could_have_written_in_full_is_not_read_in_full() {
 
 #[test]
 fn an_example_of_the_environment_is_never_written_over_what_somebody_wrote() {
-    let desk = Desk::new(GRANT);
-    let check = |desk: &Desk| desk.run("check agent.toml --env-example");
-    let read = |desk: &Desk| std::fs::read_to_string(desk.path(".env.example")).unwrap();
+    let desk = CliFixture::new(GRANT);
+    let check = |desk: &CliFixture| desk.run("check agent.toml --env-example");
+    let read = |desk: &CliFixture| std::fs::read_to_string(desk.path(".env.example")).unwrap();
 
     assert_eq!(check(&desk).code, 0);
     let first = read(&desk);
@@ -300,7 +300,7 @@ fn a_name_that_no_manifest_can_use_is_refused_with_the_reason() {
 }
 
 /// Types lines on a terminal of the command's own: what it shows, and its code.
-fn typed(desk: &Desk, line: &str, lines: &[&str]) -> (i32, String) {
+fn typed(desk: &CliFixture, line: &str, lines: &[&str]) -> (i32, String) {
     // The terminal echoes nothing from the start: the prompt comes before the command has turned that off, and this types fast.
     const DRIVER: &str = "import os, pty, sys, termios\n\
         answers = sys.stdin.read().split('\\n')[:-1]\n\
@@ -334,7 +334,7 @@ fn typed(desk: &Desk, line: &str, lines: &[&str]) -> (i32, String) {
 
 #[test]
 fn a_new_passphrase_is_asked_for_twice_and_is_no_short_one() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     desk.write("strongroom.toml", "[backends.file]\ntype = \"file\"\npath = \"secrets.age\"\nkey = \"prompt\"\n");
     let init = "secrets init --config strongroom.toml";
 
@@ -362,7 +362,7 @@ fn a_new_passphrase_is_asked_for_twice_and_is_no_short_one() {
 #[test]
 fn secrets_are_found_in_the_whole_of_a_manifest_and_of_a_configuration() {
     let key = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
-    let desk = Desk::new(GRANT);
+    let desk = CliFixture::new(GRANT);
     for lines in [
         format!("[secrets.MORE]\nrequired = false\ndefault = \"{key}\""),
         format!("[[secrets.KEY.allow]]\nhost = \"x.test\"\npaths = [\"/\"]\nplace = [\"header:x-key={key} {{}}\"]"),
@@ -389,7 +389,7 @@ fn secrets_are_found_in_the_whole_of_a_manifest_and_of_a_configuration() {
 
 #[test]
 fn explain_judges_addresses_and_check_knows_whose_names_a_star_covers() {
-    let desk = Desk::new(
+    let desk = CliFixture::new(
         "[[egress]]\nhost = \"http://127.0.0.1:1\"\nrate = \"5/min\"\n[[egress]]\nhost = \"nowhere.invalid\"\n[[egress]]\nhost = \"*.github.io\"",
     );
     let explain = |more: &str, request: &str| desk.run(&format!("explain agent.toml{more} --request {request}"));

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 use std::net::SocketAddr;
 use strongroom::{End, Resolve};
 use strongroom_demo::server::respond;
-use strongroom_tests::{Ran, Room, VALUE, echo};
+use strongroom_tests::{AgentFixture, Ran, VALUE, echo};
 use toml::{Table, Value};
 
 /// Every name leads to this address.
@@ -45,9 +45,9 @@ impl Case {
         format!("row {}, {} {}", self.table["row"], self.text("name").unwrap(), self.each.escape_debug())
     }
 
-    pub(crate) fn room(&self) -> Room {
+    pub(crate) fn room(&self) -> AgentFixture {
         let grant = self.text("grant").unwrap_or("host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]".into());
-        let mut room = Room::with(&format!(
+        let mut room = AgentFixture::with(&format!(
             "{}\n[secrets.KEY]\nplaceholder = \"pf_live_{{hex:32}}\"\nexpose = \"env\"\n{}\n[[secrets.KEY.allow]]\n{grant}\n[[egress]]\nhost = \"other.test\"\nmethods = [\"GET\", \"POST\"]",
             self.text("manifest").unwrap_or_default(),
             self.text("secret").unwrap_or_default(),

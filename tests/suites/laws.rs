@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use strongroom::audit::{AuditSink, Record};
 use strongroom::{End, Rule};
 use strongroom_demo::server::respond;
-use strongroom_tests::{Room, VALUE, requests_of};
+use strongroom_tests::{AgentFixture, VALUE, requests_of};
 
 #[test]
 fn law_1_the_server_gets_the_value_and_the_guest_never_does() {
-    let ran = Room::new().run(&["env", "args", "open KEY", "send GET https://api.test/v1/echo/raw h:authorization=Bearer+{KEY}"]);
+    let ran = AgentFixture::new().run(&["env", "args", "open KEY", "send GET https://api.test/v1/echo/raw h:authorization=Bearer+{KEY}"]);
 
     assert_eq!(ran.seen[0].header("authorization"), format!("Bearer {VALUE}"));
     assert!(ran.stdout.contains("env KEY=pf_live_"), "{}", ran.stdout);
@@ -21,7 +21,7 @@ fn law_1_a_value_that_does_reach_a_guest_is_found_in_its_memory() {
     // The same run with the value handed over as an argument: the search must notice.
     let planted = format!("log {VALUE}");
 
-    let ran = Room::new().try_run(&[&planted]).unwrap();
+    let ran = AgentFixture::new().try_run(&[&planted]).unwrap();
 
     assert!(ran.leaks.iter().any(|leak| leak.contains("guest memory")), "{:?}", ran.leaks);
     // And the log was scrubbed all the same.
@@ -30,7 +30,7 @@ fn law_1_a_value_that_does_reach_a_guest_is_found_in_its_memory() {
 
 #[test]
 fn law_2_an_agent_without_a_grant_can_compute_and_log_and_nothing_else() {
-    let ran = Room::with("").run(&["files", "socket", "stdin", "env", "args", "log done", "send GET https://api.test/v1/"]);
+    let ran = AgentFixture::with("").run(&["files", "socket", "stdin", "env", "args", "log done", "send GET https://api.test/v1/"]);
 
     assert!(ran.stdout.contains("files Err("), "{}", ran.stdout);
     assert_eq!(ran.stdout.matches("Err(").count(), 5, "every file and socket is refused: {}", ran.stdout);
@@ -43,7 +43,7 @@ fn law_2_an_agent_without_a_grant_can_compute_and_log_and_nothing_else() {
 
 #[test]
 fn law_4_the_value_goes_to_the_granted_host_method_path_and_place_alone() {
-    let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/me\"]\nplace = [\"header:x-api-key\"]").run(&[
+    let ran = AgentFixture::granted("host = \"api.test\"\npaths = [\"/v1/me\"]\nplace = [\"header:x-api-key\"]").run(&[
         "send GET https://api.test/v1/me h:x-api-key={KEY}",
         "send GET https://other.test/v1/me h:x-api-key={KEY}",
         "send POST https://api.test/v1/me h:x-api-key={KEY}",
@@ -59,7 +59,7 @@ fn law_4_the_value_goes_to_the_granted_host_method_path_and_place_alone() {
 
 #[test]
 fn law_5_an_echo_comes_back_as_the_placeholder() {
-    let ran = Room::new().run(&["env", "send GET https://api.test/v1/echo/raw h:authorization=Bearer+{KEY}"]);
+    let ran = AgentFixture::new().run(&["env", "send GET https://api.test/v1/echo/raw h:authorization=Bearer+{KEY}"]);
 
     let placeholder = ran.stdout.lines().find_map(|line| line.strip_prefix("env KEY=")).unwrap().to_owned();
     assert!(ran.stdout.contains(&format!("<<{placeholder}>>")), "{}", ran.stdout);
@@ -68,7 +68,7 @@ fn law_5_an_echo_comes_back_as_the_placeholder() {
 #[test]
 fn law_5_answers_are_scrubbed_whatever_the_request_carried() {
     // The server repeats the value from an earlier request, to one that carries nothing.
-    let ran = Room::new()
+    let ran = AgentFixture::new()
         .server(|_| respond(200, "text/plain", format!("somebody's key is {VALUE}.")))
         .run(&["send GET https://api.test/v1/stored"]);
 
@@ -77,7 +77,7 @@ fn law_5_answers_are_scrubbed_whatever_the_request_carried() {
 
 #[test]
 fn law_6_no_log_record_error_or_trap_holds_the_value() {
-    let ran = Room::new()
+    let ran = AgentFixture::new()
         .try_run(&[
             &format!("print {VALUE}"),
             &format!("log {VALUE}"),
@@ -95,7 +95,7 @@ fn law_6_no_log_record_error_or_trap_holds_the_value() {
 
 #[test]
 fn law_7_a_denial_names_the_rule_and_prints_the_lines_that_would_allow_it() {
-    let ran = Room::new().run(&["send POST https://other.test/v2/x h:authorization=Bearer+{KEY}"]);
+    let ran = AgentFixture::new().run(&["send POST https://other.test/v2/x h:authorization=Bearer+{KEY}"]);
 
     let denial = ran.records("denial")[0];
     let remedy = denial["remedy"].as_str().unwrap();
@@ -122,7 +122,7 @@ fn law_8_no_record_no_effect() {
     let hits = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&hits);
 
-    let error = Room::new()
+    let error = AgentFixture::new()
         .server(move |_| {
             counted.fetch_add(1, Ordering::SeqCst);
             respond(200, "text/plain", "")
@@ -143,7 +143,7 @@ fn law_8_the_record_is_there_when_the_request_arrives() {
     let at_arrival: Arc<Mutex<Vec<String>>> = Arc::default();
     let seen = Arc::clone(&at_arrival);
 
-    let ran = Room::new()
+    let ran = AgentFixture::new()
         .server(move |_| {
             *seen.lock().unwrap() = records.lock().unwrap().clone();
             respond(200, "text/plain", "")
@@ -159,7 +159,7 @@ fn law_8_the_record_is_there_when_the_request_arrives() {
 
 #[test]
 fn law_8_the_log_tells_who_what_where_by_which_rule_and_never_what() {
-    let ran = Room::new()
+    let ran = AgentFixture::new()
         .run(&["send POST https://api.test/v1/echo/raw?private=query h:authorization=Bearer+{KEY} h:x-private=header b:private-body"]);
 
     let egress = ran.records("egress")[0];
@@ -214,10 +214,10 @@ fn law_8_a_run_that_is_dropped_midway_is_recorded_to_its_end() {
 #[test]
 fn placeholders_are_fresh_for_each_run() {
     let seen = |ran: &strongroom_tests::Ran| ran.stdout.lines().find_map(|line| line.strip_prefix("env KEY=")).unwrap().to_owned();
-    let first = seen(&Room::new().run(&["env"]));
+    let first = seen(&AgentFixture::new().run(&["env"]));
     let old = format!("send GET https://api.test/v1/x h:authorization=Bearer+{first}");
 
-    let ran = Room::new().run(&["env", &old]);
+    let ran = AgentFixture::new().run(&["env", &old]);
 
     assert_ne!(seen(&ran), first);
     assert_eq!(ran.denied(), ["foreign-credential"]);

@@ -4,7 +4,7 @@
 use super::network::{Fixed, once};
 use std::io::Write;
 use strongroom_demo::server::{Seen, respond};
-use strongroom_tests::{Ran, Room, VALUE, echo};
+use strongroom_tests::{AgentFixture, Ran, VALUE, echo};
 
 /// What comes of one answer, as the bytes on the wire, of a host that holds a grant, or of one that does not.
 fn answered(granted: bool, answer: Vec<u8>) -> Ran {
@@ -16,7 +16,7 @@ pub(super) fn performed(verb: &str, granted: bool, answer: Vec<u8>) -> Ran {
         let _ = stream.write_all(&answer);
     });
     let host = format!("host = \"http://raw.test:{port}\"\npaths = [\"/**\"]");
-    let room = if granted { Room::granted(&host) } else { Room::new().and(&format!("[[egress]]\n{host}")) };
+    let room = if granted { AgentFixture::granted(&host) } else { AgentFixture::new().and(&format!("[[egress]]\n{host}")) };
     let key = if granted { " h:authorization=Bearer+{KEY}" } else { "" };
     let ran = room.resolver(Fixed(&["127.0.0.1"])).run(&[&format!("{verb} GET http://raw.test:{port}/{key}")]);
     server.join().unwrap();
@@ -147,7 +147,7 @@ fn an_agent_without_secrets_gets_what_a_server_sends() {
         assert!(request.contains("range: bytes=0-3"), "{request}");
         stream.write_all(b"HTTP/1.1 206 Partial Content\r\ncontent-encoding: compress\r\ncontent-length: 2\r\n\r\nok").unwrap();
     });
-    let ran = Room::with(&format!("[[egress]]\nhost = \"http://raw.test:{port}\""))
+    let ran = AgentFixture::with(&format!("[[egress]]\nhost = \"http://raw.test:{port}\""))
         .resolver(Fixed(&["127.0.0.1"]))
         .run(&[&format!("send GET http://raw.test:{port}/ h:range=bytes=0-3")]);
     server.join().unwrap();
@@ -157,7 +157,7 @@ fn an_agent_without_secrets_gets_what_a_server_sends() {
 #[test]
 fn graphql_without_an_alias_passes_where_the_grant_says_so_and_long_bodies_are_told_by_their_beginning() {
     let grant = "host = \"api.test\"\nmethods = [\"POST\"]\npaths = [\"/**\"]\nseal = [\"json:/data/token\"]\ngraphql = \"no-alias\"";
-    let room = || Room::granted(grant).server(|_: &Seen| respond(200, "application/json", "{\"data\":{}}"));
+    let room = || AgentFixture::granted(grant).server(|_: &Seen| respond(200, "application/json", "{\"data\":{}}"));
     let query = "{\"query\":\"query{token}\",\"variables\":null}";
 
     let ran = room().run(&[

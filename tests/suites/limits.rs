@@ -2,9 +2,9 @@
 
 use strongroom::{End, Limit};
 use strongroom_demo::server::respond;
-use strongroom_tests::Room;
+use strongroom_tests::AgentFixture;
 
-fn ends_with(room: Room, operations: &[&str], limit: Limit) {
+fn ends_with(room: AgentFixture, operations: &[&str], limit: Limit) {
     let ran = room.try_run(operations).unwrap();
     assert_eq!(ran.outcome.end, End::Limit(limit), "{operations:?}: {}{}", ran.stdout, ran.stderr);
     assert_eq!(ran.records("run-end")[0]["outcome"], format!("limit: {}", limit.as_str()));
@@ -12,27 +12,27 @@ fn ends_with(room: Room, operations: &[&str], limit: Limit) {
 
 #[test]
 fn memory() {
-    ends_with(Room::with("[limits]\nmemory = \"16MiB\""), &["alloc 64"], Limit::Memory);
+    ends_with(AgentFixture::with("[limits]\nmemory = \"16MiB\""), &["alloc 64"], Limit::Memory);
 
-    let ran = Room::with("[limits]\nmemory = \"16MiB\"").run(&["alloc 4"]);
+    let ran = AgentFixture::with("[limits]\nmemory = \"16MiB\"").run(&["alloc 4"]);
     assert!(ran.outcome.usage.memory <= 16 << 20, "{:?}", ran.outcome.usage);
 }
 
 #[test]
 fn cpu() {
-    ends_with(Room::with("[limits]\ncpu = \"50ms\""), &["spin"], Limit::Cpu);
+    ends_with(AgentFixture::with("[limits]\ncpu = \"50ms\""), &["spin"], Limit::Cpu);
 }
 
 #[test]
 fn wall_time_while_spinning_and_while_waiting() {
-    ends_with(Room::with("[limits]\nwall = \"50ms\"\ncpu = \"1h\""), &["spin"], Limit::Wall);
-    ends_with(Room::with("[limits]\nwall = \"50ms\""), &["sleep 3600000"], Limit::Wall);
+    ends_with(AgentFixture::with("[limits]\nwall = \"50ms\"\ncpu = \"1h\""), &["spin"], Limit::Wall);
+    ends_with(AgentFixture::with("[limits]\nwall = \"50ms\""), &["sleep 3600000"], Limit::Wall);
 }
 
 #[test]
 fn output_of_every_kind() {
     for flood in ["flood", "flood-log"] {
-        let ran = Room::with("[limits]\noutput = \"64KiB\"").try_run(&[flood]).unwrap();
+        let ran = AgentFixture::with("[limits]\noutput = \"64KiB\"").try_run(&[flood]).unwrap();
         assert_eq!(ran.outcome.end, End::Limit(Limit::Output), "{flood}");
         assert!(ran.stdout.len() + ran.log.len() < 256 << 10, "{flood}: {} and {}", ran.stdout.len(), ran.log.len());
     }
@@ -43,19 +43,19 @@ fn fields_without_text_count_too() {
     // The probe logs one field with each record; this many records of nothing pass the limit by their fields alone.
     let operations: Vec<&str> = std::iter::repeat_n("log ", 3_000).collect();
 
-    ends_with(Room::with("[limits]\noutput = \"64KiB\""), &operations, Limit::Output);
+    ends_with(AgentFixture::with("[limits]\noutput = \"64KiB\""), &operations, Limit::Output);
 }
 
 #[test]
 fn a_single_endless_line_is_bounded_too() {
     let line = format!("print {}", "x".repeat(100_000));
 
-    ends_with(Room::with("[limits]\noutput = \"64KiB\""), &[&line], Limit::Output);
+    ends_with(AgentFixture::with("[limits]\noutput = \"64KiB\""), &[&line], Limit::Output);
 }
 
 #[test]
 fn requests_open_at_once() {
-    let ran = Room::new()
+    let ran = AgentFixture::new()
         .and("[limits]\nrequests = 2")
         .run(&["hold 4 GET https://api.test/v1/x h:authorization=Bearer+{KEY}", "send GET https://api.test/v1/x"]);
 
@@ -69,18 +69,19 @@ fn requests_open_at_once() {
 
 #[test]
 fn a_request_beyond_the_limit_waits_its_turn() {
-    let ran = Room::new().and("[limits]\nrequests = 4").run(&["at-once 8 api.test /v1/x"]);
+    let ran = AgentFixture::new().and("[limits]\nrequests = 4").run(&["at-once 8 api.test /v1/x"]);
     assert_eq!(ran.stdout.trim(), r#"at-once {"200": 8}"#);
 
     // As many may wait as may be open.
-    let ran = Room::new().and("[limits]\nrequests = 4").run(&["at-once 12 api.test /v1/x"]);
+    let ran = AgentFixture::new().and("[limits]\nrequests = 4").run(&["at-once 12 api.test /v1/x"]);
     assert_eq!(ran.denied(), ["requests"], "{}", ran.stdout);
     assert!(ran.seen.len() >= 8, "{}", ran.stdout);
 }
 
 #[test]
 fn an_answer_without_a_body_holds_no_place() {
-    let room = Room::granted("host = \"api.test\"\nmethods = [\"GET\", \"HEAD\"]\npaths = [\"/v1/**\"]").and("[limits]\nrequests = 2");
+    let room =
+        AgentFixture::granted("host = \"api.test\"\nmethods = [\"GET\", \"HEAD\"]\npaths = [\"/v1/**\"]").and("[limits]\nrequests = 2");
     let ran = room.server(|seen| respond(if seen.method == "HEAD" { 200 } else { 204 }, "text/plain", "")).run(&[
         "hold 20 GET https://api.test/v1/x h:authorization=Bearer+{KEY}",
         "hold 20 HEAD https://api.test/v1/x h:authorization=Bearer+{KEY}",
@@ -92,14 +93,14 @@ fn an_answer_without_a_body_holds_no_place() {
 
 #[test]
 fn bytes_sent_and_received() {
-    ends_with(Room::new().and("[limits]\nsent = \"64KiB\""), &["upload 200000 POST https://api.test/v1/x"], Limit::Sent);
-    let room = Room::new().and("[limits]\nreceived = \"64KiB\"").server(|_| respond(200, "text/plain", vec![b'x'; 200_000]));
+    ends_with(AgentFixture::new().and("[limits]\nsent = \"64KiB\""), &["upload 200000 POST https://api.test/v1/x"], Limit::Sent);
+    let room = AgentFixture::new().and("[limits]\nreceived = \"64KiB\"").server(|_| respond(200, "text/plain", vec![b'x'; 200_000]));
     ends_with(room, &["download GET https://api.test/v1/x"], Limit::Received);
 }
 
 #[test]
 fn handles() {
-    let ran = Room::new().run(&["handles KEY", "open KEY"]);
+    let ran = AgentFixture::new().run(&["handles KEY", "open KEY"]);
 
     assert!(ran.stdout.starts_with("handles 1024: too many handles"), "{}", ran.stdout);
     assert_eq!(ran.records("secret-opened").len(), 1, "a guest can't fill the log by opening the same again");
@@ -107,7 +108,7 @@ fn handles() {
 
 #[test]
 fn endless_recursion_is_a_trap() {
-    let ran = Room::with("").try_run(&["recurse"]).unwrap();
+    let ran = AgentFixture::with("").try_run(&["recurse"]).unwrap();
 
     assert!(matches!(&ran.outcome.end, End::Trap(why) if why.contains("stack")), "{:?}", ran.outcome.end);
 }
@@ -115,7 +116,7 @@ fn endless_recursion_is_a_trap() {
 #[test]
 fn the_clock_ticks_as_the_manifest_says() {
     for (tick, grain) in [("1ms", 1_000_000), ("100ms", 100_000_000)] {
-        let ran = Room::with(&format!("[limits]\nclock = \"{tick}\"")).run(&["clock"]);
+        let ran = AgentFixture::with(&format!("[limits]\nclock = \"{tick}\"")).run(&["clock"]);
         let seen: u64 = ran.stdout.trim().strip_prefix("clock ").unwrap().parse().unwrap();
         assert!(seen >= grain, "{tick}: the clock shows a grain of {seen} ns");
     }
@@ -123,9 +124,9 @@ fn the_clock_ticks_as_the_manifest_says() {
 
 #[test]
 fn exits_and_traps_are_told_apart() {
-    assert_eq!(Room::with("").try_run(&["exit 0"]).unwrap().outcome.end, End::Exit(0));
-    assert_eq!(Room::with("").try_run(&["exit 3"]).unwrap().outcome.end, End::Exit(1), "Rust reports success or failure only");
-    assert!(matches!(Room::with("").try_run(&["panic no"]).unwrap().outcome.end, End::Trap(_)));
+    assert_eq!(AgentFixture::with("").try_run(&["exit 0"]).unwrap().outcome.end, End::Exit(0));
+    assert_eq!(AgentFixture::with("").try_run(&["exit 3"]).unwrap().outcome.end, End::Exit(1), "Rust reports success or failure only");
+    assert!(matches!(AgentFixture::with("").try_run(&["panic no"]).unwrap().outcome.end, End::Trap(_)));
 }
 
 #[test]
@@ -179,17 +180,17 @@ fn one_agent_more_than_the_host_has_room_for_is_told_so() {
 fn header_fields_that_a_guest_hoards_are_bounded_together() {
     // What works on some requests at once has room for what they bring, and many may bring little.
     for few in ["hoard-fields 32 60000", "hoard-fields 1500 6000"] {
-        assert!(Room::with("").run(&[few]).stdout.starts_with("hoard-fields "));
+        assert!(AgentFixture::with("").run(&[few]).stdout.starts_with("hoard-fields "));
     }
 
-    let ran = Room::with("").try_run(&["hoard-fields 1500 60000"]).unwrap();
+    let ran = AgentFixture::with("").try_run(&["hoard-fields 1500 60000"]).unwrap();
 
     assert!(matches!(&ran.outcome.end, End::Trap(why) if why.contains("size of fields")), "{:?}", ran.outcome.end);
 }
 
 #[test]
 fn resources_of_whatever_kind_are_bounded_together() {
-    let ran = Room::with("").try_run(&["hoard-fields 3000 0"]).unwrap();
+    let ran = AgentFixture::with("").try_run(&["hoard-fields 3000 0"]).unwrap();
 
     assert!(matches!(&ran.outcome.end, End::Trap(why) if why.contains("table")), "{:?}", ran.outcome.end);
     assert!(!ran.stdout.contains("hoard-fields"), "{}", ran.stdout);
@@ -198,7 +199,7 @@ fn resources_of_whatever_kind_are_bounded_together() {
 #[test]
 fn records_of_the_audit_log() {
     let requests = "repeat 200 GET https://api.test/v1/x h:authorization=Bearer+{KEY}";
-    let ran = Room::new().and("[limits]\nrecords = 50").try_run(&[requests]).unwrap();
+    let ran = AgentFixture::new().and("[limits]\nrecords = 50").try_run(&[requests]).unwrap();
 
     assert_eq!(ran.outcome.end, End::Limit(Limit::Records), "{}", ran.stdout);
     assert!((50..=52).contains(&ran.audit.len()), "{} records, the end among them", ran.audit.len());

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use strongroom::Resolve;
 use strongroom_demo::server::{Server, respond};
-use strongroom_tests::Room;
+use strongroom_tests::AgentFixture;
 
 /// Gives the same addresses for every name.
 pub(super) struct Fixed(pub(super) &'static [&'static str]);
@@ -67,7 +67,7 @@ fn a_granted_name_that_leads_inside_is_refused_on_its_address() {
         &["127.0.0.1", "10.0.0.1"],
     ];
     for address in addresses {
-        let ran = Room::new().resolver(Fixed(address)).run(&[ASK]);
+        let ran = AgentFixture::new().resolver(Fixed(address)).run(&[ASK]);
         assert_eq!(ran.denied(), ["address"], "{address:?}: {}", ran.stdout);
         assert!(ran.stdout.contains("denied by rule `address`"), "{address:?}: {}", ran.stdout);
         assert!(!ran.stdout.contains(address[0]), "the guest does not learn the address: {}", ran.stdout);
@@ -90,7 +90,7 @@ fn a_name_that_changes_between_look_ups_is_checked_at_each() {
     // The look-up that was checked is the one that is connected to: there is no second one to flip.
     let flips = Flips(AtomicUsize::new(1));
 
-    let ran = Room::new().resolver(flips).run(&[ASK, ASK]);
+    let ran = AgentFixture::new().resolver(flips).run(&[ASK, ASK]);
 
     assert_eq!(ran.denied(), ["address"]);
     assert_eq!(ran.records("denials-repeated").len(), 1);
@@ -98,7 +98,7 @@ fn a_name_that_changes_between_look_ups_is_checked_at_each() {
 
 #[test]
 fn addresses_written_as_hosts_are_judged_like_any_other() {
-    let room = || Room::granted("host = \"http://169.254.169.254\"\npaths = [\"/**\"]").plain_http();
+    let room = || AgentFixture::granted("host = \"http://169.254.169.254\"\npaths = [\"/**\"]").plain_http();
 
     assert_eq!(room().run(&["send GET http://169.254.169.254/latest/meta-data/"]).denied(), ["address"]);
     for spelling in [
@@ -115,7 +115,8 @@ fn addresses_written_as_hosts_are_judged_like_any_other() {
 
 #[test]
 fn a_certificate_for_another_name_is_refused() {
-    let ran = Room::granted("host = \"wrong.test\"\npaths = [\"/**\"]").run(&["send GET https://wrong.test/ h:authorization=Bearer+{KEY}"]);
+    let ran = AgentFixture::granted("host = \"wrong.test\"\npaths = [\"/**\"]")
+        .run(&["send GET https://wrong.test/ h:authorization=Bearer+{KEY}"]);
 
     assert!(ran.stdout.contains("TlsCertificateError"), "{}", ran.stdout);
     assert!(ran.seen.is_empty());
@@ -134,7 +135,8 @@ fn an_expired_certificate_is_refused() {
         new.network_ca = vec![ca];
     });
 
-    let ran = Room::new().host(|host| host.config(config).without_state().without_audit()).resolver(To(expired.address)).run(&[ASK]);
+    let ran =
+        AgentFixture::new().host(|host| host.config(config).without_state().without_audit()).resolver(To(expired.address)).run(&[ASK]);
 
     assert!(ran.stdout.contains("TlsCertificateError"), "{}", ran.stdout);
     assert!(expired.seen().is_empty());
@@ -145,7 +147,7 @@ fn a_certificate_of_an_unknown_authority_is_refused() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let other = runtime.block_on(Server::https(&["api.test"], |_| respond(200, "text/plain", "gotcha"))).unwrap();
 
-    let ran = Room::new().resolver(To(other.address)).run(&[ASK]);
+    let ran = AgentFixture::new().resolver(To(other.address)).run(&[ASK]);
 
     assert!(ran.stdout.contains("TlsCertificateError"), "{}", ran.stdout);
     assert!(other.seen().is_empty());
@@ -153,7 +155,7 @@ fn a_certificate_of_an_unknown_authority_is_refused() {
 
 #[test]
 fn a_server_that_speaks_no_tls_gets_nothing() {
-    let ran = Room::new().plain_http().run(&[ASK]);
+    let ran = AgentFixture::new().plain_http().run(&[ASK]);
 
     assert!(ran.stdout.contains("TlsProtocolError"), "{}", ran.stdout);
     assert!(ran.seen.is_empty());
@@ -161,7 +163,7 @@ fn a_server_that_speaks_no_tls_gets_nothing() {
 
 #[test]
 fn a_dead_api_an_unknown_name_and_a_slow_api_are_typed_errors() {
-    let room = |host: &str| Room::granted(&format!("host = \"{host}\"\npaths = [\"/**\"]"));
+    let room = |host: &str| AgentFixture::granted(&format!("host = \"{host}\"\npaths = [\"/**\"]"));
 
     let dead = room("dead.test").run(&["send GET https://dead.test/"]);
     assert!(dead.stdout.contains("ConnectionRefused"), "{}", dead.stdout);
@@ -172,7 +174,7 @@ fn a_dead_api_an_unknown_name_and_a_slow_api_are_typed_errors() {
     // A listener that accepts and never answers.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let slow = Room::granted(&format!("host = \"http://slow.test:{port}\"\npaths = [\"/**\"]"))
+    let slow = AgentFixture::granted(&format!("host = \"http://slow.test:{port}\"\npaths = [\"/**\"]"))
         .resolver(Fixed(&["127.0.0.1"]))
         .run(&[&format!("send GET http://slow.test:{port}/ t:50")]);
     assert!(slow.stdout.contains("HttpResponseTimeout"), "{}", slow.stdout);
@@ -186,7 +188,7 @@ fn an_answer_that_drips_is_given_up_after_the_time_that_a_piece_may_take() {
         let _ = stream.read(&mut [0; 1]);
     });
 
-    let ran = Room::granted(&format!("host = \"http://drip.test:{port}\"\npaths = [\"/**\"]"))
+    let ran = AgentFixture::granted(&format!("host = \"http://drip.test:{port}\"\npaths = [\"/**\"]"))
         .resolver(Fixed(&["127.0.0.1"]))
         .run(&[&format!("send GET http://drip.test:{port}/ t:200")]);
 
@@ -198,7 +200,7 @@ fn an_answer_that_drips_is_given_up_after_the_time_that_a_piece_may_take() {
 fn an_answer_that_stops_midway_is_a_typed_error() {
     let (port, server) = once(|_, stream| stream.write_all(HALF).unwrap());
 
-    let ran = Room::granted(&format!("host = \"http://half.test:{port}\"\npaths = [\"/**\"]"))
+    let ran = AgentFixture::granted(&format!("host = \"http://half.test:{port}\"\npaths = [\"/**\"]"))
         .resolver(Fixed(&["127.0.0.1"]))
         .run(&[&format!("send GET http://half.test:{port}/")]);
 
@@ -216,7 +218,7 @@ fn a_reason_phrase_that_repeats_the_key_is_not_handed_on() {
         stream.write_all(answer.as_bytes()).unwrap();
     });
 
-    let ran = Room::granted(&format!("host = \"http://echo.test:{port}\"\npaths = [\"/**\"]"))
+    let ran = AgentFixture::granted(&format!("host = \"http://echo.test:{port}\"\npaths = [\"/**\"]"))
         .resolver(Fixed(&["127.0.0.1"]))
         .run(&[&format!("send GET http://echo.test:{port}/ h:authorization=Bearer+{{KEY}}")]);
 
@@ -243,7 +245,7 @@ fn an_agent_has_so_many_connections_and_no_more() {
     let operations: Vec<String> = (0..140).map(|i| format!("send GET http://a{i}.api.test:PORT/v1/x")).collect();
     let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
 
-    let ran = Room::granted("host = \"http://*.api.test:PORT\"\npaths = [\"/v1/**\"]").plain_http().run(&operations);
+    let ran = AgentFixture::granted("host = \"http://*.api.test:PORT\"\npaths = [\"/v1/**\"]").plain_http().run(&operations);
 
     let answered = ran.stdout.matches("send 200").count();
     assert_eq!(answered, 128, "{}", ran.stdout);
@@ -265,7 +267,9 @@ fn look_ups_that_were_given_up_still_count() {
     let operations: Vec<String> = (0..20).map(|i| format!("send GET https://a{i}.api.test/v1/x t:10")).collect();
     let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
 
-    let ran = Room::granted("host = \"*.api.test\"\npaths = [\"/v1/**\"]").resolver(Silent(std::sync::Arc::clone(&asked))).run(&operations);
+    let ran = AgentFixture::granted("host = \"*.api.test\"\npaths = [\"/v1/**\"]")
+        .resolver(Silent(std::sync::Arc::clone(&asked)))
+        .run(&operations);
 
     assert_eq!(ran.stdout.matches("HttpResponseTimeout").count(), 20, "{}", ran.stdout);
     assert_eq!(asked.load(Ordering::SeqCst), 8, "the rest waited for a place and were given up");
@@ -302,7 +306,7 @@ fn proxy(answer: &'static str) -> (u16, std::sync::mpsc::Receiver<String>) {
 fn the_operators_proxy_opens_tunnels_to_the_address_that_was_checked() {
     let through = |answer, address: Option<&'static str>| {
         let (port, asks) = proxy(answer);
-        let room = Room::new().proxy(&format!("http://127.0.0.1:{port}"));
+        let room = AgentFixture::new().proxy(&format!("http://127.0.0.1:{port}"));
         let room = match address {
             None => room,
             Some(address) => room.resolver(Fixed(Box::leak(Box::new([address])))),

@@ -7,7 +7,7 @@ use strongroom::End;
 use strongroom::scrub::{Known, Replacement, Rules, Scrubber, Search, Stream};
 use strongroom_demo::server::{Response, Seen, respond};
 use strongroom_tests::corpus::{self, Numbers};
-use strongroom_tests::{Ran, Room, VALUE, echo};
+use strongroom_tests::{AgentFixture, Ran, VALUE, echo};
 
 const GUESSABLE: &str = "pf_live_";
 const DIGITS: &[u8] = b"0123456789abcdef";
@@ -63,7 +63,7 @@ fn an_agent_sees_the_same_pieces_for_a_right_guess_and_a_wrong_one() {
     for length in [GUESSABLE.len() + 1, GUESSABLE.len() + 5, GUESSABLE.len() + 15] {
         let pieces = |guess: &str| {
             let answer = format!("{}{guess}", "x".repeat(20_000));
-            let ran = Room::new()
+            let ran = AgentFixture::new()
                 .server(move |_| respond(200, "text/plain", answer.clone()))
                 .run(&["pieces GET https://api.test/v1/x h:authorization=Bearer+{KEY}"]);
             ran.stdout.lines().find(|line| line.starts_with("pieces ")).unwrap().to_owned()
@@ -138,7 +138,7 @@ fn fate(value: &'static str, guess: &str) -> Vec<String> {
     ]);
     let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
     // The guess stands in the guest's own memory.
-    let ran = Room::new().value("KEY", value).server(play).try_run(&operations).expect("it ran");
+    let ran = AgentFixture::new().value("KEY", value).server(play).try_run(&operations).expect("it ran");
     assert_eq!(ran.outcome.end, End::Exit(0), "{}", ran.stdout);
     observed(&ran, &[guess, &hexed])
 }

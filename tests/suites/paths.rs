@@ -2,14 +2,14 @@
 
 use strongroom::Rule;
 use strongroom_demo::server::respond;
-use strongroom_tests::{Room, VALUE};
+use strongroom_tests::{AgentFixture, VALUE};
 
 const PLACE: &str =
     "host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/*/getMe\", \"/*/send/**\"]\nplace = [\"path:/bot{}/**\"]";
 
 #[test]
 fn the_server_gets_the_value_in_its_segment_and_the_guest_its_placeholder_wherever_the_path_is_quoted() {
-    let ran = Room::granted(PLACE)
+    let ran = AgentFixture::granted(PLACE)
         .server(|seen| {
             let path = seen.path().to_owned();
             let percent: String = path.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -42,7 +42,7 @@ fn the_server_gets_the_value_in_its_segment_and_the_guest_its_placeholder_wherev
 
 #[test]
 fn what_is_not_the_granted_placeholder_in_its_segment_is_denied() {
-    let ran = Room::granted(PLACE)
+    let ran = AgentFixture::granted(PLACE)
         .and("[secrets.OTHER]\n[[secrets.OTHER.allow]]\nhost = \"other.test\"\npaths = [\"/**\"]")
         .value("OTHER", "zq7-Rk2vLw9XbT4nHs6J")
         .run(&[
@@ -66,7 +66,7 @@ fn what_is_not_the_granted_placeholder_in_its_segment_is_denied() {
 
 #[test]
 fn a_referer_with_the_placeholder_is_left_out_and_another_goes() {
-    let ran = Room::granted(PLACE).run(&[
+    let ran = AgentFixture::granted(PLACE).run(&[
         "send GET https://api.test/bot{KEY}/getMe h:referer=https://api.test/bot{KEY}/send/1",
         "send GET https://api.test/bot{KEY}/getMe h:referer=https://page.test/",
     ]);
@@ -82,7 +82,7 @@ fn a_value_that_a_path_would_change_goes_nowhere() {
         "pf_live_ zq7Rk2vLw9XbT4nHs6J",
         "pf_live_?zq7Rk2vLw9XbT4nHs6J",
     ] {
-        let ran = Room::granted(PLACE).value("KEY", odd).run(&["send GET https://api.test/bot{KEY}/getMe"]);
+        let ran = AgentFixture::granted(PLACE).value("KEY", odd).run(&["send GET https://api.test/bot{KEY}/getMe"]);
         assert!(ran.seen.is_empty() && ran.stdout.contains("can't stand in its granted place"), "{odd}: {}", ran.stdout);
     }
 }
@@ -91,10 +91,11 @@ fn a_value_that_a_path_would_change_goes_nowhere() {
 fn no_failure_names_the_filled_path() {
     let plain = "host = \"http://api.test\"\npaths = [\"/**\"]\nplace = [\"path:/bot{}/**\"]";
     // A proxy that wants a password, a port where nobody listens, a server that ends the connection.
-    let refusing = Room::granted(PLACE).proxy("http://127.0.0.1:9").run(&["send GET https://api.test/bot{KEY}/getMe"]);
+    let refusing = AgentFixture::granted(PLACE).proxy("http://127.0.0.1:9").run(&["send GET https://api.test/bot{KEY}/getMe"]);
     assert!(refusing.stdout.contains("failed"), "{}", refusing.stdout);
     refusing.assert_sealed();
-    let broken = Room::granted(plain).plain_http().server(|_| panic!("the server ends")).run(&["send GET http://api.test/bot{KEY}/getMe"]);
+    let broken =
+        AgentFixture::granted(plain).plain_http().server(|_| panic!("the server ends")).run(&["send GET http://api.test/bot{KEY}/getMe"]);
     assert!(broken.stdout.contains("failed"), "{}", broken.stdout);
     broken.assert_sealed();
 }

@@ -1,9 +1,9 @@
 //! What the host writes about an agent is bounded as what the agent writes, and is read whatever a crash has left of it.
 
-use super::cli::Desk;
+use super::cli::CliFixture;
 use std::net::SocketAddr;
 use strongroom::Resolve;
-use strongroom_tests::Room;
+use strongroom_tests::AgentFixture;
 
 /// Every name leads to a port where nobody listens.
 struct Nobody;
@@ -17,7 +17,7 @@ impl Resolve for Nobody {
 
 #[test]
 fn requests_that_fail_alike_are_counted_after_some() {
-    let ran = Room::new().resolver(Nobody).run(&["repeat 200 POST https://api.test/v1/x h:authorization=Bearer+{KEY}"]);
+    let ran = AgentFixture::new().resolver(Nobody).run(&["repeat 200 POST https://api.test/v1/x h:authorization=Bearer+{KEY}"]);
 
     assert_eq!(ran.records("egress").len(), 200, "each has its record before it leaves");
     let answers = ran.records("answer").len();
@@ -30,7 +30,7 @@ fn requests_that_fail_alike_are_counted_after_some() {
 
 #[test]
 fn a_log_is_read_past_torn_lines_and_says_so() {
-    let desk = Desk::new("[[egress]]\nhost = \"api.test\"");
+    let desk = CliFixture::new("[[egress]]\nhost = \"api.test\"");
     let record = |event: &str| {
         format!(
             "{{\"time\":\"t\",\"run\":\"r-1\",\"agent\":\"a\",\"event\":\"{event}\",\"rule\":\"destination\",\"asked\":\"GET https://api.test/\",\"reason\":\"x\",\"remedy\":\"y\"}}"

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use strongroom::manifest::AfterDrain;
-use strongroom_tests::bed::{Bed, Kind};
 use strongroom_tests::block_on;
-use strongroom_tests::house::{House, get, ran};
+use strongroom_tests::fixtures::rotation::{RotationFixture, get, ran};
+use strongroom_tests::fixtures::store::{Kind, StoreFixture};
 use strongroom_tests::issuer::{Fault, Issuer, Verb};
 
-use crate::cli::Desk;
+use crate::cli::CliFixture;
 
 /// At least so many rotations, and so many requests meanwhile.
 const ROTATIONS: u64 = 50;
@@ -21,7 +21,7 @@ const AGENTS: usize = 20;
 /// Twenty agents send requests while the key is replaced fifty times.
 fn under_load(kind: Kind) {
     let issuer = Issuer::start();
-    let house = House::new(kind, &issuer, |rotation, _| rotation.drain = Duration::from_millis(100));
+    let house = RotationFixture::new(kind, &issuer, |rotation, _| rotation.drain = Duration::from_millis(100));
     let mut rotations = 0;
     let (done, sent, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     block_on(async {
@@ -83,7 +83,7 @@ fn fifty_rotations_under_load_fail_no_request_with_keys_in_aws() {
 #[test]
 fn the_old_key_is_not_revoked_while_a_request_holds_it() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.drain = Duration::from_millis(100));
+    let house = RotationFixture::new(Kind::File, &issuer, |rotation, _| rotation.drain = Duration::from_millis(100));
     issuer.fail(Verb::Use, Fault::Hang(Duration::from_millis(1_500)), 1);
 
     block_on(async {
@@ -115,7 +115,7 @@ fn the_old_key_is_not_revoked_while_a_request_holds_it() {
 #[test]
 fn where_the_operator_says_so_the_old_key_is_revoked_though_a_request_holds_it() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |rotation, _| {
+    let house = RotationFixture::new(Kind::File, &issuer, |rotation, _| {
         (rotation.drain, rotation.after_drain) = (Duration::from_millis(50), AfterDrain::Revoke);
     });
     issuer.fail(Verb::Use, Fault::Hang(Duration::from_secs(3_600)), 1);
@@ -137,7 +137,7 @@ fn where_the_operator_says_so_the_old_key_is_revoked_though_a_request_holds_it()
 #[test]
 fn a_request_whose_body_was_kept_back_leaves_with_the_key_of_the_day() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |_, _| ());
+    let house = RotationFixture::new(Kind::File, &issuer, |_, _| ());
 
     block_on(async {
         let agent = house.agent(&issuer, "");
@@ -167,7 +167,7 @@ fn a_request_whose_body_was_kept_back_leaves_with_the_key_of_the_day() {
 #[test]
 fn agents_can_neither_issue_nor_revoke_nor_list_keys() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |_, _| ());
+    let house = RotationFixture::new(Kind::File, &issuer, |_, _| ());
     let url = issuer.url();
 
     let said = block_on(async {
@@ -199,7 +199,7 @@ fn agents_can_neither_issue_nor_revoke_nor_list_keys() {
 #[test]
 fn an_end_that_agents_see_coming_has_the_key_replaced_after_a_look_of_the_hosts_own() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
+    let house = RotationFixture::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
     // The first key of an account has no end: a second one has, and is the one in use.
     issuer.set(|settings| settings.lifetime = Some(Duration::from_secs(3 * 24 * 3_600)));
     block_on(async {
@@ -218,7 +218,7 @@ fn an_end_that_agents_see_coming_has_the_key_replaced_after_a_look_of_the_hosts_
 }
 
 /// Waits until the journal says so.
-async fn until(house: &House, said: impl Fn(&Value) -> bool) {
+async fn until(house: &RotationFixture, said: impl Fn(&Value) -> bool) {
     while !said(&house.bed.journal()) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -230,7 +230,7 @@ const DAY: i64 = 24 * 3_600 * 1_000;
 fn an_end_that_an_answer_tells_is_confirmed_and_the_key_replaced_in_time() {
     let issuer = Issuer::start();
     issuer.set(|settings| settings.lifetime = Some(Duration::from_secs(3 * 24 * 3_600)));
-    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
+    let house = RotationFixture::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
     block_on(async {
         let agent = house.agent(&issuer, "");
         assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
@@ -249,7 +249,7 @@ fn an_end_that_an_answer_tells_is_confirmed_and_the_key_replaced_in_time() {
 #[test]
 fn a_clock_that_jumps_a_day_ahead_or_back_has_a_key_replaced_once_at_most() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |rotation, _| {
+    let house = RotationFixture::new(Kind::File, &issuer, |rotation, _| {
         (rotation.every, rotation.timeout) = (Some(Duration::from_secs(2 * 3_600)), Duration::from_secs(4));
     });
     block_on(async {
@@ -275,7 +275,7 @@ fn a_clock_that_jumps_a_day_ahead_or_back_has_a_key_replaced_once_at_most() {
 #[test]
 fn a_key_that_the_issuer_rejects_is_told_of_where_no_other_can_be_had_with_it() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
+    let house = RotationFixture::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
     issuer.revoke(&house.bed.first);
     block_on(async {
         let agent = house.agent(&issuer, "");
@@ -293,7 +293,7 @@ fn a_key_that_the_issuer_rejects_is_told_of_where_no_other_can_be_had_with_it() 
 #[test]
 fn a_new_key_of_another_form_than_a_manifest_wants_is_rolled_back() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |_, _| ());
+    let house = RotationFixture::new(Kind::File, &issuer, |_, _| ());
     block_on(async {
         let agent = house.agent(&issuer, &format!("format = \"^{}[0-9a-f]{{22}}$\"", &house.bed.first[..18]));
         assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
@@ -309,7 +309,7 @@ fn a_new_key_of_another_form_than_a_manifest_wants_is_rolled_back() {
 #[test]
 fn what_agents_provoke_leads_to_one_look_a_minute_and_to_no_rotation() {
     let issuer = Issuer::start();
-    let house = House::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
+    let house = RotationFixture::new(Kind::File, &issuer, |rotation, _| rotation.timeout = Duration::from_secs(4));
     // The API rejects a key that is good, for this path alone.
     issuer.fail(Verb::Use, Fault::Status(401, None), usize::MAX);
     block_on(async {
@@ -331,8 +331,8 @@ fn what_agents_provoke_leads_to_one_look_a_minute_and_to_no_rotation() {
 #[test]
 fn the_operator_rotates_and_looks_from_the_command_line() {
     let issuer = Issuer::start();
-    let desk = Desk::new("");
-    let bed = Bed::new(Kind::File, &issuer);
+    let desk = CliFixture::new("");
+    let bed = StoreFixture::new(Kind::File, &issuer);
     let config = |rotation: &str| {
         format!(
             "[backends.store]\ntype = \"file\"\npath = \"{}\"\nkey = \"file:{}\"\npaths = [\"agents/*\"]\n\
@@ -392,7 +392,7 @@ fn the_operator_rotates_and_looks_from_the_command_line() {
 
 #[test]
 fn no_manifest_can_name_a_journal() {
-    let desk = Desk::new("[secrets.JOURNAL]\nfrom = \"store:strongroom/rotation/bot\"");
+    let desk = CliFixture::new("[secrets.JOURNAL]\nfrom = \"store:strongroom/rotation/bot\"");
     desk.write(
         "strongroom.toml",
         "[backends.store]\ntype = \"file\"\npath = \"secrets.age\"\nkey = \"file:secrets.key\"\npaths = [\"strongroom/**\"]\n",

@@ -4,17 +4,17 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use strongroom_tests::bed::{Bed, KINDS, Kind, Said};
+use strongroom_tests::fixtures::store::{KINDS, Kind, Said, StoreFixture};
 use strongroom_tests::issuer::Issuer;
 
 const ROTOR: &str = env!("CARGO_BIN_EXE_rotor-under-test");
 
-fn run(bed: &Bed, issuer: &Issuer, more: Value) -> Said {
+fn run(bed: &StoreFixture, issuer: &Issuer, more: Value) -> Said {
     bed.start(ROTOR, &issuer.url(), &more).finish()
 }
 
 /// After whatever happened: one key works, the store holds it, and every other one is revoked, or reported.
-fn settled(bed: &Bed, issuer: &Issuer, lists: bool, case: &str) {
+fn settled(bed: &StoreFixture, issuer: &Issuer, lists: bool, case: &str) {
     let (usable, stored, journal) = (issuer.usable_keys(&bed.account), bed.stored(), bed.journal());
     assert!(usable.contains(&stored), "{case}: the key in use does not work: {journal}");
     let orphans = journal["orphans"].as_array().map_or(0, Vec::len);
@@ -29,7 +29,7 @@ fn settled(bed: &Bed, issuer: &Issuer, lists: bool, case: &str) {
 fn a_rotation_replaces_the_key_in_each_store_and_leaves_nothing_behind() {
     for kind in KINDS {
         let issuer = Issuer::start();
-        let bed = Bed::new(kind, &issuer);
+        let bed = StoreFixture::new(kind, &issuer);
 
         let said = run(&bed, &issuer, json!({}));
 
@@ -49,7 +49,7 @@ fn a_rotation_replaces_the_key_in_each_store_and_leaves_nothing_behind() {
 fn killed_everywhere(kind: Kind, lists: bool) -> usize {
     let issuer = Issuer::start();
     issuer.set(|settings| settings.lists = lists);
-    let points = run(&Bed::new(kind, &issuer), &issuer, json!({})).points.len();
+    let points = run(&StoreFixture::new(kind, &issuer), &issuer, json!({})).points.len();
     let next = AtomicUsize::new(1);
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -74,7 +74,7 @@ fn killed_everywhere(kind: Kind, lists: bool) -> usize {
 }
 
 fn killed_at(kind: Kind, issuer: &Issuer, lists: bool, at: usize, case: &str) {
-    let bed = Bed::new(kind, issuer);
+    let bed = StoreFixture::new(kind, issuer);
     let cut = run(&bed, issuer, json!({"at": at}));
     assert_eq!((cut.points.len(), cut.ended.as_str()), (at, ""), "{case}: it was not killed there");
 

@@ -10,8 +10,8 @@ use strongroom::{
     AuditSink, BackendError, Deposit, Entry, FileBackend, FileKey, Found, Freshness, Host, HostConfig, HttpIssuer, RotationError,
     SecretBackend, SecretStore, StoreError, Stored, VersionInfo, audit,
 };
-use strongroom_tests::bed::{Bed, Kind};
 use strongroom_tests::block_on;
+use strongroom_tests::fixtures::store::{Kind, StoreFixture};
 use strongroom_tests::issuer::{Fault, Issuer, Verb};
 
 /// How long a call may take here, and what is longer by far.
@@ -130,12 +130,12 @@ impl AuditSink for Records {
 }
 
 /// A host over a bed's file.
-fn host(bed: &Bed, issuer: &Issuer, slip: Option<(&'static str, usize, usize, Slip)>, audit: Records) -> Host {
+fn host(bed: &StoreFixture, issuer: &Issuer, slip: Option<(&'static str, usize, usize, Slip)>, audit: Records) -> Host {
     host_of(bed, issuer, slip, audit, &format!("store:{}", bed.entry())).unwrap()
 }
 
 fn host_of(
-    bed: &Bed,
+    bed: &StoreFixture,
     issuer: &Issuer,
     slip: Option<(&'static str, usize, usize, Slip)>,
     audit: Records,
@@ -260,7 +260,7 @@ fn each_fault_ends_as_the_table_says_and_the_next_attempt_mends_it() {
 
 fn fails(row: &Row) {
     let issuer = Issuer::start();
-    let bed = Bed::new(Kind::File, &issuer);
+    let bed = StoreFixture::new(Kind::File, &issuer);
     issuer.set(|settings| settings.lists = row.lists);
     for (verb, fault, times) in row.faults {
         issuer.fail(*verb, fault.clone(), *times);
@@ -298,7 +298,7 @@ fn fails(row: &Row) {
 #[test]
 fn somebody_elses_key_is_left_in_its_place_and_the_new_one_is_revoked() {
     let issuer = Issuer::start();
-    let bed = Bed::new(Kind::File, &issuer);
+    let bed = StoreFixture::new(Kind::File, &issuer);
 
     let slip = Some((SECRET, 1, 1, Slip::Beaten));
     let outcome = block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_| ()));
@@ -311,7 +311,7 @@ fn somebody_elses_key_is_left_in_its_place_and_the_new_one_is_revoked() {
 #[test]
 fn without_a_record_nothing_is_issued() {
     let issuer = Issuer::start();
-    let bed = Bed::new(Kind::File, &issuer);
+    let bed = StoreFixture::new(Kind::File, &issuer);
 
     let broken = Records { broken: true, ..Records::default() };
     let outcome = block_on(host(&bed, &issuer, None, broken).rotate(bed.name(), |_| ()));
@@ -323,7 +323,7 @@ fn without_a_record_nothing_is_issued() {
 #[test]
 fn a_key_that_is_made_late_is_found_and_ended() {
     let issuer = Issuer::start();
-    let bed = Bed::new(Kind::File, &issuer);
+    let bed = StoreFixture::new(Kind::File, &issuer);
     issuer.fail(Verb::Issue, Fault::HangBefore(LONG), 1);
     issuer.fail(Verb::Issue, Fault::Status(403, None), 1);
 
@@ -344,7 +344,7 @@ fn a_key_that_is_made_late_is_found_and_ended() {
 #[test]
 fn a_key_that_somebody_has_set_by_hand_is_never_taken_for_an_orphan() {
     let issuer = Issuer::start();
-    let bed = Bed::new(Kind::File, &issuer);
+    let bed = StoreFixture::new(Kind::File, &issuer);
     // A call is lost that is never carried out; and before the next one, somebody makes a key at the issuer's and sets it.
     issuer.fail(Verb::Issue, Fault::Status(500, None), 2);
     let host = host(&bed, &issuer, None, Records::default());
@@ -363,7 +363,7 @@ fn a_key_that_somebody_has_set_by_hand_is_never_taken_for_an_orphan() {
 #[test]
 fn where_the_old_key_has_ended_meanwhile_the_new_one_is_put_in_use() {
     let issuer = Issuer::start();
-    let bed = Bed::new(Kind::File, &issuer);
+    let bed = StoreFixture::new(Kind::File, &issuer);
     let slip = Some((SECRET, 1, ALWAYS, Slip::Unavailable));
     assert_eq!(kind(&block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_| ()))), "unfinished");
     assert!(issuer.revoke(&bed.first));
@@ -377,7 +377,7 @@ fn where_the_old_key_has_ended_meanwhile_the_new_one_is_put_in_use() {
 #[test]
 fn where_somebody_has_revoked_the_old_key_and_set_another_the_new_one_is_revoked_and_theirs_stays() {
     let issuer = Issuer::start();
-    let bed = Bed::new(Kind::File, &issuer);
+    let bed = StoreFixture::new(Kind::File, &issuer);
     let slip = Some((SECRET, 1, ALWAYS, Slip::Unavailable));
     assert_eq!(kind(&block_on(host(&bed, &issuer, slip, Records::default()).rotate(bed.name(), |_| ()))), "unfinished");
     assert!(issuer.revoke(&bed.first));
@@ -393,7 +393,7 @@ fn where_somebody_has_revoked_the_old_key_and_set_another_the_new_one_is_revoked
 #[test]
 fn a_rotation_that_can_not_be_finished_can_be_given_up() {
     let issuer = Issuer::start();
-    let bed = Bed::new(Kind::File, &issuer);
+    let bed = StoreFixture::new(Kind::File, &issuer);
     issuer.fail(Verb::Revoke, Fault::Status(500, None), ALWAYS);
     let host = host(&bed, &issuer, None, Records::default());
     assert_eq!(kind(&block_on(host.rotate(bed.name(), |_| ()))), "unfinished");
@@ -410,7 +410,7 @@ fn a_rotation_that_can_not_be_finished_can_be_given_up() {
 #[test]
 fn a_field_of_a_file_is_replaced_and_the_others_stay() {
     let issuer = Issuer::start();
-    let bed = Bed::new(Kind::File, &issuer);
+    let bed = StoreFixture::new(Kind::File, &issuer);
     bed.set(&json!({"key": bed.first, "user": "somebody"}).to_string());
 
     let host = host_of(&bed, &issuer, None, Records::default(), &format!("store:{}#key", bed.path()));
@@ -424,7 +424,7 @@ fn a_field_of_a_file_is_replaced_and_the_others_stay() {
 #[test]
 fn places_that_can_not_be_replaced_are_refused_as_the_host_is_built() {
     let issuer = Issuer::start();
-    let bed = Bed::new(Kind::File, &issuer);
+    let bed = StoreFixture::new(Kind::File, &issuer);
     for (place, why) in [
         // A pointer of one name is that field (`#key`): two names lead into a field.
         ("store:agents/x#/key/value", "JSON Pointer"),

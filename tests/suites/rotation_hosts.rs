@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use strongroom_tests::bed::{Bed, KINDS, Kind};
+use strongroom_tests::fixtures::store::{KINDS, Kind, StoreFixture};
 use strongroom_tests::issuer::{Fault, Issuer, Verb};
 
 const ROTOR: &str = env!("CARGO_BIN_EXE_rotor-under-test");
 
 /// One key works, the store holds it, and nothing is under way or unaccounted for.
-fn settled(bed: &Bed, issuer: &Issuer, case: &str) {
+fn settled(bed: &StoreFixture, issuer: &Issuer, case: &str) {
     let journal = bed.journal();
     assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()], "{case}: {journal}");
     assert_eq!((&journal["under_way"], &journal["orphans"]), (&Value::Null, &json!([])), "{case}");
@@ -20,10 +20,10 @@ fn settled(bed: &Bed, issuer: &Issuer, case: &str) {
 fn three_hosts_at_once_take_turns() {
     for kind in KINDS {
         let issuer = Issuer::start();
-        let bed = Bed::new(kind, &issuer);
+        let bed = StoreFixture::new(kind, &issuer);
 
         let all: Vec<_> = (0..3).map(|_| bed.start(ROTOR, &issuer.url(), &json!({}))).collect();
-        let said: Vec<_> = all.into_iter().map(strongroom_tests::bed::Rotor::finish).collect();
+        let said: Vec<_> = all.into_iter().map(strongroom_tests::fixtures::store::Rotor::finish).collect();
 
         for said in &said {
             assert_eq!(said.ended, "well", "{kind:?}: {said:?}, {}", bed.journal());
@@ -36,7 +36,7 @@ fn three_hosts_at_once_take_turns() {
 /// Stops a host at a point, lets another one take over and finish, and wakes the first.
 fn overtaken_at(kind: Kind, issuer: &Issuer, at: usize) -> bool {
     let case = format!("{kind:?}, stopped at point {at}");
-    let bed = Bed::new(kind, issuer);
+    let bed = StoreFixture::new(kind, issuer);
     let mut first = bed.start(ROTOR, &issuer.url(), &json!({"at": at, "end": "stop"}));
     if !first.is_stopped() {
         return false;
@@ -97,7 +97,7 @@ fn a_host_that_is_woken_after_its_rotation_was_rolled_back_does_not_write_the_re
     let mut stopped = 0;
     for at in 1.. {
         let issuer = Issuer::start();
-        let bed = Bed::new(Kind::File, &issuer);
+        let bed = StoreFixture::new(Kind::File, &issuer);
         let mut first = bed.start(ROTOR, &issuer.url(), &json!({"at": at, "end": "stop"}));
         if !first.is_stopped() {
             break;

@@ -1,22 +1,22 @@
 //! What an API hands out as a secret of its own: the agent uses it, bound to where it came from, and never has it.
 
 use strongroom_demo::server::{Response, Seen, respond};
-use strongroom_tests::Room;
+use strongroom_tests::AgentFixture;
 
 const SESSION: &str = "sess-5bQ9zX2kLm7Rt4Vw";
 
-fn room() -> Room {
+fn room() -> AgentFixture {
     let grant = "host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nsealed_place = [\"header:x-session\"]\nseal = [\"set-cookie\"]";
     let login = "[[secrets.KEY.allow]]\nhost = \"api.test\"\nmethods = [\"POST\"]\npaths = [\"/v1/login\"]\nseal = [\"json:/token\"]";
-    Room::granted(grant).and(login).and("[[egress]]\nhost = \"other.test\"\nmethods = [\"GET\", \"POST\"]").server(|seen: &Seen| match seen
-        .path()
-    {
-        "/v1/login" => {
-            let mut answer = respond(200, "application/json", format!("{{\"token\":\"{SESSION}\",\"ok\":true}}"));
-            answer.headers_mut().append("set-cookie", format!("sid={SESSION}; Secure; Path=/").parse().unwrap());
-            answer
+    AgentFixture::granted(grant).and(login).and("[[egress]]\nhost = \"other.test\"\nmethods = [\"GET\", \"POST\"]").server(|seen: &Seen| {
+        match seen.path() {
+            "/v1/login" => {
+                let mut answer = respond(200, "application/json", format!("{{\"token\":\"{SESSION}\",\"ok\":true}}"));
+                answer.headers_mut().append("set-cookie", format!("sid={SESSION}; Secure; Path=/").parse().unwrap());
+                answer
+            }
+            _ => respond(200, "text/plain", format!("you sent {:?}", seen.headers)),
         }
-        _ => respond(200, "text/plain", format!("you sent {:?}", seen.headers)),
     })
 }
 
@@ -66,7 +66,7 @@ fn a_sealed_value_goes_nowhere_else() {
 #[test]
 fn what_is_sealed_in_a_header_is_taken_out_of_the_same_answer() {
     let grant = "host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nseal = [\"set-cookie\"]";
-    let ran = Room::granted(grant)
+    let ran = AgentFixture::granted(grant)
         .server(|_| {
             let mut answer = respond(200, "text/plain", format!("your session is {SESSION}"));
             // Two cookies in one line, as older servers fold them, and a value with a semicolon in it.
@@ -85,7 +85,7 @@ fn what_is_sealed_in_a_header_is_taken_out_of_the_same_answer() {
 #[test]
 fn a_common_word_that_is_sealed_stays_readable_elsewhere() {
     let grant = "host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nseal = [\"set-cookie\"]";
-    let ran = Room::granted(grant)
+    let ran = AgentFixture::granted(grant)
         .and("[[egress]]\nhost = \"other.test\"\nmethods = [\"GET\", \"POST\"]")
         .server(|seen: &Seen| {
             let mut answer = respond(200, "text/plain", format!("{{\"status\":\"accepted\",\"region\":\"us-east-1\"}} {}", seen.target));
@@ -101,13 +101,13 @@ fn a_common_word_that_is_sealed_stays_readable_elsewhere() {
 }
 
 /// A room whose answers below `/v1/tokens` are sealed at `json:/tokens/*/value`, and what a server answers there.
-fn tokens(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Room {
+fn tokens(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> AgentFixture {
     let grant = "host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nseal = [\"json:/tokens/*/value\"]\nsealed_place = [\"header:x-token\"]";
-    Room::granted(grant).server(answer)
+    AgentFixture::granted(grant).server(answer)
 }
 
 /// The same, with the session looked for in the guest's memory, too: what it prints is searched once more.
-fn unseen(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> Room {
+fn unseen(answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> AgentFixture {
     tokens(answer).value("SESSION", SESSION)
 }
 
@@ -204,7 +204,7 @@ fn what_a_request_carries_is_searched_for_in_its_answer() {
     for value in ["kx7Qz2mP", "w8Rt4VbXk", long.as_str()] {
         let value: &'static str = Box::leak(value.to_owned().into_boxed_str());
         let grant = "host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nseal = [\"set-cookie\"]";
-        let ran = Room::granted(grant)
+        let ran = AgentFixture::granted(grant)
             .server(move |seen| match seen.path() {
                 "/v1/login" => {
                     let mut answer = respond(200, "text/plain", "hello.");
@@ -226,7 +226,7 @@ fn what_a_request_carries_is_searched_for_in_its_answer() {
 #[test]
 fn what_is_too_short_to_be_told_is_withheld_without_a_placeholder() {
     let grant = "host = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\nseal = [\"set-cookie\", \"header:x-pin\"]";
-    let ran = Room::granted(grant)
+    let ran = AgentFixture::granted(grant)
         .server(|_| {
             let mut answer = respond(200, "text/plain", "hello.");
             for cookie in ["pin=493817", "digits=49381726", "sid=kx7Qz2mP", "gone="] {

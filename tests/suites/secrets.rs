@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use strongroom::{End, EnvBackend, Host, Manifest, RunOptions, SecretBackend};
-use strongroom_tests::{Room, VALUE, block_on};
+use strongroom_tests::{AgentFixture, VALUE, block_on};
 
 #[test]
 fn every_missing_secret_is_listed_in_one_error_with_where_it_was_looked_for() {
-    let error = Room::with("[secrets.FIRST]\n[secrets.SECOND]\nfrom = \"static:shared/second\"\n[secrets.THIRD]\nrequired = false")
+    let error = AgentFixture::with("[secrets.FIRST]\n[secrets.SECOND]\nfrom = \"static:shared/second\"\n[secrets.THIRD]\nrequired = false")
         .try_run(&["env"])
         .err()
         .unwrap();
@@ -20,7 +20,7 @@ fn every_missing_secret_is_listed_in_one_error_with_where_it_was_looked_for() {
 
 #[test]
 fn an_optional_secret_may_be_missing_and_a_default_is_plain_text() {
-    let ran = Room::with(
+    let ran = AgentFixture::with(
         "[secrets.MODE]\nrequired = false\ndefault = \"demo\"\nexpose = \"env\"\n[secrets.GONE]\nrequired = false\nexpose = \"env\"",
     )
     .run(&["env", "open MODE", "open GONE"]);
@@ -32,8 +32,12 @@ fn an_optional_secret_may_be_missing_and_a_default_is_plain_text() {
 
 #[test]
 fn not_granted_and_not_there_look_alike_to_a_guest() {
-    let ran =
-        Room::new().value("ANOTHER_AGENTS", "a-secret-of-another-agent").run(&["open ANOTHER_AGENTS", "open NO_SUCH", "open ", "open key"]);
+    let ran = AgentFixture::new().value("ANOTHER_AGENTS", "a-secret-of-another-agent").run(&[
+        "open ANOTHER_AGENTS",
+        "open NO_SUCH",
+        "open ",
+        "open key",
+    ]);
 
     for (line, name) in ran.stdout.lines().zip(["ANOTHER_AGENTS", "NO_SUCH", "", "key"]) {
         assert_eq!(line, format!("open: `{name}` is not available to this agent"));
@@ -49,7 +53,7 @@ fn a_value_that_does_not_fit_is_refused_without_being_quoted() {
         ("", "with-a-line-break-at-its-end\n", "begins or ends with white space"),
     ];
     for (lines, value, says) in cases {
-        let error = Room::with(&format!("[secrets.KEY]\n{lines}")).value("KEY", value).try_run(&["env"]).err().unwrap();
+        let error = AgentFixture::with(&format!("[secrets.KEY]\n{lines}")).value("KEY", value).try_run(&["env"]).err().unwrap();
         assert!(error.contains(says) && error.contains("`KEY`"), "{error}");
         assert!(!error.contains(value.trim()), "{error}");
     }
@@ -57,7 +61,7 @@ fn a_value_that_does_not_fit_is_refused_without_being_quoted() {
 
 #[test]
 fn a_namespace_is_looked_in_first() {
-    let ran = Room::granted("host = \"api.test\"\npaths = [\"/v1/**\"]")
+    let ran = AgentFixture::granted("host = \"api.test\"\npaths = [\"/v1/**\"]")
         .value("probe-1/KEY", "the-value-of-this-agent-0123456789")
         .run(&["send GET https://api.test/v1/x h:authorization=Bearer+{KEY}"]);
     assert_eq!(ran.seen[0].header("authorization"), "Bearer the-value-of-this-agent-0123456789");
@@ -68,7 +72,7 @@ fn a_field_that_is_a_number_is_the_digits_that_stand_there() {
     let room = |field: &str, document: &str| {
         let grant =
             format!("[secrets.KEY]\nfrom = \"static:document#{field}\"\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]");
-        Room::with(&grant).value("document", document).try_run(&["send GET https://api.test/v1/x h:authorization={KEY}"])
+        AgentFixture::with(&grant).value("document", document).try_run(&["send GET https://api.test/v1/x h:authorization={KEY}"])
     };
 
     for digits in ["1234567890", "12345678901234567890123456789012345678", "0.10000000000000000000005", "-1.50E+0040", "10000000.0"] {
@@ -150,7 +154,7 @@ fn the_hosts_own_credentials_cant_be_named() {
 
 #[test]
 fn an_unknown_backend_is_named_with_those_that_are_configured() {
-    let error = Room::with("[secrets.KEY]\nfrom = \"vault:agents/a#key\"").try_run(&["env"]).err().unwrap();
+    let error = AgentFixture::with("[secrets.KEY]\nfrom = \"vault:agents/a#key\"").try_run(&["env"]).err().unwrap();
 
     assert!(error.contains("no backend `vault` is configured; configured are: static, env"), "{error}");
 }
@@ -172,7 +176,7 @@ fn a_backend_of_ones_own_may_say_when_a_value_expires() {
         }
     }
 
-    let ran = Room::new().host(|host| host.backend("own", Own).default_backend("own")).run(&["open KEY"]);
+    let ran = AgentFixture::new().host(|host| host.backend("own", Own).default_backend("own")).run(&["open KEY"]);
 
     assert!(ran.stdout.contains("Some(1800000000)"), "{}", ran.stdout);
 }

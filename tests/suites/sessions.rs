@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use std::sync::Mutex;
 use strongroom_demo::server::{Response, Seen, respond};
-use strongroom_tests::{Ran, Room};
+use strongroom_tests::{AgentFixture, Ran};
 
 const GRANT: &str = "host = \"api.test\"\nmethods = [\"GET\", \"POST\", \"PUT\"]\npaths = [\"/v1/**\"]";
 const ASK: &str = "h:authorization=Bearer+{KEY}";
@@ -18,7 +18,7 @@ fn giving(name: &'static str, value: &'static str) -> impl Fn(&Seen) -> Response
     }
 }
 
-fn back(room: Room, name: &str, first: &str, then: &[&str]) -> Ran {
+fn back(room: AgentFixture, name: &str, first: &str, then: &[&str]) -> Ran {
     room.run(&[&format!("back {name} {first} -- {}", then.join(" -- "))])
 }
 
@@ -26,7 +26,7 @@ fn back(room: Room, name: &str, first: &str, then: &[&str]) -> Ran {
 fn an_entity_tag_is_made_up_and_goes_back_as_the_real_one_to_its_url_alone() {
     let get = format!("GET https://api.test/v1/x {ASK}");
     let ran = back(
-        Room::granted(GRANT).server(giving("etag", "\"real-5bQ9zX2k\"")),
+        AgentFixture::granted(GRANT).server(giving("etag", "\"real-5bQ9zX2k\"")),
         "etag",
         &get,
         &[
@@ -49,7 +49,7 @@ fn an_entity_tag_is_made_up_and_goes_back_as_the_real_one_to_its_url_alone() {
 #[test]
 fn each_answer_has_a_tag_of_its_own() {
     let get = format!("send GET https://api.test/v1/x {ASK}");
-    let ran = Room::granted(GRANT).server(giving("etag", "W/\"real\"")).run(&[&get, &get]);
+    let ran = AgentFixture::granted(GRANT).server(giving("etag", "W/\"real\"")).run(&[&get, &get]);
 
     let tags: Vec<&str> = ran.stdout.lines().filter_map(|line| line.split("etag=").nth(1)?.split([';', ']']).next()).collect();
     assert!(tags.len() == 2 && tags[0] != tags[1] && tags.iter().all(|tag| tag.starts_with("W/\"")), "{tags:?}");
@@ -60,11 +60,12 @@ fn the_tag_of_what_was_written_passes_where_it_is_the_digest_of_that() {
     // MD5 of `hello` (RFC 1321), as object stores name a part.
     let own = "\"5d41402abc4b2a76b9719d911017c592\"";
     let put = format!("send PUT https://api.test/v1/x {ASK} b:hello");
-    let ran = Room::granted(GRANT).server(giving("etag", own)).run(&[&put, &format!("send PUT https://api.test/v1/x {ASK} b:other")]);
+    let ran =
+        AgentFixture::granted(GRANT).server(giving("etag", own)).run(&[&put, &format!("send PUT https://api.test/v1/x {ASK} b:other")]);
 
     let tags: Vec<bool> = ran.stdout.lines().filter(|line| line.contains("etag=")).map(|line| line.contains(own)).collect();
     assert_eq!(tags, [true, false], "{}", ran.stdout);
-    let plain = Room::granted(&format!("{GRANT}\netags = \"plain\"")).server(giving("etag", "\"real\""));
+    let plain = AgentFixture::granted(&format!("{GRANT}\netags = \"plain\"")).server(giving("etag", "\"real\""));
     let ran = plain.run(&[&format!("send PUT https://api.test/v1/x {ASK} b:x h:if-match=\"kept-since-last-week\"")]);
     assert_eq!(ran.seen[0].header("if-match"), "\"kept-since-last-week\"");
     assert!(ran.stdout.contains("etag=\"real\""), "{}", ran.stdout);
@@ -75,7 +76,7 @@ fn a_date_goes_back_where_this_run_has_it_from_there() {
     let date = "Wed, 21 Oct 2015 07:28:00 GMT".replace(' ', "+");
     let get = format!("send GET https://api.test/v1/x {ASK}");
     let ask = |method: &str, date: &str| format!("send {method} https://api.test/v1/x {ASK} h:if-unmodified-since={date}");
-    let ran = Room::granted(GRANT).server(giving("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT")).run(&[
+    let ran = AgentFixture::granted(GRANT).server(giving("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT")).run(&[
         &ask("PUT", &date),
         &get,
         &ask("PUT", "Wed,+21+Oct+2015+07:28:01+GMT"),
@@ -88,10 +89,11 @@ fn a_date_goes_back_where_this_run_has_it_from_there() {
 
 #[test]
 fn what_is_not_asked_of_the_server_is_told() {
-    let ran = Room::granted(GRANT).run(&[&format!("send GET https://api.test/v1/x {ASK} h:range=bytes=0-9")]);
+    let ran = AgentFixture::granted(GRANT).run(&[&format!("send GET https://api.test/v1/x {ASK} h:range=bytes=0-9")]);
 
     assert!(ran.seen[0].header("range").is_empty() && ran.stdout.contains("strongroom-dropped=range"), "{}", ran.stdout);
-    let forged = Room::granted(GRANT).server(giving("strongroom-denial", "leak")).run(&[&format!("send GET https://api.test/v1/x {ASK}")]);
+    let forged =
+        AgentFixture::granted(GRANT).server(giving("strongroom-denial", "leak")).run(&[&format!("send GET https://api.test/v1/x {ASK}")]);
     assert!(!forged.stdout.contains("strongroom-"), "only the host says such things: {}", forged.stdout);
 }
 
@@ -105,7 +107,7 @@ fn a_session_that_the_api_gives_goes_back_sealed_with_the_same_credential() {
         let given = if name == "sid" { "set-cookie" } else { name };
         let get = format!("GET https://api.test/v1/x {ASK}");
         let ran = back(
-            Room::granted(GRANT).server(giving(given, header)).value("SESSION", SESSION),
+            AgentFixture::granted(GRANT).server(giving(given, header)).value("SESSION", SESSION),
             name,
             &get,
             &[
@@ -134,7 +136,8 @@ fn a_newer_session_takes_the_place_of_the_older() {
         answer
     };
     let get = format!("GET https://api.test/v1/x {ASK}");
-    let ran = back(Room::granted(GRANT).server(server), "mcp-session-id", &get, &[&get, &format!("{get} h:mcp-session-id=(GIVEN)")]);
+    let ran =
+        back(AgentFixture::granted(GRANT).server(server), "mcp-session-id", &get, &[&get, &format!("{get} h:mcp-session-id=(GIVEN)")]);
 
     assert_eq!(ran.seen.len(), 2, "the first one is over: {}", ran.stdout);
     assert_eq!(ran.records("denial").len(), 1);
@@ -151,7 +154,7 @@ fn a_session_that_the_agent_brought_or_logged_in_for_is_not_the_apis() {
     ] {
         let get = format!("GET https://api.test/v1/x {ASK}");
         let ran = back(
-            Room::granted(GRANT).server(giving("mcp-session-id", SESSION)),
+            AgentFixture::granted(GRANT).server(giving("mcp-session-id", SESSION)),
             "mcp-session-id",
             &first,
             &[&format!("{get} h:mcp-session-id=(GIVEN)")],
@@ -166,7 +169,7 @@ fn a_session_that_the_agent_brought_or_logged_in_for_is_not_the_apis() {
 fn a_short_cookie_that_the_agent_has_said_first_is_its_own() {
     let get = format!("GET https://api.test/v1/x {ASK}");
     for (first, seen) in [("GET https://api.test/v1/set?sid=%34%38%32913", 1), ("GET https://api.test/v1/set?sid=000000", 2)] {
-        let room = Room::granted(GRANT).server(giving("set-cookie", "sid=482913; Path=/"));
+        let room = AgentFixture::granted(GRANT).server(giving("set-cookie", "sid=482913; Path=/"));
         let ran = back(room, "sid", &format!("{first} {ASK}"), &[&format!("{get} h:cookie=sid=(GIVEN)")]);
 
         assert_eq!(ran.seen.len(), seen, "{first}: {}", ran.stdout);
@@ -178,13 +181,18 @@ fn cookies_of_what_stands_in_front_go_back_as_they_are() {
     let open = "[[egress]]\nhost = \"other.test\"";
     let bot = "__cf_bm=Zt8kLw2mQ9xx.1700000000-1.0.1.1-abc; path=/; HttpOnly";
     let get = format!("GET https://api.test/v1/x {ASK}");
-    let ran = back(Room::granted(GRANT).server(giving("set-cookie", bot)), "__cf_bm", &get, &[&format!("{get} h:cookie=__cf_bm=(GIVEN)")]);
+    let ran = back(
+        AgentFixture::granted(GRANT).server(giving("set-cookie", bot)),
+        "__cf_bm",
+        &get,
+        &[&format!("{get} h:cookie=__cf_bm=(GIVEN)")],
+    );
     assert_eq!(ran.seen.len(), 2, "{}", ran.stdout);
     assert!(ran.seen[1].header("cookie").starts_with("__cf_bm=Zt8k"));
 
     let elsewhere = "GET https://other.test/x";
     let ran = back(
-        Room::granted(GRANT).and(open).server(giving("set-cookie", bot)),
+        AgentFixture::granted(GRANT).and(open).server(giving("set-cookie", bot)),
         "__cf_bm",
         elsewhere,
         &[
@@ -197,7 +205,7 @@ fn cookies_of_what_stands_in_front_go_back_as_they_are() {
 
     let session = "sid=sess5bQ9zX2kLm7Rt4VwC8; path=/";
     let ran = back(
-        Room::granted(GRANT).and(open).server(giving("set-cookie", session)),
+        AgentFixture::granted(GRANT).and(open).server(giving("set-cookie", session)),
         "sid",
         elsewhere,
         &[&format!("{elsewhere} h:cookie=sid=(GIVEN)")],
@@ -215,7 +223,7 @@ fn a_short_cookie_goes_back_as_it_is_beside_a_sealed_one() {
     };
     let get = format!("GET https://api.test/v1/x {ASK}");
     let ran = back(
-        Room::granted(GRANT).server(server),
+        AgentFixture::granted(GRANT).server(server),
         "sid",
         &get,
         &[&format!("{get} h:cookie=lang=en;+sid=(GIVEN)"), &format!("{get} h:cookie=lang=de")],
@@ -247,7 +255,7 @@ fn a_signed_url_is_the_agents_to_use_and_not_to_read() {
     let open = "[[egress]]\nhost = \"other.test\"\npaths = [\"/files/**\"]";
     for from in ["link", "follow"] {
         // What the agent prints is searched once more: its memory tells whether it had the query.
-        let room = Room::granted(&grant).and(open).server(signing).value("SIGNED", SIGNATURE);
+        let room = AgentFixture::granted(&grant).and(open).server(signing).value("SIGNED", SIGNATURE);
         let ran = room.run(&[&format!("send GET https://api.test/v1/{from} {ASK}")]);
         assert!(
             !ran.stdout.contains("5b9zX2kLm7") && ran.stdout.contains("https://other.test/files/report.pdf?sr_"),
@@ -257,7 +265,7 @@ fn a_signed_url_is_the_agents_to_use_and_not_to_read() {
     }
     // As the whole query, at its own path, with nothing beside it.
     let link = format!("GET https://api.test/v1/link {ASK}");
-    let room = || Room::granted(&grant).and(open).server(signing);
+    let room = || AgentFixture::granted(&grant).and(open).server(signing);
     let login = |then: &str| room().run(&[&format!("login report.pdf? {link} -- {then}")]);
     let used = login("GET https://other.test/files/report.pdf?(SEALED)");
     assert_eq!(used.seen[1].target, format!("/files/report.pdf?{SIGNATURE}"), "{}", used.stdout);
@@ -276,12 +284,12 @@ fn a_signed_url_is_the_agents_to_use_and_not_to_read() {
 fn a_signed_url_opens_no_host_and_is_plain_where_the_agent_may_have_credentials() {
     let grant = format!("{GRANT}\nsigned_urls = [\"json:/url\"]");
     let link = format!("send GET https://api.test/v1/link {ASK}");
-    let closed = Room::granted(&grant).server(signing).run(&[&link]);
+    let closed = AgentFixture::granted(&grant).server(signing).run(&[&link]);
     assert!(!closed.stdout.contains("report.pdf?sr_") && !closed.stdout.contains("AKIAQ3EGRT6NTZ4LM2PK"), "{}", closed.stdout);
 
     let own = "[[egress]]\nhost = \"other.test\"\nown_credentials = true";
     let link = format!("GET https://api.test/v1/link {ASK}");
-    let plain = Room::granted(&grant)
+    let plain = AgentFixture::granted(&grant)
         .and(own)
         .server(signing)
         .run(&[&format!("login url\":\"https://other.test/files/ {link} -- GET https://other.test/x")]);
@@ -296,7 +304,7 @@ fn a_rule_passes_in_the_fields_of_answers_that_the_manifest_names_and_nowhere_el
     let body = format!("{{\"signedTransactions\":[\"{token}\"],\"session\":\"{other}\"}}");
     let lengths = |grant: &str| {
         let body = body.clone();
-        let ran = Room::granted(grant)
+        let ran = AgentFixture::granted(grant)
             .server(move |_| respond(200, "application/json", body.clone()))
             .run(&[&format!("download GET https://api.test/v1/x {ASK}")]);
         ran.stdout.trim().trim_start_matches("download ").parse::<usize>().unwrap()
@@ -309,6 +317,6 @@ fn a_rule_passes_in_the_fields_of_answers_that_the_manifest_names_and_nowhere_el
         "seal = [\"json:/session\"]\nanswers_allowed = [{ rule = \"json-web-token\", at = \"json:/x\" }]",
         "answers_allowed = [{ rule = \"none-such\", at = \"json:/x\" }]",
     ] {
-        assert!(Room::granted(&format!("{GRANT}\n{wrong}")).try_run(&["env"]).is_err(), "{wrong}");
+        assert!(AgentFixture::granted(&format!("{GRANT}\n{wrong}")).try_run(&["env"]).is_err(), "{wrong}");
     }
 }

@@ -1,6 +1,6 @@
 //! Signing end to end: a real component asks, a real node takes what comes of it, and the key is in a file, a KMS or an HSM.
 
-use crate::cli::Desk;
+use crate::cli::CliFixture;
 use alloy_primitives::{Address, B256, keccak256};
 use async_trait::async_trait;
 use futures_util::future::Either;
@@ -13,8 +13,8 @@ use std::time::Duration;
 use strongroom::audit::{AuditSink, Event, Record};
 use strongroom::{Answer, PublicKey, SignRequest, Signer, SignerBackend, SignerError};
 use strongroom_tests::block_on;
+use strongroom_tests::fixtures::wallet::{ADDRESS, Opened, WalletFixture, coded, decoded};
 use strongroom_tests::services::{Anvil, Moto, SoftHsm};
-use strongroom_tests::treasury::{ADDRESS, Opened, Treasury, coded, decoded};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -32,15 +32,15 @@ fn lines() -> String {
 }
 
 fn local() -> Opened {
-    Treasury::new(&lines()).open()
+    WalletFixture::new(&lines()).open()
 }
 
 /// A desk with an agent whose key lies in the KMS that moto plays.
-fn kms() -> Desk {
+fn kms() -> CliFixture {
     let moto = Moto::shared();
     let made = moto.kms("CreateKey", &json!({ "KeySpec": "ECC_SECG_P256K1", "KeyUsage": "SIGN_VERIFY" }));
     let id = made["KeyMetadata"]["KeyId"].as_str().unwrap();
-    let desk = Desk::new(&format!("[signers.wallet]\nfrom = \"kms:{id}\"\n{}", lines()));
+    let desk = CliFixture::new(&format!("[signers.wallet]\nfrom = \"kms:{id}\"\n{}", lines()));
     desk.write("strongroom.toml", "[signing]\nledger = \"ledger\"\n[signing.kms]\nkeys = [\"*\"]\n[audit]\nfile = \"audit.jsonl\"\n");
     let confirmed = desk.run_with("limits confirm agent.toml --config strongroom.toml", &moto.environment());
     assert_eq!(confirmed.code, 0, "{}", confirmed.stderr);
@@ -59,7 +59,7 @@ fn hsm() -> Opened {
         hsm.token(),
         pin.path().display()
     );
-    Treasury::with(&format!("[signers.wallet]\nfrom = \"pkcs11:id={id}\"\n{}", lines())).config(&config).open()
+    WalletFixture::with(&format!("[signers.wallet]\nfrom = \"pkcs11:id={id}\"\n{}", lines())).config(&config).open()
 }
 
 /// The raw bytes and the hash of what was signed.
@@ -174,7 +174,7 @@ fn a_node_mines_every_kind_that_an_hsm_signs() {
 
 #[test]
 fn a_signature_of_a_message_is_the_address_own() {
-    let opened = Treasury::new(&format!("chains = [1]\nmessages = [\"hello [a-z]+\"]\n{}", "")).open();
+    let opened = WalletFixture::new(&format!("chains = [1]\nmessages = [\"hello [a-z]+\"]\n{}", "")).open();
 
     let signature = decoded(&opened.sign(&format!("message {}", coded("hello world"))));
 
@@ -193,7 +193,7 @@ fn recovered(hash: &B256, signature: &[u8]) -> Address {
 
 #[test]
 fn a_wallet_signs_nothing_before_the_operator_has_confirmed_it() {
-    let opened = Treasury::new(&lines()).load().unwrap();
+    let opened = WalletFixture::new(&lines()).load().unwrap();
     let operation = format!("fields chain:1 nonce:0 to:{FRIEND} value:1 max:1 priority:1");
 
     let refused = opened.sign(&operation);
@@ -209,7 +209,7 @@ fn a_limit_holds_for_a_hundred_calls_at_once() {
     let lines = format!(
         "chains = [1]\nrecipients = [\"{FRIEND}\"]\n[[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\nday = \"0.00000000000000001\"\n"
     );
-    let opened = Treasury::new(&lines).open();
+    let opened = WalletFixture::new(&lines).open();
 
     let signatures = block_on(async {
         let run = |nonce: usize| {
@@ -230,7 +230,7 @@ fn an_idempotency_key_gives_the_same_bytes_once_more_and_is_charged_once() {
     let lines = format!(
         "chains = [1]\nrecipients = [\"{FRIEND}\"]\n[[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\nday = \"0.000000000000000001\"\n"
     );
-    let opened = Treasury::new(&lines).open();
+    let opened = WalletFixture::new(&lines).open();
     let pay = |nonce: u64, key: &str| opened.sign(&format!("fields chain:1 nonce:{nonce} to:{FRIEND} value:1 max:0 priority:0 key:{key}"));
 
     let first = pay(0, "order-17");
@@ -304,7 +304,7 @@ fn agent_ends_while_a_key_is_asked(hot: bool) {
     let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let signer = Slow { key: SigningKey::from_slice(&[7; 32]).unwrap(), hot, asked: Arc::clone(&asked), go: Arc::clone(&go) };
-    let treasury = Treasury::with(&format!("[signers.wallet]\nfrom = \"slow:KEY\"\n{}", lines()));
+    let treasury = WalletFixture::with(&format!("[signers.wallet]\nfrom = \"slow:KEY\"\n{}", lines()));
     let opened = treasury.host(|builder| builder.audit(Tell(tell)).signers("slow", Only(Arc::new(signer)))).open();
     let operation = [format!("sign wallet fields chain:1 nonce:0 to:{FRIEND} value:1 max:0 priority:0 key:order-17")];
 
@@ -332,7 +332,7 @@ fn a_replacement_is_charged_as_the_larger_of_the_two() {
     let lines = format!(
         "chains = [1]\nrecipients = [\"{FRIEND}\"]\n[[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\nday = \"0.00000000000000001\"\n"
     );
-    let opened = Treasury::new(&lines).open();
+    let opened = WalletFixture::new(&lines).open();
     let pay = |nonce: u64, value: u64| opened.sign(&format!("fields chain:1 nonce:{nonce} to:{FRIEND} value:{value} max:0 priority:0"));
 
     signed(&pay(0, 6));
@@ -347,7 +347,7 @@ fn a_replacement_is_charged_as_the_larger_of_the_two() {
 fn the_example_pays_an_invoice_once() {
     let anvil = Anvil::start(1);
     let wei = 1_000_000_000_000_000u64;
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     std::fs::copy(strongroom_components::path("payer"), desk.path("payer.wasm")).unwrap();
     let example = include_str!("../../examples/agents/payer/agent.toml");
     let manifest = example
@@ -360,7 +360,7 @@ fn the_example_pays_an_invoice_once() {
         "strongroom.toml",
         "[signing]\nledger = \"ledger\"\n[audit]\nfile = \"audit.jsonl\"\n[network]\nallow = [\"127.0.0.1/32\"]\n",
     );
-    let wallet = [("WALLET", strongroom_tests::treasury::KEY)];
+    let wallet = [("WALLET", strongroom_tests::fixtures::wallet::KEY)];
     let friend = || anvil.rpc("eth_getBalance", json!([FRIEND, "latest"])).unwrap();
     let balance = |hex: serde_json::Value| u128::from_str_radix(hex.as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
     let before = balance(friend());

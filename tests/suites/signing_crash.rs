@@ -1,17 +1,17 @@
 //! Hosts that are killed while they sign: five hundred times, at whatever point they have come to.
 
-use crate::cli::Desk;
+use crate::cli::CliFixture;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
-use strongroom_tests::treasury::KEY;
+use strongroom_tests::fixtures::wallet::KEY;
 
 const FRIEND: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 const KILLS: u64 = 500;
 /// What may be spent in all, one unit at a time. The kills don't come so far; the last run does.
 const LIMIT: u64 = 5_000;
 
-fn desk() -> Desk {
-    let desk = Desk::new(&format!(
+fn desk() -> CliFixture {
+    let desk = CliFixture::new(&format!(
         "[limits]\nwall = \"10m\"\ncpu = \"10m\"\noutput = \"1GiB\"\n[signers.wallet]\nfrom = \"env:WALLET\"\nrate = \"1000000/s\"\nchains = [1]\nrecipients = [\"{FRIEND}\"]\n\
          [[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\ntotal = \"0.{LIMIT:018}\"\n"
     ));
@@ -72,7 +72,7 @@ fn five_hundred_kills_neither_exceed_a_limit_nor_lose_what_was_reserved() {
 }
 
 /// What may still be spent, by the ledger.
-fn left(desk: &Desk) -> u64 {
+fn left(desk: &CliFixture) -> u64 {
     let shown = desk.run("limits show agent.toml --config strongroom.toml");
     let (before, _) = shown.stdout.split_once(" ETH in all").unwrap_or_else(|| panic!("{}{}", shown.stdout, shown.stderr));
     let amount = before.rsplit(' ').next().unwrap();

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use strongroom::{Agent, Captured, End, Rule, RunOptions};
 use strongroom_tests::block_on;
-use strongroom_tests::treasury::{ADDRESS, KEY, Opened, Treasury, coded, decoded};
+use strongroom_tests::fixtures::wallet::{ADDRESS, KEY, Opened, WalletFixture, coded, decoded};
 use toml::{Table, Value};
 
 /// The rules by which something is not signed.
@@ -89,11 +89,11 @@ impl Book {
         [text(case, "manifest"), text(&self.policy(case), "manifest"), text(case, "after")].join("\n")
     }
 
-    pub(crate) fn treasury(&self, case: &Table) -> Treasury {
+    pub(crate) fn treasury(&self, case: &Table) -> WalletFixture {
         let policy = self.policy(case);
         let treasury = match case.get("whole") {
-            Some(whole) => Treasury::with(whole.as_str().unwrap()),
-            None => Treasury::new(&self.lines(case)),
+            Some(whole) => WalletFixture::with(whole.as_str().unwrap()),
+            None => WalletFixture::new(&self.lines(case)),
         };
         let host = [text(case, "host"), text(&policy, "host"), text(&self.0, "host")].join("\n");
         let values = [policy.get("values"), case.get("values")].into_iter().flatten();

@@ -1,6 +1,6 @@
 //! The encrypted file of secrets, and the commands that keep it.
 
-use crate::cli::{Desk, Transcript};
+use crate::cli::{CliFixture, Transcript};
 use std::os::unix::fs::PermissionsExt;
 use strongroom_tests::VALUE;
 
@@ -10,8 +10,8 @@ const CONFIG: &str = "[backends.file]\ntype = \"file\"\npath = \"secrets.age\"\n
 const FILE: &[(&str, &str)] = &[("SECRETS_BACKEND", "file"), ("STRONGROOM_CONFIG", "strongroom.toml")];
 
 /// A desk with a file of secrets on it.
-fn desk() -> Desk {
-    let desk = Desk::new(MANIFEST);
+fn desk() -> CliFixture {
+    let desk = CliFixture::new(MANIFEST);
     desk.write("strongroom.toml", CONFIG);
     let made = desk.run_with("secrets init", FILE);
     assert_eq!(made.code, 0, "{}", made.stderr);
@@ -26,7 +26,7 @@ fn ok(transcript: Transcript) -> String {
 }
 
 /// What the probe says of the version it runs with.
-fn opened(desk: &Desk, env: &[(&str, &str)]) -> String {
+fn opened(desk: &CliFixture, env: &[(&str, &str)]) -> String {
     let ran = desk.run_with("run agent.toml -- open+KEY", env);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     ran.stdout.split(' ').nth(3).unwrap().to_owned()
@@ -164,12 +164,12 @@ fn a_field_of_a_document_is_a_value_of_its_own() {
     ok(desk.pipe("secrets set bundle", &format!("{{\"api\":{{\"key\":\"{VALUE}\"}},\"n\":1}}"), FILE));
     desk.write("agent.toml", "name = \"probe-1\"\ncomponent = \"probe.wasm\"\n[secrets.KEY]\nfrom = \"file:bundle#/api/key\"");
 
-    assert_eq!(opened(&desk, FILE), opened(&Desk::new(MANIFEST), &[("KEY", VALUE)]));
+    assert_eq!(opened(&desk, FILE), opened(&CliFixture::new(MANIFEST), &[("KEY", VALUE)]));
 }
 
 #[test]
 fn what_can_not_be_done_says_what_to_do() {
-    let desk = Desk::new(MANIFEST);
+    let desk = CliFixture::new(MANIFEST);
     let env = desk.pipe("secrets set KEY", VALUE, &[]);
     assert_eq!(env.code, 120);
     assert!(env.stderr.contains("can't be written to") && env.stderr.contains("set the variable"), "{}", env.stderr);
@@ -195,7 +195,7 @@ fn what_can_not_be_done_says_what_to_do() {
 
 #[test]
 fn a_dot_env_file_is_taken_over_and_a_passphrase_opens_a_file() {
-    let desk = Desk::new(MANIFEST);
+    let desk = CliFixture::new(MANIFEST);
     desk.write("strongroom.toml", "[backends.file]\ntype = \"file\"\npath = \"secrets.age\"\nkey = \"env:PASSPHRASE\"");
     let with = [FILE, &[("PASSPHRASE", "correct horse battery")]].concat();
     ok(desk.run_with("secrets init", &with));
@@ -237,7 +237,7 @@ fn a_credential_of_systemd_opens_a_file() {
 }
 
 /// The identities in a file of them.
-fn identities(desk: &Desk, name: &str) -> Vec<String> {
+fn identities(desk: &CliFixture, name: &str) -> Vec<String> {
     let text = std::fs::read_to_string(desk.path(name)).unwrap();
     text.lines().filter(|line| line.starts_with("AGE-SECRET-KEY-")).map(str::to_owned).collect()
 }
@@ -358,7 +358,7 @@ fn backends_with_one_identity_change_together() {
 
 #[test]
 fn a_key_that_is_kept_elsewhere_is_replaced_there() {
-    let desk = Desk::new(MANIFEST);
+    let desk = CliFixture::new(MANIFEST);
     for (key, says) in [
         ("env:PASSPHRASE", "opened by a passphrase, which is replaced where it is kept"),
         ("prompt", "remove secrets.age.bak, and give the host the new passphrase"),

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::thread::JoinHandle;
-use strongroom_tests::Room;
+use strongroom_tests::AgentFixture;
 
 use super::network::Fixed;
 
@@ -53,7 +53,7 @@ fn in_two(first: Vec<u8>, rest: Vec<u8>) -> (u16, JoinHandle<()>) {
 fn has_come(first: Vec<u8>, rest: Vec<u8>, mark: &[u8]) -> String {
     let (port, server) = in_two(first, rest);
     let allow = format!("host = \"http://raw.test:{port}\"\npaths = [\"/**\"]");
-    let room = Room::granted(&allow)
+    let room = AgentFixture::granted(&allow)
         .and(&["PEM", "ACCOUNT", "BRACE"].map(|name| format!("[secrets.{name}]\n[[secrets.{name}.allow]]\n{allow}\n")).concat())
         .and("[limits]\nwall = \"20s\"")
         .value("PEM", PEM)

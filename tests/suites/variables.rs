@@ -1,13 +1,13 @@
 //! The `env` backend: which variables a manifest can name, and which agent reads one that two could have.
 
-use super::cli::{Desk, Transcript};
+use super::cli::{CliFixture, Transcript};
 
 const SECRET: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
 /// The exit code where a secret can't be had.
 const CODE: i32 = 121;
 
 /// Runs an agent of that name with a state directory of the desk's own.
-fn run(desk: &Desk, agent: &str, secret: &str, options: &str, env: &[(&str, &str)]) -> Transcript {
+fn run(desk: &CliFixture, agent: &str, secret: &str, options: &str, env: &[(&str, &str)]) -> Transcript {
     let name = format!("{agent}.toml");
     let manifest = format!("name = \"{agent}\"\ncomponent = \"probe.wasm\"\n[secrets.{secret}\n[run]\nargs = [\"print done\"]");
     desk.write(&name, &manifest);
@@ -27,7 +27,7 @@ fn refused(ran: &Transcript, why: &str) {
 
 #[test]
 fn whatever_the_host_configuration_refers_to_is_closed_however_it_is_named() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     desk.write(
         "strongroom.toml",
         "[issuers.exchange]\ntype = \"purpleflea\"\nurl = \"https://api.test\"\ncredential = \"env:ISSUER_ADMIN\"\n\
@@ -59,7 +59,7 @@ fn whatever_the_host_configuration_refers_to_is_closed_however_it_is_named() {
 
 #[test]
 fn a_file_of_the_hosts_own_is_no_component() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     desk.write("strongroom.toml", "[issuers.exchange]\ntype = \"purpleflea\"\nurl = \"https://api.test\"\ncredential = \"file:admin.key\"");
     desk.write("admin.key", SECRET);
     std::os::unix::fs::symlink(desk.path("admin.key"), desk.path("agent.wasm")).unwrap();
@@ -73,7 +73,7 @@ fn a_file_of_the_hosts_own_is_no_component() {
 
 #[test]
 fn a_variable_that_two_agents_could_have_is_the_firsts() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     let env = [("TRADING_BOT_1_KEY", SECRET)];
     runs(&run(&desk, "trading-bot-1", "KEY]", "", &env));
 
@@ -100,7 +100,7 @@ fn a_variable_that_two_agents_could_have_is_the_firsts() {
 
 #[test]
 fn a_variable_that_manifests_name_in_full_may_be_shared() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     let env = [("SHARED_KEY", SECRET)];
 
     for (agent, secret) in [("one", "SHARED_KEY]"), ("two", "K]\nfrom = \"env:SHARED_KEY\""), ("three", "shared-key]")] {
@@ -111,7 +111,7 @@ fn a_variable_that_manifests_name_in_full_may_be_shared() {
 
 #[test]
 fn the_operators_names_bound_what_manifests_name() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     desk.write("strongroom.toml", "[backends.env]\ntype = \"env\"\nfile = \".env\"\nnames = [\"{agent}_*\", \"SHARED\"]");
     desk.write(".env", &format!("BOT_1_KEY={SECRET}\nKEY={SECRET}\nSHARED={SECRET}\nOTHER={SECRET}\n"));
     let with = "--config strongroom.toml";
@@ -131,7 +131,7 @@ fn the_operators_names_bound_what_manifests_name() {
 
 #[test]
 fn another_namespace_is_opened_by_the_lines_that_the_refusal_prints() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     let env = [("DESK_KEY", SECRET)];
     let secret = "KEY]\nnamespace = \"desk\"";
 
@@ -144,7 +144,7 @@ fn another_namespace_is_opened_by_the_lines_that_the_refusal_prints() {
 
 #[test]
 fn a_signers_variable_is_its_agents_too() {
-    let desk = Desk::new("");
+    let desk = CliFixture::new("");
     let key = "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";
     let env = [("PAY_ER_WALLET", key)];
     let signer = |name: &str| format!("[signers.{name}]\nchains = [1]");

@@ -1,13 +1,13 @@
 //! Wallets on the command line: made, taken over, looked at, confirmed, and asked about.
 
-use crate::cli::Desk;
-use strongroom_tests::treasury::{ADDRESS, KEY};
+use crate::cli::CliFixture;
+use strongroom_tests::fixtures::wallet::{ADDRESS, KEY};
 
 const FRIEND: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
 /// A desk with a `file` backend, and an agent whose wallet is in it.
-fn desk() -> Desk {
-    let desk = Desk::new(&format!(
+fn desk() -> CliFixture {
+    let desk = CliFixture::new(&format!(
         "[signers.wallet]\nfrom = \"file:probe-1/wallet\"\nchains = [1]\nrecipients = [\"{FRIEND}\"]\nmax_value = \"1\"\n\
          [[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\nday = \"2\"\n"
     ));
@@ -20,7 +20,7 @@ fn desk() -> Desk {
     desk
 }
 
-fn import(desk: &Desk, key: &str) -> crate::cli::Transcript {
+fn import(desk: &CliFixture, key: &str) -> crate::cli::Transcript {
     desk.pipe("wallet import wallet --namespace probe-1 --backend file --config strongroom.toml", key, &[])
 }
 
@@ -158,7 +158,7 @@ fn a_key_that_is_missing_ends_every_command_with_the_code_of_a_run() {
 
 #[test]
 fn a_look_at_a_key_does_not_take_it_into_use() {
-    let desk = Desk::new("[signers.token]\nfrom = \"env:SR_LOOKED_AT\"\nuse = \"jwt\"\naudience = \"https://api.test\"\n");
+    let desk = CliFixture::new("[signers.token]\nfrom = \"env:SR_LOOKED_AT\"\nuse = \"jwt\"\naudience = \"https://api.test\"\n");
     desk.write("strongroom.toml", "[state]\ndir = \"state\"\n[audit]\nfile = \"audit.jsonl\"\n");
     let env = [("SR_LOOKED_AT", "a-symmetric-key-of-more-than-32-bytes")];
 

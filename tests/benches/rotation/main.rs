@@ -9,10 +9,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use strongroom_tests::bed::Kind;
 use strongroom_tests::block_on;
 use strongroom_tests::figures::{Figure, Figures};
-use strongroom_tests::house::{House, get, ran};
+use strongroom_tests::fixtures::rotation::{RotationFixture, get, ran};
+use strongroom_tests::fixtures::store::Kind;
 use strongroom_tests::issuer::Issuer;
 use strongroom_tests::services::Moto;
 use tokio::sync::Mutex;
@@ -53,7 +53,7 @@ type Window = Vec<f64>;
 
 fn measure(name: &str, kind: Kind, figures: &mut Figures) {
     let issuer = Issuer::start();
-    let house = House::new(kind, &issuer, |rotation, _| rotation.drain = Duration::from_millis(100));
+    let house = RotationFixture::new(kind, &issuer, |rotation, _| rotation.drain = Duration::from_millis(100));
     let (stop, failed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let window = Arc::new(AtomicUsize::new(0));
     let samples: Arc<Mutex<Vec<Window>>> = Arc::new(Mutex::new(vec![Vec::new(); KINDS_OF_WINDOWS * TURNS + 1]));

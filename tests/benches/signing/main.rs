@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use strongroom::manifest::{CredentialRef, KmsConfig, Pkcs11Config};
 use strongroom::{Answer, Kms, Pkcs11, PublicKey, SignRequest, Signature as Signed, Signer, SignerBackend, SignerError};
 use strongroom_tests::figures::{Figure, Figures, median, paired};
+use strongroom_tests::fixtures::wallet::{Opened, WalletFixture};
 use strongroom_tests::services::{Moto, SoftHsm};
-use strongroom_tests::treasury::{Opened, Treasury};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -122,7 +122,7 @@ impl Bare {
 /// One agent, one signature after the other.
 fn one(figures: &mut Figures) {
     let (runtime, directory) = (current(), directory());
-    let opened = Treasury::new(&lines()).ledger(&directory.path().join("ledger")).open();
+    let opened = WalletFixture::new(&lines()).ledger(&directory.path().join("ledger")).open();
     let mut bare = Bare::new(&directory);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for repetition in 0..REPETITIONS as u64 {
@@ -140,7 +140,7 @@ fn one(figures: &mut Figures) {
 /// Many agents at once, whose records share their way to the platter.
 fn many(figures: &mut Figures) {
     let (runtime, directory) = (threads(), directory());
-    let opened = Arc::new(Treasury::new(&lines()).ledger(&directory.path().join("ledger")).open());
+    let opened = Arc::new(WalletFixture::new(&lines()).ledger(&directory.path().join("ledger")).open());
     let mut bare = Bare::new(&directory);
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for repetition in 0..REPETITIONS as u64 {
@@ -175,7 +175,7 @@ fn many(figures: &mut Figures) {
 /// The decision alone, from the unsigned payload of an EIP-1559 transfer.
 fn decision(figures: &mut Figures) {
     let directory = directory();
-    let opened = Treasury::new(&lines()).ledger(&directory.path().join("ledger")).open();
+    let opened = WalletFixture::new(&lines()).ledger(&directory.path().join("ledger")).open();
     let wallet = current().block_on(opened.agent.wallet("wallet")).unwrap();
     let payload = transfer(7);
     wallet.judge(&payload).unwrap();
@@ -258,7 +258,7 @@ fn outside(figures: &mut Figures, what: &str, key: &str, backend: impl SignerBac
     let signer = runtime.block_on(backend.open(key, "bare")).unwrap();
     let Ok(PublicKey::Secp256k1(public)) = runtime.block_on(signer.public_key()) else { panic!("no key of secp256k1") };
     let treasury =
-        Treasury::with(&format!("[signers.wallet]\nfrom = \"timed:{key}\"\n{}", lines())).ledger(&directory.path().join("ledger"));
+        WalletFixture::with(&format!("[signers.wallet]\nfrom = \"timed:{key}\"\n{}", lines())).ledger(&directory.path().join("ledger"));
     let opened = treasury.host(move |builder| builder.signers("timed", Timed(backend))).open();
     let mut bare = Bare::new(&directory);
     let (mut ours, mut checks, mut syncs) = (Vec::new(), Vec::new(), Vec::new());

@@ -86,12 +86,12 @@ mod tests {
     const VALUE: &str = "pf_live_0123456789abcdef0123456789abcdef";
 
     /// Two files of secrets under one identity.
-    struct Desk {
+    struct FileFixture {
         dir: tempfile::TempDir,
         files: Vec<PathBuf>,
     }
 
-    impl Desk {
+    impl FileFixture {
         async fn new() -> Self {
             let dir = tempfile::tempdir().expect("it works");
             FileKey::create_identity(&dir.path().join("key")).expect("it works");
@@ -151,7 +151,7 @@ mod tests {
     #[tokio::test]
     async fn wherever_it_breaks_off_hosts_read_and_write_and_doing_it_again_ends_it() {
         for count in 0..=4 {
-            let desk = Desk::new().await;
+            let desk = FileFixture::new().await;
             let (old, before) = (desk.key(), desk.hosts());
             desk.steps(count).await;
             let after = desk.hosts();
@@ -177,7 +177,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_old_identity_opens_nothing_that_is_left() {
-        let desk = Desk::new().await;
+        let desk = FileFixture::new().await;
         fs::copy(desk.identity(), desk.dir.path().join("old")).expect("it works");
         fs::set_permissions(desk.dir.path().join("old"), fs::metadata(desk.identity()).expect("it works").permissions()).expect("it works");
 
@@ -193,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn where_a_file_does_not_open_nothing_is_changed() {
-        let desk = Desk::new().await;
+        let desk = FileFixture::new().await;
         let key = desk.key();
         fs::write(&desk.files[1], "age-encryption.org/v1\n").expect("it works");
 
@@ -206,7 +206,7 @@ mod tests {
 
     #[tokio::test]
     async fn two_at_once_take_their_turn() {
-        let desk = Desk::new().await;
+        let desk = FileFixture::new().await;
         let (identity, files) = (desk.identity(), &desk.files);
 
         let (first, second) = tokio::join!(FileKey::rekey(&identity, files), FileKey::rekey(&identity, files));
