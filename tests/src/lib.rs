@@ -11,6 +11,7 @@ pub mod house;
 pub mod issuer;
 mod room;
 pub mod services;
+pub mod surface;
 pub mod treasury;
 
 pub use room::{KEY, Ran, Room, VALUE, block_on, requests_of};
