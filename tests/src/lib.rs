@@ -9,5 +9,6 @@ pub mod fixtures;
 pub mod heap;
 pub mod issuer;
 pub mod services;
+pub mod surface;
 
 pub use fixtures::agent::{AgentFixture, KEY, Ran, VALUE, block_on, requests_of};

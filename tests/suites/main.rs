@@ -39,5 +39,6 @@ mod signing_crash;
 mod signing_table;
 mod store;
 mod streams;
+mod surface;
 mod variables;
 mod wallet;

@@ -127,6 +127,7 @@ impl SecretValue {
         }
     }
 
+    /// Its fingerprint under a key: that of a host is its own, so that fingerprints of two hosts can't be compared.
     pub fn fingerprint(&self, key: &[u8; 32]) -> Fingerprint {
         let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of any length");
         mac.update(b"strongroom fingerprint\0");

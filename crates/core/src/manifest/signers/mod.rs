@@ -152,6 +152,7 @@ pub struct CallSpec {
     pub to: Vec<OnChain>,
     /// Most of the chain's own asset that may go with it. Default nothing.
     pub value: U256,
+    /// The contract's function, with the types of its arguments.
     pub function: Function,
     /// What a call of it spends.
     pub spends: Spends,
