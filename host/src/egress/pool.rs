@@ -6,7 +6,7 @@ use super::connect::{Connector, Network};
 use super::head;
 use super::request_body::RequestBody;
 use crate::lock::Mutex;
-use crate::policy::Leave;
+use crate::policy::{Charge, Leave};
 use crate::secrets::Fingerprint;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -66,15 +66,17 @@ impl Pools {
         Self { connector: Connector::new(network), tls, clients: Mutex::default() }
     }
 
-    /// Sends a request over a connection of its credential's. The one way to a server for what an agent asks.
+    /// Sends a request over a connection of its credential's. The one way to a server for what an agent asks. With the answer comes what is
+    /// left of the leave.
     pub(super) async fn send(
         &self,
-        _leave: Leave,
+        leave: Leave,
         credential: Credential,
         request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, Error> {
+    ) -> Result<(Response<Incoming>, Option<Charge>), Error> {
         let client = self.client(credential);
-        client.request(request).await
+        let answer = client.request(request).await?;
+        Ok((answer, leave.used()))
     }
 
     fn client(&self, credential: Credential) -> HttpClient {
