@@ -66,6 +66,9 @@ pub enum Event<'a> {
         rule: Text<'a>,
         /// The secrets put into it.
         secrets: Vec<Used<'a>>,
+        /// The request that it repeats, where its answer asked for it once more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repeats: Option<u64>,
     },
     /// The agent kept a request's body back until its secrets had been replaced: it leaves with these.
     VersionsChanged {

@@ -38,8 +38,8 @@ impl Event<'_> {
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Self::RunStart { component, secrets } => Event::RunStart { component: text(component), secrets: used(secrets) },
-            Self::Egress { request, method, url, rule, secrets } => {
-                Event::Egress { request, method: text(method), url: text(url), rule: text(rule), secrets: used(secrets) }
+            Self::Egress { request, method, url, rule, secrets, repeats } => {
+                Event::Egress { request, method: text(method), url: text(url), rule: text(rule), secrets: used(secrets), repeats }
             }
             Self::VersionsChanged { request, secrets } => Event::VersionsChanged { request, secrets: used(secrets) },
             Self::Rotation { rotation, number, step, detail } => {

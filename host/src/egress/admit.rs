@@ -6,7 +6,7 @@ use super::{AgentBody, Error, Outbound, held};
 use crate::policy::{Asked, Denial, Leave, Permit, Policy};
 use crate::scrub::Scrubber;
 use http::request::Parts;
-use http::{HeaderName, Request, header};
+use http::{HeaderMap, HeaderName, Request, header};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
@@ -19,6 +19,16 @@ pub(super) struct Admitted {
     pub(super) body: AgentBody,
     /// Its place among the run's open requests.
     pub(super) place: OwnedSemaphorePermit,
+    /// The number of the request that it repeats.
+    pub(super) repeats: Option<u64>,
+    /// Its head as the agent has sent it, where its answer may ask for it once more.
+    pub(super) as_sent: Option<Box<Parts>>,
+}
+
+/// What the policy says to a request.
+pub(super) struct Judged {
+    pub(super) permit: Permit,
+    as_sent: Option<Box<Parts>>,
 }
 
 /// Judges a request, charges it and counts it; or denies it.
@@ -36,24 +46,41 @@ pub(super) async fn admit(outbound: &Outbound, request: Request<AgentBody>) -> R
     let deny = |denial: Denial| Broke::from(session.deny(denial));
     // Judged, charged and recorded when its turn comes.
     let place = place.map_err(|_| deny(Policy::too_many_open(&asked, session.meter.limits.requests)))?;
+    let Judged { permit, as_sent } = judge(outbound, &mut parts, &mut body, None).await?;
+    let leave = session.policy.charge(&permit, Instant::now()).map_err(deny)?;
+    Ok(Admitted { permit, leave, parts, body, place, repeats: None, as_sent })
+}
+
+/// Judges a request, up to what it is charged. One that is repeated has the conditions that it had.
+pub(super) async fn judge(
+    outbound: &Outbound,
+    parts: &mut Parts,
+    body: &mut AgentBody,
+    conditions: Option<HeaderMap>,
+) -> Result<Judged, Broke> {
+    let session = &outbound.session;
+    let deny = |denial: Denial| Broke::from(session.deny(denial));
+    let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers };
     let permit = session.policy.authorize(&asked, &session.keyring.placeholders).map_err(deny)?;
-    if let Some(denial) = held::judge(&permit, &parts.headers, &mut body).await? {
+    let as_sent = permit.may_be_challenged().then(|| Box::new(parts.clone()));
+    if let Some(denial) = held::judge(&permit, &parts.headers, body).await? {
         return Err(deny(denial));
     }
     session.learn();
     let scrubber = scrubber_for(outbound, &permit);
-    if let Some(denial) = leak_in_head(&scrubber, &permit, &parts) {
+    if let Some(denial) = leak_in_head(&scrubber, &permit, parts) {
         return Err(deny(denial));
     }
-    if permit.guarded() {
-        outbound.tags().put_back(&permit, &mut parts.headers).map_err(deny)?;
+    match conditions {
+        Some(conditions) => parts.headers.extend(conditions),
+        None if permit.guarded() => outbound.tags().put_back(&permit, &mut parts.headers).map_err(deny)?,
+        None => {}
     }
     let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if !session.meter.send_head(head + target(&parts).len()) {
+    if !session.meter.send_head(head + target(parts).len()) {
         return Err(Error::RequestHead.into());
     }
-    let leave = session.policy.charge(&permit, Instant::now()).map_err(deny)?;
-    Ok(Admitted { permit, leave, parts, body, place })
+    Ok(Judged { permit, as_sent })
 }
 
 /// Path and query.

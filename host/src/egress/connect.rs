@@ -12,6 +12,7 @@ use super::proxy::tunnel;
 use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::future::Future;
 use std::io;
@@ -76,7 +77,8 @@ pub(crate) enum ConnectError {
 pub(crate) struct Network {
     pub(crate) guard: AddressGuard,
     pub(crate) resolver: Arc<dyn Resolve>,
-    pub(crate) tls: Arc<rustls::ClientConfig>,
+    /// TLS as it is spoken where no credential has settings of its own.
+    pub(crate) tls: Arc<ClientConfig>,
     /// The operator's proxy, by host and port. None is ever taken from the environment.
     pub(crate) proxy: Option<(String, u16)>,
 }
@@ -85,10 +87,11 @@ pub(crate) struct Network {
 const LOOKUPS: usize = 8;
 const CONNECTIONS: usize = 128;
 
-/// Connects for one agent.
+/// Connects for one agent, and one set of credentials.
 #[derive(Clone)]
 pub(crate) struct Connector {
     network: Arc<Network>,
+    tls: Arc<ClientConfig>,
     lookups: Arc<Semaphore>,
     connections: Arc<Semaphore>,
 }
@@ -124,7 +127,13 @@ impl tower_service::Service<Uri> for Connector {
 impl Connector {
     pub(crate) fn new(network: Arc<Network>) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { network, lookups: places(LOOKUPS), connections: places(CONNECTIONS) }
+        let tls = Arc::clone(&network.tls);
+        Self { network, tls, lookups: places(LOOKUPS), connections: places(CONNECTIONS) }
+    }
+
+    /// The same with other settings of TLS. Both draw on the same places.
+    pub(crate) fn speaking(&self, tls: &Arc<ClientConfig>) -> Self {
+        Self { tls: Arc::clone(tls), ..self.clone() }
     }
 
     async fn connect(&self, uri: &Uri) -> Result<Stream, ConnectError> {
@@ -141,7 +150,7 @@ impl Connector {
             return Ok(Stream { transport: Transport::Plain(TokioIo::new(tcp)), heads: Some(Heads::default()), _place: place });
         }
         let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::Certificate)?;
-        let handshake = TlsConnector::from(Arc::clone(&self.network.tls)).connect(name, tcp);
+        let handshake = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp);
         match within(handshake).await? {
             Ok(stream) => {
                 let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");

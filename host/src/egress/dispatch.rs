@@ -4,7 +4,7 @@ use super::prepare::{Kept, Prepared};
 use super::refusal::Broke;
 use super::{ConnectError, Error, Outbound, answer, head, unwrapped};
 use crate::manifest::Denials;
-use crate::policy::{Permit, Policy};
+use crate::policy::{Charge, Permit, Policy};
 use http::Response;
 use hyper::body::Incoming;
 use std::time::Duration;
@@ -13,14 +13,16 @@ use std::time::Duration;
 pub(super) struct Dispatched {
     pub(super) answer: Response<Incoming>,
     pub(super) kept: Kept,
+    /// What is left of its leave.
+    pub(super) charge: Option<Charge>,
 }
 
 pub(super) async fn dispatch(outbound: &Outbound, prepared: Prepared, patience: Duration) -> Result<Dispatched, Broke> {
     let Prepared { leave, credential, request, broken, mut kept } = prepared;
     match tokio::time::timeout(patience, outbound.pools.send(leave, credential, request)).await {
-        Ok(Ok(answer)) => {
+        Ok(Ok((answer, charge))) => {
             kept.exchange.answered(answer.status().as_u16());
-            Ok(Dispatched { answer, kept })
+            Ok(Dispatched { answer, kept, charge })
         }
         Ok(Err(error)) => {
             if let Some(own) = broken.lock().take() {

@@ -27,7 +27,8 @@ pub(crate) struct Exchange {
     error: Option<&'static str>,
     /// What was found, where the error is not alone in saying it.
     detail: Option<String>,
-    _open: OwnedSemaphorePermit,
+    /// Its place among the run's open requests, unless it has been passed on.
+    place: Option<OwnedSemaphorePermit>,
     /// The values that the request carries: none is taken back before its answer has ended.
     held: Vec<InUse>,
 }
@@ -39,7 +40,7 @@ impl Counters {
 }
 
 impl Exchange {
-    pub(crate) fn new(journal: Arc<Journal>, meter: Arc<Meter>, number: u64, open: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(journal: Arc<Journal>, meter: Arc<Meter>, number: u64, place: OwnedSemaphorePermit) -> Self {
         Self {
             journal,
             meter,
@@ -51,7 +52,7 @@ impl Exchange {
             redacted: 0,
             error: Some("given up by the agent"),
             detail: None,
-            _open: open,
+            place: Some(place),
             held: Vec::new(),
         }
     }
@@ -82,6 +83,12 @@ impl Exchange {
     pub(crate) fn redacted(&mut self, count: u64) {
         self.redacted += count;
         self.meter.redacted.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Ends it with the head of its answer, and gives its place to the request that repeats it.
+    pub(crate) fn passed_on(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.finished();
+        self.place.take()
     }
 
     pub(crate) fn failed(&mut self, why: &'static str) {

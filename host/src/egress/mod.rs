@@ -1,7 +1,8 @@
 //! The straight line of a request, in four phases: *admit* judges it, *prepare* has its values and its record, *dispatch* sends it, *receive*
-//! scrubs the answer.
+//! scrubs the answer. A challenge has the first three gone through once more (*repeat*).
 //!
-//! Nothing is followed, retried or re-parsed: a redirect reaches the agent as it is, and its next request is judged from the start.
+//! Nothing is followed or re-parsed: a redirect reaches the agent as it is, and its next request is judged from the start. A request is repeated
+//! where a credential's scheme asks for that, once, and by the law on repeating alone (`policy::Attempt`).
 
 mod address;
 mod admit;
@@ -21,6 +22,7 @@ mod proxy;
 mod readable;
 mod receive;
 mod refusal;
+mod repeat;
 mod request_body;
 mod sealing;
 mod silence;
@@ -104,6 +106,10 @@ pub(crate) async fn send(outbound: Arc<Outbound>, request: Request<AgentBody>, t
 async fn exchange(outbound: Arc<Outbound>, request: Request<AgentBody>, timeouts: Timeouts) -> Result<Response<Answer>, Broke> {
     let admitted = admit::admit(&outbound, request).await?;
     let prepared = prepare::prepare(&outbound, admitted).await?;
-    let dispatched = dispatch::dispatch(&outbound, prepared, timeouts.first_byte).await?;
+    let mut dispatched = dispatch::dispatch(&outbound, prepared, timeouts.first_byte).await?;
+    if dispatched.kept.again.is_some() {
+        // In a box: the way of all others is not to be longer for it.
+        dispatched = Box::pin(repeat::repeat(&outbound, dispatched, timeouts.first_byte)).await?;
+    }
     Ok(receive::receive(&outbound, dispatched, timeouts.between_bytes).await?)
 }

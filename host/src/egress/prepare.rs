@@ -1,19 +1,24 @@
 //! The second phase: a request that may leave gets its record, then its values.
 
 use super::admit::{Admitted, scrubber_for, target};
+use super::agent_body::Copied;
 use super::exchange::Exchange;
 use super::refusal::Broke;
 use super::request_body::{Broken, Claim, RequestBody, Written};
+use super::tags::Tags;
 use super::{Error, Outbound, pool, sealing};
 use crate::audit::{Event, Used};
+use crate::credential::Scheme;
 use crate::policy::{Leave, Overrides, Permit, Source, Substitution, headers};
 use crate::scrub::{Known, Replacement, Stream};
 use crate::secrets::InUse;
 use crate::session::{self, NoRecord};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use http_body::Body;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// Most characters of a URL in the audit log: an agent chooses its paths, and must not fill the disk with them.
 const MAX_RECORDED: usize = 512;
@@ -39,6 +44,21 @@ pub(super) struct Kept {
     pub(super) written: Written,
     /// What the server was not told.
     pub(super) dropped: Vec<HeaderName>,
+    /// What one more try would be made of, where its answer may ask for one.
+    pub(super) again: Option<Box<Again>>,
+}
+
+/// A request that its answer may ask for once more.
+pub(super) struct Again {
+    /// Its head as the agent has sent it, and its body.
+    pub(super) parts: Parts,
+    /// The conditions that it left with.
+    pub(super) conditions: HeaderMap,
+    pub(super) body: Copied,
+    /// Its schemes, in the order of its substitutions.
+    pub(super) schemes: Vec<Scheme>,
+    /// When it left.
+    pub(super) since: Instant,
 }
 
 /// A value that is about to leave.
@@ -52,7 +72,8 @@ pub(super) struct Ready {
 }
 
 pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Result<Prepared, Broke> {
-    let Admitted { mut permit, leave, parts, body, place } = admitted;
+    let Admitted { mut permit, leave, parts, mut body, place, repeats, as_sent } = admitted;
+    let as_sent = as_sent.map(|as_sent| (as_sent, Tags::put_in(&parts.headers), body.copied()));
     let session = &outbound.session;
     let mut ready = outbound.ready(permit.substitutions()).await?;
     // Its body is searched for the versions that were had just now, too.
@@ -71,7 +92,7 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
     sealing::shape_answer(&mut headers, &permit);
 
     // Accounted before done: without its record the request does not leave.
-    outbound.account(number, &permit, &ready).map_err(Error::from)?;
+    outbound.account(number, repeats, &permit, &ready).map_err(Error::from)?;
     let mut exchange = Exchange::new(Arc::clone(&session.journal), Arc::clone(&session.meter), number, place);
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
@@ -86,9 +107,14 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
     frame(&mut headers, permit.method(), &body);
     let (broken, written) = (body.broken(), body.written());
     outbound.tags().sent(&permit);
-    let filled = outbound.substitute(&permit, substitutions, &ready, headers, body);
+    let mut tried = as_sent.is_some().then(Vec::new);
+    let filled = outbound.substitute(&permit, substitutions, &ready, headers, body, tried.as_mut());
     let (credential, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
-    Ok(Prepared { leave, credential, request, broken, kept: Kept { permit, number, exchange, ready, carried, written, dropped } })
+    let again = as_sent
+        .zip(tried)
+        .map(|((parts, conditions, body), schemes)| Box::new(Again { parts: *parts, conditions, body, schemes, since: Instant::now() }));
+    let kept = Kept { permit, number, exchange, ready, carried, written, dropped, again };
+    Ok(Prepared { leave, credential, request, broken, kept })
 }
 
 /// Says what a server has to know to find the end of a request.
@@ -113,6 +139,7 @@ impl Outbound {
                 Source::Secret(index) => Some(index),
                 Source::Sealed(_) => None,
             };
+            // What a template is filled with is the value itself. A scheme that mints something of it does so here.
             let had = self.session.version(substitution.secret, substitution.source).await;
             let (version, stale) = had.map_err(Error::host)?;
             ready.push(Ready { secret, version, stale });
@@ -164,7 +191,7 @@ impl Outbound {
     }
 
     /// Hands the record of a request to the audit log.
-    fn account(&self, request: u64, permit: &Permit, ready: &[Ready]) -> Result<(), NoRecord> {
+    fn account(&self, request: u64, repeats: Option<u64>, permit: &Permit, ready: &[Ready]) -> Result<(), NoRecord> {
         let (secrets, url) = (self.used(permit.substitutions(), ready), permit.url().without_query());
         let scrubber = self.session.scrubber();
         let url = scrubber.scrub_text(&url);
@@ -175,6 +202,7 @@ impl Outbound {
             url: (&url[..end]).into(),
             rule: permit.rule().into(),
             secrets,
+            repeats,
         })
     }
 }

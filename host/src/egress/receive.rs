@@ -14,8 +14,8 @@ use std::time::Duration;
 const DROPPED: HeaderName = HeaderName::from_static("strongroom-dropped");
 
 pub(super) async fn receive(outbound: &Arc<Outbound>, dispatched: Dispatched, between_bytes: Duration) -> Result<Response<Answer>, Error> {
-    let Dispatched { mut answer, kept } = dispatched;
-    let Kept { permit, number, mut exchange, ready, carried, written, dropped } = kept;
+    let Dispatched { mut answer, kept, charge: _ } = dispatched;
+    let Kept { permit, number, mut exchange, ready, carried, written, dropped, again: _ } = kept;
     let session = &outbound.session;
     if permit.guarded() {
         let written = answer.headers().contains_key(header::ETAG).then(|| written.md5()).flatten();

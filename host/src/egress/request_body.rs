@@ -194,6 +194,14 @@ impl RequestBody {
         Self { ready: ready.into(), rest: Some(Rest { body, filter }), broken: Broken::default(), written }
     }
 
+    /// What leaves of it, where all of that is known.
+    pub(crate) fn whole(&self) -> Option<&[u8]> {
+        match &self.written {
+            Written::Whole(bytes) => Some(bytes),
+            Written::Flowing(_) => None,
+        }
+    }
+
     /// What leaves of it.
     pub(crate) fn written(&self) -> Written {
         self.written.clone()

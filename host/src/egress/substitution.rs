@@ -3,12 +3,13 @@
 use super::prepare::Ready;
 use super::request_body::RequestBody;
 use super::{Error, Outbound, pool};
-use crate::credential::Head;
+use crate::credential::{Head, Outgoing, Scheme};
 use crate::policy::{Permit, Substitution};
 use http::{Request, Uri};
+use std::time::SystemTime;
 
 impl Outbound {
-    /// Puts the values in their places.
+    /// Puts the values in their places, each by its scheme, and the schemes where they are asked for.
     pub(super) fn substitute(
         &self,
         permit: &Permit,
@@ -16,17 +17,23 @@ impl Outbound {
         ready: &[Ready],
         headers: http::HeaderMap,
         body: RequestBody,
+        mut tried: Option<&mut Vec<Scheme>>,
     ) -> Result<(pool::Credential, Request<RequestBody>), Error> {
         let url = permit.url();
         let cannot = || Error::host("strongroom: a secret's value can't stand in its granted place");
+        let authority = url.authority();
+        let outgoing = Outgoing { method: permit.method(), authority: &authority, body: body.whole(), time: SystemTime::now() };
         let mut credential = Vec::new();
         let mut head = Head::new(headers, &url.path, url.query.as_deref(), permit.plain_cookies());
         for (substitution, Ready { secret, version, .. }) in substitutions.into_iter().zip(ready) {
-            let (target, reveal) = substitution.into_parts();
-            target.apply(version.value.reveal(reveal), &mut head).ok_or_else(cannot)?;
+            let (scheme, reveal) = substitution.into_parts();
+            head = scheme.apply(version.value.reveal(reveal), head, &outgoing).map_err(|_| cannot())?;
+            if let Some(tried) = &mut tried {
+                tried.push(scheme);
+            }
             credential.push(secret.map_or(pool::Carried::Sealed(version.fingerprint), pool::Carried::Secret));
         }
-        let uri = Uri::builder().scheme(url.scheme.as_str()).authority(url.authority()).path_and_query(head.target().as_str()).build();
+        let uri = Uri::builder().scheme(url.scheme.as_str()).authority(authority).path_and_query(head.target().as_str()).build();
         let mut request = Request::new(body);
         *request.method_mut() = permit.method().clone();
         *request.uri_mut() = uri.map_err(|_| cannot())?;

@@ -52,6 +52,11 @@ impl Tags {
         Ok(())
     }
 
+    /// The conditions of a request as they leave, for its repetition: once it has left as a write, its tags are forgotten.
+    pub(super) fn put_in(headers: &HeaderMap) -> HeaderMap {
+        BY_TAG.iter().flat_map(|name| headers.get_all(name).iter().map(|value| (name.clone(), value.clone()))).collect()
+    }
+
     fn real(&self, url: &str, shown: &str, is_date: bool) -> Option<&HeaderValue> {
         // Some clients leave the quotes out.
         let is = |known: &&Validator| {

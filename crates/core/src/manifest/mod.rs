@@ -355,7 +355,7 @@ impl Manifest {
 impl SecretSpec {
     /// Whether a grant sends it as `Authorization: Basic`.
     pub fn in_basic(&self) -> bool {
-        self.allow.iter().any(|grant| grant.place.iter().any(|place| matches!(place, Place::Basic(_))))
+        self.allow.iter().any(|grant| grant.place.iter().any(Place::is_basic))
     }
 }
 
@@ -529,7 +529,7 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
         host: host?,
         methods: methods.unwrap_or_else(|| vec!["GET".into()]),
         paths: paths?,
-        place: place.unwrap_or_else(|| vec![Place::Header(http::header::AUTHORIZATION, Template::BearerOrBare)]),
+        place: place.unwrap_or_else(|| vec![Place::bearer()]),
         rate,
         misplaced: misplaced.unwrap_or_default(),
         leaks,

@@ -92,6 +92,16 @@ impl Place {
         }
     }
 
+    /// `header:authorization`, as `Bearer {}`: where a secret stands if nothing else is said.
+    pub(crate) fn bearer() -> Self {
+        Self::Header(http::header::AUTHORIZATION, Template::BearerOrBare)
+    }
+
+    /// Whether it is sent as `Authorization: Basic`.
+    pub(crate) fn is_basic(&self) -> bool {
+        matches!(self, Self::Basic(_))
+    }
+
     fn header(text: &str) -> Result<Self, Problem> {
         let (name, template) = match text.split_once('=') {
             Some((name, template)) => (name, Some(template)),

@@ -152,7 +152,7 @@ impl HttpIssuerConfig {
         let at = |method: Method, path: &str| Endpoint { method, path: path.to_owned() };
         Self {
             url: url.into(),
-            place: bearer(),
+            place: Place::bearer(),
             credential: None,
             issue: at(Method::POST, "/api/keys/rotate"),
             body: None,
@@ -204,10 +204,6 @@ impl RotationConfig {
     }
 }
 
-fn bearer() -> Place {
-    Place::parse("header:authorization").expect("a place")
-}
-
 /// Reads `[issuers.NAME]`.
 pub(super) fn issuer(section: &Section<'_>) -> Option<IssuerConfig> {
     let kind = section.require("type", "type = \"purpleflea\"", |text| match text {
@@ -253,7 +249,7 @@ fn http(section: &Section<'_>, preset: bool) -> Option<HttpIssuerConfig> {
     let (issue, revoke, probe) = (issue?, revoke?, probe?);
     Some(shared(HttpIssuerConfig {
         url: url?,
-        place: section.parse("place", Place::parse_beside_path).unwrap_or_else(bearer),
+        place: section.parse("place", Place::parse_beside_path).unwrap_or_else(Place::bearer),
         credential: None,
         issue,
         body: section.parse("body", |text| match serde_json::from_str::<serde_json::Value>(text) {

@@ -10,12 +10,13 @@ pub struct Closed(Vec<Call>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Call {
     host: HostPattern,
-    /// In lower case; `*` stands for any one segment.
+    /// In lower case; `*` stands for any text within a segment.
     segments: Vec<String>,
 }
 
 impl Closed {
-    /// Reads `https://HOST:PORT/PATH`, with `*` for any one segment of the path.
+    /// Reads `https://HOST:PORT/PATH`, with `*` for any text within a segment of the path: a whole one, or a secret in it, as in
+    /// `/bot*/deleteWebhook`.
     ///
     /// # Errors
     /// Where one is none.
@@ -45,8 +46,7 @@ impl Closed {
         // An encoded slash is a character of its segment, or a slash.
         let readings = [segments(&url.path), as_sent(&url.path)];
         let same = |call: &Call, path: &[String]| {
-            call.segments.len() == path.len()
-                && call.segments.iter().zip(path).all(|(known, found)| known == "*" || is_read_as(found, known))
+            call.segments.len() == path.len() && call.segments.iter().zip(path).all(|(known, found)| is_read_as(found, known))
         };
         readings.iter().any(|path| {
             let behind = path.first().filter(|first| first.starts_with("index.")).map(|_| &path[1..]);
@@ -90,10 +90,20 @@ fn segment(text: &str) -> String {
 /// Whether a server may read `found` as `known`: what follows it is a format (`.json`), a parameter (`;v=1`), a verb (`:list`) or the like;
 /// and a known format may be another, or be left out.
 fn is_read_as(found: &str, known: &str) -> bool {
-    let goes_on = |rest: &str| rest.chars().next().is_none_or(|c| !c.is_alphanumeric() && c != '-');
     let is_format = |text: &str| text.len() <= 5 && text.chars().all(char::is_alphanumeric) && text.chars().any(char::is_alphabetic);
     let stem = known.rsplit_once('.').filter(|(stem, format)| !stem.is_empty() && is_format(format)).map_or(known, |(stem, _)| stem);
-    found.strip_prefix(stem).is_some_and(goes_on)
+    begins_as(found, stem)
+}
+
+/// Whether a text begins with a stem in which `*` is any text, and does not go on as a longer word.
+fn begins_as(found: &str, stem: &str) -> bool {
+    match stem.split_once('*') {
+        None => found.strip_prefix(stem).is_some_and(|rest| rest.chars().next().is_none_or(|c| !c.is_alphanumeric() && c != '-')),
+        Some((before, after)) => found.strip_prefix(before).is_some_and(|rest| {
+            let mut ends = rest.char_indices().map(|(at, _)| &rest[at..]);
+            after.is_empty() || ends.any(|end| begins_as(end, after))
+        }),
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +133,33 @@ mod tests {
             assert!(verdict(path), "{path}");
         }
         for path in ["/v1/api-keys/7", "/v1/api-keysets", "/v1/token", "/v1", "/v1/orders"] {
+            assert!(!verdict(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_call_is_closed_with_whatever_placeholder_stands_in_its_path() {
+        let closed = ["https://api.example.com/bot*/deleteWebhook", "https://api.example.com/keys/v*.json/end"].map(str::to_owned);
+        let closed = Closed::new(closed.into_iter()).expect("calls");
+        let verdict = |path: &str| {
+            let url = format!("https://api.example.com{path}").parse().expect("a URI");
+            closed.covers(&CanonicalUrl::read(&url).expect("canonical"))
+        };
+
+        for path in [
+            "/botstrongroom_0a1b2c/deleteWebhook",
+            "/bot123456:ABC-def/deletewebhook/",
+            "/BOT1%2FdeleteWebhook",
+            "/b%6ft1/delete%57ebhook.json",
+            "/bot/deleteWebhook",
+            "/index.php/bot1/deleteWebhook",
+            "/keys/v1.json/end",
+            "/keys/v1/end",
+            "/keys/v_a.b.xml/end",
+        ] {
+            assert!(verdict(path), "{path}");
+        }
+        for path in ["/bot1/getMe", "/bot1/a/deleteWebhook", "/robot1/deleteWebhook", "/bot1", "/keys/w1/end"] {
             assert!(!verdict(path), "{path}");
         }
     }

@@ -3,7 +3,7 @@
 
 use super::placeholder::Placeholders;
 use super::{Asked, Destination};
-use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, METHODS, Misplaced, PathPattern, Place, Rate, Template, Treatment};
+use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, METHODS, Misplaced, PathPattern, Place, Rate, Treatment};
 use crate::url::CanonicalUrl;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -56,7 +56,7 @@ pub(super) fn lines(
     let root = match grant {
         None => nested("egress", vec![entry].into()),
         Some((secret, places)) => {
-            if places != [Place::Header(header::AUTHORIZATION, Template::BearerOrBare)] {
+            if places != [Place::bearer()] {
                 entry.insert("place".into(), places.iter().map(Place::to_string).collect::<Vec<_>>().into());
             }
             let name = secrets.get(secret).map_or("", String::as_str);

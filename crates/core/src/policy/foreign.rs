@@ -2,7 +2,7 @@
 //! they do not belong.
 
 use super::{Asked, Denial, Destination, Placeholders, Rule, Substitution, charset, denial, deny, granted_places, headers};
-use crate::credential::{Part, Target, part};
+use crate::credential::{Part, part};
 use crate::manifest::Misplaced;
 use crate::url::names::Name;
 use crate::url::{self, CanonicalUrl};
@@ -66,7 +66,7 @@ pub(super) fn credential(
     // A placeholder that stands wrongly is its own rule, unless that lets it pass: then what stands around it is judged here.
     let misplaced_denies = |value: &[u8]| misplaced != Misplaced::Pass && placeholders.within(value).is_some();
     for (name, value) in asked.headers {
-        if substitutions.iter().any(|s| s.target.is_header(name)) || passes.contains(name) || misplaced_denies(value.as_bytes()) {
+        if substitutions.iter().any(|s| s.scheme.target().is_header(name)) || passes.contains(name) || misplaced_denies(value.as_bytes()) {
             continue;
         }
         let granted = granted_places(open).any(|granted| match part(granted.place) {
@@ -81,21 +81,21 @@ pub(super) fn credential(
         let Part::Parameter(granted) = part(granted.place) else { continue };
         let named = |name: &str| url::same_parameter(name, granted);
         let held: Vec<&str> = url.parameters().filter(|(name, _)| named(name)).map(|(_, value)| value).collect();
-        let substituted = substitutions.iter().any(|s| s.target.is_parameter(granted));
+        let substituted = substitutions.iter().any(|s| s.scheme.target().is_parameter(granted));
         if !substituted && held.iter().any(|value| !misplaced_denies(value.as_bytes())) {
             return Err(foreign(format!("the query parameter `{granted}` holds a credential that is not the granted one")));
         }
     }
     for granted in granted_places(open) {
         let Part::Path(place) = part(granted.place) else { continue };
-        let substituted = substitutions.iter().any(|s| matches!(s.target, Target::Path(_)));
+        let substituted = substitutions.iter().any(|s| s.scheme.target().segment().is_some());
         if !substituted && place.held(&url.path).is_some_and(|held| !misplaced_denies(held.as_bytes())) {
             return Err(foreign(format!("the path `{place}` holds a credential that is not the granted one")));
         }
     }
     let passes = |name: &str| open.iter().any(|d| d.passes.parameters.iter().any(|known| known == name));
     for (name, value) in url.parameters() {
-        let is_ours = substitutions.iter().any(|s| s.target.is_parameter(name))
+        let is_ours = substitutions.iter().any(|s| s.scheme.target().is_parameter(name))
             || (misplaced != Misplaced::Pass && placeholders.disguised(value).is_some());
         if !own && !is_ours && !passes(name) && Name::encoded(name).is_credential(value) {
             let shown: String = name.chars().take(64).collect();
@@ -109,11 +109,8 @@ pub(super) fn credential(
 
 /// A secret whose placeholder stands in a URL, but for what is substituted.
 pub(super) fn in_url(url: &CanonicalUrl, substitutions: &[Substitution], placeholders: &Placeholders) -> Option<usize> {
-    let filled = substitutions.iter().find_map(|s| match &s.target {
-        Target::Path(place) => place.with(&url.path, ""),
-        _ => None,
-    });
-    let others = url.parameters().filter(|(name, _)| !substitutions.iter().any(|s| s.target.is_parameter(name)));
+    let filled = substitutions.iter().find_map(|s| s.scheme.target().segment()?.with(&url.path, ""));
+    let others = url.parameters().filter(|(name, _)| !substitutions.iter().any(|s| s.scheme.target().is_parameter(name)));
     let pairs = others.map(|(name, value)| Cow::from(format!("{name}={value}")));
     let mut texts = [Cow::from(&url.host), filled.map_or(Cow::from(&url.path), Cow::from)].into_iter().chain(pairs);
     texts.find_map(|text| placeholders.disguised(&text))

@@ -2,6 +2,7 @@
 
 use super::placeholder::Placeholders;
 use super::{Asked, Denial, Destination, Permit, Policy, Rule, denial, deny, granted_places};
+use crate::credential::around;
 use crate::manifest::{Misplaced, Place};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
@@ -48,14 +49,13 @@ pub(super) fn in_another_form(
     let text = value.to_str().ok()?;
     let (secret, before, after) = placeholders.standing(text)?;
     let mut here = granted_places(open).filter(|granted| granted.secret == secret && !granted.is_for_sealed);
-    let granted = here.find(|granted| matches!(granted.place, Place::Header(place, _) if place == name))?;
-    let Place::Header(_, template) = granted.place else { return None };
+    let (template, granted) = here.find_map(|granted| Some((around(granted.place, name)?, granted)))?;
     // As it is granted: then it stands there more than once.
     if template.split(text).is_some_and(|(_, inner, _)| placeholders.stands_for(inner, secret).is_some()) {
         return Some((format!("the header `{name}` is there more than once"), "send it once".to_owned()));
     }
-    let around = template.around();
-    let form = format!("{}{{}}{}", around.0, around.1);
+    let stands = template.around();
+    let form = format!("{}{{}}{}", stands.0, stands.1);
     let short =
         |text: &str| if text.chars().count() > SHOWN { text.chars().take(SHOWN).collect::<String>() + "…" } else { text.to_owned() };
     let reason =

@@ -16,6 +16,7 @@ mod misplaced;
 mod overrides;
 mod permit;
 pub mod placeholder;
+mod repeat;
 pub mod session;
 mod signing;
 
@@ -25,14 +26,15 @@ pub use denial::{Denial, Rule};
 pub use graphql::{Graphql, MAX_BODY as MAX_GRAPHQL};
 pub use overrides::Overrides;
 use permit::Terms;
-pub use permit::{Leave, Permit, Reveal, Substitution};
+pub use permit::{Charge, Leave, Permit, Reveal, Substitution};
 pub use placeholder::{Placeholders, Sealed, Source};
+pub use repeat::{Attempt, MOST_REPEATED};
 pub use signing::{
     AssetId, Limit, MacPermit, Payload, SignPermit, TokenPermit, WalletPolicy, hmac_input, off_chain_message, raw_digest, refused, shown,
     token_claims,
 };
 
-use crate::credential::{self, Part, Target};
+use crate::credential::{self, Part, Scheme, Target};
 use crate::manifest::{
     AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal,
 };
@@ -98,6 +100,15 @@ impl Policy {
         Self { destinations, secrets: manifest.secrets.iter().map(|secret| secret.name.clone()).collect(), closed }
     }
 
+    /// The same with all secrets in the scheme for tests, which has requests repeated.
+    #[cfg(any(test, feature = "test-util"))]
+    #[must_use]
+    pub fn with_nonces(mut self) -> Self {
+        let granted = self.destinations.iter_mut().filter_map(|d| d.secret.as_mut());
+        granted.flat_map(|(_, places)| places).for_each(|placed| placed.scheme = Scheme::nonce);
+        self
+    }
+
     /// Whether a host of that name holds a grant, at whatever scheme, port, method or path.
     fn guards(&self, host: &str) -> bool {
         self.destinations.iter().any(|d| d.secret.is_some() && d.host.matches_name(host))
@@ -129,26 +140,26 @@ impl Policy {
         let (mut substitutions, used) = substitutions(&open, asked, &url, placeholders);
         let carried: Vec<usize> = substitutions.iter().filter(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).collect();
         let session = placeholders.session(asked.headers, &url, &carried);
-        let signed = session.query.map(|(secret, source)| Substitution::new(secret, source, Target::WholeQuery, "query".into()));
+        let signed =
+            session.query.map(|(secret, source)| Substitution::new(secret, source, Scheme::Template(Target::WholeQuery), "query".into()));
         let (passes, plain_cookies) = (session.passes, session.plain_cookies);
         let cookies = session.cookies.into_iter().map(|(secret, source, name)| {
             let place = format!("cookie:{name}");
-            Substitution::new(secret, source, Target::Cookie { name }, place.into())
+            Substitution::new(secret, source, Scheme::Template(Target::Cookie { name }), place.into())
         });
         let headers = session.headers.into_iter().map(|(secret, source, name)| {
             let place = format!("header:{name}");
             let target = Target::Header { name, before: String::new(), after: String::new() };
-            Substitution::new(secret, source, target, place.into())
+            Substitution::new(secret, source, Scheme::Template(target), place.into())
         });
         let back: Vec<Substitution> = cookies.chain(headers).chain(signed).collect();
         for substitution in back {
-            if matches!(substitution.target, Target::Cookie { .. })
-                || !substitutions.iter().any(|s| s.target.same_place(&substitution.target))
-            {
+            let target = substitution.scheme.target();
+            if target.is_cookie() || !substitutions.iter().any(|s| s.scheme.target().same_place(target)) {
                 substitutions.push(substitution);
             }
         }
-        let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.target.is_header(name));
+        let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.target().is_header(name));
         foreign::credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)?;
         for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
             let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
@@ -191,9 +202,9 @@ impl Policy {
         let accept_parameters = open.iter().flat_map(|d| d.accept_parameters.iter().cloned()).collect();
         let get_body = open.iter().any(|d| d.passes.get_body);
         let plain_etags = open.iter().any(|d| d.passes.plain_etags);
-        let is_ours = |name: &HeaderName| substitutions.iter().any(|s| s.target.is_header(name)) || passes.contains(name);
+        let is_ours = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.target().is_header(name)) || passes.contains(name);
         let own_parameter = |(name, value): (&str, &str)| {
-            Name::encoded(name).is_credential(value) && !substitutions.iter().any(|s| s.target.is_parameter(name))
+            Name::encoded(name).is_credential(value) && !substitutions.iter().any(|s| s.scheme.target().is_parameter(name))
         };
         let carries_own =
             asked.headers.keys().any(|name| headers::is_credential(name) && !is_ours(name)) || url.parameters().any(own_parameter);
@@ -412,15 +423,15 @@ fn substitutions<'d>(
     placeholders: &Placeholders,
 ) -> (Vec<Substitution>, Vec<&'d Destination>) {
     let (mut found, mut used): (Vec<Substitution>, Vec<&Destination>) = (Vec::new(), Vec::new());
-    for Granted { destination, secret, place, text, is_for_sealed } in granted_places(open) {
+    for Granted { destination, secret, place, text, scheme, is_for_sealed } in granted_places(open) {
         let source = |text: &str| match is_for_sealed {
             false => placeholders.stands_for(text, secret),
             true => placeholders.sealed_by(text, secret, url),
         };
         if let Some((target, source)) = Target::find(place, asked.headers, url, source)
-            && !found.iter().any(|s| s.target.same_place(&target))
+            && !found.iter().any(|s| s.scheme.target().same_place(&target))
         {
-            found.push(Substitution::new(secret, source, target, Arc::clone(text)));
+            found.push(Substitution::new(secret, source, scheme(target), Arc::clone(text)));
             used.push(destination);
         }
     }
@@ -435,10 +446,12 @@ fn substitutions<'d>(
 struct Placed {
     place: Place,
     text: Arc<str>,
+    /// By which scheme what stands there is filled.
+    scheme: fn(Target) -> Scheme,
 }
 
 fn placed(places: &[Place]) -> Vec<Placed> {
-    places.iter().map(|place| Placed { place: place.clone(), text: place.to_string().into() }).collect()
+    places.iter().map(|place| Placed { place: place.clone(), text: place.to_string().into(), scheme: Scheme::Template }).collect()
 }
 
 /// A place of a grant.
@@ -447,6 +460,7 @@ struct Granted<'d> {
     secret: usize,
     place: &'d Place,
     text: &'d Arc<str>,
+    scheme: fn(Target) -> Scheme,
     /// For what the grant seals, not for the secret itself.
     is_for_sealed: bool,
 }
@@ -454,7 +468,15 @@ struct Granted<'d> {
 fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = Granted<'d>> {
     let of = |destination: &'d Destination, (secret, places): &'d (usize, Vec<Placed>)| {
         let each = move |places: &'d [Placed], is_for_sealed| {
-            places.iter().map(move |Placed { place, text }| Granted { destination, secret: *secret, place, text, is_for_sealed })
+            let granted = move |Placed { place, text, scheme }: &'d Placed| Granted {
+                destination,
+                secret: *secret,
+                place,
+                text,
+                scheme: *scheme,
+                is_for_sealed,
+            };
+            places.iter().map(granted)
         };
         each(places, false).chain(each(&destination.sealed_place, true))
     };

@@ -1,7 +1,7 @@
 //! What was decided, as a value that travels. Its fields are private to this room: nothing else can make one.
 
 use super::{Graphql, Source};
-use crate::credential::Target;
+use crate::credential::Scheme;
 use crate::manifest::{AnswerRule, Leaks, Misplaced, Seal};
 use crate::url::CanonicalUrl;
 use http::{HeaderName, Method};
@@ -21,7 +21,14 @@ pub struct Permit {
 
 /// Leave to send one request, once: it is charged. [`Permit`] says what of it was judged; what sends takes this by value.
 #[derive(Debug)]
-pub struct Leave(());
+pub struct Leave {
+    /// What is left of it once it is used: nothing, where it is for a repetition.
+    charge: Option<Charge>,
+}
+
+/// What a request was charged, after it has left: it covers one repetition ([`Attempt`](super::Attempt)).
+#[derive(Debug)]
+pub struct Charge(());
 
 /// On what terms a request may leave.
 #[derive(Debug)]
@@ -56,8 +63,8 @@ pub struct Substitution {
     pub secret: usize,
     /// Which value: the secret's, or one that an answer brought.
     pub source: Source,
-    /// Where its value goes.
-    pub target: Target,
+    /// How the credential is made of its value, and where it goes.
+    pub scheme: Scheme,
     /// The place as the manifest writes it.
     pub place: Arc<str>,
     reveal: Reveal,
@@ -126,6 +133,11 @@ impl Permit {
         self.terms.carries_own
     }
 
+    /// Whether its answer may ask for it once more.
+    pub fn may_be_challenged(&self) -> bool {
+        self.substitutions.iter().any(|substitution| substitution.scheme.may_challenge())
+    }
+
     /// The first secret that it carries.
     pub fn carries(&self) -> Option<usize> {
         self.substitutions.iter().find(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret)
@@ -159,7 +171,8 @@ impl Permit {
     /// Whether a header may hold a credential: the granted one, or one of the agent's own where the destination takes it.
     pub fn is_for_credentials(&self, name: &HeaderName) -> bool {
         let own = self.terms.own_credentials && super::headers::is_credential(name);
-        own || self.terms.passes.contains(name) || self.substitutions.iter().any(|substitution| substitution.target.is_header(name))
+        own || self.terms.passes.contains(name)
+            || self.substitutions.iter().any(|substitution| substitution.scheme.target().is_header(name))
     }
 
     /// The manifest's entry that allowed it.
@@ -175,6 +188,16 @@ impl Permit {
         std::mem::take(&mut self.substitutions)
     }
 
+    /// Sets schemes as an answer has asked for them; false where it was another request that it answered.
+    pub(super) fn challenged(&mut self, asked: Vec<Scheme>) -> bool {
+        let own = &mut self.substitutions;
+        let is_same = own.len() == asked.len() && own.iter().zip(&asked).all(|(own, asked)| own.scheme.target() == asked.target());
+        if is_same {
+            own.iter_mut().zip(asked).for_each(|(own, asked)| own.scheme = asked);
+        }
+        is_same
+    }
+
     pub(super) fn misplaced(&self) -> Misplaced {
         self.terms.misplaced
     }
@@ -182,17 +205,27 @@ impl Permit {
 
 impl Leave {
     pub(super) fn new() -> Self {
-        Self(())
+        Self { charge: Some(Charge(())) }
+    }
+
+    /// For a repetition, which was charged with the request that it repeats.
+    pub(super) fn to_repeat() -> Self {
+        Self { charge: None }
+    }
+
+    /// Uses it up, as the request leaves.
+    pub fn used(self) -> Option<Charge> {
+        self.charge
     }
 }
 
 impl Substitution {
-    pub(super) fn new(secret: usize, source: Source, target: Target, place: Arc<str>) -> Self {
-        Self { secret, source, target, place, reveal: Reveal(()) }
+    pub(super) fn new(secret: usize, source: Source, scheme: Scheme, place: Arc<str>) -> Self {
+        Self { secret, source, scheme, place, reveal: Reveal(()) }
     }
 
-    pub fn into_parts(self) -> (Target, Reveal) {
-        (self.target, self.reveal)
+    pub fn into_parts(self) -> (Scheme, Reveal) {
+        (self.scheme, self.reveal)
     }
 }
 

@@ -3,7 +3,7 @@
 //! No text of the API is ever passed on, and no URL of a call that names a key: both may hold one.
 
 use super::{IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
-use crate::credential::{Head, Target};
+use crate::credential::{Head, Outgoing, Scheme};
 use crate::errand::Errand;
 use crate::manifest::{Endpoint, HttpIssuerConfig};
 use crate::secrets::SetupError;
@@ -55,8 +55,14 @@ impl HttpIssuer {
         let what = format!("{} {}{}", endpoint.method, self.config.url, endpoint.path);
         let unfit = || IssuerError::Refused(format!("{what}: the key can't stand in its place of a request; see `place`"));
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
-        let mut head = Head::new(HeaderMap::new(), path, query, &[]);
-        Target::of(&self.config.place).apply(with.reveal().as_bytes(), &mut head).ok_or_else(unfit)?;
+        let outgoing = Outgoing {
+            method: &endpoint.method,
+            authority: self.config.url.split_once("://").map_or(self.config.url.as_str(), |(_, authority)| authority),
+            body: Some(body.unwrap_or_default().as_bytes()),
+            time: SystemTime::now(),
+        };
+        let head = Head::new(HeaderMap::new(), path, query, &[]);
+        let head = Scheme::of(&self.config.place).apply(with.reveal().as_bytes(), head, &outgoing).map_err(|_| unfit())?;
         let url = Zeroizing::new(format!("{}{}", self.config.url, *head.target()));
         let mut request = self.http.request(endpoint.method.clone(), url.as_str()).headers(head.headers);
         if let Some(body) = body {

@@ -132,7 +132,8 @@ pub trait Issuer: Send + Sync {
         false
     }
 
-    /// The calls that agents can't make, each as an origin with a path: `https://HOST:PORT/PATH`, with `*` for any one segment.
+    /// The calls that agents can't make, each as an origin with a path: `https://HOST:PORT/PATH`, with `*` for any text within a
+    /// segment.
     fn closed(&self) -> Vec<String> {
         Vec::new()
     }
