@@ -6,6 +6,7 @@ use crate::manifest::{AnswerRule, Leaks, Misplaced, Seal};
 use crate::url::CanonicalUrl;
 use http::{HeaderName, Method};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Leave to send one request, as judged.
 #[derive(Debug)]
@@ -19,9 +20,10 @@ pub struct Permit {
     counted: Vec<usize>,
 }
 
-/// Leave to send one request, once: it is charged. [`Permit`] says what of it was judged; what sends takes this by value.
+/// Leave to send one request, once: it is charged. [`Permit`] says what of it was judged; what sends takes this by value. It knows when it was
+/// charged, for whoever gives it up again.
 #[derive(Debug)]
-pub struct Leave(());
+pub struct Leave(Instant);
 
 /// On what terms a request may leave.
 #[derive(Debug)]
@@ -181,8 +183,12 @@ impl Permit {
 }
 
 impl Leave {
-    pub(super) fn new() -> Self {
-        Self(())
+    pub(super) fn charged(at: Instant) -> Self {
+        Self(at)
+    }
+
+    pub(super) fn charged_at(&self) -> Instant {
+        self.0
     }
 }
 
