@@ -32,6 +32,8 @@
 //! # }
 //! ```
 //!
+//! Hosts that act as one share what the traits of [`shared`] keep: a ledger, rates, numbers, tickets.
+//!
 //! # Features
 //! All are on by default, and each may be left out.
 //! - `cli`: the `strongroom` binary.
@@ -64,6 +66,7 @@ mod register;
 mod rotation;
 mod secrets;
 mod session;
+pub mod shared;
 mod signing;
 mod state;
 mod tls;

@@ -33,6 +33,7 @@ mod sealing;
 mod secrets;
 mod sessions;
 mod setup;
+mod shared;
 mod signers;
 mod signing;
 mod signing_crash;

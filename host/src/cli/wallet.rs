@@ -81,12 +81,15 @@ impl Wallet {
 impl Limits {
     pub(super) fn perform(self) -> Done {
         match self {
-            Self::Show(of) => of.each(|signer, host| {
-                let name = &signer.granted.spec.name;
-                let lines = crate::signing::standing(host.signing(), signer).unwrap_or_else(|why| vec![why]);
-                let text = format!("{name}: {}\n  {}", signer.shown, lines.join("\n  "));
-                (serde_json::json!({"signer": name, "key": signer.shown, "left": lines}), text)
-            }),
+            Self::Show(of) => {
+                let runtime = super::runtime()?;
+                of.each(|signer, host| {
+                    let name = &signer.granted.spec.name;
+                    let lines = runtime.block_on(crate::signing::standing(host.signing(), signer)).unwrap_or_else(|why| vec![why]);
+                    let text = format!("{name}: {}\n  {}", signer.shown, lines.join("\n  "));
+                    (serde_json::json!({"signer": name, "key": signer.shown, "left": lines}), text)
+                })
+            }
             Self::Confirm(of) => {
                 let host = of.host.host()?;
                 let agent = host.load(&of.manifest)?;

@@ -5,6 +5,8 @@ use super::refusal::Broke;
 use super::{AgentBody, Error, Outbound, held};
 use crate::policy::{Asked, Denial, Leave, Permit, Policy};
 use crate::scrub::Scrubber;
+use crate::session::Session;
+use crate::shared::{SharedRates, Taken, Use};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Request, header};
 use std::sync::Arc;
@@ -48,6 +50,10 @@ pub(super) async fn admit(outbound: &Outbound, request: Request<AgentBody>) -> R
     let place = place.map_err(|_| deny(Policy::too_many_open(&asked, session.meter.limits.requests)))?;
     let Judged { permit, as_sent } = judge(outbound, &mut parts, &mut body, None).await?;
     let leave = session.policy.charge(&permit, Instant::now()).map_err(deny)?;
+    let leave = match &session.rates {
+        None => leave,
+        Some(rates) => among_hosts(session, rates, &permit, leave).await?,
+    };
     Ok(Admitted { permit, leave, parts, body, place, repeats: None, as_sent })
 }
 
@@ -81,6 +87,20 @@ pub(super) async fn judge(
         return Err(Error::RequestHead.into());
     }
     Ok(Judged { permit, as_sent })
+}
+
+/// Charges a request to the rates that hosts share too; or gives back what it was charged here.
+async fn among_hosts(session: &Session, rates: &SharedRates, permit: &Permit, leave: Leave) -> Result<Leave, Broke> {
+    let uses: Vec<Use<'_>> = session.policy.rates(permit).map(|(name, rate)| Use::new(name, rate)).collect();
+    let denial = match rates.take(&uses).await {
+        // It may have been a while.
+        Ok(Taken::All) if session.meter.is_stopped() => return Err(Error::host("strongroom: the run is stopped").into()),
+        Ok(Taken::All) => return Ok(leave),
+        Ok(Taken::Nothing { spent }) => session.policy.over_rate(permit, spent),
+        Err(why) => Policy::rates_silent(permit, &why.to_string()),
+    };
+    session.policy.refund(permit, leave);
+    Err(session.deny(denial).into())
 }
 
 /// Path and query.

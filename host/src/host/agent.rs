@@ -63,9 +63,9 @@ impl Wallet {
     /// What is left of its limits, and what the ledger wants confirmed, in lines for people.
     ///
     /// # Errors
-    /// [`WalletError::Ledger`] where the ledger can't be opened.
-    pub fn left(&self) -> Result<Vec<String>, WalletError> {
-        signing::standing(&self.signing, &self.opened).map_err(WalletError::Ledger)
+    /// [`WalletError::Ledger`] where the ledger can't be opened, or does not answer.
+    pub async fn left(&self) -> Result<Vec<String>, WalletError> {
+        signing::standing(&self.signing, &self.opened).await.map_err(WalletError::Ledger)
     }
 
     /// The verdict on a transaction, given as its unsigned payload (EIP-2718, or EIP-155's list of nine). Nothing is signed, and nothing is

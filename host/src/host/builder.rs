@@ -19,7 +19,8 @@ use crate::secrets::backends::{Bounds, Configured};
 use crate::secrets::{Backends, Cache as SecretCache, EnvBackend, SecretBackend, Variables};
 #[cfg(feature = "file")]
 use crate::secrets::{FileBackend, FileKey};
-use crate::signing::Signing;
+use crate::shared::{self, HighWater, Nonces, SharedRates, Tickets, WaitingList};
+use crate::signing::{Sharing, Signing};
 use crate::state::{StateDir, random_key};
 use crate::tls;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,10 @@ pub struct HostBuilder {
     resolver: Option<Arc<dyn Resolve>>,
     max_agents: Option<u32>,
     inspector: Option<Inspector>,
+    ledger: Option<Arc<dyn shared::Ledger>>,
+    rates: Option<SharedRates>,
+    nonces: Option<Arc<dyn Nonces>>,
+    tickets: Option<Arc<dyn Tickets>>,
 }
 
 enum Audit {
@@ -122,6 +127,35 @@ impl HostBuilder {
         self
     }
 
+    /// The ledger that this host's signatures are reserved in and kept by, with all others that have the same keys. Default: one of its own, in
+    /// `[signing] ledger`.
+    #[must_use]
+    pub fn ledger(mut self, ledger: impl shared::Ledger + 'static) -> Self {
+        self.ledger = Some(Arc::new(ledger));
+        self
+    }
+
+    /// The rates that uses are taken out of in addition to this host's own. Default: its own alone.
+    #[must_use]
+    pub fn rates(mut self, rates: impl shared::Rates + 'static) -> Self {
+        self.rates = Some(SharedRates::new(rates));
+        self
+    }
+
+    /// Where numbers come from that must rise from request to request. Default: the state directory, which processes of one machine share.
+    #[must_use]
+    pub fn nonces(mut self, nonces: impl Nonces + 'static) -> Self {
+        self.nonces = Some(Arc::new(nonces));
+        self
+    }
+
+    /// Where tickets are filed of signatures that wait for somebody's decision. Default: in memory, 64 of each agent and 1,024 in all.
+    #[must_use]
+    pub fn tickets(mut self, tickets: impl Tickets + 'static) -> Self {
+        self.tickets = Some(Arc::new(tickets));
+        self
+    }
+
     /// Hands every linear memory of a guest to `inspector` when its run has ended. For tests: such a host compiles slower code.
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
@@ -172,11 +206,14 @@ impl HostBuilder {
         };
         let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
         let backends = backends(self.backends, &self.config, &self.clock, default)?;
+        let tickets = self.tickets.unwrap_or_else(|| Arc::new(WaitingList::default()));
+        let nonces = self.nonces.unwrap_or_else(|| Arc::new(HighWater::new(state.clone())));
         let signing = Signing::new(
             self.config.signing.clone(),
             self.signers,
             state.clone(),
             Arc::clone(&variables),
+            Sharing { ledger: self.ledger, rates: self.rates.clone(), tickets: Arc::clone(&tickets) },
             self.clock.clone(),
             self.wall.clone(),
         );
@@ -189,9 +226,9 @@ impl HostBuilder {
         let rotations = Rotations::new(&self.config, self.issuers, &backends, &parts);
         let rotations = rotations.map_err(|(name, reason)| BuildError::Rotation { name, reason })?;
         let signing = Arc::new(signing);
-        let (inspector, runs) = (self.inspector, AtomicU64::new(0));
-        let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, inspector, runs, name };
-        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network) })))
+        let (rates, inspector, runs) = (self.rates, self.inspector, AtomicU64::new(0));
+        let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, rates, inspector, runs, name };
+        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network), nonces, tickets })))
     }
 }
 

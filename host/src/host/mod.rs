@@ -21,6 +21,7 @@ use crate::rotation::{Progress, RotationCounts, RotationError, RotationStatus};
 use crate::secrets::SecretCounts;
 #[cfg(feature = "cli")]
 use crate::secrets::{Backends, Fingerprint, SecretValue};
+use crate::shared::{Nonces, Tickets};
 #[cfg(feature = "cli")]
 use crate::signing::Signing;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ struct Inner {
     linker: Linker<RunState>,
     cache: Option<Cache>,
     network: Arc<Network>,
+    nonces: Arc<dyn Nonces>,
+    tickets: Arc<dyn Tickets>,
 }
 
 impl Host {
@@ -174,6 +177,18 @@ impl Host {
         self.0.parts.cache.counts()
     }
 
+    /// The tickets of signatures that wait for somebody's decision.
+    #[must_use]
+    pub fn tickets(&self) -> &dyn Tickets {
+        &*self.0.tickets
+    }
+
+    /// Numbers that rise from one to the next, over all runs of this host and all that share them.
+    #[must_use]
+    pub fn nonces(&self) -> &dyn Nonces {
+        &*self.0.nonces
+    }
+
     /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds; before that, a rotation that is under way gets
     /// twice its `timeout` to come to a point where another host can go on with it. Call it when no agent runs any more. Clones of the host are
     /// the same host: secrets that are asked for through one after this are had by a new login.
@@ -207,7 +222,7 @@ impl Host {
                 return Err(LoadError::Signer { name: signer.name.clone(), reason });
             }
         }
-        let Inner { parts, linker, cache, network } = &*self.0;
+        let Inner { parts, linker, cache, network, .. } = &*self.0;
         let closed = parts.rotations.closed().clone();
         let loaded = wasm::load(&parts.engine, linker, cache.as_ref(), component, manifest.sha256.as_ref());
         let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;

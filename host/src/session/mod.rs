@@ -13,6 +13,7 @@ use crate::meter::{Meter, Stop};
 use crate::policy::{Policy, Source};
 use crate::rotation::Rotation;
 use crate::secrets::{BackendError, InUse, Keyring, Version};
+use crate::shared::SharedRates;
 use crate::url::CanonicalUrl;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub(crate) struct Session {
     pub(crate) scrubbing: Scrubbing,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
+    /// The rates that this host shares with others.
+    pub(crate) rates: Option<SharedRates>,
     /// The rotations of the run's secrets, by the secret's index.
     rotations: Vec<(usize, Arc<Rotation>)>,
     /// Why secrets could not be had, as far as the log has it.
@@ -44,9 +47,10 @@ impl Session {
         scrubbing: Scrubbing,
         journal: Arc<Journal>,
         meter: Arc<Meter>,
+        rates: Option<SharedRates>,
         rotations: Vec<(usize, Arc<Rotation>)>,
     ) -> Self {
-        Self { policy, keyring, scrubbing, journal, meter, rotations, unavailable: Mutex::default() }
+        Self { policy, keyring, scrubbing, journal, meter, rates, rotations, unavailable: Mutex::default() }
     }
 
     /// Accounts for what is about to be done.

@@ -52,7 +52,7 @@ impl Signing {
                 }
                 other => return Err(format!("this host signs nothing as `{}`", other.name())),
             };
-            if self.state.is_none() {
+            if !self.has_ledger() {
                 return Err("a host that keeps no state keeps no ledger, and signs nothing".to_owned());
             }
             Ok(Arc::new(Granted { spec: spec.clone(), policy, rate: Budget::new(spec.rate) }))

@@ -2,11 +2,11 @@
 //! twice: as an agent is loaded, by what its limits would allow, and in the ledger, by what is spent in fact, whichever process the other
 //! agents ran in.
 
-use super::ledger::Ceiling;
 use crate::ethereum::quantity;
 use crate::lock::Mutex;
 use crate::manifest::{LimitSpec, Most, SigningConfig};
 use crate::policy::AssetId;
+use crate::shared::Ceiling;
 use alloy_primitives::U256;
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl Hot {
                 return Err(format!("`signing.hot_limit` names {symbol}, which is no asset of this host"));
             }
             let unit = |asset: &crate::manifest::Asset| U256::from(10).pow(U256::from(NORMAL - asset.decimals.min(NORMAL)));
-            let assets = assets.iter().map(|asset| (AssetId { chain: asset.chain, contract: asset.address }, unit(asset)));
+            let assets = assets.iter().map(|asset| (AssetId::new(asset.chain, asset.address), unit(asset)));
             let most = quantity::amount(text, NORMAL).ok_or_else(|| format!("`signing.hot_limit` of {symbol} is no amount"))?;
             Ok(Ceiling { assets: assets.collect(), most, name: format!("{text} {symbol}") })
         };

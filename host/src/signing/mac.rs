@@ -8,7 +8,7 @@ pub(crate) async fn authenticate(asked: Asked, permit: MacPermit) -> Result<Vec<
     if !asked.signer.key.is_mac() {
         return Err(Failure::Denied(asked.wrong_use("authenticate an input")));
     }
-    asked.within_rate()?;
+    asked.within_rate().await?;
     let input = permit.input();
     asked.account(format!("HMAC of {} bytes: {input:?}", input.len()), input.as_bytes()).await?;
     asked.signer.key.authenticate(permit).map(|tag| tag.to_vec()).map_err(|_| Failure::Unreachable)

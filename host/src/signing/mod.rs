@@ -1,6 +1,8 @@
 //! The straight line of a signature: *decode → authorize → reserve → sign → record → release*. Decoding is [`crate::ethereum`]'s, deciding is
 //! [`crate::policy`]'s; this room has the keys and the ledger.
 
+mod any_ledger;
+mod claim;
 mod grant;
 mod hot;
 mod keys;
@@ -10,9 +12,11 @@ mod known;
 mod ledger;
 mod mac;
 mod outliving;
+mod pending;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
 mod report;
+mod shared_ledger;
 mod sign;
 mod token;
 
@@ -20,7 +24,6 @@ pub(crate) use grant::{Granted, Use};
 pub(crate) use keys::Opened;
 #[cfg(feature = "aws")]
 pub use kms::Kms;
-pub(crate) use ledger::Ledger;
 pub(crate) use mac::authenticate;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::Pkcs11;
@@ -35,12 +38,16 @@ use crate::keys::{SignerBackend, SignerError};
 use crate::manifest::{Purpose, SignerCap, SigningConfig};
 use crate::policy::{Denial, Limit, refused};
 use crate::secrets::{Backends, Fingerprint, SecretValue, Variables};
+use crate::shared::{self, SharedError, SharedRates, Taken, Tickets, Use as OneUse};
 use crate::state::StateDir;
 use crate::text::hex;
 use alloy_primitives::{Address, keccak256};
+use any_ledger::AnyLedger;
 use hot::Hot;
 use keys::Keys;
 use known::Known;
+use ledger::Ledger;
+use shared_ledger::SharedLedger;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -51,10 +58,22 @@ pub(crate) struct Signing {
     state: Option<StateDir>,
     clock: Clock,
     wall: Wall,
-    ledger: OnceLock<Result<Ledger, String>>,
+    /// The host's own ledger, opened as it is first needed.
+    own_ledger: OnceLock<Result<Ledger, String>>,
+    /// The ledger that it shares with others instead.
+    shared_ledger: Option<SharedLedger>,
+    rates: Option<SharedRates>,
+    tickets: Arc<dyn Tickets>,
     hot: Hot,
     /// Limits over all agents, by account.
     caps: Vec<(Address, Limit)>,
+}
+
+/// What a host shares of signing with others.
+pub(crate) struct Sharing {
+    pub(crate) ledger: Option<Arc<dyn shared::Ledger>>,
+    pub(crate) rates: Option<SharedRates>,
+    pub(crate) tickets: Arc<dyn Tickets>,
 }
 
 /// One request for a signature.
@@ -85,6 +104,7 @@ impl Signing {
         own: Vec<(String, Arc<dyn SignerBackend>)>,
         state: Option<StateDir>,
         variables: Arc<Variables>,
+        sharing: Sharing,
         clock: Clock,
         wall: Wall,
     ) -> Result<Self, String> {
@@ -98,9 +118,12 @@ impl Signing {
             caps,
             config,
             state,
+            own_ledger: OnceLock::new(),
+            shared_ledger: sharing.ledger.map(|ledger| SharedLedger::new(ledger, clock.clone())),
+            rates: sharing.rates,
+            tickets: sharing.tickets,
             clock,
             wall,
-            ledger: OnceLock::new(),
         })
     }
 
@@ -129,7 +152,11 @@ impl Signing {
         // What spends needs the operator's word before it is first used here: a ledger that was lost would begin at nothing.
         if !matches!(granted.policy, Use::Wallet(_)) {
             let ledger = self.ledger().map_err(SignerError::Unavailable)?;
-            ledger.enroll(&opened.id, opened.purpose()).await.map_err(SignerError::Refused)?;
+            let enrolled = ledger.enroll(&opened.id, opened.purpose()).await;
+            enrolled.map_err(|error| match error {
+                SharedError::Refused(why) => SignerError::Refused(why),
+                SharedError::Unavailable(why) => SignerError::Unavailable(why),
+            })?;
         }
         Ok(opened)
     }
@@ -146,12 +173,30 @@ impl Signing {
     /// Takes a signer's key into the ledger, and the operator's word that the ledger is the latest.
     pub(crate) async fn confirm(&self, opened: &Opened) -> Result<(), String> {
         let ledger = self.ledger()?;
-        ledger.enroll(&opened.id, opened.purpose()).await?;
-        ledger.confirm().await
+        ledger.enroll(&opened.id, opened.purpose()).await.map_err(|error| error.to_string())?;
+        ledger.confirm().await.map_err(|error| error.to_string())
     }
 
-    /// The ledger, opened as it is first needed.
-    pub(crate) fn ledger(&self) -> Result<&Ledger, String> {
+    /// Whether other hosts have a say in what is signed here.
+    fn is_shared(&self) -> bool {
+        self.shared_ledger.is_some() || self.rates.is_some()
+    }
+
+    /// Whether there is a ledger to sign by.
+    fn has_ledger(&self) -> bool {
+        self.shared_ledger.is_some() || self.state.is_some()
+    }
+
+    /// The ledger to sign by.
+    fn ledger(&self) -> Result<AnyLedger<'_>, String> {
+        match &self.shared_ledger {
+            Some(shared) => Ok(AnyLedger::Shared(shared)),
+            None => self.own_ledger().map(AnyLedger::Embedded),
+        }
+    }
+
+    /// The host's own ledger, opened as it is first needed.
+    fn own_ledger(&self) -> Result<&Ledger, String> {
         let open = || {
             let state = self.state.as_ref().ok_or_else(|| "this host keeps no state".to_owned())?;
             let directory = match &self.config.ledger {
@@ -162,7 +207,7 @@ impl Signing {
             let seal = state.key("ledger.key").map_err(|error| error.to_string())?;
             Ledger::open(directory.path(), &seal, self.config.max_downtime, self.wall.clone(), self.clock.clone())
         };
-        self.ledger.get_or_init(open).as_ref().map_err(Clone::clone)
+        self.own_ledger.get_or_init(open).as_ref().map_err(Clone::clone)
     }
 
     /// Seconds since 1970.
@@ -177,10 +222,26 @@ impl Signing {
 }
 
 impl Asked {
-    /// Takes one use of the signer's rate.
-    fn within_rate(&self) -> Result<(), Failure> {
+    /// Takes one use of the signer's rate on this host.
+    fn within_own_rate(&self, now: Instant) -> Result<(), Failure> {
         let Granted { spec, rate, .. } = &*self.signer.granted;
-        if rate.take(Instant::now()) { Ok(()) } else { Err(Failure::Denied(refused::over_rate(&spec.name))) }
+        if rate.take(now) { Ok(()) } else { Err(Failure::Denied(refused::over_rate(&spec.name))) }
+    }
+
+    /// Takes one use of the signer's rate: on this host, and on all that share it; or on none.
+    async fn within_rate(&self) -> Result<(), Failure> {
+        let now = Instant::now();
+        self.within_own_rate(now)?;
+        let Some(rates) = &self.signing.rates else { return Ok(()) };
+        let Granted { spec, rate, .. } = &*self.signer.granted;
+        let name = format!("{}/signers.{}", self.signer.agent, spec.name);
+        let denial = match rates.take(&[OneUse::new(&name, rate.rate())]).await {
+            Ok(Taken::All) => return Ok(()),
+            Ok(Taken::Nothing { .. }) => refused::over_rate(&spec.name),
+            Err(why) => refused::rates_silent(&spec.name, &why.to_string()),
+        };
+        rate.give_back(now);
+        Err(Failure::Denied(denial))
     }
 
     /// The denial of a use that is not the key's.

@@ -1,11 +1,13 @@
 //! What is said of signatures: verdicts, records, and what is left of limits.
 
-use super::ledger::Sums;
+use super::any_ledger::AnyLedger;
+use super::ledger::Ledger;
 use super::{Asked, Failure, Opened, Signing, Use};
 use crate::audit::Event;
 use crate::ethereum::transaction::Transaction;
 use crate::manifest::Asset;
 use crate::policy::{AssetId, Denial, Limit, refused, shown};
+use crate::shared::{Note, Sums};
 use crate::text::{hex, line};
 use alloy_primitives::{B256, U256};
 use sha2::{Digest, Sha256};
@@ -42,45 +44,81 @@ pub(crate) fn judge(signer: &Opened, payload: &[u8]) -> Result<Verdict, Denial> 
 /// What is left of the limits of an agent's signer, and what the ledger wants confirmed, in lines for people.
 ///
 /// # Errors
-/// Why the ledger can't be opened.
-pub(crate) fn standing(signing: &Signing, signer: &Opened) -> Result<Vec<String>, String> {
+/// Why the ledger can't be opened, or asked.
+pub(crate) async fn standing(signing: &Signing, signer: &Opened) -> Result<Vec<String>, String> {
     let Use::Wallet(policy) = &signer.granted.policy else { return Ok(vec!["spends nothing".to_owned()]) };
     let ledger = signing.ledger()?;
-    let doubts = ledger.doubts();
-    let mut lines: Vec<String> = [doubts.blocked, doubts.stopped].into_iter().flatten().collect();
-    if ledger.purpose(&signer.id).is_none() {
+    let standing = ledger.standing(&signer.id).await.map_err(|error| error.to_string())?;
+    let mut lines: Vec<String> = [standing.blocked, standing.stopped].into_iter().flatten().collect();
+    if standing.purpose.is_none() {
         lines.push("the ledger does not know the key; `strongroom limits confirm` takes it in".to_owned());
     }
     let caps = signing.caps(signer.key.address());
-    let own = policy.limits().iter().map(|limit| (Some(signer.agent.as_str()), limit));
-    for (agent, limit) in own.chain(caps.iter().map(|limit| (None, limit))) {
-        let Some(asset) = signing.config.asset(limit.asset.chain, limit.asset.contract) else { continue };
-        let text = left(limit, &ledger.spent(&signer.id, agent, limit.asset), &asset);
-        lines.push(if agent.is_some() { text } else { format!("over all agents, {text}") });
+    for (agent, limits) in [(Some(signer.agent.as_str()), policy.limits()), (None, caps.as_slice())] {
+        let assets: Vec<AssetId> = limits.iter().map(|limit| limit.asset).collect();
+        let spent = ledger.spent(&signer.id, agent, &assets).await.map_err(|error| error.to_string())?;
+        for (limit, sums) in limits.iter().zip(&spent) {
+            let Some(asset) = signing.config.asset(limit.asset.chain, limit.asset.contract) else { continue };
+            let text = left(limit, sums, &asset);
+            lines.push(if agent.is_some() { text } else { format!("over all agents, {text}") });
+        }
     }
     Ok(lines)
 }
 
 impl Asked {
     /// Hands the record of a signature to the audit log.
-    pub(super) fn record(&self, digest: B256, spends: &[(AssetId, U256)], what: &[String], again: bool) -> Result<(), Failure> {
+    pub(super) fn record(
+        &self,
+        digest: B256,
+        spends: &[(AssetId, U256)],
+        what: &[String],
+        left: Vec<String>,
+        again: bool,
+    ) -> Result<(), Failure> {
         let asset = |id: &AssetId| self.signing.config.asset(id.chain, id.contract);
         let spent = |(id, amount): &(AssetId, U256)| Some(line(format_args!("{} on chain {}", shown(*amount, &asset(id)?), id.chain)));
-        let of_these = self.limits().iter().filter(|limit| spends.iter().any(|(id, _)| *id == limit.asset));
-        let left = of_these.filter_map(|limit| {
-            let sums = self.signing.ledger().ok()?.spent(&self.signer.id, Some(&self.signer.agent), limit.asset);
-            Some(left(limit, &sums, &asset(&limit.asset)?))
-        });
         let event = Event::Signed {
             signer: (&self.signer.granted.spec.name).into(),
             key: (&self.signer.shown).into(),
             what: what.into(),
             spends: spends.iter().filter_map(spent).collect(),
-            left: left.collect(),
+            left: left.into(),
             digest: hex(digest.as_slice()).into(),
             again,
         };
         self.journal.record(event).map_err(|_| Failure::NoRecord)
+    }
+
+    /// What is left of the agent's limits of these assets, by whichever ledger there is; nothing where it can't be asked.
+    pub(super) async fn left(&self, spends: &[(AssetId, U256)]) -> Vec<String> {
+        match self.signing.ledger() {
+            Ok(AnyLedger::Embedded(ledger)) => self.left_here(ledger, spends),
+            Ok(AnyLedger::Shared(ledger)) => {
+                let limits: Vec<&Limit> = self.limits_of(spends).collect();
+                let assets: Vec<AssetId> = limits.iter().map(|limit| limit.asset).collect();
+                if assets.is_empty() {
+                    return Vec::new();
+                }
+                let spent = ledger.spent(&self.signer.id, Some(&self.signer.agent), &assets).await.unwrap_or_default();
+                limits.iter().zip(&spent).filter_map(|(limit, sums)| self.left_of(limit, sums)).collect()
+            }
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// The same by this host's own ledger.
+    pub(super) fn left_here(&self, ledger: &Ledger, spends: &[(AssetId, U256)]) -> Vec<String> {
+        let spent = |limit: &Limit| ledger.spent(&self.signer.id, Some(&self.signer.agent), limit.asset);
+        self.limits_of(spends).filter_map(|limit| self.left_of(limit, &spent(limit))).collect()
+    }
+
+    fn limits_of<'a>(&'a self, spends: &'a [(AssetId, U256)]) -> impl Iterator<Item = &'a Limit> {
+        self.limits().iter().filter(|limit| spends.iter().any(|(id, _)| *id == limit.asset))
+    }
+
+    fn left_of(&self, limit: &Limit, sums: &Sums) -> Option<String> {
+        Some(left(limit, sums, &self.signing.config.asset(limit.asset.chain, limit.asset.contract)?))
     }
 
     /// Keeps a record of what spends nothing, and hands it to the audit log.
@@ -88,8 +126,8 @@ impl Asked {
         let digest = B256::from_slice(&Sha256::digest(input));
         let what: Arc<[String]> = [cut(what)].into();
         let ledger = self.signing.ledger().map_err(|why| Failure::Denied(refused::ledger(&why)))?;
-        ledger.note(&self.signer.id, &self.signer.agent, digest, Arc::clone(&what)).await.map_err(|_| Failure::NoRecord)?;
-        self.record(digest, &[], &what, false)
+        ledger.note(&Note::new(&self.signer.id, &self.signer.agent, digest, Arc::clone(&what))).await?;
+        self.record(digest, &[], &what, Vec::new(), false)
     }
 }
 

@@ -8,7 +8,7 @@ pub(crate) async fn token(asked: Asked, permit: TokenPermit) -> Result<String, F
     if asked.signer.key.algorithm().is_none() {
         return Err(Failure::Denied(asked.wrong_use("sign a token")));
     }
-    asked.within_rate()?;
+    asked.within_rate().await?;
     let text = |part: &serde_json::Map<String, serde_json::Value>| serde_json::to_string(part).unwrap_or_default();
     let line = format!("token {} {}", text(permit.header()), text(permit.claims()));
     let token = asked.signer.key.sign_token(permit).ok().flatten().ok_or(Failure::Unreachable)?;

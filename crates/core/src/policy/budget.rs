@@ -17,13 +17,21 @@ impl Budget {
         Self { rate, taken: Mutex::default() }
     }
 
-    pub(crate) fn rate(&self) -> Rate {
+    pub fn rate(&self) -> Rate {
         self.rate
     }
 
     /// Takes one request out of the budget, or says that none is left.
     pub fn take(&self, now: Instant) -> bool {
         Self::take_all([self].into_iter(), now).is_ok()
+    }
+
+    /// Gives back what was taken at that time. Nothing is given back twice, and what has left the window is not there any more.
+    pub fn give_back(&self, taken_at: Instant) {
+        let mut taken = self.taken.lock();
+        if let Some(index) = taken.iter().rposition(|at| *at == taken_at) {
+            taken.remove(index);
+        }
     }
 
     /// Takes one request out of each budget; or out of none, where one of them has none left: which. Whoever takes out of several names them
@@ -74,6 +82,20 @@ mod tests {
 
         let take = |budgets: &[&Budget]| Budget::take_all(budgets.iter().copied(), now);
         assert_eq!([take(&[&wide, &narrow]), take(&[&wide, &narrow]), take(&[&wide]), take(&[&wide])], [Ok(()), Err(1), Ok(()), Err(0)]);
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again_once() {
+        let budget = Budget::new(Rate { requests: 2, per: Duration::from_secs(60) });
+        let (start, later) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        assert!(budget.take(start) && budget.take(later));
+
+        budget.give_back(start);
+        budget.give_back(start);
+
+        assert_eq!([budget.take(later), budget.take(later)], [true, false]);
+        // What was taken later still leaves the window later.
+        assert!(!budget.take(start + Duration::from_secs(60)));
     }
 
     #[test]

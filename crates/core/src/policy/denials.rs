@@ -1,6 +1,6 @@
 //! The denials of what shows only after a request was admitted, or beside requests: in a body, at a connection, in what is opened.
 
-use super::{Asked, Denial, Graphql, Permit, Policy, Rule, denial, deny, graphql};
+use super::{Asked, Denial, Graphql, Permit, Policy, Rule, denial, deny, graphql, refused};
 use crate::manifest::Treatment;
 use http::HeaderName;
 
@@ -10,6 +10,22 @@ pub(super) fn of(permit: &Permit, rule: Rule, reason: impl Into<String>, remedy:
 }
 
 impl Policy {
+    /// The denial of a request that one of its rates, by its number among them, has no room for: on this host, or on all that share it.
+    pub fn over_rate(&self, permit: &Permit, spent: usize) -> Denial {
+        // A number that is none comes from another host alone.
+        let counted = permit.counted();
+        let Some(index) = counted.get(spent).or(counted.first()) else { return Self::rates_silent(permit, "no rate is shared") };
+        let spent = &self.destinations[*index];
+        let rate = spent.budget.rate();
+        let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());
+        of(permit, Rule::Rate, reason, denial::set("rate", "?", &spent.label))
+    }
+
+    /// The denial of a request where the rates can't be asked that hosts share.
+    pub fn rates_silent(permit: &Permit, why: &str) -> Denial {
+        of(permit, Rule::Rate, refused::RATES_SILENT, refused::silent("rates", why))
+    }
+
     /// The denial of a body by which a server could be told another method.
     pub fn override_denied(permit: &Permit) -> Denial {
         let reason = "the body names a parameter that overrides the method that was judged";

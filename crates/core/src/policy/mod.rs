@@ -80,6 +80,8 @@ struct Destination {
     terms: toml::Table,
     /// How messages and records name it.
     label: String,
+    /// What its rate is counted under, where several hosts count together: the same for each of them, and after the manifest's lines have moved.
+    counter: String,
 }
 
 /// A request as the guest made it.
@@ -91,12 +93,15 @@ pub struct Asked<'a> {
 
 impl Policy {
     pub fn new(manifest: &Manifest, closed: Closed) -> Self {
-        let grants = manifest
-            .secrets
-            .iter()
-            .enumerate()
-            .flat_map(|(index, secret)| secret.allow.iter().map(move |grant| Destination::from_grant(index, &secret.name, grant)));
-        let destinations = grants.chain(manifest.egress.iter().map(Destination::from_egress)).collect();
+        let agent = manifest.name.as_str();
+        let grants = manifest.secrets.iter().enumerate().flat_map(|(index, secret)| {
+            let counter = move |number| format!("{agent}/secrets.{}.allow.{number}", secret.name);
+            let grants = secret.allow.iter().enumerate();
+            grants.map(move |(number, grant)| Destination::from_grant(index, &secret.name, grant).counted_as(counter(number)))
+        });
+        let egress = manifest.egress.iter().enumerate();
+        let egress = egress.map(|(number, rule)| Destination::from_egress(rule).counted_as(format!("{agent}/egress.{number}")));
+        let destinations = grants.chain(egress).collect();
         Self { destinations, secrets: manifest.secrets.iter().map(|secret| secret.name.clone()).collect(), closed }
     }
 
@@ -247,12 +252,19 @@ impl Policy {
     /// Charges a request to the rates of all its entries; or to none, where one has no room left.
     pub fn charge(&self, permit: &Permit, now: Instant) -> Result<Leave, Denial> {
         let budgets = permit.counted().iter().map(|index| &self.destinations[*index].budget);
-        Budget::take_all(budgets, now).map(|()| Leave::new()).map_err(|spent| {
-            let spent = &self.destinations[permit.counted()[spent]];
-            let rate = spent.budget.rate();
-            let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());
-            denials::of(permit, Rule::Rate, reason, denial::set("rate", "?", &spent.label))
-        })
+        Budget::take_all(budgets, now).map(|()| Leave::charged(now)).map_err(|spent| self.over_rate(permit, spent))
+    }
+
+    /// The rates that a request draws on, each by the name that it is counted under where several hosts count together.
+    pub fn rates<'p>(&'p self, permit: &'p Permit) -> impl Iterator<Item = (&'p str, Rate)> {
+        let counted = permit.counted().iter().map(|index| &self.destinations[*index]);
+        counted.map(|destination| (destination.counter.as_str(), destination.budget.rate()))
+    }
+
+    /// Takes the leave of a request back that is not sent, and what it was charged.
+    pub fn refund(&self, permit: &Permit, leave: Leave) {
+        let Some(at) = leave.charged_at() else { return };
+        permit.counted().iter().for_each(|index| self.destinations[*index].budget.give_back(at));
     }
 
     /// Whether something of the manifest lets a request to this URL pass; and whether with credentials of the agent's own.
@@ -381,6 +393,7 @@ impl Destination {
             sealed_place: placed(&grant.sealed_place),
             terms: entries::grant_terms(grant),
             label: format!("secrets.{name}.allow, line {}", grant.line),
+            counter: String::new(),
         }
     }
 
@@ -403,7 +416,12 @@ impl Destination {
             sealed_place: Vec::new(),
             terms: entries::egress_terms(rule),
             label: format!("egress, line {}", rule.line),
+            counter: String::new(),
         }
+    }
+
+    fn counted_as(self, counter: String) -> Self {
+        Self { counter, ..self }
     }
 }
 

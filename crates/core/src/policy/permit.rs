@@ -6,6 +6,7 @@ use crate::manifest::{AnswerRule, Leaks, Misplaced, Seal};
 use crate::url::CanonicalUrl;
 use http::{HeaderName, Method};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Leave to send one request, as judged.
 #[derive(Debug)]
@@ -19,16 +20,17 @@ pub struct Permit {
     counted: Vec<usize>,
 }
 
-/// Leave to send one request, once: it is charged. [`Permit`] says what of it was judged; what sends takes this by value.
+/// Leave to send one request, once: it is charged. [`Permit`] says what of it was judged; what sends takes this by value. It knows when it was
+/// charged, for whoever gives it up again.
 #[derive(Debug)]
 pub struct Leave {
     /// What is left of it once it is used: nothing, where it is for a repetition.
     charge: Option<Charge>,
 }
 
-/// What a request was charged, after it has left: it covers one repetition ([`Attempt`](super::Attempt)).
+/// What a request was charged, and when, after it has left: it covers one repetition ([`Attempt`](super::Attempt)).
 #[derive(Debug)]
-pub struct Charge(());
+pub struct Charge(Instant);
 
 /// On what terms a request may leave.
 #[derive(Debug)]
@@ -204,13 +206,17 @@ impl Permit {
 }
 
 impl Leave {
-    pub(super) fn new() -> Self {
-        Self { charge: Some(Charge(())) }
+    pub(super) fn charged(at: Instant) -> Self {
+        Self { charge: Some(Charge(at)) }
     }
 
     /// For a repetition, which was charged with the request that it repeats.
     pub(super) fn to_repeat() -> Self {
         Self { charge: None }
+    }
+
+    pub(super) fn charged_at(&self) -> Option<Instant> {
+        self.charge.as_ref().map(|Charge(at)| *at)
     }
 
     /// Uses it up, as the request leaves.

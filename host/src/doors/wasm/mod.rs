@@ -30,6 +30,7 @@ use crate::rotation::Rotations;
 use crate::scrub::{Live, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables};
 use crate::session::{Scrubbing, Session};
+use crate::shared::SharedRates;
 use crate::signing::{Granted, Opened, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
@@ -153,6 +154,7 @@ pub(crate) struct HostParts {
     pub(crate) cache: Arc<SecretCache>,
     pub(crate) signing: Arc<Signing>,
     pub(crate) rotations: Rotations,
+    pub(crate) rates: Option<SharedRates>,
     pub(crate) inspector: Option<Inspector>,
     pub(crate) runs: AtomicU64,
     pub(crate) name: String,
@@ -207,6 +209,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
         Scrubbing::new(scrubber.clone()),
         Arc::clone(&journal),
         Arc::clone(&meter),
+        host.rates.clone(),
         rotations,
     ));
     let outbound = Outbound::new(Arc::clone(&session), Arc::clone(&agent.pools), manifest.limits.requests, manifest.denials);

@@ -21,12 +21,13 @@ mod windows;
 
 pub(crate) use journal::Entry;
 use journal::Journal;
-pub(crate) use windows::{Slot, Sums};
+pub(crate) use windows::Slot;
 
 use crate::clock::{Clock, Wall};
 use crate::ethereum::quantity::digits;
 use crate::lock::Mutex;
 use crate::policy::{AssetId, Limit};
+use crate::shared::{Claim, Note, Refused, Reuse, Sums, Window};
 use crate::text::{hex, line, unhex};
 use alloy_primitives::{B256, U256};
 use base64::Engine;
@@ -43,40 +44,12 @@ use windows::Windows;
 use zeroize::Zeroizing;
 
 /// How long a reservation lives. A signature that comes later never leaves the host.
-const RESERVATION: Duration = Duration::from_secs(120);
+pub(super) const RESERVATION: Duration = Duration::from_secs(120);
 /// Bytes of a nonce of the seal (XChaCha20-Poly1305).
 const NONCE: usize = 24;
 
 /// A key by its public half: SEC 1 compressed, or another scheme's own form.
 pub(crate) type KeyId = Vec<u8>;
-
-/// What is about to be signed, and what it would spend.
-#[derive(Debug, Clone)]
-pub(crate) struct Claim<'a> {
-    pub(crate) key: &'a [u8],
-    pub(crate) purpose: &'a str,
-    pub(crate) agent: &'a str,
-    pub(crate) digest: B256,
-    pub(crate) nonce: Option<(u64, u64)>,
-    pub(crate) spends: &'a [(AssetId, U256)],
-    /// The agent's limits, and those of the key over all agents.
-    pub(crate) limits: &'a [Limit],
-    pub(crate) caps: &'a [Limit],
-    /// What all assets of one symbol together may come to in a day, over all agents.
-    pub(crate) ceilings: &'a [Ceiling],
-    pub(crate) lines: Arc<[String]>,
-    pub(crate) idempotency: Option<&'a str>,
-}
-
-/// An upper bound of what one key may spend in any 24 hours of several assets together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ceiling {
-    /// The assets, each with what its smallest unit counts.
-    pub(crate) assets: Vec<(AssetId, U256)>,
-    pub(crate) most: U256,
-    /// As the operator writes it.
-    pub(crate) name: String,
-}
 
 /// What came of a claim.
 pub(crate) enum Reserved {
@@ -84,19 +57,6 @@ pub(crate) enum Reserved {
     New(Box<Reservation>),
     /// It was signed before, under the same idempotency key: the signed bytes.
     Before(Vec<u8>),
-}
-
-/// Why a claim is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refused {
-    /// More than a limit. Whether it is one of the agent's own.
-    Limit { asset: AssetId, window: &'static str, own: bool },
-    /// More than the operator wants at risk from a key in this process.
-    Hot { ceiling: String },
-    /// The idempotency key was used for something else, or is in use.
-    Idempotency(&'static str),
-    /// The operator has to look first. What to tell them.
-    Blocked(String),
 }
 
 /// The ledger of one host.
@@ -200,9 +160,9 @@ impl Ledger {
         }
         let remembered = claim.idempotency.map(|key| (claim.agent.to_owned(), key.to_owned()));
         match remembered.as_ref().and_then(|key| account.idempotent.get(key)) {
-            Some((digest, _)) if *digest != claim.digest => return Err(Refused::Idempotency("the key was used for something else")),
-            Some((_, Stored::UnderWay)) => return Err(Refused::Idempotency("the key's first use is still under way")),
-            Some((_, Stored::Lost)) => return Err(Refused::Idempotency("what became of the key's first use is not known")),
+            Some((digest, _)) if *digest != claim.digest => return Err(Refused::Idempotency(Reuse::Other)),
+            Some((_, Stored::UnderWay)) => return Err(Refused::Idempotency(Reuse::UnderWay)),
+            Some((_, Stored::Lost)) => return Err(Refused::Idempotency(Reuse::Lost)),
             Some((_, Stored::Kept(number))) => {
                 let signed = self.0.journal.read(*number).and_then(|entry| self.unseal(&entry));
                 return signed.map(Reserved::Before).ok_or_else(|| Refused::Blocked("a record of the ledger can't be read".to_owned()));
@@ -297,13 +257,14 @@ impl Ledger {
     }
 
     /// Keeps a record of what was signed without spending anything, before it leaves.
-    pub(crate) async fn note(&self, key: &[u8], agent: &str, digest: B256, lines: Arc<[String]>) -> Result<(), String> {
+    pub(crate) async fn note(&self, note: &Note<'_>) -> Result<(), String> {
+        let Note { key, agent, digest, lines } = note;
         let entry = {
             let books = self.books();
             if let Some(doubt) = &books.doubt {
                 return Err(doubt.clone());
             }
-            Entry { agent: agent.to_owned(), ..Entry::new(books.clock.now(), hex(key), hex(digest.as_slice()), lines) }
+            Entry { agent: (*agent).to_owned(), ..Entry::new(books.clock.now(), hex(key), hex(digest.as_slice()), Arc::clone(lines)) }
         };
         self.0.journal.write(&entry).await.map(|_| ())
     }
@@ -443,8 +404,8 @@ impl Drop for Reservation {
 }
 
 /// The first window that holds more than it may.
-fn exceeded(limit: &Limit, sums: &Sums) -> Option<&'static str> {
-    let windows = [("hour", limit.hour, sums.hour), ("day", limit.day, sums.day), ("total", limit.total, sums.total)];
+fn exceeded(limit: &Limit, sums: &Sums) -> Option<Window> {
+    let windows = [(Window::Hour, limit.hour, sums.hour), (Window::Day, limit.day, sums.day), (Window::Total, limit.total, sums.total)];
     windows.into_iter().find(|(_, most, sum)| most.is_some_and(|most| *sum > most)).map(|(window, _, _)| window)
 }
 

@@ -3,8 +3,9 @@
 use super::journal::Opened;
 use super::log::Log;
 use super::platter::{Platter, Which};
-use super::{AssetId, Ceiling, Claim, Journal, Ledger, Limit, Refused, Reserved, Slot};
+use super::{AssetId, Claim, Journal, Ledger, Limit, Refused, Reserved, Slot, Window};
 use crate::clock::{Clock, Wall};
+use crate::shared::Ceiling;
 use alloy_primitives::{B256, U256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 const KEY: &[u8] = &[2; 33];
-const ETHER: AssetId = AssetId { chain: 1, contract: None };
+const ETHER: AssetId = AssetId::new(1, None);
 const HOUR: u64 = 3_600_000;
 
 /// The halves of the log: two frames of one block each.
@@ -31,7 +32,9 @@ fn open_at(platter: &Platter, wall: &Wall, downtime: Duration) -> Result<Ledger,
 }
 
 fn limit(day: u64) -> Limit {
-    Limit { asset: ETHER, hour: None, day: Some(U256::from(day)), total: None }
+    let mut limit = Limit::none(ETHER);
+    limit.day = Some(U256::from(day));
+    limit
 }
 
 /// Claims one unit under a limit; signs, and keeps it.
@@ -304,8 +307,9 @@ fn a_cap_holds_over_all_agents() {
     let ledger = open(&Platter::default()).expect("a ledger");
     run(ledger.enroll(KEY, "wallet")).expect("enrolled");
     let spends = [(ETHER, U256::from(1))];
-    let limits = [Limit { asset: ETHER, hour: Some(U256::from(9)), day: None, total: None }];
-    let caps = [Limit { asset: ETHER, hour: None, day: None, total: Some(U256::from(2)) }];
+    let (mut limit, mut cap) = (Limit::none(ETHER), Limit::none(ETHER));
+    (limit.hour, cap.total) = (Some(U256::from(9)), Some(U256::from(2)));
+    let (limits, caps) = ([limit], [cap]);
     let claim = |agent| Claim {
         key: KEY,
         purpose: "wallet",
@@ -323,14 +327,14 @@ fn a_cap_holds_over_all_agents() {
     let outcomes: Vec<bool> = ["a", "b", "c"].into_iter().map(|agent| ledger.reserve(&claim(agent)).is_ok()).collect();
 
     assert_eq!(outcomes, [true, true, false]);
-    assert_eq!(ledger.reserve(&claim("d")).err(), Some(Refused::Limit { asset: ETHER, window: "total", own: false }));
+    assert_eq!(ledger.reserve(&claim("d")).err(), Some(Refused::Limit { asset: ETHER, window: Window::Total, own: false }));
 }
 
 #[test]
 fn a_ceiling_sums_what_all_agents_spend_on_all_chains() {
     let ledger = open(&Platter::default()).expect("a ledger");
     run(ledger.enroll(KEY, "wallet")).expect("enrolled");
-    let other = AssetId { chain: 10, contract: None };
+    let other = AssetId::new(10, None);
     let ceilings =
         [Ceiling { assets: vec![(ETHER, U256::from(2)), (other, U256::from(1))], most: U256::from(5), name: "5 ETH".to_owned() }];
     let reserve = |agent, asset| {

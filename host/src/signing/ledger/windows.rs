@@ -1,6 +1,7 @@
 //! What was spent of one asset in the last hour, the last day, and ever. Windows slide: an amount leaves each as it is so old, to the
 //! millisecond. Signatures for one nonce are one payment, the largest of them: a chain takes only one.
 
+use crate::shared::Sums;
 use alloy_primitives::U256;
 use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
@@ -31,14 +32,6 @@ pub(super) struct Windows {
     hour: Window,
     day: Window,
     total: Window,
-}
-
-/// What a window holds, or would hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sums {
-    pub(crate) hour: U256,
-    pub(crate) day: U256,
-    pub(crate) total: U256,
 }
 
 /// The amounts from a number on: those before have left it.

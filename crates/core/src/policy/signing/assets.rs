@@ -8,25 +8,41 @@ use std::fmt;
 
 /// An asset on one chain: its contract, or the chain's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct AssetId {
+    /// The chain's id (EIP-155).
     pub chain: u64,
+    /// The asset's contract; none for the chain's own asset.
     pub contract: Option<Address>,
 }
 
 /// Upper bounds of one asset's windows. None is no bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limit {
+    /// The asset.
     pub asset: AssetId,
+    /// In any 60 minutes, in the asset's smallest unit.
     pub hour: Option<U256>,
+    /// In any 24 hours.
     pub day: Option<U256>,
+    /// Ever.
     pub total: Option<U256>,
 }
 
 impl AssetId {
+    /// An asset by its contract; without one, the chain's own.
+    #[must_use]
+    pub const fn new(chain: u64, contract: Option<Address>) -> Self {
+        Self { chain, contract }
+    }
+
     pub(crate) fn native(chain: u64) -> Self {
         Self { chain, contract: None }
     }
 
+    /// The same from its text: `1:native`, or `1:0x…` with the contract's address.
+    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (chain, contract) = text.split_once(':')?;
         let contract = if contract == "native" { None } else { Some(quantity::address(contract)?) };
@@ -44,6 +60,12 @@ impl fmt::Display for AssetId {
 }
 
 impl Limit {
+    /// Without a bound.
+    #[must_use]
+    pub const fn none(asset: AssetId) -> Self {
+        Self { asset, hour: None, day: None, total: None }
+    }
+
     /// A limit of a manifest or of the host configuration, in the asset's smallest unit.
     pub fn of(spec: &LimitSpec, config: &SigningConfig) -> Result<Self, String> {
         let asset = config.asset_named(spec.chain, &spec.asset).ok_or_else(|| unknown(&spec.asset, spec.chain))?;

@@ -60,6 +60,15 @@ impl SignPermit {
         &self.payload
     }
 
+    /// Whether these bytes have the form of what this is signed into. Whoever keeps them has checked them before.
+    pub fn has_form(&self, signed: &[u8]) -> bool {
+        match &self.payload {
+            Payload::Transaction(_) => !signed.is_empty(),
+            Payload::Digest => matches!(signed, [r_and_s @ .., 27 | 28] if r_and_s.len() == 64),
+            Payload::Message(_) => signed.len() == 64,
+        }
+    }
+
     /// What is signed, or its hash where that is signed as it is.
     pub fn digest(&self) -> B256 {
         self.digest

@@ -2,6 +2,14 @@
 
 use crate::policy::denial::{Denial, Rule, set};
 
+/// What the agent is told where the rates can't be asked that hosts share.
+pub(in crate::policy) const RATES_SILENT: &str = "the rates are not available at the moment";
+
+/// What to do where hosts share something, and it can't be asked.
+pub(in crate::policy) fn silent(what: &str, why: &str) -> String {
+    format!("the {what} that this host shares with others can't be asked: {why}; nothing leaves before it answers")
+}
+
 fn of(rule: Rule, asked: impl Into<String>, reason: impl Into<String>, remedy: impl Into<String>) -> Denial {
     Denial { rule, asked: asked.into(), reason: reason.into(), remedy: remedy.into(), stop: false }
 }
@@ -21,6 +29,16 @@ pub fn wrong_use(purpose: &str, what: &str) -> Denial {
 pub fn over_rate(signer: &str) -> Denial {
     let remedy = set("rate", "?", &format!("`[signers.{signer}]`"));
     of(Rule::Rate, format!("use the signer {signer}"), "more signatures than the granted rate", remedy)
+}
+
+/// The rates can't be asked that hosts share.
+pub fn rates_silent(signer: &str, why: &str) -> Denial {
+    of(Rule::Rate, format!("use the signer {signer}"), RATES_SILENT, silent("rates", why))
+}
+
+/// The ledger can't be asked that hosts share.
+pub fn ledger_silent(why: &str) -> Denial {
+    of(Rule::Ledger, "sign by the ledger", "the ledger is not available at the moment", silent("ledger", why))
 }
 
 /// More than all agents together may spend from a key in this process.
