@@ -1,9 +1,10 @@
 //! Placeholders where their values do not belong: what is done about them, and what is said.
 
 use super::placeholder::Placeholders;
-use super::{Asked, Denial, Destination, Permit, Policy, Rule, denial, deny, granted_places};
+use super::{Asked, Denial, Destination, Permit, Policy, Rule, Substitution, denial, deny, foreign, granted_places};
 use crate::credential::around;
 use crate::manifest::{Misplaced, Place};
+use crate::url::CanonicalUrl;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 /// Most characters of what a guest wrote around a placeholder that a message shows.
@@ -25,6 +26,34 @@ impl Policy {
         Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::Misplaced, asked, reason, remedy) }
     }
 
+    /// Refuses a request whose headers or URL hold a placeholder where its value does not belong.
+    pub(super) fn elsewhere(
+        &self,
+        open: &[&Destination],
+        asked: &Asked<'_>,
+        url: &CanonicalUrl,
+        substitutions: &[Substitution],
+        placeholders: &Placeholders,
+        misplaced: Misplaced,
+    ) -> Result<(), Denial> {
+        let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.target().is_header(name));
+        for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
+            let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
+            if inside.is_some() {
+                let denial = self.misplaced(asked, &format!("header `{name}`"), misplaced, inside);
+                return Err(match in_another_form(open, placeholders, name, value) {
+                    Some((reason, remedy)) => Denial { reason, remedy, ..denial },
+                    None if placeholders.holds_sealed(value.as_bytes()) => sealed(denial, name),
+                    None => denial,
+                });
+            }
+        }
+        match foreign::in_url(url, substitutions, placeholders) {
+            Some(secret) => Err(self.misplaced(asked, "URL", misplaced, Some(secret))),
+            None => Ok(()),
+        }
+    }
+
     /// What happens to a placeholder found in a body: `None` lets it pass as the harmless text it is.
     pub fn judge_body(&self, permit: &Permit, secret: usize) -> Option<Denial> {
         match permit.misplaced() {
@@ -40,12 +69,7 @@ impl Policy {
 
 /// Why a placeholder does not fit a header that is granted, and what would: something else stands around it. The first is what was wrong,
 /// the second the remedy.
-pub(super) fn in_another_form(
-    open: &[&Destination],
-    placeholders: &Placeholders,
-    name: &HeaderName,
-    value: &HeaderValue,
-) -> Option<(String, String)> {
+fn in_another_form(open: &[&Destination], placeholders: &Placeholders, name: &HeaderName, value: &HeaderValue) -> Option<(String, String)> {
     let text = value.to_str().ok()?;
     let (secret, before, after) = placeholders.standing(text)?;
     let mut here = granted_places(open).filter(|granted| granted.secret == secret && !granted.is_for_sealed);
@@ -76,7 +100,7 @@ pub(super) fn in_another_form(
 }
 
 /// What an answer brought goes back to its own origin, in its own cookie or where the grant says so.
-pub(super) fn sealed(denial: Denial, header: &HeaderName) -> Denial {
+fn sealed(denial: Denial, header: &HeaderName) -> Denial {
     let remedy = if header == http::header::COOKIE {
         "a sealed cookie goes back to the origin that set it, under its own name, with the credential that it was set for, and without cookies of the agent's own".to_owned()
     } else {

@@ -19,13 +19,13 @@ pub mod placeholder;
 mod repeat;
 pub mod session;
 mod signing;
+mod terms;
 
 pub use budget::Budget;
 pub use closed::Closed;
 pub use denial::{Denial, Rule};
 pub use graphql::{Graphql, MAX_BODY as MAX_GRAPHQL};
 pub use overrides::Overrides;
-use permit::Terms;
 pub use permit::{Charge, Leave, Permit, Reveal, Substitution};
 pub use placeholder::{Placeholders, Sealed, Source};
 pub use repeat::{Attempt, MOST_REPEATED};
@@ -43,6 +43,7 @@ use crate::url::names::Name;
 use http::{HeaderMap, HeaderName, Method, Uri};
 use std::sync::Arc;
 use std::time::Instant;
+use terms::Terms;
 
 /// What one agent may do, made from its manifest.
 #[derive(Debug)]
@@ -145,43 +146,10 @@ impl Policy {
         let (mut substitutions, used) = substitutions(&open, asked, &url, placeholders);
         let carried: Vec<usize> = substitutions.iter().filter(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).collect();
         let session = placeholders.session(asked.headers, &url, &carried);
-        let signed =
-            session.query.map(|(secret, source)| Substitution::new(secret, source, Scheme::Template(Target::WholeQuery), "query".into()));
-        let (passes, plain_cookies) = (session.passes, session.plain_cookies);
-        let cookies = session.cookies.into_iter().map(|(secret, source, name)| {
-            let place = format!("cookie:{name}");
-            Substitution::new(secret, source, Scheme::Template(Target::Cookie { name }), place.into())
-        });
-        let headers = session.headers.into_iter().map(|(secret, source, name)| {
-            let place = format!("header:{name}");
-            let target = Target::Header { name, before: String::new(), after: String::new() };
-            Substitution::new(secret, source, Scheme::Template(target), place.into())
-        });
-        let back: Vec<Substitution> = cookies.chain(headers).chain(signed).collect();
-        for substitution in back {
-            let target = substitution.scheme.target();
-            if target.is_cookie() || !substitutions.iter().any(|s| s.scheme.target().same_place(target)) {
-                substitutions.push(substitution);
-            }
-        }
-        let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.target().is_header(name));
+        let (passes, plain_cookies) = session.join(&mut substitutions);
         foreign::credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)?;
-        for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
-            let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
-            if inside.is_some() && misplaced != Misplaced::Pass {
-                let denial = self.misplaced(asked, &format!("header `{name}`"), misplaced, inside);
-                let denial = match misplaced::in_another_form(&open, placeholders, name, value) {
-                    Some((reason, remedy)) => Denial { reason, remedy, ..denial },
-                    None if placeholders.holds_sealed(value.as_bytes()) => misplaced::sealed(denial, name),
-                    None => denial,
-                };
-                return Err(denial);
-            }
-        }
-        if misplaced != Misplaced::Pass
-            && let Some(secret) = foreign::in_url(&url, &substitutions, placeholders)
-        {
-            return Err(self.misplaced(asked, "URL", misplaced, Some(secret)));
+        if misplaced != Misplaced::Pass {
+            self.elsewhere(&open, asked, &url, &substitutions, placeholders, misplaced)?;
         }
 
         // What bounds a request by another reading of its path counts it, too.
@@ -189,50 +157,16 @@ impl Policy {
         let counts = |d: &Destination| is_in(&used, d) || is_in(&bound, d) && !is_in(&open, d);
         let counted = self.destinations.iter().enumerate().filter(|(_, d)| counts(d)).map(|(index, _)| index).collect();
         let rule = used.iter().map(|d| d.label.as_str()).collect::<Vec<_>>().join("; ");
-        let leaks = Leaks {
-            treatment: bound.iter().map(|d| d.leaks.treatment).max().unwrap_or_default(),
-            allowed: used.iter().flat_map(|d| d.leaks.allowed.iter().cloned()).collect(),
-        };
-        let own_credentials = open.iter().any(|d| d.own_credentials);
-        let is_sealed =
-            self.destinations.iter().any(|d| !(d.seal.is_empty() && d.signed_urls.is_empty()) && d.host.matches_name(&url.host));
-        let granted = bound.iter().filter_map(|d| d.secret.as_ref().map(|(secret, _)| (*secret, &d.seal)));
-        let mut seals: Vec<(usize, Seal)> = Vec::new();
-        for (secret, seal) in granted.flat_map(|(secret, seals)| seals.iter().map(move |seal| (secret, seal))) {
-            // Two grants may name one field: the first seals it.
-            if !seals.iter().any(|(_, known)| known == seal) {
-                seals.push((secret, seal.clone()));
-            }
-        }
-        let accept_parameters = open.iter().flat_map(|d| d.accept_parameters.iter().cloned()).collect();
-        let get_body = open.iter().any(|d| d.passes.get_body);
-        let plain_etags = open.iter().any(|d| d.passes.plain_etags);
         let is_ours = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.target().is_header(name)) || passes.contains(name);
         let own_parameter = |(name, value): (&str, &str)| {
             Name::encoded(name).is_credential(value) && !substitutions.iter().any(|s| s.scheme.target().is_parameter(name))
         };
         let carries_own =
             asked.headers.keys().any(|name| headers::is_credential(name) && !is_ours(name)) || url.parameters().any(own_parameter);
-        let answers_allowed = open.iter().flat_map(|d| d.answers_allowed.iter().cloned()).collect();
-        let signed_urls = open.iter().filter_map(|d| Some((d.secret.as_ref()?.0, &d.signed_urls)));
-        let signed_urls = signed_urls.flat_map(|(secret, places)| places.iter().map(move |place| (secret, place.clone()))).collect();
-        let terms = Terms {
-            answers_allowed,
-            signed_urls,
-            get_body,
-            plain_etags,
-            passes,
-            plain_cookies,
-            carries_own,
-            guarded,
-            accept_parameters,
-            graphql,
-            misplaced,
-            leaks,
-            own_credentials,
-            seals,
-            is_sealed,
-        };
+        let is_sealed =
+            self.destinations.iter().any(|d| !(d.seal.is_empty() && d.signed_urls.is_empty()) && d.host.matches_name(&url.host));
+        let of_entries = Terms::of_entries(&open, &bound, &used);
+        let terms = Terms { guarded, graphql, misplaced, passes, plain_cookies, carries_own, is_sealed, ..of_entries };
         Ok(Permit::new(url, asked.method.clone(), substitutions, terms, rule, counted))
     }
 

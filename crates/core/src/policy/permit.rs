@@ -1,5 +1,6 @@
 //! What was decided, as a value that travels. Its fields are private to this room: nothing else can make one.
 
+use super::terms::Terms;
 use super::{Graphql, Source};
 use crate::credential::Scheme;
 use crate::manifest::{AnswerRule, Leaks, Misplaced, Seal};
@@ -31,32 +32,6 @@ pub struct Leave {
 /// What a request was charged, and when, after it has left: it covers one repetition ([`Attempt`](super::Attempt)).
 #[derive(Debug)]
 pub struct Charge(Instant);
-
-/// On what terms a request may leave.
-#[derive(Debug)]
-pub(super) struct Terms {
-    pub(super) guarded: bool,
-    /// Parameters that `Accept` keeps beside the usual ones.
-    pub(super) accept_parameters: Vec<String>,
-    /// What is asked of a body that is GraphQL.
-    pub(super) graphql: Option<Graphql>,
-    /// Whether a GET or HEAD request may have a body.
-    pub(super) get_body: bool,
-    pub(super) plain_etags: bool,
-    /// Headers that hold what the origin gave the run, as it is.
-    pub(super) passes: Vec<HeaderName>,
-    /// Cookies of that kind that stand beside sealed ones.
-    pub(super) plain_cookies: Vec<String>,
-    /// Whether the request holds a credential of the agent's own.
-    pub(super) carries_own: bool,
-    pub(super) misplaced: Misplaced,
-    pub(super) leaks: Leaks,
-    pub(super) own_credentials: bool,
-    pub(super) seals: Vec<(usize, Seal)>,
-    pub(super) answers_allowed: Vec<AnswerRule>,
-    pub(super) signed_urls: Vec<(usize, Seal)>,
-    pub(super) is_sealed: bool,
-}
 
 /// One value that goes into one place.
 #[derive(Debug)]

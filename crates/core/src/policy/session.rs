@@ -3,7 +3,9 @@
 //! An agent that is told to log in to somebody else's account gets a session as well, so that it came back is not enough. What an answer
 //! brings is the API's own for this run only where the request carried the granted credential, and it goes back only with that.
 
+use super::permit::Substitution;
 use super::placeholder::{Placeholders, Source};
+use crate::credential::{Scheme, Target};
 use crate::url::CanonicalUrl;
 use http::{HeaderMap, HeaderName, header};
 
@@ -65,6 +67,30 @@ pub(super) struct Session {
     pub(super) query: Option<(usize, Source)>,
     /// Headers that hold what the guest has as it is, and nothing else.
     pub(super) passes: Vec<HeaderName>,
+}
+
+impl Session {
+    /// Adds what goes back into a request to what its grants put there, which come first in a place that is no cookie. Gives the headers that
+    /// hold what the guest has as it is, and the cookies of that kind.
+    pub(super) fn join(self, substitutions: &mut Vec<Substitution>) -> (Vec<HeaderName>, Vec<String>) {
+        let back = |secret, source, target, place: String| Substitution::new(secret, source, Scheme::Template(target), place.into());
+        let cookies = self.cookies.into_iter().map(|(secret, source, name)| {
+            let place = format!("cookie:{name}");
+            back(secret, source, Target::Cookie { name }, place)
+        });
+        let headers = self.headers.into_iter().map(|(secret, source, name)| {
+            let place = format!("header:{name}");
+            back(secret, source, Target::Header { name, before: String::new(), after: String::new() }, place)
+        });
+        let query = self.query.map(|(secret, source)| back(secret, source, Target::WholeQuery, "query".to_owned()));
+        for substitution in cookies.chain(headers).chain(query) {
+            let target = substitution.scheme.target();
+            if target.is_cookie() || !substitutions.iter().any(|s| s.scheme.target().same_place(target)) {
+                substitutions.push(substitution);
+            }
+        }
+        (self.passes, self.plain_cookies)
+    }
 }
 
 impl Placeholders {
