@@ -157,9 +157,7 @@ impl Agent {
     pub async fn confirm_signers(&self) -> Result<Vec<(String, String)>, WalletError> {
         let host = &self.host.0.parts;
         let opened = wasm::open_signers(host, &self.parts).await?;
-        for signer in &opened {
-            host.signing.confirm(signer).await.map_err(WalletError::Ledger)?;
-        }
+        host.signing.confirm(&opened).await.map_err(WalletError::Ledger)?;
         Ok(opened.iter().map(|signer| (signer.granted.spec.name.clone(), signer.shown.clone())).collect())
     }
 

@@ -38,6 +38,7 @@ use crate::keys::{SignerBackend, SignerError};
 use crate::manifest::{Purpose, SignerCap, SigningConfig};
 use crate::policy::{Denial, Limit, refused};
 use crate::secrets::{Backends, Fingerprint, SecretValue, Variables};
+use crate::session::Session;
 use crate::shared::{self, SharedError, SharedRates, Taken, Tickets, Use as OneUse};
 use crate::state::StateDir;
 use crate::text::hex;
@@ -80,7 +81,8 @@ pub(crate) struct Sharing {
 pub(crate) struct Asked {
     pub(crate) signing: Arc<Signing>,
     pub(crate) signer: Arc<Opened>,
-    pub(crate) journal: Arc<Journal>,
+    /// The session's journal alone: a signature outlives its run, and the rest of the session must not.
+    journal: Arc<Journal>,
     pub(crate) idempotency: Option<String>,
 }
 
@@ -170,10 +172,15 @@ impl Signing {
         self.keys.look(granted, agent, backends).await
     }
 
-    /// Takes a signer's key into the ledger, and the operator's word that the ledger is the latest.
-    pub(crate) async fn confirm(&self, opened: &Opened) -> Result<(), String> {
+    /// Takes the keys of signers into the ledger, and the operator's confirmation that the ledger is the latest.
+    pub(crate) async fn confirm(&self, opened: &[Arc<Opened>]) -> Result<(), String> {
+        if opened.is_empty() {
+            return Ok(());
+        }
         let ledger = self.ledger()?;
-        ledger.enroll(&opened.id, opened.purpose()).await.map_err(|error| error.to_string())?;
+        // Together, so that one write takes all of them along.
+        let enrolled = futures_util::future::join_all(opened.iter().map(|signer| ledger.enroll(&signer.id, signer.purpose()))).await;
+        enrolled.into_iter().collect::<Result<(), _>>().map_err(|error| error.to_string())?;
         ledger.confirm().await.map_err(|error| error.to_string())
     }
 
@@ -222,6 +229,12 @@ impl Signing {
 }
 
 impl Asked {
+    /// A request of a session's agent.
+    pub(crate) fn new(session: &Session, signing: &Arc<Signing>, signer: &Arc<Opened>, idempotency: Option<String>) -> Self {
+        let journal = Arc::clone(&session.journal);
+        Self { signing: Arc::clone(signing), signer: Arc::clone(signer), journal, idempotency }
+    }
+
     /// Takes one use of the signer's rate on this host.
     fn within_own_rate(&self, now: Instant) -> Result<(), Failure> {
         let Granted { spec, rate, .. } = &*self.signer.granted;

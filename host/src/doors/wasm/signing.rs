@@ -39,12 +39,7 @@ impl RunState {
         if self.session.meter.is_stopped() {
             return Err(wasmtime::Error::msg("the run is stopped"));
         }
-        Ok(Asked {
-            signing: Arc::clone(&self.signers.signing),
-            signer: Arc::clone(self.opened(handle)?),
-            journal: Arc::clone(&self.session.journal),
-            idempotency,
-        })
+        Ok(Asked::new(&self.session, &self.signers.signing, self.opened(handle)?, idempotency))
     }
 
     fn opened(&self, handle: &Resource<OpenSigner>) -> wasmtime::Result<&Arc<Opened>> {
