@@ -3,6 +3,7 @@
 //! Whoever can write there, or put another directory in its place, owns the host. So it has to be the user's own (mode 0700), no link, and
 //! below directories that no other user can rename it in.
 
+use crate::random;
 use rustix::fs::{OFlags, open};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -57,7 +58,7 @@ impl StateDir {
     pub(crate) fn key(&self, name: &str) -> io::Result<Zeroizing<[u8; 32]>> {
         let path = self.0.join(name);
         if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            let fresh = random_key()?;
+            let fresh = random::key()?;
             let temporary = self.0.join(format!("{name}.{:016x}", getrandom::u64().map_err(io::Error::other)?));
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(&*fresh)?;
@@ -75,13 +76,6 @@ impl StateDir {
         open_private(&path)?.read_exact(&mut *key)?;
         Ok(key)
     }
-}
-
-/// 32 bytes from the operating system.
-pub(crate) fn random_key() -> io::Result<Zeroizing<[u8; 32]>> {
-    let mut key = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *key).map_err(io::Error::other)?;
-    Ok(key)
 }
 
 /// Opens a file of the host's own, and refuses a link and what others can read or write.

@@ -21,5 +21,5 @@ pub mod url;
 pub mod value;
 
 use strongroom_ethereum as ethereum;
-use strongroom_ground::{files, json, lock, text};
+use strongroom_ground::{files, json, lock, random, text};
 use strongroom_scrub as scrub;

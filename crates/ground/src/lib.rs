@@ -3,4 +3,5 @@
 pub mod files;
 pub mod json;
 pub mod lock;
+pub mod random;
 pub mod text;

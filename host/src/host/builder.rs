@@ -9,6 +9,7 @@ use crate::keys::SignerBackend;
 #[cfg(feature = "file")]
 use crate::manifest::FileKeyRef;
 use crate::manifest::{BackendConfig, HostConfig};
+use crate::random;
 use crate::rotation::{self, Issuer, Rotations};
 use crate::scrub::Rules;
 #[cfg(feature = "aws")]
@@ -21,7 +22,7 @@ use crate::secrets::{Backends, Cache as SecretCache, EnvBackend, SecretBackend, 
 use crate::secrets::{FileBackend, FileKey};
 use crate::shared::{self, HighWater, Nonces, SharedRates, Tickets, WaitingList};
 use crate::signing::{Sharing, Signing};
-use crate::state::{StateDir, random_key};
+use crate::state::StateDir;
 use crate::tls;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -191,7 +192,7 @@ impl HostBuilder {
             Some(Audit::Off) => None,
             None => Some(open_audit(&self.config, state.as_ref())?),
         };
-        let fingerprint_key = state.as_ref().map_or_else(random_key, |state| state.key("host.key")).map_err(BuildError::State)?;
+        let fingerprint_key = state.as_ref().map_or_else(random::key, |state| state.key("host.key")).map_err(BuildError::State)?;
         let engine = Engine::new(self.max_agents.unwrap_or(1_024), self.inspector.is_some());
         let engine = engine.map_err(|error| BuildError::Engine(error.to_string()))?;
         let linker = wasm::linker(&engine).map_err(|error| BuildError::Engine(error.to_string()))?;
@@ -220,7 +221,7 @@ impl HostBuilder {
         let signing = signing.map_err(BuildError::Signing)?;
         let cache = Arc::new(SecretCache::new(self.clock.clone(), fingerprint_key));
         let rules = rules(&self.config.scrub_rules)?;
-        let name = crate::text::hex(&random_key().map_err(BuildError::State)?[..6]);
+        let name = crate::text::hex(&random::key().map_err(BuildError::State)?[..6]);
         let wall = self.wall.clone();
         let parts = rotation::Parts { host: name.clone(), cache: Arc::clone(&cache), clock: self.clock, wall, audit: audit.clone() };
         let rotations = Rotations::new(&self.config, self.issuers, &backends, &parts);

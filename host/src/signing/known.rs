@@ -5,9 +5,10 @@
 
 use crate::keys::{Identity, is_wallet_key, of_secret};
 use crate::lock::Mutex;
+use crate::random;
 use crate::register::Register;
 use crate::secrets::{Fingerprint, SecretValue};
-use crate::state::{StateDir, random_key};
+use crate::state::StateDir;
 use crate::text::{hex, unhex};
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -33,7 +34,7 @@ impl Known {
     /// # Errors
     /// Where the host's key can't be had.
     pub(super) fn new(state: Option<&StateDir>) -> io::Result<Self> {
-        let hash_key = state.map_or_else(random_key, |state| state.key("host.key"))?;
+        let hash_key = state.map_or_else(random::key, |state| state.key("host.key"))?;
         let file = state.map(|state| Register::new(state, "keys", HEAD));
         Ok(Self { hash_key, here: Mutex::default(), checked: Mutex::default(), file })
     }

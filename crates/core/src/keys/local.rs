@@ -76,8 +76,7 @@ impl Local {
 
 /// A key that nobody has had before, as hexadecimal digits.
 pub fn fresh() -> std::io::Result<Deposit> {
-    let mut key = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *key).map_err(std::io::Error::other)?;
+    let key = crate::random::key()?;
     let digits = Zeroizing::new(crate::text::hex(&*key));
     // One in 2^128 of all keys is none; who draws it draws again.
     if SigningKey::from_slice(&*key).is_ok() { Ok(Deposit::new(digits.as_bytes())) } else { fresh() }

@@ -150,12 +150,17 @@ impl Key {
 
     /// What tells it from others, for people.
     pub fn shown(&self) -> String {
-        let id = self.id();
         match &self.0 {
             Kind::Signer { address: Some(address), .. } => address.to_string(),
             Kind::Signer { .. } => bs58::encode(self.public_key()).into_string(),
-            Kind::Token(key) => format!("{} {}", key.algorithm(), crate::text::hex(&id[id.len().saturating_sub(4)..])),
-            Kind::Mac(_) => String::from_utf8_lossy(&id[..13.min(id.len())]).into_owned(),
+            Kind::Token(key) => {
+                let id = key.id();
+                format!("{} {}", key.algorithm(), crate::text::hex(&id[id.len().saturating_sub(4)..]))
+            }
+            Kind::Mac(key) => {
+                let id = symmetric_id(key);
+                String::from_utf8_lossy(&id[..13.min(id.len())]).into_owned()
+            }
         }
     }
 

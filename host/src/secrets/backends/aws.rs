@@ -259,7 +259,7 @@ impl SecretStore for AwsBackend {
         }
         let content = Content::with(before.as_ref(), entry.field.as_deref(), &value)?;
         // It becomes the version's identifier, so that nothing of the value is in it; a request that the SDK repeats makes one version.
-        let token = crate::state::random_key().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let token = crate::random::key().map_err(|error| StoreError::Unavailable(error.to_string()))?;
         let token = crate::text::hex(&*token);
         let client = self.client().await;
         let Some(newest) = newest else {

@@ -24,28 +24,24 @@ impl FileKey {
     /// # Errors
     /// [`SetupError::File`], which says which file could not be read or written. All files open as before, and doing it again ends it.
     pub async fn rekey(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, SetupError> {
-        replace(identity, files).await.map_err(SetupError::file(identity))
+        let wrong = |error: io::Error| unwritten(identity, &error);
+        read(identity)?;
+        let identity = fs::canonicalize(identity).map_err(wrong)?;
+        // One at a time: the identity that another one makes at once would be lost.
+        let _turn = turn(&identity).await.map_err(wrong)?;
+        let rekeyed = begin(&identity, files)?;
+        encrypt(&identity, files).await?;
+        end(&identity, files)?;
+        Ok(rekeyed)
     }
-}
-
-async fn replace(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, String> {
-    let wrong = |error: io::Error| format!("{}: can't be replaced ({error})", identity.display());
-    Identities::read(identity)?;
-    let identity = fs::canonicalize(identity).map_err(wrong)?;
-    // One at a time: the identity that another one makes at once would be lost.
-    let _turn = turn(&identity).await.map_err(wrong)?;
-    let rekeyed = begin(&identity, files)?;
-    encrypt(&identity, files).await?;
-    end(&identity, files)?;
-    Ok(rekeyed)
 }
 
 /// First step: the file of the identity holds the old one and a new one, unless an earlier attempt has come that far.
-fn begin(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, String> {
+fn begin(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, SetupError> {
     for file in files {
-        Sealed::new(file.clone(), Identities::read(identity).map(FileKey::Identity)?).read()?;
+        sealed(file, read(identity)?).read().map_err(SetupError::file(file))?;
     }
-    let held = Identities::read(identity)?;
+    let held = read(identity)?;
     if held.is_being_replaced() {
         return Ok(Rekeyed::Finished);
     }
@@ -54,26 +50,39 @@ fn begin(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, String> {
 }
 
 /// Second step: the files are encrypted to the new identity. The old one opens their last generations too, so that these go.
-async fn encrypt(identity: &Path, files: &[PathBuf]) -> Result<(), String> {
+async fn encrypt(identity: &Path, files: &[PathBuf]) -> Result<(), SetupError> {
     for file in files {
-        let sealed = Sealed::new(file.clone(), Identities::read(identity).map(FileKey::Identity)?);
-        sealed.change(|_| Ok::<(), String>(())).await?;
-        sealed.forget_last().map_err(|error| format!("{}: its last generation can't be removed ({error})", file.display()))?;
+        let sealed = sealed(file, read(identity)?);
+        sealed.change(|_| Ok::<(), String>(())).await.map_err(SetupError::file(file))?;
+        let kept = |error| SetupError::file(file)(format!("{}: its last generation can't be removed ({error})", file.display()));
+        sealed.forget_last().map_err(kept)?;
     }
     Ok(())
 }
 
 /// Last step: the file of the identity holds the new one alone, which opens all that the old one did.
-fn end(identity: &Path, files: &[PathBuf]) -> Result<(), String> {
-    let last = Identities::read(identity)?.last();
+fn end(identity: &Path, files: &[PathBuf]) -> Result<(), SetupError> {
+    let last = read(identity)?.last();
     for file in files {
-        Sealed::new(file.clone(), FileKey::Identity(last.last())).read()?;
+        sealed(file, last.last()).read().map_err(SetupError::file(file))?;
     }
     put(identity, &last)
 }
 
-fn put(path: &Path, identities: &Identities) -> Result<(), String> {
-    disk::put(path, identities.text().as_bytes()).map_err(|error| format!("{}: can't be replaced ({error})", path.display()))
+fn read(identity: &Path) -> Result<Identities, SetupError> {
+    Identities::read(identity).map_err(SetupError::file(identity))
+}
+
+fn sealed(file: &Path, identities: Identities) -> Sealed {
+    Sealed::new(file.to_owned(), FileKey::Identity(identities))
+}
+
+fn put(identity: &Path, identities: &Identities) -> Result<(), SetupError> {
+    disk::put(identity, identities.text().as_bytes()).map_err(|error| unwritten(identity, &error))
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> SetupError {
+    SetupError::file(path)(format!("{}: can't be replaced ({error})", path.display()))
 }
 
 #[cfg(test)]
