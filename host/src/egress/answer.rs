@@ -7,13 +7,13 @@ use super::exchange::Exchange;
 use super::readable::{self, Opening};
 use super::refusal::OWN;
 use super::sealing::{Allowed, SealedBody, Sealing, Withheld};
+use super::server_body::ServerBody;
 use super::silence::Silence;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream, Values};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -76,7 +76,7 @@ impl Searched {
 
 /// An answer of a host that holds a grant: its headers scrubbed, and its body about to be. Where fields of the body are sealed, that is done.
 pub(super) async fn guarded(
-    answer: http::Response<Incoming>,
+    answer: http::Response<ServerBody>,
     exchange: Exchange,
     mut searched: Searched,
     sealing: Sealing,
@@ -117,7 +117,7 @@ pub(super) async fn guarded(
 
 /// An answer of a host that holds no grant. Where nothing is found in it, it is passed on as it came, its coding included.
 pub(super) async fn searched(
-    answer: http::Response<Incoming>,
+    answer: http::Response<ServerBody>,
     mut exchange: Exchange,
     mut searched: Searched,
     has_values: bool,
@@ -181,7 +181,7 @@ fn response(status: http::StatusCode, headers: HeaderMap, body: AnswerBody) -> h
 }
 
 /// The codings of a body, in the order in which they were applied. Where there is no body there are none.
-fn codings(headers: &HeaderMap, body: &Incoming, scrubber: &Scrubber, exchange: &mut Exchange) -> Result<Vec<Coding>, Error> {
+fn codings(headers: &HeaderMap, body: &ServerBody, scrubber: &Scrubber, exchange: &mut Exchange) -> Result<Vec<Coding>, Error> {
     if body.is_end_stream() || !headers.contains_key(header::CONTENT_ENCODING) {
         return Ok(Vec::new());
     }
@@ -225,7 +225,7 @@ fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber) -> (HeaderMap, u64) {
 
 /// The body of an answer on its way in.
 pub(crate) struct AnswerBody {
-    inner: Option<Incoming>,
+    inner: Option<ServerBody>,
     decoder: Option<Decoders>,
     /// The coded pieces themselves, where they are handed on as they came.
     coded: Option<Coded>,

@@ -10,7 +10,6 @@ use super::address::AddressGuard;
 use super::head::Heads;
 use super::proxy::tunnel;
 use http::Uri;
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
@@ -87,11 +86,9 @@ pub(crate) struct Network {
 const LOOKUPS: usize = 8;
 const CONNECTIONS: usize = 128;
 
-/// Connects for one agent, and one set of credentials.
-#[derive(Clone)]
+/// Connects for one agent.
 pub(crate) struct Connector {
     network: Arc<Network>,
-    tls: Arc<ClientConfig>,
     lookups: Arc<Semaphore>,
     connections: Arc<Semaphore>,
 }
@@ -109,34 +106,14 @@ enum Transport {
     Tls(Box<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>>),
 }
 
-impl tower_service::Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = ConnectError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, ConnectError>> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let connector = self.clone();
-        Box::pin(async move { connector.connect(&uri).await })
-    }
-}
-
 impl Connector {
     pub(crate) fn new(network: Arc<Network>) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        let tls = Arc::clone(&network.tls);
-        Self { network, tls, lookups: places(LOOKUPS), connections: places(CONNECTIONS) }
+        Self { network, lookups: places(LOOKUPS), connections: places(CONNECTIONS) }
     }
 
-    /// The same with other settings of TLS. Both draw on the same places.
-    pub(crate) fn speaking(&self, tls: &Arc<ClientConfig>) -> Self {
-        Self { tls: Arc::clone(tls), ..self.clone() }
-    }
-
-    async fn connect(&self, uri: &Uri) -> Result<Stream, ConnectError> {
+    /// Connects to a host, by settings of TLS where the scheme asks for it.
+    pub(crate) async fn connect(&self, uri: &Uri, settings: &Arc<ClientConfig>) -> Result<Stream, ConnectError> {
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
@@ -150,11 +127,11 @@ impl Connector {
             return Ok(Stream { transport: Transport::Plain(TokioIo::new(tcp)), heads: Some(Heads::default()), _place: place });
         }
         let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::Certificate)?;
-        let handshake = TlsConnector::from(Arc::clone(&self.tls)).connect(name, tcp);
+        let handshake = TlsConnector::from(Arc::clone(settings)).connect(name, tcp);
         match within(handshake).await? {
             Ok(stream) => {
-                let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                let heads = (!is_h2).then(Heads::default);
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                let heads = (!is_http2).then(Heads::default);
                 Ok(Stream { transport: Transport::Tls(Box::new(TokioIo::new(stream))), heads, _place: place })
             }
             Err(error) => Err(tls_error(&error)),
@@ -234,22 +211,15 @@ fn tls_error(error: &io::Error) -> ConnectError {
     }
 }
 
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        match &self.transport {
-            Transport::Plain(_) => Connected::new(),
-            Transport::Tls(stream) => match stream.inner().get_ref().1.alpn_protocol() {
-                Some(b"h2") => Connected::new().negotiated_h2(),
-                _ => Connected::new(),
-            },
-        }
-    }
-}
-
 /// Most bytes that are read at once where they may be an answer's head.
 const HEAD: usize = 8 * 1024;
 
 impl Stream {
+    /// Whether the server has agreed to HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        self.heads.is_none()
+    }
+
     /// Reads what may be an answer's head, and looks at it.
     fn read_head(&mut self, cx: &mut Context<'_>, buf: &mut hyper::rt::ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let mut room = [const { MaybeUninit::uninit() }; HEAD];

@@ -1,17 +1,18 @@
 //! The third phase: the request leaves.
 
+use super::pool::Unanswered;
 use super::prepare::{Kept, Prepared};
 use super::refusal::Broke;
+use super::server_body::ServerBody;
 use super::{ConnectError, Error, Outbound, answer, head, unwrapped};
 use crate::manifest::Denials;
 use crate::policy::{Charge, Permit, Policy};
 use http::Response;
-use hyper::body::Incoming;
 use std::time::Duration;
 
 /// A request that has left, and the head of its answer.
 pub(super) struct Dispatched {
-    pub(super) answer: Response<Incoming>,
+    pub(super) answer: Response<ServerBody>,
     pub(super) kept: Kept,
     /// What is left of its leave.
     pub(super) charge: Option<Charge>,
@@ -42,17 +43,13 @@ pub(super) async fn dispatch(outbound: &Outbound, prepared: Prepared, patience: 
 
 impl Outbound {
     /// Why a request got no answer, for its record and for the agent.
-    fn failure(&self, error: &hyper_util::client::legacy::Error, permit: &Permit) -> (&'static str, Broke) {
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-        while let Some(at) = cause {
-            if let Some(connect) = at.downcast_ref::<ConnectError>() {
-                return self.connect_failure(connect, permit);
-            }
-            cause = at.source();
-        }
-        match head::unreadable(error) {
-            Some(why) => (why, answer::unreadable(why).into()),
-            None => ("the connection broke off before an answer", Error::Terminated.into()),
+    fn failure(&self, error: &Unanswered, permit: &Permit) -> (&'static str, Broke) {
+        match error {
+            Unanswered::Connect(connect) => self.connect_failure(connect, permit),
+            Unanswered::Http(http) => match head::unreadable(http) {
+                Some(why) => (why, answer::unreadable(why).into()),
+                None => ("the connection broke off before an answer", Error::Terminated.into()),
+            },
         }
     }
 

@@ -1,29 +1,16 @@
-//! Connections that are kept open: one pool for each agent and credential, so that no answer meant for one can reach another.
+//! The connections of an agent: each for one set of credentials and one origin, so that no answer meant for one can reach another.
 
-#![expect(clippy::disallowed_types, reason = "the one place where requests of agents leave, each with the leave of its policy")]
-
-use super::connect::{Connector, Network};
-use super::head;
+use super::connect::{ConnectError, Connector, Network};
+use super::connection::{self, Answered, Connection};
+use super::idle::Idle;
 use super::request_body::RequestBody;
-use crate::lock::Mutex;
+use super::server_body::{Over, ServerBody};
 use crate::policy::{Charge, Leave};
 use crate::secrets::Fingerprint;
+use http::uri::{Authority, Scheme, Uri};
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How long a connection stays open without use.
-const IDLE: Duration = Duration::from_secs(30);
-/// Idle connections kept for each host.
-const IDLE_PER_HOST: usize = 8;
-/// Pools kept for each agent; the oldest goes first.
-const MAX_POOLS: usize = 64;
-
-type HttpClient = Client<Connector, RequestBody>;
 
 /// A value that requests carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +21,25 @@ pub(crate) enum Carried {
     Sealed(Fingerprint),
 }
 
-/// What a pool is for: all that its requests carry.
+/// All that the requests of a connection carry.
 pub(crate) type Credential = Vec<Carried>;
+
+/// What a connection is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Purpose {
+    credential: Credential,
+    scheme: Option<Scheme>,
+    authority: Option<Authority>,
+}
+
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unanswered {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Http(#[from] hyper::Error),
+}
 
 /// How the connections of one agent speak TLS. They are kept apart by what their requests carry, so that one which shows a certificate serves
 /// no other credential.
@@ -53,54 +57,62 @@ impl TlsSettings {
     }
 }
 
-/// The pools of one agent.
+/// The connections of one agent.
 pub(crate) struct Pools {
     connector: Connector,
     tls: TlsSettings,
-    clients: Mutex<Vec<(Credential, HttpClient)>>,
+    idle: Arc<Idle>,
 }
 
 impl Pools {
     pub(crate) fn new(network: Arc<Network>) -> Self {
         let tls = TlsSettings { common: Arc::clone(&network.tls), own: Vec::new() };
-        Self { connector: Connector::new(network), tls, clients: Mutex::default() }
+        Self { connector: Connector::new(network), tls, idle: Arc::default() }
     }
 
     /// Sends a request over a connection of its credential's. The one way to a server for what an agent asks. With the answer comes what is
     /// left of the leave.
     pub(super) async fn send(
         &self,
-        leave: Leave,
+        mut leave: Leave,
         credential: Credential,
-        request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Option<Charge>), Error> {
-        let client = self.client(credential);
-        let answer = client.request(request).await?;
-        Ok((answer, leave.used()))
+        mut request: Request<RequestBody>,
+    ) -> Result<(Response<ServerBody>, Option<Charge>), Unanswered> {
+        let purpose = Purpose { credential, scheme: request.uri().scheme().cloned(), authority: request.uri().authority().cloned() };
+        loop {
+            let (connection, is_new) = match self.idle.take(&purpose) {
+                Some(connection) => (connection, false),
+                None => (self.open(&purpose, request.uri()).await?, true),
+            };
+            (leave, request) = match connection.send(leave, request).await {
+                Ok(Answered { answer, connection, charge }) => {
+                    let over = connection.map(|connection| Over { connection, purpose, idle: Arc::clone(&self.idle) });
+                    return Ok((answer.map(|body| ServerBody::new(body, over)), charge));
+                }
+                // The server has ended an idle connection.
+                Err(connection::Unanswered::Unsent(leave, request, _)) if !is_new => (leave, purpose.absolute(request)),
+                Err(connection::Unanswered::Unsent(_, _, error) | connection::Unanswered::Failed(error)) => return Err(error.into()),
+            }
+        }
     }
 
-    fn client(&self, credential: Credential) -> HttpClient {
-        let mut clients = self.clients.lock();
-        if let Some((_, client)) = clients.iter().find(|(known, _)| *known == credential) {
-            return client.clone();
+    async fn open(&self, purpose: &Purpose, uri: &Uri) -> Result<Connection, Unanswered> {
+        let stream = self.connector.connect(uri, self.tls.of(&purpose.credential)).await?;
+        let connection = Connection::over(stream).await?;
+        if let Connection::Many(sender) = &connection {
+            self.idle.keep(purpose.clone(), Connection::Many(sender.clone()));
         }
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(IDLE_PER_HOST)
-            // What browsers and curl read is read. What such a line may not be is looked at in `head`.
-            .http1_max_headers(head::MOST_LINES)
-            .http1_ignore_invalid_headers_in_responses(true)
-            .http1_allow_spaces_after_header_name_in_responses(true)
-            .http1_allow_obsolete_multiline_headers_in_responses(true)
-            .http2_max_header_list_size(64 * 1024)
-            .build(self.connector.speaking(self.tls.of(&credential)));
-        if clients.len() == MAX_POOLS {
-            clients.remove(0);
-        }
-        clients.push((credential, client.clone()));
-        client
+        Ok(connection)
+    }
+}
+
+impl Purpose {
+    /// A request whose target has been cut to path and query, whole again.
+    fn absolute(&self, mut request: Request<RequestBody>) -> Request<RequestBody> {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        (parts.scheme, parts.authority) = (self.scheme.clone(), self.authority.clone());
+        *request.uri_mut() = Uri::from_parts(parts).expect("it was whole before");
+        request
     }
 }
 

@@ -53,8 +53,10 @@ fn perform(verb: &str, rest: &[&str]) {
             let body = rest[0].strip_prefix("x*").map_or_else(|| rest[0].into(), |count| vec![b'x'; count.parse().unwrap_or(0)]);
             println!("unsized {}", outcome_of(request(&rest[1..]).send_from(body.as_slice())));
         }
-        // `at-once COUNT AUTHORITY PATH`: so many requests before the first answer is waited for; prints how many were answered.
-        "at-once" => println!("at-once {}", at_once(rest[0].parse().unwrap_or(1), rest[1], rest[2])),
+        // `at-once COUNT AUTHORITY PATH [SCHEME]`: so many requests before the first answer is waited for; prints how many were answered.
+        "at-once" => {
+            println!("at-once {}", at_once(rest[0].parse().unwrap_or(1), rest[1], rest[2], rest.get(3).copied().unwrap_or("https")))
+        }
         // `back NAME REQUEST -- REQUEST…`: `(GIVEN)` in all later ones is the value of the cookie or header NAME of the first answer.
         "back" => {
             let parts: Vec<&[&str]> = rest[1..].split(|word| *word == "--").collect();
@@ -469,15 +471,16 @@ fn hoard_fields(_count: usize, _bytes: usize) -> usize {
 
 /// Sends requests one after the other and waits for their answers afterwards, as programs with promises do.
 #[cfg(target_family = "wasm")]
-fn at_once(count: usize, authority: &str, path: &str) -> String {
+fn at_once(count: usize, authority: &str, path: &str, scheme: &str) -> String {
     use wasip2::http::outgoing_handler::handle;
-    use wasip2::http::types::{Fields, OutgoingRequest};
+    use wasip2::http::types::{Fields, OutgoingRequest, Scheme};
 
     let send = |_| {
         let bearer = format!("Bearer {}", std::env::var("KEY").unwrap_or_default());
         let request = OutgoingRequest::new(Fields::from_list(&[("authorization".to_owned(), bearer.into_bytes())]).expect("fields"));
         request.set_authority(Some(authority)).expect("an authority");
         request.set_path_with_query(Some(path)).expect("a path");
+        request.set_scheme(Some(&if scheme == "http" { Scheme::Http } else { Scheme::Https })).expect("a scheme");
         handle(request, None).expect("a request")
     };
     let answers: Vec<_> = (0..count).map(send).collect();
@@ -494,7 +497,7 @@ fn at_once(count: usize, authority: &str, path: &str) -> String {
 }
 
 #[cfg(not(target_family = "wasm"))]
-fn at_once(_count: usize, _authority: &str, _path: &str) -> String {
+fn at_once(_count: usize, _authority: &str, _path: &str, _scheme: &str) -> String {
     unreachable!("the probe runs as a component")
 }
 
