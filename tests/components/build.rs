@@ -8,7 +8,7 @@ use strongroom_setup::{Machine, Purpose, look, prepare, runs_tests};
 /// What the demo runs.
 const DEMO: &[&str] = &["trading-bot", "plain-bot", "gullible-bot", "exfiltrator"];
 /// What only the suites and the other examples run.
-const OTHERS: &[&str] = &["payer", "probe", "looper"];
+const OTHERS: &[&str] = &["payer", "price-rs", "probe", "looper"];
 
 fn main() {
     let found = match ready() {

@@ -8,7 +8,23 @@ pub mod figures;
 pub mod fixtures;
 pub mod heap;
 pub mod issuer;
+pub mod pages;
 pub mod services;
 pub mod surface;
 
 pub use fixtures::agent::{AgentFixture, KEY, Ran, VALUE, block_on, requests_of};
+
+/// The documents' programs in Rust, compiled by `cargo test`.
+#[cfg(doctest)]
+mod documents {
+    macro_rules! documents {
+        ($($page:literal => $name:ident,)*) => { $(#[doc = include_str!($page)] mod $name {})* };
+    }
+    documents! {
+        "../../README.md" => readme,
+        "../../docs/getting-started.md" => getting_started,
+        "../../docs/embedding.md" => embedding,
+        "../../docs/wallets.md" => wallets,
+        "../../docs/scrubbing.md" => scrubbing,
+    }
+}

@@ -201,19 +201,3 @@ own_credentials = false
     assert_eq!(manifest.secret("PURPLEFLEA_API_KEY").unwrap().allow.len(), 1);
     assert_eq!(manifest.secret("PURPLEFLEA_API_KEY").unwrap().from.to_string(), "vault:agents/trading-bot-1#purpleflea_api_key");
 }
-
-#[test]
-fn the_examples_of_signing_in_the_readme_are_valid() {
-    let readme = include_str!("../../README.md");
-    let blocks: Vec<&str> = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let of = |what: &str| blocks.iter().find(|block| block.contains(what)).unwrap_or_else(|| panic!("no block with {what}"));
-
-    let manifest = format!("name = \"payer\"\ncomponent = \"payer.wasm\"\n{}", of("[signers.treasury]"));
-    let manifest = Manifest::parse("README.md", &manifest).unwrap();
-    let config = of("hot_limit").replace("\"0x…\"", "\"0x70997970C51812dc3A010C7d01b50e0d17dc79C8\"");
-    let config = HostConfig::parse("README.md", &config).unwrap();
-    HostConfig::parse("README.md", of("[signing.kms]")).unwrap();
-
-    assert_eq!(manifest.signers.len(), 1);
-    assert_eq!(config.signing.assets.len(), 1);
-}

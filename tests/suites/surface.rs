@@ -1,7 +1,7 @@
 //! What `strongroom` promises to others, and which functions touch plaintext or a socket, as `tests/surface` lists them.
 
 use std::path::Path;
-use strongroom_tests::surface::{Sources, Surface, Touching, differences, permits};
+use strongroom_tests::surface::{Sources, Surface, Touching, differences, messages, permits};
 
 /// Set, it has the listings written anew.
 const UPDATE: &str = "STRONGROOM_UPDATE";
@@ -12,7 +12,7 @@ fn workspace() -> &'static Path {
 }
 
 /// Holds a listing against its file, or writes it there.
-fn compare(name: &str, listed: &str) {
+pub(crate) fn compare(name: &str, listed: &str) {
     let file = workspace().join("tests/surface").join(name);
     if std::env::var_os(UPDATE).is_some() {
         std::fs::write(&file, listed).expect("the listing is written");
@@ -35,6 +35,29 @@ fn everything_public_is_documented() {
     let surface = Surface::of(&Sources::of_workspace(workspace()));
 
     assert!(surface.undocumented.is_empty(), "without a doc comment:\n{}", surface.undocumented.join("\n"));
+}
+
+#[test]
+fn everything_that_people_are_told_is_listed() {
+    let told = messages(&Sources::of_workspace(workspace()));
+
+    compare("messages.txt", &told);
+    compare("help.txt", &strongroom::cli::help_texts());
+}
+
+#[test]
+fn a_text_with_words_is_listed_wherever_it_stands() {
+    let text = "//! Of the crate.
+        /// Of an item.
+        #[derive(thiserror::Error)] #[error(\"an error of {0} files\")] pub struct Error(u8);
+        #[expect(dead_code, reason = \"a reason for readers\")]
+        const ROWS: [(&str, &str); 1] = [(\"key\", \"a row of a table\")];
+        fn told() { let n = some.expect(\"never told\"); say(format_args!(\"first line\\nsecond {n}\")); match n { 0 => \"an arm of it\", _ => \"{}: {}\" }; }
+        #[cfg(test)] mod tests { const NO: &str = \"of tests alone\"; }";
+
+    let told = messages(&Sources::of_texts(&[("strongroom/lib.rs", text)]));
+
+    assert_eq!(told, "strongroom\n    an error of {0} files\n    a row of a table\n    first line\\nsecond {n}\n    an arm of it\n");
 }
 
 fn touching() -> Touching {

@@ -150,6 +150,34 @@ pub fn main() -> ExitCode {
     ExitCode::from(finished(done))
 }
 
+/// Whether these are arguments of the command line, the program's name first: for tests of what documents show.
+///
+/// # Errors
+/// What is wrong with them.
+#[cfg(any(test, feature = "test-util"))]
+pub fn understood(arguments: Vec<String>) -> Result<(), String> {
+    match Cli::try_parse_from(arguments) {
+        Err(error) if error.use_stderr() => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// The long help of every command, in the order in which they are listed: for tests, and to be read in a row.
+#[cfg(any(test, feature = "test-util"))]
+#[must_use]
+pub fn help_texts() -> String {
+    fn add(command: &mut clap::Command, texts: &mut String) {
+        let help = command.render_long_help().to_string();
+        texts.extend([command.get_bin_name().unwrap_or_default(), "\n\n", help.trim_end(), "\n\n"]);
+        command.get_subcommands_mut().filter(|command| command.get_name() != "help").for_each(|command| add(command, texts));
+    }
+    let mut texts = String::new();
+    let mut command = Cli::command();
+    command.build();
+    add(&mut command, &mut texts);
+    texts.trim_end().to_owned() + "\n"
+}
+
 /// What clap answers by itself: help and the version on stdout, what is wrong with the arguments on stderr.
 fn refused(error: &clap::Error) -> Done {
     use std::io::IsTerminal;

@@ -4,12 +4,14 @@
 mod functions;
 mod items;
 mod macros;
+mod messages;
 mod names;
 mod permits;
 mod public;
 mod sources;
 mod text;
 
+pub use messages::messages;
 pub use permits::{Touching, permits};
 pub use public::Surface;
 pub use sources::Sources;

@@ -1,0 +1,278 @@
+//! What the documents say can be done is done: each block of code is run or parsed, each link leads somewhere. The fence says how, as in
+//! `toml manifest`; [`KINDS`] has all ways. What is neither run nor parsed says why in its fence, and `tests/surface/shown.txt` lists it.
+
+use crate::surface::compare;
+use std::collections::BTreeSet;
+use std::path::Path;
+use strongroom::scrub::Rules;
+use strongroom::{HostConfig, Manifest};
+use strongroom_tests::pages::{self, Block, Page};
+
+/// A finding of a block, as it is told.
+type Found = Result<(), String>;
+
+/// How blocks are tried, by the words after their fence: language and, where there are several ways for one language, the word after it.
+const KINDS: [(&str, &str, fn(&Block) -> Found); 7] = [
+    ("toml", "manifest", manifest),
+    ("toml", "host", host),
+    ("toml", "rules", rules),
+    ("sh", "", commands),
+    ("json", "", json),
+    // `cargo test` compiles them with the documentation of this crate: `documents` in `tests/src/lib.rs`.
+    ("rust", "", compiled),
+    ("rust,no_run", "", compiled),
+];
+
+/// Programs other than ours that a reader is told to run.
+const PROGRAMS: [&str; 28] = [
+    "age-keygen",
+    "apt-get",
+    "aws",
+    "bao",
+    "cargo",
+    "cat",
+    "cd",
+    "chmod",
+    "cp",
+    "curl",
+    "echo",
+    "export",
+    "git",
+    "mkdir",
+    "node",
+    "npm",
+    "npx",
+    "openssl",
+    "pip",
+    "pkcs11-tool",
+    "printf",
+    "python3",
+    "rustup",
+    "softhsm2-util",
+    "sudo",
+    "systemd-creds",
+    "tail",
+    "vault",
+];
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn blocks() -> Vec<Block> {
+    pages::all(root()).into_iter().flat_map(|page| page.blocks).collect()
+}
+
+/// What is wrong with a block, if anything is.
+fn tried(block: &Block) -> Found {
+    if let Some(file) = block.how.strip_prefix("file=") {
+        return of_file(block, file);
+    }
+    let kind = KINDS.iter().find(|(language, how, _)| *language == block.language && *how == block.how);
+    match kind {
+        Some((_, _, try_it)) => try_it(block),
+        None if shown(block).is_some() => Ok(()),
+        None => Err(format!(
+            "nothing tries a block of `{} {}`; write one of the kinds that there are, or `shown: WHY`",
+            block.language, block.how
+        )),
+    }
+}
+
+/// Why a block is neither run nor parsed.
+fn shown(block: &Block) -> Option<&str> {
+    block.how.strip_prefix("shown: ").filter(|why| !why.is_empty())
+}
+
+/// A manifest, or a part of one.
+fn manifest(block: &Block) -> Found {
+    let is_whole = block.text.lines().any(|line| line.starts_with("component"));
+    let head = if is_whole { "" } else { "name = \"example\"\ncomponent = \"example.wasm\"\n" };
+    Manifest::parse("agent.toml", &format!("{head}{}", block.text)).map(drop).map_err(|error| error.to_string())
+}
+
+fn host(block: &Block) -> Found {
+    HostConfig::parse("strongroom.toml", &block.text).map(drop).map_err(|error| error.to_string())
+}
+
+fn rules(block: &Block) -> Found {
+    Rules::with(std::slice::from_ref(&block.text)).map(drop).map_err(|error| error.to_string())
+}
+
+fn json(block: &Block) -> Found {
+    serde_json::from_str::<serde_json::Value>(&block.text).map(drop).map_err(|error| error.to_string())
+}
+
+fn compiled(block: &Block) -> Found {
+    let page = block.at.split(':').next().unwrap_or_default();
+    let listed = include_str!("../src/lib.rs").contains(&format!("\"../../{page}\""));
+    if listed { Ok(()) } else { Err(format!("`documents` in tests/src/lib.rs lacks {page}")) }
+}
+
+/// A part of a file that something else runs.
+fn of_file(block: &Block, file: &str) -> Found {
+    let text = std::fs::read_to_string(root().join(file)).map_err(|error| format!("{file}: {error}"))?;
+    if text.contains(&block.text) { Ok(()) } else { Err(format!("{file} has not these lines")) }
+}
+
+/// A transcript: our own commands are read by the program's command line, others are of programs that are known here.
+fn commands(block: &Block) -> Found {
+    let text = block.text.replace("\\\n", " ");
+    let mut within: Option<String> = None;
+    for line in text.lines() {
+        // What is fed to a command (`<<'END'`) is not one.
+        if let Some(end) = &within {
+            if line == end {
+                within = None;
+            }
+            continue;
+        }
+        within = line.split_once("<<").map(|(_, end)| end.trim().trim_matches('\'').to_owned());
+        let line = line.split_once(" # ").map_or(line, |(line, _)| line).trim();
+        if !line.is_empty() && !line.starts_with('#') {
+            line.split("&&").flat_map(|line| line.split(" | ")).try_for_each(|part| command(part.trim()))?;
+        }
+    }
+    Ok(())
+}
+
+fn command(line: &str) -> Found {
+    let words = words(line)?;
+    let is_assignment =
+        |word: &&String| word.split_once('=').is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
+    let words: Vec<String> = words.iter().skip_while(is_assignment).cloned().collect();
+    match words.first().map(String::as_str) {
+        None => Ok(()),
+        Some("strongroom") => strongroom::cli::understood(words).map_err(|error| format!("`{line}`: {error}")),
+        Some(program) if PROGRAMS.contains(&program) => Ok(()),
+        Some(program) => Err(format!("`{line}`: no document of ours has used `{program}` yet; see `PROGRAMS`")),
+    }
+}
+
+/// The words of a command as a shell takes them apart, without what is redirected.
+fn words(line: &str) -> Result<Vec<String>, String> {
+    let (mut words, mut quote) = (Vec::new(), None);
+    let mut word: Option<String> = None;
+    for character in line.chars() {
+        match (character, quote) {
+            ('\'' | '"', None) => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (_, Some(open)) if character == open => quote = None,
+            (' ', None) => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    if quote.is_some() {
+        return Err(format!("`{line}`: a quotation mark is left open"));
+    }
+    words.extend(word);
+    let redirected = words.iter().position(|word| word.starts_with(['<', '>']) || word.starts_with("2>"));
+    words.truncate(redirected.unwrap_or(words.len()));
+    Ok(words)
+}
+
+#[test]
+fn each_block_of_the_documents_is_run_or_parsed() {
+    let wrong: Vec<String> = blocks().iter().filter_map(|block| Some(format!("{}: {}", block.at, tried(block).err()?))).collect();
+
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_shown_alone_is_listed() {
+    let listed: String = blocks()
+        .iter()
+        .filter_map(|block| Some(format!("{}: {}\n", block.at.rsplit_once(':')?.0, shown(block)?)))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+
+    compare("shown.txt", &listed);
+}
+
+#[test]
+fn a_block_that_is_wrong_is_found() {
+    let cases = [
+        ("toml manifest", "nam = \"x\"", "unknown key `nam`"),
+        ("toml host", "[netwrok]", "unknown key `netwrok`"),
+        ("toml rules", "[[rule]]\nid = 1", ""),
+        ("toml", "a = 1", "nothing tries a block"),
+        ("text shown: ", "", "nothing tries a block"),
+        ("sh", "strongroom rnu agent.toml", "rnu"),
+        ("sh", "echo x | strongroom secrets set NAME --backnd file", "--backnd"),
+        ("sh", "KEY='a b' strongroom run agent.toml --no-such-thing", "--no-such-thing"),
+        ("sh", "rm -rf /", "`rm`"),
+        ("json", "{", "EOF"),
+        ("rust", "fn main() {}", "lacks page.md"),
+        ("toml file=Cargo.toml", "[no such table]\n", "Cargo.toml has not these lines"),
+    ];
+    for (fence, text, expected) in cases {
+        let page = Page::read("page.md", &format!("```{fence}\n{text}\n```\n"));
+        let finding = tried(&page.blocks[0]).expect_err(fence);
+        assert!(finding.contains(expected), "{fence}: {finding}");
+    }
+}
+
+#[test]
+fn each_link_of_the_documents_leads_to_a_file_and_a_heading() {
+    let pages = pages::all(root());
+    let mut wrong = Vec::new();
+    for page in &pages {
+        for (line, link) in &page.links {
+            if let Err(why) = leads(&pages, page, link) {
+                wrong.push(format!("{}:{line}: {link}: {why}", page.path));
+            }
+        }
+    }
+
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Whether a link of a page leads somewhere in the repository; what lies outside is not asked for.
+fn leads(pages: &[Page], page: &Page, link: &str) -> Found {
+    if link.starts_with("https://") || link.starts_with("http://") {
+        return Ok(());
+    }
+    let (path, anchor) = link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
+    let target = if path.is_empty() { page.path.clone() } else { beside(&page.path, path) };
+    if !root().join(&target).exists() {
+        return Err("there is no such file".to_owned());
+    }
+    let Some(anchor) = anchor else { return Ok(()) };
+    let there = pages.iter().find(|page| page.path == target).ok_or("it is no document")?;
+    if there.anchors.iter().any(|known| known == anchor) { Ok(()) } else { Err(format!("{target} has no such heading")) }
+}
+
+/// A path that is relative to a page, from the root.
+fn beside(page: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = page.split('/').collect();
+    parts.pop();
+    for part in path.trim_end_matches('/').split('/') {
+        match part {
+            ".." => drop(parts.pop()),
+            "." => {}
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_found() {
+    let pages = [Page::read("SECURITY.md", "# Top\n## The laws\n"), Page::read("docs/manifest.md", "# Here\n")];
+    let cases = [
+        ("#here", Ok(())),
+        ("../SECURITY.md#the-laws", Ok(())),
+        ("../Cargo.toml", Ok(())),
+        ("https://example.com/x", Ok(())),
+        ("#there", Err("docs/manifest.md has no such heading".to_owned())),
+        ("../SECURITY.md#here", Err("SECURITY.md has no such heading".to_owned())),
+        ("SECURITY.md", Err("there is no such file".to_owned())),
+        ("../Cargo.toml#here", Err("it is no document".to_owned())),
+    ];
+    for (link, expected) in cases {
+        assert_eq!(leads(&pages, &pages[1], link), expected, "{link}");
+    }
+}
