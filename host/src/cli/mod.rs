@@ -7,9 +7,11 @@ mod audit;
 mod check;
 mod example;
 mod explain;
+mod init;
 mod inspect;
 mod judge;
 mod named;
+mod new;
 mod output;
 mod prompt;
 mod rules;
@@ -70,6 +72,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Makes a directory with an agent that builds and runs
+    New(new::New),
+    /// Writes a manifest to begin with
+    Init(init::Init),
     /// Runs one agent, once
     Run(run::Run),
     /// Checks manifests and components without running them
@@ -132,6 +138,8 @@ pub fn main() -> ExitCode {
         }
     };
     let done = match cli.verb {
+        Verb::New(new) => new.perform(),
+        Verb::Init(init) => init.perform(),
         Verb::Run(run) => run.perform(),
         Verb::Check(check) => check.perform(),
         Verb::Explain(explain) => explain.perform(),
@@ -225,18 +233,13 @@ impl HostArgs {
     }
 
     fn host(&self) -> Result<Host, Failure> {
-        Ok(Host::builder().config(self.config()?).max_agents(1).default_backend(default_backend()).build()?)
+        Ok(Host::builder().config(self.config()?).max_agents(1).build()?)
     }
 
     /// The backends alone.
     fn backends(&self) -> Result<Backends, Failure> {
-        Ok(crate::host::backends(Vec::new(), &self.config()?, &Clock::default(), default_backend())?)
+        Ok(crate::host::backends(Vec::new(), &self.config()?, &Clock::default(), None)?)
     }
-}
-
-/// Where bare names are looked up.
-fn default_backend() -> String {
-    std::env::var("SECRETS_BACKEND").unwrap_or_else(|_| "env".to_owned())
 }
 
 /// The one thread that a command does its work on.

@@ -171,7 +171,7 @@ impl Secrets {
 impl Where {
     fn init(&self) -> Done {
         let config = self.host.config()?;
-        let (path, key) = self.file(&config)?;
+        let (name, path, key) = self.file(&config)?;
         if path.exists() {
             return Err(Failure::new(code::STATE, format!("{}: not made: it is there already", path.display())));
         }
@@ -192,15 +192,22 @@ impl Where {
         let created = FileBackend::new(path.clone(), key).create();
         created.map_err(|error| Failure::new(code::STATE, format!("{}: not made ({error})", path.display())))?;
         say(format_args!("{}: made", path.display()));
+        if config.default_backend.as_deref() != Some(name) {
+            let at = config.default_backend.as_deref().unwrap_or("env");
+            say(format_args!(
+                "names without a backend are looked up in `{at}`: for this one write `default_backend = \"{name}\"` at the top of the \
+                 configuration, or give `--backend {name}` with each command"
+            ));
+        }
         Ok(0)
     }
 
-    /// The `file` backend that is meant: its file, and where its key is.
-    fn file<'c>(&self, config: &'c HostConfig) -> Result<(&'c PathBuf, &'c FileKeyRef), Failure> {
+    /// The `file` backend that is meant: its name, its file, and where its key is.
+    fn file<'c>(&self, config: &'c HostConfig) -> Result<(&'c str, &'c PathBuf, &'c FileKeyRef), Failure> {
         self.backend.as_deref().map_or(Ok(()), |name| named::configured("--backend", name))?;
-        let wanted = self.backend.clone().or_else(|| std::env::var("SECRETS_BACKEND").ok());
+        let wanted = self.backend.as_ref().or(config.default_backend.as_ref());
         let mut files = config.backends.iter().filter_map(|(name, backend)| match backend {
-            BackendConfig::File { path, key, .. } if wanted.as_ref().is_none_or(|wanted| wanted == name) => Some((path, key)),
+            BackendConfig::File { path, key, .. } if wanted.is_none_or(|wanted| wanted == name) => Some((name.as_str(), path, key)),
             _ => None,
         });
         files.next().ok_or_else(|| {
@@ -211,7 +218,7 @@ impl Where {
 
     fn rekey(&self) -> Done {
         let config = self.host.config()?;
-        let (path, key) = self.file(&config)?;
+        let (_, path, key) = self.file(&config)?;
         let FileKeyRef::Identity(identity) = key else {
             return Err(Failure::new(code::USAGE, not_here(path, key)));
         };

@@ -86,7 +86,7 @@ impl HostBuilder {
         self
     }
 
-    /// Where bare names are looked up. Default `env`.
+    /// Where names without a backend are looked up, whatever the configuration says. Default `env`.
     #[must_use]
     pub fn default_backend(mut self, name: impl Into<String>) -> Self {
         self.default_backend = Some(name.into());
@@ -205,8 +205,7 @@ impl HostBuilder {
             tls: Arc::new(tls::client(&self.config.network_ca)?),
             proxy: self.config.network_proxy.clone(),
         };
-        let default = self.default_backend.unwrap_or_else(|| "env".to_owned());
-        let backends = backends(self.backends, &self.config, &self.clock, default)?;
+        let backends = backends(self.backends, &self.config, &self.clock, self.default_backend)?;
         let tickets = self.tickets.unwrap_or_else(|| Arc::new(WaitingList::default()));
         let nonces = self.nonces.unwrap_or_else(|| Arc::new(HighWater::new(state.clone())));
         let signing = Signing::new(
@@ -276,7 +275,8 @@ fn open_cache(state: &StateDir, most: u64) -> std::io::Result<Cache> {
 }
 
 /// The embedder's own backends, and those of the configuration under other names. There is always an `env`.
-pub(crate) fn backends(own: Vec<Configured>, config: &HostConfig, clock: &Clock, default: String) -> Result<Backends, BuildError> {
+pub(crate) fn backends(own: Vec<Configured>, config: &HostConfig, clock: &Clock, default: Option<String>) -> Result<Backends, BuildError> {
+    let default = default.or_else(|| config.default_backend.clone()).unwrap_or_else(|| "env".to_owned());
     let mut all = own;
     let env = ("env".to_owned(), BackendConfig::Env { file: None, names: None });
     for known in all.iter_mut().filter(|known| known.backend.is_environment()) {
@@ -296,7 +296,7 @@ pub(crate) fn backends(own: Vec<Configured>, config: &HostConfig, clock: &Clock,
         let reason = match default.as_str() {
             "vault" => "bare names are looked up there; set VAULT_ADDR with VAULT_ROLE_ID and VAULT_SECRET_ID, or configure it",
             "aws" => "bare names are looked up there; set AWS_REGION, or configure it",
-            _ => "bare names are looked up there, but it is not configured; correct SECRETS_BACKEND",
+            _ => "bare names are looked up there, but it is not configured; correct `default_backend`, or the variable SECRETS_BACKEND",
         };
         return Err(BuildError::Backend { name: default, reason: reason.to_owned() });
     }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct HostConfig {
+    /// Where names without a backend are looked up: the name of one. By default `env`.
+    pub default_backend: Option<String>,
     /// Backends by the name that manifests use before the colon.
     pub backends: Vec<(String, BackendConfig)>,
     /// Addresses that are not globally routable and that grants may reach all the same.
@@ -44,7 +46,8 @@ impl HostConfig {
 
     /// The same with the backends that the environment describes in the variables which their own tools know, where the configuration
     /// has none of that name: `VAULT_ADDR` with `VAULT_ROLE_ID` and `VAULT_SECRET_ID`, or with `VAULT_TOKEN`, brings up `vault`;
-    /// `AWS_REGION` or `AWS_DEFAULT_REGION` brings up `aws`.
+    /// `AWS_REGION` or `AWS_DEFAULT_REGION` brings up `aws`. `SECRETS_BACKEND` says where names without a backend are looked up. An empty
+    /// variable says nothing.
     #[must_use]
     pub fn with_environment(mut self) -> Self {
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -55,6 +58,7 @@ impl HostConfig {
                 self.backends.push((name.to_owned(), backend));
             }
         }
+        self.default_backend = var("SECRETS_BACKEND").or(self.default_backend);
         self
     }
 
@@ -86,7 +90,8 @@ impl HostConfig {
 }
 
 fn config(root: &Section<'_>) -> HostConfig {
-    let mut config = HostConfig::default();
+    let name = |text: &str| names::backend_name(text).map(|()| text.to_owned());
+    let mut config = HostConfig { default_backend: root.parse("default_backend", name), ..HostConfig::default() };
     for (name, span, section) in root.named_tables("backends") {
         if let Err(problem) = names::backend_name(&name) {
             root.report(span, problem);

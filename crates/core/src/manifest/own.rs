@@ -120,6 +120,7 @@ impl HostConfig {
     /// What of the host's own it refers to.
     pub fn own(&self) -> HostsOwn {
         let Self {
+            default_backend: _,
             backends,
             network_allow: _,
             network_ca: _,
