@@ -13,6 +13,7 @@ mod docs;
 mod egress;
 mod faults;
 mod first_hour;
+mod first_run;
 mod host_memory;
 mod hostile;
 mod laws;
