@@ -105,8 +105,13 @@ fn json(block: &Block) -> Found {
 
 fn compiled(block: &Block) -> Found {
     let page = block.at.split(':').next().unwrap_or_default();
-    let listed = include_str!("../src/lib.rs").contains(&format!("\"../../{page}\""));
-    if listed { Ok(()) } else { Err(format!("`documents` in tests/src/lib.rs lacks {page}")) }
+    // A crate's own README is its own doctest.
+    let (file, line) = match page.strip_suffix("/README.md").filter(|directory| directory.starts_with("crates/")) {
+        Some(directory) => (format!("{directory}/src/lib.rs"), "\"../README.md\"".to_owned()),
+        None => ("tests/src/lib.rs".to_owned(), format!("\"../../{page}\"")),
+    };
+    let text = std::fs::read_to_string(root().join(&file)).map_err(|error| format!("{file}: {error}"))?;
+    if text.contains(&line) { Ok(()) } else { Err(format!("{file} lacks {page}")) }
 }
 
 /// A part of a file that something else runs.
@@ -205,7 +210,7 @@ fn a_block_that_is_wrong_is_found() {
         ("sh", "KEY='a b' strongroom run agent.toml --no-such-thing", "--no-such-thing"),
         ("sh", "rm -rf /", "`rm`"),
         ("json", "{", "EOF"),
-        ("rust", "fn main() {}", "lacks page.md"),
+        ("rust", "fn main() {}", "tests/src/lib.rs lacks page.md"),
         ("toml file=Cargo.toml", "[no such table]\n", "Cargo.toml has not these lines"),
     ];
     for (fence, text, expected) in cases {

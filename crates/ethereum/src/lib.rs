@@ -14,3 +14,7 @@ mod tests;
 pub mod transaction;
 pub mod typed_data;
 pub mod value;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

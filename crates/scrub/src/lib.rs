@@ -495,3 +495,7 @@ impl std::fmt::Debug for Search {
 mod stalls;
 #[cfg(test)]
 mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
