@@ -13,9 +13,11 @@ const WORD: usize = 32;
 /// A function of a contract, with its parameters.
 #[derive(Debug, Clone)]
 pub struct Function {
+    /// Its name, as in `transfer`.
     pub name: String,
     /// The canonical signature, `transfer(address,uint256)`.
     pub signature: String,
+    /// The first four bytes of the hash of its signature.
     pub selector: [u8; 4],
     inputs: Vec<Param>,
     types: Vec<DynSolType>,

@@ -1,8 +1,5 @@
 //! What Ethereum signs, decoded strictly. Pure functions over bytes and text: nothing here knows of keys, policy or the network.
 
-// For the host alone.
-#![allow(missing_docs)]
-
 pub mod abi;
 pub mod message;
 pub mod quantity;

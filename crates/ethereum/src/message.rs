@@ -11,7 +11,9 @@ const MAX_LENGTH: usize = 64 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{found}")]
 pub struct Unreadable {
+    /// What is wrong with it.
     pub found: String,
+    /// What to write instead.
     pub remedy: &'static str,
 }
 

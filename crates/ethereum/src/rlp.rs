@@ -9,7 +9,9 @@ const MAX_DEPTH: usize = 6;
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item<'a> {
+    /// A string of bytes.
     Bytes(&'a [u8]),
+    /// A list of items.
     List(Vec<Item<'a>>),
 }
 
@@ -29,6 +31,7 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Its bytes, where it is a string.
     pub fn bytes(&self) -> Read<&'a [u8]> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
@@ -36,6 +39,7 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// Its items, where it is a list.
     pub fn list(&self) -> Read<&[Item<'a>]> {
         match self {
             Self::List(items) => Ok(items),
@@ -43,6 +47,7 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// A number of at most 256 bits, without leading zeros.
     pub fn number(&self) -> Read<U256> {
         match self.bytes()? {
             [0, ..] => Err(Malformed("a number has a leading zero")),
@@ -50,14 +55,17 @@ impl<'a> Item<'a> {
         }
     }
 
+    /// A number of at most 64 bits, without leading zeros.
     pub fn small(&self) -> Read<u64> {
         u64::try_from(self.number()?).map_err(|_| Malformed("a number has more than 64 bits"))
     }
 
+    /// An address: exactly 20 bytes.
     pub fn address(&self) -> Read<Address> {
         Address::try_from(self.bytes()?).map_err(|_| Malformed("an address has not 20 bytes"))
     }
 
+    /// A word: exactly 32 bytes.
     pub fn word(&self) -> Read<B256> {
         B256::try_from(self.bytes()?).map_err(|_| Malformed("a word has not 32 bytes"))
     }
@@ -141,6 +149,7 @@ impl Writer {
         self.0[begin..].rotate_left(end - begin);
     }
 
+    /// Adds a string of bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         if !matches!(bytes, [0..=0x7f]) {
             self.header(0x80, bytes.len());
@@ -148,10 +157,12 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
+    /// Adds a number, without leading zeros.
     pub fn number(&mut self, number: U256) {
         self.bytes(&number.to_be_bytes::<32>()[number.leading_zeros() / 8..]);
     }
 
+    /// Adds a number of at most 64 bits.
     pub fn small(&mut self, number: u64) {
         self.number(U256::from(number));
     }

@@ -11,15 +11,23 @@ const MIN_NONCE: usize = 8;
 /// A sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignIn<'a> {
+    /// The site that asks, by host and port (RFC 3986 authority).
     pub domain: &'a str,
+    /// The account that signs in.
     pub address: Address,
+    /// What a person reads.
     pub statement: Option<&'a str>,
+    /// What is signed in to.
     pub uri: &'a str,
+    /// The chain of the account (EIP-155).
     pub chain: u64,
     /// Visible ASCII. That it is letters and digits alone, as the EIP says, is for who judges it: large sites give others.
     pub nonce: &'a str,
+    /// When it was issued.
     pub issued: jiff::Timestamp,
+    /// When it ends.
     pub expires: Option<jiff::Timestamp>,
+    /// What else it is asked for.
     pub resources: Vec<&'a str>,
 }
 

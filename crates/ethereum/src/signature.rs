@@ -16,8 +16,11 @@ pub fn address_of(key: &VerifyingKey) -> Address {
 /// A signature as Ethereum writes it: `s` in the lower half of the order (EIP-2), and which of the two points `r` stands for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Recoverable {
+    /// The x coordinate of its point, modulo the order of the curve, big-endian.
     pub r: [u8; 32],
+    /// Its other half, in the lower half of the order (EIP-2), big-endian.
     pub s: [u8; 32],
+    /// Whether the y coordinate of its point is odd.
     pub odd: bool,
 }
 

@@ -17,25 +17,64 @@ const AUTHORIZATION: u8 = 5;
 /// A transaction without its signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transaction {
+    /// The chain that takes it (EIP-155).
     pub chain: u64,
+    /// How many transactions its account has sent before.
     pub nonce: u64,
+    /// Most units of gas that it may use.
     pub gas: u64,
     /// None creates a contract.
     pub to: Option<Address>,
     /// In the smallest unit of the chain's own asset.
     pub value: U256,
+    /// What its recipient gets: the call data, or the code of a contract that is created.
     pub input: Vec<u8>,
+    /// Its kind, with what only that has.
     pub kind: Kind,
 }
 
 /// What differs from kind to kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
-    Legacy { price: U256 },
-    AccessList { price: U256, access: AccessList },
-    DynamicFee { market: Market, access: AccessList },
-    Blob { market: Market, access: AccessList, blob_fee: U256, hashes: Vec<B256> },
-    SetCode { market: Market, access: AccessList, authorizations: Vec<SignedAuthorization> },
+    /// As before EIP-2718, with the chain of EIP-155.
+    Legacy {
+        /// For a unit of gas.
+        price: U256,
+    },
+    /// EIP-2930.
+    AccessList {
+        /// For a unit of gas.
+        price: U256,
+        /// What it will touch.
+        access: AccessList,
+    },
+    /// EIP-1559.
+    DynamicFee {
+        /// For a unit of gas.
+        market: Market,
+        /// What it will touch.
+        access: AccessList,
+    },
+    /// EIP-4844.
+    Blob {
+        /// For a unit of gas.
+        market: Market,
+        /// What it will touch.
+        access: AccessList,
+        /// Most for a unit of blob gas.
+        blob_fee: U256,
+        /// The blobs, by their versioned hashes.
+        hashes: Vec<B256>,
+    },
+    /// EIP-7702.
+    SetCode {
+        /// For a unit of gas.
+        market: Market,
+        /// What it will touch.
+        access: AccessList,
+        /// Which accounts are to run which code.
+        authorizations: Vec<SignedAuthorization>,
+    },
 }
 
 /// Addresses and the storage slots of each (EIP-2930).
@@ -44,24 +83,33 @@ pub type AccessList = Vec<(Address, Vec<B256>)>;
 /// What is paid for a unit of gas, at most (EIP-1559).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Market {
+    /// For everything, in the smallest unit.
     pub max: U256,
+    /// Of it, for whoever makes the block.
     pub priority: U256,
 }
 
 /// Lets an account run the code of another address (EIP-7702).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authorization {
+    /// The chain; 0 stands for any.
     pub chain: U256,
+    /// The address whose code the account runs.
     pub delegate: Address,
+    /// How many transactions the account has sent before.
     pub nonce: u64,
 }
 
 /// An authorization with somebody's signature, which is not checked: a chain skips those that are wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignedAuthorization {
+    /// What was signed.
     pub authorization: Authorization,
+    /// Whether the y coordinate of the signature's point is odd: 0 or 1.
     pub odd: u8,
+    /// The first half of the signature.
     pub r: U256,
+    /// The second half.
     pub s: U256,
 }
 
@@ -173,6 +221,7 @@ impl Transaction {
         }
     }
 
+    /// The authorizations that it carries, if it is of the kind that does.
     pub fn authorizations(&self) -> &[SignedAuthorization] {
         match &self.kind {
             Kind::SetCode { authorizations, .. } => authorizations,
@@ -185,6 +234,7 @@ impl Transaction {
         self.write(None)
     }
 
+    /// What is signed: the hash of [`Transaction::payload`].
     pub fn signing_hash(&self) -> B256 {
         keccak256(self.payload())
     }
@@ -260,6 +310,7 @@ impl Transaction {
 }
 
 impl Authorization {
+    /// What is signed (EIP-7702).
     pub fn signing_hash(&self) -> B256 {
         let mut out = Writer::new(Some(AUTHORIZATION), 64);
         out.list(|out| {

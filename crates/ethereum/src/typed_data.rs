@@ -28,20 +28,28 @@ const DOMAIN_FIELDS: [(&str, &str); 5] =
 /// A document that may be signed.
 #[derive(Debug, Clone)]
 pub struct TypedData {
+    /// Where it counts.
     pub domain: Domain,
     /// `encodeType` of the primary type, with all types that it refers to.
     pub encoded_type: String,
+    /// The struct that is signed.
     pub message: Value,
+    /// What is signed: the hash of domain and message.
     pub signing_hash: B256,
 }
 
 /// For whom a document is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Domain {
+    /// The application's name.
     pub name: Option<String>,
+    /// The application's version.
     pub version: Option<String>,
+    /// The chain (EIP-155).
     pub chain: Option<U256>,
+    /// The contract that verifies it.
     pub contract: Option<Address>,
+    /// Any other distinction.
     pub salt: Option<B256>,
 }
 

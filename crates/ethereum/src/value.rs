@@ -6,14 +6,21 @@ use std::fmt;
 /// One decoded value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
+    /// An unsigned number of any width.
     Uint(U256),
+    /// A signed number of any width.
     Int(I256),
+    /// An address.
     Address(Address),
+    /// A truth value.
     Bool(bool),
+    /// Bytes, of a fixed length or not.
     Bytes(Vec<u8>),
+    /// Text.
     Text(String),
     /// Fields by name, in order.
     Struct(Vec<(String, Value)>),
+    /// An array, of a fixed length or not.
     List(Vec<Value>),
 }
 
@@ -103,6 +110,7 @@ impl Value {
         Some(found)
     }
 
+    /// A field of a struct, by its name.
     pub fn field(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Struct(fields) => {
@@ -114,10 +122,12 @@ impl Value {
         }
     }
 
+    /// The number, where it is an unsigned one.
     pub fn as_uint(&self) -> Option<U256> {
         if let Self::Uint(number) = self { Some(*number) } else { None }
     }
 
+    /// The address, where it is one.
     pub fn as_address(&self) -> Option<Address> {
         if let Self::Address(address) = self { Some(*address) } else { None }
     }

@@ -14,9 +14,6 @@
 //!
 //! What is found is replaced where it stands, so readable text stays readable.
 
-// What is passed on by `strongroom` is documented; the rest is for the host alone.
-#![allow(missing_docs)]
-
 mod ending;
 mod forms;
 mod grams;
@@ -116,14 +113,17 @@ pub struct Scrubber {
 pub struct Live(Arc<RwLock<Arc<Scrubber>>>);
 
 impl Live {
+    /// Begins with a scrubber.
     pub fn new(scrubber: Scrubber) -> Self {
         Self(Arc::new(RwLock::new(Arc::new(scrubber))))
     }
 
+    /// The one of this moment.
     pub fn now(&self) -> Arc<Scrubber> {
         Arc::clone(&self.0.read())
     }
 
+    /// Replaces it by one that is made of it; whoever asks gets the new one from here on.
     pub fn renew(&self, with: impl FnOnce(&Scrubber) -> Scrubber) {
         let mut scrubber = self.0.write();
         *scrubber = Arc::new(with(&scrubber));
