@@ -327,6 +327,24 @@ fn rust_log_does_not_open_the_logs_of_dependencies() {
 }
 
 #[test]
+fn bash_takes_the_completions_and_man_finds_a_page_for_each_command() {
+    let desk = CliFixture::new("");
+    desk.write("completions", &desk.run("completions bash").stdout);
+    let bash =
+        Command::new("bash").args(["-c", "source completions && complete -p strongroom"]).current_dir(desk.path("")).output().unwrap();
+    assert!(bash.status.success(), "{}", String::from_utf8_lossy(&bash.stderr));
+
+    std::fs::create_dir(desk.path("man1")).unwrap();
+    assert_eq!(desk.run("man man1").code, 0);
+    for page in ["strongroom.1", "strongroom-run.1", "strongroom-secrets-rotate.1"] {
+        let text = std::fs::read_to_string(desk.path("man1").join(page)).unwrap();
+        assert!(text.contains(".TH strongroom") && text.contains("SYNOPSIS"), "{page}");
+    }
+    let nowhere = desk.run("man nowhere");
+    assert!(nowhere.code == 120 && nowhere.stderr.contains("nowhere: can't be written"), "{}", nowhere.stderr);
+}
+
+#[test]
 fn completions_and_help_are_there() {
     let desk = CliFixture::new("");
     for shell in ["bash", "zsh", "fish"] {

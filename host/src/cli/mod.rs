@@ -103,6 +103,11 @@ enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Writes manual pages, one for each command
+    Man {
+        /// An existing directory, such as one of MANPATH's `man1`
+        directory: PathBuf,
+    },
 }
 
 /// What every command that needs a host takes.
@@ -154,6 +159,9 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut script);
             Answer::new().text(&script).map(|()| 0)
         }
+        Verb::Man { directory } => clap_mangen::generate_to(Cli::command(), &directory)
+            .map(|()| 0)
+            .map_err(|error| Failure::new(code::USAGE, format!("{}: can't be written ({error})", directory.display()))),
     };
     ExitCode::from(finished(done))
 }
