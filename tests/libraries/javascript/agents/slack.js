@@ -1,3 +1,5 @@
+// The library takes Node's `Buffer` for granted, and asks again for half an hour where its own code throws.
+import '../buffer.js';
 import { LogLevel, WebClient } from '@slack/web-api';
 
 const client = (env, options) => new WebClient(env.SLACK_BOT_TOKEN, { logLevel: LogLevel.ERROR, ...options });
