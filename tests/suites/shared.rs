@@ -73,6 +73,7 @@ fn a_refused_reservation_denies() {
         (Refused::Hot { ceiling: "5 ETH".to_owned() }, "spend"),
         (Refused::Idempotency(Reuse::UnderWay), "idempotency"),
         (Refused::Blocked("restored from a backup".to_owned()), "ledger"),
+        (Refused::Stuck("the key is kept for another purpose".to_owned()), "ledger"),
         (Refused::Unavailable("no connection".to_owned()), "ledger"),
     ];
 

@@ -375,3 +375,20 @@ fn the_example_pays_an_invoice_once() {
     assert!(again.code == 1 && again.stderr.contains("idempotency"), "the nonce has moved on: {}{}", again.stdout, again.stderr);
     assert_eq!(balance(friend()) - before, u128::from(wei), "no second payment");
 }
+
+#[test]
+fn a_ledger_that_another_host_has_open_is_waited_for_and_not_confirmed() {
+    let home = tempfile::tempdir().unwrap();
+    let ledger = home.path().join("ledger");
+    let first = WalletFixture::new(&lines()).ledger(&ledger).open();
+    let second = WalletFixture::new(&lines()).ledger(&ledger).load().unwrap();
+
+    let outcome = second.sign(&format!("fields chain:1 nonce:0 to:{FRIEND} value:1 max:0 priority:0"));
+
+    assert!(outcome.contains("`ledger`"), "{outcome}");
+    let denial = second.records("denial").remove(0);
+    let remedy = denial["remedy"].as_str().unwrap();
+    assert!(remedy.contains("another host has the ledger open") && remedy.contains("wait until it has ended"), "{remedy}");
+    assert!(!remedy.contains("limits confirm"), "{remedy}");
+    drop(first);
+}

@@ -93,8 +93,10 @@ pub enum Refused {
     },
     /// The idempotency key does not stand for this, or not yet.
     Idempotency(Reuse),
-    /// The operator has to look first: the key is not known, is kept for another purpose, or the ledger may not be the latest. What to tell them.
+    /// The operator has to look and to confirm first: the key is not known, or the ledger may not be the latest. What to tell them.
     Blocked(String),
+    /// No confirmation changes it: the key is kept for another purpose, say, or a record can't be read. What to tell the operator, with what to do.
+    Stuck(String),
     /// The ledger can't be asked. What was claimed may have been reserved: it then counts as spent.
     Unavailable(String),
 }
@@ -178,7 +180,7 @@ impl From<SharedError> for Refused {
     fn from(error: SharedError) -> Self {
         match error {
             SharedError::Unavailable(why) => Self::Unavailable(why),
-            SharedError::Refused(why) => Self::Blocked(why),
+            SharedError::Refused(why) => Self::Stuck(why),
         }
     }
 }

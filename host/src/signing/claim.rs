@@ -75,9 +75,12 @@ impl Asked {
         match (why, &self.signer.granted.policy) {
             (Refused::Limit { asset, window, own }, Use::Wallet(policy)) => policy.over_limit(asset, window.as_str(), own),
             (Refused::Hot { ceiling }, _) => refused::over_ceiling(&ceiling),
-            (Refused::Limit { .. }, _) => refused::ledger("the ledger has a limit for a key that has none"),
+            (Refused::Limit { .. }, _) => {
+                refused::ledger_stuck("it names a limit for a key that has none: the ledger that this host shares is at fault")
+            }
             (Refused::Idempotency(taken), _) => refused::idempotency(&taken.to_string()),
             (Refused::Blocked(why), _) => refused::ledger(&why),
+            (Refused::Stuck(why), _) => refused::ledger_stuck(&why),
             (Refused::Unavailable(why), _) => refused::ledger_silent(&why),
         }
     }

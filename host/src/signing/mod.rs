@@ -205,7 +205,7 @@ impl Signing {
     /// The host's own ledger, opened as it is first needed.
     fn own_ledger(&self) -> Result<&Ledger, String> {
         let open = || {
-            let state = self.state.as_ref().ok_or_else(|| "this host keeps no state".to_owned())?;
+            let state = self.state.as_ref().ok_or_else(|| "this host keeps no state; name a directory for it".to_owned())?;
             let directory = match &self.config.ledger {
                 Some(path) => StateDir::open(path),
                 None => state.subdirectory("ledger"),

@@ -125,7 +125,7 @@ impl Asked {
     pub(super) async fn account(&self, what: String, input: &[u8]) -> Result<(), Failure> {
         let digest = B256::from_slice(&Sha256::digest(input));
         let what: Arc<[String]> = [cut(what)].into();
-        let ledger = self.signing.ledger().map_err(|why| Failure::Denied(refused::ledger(&why)))?;
+        let ledger = self.signing.ledger().map_err(|why| Failure::Denied(refused::ledger_stuck(&why)))?;
         ledger.note(&Note::new(&self.signer.id, &self.signer.agent, digest, Arc::clone(&what))).await?;
         self.record(digest, &[], &what, Vec::new(), false)
     }

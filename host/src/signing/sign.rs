@@ -53,7 +53,7 @@ impl Asked {
     fn begin(&self, permit: SignPermit) -> Result<Begun, Failure> {
         let lines = lines(&permit);
         self.within_own_rate(Instant::now())?;
-        let ledger = self.signing.own_ledger().map_err(|why| Failure::Denied(refused::ledger(&why)))?;
+        let ledger = self.signing.own_ledger().map_err(|why| Failure::Denied(refused::ledger_stuck(&why)))?;
         match self.claim(ledger, &permit, &lines)? {
             Claimed::New(reservation) => Ok(Begun::New(ToSign { reservation, permit, lines })),
             Claimed::Before(signed) => {
@@ -67,7 +67,7 @@ impl Asked {
     async fn sign_among_hosts(self, permit: SignPermit) -> Result<Vec<u8>, Failure> {
         let lines = lines(&permit);
         self.within_rate().await?;
-        let ledger = self.signing.ledger().map_err(|why| Failure::Denied(refused::ledger(&why)))?;
+        let ledger = self.signing.ledger().map_err(|why| Failure::Denied(refused::ledger_stuck(&why)))?;
         let claimed = match ledger {
             AnyLedger::Embedded(ledger) => self.claim(ledger, &permit, &lines)?,
             AnyLedger::Shared(ledger) => self.claim_there(ledger, &permit, &lines).await?,

@@ -39,7 +39,7 @@ impl TokenKey {
     pub(super) fn read(value: &SecretValue) -> Result<Self, String> {
         let bytes = value.reveal(Reveal::to_sign());
         if is_wallet_key(bytes) {
-            return Err("it is the key of a wallet, which serves nothing else".to_owned());
+            return Err(super::MAY_BE_A_WALLETS.to_owned());
         }
         let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
         if bytes.trim_ascii_start().starts_with(b"{") {
@@ -151,12 +151,12 @@ fn symmetric(key: Zeroizing<Vec<u8>>) -> Result<TokenKey, String> {
 fn pem(bytes: &[u8]) -> Result<TokenKey, String> {
     let key = pem::private_key(bytes)?;
     let broken = |what: &str| {
-        format!("it is a key of {what} that is broken, or without its public half; `openssl pkey -in KEY.pem -out NEW.pem` writes it anew")
+        format!("its key of {what} is broken, or lacks its public half; `openssl pkey -in KEY.pem -out NEW.pem` writes it anew")
     };
     match key.algorithm {
         Algorithm::Rsa => {
             let pair = if key.is_pkcs1 { RsaKeyPair::from_der(&key.der) } else { RsaKeyPair::from_pkcs8(&key.der) };
-            let wrong = |why| format!("it is a key of RSA that can't be used ({why}); a sound one of 2,048 to 4,096 bits is needed");
+            let wrong = |why| format!("its RSA key can't be used ({why}); a sound one of 2,048 to 4,096 bits is needed");
             pair.map(|pair| TokenKey::Rs256(Box::new(pair))).map_err(wrong)
         }
         Algorithm::P256 => {
@@ -166,13 +166,13 @@ fn pem(bytes: &[u8]) -> Result<TokenKey, String> {
         Algorithm::Ed25519 => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&key.der).map(TokenKey::EdDsa).map_err(|_| broken("Ed25519")),
         Algorithm::Secp256k1 => SigningKey::from_pkcs8_der(&key.der).map(TokenKey::Es256k).map_err(|_| broken("secp256k1")),
         Algorithm::Other(what) => {
-            Err(format!("it is a private key of {what}, and tokens are signed by keys of RSA, P-256, Ed25519 or secp256k1"))
+            Err(format!("it is a private key of {what}, and tokens are signed with keys of RSA, P-256, Ed25519 or secp256k1"))
         }
     }
 }
 
 fn jwk(bytes: &[u8]) -> Result<TokenKey, String> {
-    let wrong = || "it is no private JWK of RSA, P-256, Ed25519, secp256k1 or `oct`".to_owned();
+    let wrong = || "it is not a private JWK of RSA, P-256, Ed25519, secp256k1 or `oct`".to_owned();
     let json: Value = serde_json::from_slice(bytes).map_err(|_| wrong())?;
     if let Some(field) = pem::field_of(&json) {
         return Err(format!(
@@ -191,7 +191,7 @@ fn jwk(bytes: &[u8]) -> Result<TokenKey, String> {
             let point = [&[4][..], &field("x")?, &field("y")?].concat();
             match key.verifying_key().to_encoded_point(false).as_bytes() == point {
                 true => Ok(TokenKey::Es256k(key)),
-                false => Err("its public half is another key's".to_owned()),
+                false => Err("its public half belongs to another key".to_owned()),
             }
         }
         (Some("EC"), Some("P-256")) => {
@@ -222,5 +222,5 @@ fn jwk(bytes: &[u8]) -> Result<TokenKey, String> {
     }?;
     // What a JWK says of its own use binds (RFC 7517, 4.2 and 4.4).
     let other = json.get("alg").is_some_and(|alg| alg != key.algorithm()) || json.get("use").is_some_and(|purpose| purpose != "sig");
-    if other { Err(format!("its JWK is for something else than signing by {}", key.algorithm())) } else { Ok(key) }
+    if other { Err(format!("its JWK is not meant for signing with {}", key.algorithm())) } else { Ok(key) }
 }

@@ -39,7 +39,7 @@ pub(super) fn open(text: &str, passphrase: &[u8]) -> Result<Zeroizing<[u8; 32]>,
         return Err("its keystore is encrypted in an unknown way; `crypto.cipher` should be AES-128 in counter mode".to_owned());
     }
     if iv.len() != 16 {
-        return Err("its keystore is encrypted in an unknown way: `crypto.cipherparams.iv` has not 16 bytes".to_owned());
+        return Err("its keystore is encrypted in an unknown way: `crypto.cipherparams.iv` does not have 16 bytes".to_owned());
     }
     for attempt in attempts(passphrase) {
         let derived = derivation.derive(&attempt, &salt)?;
@@ -83,7 +83,7 @@ pub(super) fn without_prefix(text: &str) -> &str {
 }
 
 fn read(text: &str) -> Result<Value, String> {
-    let json: Value = serde_json::from_str(text).map_err(|_| "its keystore is no JSON".to_owned())?;
+    let json: Value = serde_json::from_str(text).map_err(|_| "its keystore is not JSON".to_owned())?;
     match field(&json, "version") {
         version if *version == 3 || *version == "3" => Ok(json),
         _ => Err("its keystore's `version` is not 3; one of version 3 is needed".to_owned()),
@@ -103,11 +103,13 @@ impl Fields<'_> {
 
     fn bytes(&self, name: &str) -> Result<Vec<u8>, String> {
         let digits = field(self.value, name).as_str().map(without_prefix);
-        digits.and_then(crate::text::unhex).ok_or_else(|| format!("its keystore's `{}.{name}` is not in hexadecimal digits", self.at))
+        digits
+            .and_then(crate::text::unhex)
+            .ok_or_else(|| format!("its keystore's `{}.{name}` is not written in hexadecimal digits", self.at))
     }
 
     fn number(&self, name: &str) -> Result<u64, String> {
-        field(self.value, name).as_u64().ok_or_else(|| format!("its keystore's `{}.{name}` is no number", self.at))
+        field(self.value, name).as_u64().ok_or_else(|| format!("its keystore's `{}.{name}` is not a number", self.at))
     }
 
     fn says(&self, name: &str, text: &str) -> bool {
@@ -126,7 +128,7 @@ fn derivation(crypto: &Fields<'_>) -> Result<Derivation, String> {
         let modest = n.is_power_of_two() && n > 1 && n.saturating_mul(r).saturating_mul(128) <= MAX_SCRYPT && p <= 16;
         let (r, p) = (u32::try_from(r), u32::try_from(p));
         let (Ok(r), Ok(p), true) = (r, p, modest) else {
-            return Err("its keystore's `crypto.kdfparams` ask for more than 512 MiB, or `n` is no power of two".to_owned());
+            return Err("its keystore's `crypto.kdfparams` ask for more than 512 MiB, or `n` is not a power of two".to_owned());
         };
         let range = || "its keystore's `crypto.kdfparams` are out of range".to_owned();
         let log_n = u8::try_from(n.ilog2()).map_err(|_| range())?;

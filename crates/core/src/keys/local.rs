@@ -63,11 +63,11 @@ impl Local {
         } else {
             hexadecimal(text)?
         };
-        let local = SigningKey::from_slice(&*key).map(Self).map_err(|_| "it is no key of secp256k1".to_owned())?;
+        let local = SigningKey::from_slice(&*key).map(Self).map_err(|_| "it is not a key of secp256k1".to_owned())?;
         // A keystore may say whose it is; one that says it of another was changed.
         match keystore_address(text)? {
             Some(address) if address != address_of(local.0.verifying_key()) => {
-                Err("its keystore says another address than its key has".to_owned())
+                Err("the address in its keystore is not that of its key".to_owned())
             }
             _ => Ok(local),
         }
@@ -87,7 +87,7 @@ pub fn address_of_local(value: &SecretValue) -> Result<String, String> {
     let text = std::str::from_utf8(value.reveal(Reveal::to_sign())).map_err(|_| "it is not text".to_owned())?;
     if text.trim_start().starts_with('{') {
         let address = keystore_address(text)?;
-        return Ok(address.map_or_else(|| "a keystore that does not say its address".to_owned(), |address| address.to_string()));
+        return Ok(address.map_or_else(|| "a keystore without its address".to_owned(), |address| address.to_string()));
     }
     let local = Local::read(value, None, FIRST_ACCOUNT)?;
     Ok(address_of(local.0.verifying_key()).to_string())
@@ -144,7 +144,7 @@ fn phrase(text: &str, passphrase: &[u8], path: &str) -> Result<Zeroizing<[u8; 32
     }
     let passphrase = std::str::from_utf8(passphrase).map_err(|_| "its passphrase is not text".to_owned())?;
     let seed = Zeroizing::new(phrase.to_seed(passphrase));
-    let path: DerivationPath = path.parse().map_err(|_| "its `path` is none of BIP-32".to_owned())?;
+    let path: DerivationPath = path.parse().map_err(|_| "its `path` is not a BIP-32 path".to_owned())?;
     let key = XPrv::derive_from_path(*seed, &path).map_err(|_| "its `path` leads to no key".to_owned())?;
     Ok(Zeroizing::new(key.private_key().to_bytes().into()))
 }
@@ -156,13 +156,13 @@ fn mnemonic(words: &str) -> Result<Mnemonic, String> {
     if !COUNTS.contains(&count) {
         return Err(format!("it has {count} words, and a phrase of BIP-39 has 12, 15, 18, 21 or 24"));
     }
-    let mut why = "its words are no phrase of BIP-39: one of them stands in none of its lists (English, Chinese, Czech, French, Italian, Japanese, \
-                   Korean, Portuguese, Spanish), or they are of several, or not in small letters";
+    let mut why = "its words are not a BIP-39 phrase: one of them is in none of the word lists (English, Chinese, Czech, French, Italian, Japanese, \
+                   Korean, Portuguese, Spanish), or they are from several lists, or not in lower case";
     for language in Language::ALL {
         match Mnemonic::parse_in_normalized(*language, words) {
             Ok(phrase) => return Ok(phrase),
             Err(bip39::Error::InvalidChecksum) => {
-                why = "its words are no phrase of BIP-39: their checksum is wrong, so that one is another, or in another place"
+                why = "its words are not a BIP-39 phrase: their checksum is wrong, so one of them is wrong or in the wrong place"
             }
             Err(_) => {}
         }

@@ -29,6 +29,9 @@ use zeroize::Zeroizing;
 /// Least bytes of an HMAC's key: 128 bits.
 const MIN_HMAC: usize = 16;
 
+/// What is said of a symmetric key that is written as a wallet's is: which of the two it is can't be told.
+const MAY_BE_A_WALLETS: &str = "64 hexadecimal digits, a keystore or a phrase can't be told from the key of a wallet, which serves nothing else; take a key in base64, as `openssl rand -base64 32` makes one";
+
 /// A key, or the way to it.
 pub struct Key(Kind);
 
@@ -92,10 +95,12 @@ impl Key {
     pub fn mac(value: &SecretValue) -> Result<Self, String> {
         let bytes = value.reveal(Reveal::to_sign());
         if local::is_wallet_key(bytes) {
-            return Err("it is the key of a wallet, which serves nothing else".to_owned());
+            return Err(MAY_BE_A_WALLETS.to_owned());
         }
         if bytes.starts_with(b"AWS4") || bytes.len() < MIN_HMAC {
-            return Err(format!("it is the beginning of a derivation, or has fewer than {MIN_HMAC} bytes"));
+            return Err(format!(
+                "it begins with `AWS4`, as keys do that others are derived from, or has fewer than {MIN_HMAC} bytes; take another key"
+            ));
         }
         Ok(Self(Kind::Mac(bytes.to_vec().into())))
     }
@@ -180,7 +185,7 @@ impl Key {
     pub async fn sign(&self, permit: SignPermit, agent: &str) -> Result<Outcome, SignerError> {
         match &self.0 {
             Kind::Signer { signer, public, .. } => signer::sign(&**signer, public, &permit, agent).await,
-            Kind::Token(_) | Kind::Mac(_) => Err(SignerError::Refused("the key signs nothing of this kind".to_owned())),
+            Kind::Token(_) | Kind::Mac(_) => Err(SignerError::Refused("this key can't sign this kind of thing".to_owned())),
         }
     }
 

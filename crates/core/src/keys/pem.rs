@@ -95,13 +95,13 @@ pub(super) fn private_key(bytes: &[u8]) -> Result<PrivateKey, String> {
     let blocks = blocks(&text)?;
     let mut keys = blocks.iter().filter(|block| ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"].contains(&block.label));
     match (keys.next(), keys.next()) {
-        (Some(_), Some(_)) => Err("it holds more than one private key; keep the one that is to sign".to_owned()),
+        (Some(_), Some(_)) => Err("it holds more than one private key; keep the one that is meant to sign".to_owned()),
         (Some(block), None) => block.key(blocks.iter().find(|block| block.label == "EC PARAMETERS")),
         (None, _) => {
             // An encrypted key before a certificate that stands beside it.
             let found = OTHERS.iter().find(|(label, ..)| blocks.iter().any(|block| block.label == *label));
             let (_, what, remedy) = found.unwrap_or(&("", "something else", PRIVATE_HALF));
-            Err(format!("it is no private key in PEM but {what}; {remedy}"))
+            Err(format!("it is not a private key in PEM but {what}; {remedy}"))
         }
     }
 }
@@ -194,7 +194,7 @@ impl Block<'_> {
             return Err(format!("it is an encrypted private key; {DECRYPT}"));
         }
         let der = self.der()?;
-        let wrong = || format!("it is a broken private key: what stands in it is not what `BEGIN {}` says", self.label);
+        let wrong = || format!("it is a broken private key: it does not hold what `BEGIN {}` says", self.label);
         match self.label {
             "RSA PRIVATE KEY" => {
                 sequence(&der).and_then(|key| take(key, INTEGER)).ok_or_else(wrong)?;
@@ -205,7 +205,7 @@ impl Block<'_> {
                 let own = take(key, PARAMETERS).map(|(curve, _)| curve.to_vec());
                 let curve = own.or(parameters.map(Block::der).transpose()?.map(|der| der.to_vec()));
                 let curve = curve.ok_or_else(|| {
-                    "it is a key of a curve that it does not name; write it anew: `openssl pkey -in KEY.pem -out NEW.pem`, with its `EC PARAMETERS`"
+                    "it does not name the curve of its key; write it anew: `openssl pkey -in KEY.pem -out NEW.pem`, with its `EC PARAMETERS`"
                         .to_owned()
                 })?;
                 let (oid, _) = take(&curve, OID).ok_or_else(explicit)?;
@@ -229,13 +229,12 @@ impl Block<'_> {
     fn der(&self) -> Result<Zeroizing<Vec<u8>>, String> {
         let compact: Zeroizing<Vec<u8>> = Zeroizing::new(self.body.bytes().filter(|b| !b.is_ascii_whitespace()).collect());
         let der = STANDARD.decode(&*compact).map(Zeroizing::new);
-        der.map_err(|_| "it is a broken PEM: what stands between its lines is not base64".to_owned())
+        der.map_err(|_| "it is a broken PEM: what is between its `BEGIN` and `END` is not base64".to_owned())
     }
 }
 
 fn explicit() -> String {
-    "it is a key of a curve that is not named but written out; name it: `openssl ec -in KEY.pem -param_enc named_curve -out NEW.pem`"
-        .to_owned()
+    "the curve of its key is written out, not named; name it: `openssl ec -in KEY.pem -param_enc named_curve -out NEW.pem`".to_owned()
 }
 
 fn algorithm(oid: &[u8]) -> Algorithm {

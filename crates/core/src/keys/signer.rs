@@ -207,9 +207,9 @@ pub(super) async fn sign(signer: &dyn Signer, key: &PublicKey, permit: &SignPerm
         if let Some(signed) = checked(signature, key, permit) {
             return Ok(Outcome::Signed(Zeroizing::new(signed)));
         }
-        tracing::warn!("a signer gave what is no signature of its key; it is asked again");
+        tracing::warn!("a signer gave something that is not a signature of its key; it is asked again");
     }
-    Err(SignerError::Unknown(format!("the signer gave {ATTEMPTS} times what is no signature of its key")))
+    Err(SignerError::Unknown(format!("the signer gave something that is not a signature of its key, {ATTEMPTS} times")))
 }
 
 /// The signature in its form, if it is one of that key over what was permitted.

@@ -37,7 +37,7 @@ impl Signer for Solana {
     }
 
     async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError> {
-        let message = request.message().ok_or_else(|| SignerError::Refused("the key signs messages alone".to_owned()))?;
+        let message = request.message().ok_or_else(|| SignerError::Refused("this key signs nothing but messages".to_owned()))?;
         let signature = self.0.sign(message).as_ref().try_into().expect("a signature has 64 bytes");
         Ok(Answer::Signed(Signature::Ed25519(signature)))
     }

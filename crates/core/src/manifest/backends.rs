@@ -236,11 +236,25 @@ impl fmt::Display for CredentialRef {
 
 /// Reads one table.
 pub(super) fn read(section: &Section<'_>) -> Option<BackendConfig> {
-    let kind = section.require("type", "type = \"env\"", |text| match text {
-        "env" | "file" | "vault" | "aws" => Ok(text.to_owned()),
-        _ => Err(Problem::new("an unknown type of backend", "write `\"env\"`, `\"file\"`, `\"vault\"` or `\"aws\"`")),
-    });
-    match kind.as_deref() {
+    section.elsewhere(&[
+        ("file", "to `type = \"env\"`"),
+        ("names", "to `type = \"env\"`"),
+        ("path", "to `type = \"file\"`"),
+        ("key", "to `type = \"file\"`"),
+        ("paths", "to `type = \"file\"`, `\"vault\"` or `\"aws\"`"),
+        ("address", "to `type = \"vault\"`"),
+        ("namespace", "to `type = \"vault\"`"),
+        ("mount", "to `type = \"vault\"`"),
+        ("ca", "to `type = \"vault\"`"),
+        ("auth", "to `type = \"vault\"`"),
+        ("leased", "to `type = \"vault\"`"),
+        ("cache", "to `type = \"vault\"` or `\"aws\"`"),
+        ("stale", "to `type = \"vault\"` or `\"aws\"`"),
+        ("region", "to `type = \"aws\"`"),
+        ("endpoint_url", "to `type = \"aws\"`"),
+        ("profile", "to `type = \"aws\"`"),
+    ]);
+    match section.require_one_of("type", "an unknown type of backend", &["env", "file", "vault", "aws"]) {
         Some("env") => Some(BackendConfig::Env { file: section.parse("file", path), names: section.list("names", variables) }),
         Some("file") => file(section),
         Some("vault") => vault(section).map(BackendConfig::Vault),
@@ -270,7 +284,7 @@ fn file(section: &Section<'_>) -> Option<BackendConfig> {
 }
 
 fn vault(section: &Section<'_>) -> Option<VaultConfig> {
-    let address = section.require("address", "address = \"https://vault.internal:8200\"", address);
+    let address = section.require("address", "address = ?", address);
     let namespace = section.parse("namespace", segments);
     let mount = section.parse("mount", segments).unwrap_or_else(|| "secret".to_owned());
     let ca = section.list("ca", path).unwrap_or_default();
@@ -289,18 +303,24 @@ fn vault(section: &Section<'_>) -> Option<VaultConfig> {
 }
 
 fn vault_auth(section: &Section<'_>) -> Option<VaultAuth> {
-    let method = section.require("method", "method = \"approle\"", |text| match text {
-        "token" | "approle" | "jwt" | "kubernetes" => Ok(text.to_owned()),
-        _ => Err(Problem::new("an unknown method", "write `\"approle\"`, `\"token\"`, `\"kubernetes\"` or `\"jwt\"`")),
-    });
-    let Some(method) = method else {
+    section.elsewhere(&[
+        ("token", "to `method = \"token\"`"),
+        ("mount", "to `method = \"approle\"`, `\"kubernetes\"` or `\"jwt\"`"),
+        ("role_id", "to `method = \"approle\"`"),
+        ("secret_id", "to `method = \"approle\"`"),
+        ("wrapped", "to `method = \"approle\"`"),
+        ("renew", "to `method = \"approle\"`"),
+        ("role", "to `method = \"kubernetes\"` or `\"jwt\"`"),
+        ("jwt", "to `method = \"kubernetes\"` or `\"jwt\"`"),
+    ]);
+    let Some(method) = section.require_one_of("method", "an unknown method", &["approle", "token", "kubernetes", "jwt"]) else {
         section.ignore_rest();
         return None;
     };
     if method == "token" {
         return section.require("token", "token = \"env:VAULT_TOKEN\"", credential).map(VaultAuth::Token);
     }
-    let mount = section.parse("mount", segments).unwrap_or_else(|| method.clone());
+    let mount = section.parse("mount", segments).unwrap_or_else(|| method.to_owned());
     if method == "approle" {
         let role_id = section.require("role_id", "role_id = \"env:VAULT_ROLE_ID\"", credential);
         let secret_id = section.require("secret_id", "secret_id = \"env:VAULT_SECRET_ID\"", credential);
@@ -308,8 +328,8 @@ fn vault_auth(section: &Section<'_>) -> Option<VaultAuth> {
         let renew = section.table("renew").and_then(|renew| renewal(&renew, secret_id.as_ref(), wrapped));
         return Some(VaultAuth::AppRole { mount, role_id: role_id?, secret_id: secret_id?, wrapped, renew });
     }
-    let role = section.require("role", "role = \"agents\"", |text| Ok(text.to_owned()));
-    let jwt = match method.as_str() {
+    let role = section.require("role", "role = ?", |text| Ok(text.to_owned()));
+    let jwt = match method {
         "kubernetes" if !section.has("jwt") => Some(CredentialRef::File("/var/run/secrets/kubernetes.io/serviceaccount/token".into())),
         _ => section.require("jwt", "jwt = \"file:token.jwt\"", credential),
     };
@@ -317,7 +337,7 @@ fn vault_auth(section: &Section<'_>) -> Option<VaultAuth> {
 }
 
 fn renewal(section: &Section<'_>, secret_id: Option<&CredentialRef>, wrapped: bool) -> Option<SecretIdRenewal> {
-    let role = section.require("role", "role = \"NAME\"", |text| match segments(text)? {
+    let role = section.require("role", "role = ?", |text| match segments(text)? {
         role if !role.contains('/') => Ok(role),
         _ => Err(Problem::new("not the name of a role", "write it as in `auth/approle/role/NAME`")),
     });

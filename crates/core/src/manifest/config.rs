@@ -100,9 +100,9 @@ fn config(root: &Section<'_>) -> HostConfig {
     }
     if let Some(network) = root.table("network") {
         let cidr = |text: &str| {
-            text.parse::<ipnet::IpNet>()
-                .map(|net| net.trunc())
-                .map_err(|_| Problem::new("not a network", "write an address and a prefix length, as in `127.0.0.1/32`"))
+            text.parse::<ipnet::IpNet>().map(|net| net.trunc()).map_err(|_| {
+                Problem::new("not a network", "write an address and a prefix length; `/32`, or `/128` in IPv6, is that address alone")
+            })
         };
         config.network_allow = network.list("allow", cidr).unwrap_or_default();
         config.network_ca = network.list("ca", path).unwrap_or_default();

@@ -62,8 +62,8 @@ impl HostPattern {
             None => (false, rest),
         };
         if rest.contains('*') {
-            let remedy = "write `*.example.com` for all hosts below one; `*` stands only in front";
-            return Err(Problem::new("a `*` where none can stand", remedy));
+            let remedy = "name each host that is meant; `*.` can stand in front of one, and then covers all names below it";
+            return Err(Problem::new("a `*` that is not in front", remedy));
         }
         let port_at = match rest.rfind(']') {
             Some(end) => rest[end..].find(':').map(|i| i + end),

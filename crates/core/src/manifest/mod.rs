@@ -411,9 +411,12 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
     for secret in &manifest.secrets {
         for grant in secret.allow.iter().filter(|grant| !grant.answers_allowed.is_empty()) {
             let mut grants = manifest.secrets.iter().flat_map(|secret| &secret.allow);
-            if let Some(sealed) = grants.find(|other| !other.seal.is_empty() && other.host.overlaps(&grant.host)) {
-                let found = format!("`answers_allowed` in line {} for a host whose answers are sealed by line {}", grant.line, sealed.line);
-                root.report_here(Problem::new(found, "leave `answers_allowed` out: what is sealed there could pass by it"));
+            // Of one entry that has both, it was said as it was read.
+            let seals = |other: &&Grant| !other.seal.is_empty() && !std::ptr::eq(*other, grant) && other.host.overlaps(&grant.host);
+            if let Some(sealed) = grants.find(seals) {
+                let found = format!("`answers_allowed` for a host whose answers the entry in line {} seals", sealed.line);
+                let remedy = "leave `answers_allowed` out: what is sealed there could pass by it";
+                root.report_in_line(grant.line, Problem::new(found, remedy));
             }
         }
     }
@@ -467,7 +470,7 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
     let expose_env = section.parse("expose", |text| match text {
         "env" => Ok(true),
         "handle" => Ok(false),
-        _ => Err(Problem::new("an unknown way to expose it", "write `\"env\"` or `\"handle\"`")),
+        _ => Err(Problem::new("not a way to expose a secret", "write `\"env\"` or `\"handle\"`")),
     });
     if required && default.is_some() {
         section.report_here(Problem::new(
@@ -480,7 +483,7 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
     let seals = allow.iter().any(|grant| grant.seal.iter().any(|seal| *seal != Seal::SetCookie));
     if !seals && allow.iter().any(|grant| !grant.sealed_place.is_empty()) {
         let remedy = "name in a `seal` of this secret what of an answer may stand there, as `json:/token`; cookies go back by themselves";
-        section.report_here(Problem::new("`sealed_place` is a place for nothing", remedy));
+        section.report_here(Problem::new("`sealed_place` without anything that is sealed", remedy));
     }
     Some(SecretSpec {
         overlap,
@@ -497,10 +500,11 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
 }
 
 fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
-    let host = section.require("host", "host = \"api.example.com\"", HostPattern::parse);
-    let methods = section.non_empty("methods", "methods = [\"GET\"]", method);
-    let paths = section.require_list("paths", "paths = [\"/v1/**\"]", PathPattern::parse);
-    let place = section.non_empty("place", "place = [\"header:authorization\"]", Place::parse);
+    section.elsewhere(&[("own_credentials", "in an `[[egress]]`")]);
+    let host = section.require("host", "host = ?", HostPattern::parse);
+    let methods = section.non_empty("methods", "`GET`", method);
+    let paths = section.require_list("paths", "paths = ?", PathPattern::parse);
+    let place = section.non_empty("place", "`header:authorization`", Place::parse);
     let rate = section.parse("rate", units::rate);
     let misplaced = section.parse("misplaced", misplaced);
     let leaks = leaks(section);
@@ -513,7 +517,7 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
     let answers_allowed: Vec<AnswerRule> = section.tables("answers_allowed").iter().filter_map(answer_rule).collect();
     if !answers_allowed.is_empty() && !seal.is_empty() {
         let remedy = "an entry either seals fields or lets rules pass; name the paths of each in an `allow` of its own, at another host";
-        section.report_here(Problem::new("`answers_allowed` beside `seal`", remedy));
+        section.report_here(Problem::new("`answers_allowed` and `seal` in one entry", remedy));
     }
     let signed_urls = section.list("signed_urls", seal::signed_url).unwrap_or_default();
     let accept_parameters = section.list("accept_parameters", accept_parameter).unwrap_or_default();
@@ -539,18 +543,31 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
 
 fn answer_rule(section: &Section<'_>) -> Option<AnswerRule> {
     // Whether the host has such a rule is known where the agent is loaded.
-    let rule = section.require("rule", "rule = \"json-web-token\"", |text| match names::agent_name(text) {
+    let rule = section.require("rule", "rule = ?", |text| match names::agent_name(text) {
         Ok(()) => Ok(text.to_owned()),
         Err(_) => Err(Problem::new("not the name of a rule", "`strongroom rules` lists them")),
     });
-    let at = section.require("at", "at = \"json:/signedTransactions/*\"", AnswerRule::field);
+    let at = section.require("at", "at = ?", AnswerRule::field);
     Some(AnswerRule { rule: rule?, at: at? })
 }
 
+/// Where keys of a grant belong.
+const OF_SECRETS: &str = "in a `[[secrets.NAME.allow]]`";
+
 fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {
-    let host = section.require("host", "host = \"api.example.com\"", HostPattern::parse);
-    let methods = section.non_empty("methods", "methods = [\"GET\"]", method);
-    let paths = section.non_empty("paths", "paths = ?", PathPattern::parse);
+    section.elsewhere(&[
+        ("place", OF_SECRETS),
+        ("seal", OF_SECRETS),
+        ("sealed_place", OF_SECRETS),
+        ("graphql", OF_SECRETS),
+        ("answers_allowed", OF_SECRETS),
+        ("signed_urls", OF_SECRETS),
+        ("accept_parameters", OF_SECRETS),
+    ]);
+    let host = section.require("host", "host = ?", HostPattern::parse);
+    let methods = section.non_empty("methods", "`GET`", method);
+    // Without it all paths are open: nobody is told to leave it out.
+    let paths = section.filled("paths", "write `paths = ?` with its value in the place of `?`", PathPattern::parse);
     let rate = section.parse("rate", units::rate);
     let own_credentials = section.bool("own_credentials").unwrap_or(false);
     let passes = passes(section);
@@ -606,7 +623,7 @@ fn denials(text: &str) -> Result<Denials, Problem> {
     match text {
         "error" => Ok(Denials::Error),
         "response" => Ok(Denials::Response),
-        _ => Err(Problem::new("not a way to tell of denials", "write `\"response\"` or `\"error\"`")),
+        _ => Err(Problem::new("not a way to report denials", "write `\"response\"` or `\"error\"`")),
     }
 }
 

@@ -46,7 +46,7 @@ impl SecretRef {
         let remedy = "write `backend:path`, `backend:path#field`, or a bare name, as in `env:PURPLEFLEA_API_KEY`";
         // AWS names keys by random identifiers.
         if !text.starts_with("kms:") && crate::manifest::looks_like_a_secret(text) {
-            return Err(Problem::new("this looks like a secret itself", remedy));
+            return Err(Problem::new("this looks like a secret, and not like a reference to one", remedy));
         }
         let Some((backend, rest)) = text.split_once(':') else {
             return secret_name(text).map(|()| Self::Bare(text.to_owned())).map_err(|_| Problem::new("not a reference", remedy));
@@ -127,11 +127,11 @@ pub fn secret_name(text: &str) -> Result<(), Problem> {
 pub fn entry_name(text: &str) -> Result<(), Problem> {
     let segment = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(|b| b.is_ascii_graphic() && !b"?#".contains(&b));
     if text.starts_with(HOSTS_OWN) {
-        return Err(Problem::new("a name of the host's own, which no manifest can use", "choose another one"));
+        return Err(Problem::new("a name that is reserved for the host", "choose another one"));
     }
     match (1..=512).contains(&text.len()) && text.split('/').all(segment) {
         true => Ok(()),
-        false => Err(Problem::new("a name that no manifest could use", "use letters, digits, `_` and `-`, as in `API_KEY`")),
+        false => Err(Problem::new("a name that no manifest could refer to", "use letters, digits, `_` and `-`, as in `API_KEY`")),
     }
 }
 

@@ -10,9 +10,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Keys whose value only the operator can know, and that money or reach hangs on: no message gives an example that could be pasted.
-const FOR_THE_OPERATOR: &[&str] =
-    &["host", "paths", "chains", "chain", "asset", "decimals", "standard", "address", "native", "amount", "recipient", "to", "signer"];
+/// Keys that a table has in another form of it, each with where that is, as the end of a sentence.
+pub(super) type Elsewhere = &'static [(&'static str, &'static str)];
 
 /// A document being read.
 pub(super) struct Document<'a> {
@@ -29,6 +28,7 @@ pub(super) struct Section<'a> {
     path: String,
     asked: RefCell<Vec<&'static str>>,
     ignored: Cell<bool>,
+    elsewhere: Cell<Elsewhere>,
 }
 
 impl<'a> Document<'a> {
@@ -55,6 +55,7 @@ impl<'a> Document<'a> {
             path: String::new(),
             asked: RefCell::default(),
             ignored: Cell::new(false),
+            elsewhere: Cell::default(),
         };
         let value = read(&section);
         section.finish();
@@ -82,6 +83,12 @@ impl<'a> Section<'a> {
 
     pub(super) fn report(&self, span: Range<usize>, problem: Problem) {
         self.document.findings.borrow_mut().push((span, problem));
+    }
+
+    /// Reports `problem` at the beginning of a line of the file, counted from 1.
+    pub(super) fn report_in_line(&self, line: usize, problem: Problem) {
+        let start = self.document.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        self.report(start..start + 1, problem);
     }
 
     /// Reports `problem` at the table's own place.
@@ -129,19 +136,38 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// As [`Section::parse`], and the key must be there.
+    /// As [`Section::parse`], and the key must be there. `example` is the line that is missing, with `?` for a value that only the operator can
+    /// know and that money or reach hangs on: no message gives one that could be pasted.
     pub(super) fn require<T>(&self, key: &'static str, example: &str, parse: impl FnOnce(&str) -> Result<T, Problem>) -> Option<T> {
-        if !self.has(key) {
-            self.value(key);
-            let found = format!("`{}` is missing", self.named(key));
-            let remedy = match FOR_THE_OPERATOR.contains(&key) {
-                true => format!("add `{key} = ?` with its value in the place of `?`"),
-                false => format!("add `{example}`"),
-            };
-            self.report_here(Problem::new(found, remedy));
+        if !self.is_there(key, example) {
             return None;
         }
         self.parse(key, parse)
+    }
+
+    /// One of a few words, which must be there. `wrong` is what any other one is.
+    pub(super) fn require_one_of(&self, key: &'static str, wrong: &str, words: &[&'static str]) -> Option<&'static str> {
+        let listed = either(words);
+        if !self.has(key) {
+            self.missing(key, format!("add `{key} = ?`, which is {listed}"));
+            return None;
+        }
+        self.parse(key, |text| {
+            words.iter().find(|word| **word == text).copied().ok_or_else(|| Problem::new(wrong, format!("write {listed}")))
+        })
+    }
+
+    fn is_there(&self, key: &'static str, example: &str) -> bool {
+        let is_there = self.has(key);
+        if !is_there {
+            self.missing(key, format!("add `{example}`{}", to_fill_in(example)));
+        }
+        is_there
+    }
+
+    fn missing(&self, key: &'static str, remedy: String) {
+        self.asked.borrow_mut().push(key);
+        self.report_here(Problem::new(format!("`{}` is missing", self.named(key)), remedy));
     }
 
     pub(super) fn string(&self, key: &'static str) -> Option<String> {
@@ -164,40 +190,57 @@ impl<'a> Section<'a> {
 
     pub(super) fn integer(&self, key: &'static str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
         let value = self.value(key)?;
-        let number = value.get_ref().as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
-        match number {
-            Some(n) if range.contains(&n) => Some(n),
-            _ => {
-                self.wrong_type(key, value, &format!("a whole number from {} to {}", range.start(), range.end()));
-                None
-            }
+        let expected = format!("a whole number from {} to {}", range.start(), range.end());
+        match value.get_ref().as_integer() {
+            None => self.wrong_type(key, value, &expected),
+            Some(integer) => match u64::from_str_radix(integer.as_str(), integer.radix()) {
+                Ok(number) if range.contains(&number) => return Some(number),
+                _ => self.report(value.span(), Problem::new(format!("`{}` is out of range", self.named(key)), format!("write {expected}"))),
+            },
         }
+        None
     }
 
     /// As [`Section::integer`], and the key must be there.
     pub(super) fn require_integer(&self, key: &'static str, example: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
-        if !self.has(key) {
-            return self.require(key, example, |_| Err(Problem::new("", "")));
+        if !self.is_there(key, example) {
+            return None;
         }
         self.integer(key, range)
     }
 
     /// A list of whole numbers from 1 that must be there and not be empty.
     pub(super) fn require_numbers(&self, key: &'static str, example: &str) -> Option<Vec<u64>> {
-        if !self.has(key) {
-            return self.require(key, example, |_| Err(Problem::new("", "")));
+        if !self.is_there(key, example) {
+            return None;
         }
         let value = self.value(key)?;
-        let number = |item: &Spanned<DeValue<'_>>| {
-            let number = item.get_ref().as_integer().and_then(|i| u64::from_str_radix(i.as_str(), i.radix()).ok());
-            number.filter(|number| *number > 0)
+        let Some(array) = value.get_ref().as_array() else {
+            self.wrong_type(key, value, "a list of whole numbers above 0");
+            return None;
         };
-        let numbers: Option<Vec<u64>> = value.get_ref().as_array().and_then(|array| array.iter().map(number).collect());
-        let numbers = numbers.filter(|numbers| !numbers.is_empty());
-        if numbers.is_none() {
-            self.wrong_type(key, value, &format!("whole numbers above 0, as in `{example}`"));
+        if array.is_empty() {
+            self.empty(key, value.span(), format!("write `{example}`{}", to_fill_in(example)));
+            return None;
         }
-        numbers
+        let number = |item: &Spanned<DeValue<'_>>| {
+            let Some(integer) = item.get_ref().as_integer() else {
+                self.wrong_type(key, item, "a whole number above 0");
+                return None;
+            };
+            let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| *number > 0);
+            if number.is_none() {
+                let found = format!("a number of `{}` is out of range", self.named(key));
+                self.report(item.span(), Problem::new(found, "write a whole number above 0"));
+            }
+            number
+        };
+        let numbers: Vec<Option<u64>> = array.iter().map(number).collect();
+        numbers.into_iter().collect()
+    }
+
+    fn empty(&self, key: &str, span: Range<usize>, remedy: String) {
+        self.report(span, Problem::new(format!("`{}` is empty", self.named(key)), remedy));
     }
 
     /// Whether the key holds a string.
@@ -236,24 +279,24 @@ impl<'a> Section<'a> {
 
     /// A list of strings that must be there and not be empty.
     pub(super) fn require_list<T>(&self, key: &'static str, example: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
-        if !self.has(key) {
-            self.require::<T>(key, example, |_| Err(Problem::new("", "")));
+        if !self.is_there(key, example) {
             return None;
         }
-        self.non_empty(key, example, parse)
+        self.filled(key, &format!("write `{example}`{}", to_fill_in(example)), parse)
     }
 
-    /// A list of strings that, where it is there, must not be empty.
-    pub(super) fn non_empty<T>(&self, key: &'static str, example: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
+    /// A list of strings that, where it is there, must not be empty. Without it, `default` holds.
+    pub(super) fn non_empty<T>(&self, key: &'static str, default: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
+        self.filled(key, &format!("name at least one, or leave `{key}` out, which means {default}"), parse)
+    }
+
+    /// The same without a default: `remedy` says what to write.
+    pub(super) fn filled<T>(&self, key: &'static str, remedy: &str, parse: impl Fn(&str) -> Result<T, Problem>) -> Option<Vec<T>> {
         let span = self.value(key)?.span();
         let before = self.document.findings.borrow().len();
         let list = self.list(key, parse)?;
         if list.is_empty() && self.document.findings.borrow().len() == before {
-            let remedy = match FOR_THE_OPERATOR.contains(&key) {
-                true => format!("write `{key} = ?` with its value in the place of `?`"),
-                false => format!("write `{example}`"),
-            };
-            self.report(span, Problem::new(format!("`{}` is empty", self.named(key)), remedy));
+            self.empty(key, span, remedy.to_owned());
         }
         Some(list)
     }
@@ -276,7 +319,15 @@ impl<'a> Section<'a> {
     }
 
     fn subsection(&self, path: String, table: &'a DeTable<'a>, span: Range<usize>) -> Section<'a> {
-        Section { document: self.document, table, span, path, asked: RefCell::default(), ignored: Cell::new(false) }
+        Section {
+            document: self.document,
+            table,
+            span,
+            path,
+            asked: RefCell::default(),
+            ignored: Cell::new(false),
+            elsewhere: Cell::default(),
+        }
     }
 
     /// A sub-table.
@@ -334,6 +385,16 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Takes note of keys that can't be read yet: what they mean is said by one that was refused.
+    pub(super) fn set_aside(&self, keys: &[&'static str]) {
+        self.asked.borrow_mut().extend(keys);
+    }
+
+    /// Says of keys that are not for this form of the table which one they are for.
+    pub(super) fn elsewhere(&self, keys: Elsewhere) {
+        self.elsewhere.set(keys);
+    }
+
     /// Leaves the keys that were not asked for out of the findings: the table was refused as a whole.
     pub(super) fn ignore_rest(&self) {
         self.ignored.set(true);
@@ -345,6 +406,10 @@ impl<'a> Section<'a> {
         for (key, _) in self.table.iter() {
             let name = key.get_ref().as_ref();
             if asked.contains(&name) {
+                continue;
+            }
+            if let Some((_, place)) = self.elsewhere.get().iter().find(|(key, _)| *key == name) {
+                self.report(key.span(), Problem::new(format!("`{}` belongs {place}", self.named(name)), "leave it out here"));
                 continue;
             }
             let remedy = match nearest(name, &asked) {
@@ -362,6 +427,20 @@ impl Drop for Section<'_> {
             self.finish();
         }
     }
+}
+
+/// Words, of which one is to be written.
+fn either(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    }
+}
+
+/// What belongs to a line with a `?`.
+fn to_fill_in(line: &str) -> &'static str {
+    if line.contains('?') { " with its value in the place of `?`" } else { "" }
 }
 
 fn known(asked: &[&str]) -> String {

@@ -204,13 +204,29 @@ impl RotationConfig {
     }
 }
 
+/// Where keys of an issuer belong that says itself how it is called.
+const HTTP: &str = "to `type = \"http\"`";
+
 /// Reads `[issuers.NAME]`.
 pub(super) fn issuer(section: &Section<'_>) -> Option<IssuerConfig> {
-    let kind = section.require("type", "type = \"purpleflea\"", |text| match text {
-        "purpleflea" | "http" | "aws-managed" => Ok(text.to_owned()),
-        _ => Err(Problem::new("an unknown type of issuer", "write `\"purpleflea\"`, `\"http\"` or `\"aws-managed\"`")),
-    });
-    match kind.as_deref() {
+    section.elsewhere(&[
+        ("url", "to `type = \"purpleflea\"` or `\"http\"`"),
+        ("credential", "to `type = \"purpleflea\"` or `\"http\"`"),
+        ("ca", "to `type = \"purpleflea\"` or `\"http\"`"),
+        ("place", HTTP),
+        ("issue", HTTP),
+        ("body", HTTP),
+        ("key", HTTP),
+        ("id", HTTP),
+        ("expires", HTTP),
+        ("revoke", HTTP),
+        ("probe", HTTP),
+        ("header", HTTP),
+        ("list", HTTP),
+        ("list_keys", HTTP),
+        ("list_id", HTTP),
+    ]);
+    match section.require_one_of("type", "an unknown type of issuer", &["purpleflea", "http", "aws-managed"]) {
         Some("aws-managed") => Some(IssuerConfig::Managed),
         Some(kind) => http(section, kind == "purpleflea").map(|http| IssuerConfig::Http(Box::new(http))),
         None => {
@@ -221,58 +237,79 @@ pub(super) fn issuer(section: &Section<'_>) -> Option<IssuerConfig> {
 }
 
 fn http(section: &Section<'_>, preset: bool) -> Option<HttpIssuerConfig> {
-    let url = section.require("url", "url = \"https://api.example.com\"", super::backends::address);
-    let shared = |config: HttpIssuerConfig| HttpIssuerConfig {
-        credential: section.parse("credential", credential),
-        ca: section.list("ca", super::config::path).unwrap_or_default(),
-        ..config
-    };
-    if preset {
-        return Some(shared(HttpIssuerConfig::purpleflea(url?)));
-    }
-    let issue = section.require("issue", "issue = \"POST /keys\"", |text| endpoint(text, &[]));
+    let url = section.require("url", "url = ?", super::backends::address);
+    let credential = section.parse("credential", credential);
+    let ca = section.list("ca", super::config::path).unwrap_or_default();
+    let config = if preset { Some(HttpIssuerConfig::purpleflea("")) } else { calls(section) };
+    Some(HttpIssuerConfig { url: url?, credential, ca, ..config? })
+}
+
+/// How an issuer is called that is not known beforehand. The rest is the caller's to read.
+fn calls(section: &Section<'_>) -> Option<HttpIssuerConfig> {
+    let issue = section.require("issue", "issue = ?", |text| endpoint(text, &[]));
     let key = section.parse("key", pointer);
-    let revoke = section.require("revoke", "revoke = \"DELETE /keys/{id}\"", |text| match endpoint(text, &["{key}", "{id}"])? {
+    let revoke = section.require("revoke", "revoke = ?", |text| match endpoint(text, &["{key}", "{id}"])? {
         revoke if revoke.path.matches('{').count() == 1 => Ok(revoke),
-        _ => Err(Problem::new("a call that names no key", "write `{key}` or `{id}` once into the path, as in `DELETE /keys/{id}`")),
+        _ => {
+            Err(Problem::new("a call that does not say which key", "write `{key}` or `{id}` once into the path, as in `DELETE /keys/{id}`"))
+        }
     });
-    let probe = section.require("probe", "probe = \"GET /me\"", |text| endpoint(text, &[]));
-    let list = section.parse("list", |text| endpoint(text, &[])).map(|endpoint| Listing {
-        endpoint,
-        keys: section.parse("list_keys", pointer).unwrap_or_else(|| "/keys".to_owned()),
-        id: section.parse("list_id", pointer).unwrap_or_else(|| "/id".to_owned()),
-    });
+    let probe = section.require("probe", "probe = ?", |text| endpoint(text, &[]));
+    let list = listing(section);
     let id = section.parse("id", pointer);
-    if revoke.as_ref().is_some_and(|revoke: &Endpoint| revoke.path.contains("{id}")) && id.is_none() {
-        section.report_here(Problem::new("`revoke` names a key by its id, which `id` does not find", "add `id = \"/id\"`"));
+    if revoke.as_ref().is_some_and(|revoke: &Endpoint| revoke.path.contains("{id}")) && id.is_none() && !section.has("id") {
+        section.report_here(Problem::new(
+            "`revoke` names a key by its id, which `id` does not find",
+            "add `id = ?` with its value in the place of `?`",
+        ));
     }
+    let place = section.parse("place", Place::parse_beside_path).unwrap_or_else(Place::bearer);
+    let body = section.parse("body", |text| match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(Problem::new("not JSON", "write what the call sends as JSON, or leave `body` out")),
+    });
+    let expires = section.parse("expires", pointer);
+    let header = section.parse("header", |text| {
+        HeaderName::try_from(text).map_err(|_| Problem::new("not the name of a header", "write it in lower case, as in `x-key-expires-in`"))
+    });
+    let key = vec![key.unwrap_or_else(|| "/key".to_owned())];
     let (issue, revoke, probe) = (issue?, revoke?, probe?);
-    Some(shared(HttpIssuerConfig {
-        url: url?,
-        place: section.parse("place", Place::parse_beside_path).unwrap_or_else(Place::bearer),
+    Some(HttpIssuerConfig {
+        url: String::new(),
+        place,
         credential: None,
         issue,
-        body: section.parse("body", |text| match serde_json::from_str::<serde_json::Value>(text) {
-            Ok(_) => Ok(text.to_owned()),
-            Err(_) => Err(Problem::new("not JSON", "write what the call sends as JSON, or leave `body` out")),
-        }),
-        key: vec![key.unwrap_or_else(|| "/key".to_owned())],
+        body,
+        key,
         id,
-        expires: section.parse("expires", pointer),
+        expires,
         revoke,
         list,
         probe,
-        header: section.parse("header", |text| {
-            HeaderName::try_from(text)
-                .map_err(|_| Problem::new("not the name of a header", "write it in lower case, as in `x-key-expires-in`"))
-        }),
+        header,
         ca: Vec::new(),
-    }))
+    })
+}
+
+fn listing(section: &Section<'_>) -> Option<Listing> {
+    if !section.has("list") {
+        section.elsewhere(&[("list_keys", "beside `list`"), ("list_id", "beside `list`")]);
+    }
+    let endpoint = section.parse("list", |text| endpoint(text, &[]));
+    if section.has("list") {
+        let keys = section.parse("list_keys", pointer).unwrap_or_else(|| "/keys".to_owned());
+        let id = section.parse("list_id", pointer).unwrap_or_else(|| "/id".to_owned());
+        return Some(Listing { endpoint: endpoint?, keys, id });
+    }
+    None
 }
 
 /// `METHOD /path`, with at most these placeholders, each as a whole segment.
 fn endpoint(text: &str, placeholders: &[&str]) -> Result<Endpoint, Problem> {
     let wrong = |what: &str| Problem::new(what, "write a method and a path from the root, as in `POST /keys`");
+    if text.contains(['?', '#']) {
+        return Err(Problem::new("a call with a query", "leave the query out: issuers are called by a method and a path alone"));
+    }
     let (method, path) = text.split_once(' ').ok_or_else(|| wrong("not a call"))?;
     let method = Method::try_from(method).ok().filter(|method| method.as_str().bytes().all(|b| b.is_ascii_uppercase()));
     let clean = |segment: &str| {
@@ -294,34 +331,35 @@ fn pointer(text: &str) -> Result<String, Problem> {
 
 /// Reads `[rotations.NAME]`.
 pub(super) fn rotation(section: &Section<'_>) -> Option<RotationConfig> {
-    let secrets = section.require_list("secrets", "secrets = [\"vault:agents/bot#api_key\"]", |text| match SecretRef::parse(text)? {
+    let secrets = section.require_list("secrets", "secrets = ?", |text| match SecretRef::parse(text)? {
         reference @ SecretRef::Exact { which: Which::Current, .. } => Ok(reference),
-        _ => Err(Problem::new("not one place", "write `backend:path` or `backend:path#field`, without a version")),
+        _ => Err(Problem::new("not one place where a key is kept", "write `backend:path` or `backend:path#field`, without a version")),
     });
-    let issuer = section.require("issuer", "issuer = \"purpleflea\"", |text| Ok(text.to_owned()));
+    let issuer = section.require("issuer", "issuer = ?", |text| Ok(text.to_owned()));
     let duration = |key: &'static str| section.parse(key, units::duration);
+    let drain = duration("drain").unwrap_or(DRAIN);
     let defaults = RotationConfig::new(Vec::new(), "");
     let config = RotationConfig {
         id: section.string("id"),
         every: duration("every"),
         rotate_before: duration("rotate_before").unwrap_or(defaults.rotate_before),
         warn_before: duration("warn_before").unwrap_or(defaults.warn_before),
-        drain: duration("drain").unwrap_or(defaults.drain),
+        drain,
         after_drain: section
             .parse("after_drain", |text| match text {
                 "wait" => Ok(AfterDrain::Wait),
                 "revoke" => Ok(AfterDrain::Revoke),
-                _ => Err(Problem::new("neither of the two", "write `\"wait\"` or `\"revoke\"`")),
+                _ => Err(Problem::new("an unknown treatment", "write `\"wait\"` or `\"revoke\"`")),
             })
             .unwrap_or_default(),
         overlap: section.parse("overlap", |text| match units::duration(text)? {
-            overlap if overlap > duration("drain").unwrap_or(DRAIN) => Ok(overlap),
+            overlap if overlap > drain => Ok(overlap),
             _ => Err(Problem::new("not longer than `drain`", "the old key would end while requests hold it: shorten `drain`")),
         }),
         timeout: section
             .parse("timeout", |text| match units::duration(text)? {
                 timeout if (Duration::from_secs(1)..=Duration::from_secs(300)).contains(&timeout) => Ok(timeout),
-                _ => Err(Problem::new("no sensible time for a call", "write 1s to 5m")),
+                _ => Err(Problem::new("too short or too long for a call", "write `1s` to `5m`")),
             })
             .unwrap_or(defaults.timeout),
         webhook: section.parse("webhook", |text| match http::Uri::try_from(text) {

@@ -63,7 +63,7 @@ pub(crate) fn signed_url(text: &str) -> Result<Seal, Problem> {
     match Seal::parse(text) {
         Ok(seal @ Seal::Json(_)) => Ok(seal),
         _ if text == "location" => Ok(Seal::Header(http::header::LOCATION)),
-        _ => Err(Problem::new("no place of a signed URL", "write `json:/POINTER` or `location`")),
+        _ => Err(Problem::new("not a place where an answer has a signed URL", "write `json:/POINTER` or `location`")),
     }
 }
 

@@ -269,24 +269,28 @@ pub(super) fn read(section: &Section<'_>) -> SigningConfig {
 }
 
 fn asset(section: &Section<'_>) -> Option<Asset> {
-    let symbol = section.require("symbol", "symbol = \"USDC\"", symbol);
-    let chain = section.require_integer("chain", "chain = 1", 1..=u64::MAX >> 1);
-    let address = section.require("address", "address = \"0x…\"", address);
-    let standard = section.require("standard", "standard = \"erc20\"", |text| match text {
-        "erc20" => Ok(Standard::Fungible),
-        "erc721" => Ok(Standard::Single),
-        _ => Err(Problem::new("not a standard of assets", "write `\"erc20\"` or `\"erc721\"`")),
-    });
-    let decimals = match standard {
-        Some(Standard::Fungible) => section.require_integer("decimals", "decimals = 6", 0..=36)?,
-        _ => 0,
+    let symbol = section.require("symbol", "symbol = ?", symbol);
+    let chain = section.require_integer("chain", "chain = ?", 1..=u64::MAX >> 1);
+    let address = section.require("address", "address = ?", address);
+    let standard = match section.require_one_of("standard", "an unknown asset standard", &["erc20", "erc721"]) {
+        Some("erc20") => Some(Standard::Fungible),
+        Some(_) => Some(Standard::Single),
+        None => None,
     };
-    let decimals = u8::try_from(decimals).unwrap_or_default();
-    Some(Asset { symbol: symbol?, chain: chain?, address: Some(address?), standard: standard?, decimals })
+    let decimals = match standard {
+        Some(Standard::Fungible) => section.require_integer("decimals", "decimals = ?", 0..=36),
+        Some(_) => {
+            section.elsewhere(&[("decimals", "to `standard = \"erc20\"`")]);
+            Some(0)
+        }
+        None => section.integer("decimals", 0..=36),
+    };
+    let decimals = decimals.and_then(|decimals| u8::try_from(decimals).ok());
+    Some(Asset { symbol: symbol?, chain: chain?, address: Some(address?), standard: standard?, decimals: decimals? })
 }
 
 fn chain(id: &str, span: std::ops::Range<usize>, section: &Section<'_>) -> Option<ChainSpec> {
-    let native = section.require("native", "native = \"ETH\"", symbol);
+    let native = section.require("native", "native = ?", symbol);
     let surcharge = section.parse("surcharge", |text| match quantity::amount(text, 18) {
         Some(_) => Ok(text.to_owned()),
         None => {
@@ -301,7 +305,7 @@ fn chain(id: &str, span: std::ops::Range<usize>, section: &Section<'_>) -> Optio
 }
 
 fn cap(section: &Section<'_>) -> Option<SignerCap> {
-    let signer = section.require("signer", "signer = \"0x…\"", address);
+    let signer = section.require("signer", "signer = ?", address);
     let limit = limit(section);
     Some(SignerCap { signer: signer?, limit: limit? })
 }
@@ -316,8 +320,8 @@ fn kms(section: &Section<'_>) -> KmsConfig {
 }
 
 fn pkcs11(section: &Section<'_>) -> Option<Pkcs11Config> {
-    let module = section.require("module", "module = \"/usr/lib/softhsm/libsofthsm2.so\"", path);
-    let token = section.require("token", "token = \"agents\"", |text| Ok(text.to_owned()));
+    let module = section.require("module", "module = ?", path);
+    let token = section.require("token", "token = ?", |text| Ok(text.to_owned()));
     let pin = section.require("pin", "pin = \"env:HSM_PIN\"", credential);
     let sessions = section.integer("sessions", 1..=64).and_then(|sessions| usize::try_from(sessions).ok());
     let keys = keys(section);

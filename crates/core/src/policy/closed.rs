@@ -22,7 +22,7 @@ impl Closed {
     /// Where one is none.
     pub fn new(calls: impl Iterator<Item = String>) -> Result<Self, String> {
         let call = |call: String| {
-            let wrong = || format!("`{}` is no call that could be closed to agents", crate::text::for_people(&call));
+            let wrong = || format!("`{}` is not a call that can be closed to agents", crate::text::for_people(&call));
             let (scheme, rest) = call.split_once("://").ok_or_else(wrong)?;
             let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
             let host = HostPattern::parse(&format!("{scheme}://{}", authority.to_ascii_lowercase())).map_err(|_| wrong())?;

@@ -17,7 +17,7 @@ impl Policy {
         let Some(index) = counted.get(spent).or(counted.first()) else { return Self::rates_silent(permit, "no rate is shared") };
         let spent = &self.destinations[*index];
         let rate = spent.budget.rate();
-        let reason = format!("more requests than the rate there, which is {} in {} s", rate.requests, rate.per.as_secs());
+        let reason = format!("more requests than the rate here allows, which is {} in {} s", rate.requests, rate.per.as_secs());
         of(permit, Rule::Rate, reason, denial::set("rate", "?", &spent.label))
     }
 
@@ -29,7 +29,7 @@ impl Policy {
     /// The denial of a body by which a server could be told another method.
     pub fn override_denied(permit: &Permit) -> Denial {
         let reason = "the body names a parameter that overrides the method that was judged";
-        let remedy = "leave the parameter out and use the method itself; text that is no form is read as none where its `Content-Type` is `application/json`";
+        let remedy = "leave the parameter out and use the method itself; text that is not a form is not read as one if it is JSON and its `Content-Type` is `application/json`";
         of(permit, Rule::Override, reason, remedy)
     }
 
@@ -41,7 +41,7 @@ impl Policy {
 
     /// The denial of a condition on a version that this run has not got of the server.
     pub fn condition_denied(permit: &Permit, name: &HeaderName) -> Denial {
-        let reason = format!("`{name}` holds what is neither `*` nor the last validator of an answer to this run from this URL");
+        let reason = format!("`{name}` is neither `*` nor the last validator that this run got from this URL");
         let ask = "ask for the resource first, and send what its answer said";
         if name.as_str().ends_with("-since") {
             return of(permit, Rule::Header, reason, ask);
@@ -63,10 +63,10 @@ impl Policy {
     pub fn leak(permit: &Permit, kind: &str, place: &str) -> Denial {
         // What has no rule is a value that the host knows.
         let remedy = if kind.starts_with('[') {
-            "the host keeps this value from the agent; find out how it came by it".to_owned()
+            "the agent is not meant to have this value; find out how it got it".to_owned()
         } else {
             let allow = toml::Value::from(kind);
-            format!("keep secrets out of requests; if this is none, add {allow} to `leaks_allowed` of {}", permit.rule())
+            format!("keep secrets out of requests; if this is not one, add {allow} to `leaks_allowed` of {}", permit.rule())
         };
         let stop = permit.leaks().treatment == Treatment::Stop;
         Denial { stop, ..of(permit, Rule::Leak, format!("the {place} holds what looks like a secret: {kind}"), remedy) }

@@ -14,14 +14,18 @@ use toml::{Table, Value};
 struct Carried {
     secret: usize,
     place: Option<Place>,
+    /// The path as an entry covers it, where the placeholder stands in one of its segments: with `*` for that.
+    path: Option<String>,
 }
 
-/// The lines for a request that no entry covers, or why there are none, as the end of a sentence. `near` are the entries that come nearest.
+/// The lines for a request that no entry of `all` covers, or why there are none, as the end of a sentence. `near` are the entries that come
+/// nearest.
 pub(super) fn lines(
     asked: &Asked<'_>,
     url: &CanonicalUrl,
     placeholders: &Placeholders,
     near: &[&Destination],
+    all: &[Destination],
     secrets: &[String],
 ) -> Result<String, String> {
     let method = asked.method.as_str();
@@ -35,14 +39,16 @@ pub(super) fn lines(
     if !PathPattern::parse(&url.path).is_ok_and(|pattern| exactly(&pattern)) {
         return Err("in `paths` a `*` stands for any segment, and not for itself".to_owned());
     }
+    let carried = carried(asked.headers, url, placeholders, all);
+    let path = carried.as_ref().and_then(|carried| carried.path.clone()).unwrap_or_else(|| url.path.clone());
     let host = HostPattern::parse(&url.origin_pattern()).map_err(|problem| problem.found)?;
     let mut entry = Table::new();
     entry.insert("host".into(), host.to_string().into());
     entry.insert("methods".into(), vec![method.to_owned()].into());
-    entry.insert("paths".into(), vec![url.path.clone()].into());
-    let grant = match carried(asked.headers, url, placeholders) {
+    entry.insert("paths".into(), vec![path].into());
+    let grant = match carried {
         Some(Carried { place: None, .. }) => return Err("a placeholder stands where no secret can be put".to_owned()),
-        Some(Carried { secret, place: Some(place) }) => Some((secret, vec![place])),
+        Some(Carried { secret, place: Some(place), .. }) => Some((secret, vec![place])),
         // Where a request is judged without an agent, what it would carry is what the nearest entry is for.
         None if placeholders.is_empty() => near.first().and_then(|near| {
             let (secret, places) = near.secret.as_ref()?;
@@ -53,6 +59,7 @@ pub(super) fn lines(
     let of_secret = grant.as_ref().map(|(secret, _)| *secret);
     let kin = near.iter().find(|near| near.secret.as_ref().map(|(secret, _)| *secret) == of_secret);
     entry.extend(kin.map(|kin| kin.terms.clone()).unwrap_or_default());
+    let mut warning = String::new();
     let root = match grant {
         None => nested("egress", vec![entry].into()),
         Some((secret, places)) => {
@@ -60,30 +67,53 @@ pub(super) fn lines(
                 entry.insert("place".into(), places.iter().map(Place::to_string).collect::<Vec<_>>().into());
             }
             let name = secrets.get(secret).map_or("", String::as_str);
+            // Where a request goes is the agent's choice: whoever pastes the lines has to know that the secret goes along.
+            let has_it = |d: &Destination| d.is_for(secret) && d.host.matches(url.scheme, &url.host, url.port);
+            if !all.iter().any(has_it) {
+                warning = format!("# this gives {name} to {host}: add it only if that host is meant to have that secret\n");
+            }
             nested("secrets", nested(name, nested("allow", vec![entry].into()).into()).into())
         }
     };
-    toml::to_string(&root).map(|lines| lines.trim_end().to_owned()).map_err(|error| error.to_string())
+    toml::to_string(&root).map(|lines| warning + lines.trim_end()).map_err(|error| error.to_string())
 }
 
 fn nested(key: &str, value: Value) -> Table {
     Table::from_iter([(key.to_owned(), value)])
 }
 
-/// The first placeholder of the manifest's secrets that stands in a header or a parameter.
-fn carried(headers: &HeaderMap, url: &CanonicalUrl, placeholders: &Placeholders) -> Option<Carried> {
+/// The first placeholder of the manifest's secrets that stands in a header, a parameter or the path.
+fn carried(headers: &HeaderMap, url: &CanonicalUrl, placeholders: &Placeholders, all: &[Destination]) -> Option<Carried> {
     let in_header = |(name, value): (&HeaderName, &http::HeaderValue)| {
         let text = value.to_str().ok()?;
-        let plain = placeholders.standing(text).map(|(secret, before, after)| Carried { secret, place: header_place(name, before, after) });
+        let plain = placeholders.standing(text);
+        let plain = plain.map(|(secret, before, after)| Carried { secret, place: header_place(name, before, after), path: None });
         plain.or_else(|| in_basic(name, text, placeholders))
     };
-    headers.iter().find_map(in_header).or_else(|| {
-        url.parameters().find_map(|(name, value)| {
-            let (secret, before, after) = placeholders.standing(value)?;
-            let place = (before.is_empty() && after.is_empty()).then(|| Place::parse(&format!("query:{name}")).ok()).flatten();
-            Some(Carried { secret, place })
-        })
-    })
+    let in_parameter = |(name, value): (&str, &str)| {
+        let (secret, before, after) = placeholders.standing(value)?;
+        let place = (before.is_empty() && after.is_empty()).then(|| Place::parse(&format!("query:{name}")).ok()).flatten();
+        Some(Carried { secret, place, path: None })
+    };
+    let found = headers.iter().find_map(in_header).or_else(|| url.parameters().find_map(in_parameter));
+    found.or_else(|| in_path(url, placeholders, all))
+}
+
+/// A placeholder in a segment of the path: in the place that a grant of its secret has there, or else in one for this path alone.
+fn in_path(url: &CanonicalUrl, placeholders: &Placeholders, all: &[Destination]) -> Option<Carried> {
+    let segments: Vec<&str> = url.path.split('/').collect();
+    let standing = |(at, segment): (usize, &&str)| {
+        placeholders.standing(segment).map(|(secret, before, after)| (at, secret, format!("{before}{{}}{after}")))
+    };
+    let (at, secret, held) = segments.iter().enumerate().find_map(standing)?;
+    let with = |text: &str| {
+        let parts = segments.iter().enumerate().map(|(index, segment)| if index == at { text } else { segment });
+        parts.collect::<Vec<_>>().join("/")
+    };
+    let granted = all.iter().filter(|d| d.is_for(secret)).flat_map(|d| d.secret.iter().flat_map(|(_, places)| places));
+    let fits = |place: &&Place| matches!(place, Place::Path(path) if path.held(&url.path).is_some_and(|held| placeholders.stands_for(held, secret).is_some()));
+    let known = granted.map(|placed| &placed.place).find(fits).cloned();
+    Some(Carried { secret, place: known.or_else(|| Place::parse(&format!("path:{}", with(&held))).ok()), path: Some(with("*")) })
 }
 
 fn header_place(name: &HeaderName, before: &str, after: &str) -> Option<Place> {
@@ -110,7 +140,7 @@ fn in_basic(name: &HeaderName, text: &str, placeholders: &Placeholders) -> Optio
         (Some(secret), None) => (secret, None),
         _ => return None,
     };
-    Some(Carried { secret, place })
+    Some(Carried { secret, place, path: None })
 }
 
 /// What a grant says beyond host, methods, paths and place, as the manifest writes it.

@@ -36,7 +36,7 @@ pub(super) fn unreadable_body(open: &[&Destination], asked: &Asked<'_>) -> Resul
     };
     if asked.headers.iter().any(is_coded) && !open.iter().any(|d| d.passes.headers.contains(&coding)) {
         let remedy = format!(
-            "send the body as it is; where it has to be coded and can't name a method, {}",
+            "send the body as it is; if it has to be coded and can't name a method, {}",
             added_to(open, "headers", coding.as_str())
         );
         return Err(deny(Rule::Header, asked, "`content-encoding` hides the body from the host".to_owned(), remedy));
@@ -59,7 +59,7 @@ pub(super) fn credential(
     misplaced: Misplaced,
 ) -> Result<(), Denial> {
     let foreign = |found: String| {
-        let remedy = "an agent uses the granted placeholder here or nothing; for a destination where it may use credentials of its own, set `own_credentials = true` in an `[[egress]]`";
+        let remedy = "an agent may send the granted placeholder here, or nothing; for a destination where it may use credentials of its own, set `own_credentials = true` in an `[[egress]]`";
         Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::ForeignCredential, asked, found, remedy.to_owned()) }
     };
     let own = open.iter().any(|d| d.own_credentials);
@@ -101,7 +101,7 @@ pub(super) fn credential(
             let shown: String = name.chars().take(64).collect();
             let denial = foreign(format!("the query parameter `{shown}` looks like a credential that is not the granted one"));
             let widened = added_to(open, "parameters", &shown);
-            return Err(Denial { remedy: format!("{}; if it is no credential, {widened}", denial.remedy), ..denial });
+            return Err(Denial { remedy: format!("{}; if it is not a credential, {widened}", denial.remedy), ..denial });
         }
     }
     Ok(())

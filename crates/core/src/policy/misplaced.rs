@@ -12,15 +12,26 @@ const SHOWN: usize = 48;
 
 impl Policy {
     pub(super) fn misplaced(&self, asked: &Asked<'_>, found: &str, misplaced: Misplaced, secret: Option<usize>) -> Denial {
-        let belongs: Vec<String> = self
-            .destinations
-            .iter()
-            .filter_map(|d| d.secret.as_ref().filter(|(index, _)| Some(*index) == secret).map(|(_, places)| (d, places)))
-            .flat_map(|(d, places)| places.iter().map(move |place| format!("{} at {}", place.text, d.host)))
-            .collect();
+        // Each host once, with all places there.
+        let mut belongs: Vec<(String, Vec<&str>)> = Vec::new();
+        for destination in self.destinations.iter().filter(|d| secret.is_some_and(|secret| d.is_for(secret))) {
+            let host = destination.host.to_string();
+            let at = belongs.iter().position(|(known, _)| *known == host).unwrap_or_else(|| {
+                belongs.push((host, Vec::new()));
+                belongs.len() - 1
+            });
+            let places = &mut belongs[at].1;
+            let texts = destination.secret.iter().flat_map(|(_, placed)| placed).map(|placed| &*placed.text);
+            texts.for_each(|text| {
+                if !places.contains(&text) {
+                    places.push(text)
+                }
+            });
+        }
+        let belongs: Vec<String> = belongs.into_iter().map(|(host, places)| format!("{} at {host}", places.join(" or "))).collect();
         let remedy = match belongs.as_slice() {
-            [] => "this secret is granted nowhere; add a `[[secrets.NAME.allow]]`".to_owned(),
-            places => format!("it belongs, whole and once, in {}", places.join(", or ")),
+            [] => "this secret is granted nowhere; add a `[[secrets.NAME.allow]]` for where it is meant to go".to_owned(),
+            places => format!("it belongs, whole and once, in {}", places.join(", or in ")),
         };
         let reason = format!("a placeholder stands in the {found}, where its value does not belong");
         Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::Misplaced, asked, reason, remedy) }

@@ -256,7 +256,7 @@ impl Policy {
         } else {
             (Rule::Method, "this method is not granted here", at_path)
         };
-        let lines = entries::lines(asked, url, placeholders, &near, &self.secrets);
+        let lines = entries::lines(asked, url, placeholders, &near, &self.destinations, &self.secrets);
         let lines = lines.and_then(|lines| self.try_out(&lines, asked, url, placeholders).map(|()| lines));
         let remedy = lines.map_or_else(|why| format!("no line can allow it: {why}"), |lines| denial::manifest_lines(&lines));
         Err(deny(rule, asked, reason.to_owned(), remedy))
@@ -302,6 +302,11 @@ impl Destination {
     fn is_open_at(&self, url: &CanonicalUrl) -> bool {
         let decoded = if self.passes.encoded_slashes { url.with_slashes() } else { None };
         self.reaches(&url.path) || decoded.is_some_and(|path| self.reaches(&path))
+    }
+
+    /// Whether it is a grant of that secret.
+    fn is_for(&self, secret: usize) -> bool {
+        self.secret.as_ref().is_some_and(|(index, _)| *index == secret)
     }
 
     fn reaches(&self, path: &str) -> bool {

@@ -136,7 +136,7 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
             continue;
         }
         match decoded(bytes.get(at + 1..at + 3)) {
-            None => return Err("the path holds a `%` that is no percent-encoding"),
+            None => return Err("the path holds a `%` that is not percent-encoding"),
             Some(b'.' | b'\\' | b';') => return Err("the path holds an encoded dot, backslash or semicolon"),
             Some(byte) if byte.is_ascii_control() => return Err("the path holds an encoded control character"),
             Some(_) => at += 3,

@@ -38,7 +38,7 @@ impl SecretValue {
     /// # Errors
     /// That it has no fields, or that the new one is no text.
     pub fn with_field(&self, field: &str, new: &Deposit) -> Result<Deposit, String> {
-        let no_document = || "what is there is no JSON document, so that it has no fields".to_owned();
+        let no_document = || "what is there is not a JSON document, so it has no fields".to_owned();
         let document = serde_json::from_slice(self.bytes()).map_err(|_| no_document())?;
         let text = std::str::from_utf8(new.bytes()).map_err(|_| "a field holds text; write bytes in base64".to_owned())?;
         crate::json::with_member(document, field, text).map(|document| Deposit::new(document.into_bytes())).ok_or_else(no_document)

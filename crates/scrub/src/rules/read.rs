@@ -1,7 +1,7 @@
 //! How rules are read: from the library's own file, from an operator's, and from the formats of a manifest's secrets.
 
 use super::validators::Validator;
-use super::{Keyword, Match, Rule, Rules, detectors, formats, lanes, set};
+use super::{Keyword, LEAST, LEAST_VALUE, Match, Rule, Rules, detectors, formats, lanes, set};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -37,13 +37,18 @@ struct File {
 
 /// A rule that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("rule `{rule}`: {problem}")]
+#[error("{}{problem}", place(rule))]
 #[non_exhaustive]
 pub struct RuleError {
     /// Its name; empty where the file can't be read at all.
     pub rule: String,
     /// What is wrong, and what to write instead.
     pub problem: String,
+}
+
+/// Where a problem is, as the beginning of a line.
+fn place(rule: &str) -> String {
+    if rule.is_empty() { String::new() } else { format!("rule `{}`: ", rule.escape_debug()) }
 }
 
 impl Rules {
@@ -70,13 +75,12 @@ impl Rules {
         for text in texts {
             let first = rules.rules.len();
             for written in written(text)? {
-                if rules.has(&written.name) {
-                    return Err(RuleError { rule: written.name, problem: "another rule has this name".to_owned() });
-                }
+                rules.may_be_added(&written).map_err(|problem| RuleError { rule: written.name.clone(), problem })?;
                 rules.add(written)?;
             }
             for rule in &rules.rules[first..] {
-                rule.regex().ok_or_else(|| rule.error("its expression is no regular expression of the `regex` crate"))?;
+                let remedy = "its expression is not a regular expression of the `regex` crate; see https://docs.rs/regex/#syntax";
+                rule.regex().ok_or_else(|| rule.error(remedy))?;
             }
             for written in written(text)? {
                 rules.try_examples(&written)?;
@@ -85,16 +89,42 @@ impl Rules {
         Ok(Arc::new(rules))
     }
 
+    /// Whether an operator's rule may stand beside those that are there.
+    fn may_be_added(&self, written: &Written) -> Result<(), String> {
+        // As `leaks_allowed` and `answers_allowed` name it.
+        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if !(1..=63).contains(&written.name.len()) || !written.name.bytes().all(is_part) {
+            return Err("its name can't stand in `leaks_allowed`; use 1 to 63 lower-case letters, digits and `-`".to_owned());
+        }
+        if self.has(&written.name) {
+            return Err("another rule has this name; choose one that `strongroom rules` does not list".to_owned());
+        }
+        // There is one place for what a detector finds, and a rule that comes with the host has it.
+        let taken = written.detector.as_deref().and_then(detectors::named).and_then(|slot| self.detectors[slot]);
+        if let Some(by) = taken {
+            return Err(format!(
+                "its detector is that of the rule `{}`; leave `detector` out, and give it keywords or names",
+                self.name(by)
+            ));
+        }
+        Ok(())
+    }
+
     fn try_examples(&self, rule: &Written) -> Result<(), RuleError> {
-        let wrong = |which: &str, at: usize, found: usize| {
-            let problem = format!("`{which}` example {} holds {found} secrets of this kind", at + 1);
+        let wrong = |which: &str, at: usize, text: &str, found: usize| {
+            let at = at + 1;
+            let problem = match (which, found) {
+                ("match", 0) => format!("`match` example {at} holds no secret of this kind; {}", why_none(rule, text)),
+                ("match", _) => format!("`match` example {at} holds {found} secrets of this kind; put each in an example of its own"),
+                _ => format!("`pass` example {at} holds a secret of this kind; narrow the expression, or take the example out"),
+            };
             Err(RuleError { rule: rule.name.clone(), problem })
         };
         for (which, examples, expected) in [("match", &rule.matches, 1), ("pass", &rule.pass, 0)] {
             for (at, text) in examples.iter().enumerate() {
                 let found = self.count(text.as_bytes(), &rule.name);
                 if found != expected {
-                    return wrong(which, at, found);
+                    return wrong(which, at, text, found);
                 }
             }
         }
@@ -122,12 +152,17 @@ impl Rules {
         let error = |problem: &str| RuleError { rule: written.name.clone(), problem: problem.to_owned() };
         let validator = match &written.validator {
             None => None,
-            Some(name) => Some(Validator::named(name).ok_or_else(|| error("its validator is unknown; see the head of rules.toml"))?),
+            Some(name) => {
+                let unknown = || error(&format!("its validator is unknown; write one of {}", Validator::NAMES.join(", ")));
+                Some(Validator::named(name).ok_or_else(unknown)?)
+            }
         };
         for keyword in &written.keywords {
             let bytes = keyword.as_bytes();
             if bytes.len() < 3 || !bytes[0].is_ascii_alphanumeric() {
-                return Err(error("a keyword has three bytes or more and begins with a letter or a digit"));
+                return Err(error(
+                    "one of its keywords is too short, or begins with a sign; give it three bytes or more, the first a letter or a digit",
+                ));
             };
             // A word is looked at where it begins: behind the last blank of the keyword.
             let blank = keyword.rfind(|c| u8::try_from(c).is_ok_and(lanes::breaks)).map_or(0, |at| at + 1);
@@ -137,25 +172,33 @@ impl Rules {
                     self.keywords.entry(*first).or_default().push((Keyword { text: keyword.clone(), word: blank }, number));
                 }
                 None if blank == keyword.len() => self.behind.push((keyword.clone(), number)),
-                None => return Err(error("the last word of a keyword has three bytes or more, or none")),
+                None => {
+                    return Err(error(
+                        "the last word of one of its keywords is too short; give it three bytes or more, or none after the blank",
+                    ));
+                }
             }
         }
         for name in &written.names {
             let Some(last) =
                 name.as_bytes().last_chunk::<3>().filter(|_| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()))
             else {
-                return Err(error("a name has three letters or more, all lower-case, without separators"));
+                return Err(error(
+                    "one of its names can't be looked for; write three letters or digits or more, in lower case, without `_`, `-` and `.`",
+                ));
             };
             set(&mut self.endings, *last);
             self.names.entry(*last).or_default().push((name.clone(), number));
         }
         match &written.detector {
             None if written.keywords.is_empty() && written.names.is_empty() => {
-                return Err(error("it has no keywords, no names and no detector"));
+                return Err(error("it has no keywords and no names, and would be tried nowhere; add some"));
             }
             None => {}
             Some(name) => {
-                let slot = detectors::named(name).ok_or_else(|| error("its detector is unknown; see the head of rules.toml"))?;
+                let slot = detectors::named(name).ok_or_else(|| {
+                    error("its detector is unknown; leave `detector` out, which is for the rules that come with the host")
+                })?;
                 self.detectors[slot] = Some(number);
                 for name in detectors::names_of(slot) {
                     let last = *name.as_bytes().last_chunk().expect("the names of detectors are longer");
@@ -231,7 +274,26 @@ impl Rules {
 
 fn written(text: &str) -> Result<Vec<Written>, RuleError> {
     let file: Result<File, _> = toml::from_str(text);
-    file.map(|file| file.rule).map_err(|error| RuleError { rule: String::new(), problem: error.to_string() })
+    // The whole error would quote the line, which may hold a secret.
+    let place = |error: &toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        before.map_or_else(String::new, |before| format!("line {}: ", before.matches('\n').count() + 1))
+    };
+    let problem = |error: toml::de::Error| format!("{}{}", place(&error), error.message());
+    file.map(|file| file.rule).map_err(|error| RuleError { rule: String::new(), problem: problem(error) })
+}
+
+/// What to look at where a rule finds nothing in a text.
+fn why_none(rule: &Written, text: &str) -> String {
+    // The value of a field stands behind its sign.
+    let ends = |c: char| u8::try_from(c).is_ok_and(lanes::breaks) || (rule.keywords.is_empty() && matches!(c, '=' | ':'));
+    let longest = text.split(ends).map(str::len).max().unwrap_or(0);
+    let least = if rule.keywords.is_empty() { LEAST_VALUE } else { LEAST };
+    match longest < least {
+        true if rule.keywords.is_empty() => format!("the value of a field is looked at from {LEAST_VALUE} bytes on"),
+        true => format!("what is shorter than {LEAST} bytes, its keyword included, is not looked at"),
+        false => "see that the keyword or name stands in it, that the expression holds right after it, and the validator".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -252,6 +314,37 @@ mod tests {
         assert!(rules.rules.len() >= 100, "{} rules", rules.rules.len());
         for written in written(include_str!("rules.toml")).expect("read") {
             assert!(written.matches.len() >= 2 && written.pass.len() >= 2, "`{}` has too few examples", written.name);
+        }
+    }
+
+    #[test]
+    fn a_rule_that_can_not_be_used_is_refused_with_what_to_do() {
+        let refused = |text: &str| Rules::with(&[format!("[[rule]]\nwhat = \"a key\"\n{text}")]).expect_err(text).to_string();
+        let fine = "keywords = [\"acme_\"]\nexpression = '[a-z0-9]{32}'";
+        for (text, said) in [
+            (format!("name = \"Acme Key\"\n{fine}"), "rule `Acme Key`: its name can't stand in `leaks_allowed`"),
+            (format!("name = \"json-web-token\"\n{fine}"), "choose one that `strongroom rules` does not list"),
+            ("name = \"a\"\ndetector = \"pem\"".to_owned(), "leave `detector` out, and give it keywords or names"),
+            ("name = \"a\"\ndetector = \"x\"".to_owned(), "its detector is unknown; leave `detector` out"),
+            (format!("name = \"a\"\n{fine}\nvalidator = \"x\""), "its validator is unknown; write one of entropy, github, jwt,"),
+            (
+                "name = \"a\"\nkeywords = [\"acme_\"]\nexpression = '[a-z0-9]{4}'\nmatch = ['acme_1a2b']".to_owned(),
+                "`match` example 1 holds no secret of this kind; what is shorter than 16 bytes, its keyword included, is not looked at",
+            ),
+            (
+                "name = \"a\"\nnames = [\"acmekey\"]\nexpression = '[a-z0-9]{16}'\nmatch = ['acme_key=1a2b3c4d5e6f7a8b']".to_owned(),
+                "`match` example 1 holds no secret of this kind; the value of a field is looked at from 24 bytes on",
+            ),
+            (
+                format!("name = \"a\"\n{fine}\nmatch = ['acme_is_what_all_its_keys_begin_with']"),
+                "see that the keyword or name stands in it",
+            ),
+            (format!("name = \"a\"\n{fine}\npass = ['acme_1a2b3c4d5e6f7a8b1a2b3c4d5e6f7a8b']"), "`pass` example 1 holds a secret"),
+            (format!("name = \"a\"\n{fine}\nkeyword = \"acme_1a2b3c4d5e6f7a8b\""), "line 6: unknown field `keyword`"),
+        ] {
+            let found = refused(&text);
+            assert!(found.contains(said), "{found}");
+            assert!(!found.contains("1a2b") && !found.contains("rules.toml"), "{found}");
         }
     }
 }

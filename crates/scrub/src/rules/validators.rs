@@ -24,6 +24,9 @@ pub(super) enum Validator {
 }
 
 impl Validator {
+    /// What [`Validator::named`] knows.
+    pub(super) const NAMES: &[&str] = &["entropy", "github", "jwt", "base58check", "password", "secp256k1", "solana-keypair"];
+
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "entropy" => Self::Entropy,

@@ -103,7 +103,7 @@ impl Witness for File {
         match self.read_at(&mut last, 0)? {
             0 => Ok(None),
             8 => Ok(Some(last)),
-            _ => Err(io::Error::other("its witness is cut short; remove the file, and confirm the ledger")),
+            _ => Err(io::Error::other("its witness is cut short; remove `ledger.witness`, and confirm the ledger")),
         }
     }
 

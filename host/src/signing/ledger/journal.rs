@@ -6,6 +6,7 @@ use super::disk::Witness;
 use super::log::Log;
 use super::records::{self, Batch, Keys, Records};
 use super::settler::Settler;
+use super::unread;
 use crate::lock::{Condvar, Mutex, MutexGuard};
 use redb::StorageBackend;
 use serde::{Deserialize, Serialize};
@@ -105,8 +106,9 @@ pub(super) struct Opened {
 impl Journal {
     /// Opens the journal on whatever serves as its disks.
     pub(super) fn on(disk: impl StorageBackend, mut log: Log, witness: impl Witness) -> Result<Opened, String> {
-        let broken = |error: &dyn Display| format!("the ledger can't be read: {error}");
-        let seen = witness.read().map_err(|error| broken(&error))?.map(u64::from_be_bytes);
+        let broken = unread;
+        // What is wrong with the witness says itself what to do.
+        let seen = witness.read().map_err(|error| format!("the ledger can't be read: {error}"))?.map(u64::from_be_bytes);
         let records = Records::on(disk, seen.is_none())?;
         // The log is touched only now: who has the records open has them alone.
         let standing = records.standing().map_err(|error| broken(&error))?;

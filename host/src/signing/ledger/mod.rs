@@ -156,7 +156,7 @@ impl Ledger {
         let known = books.keys.get_mut(claim.key).filter(|account| !account.purpose.is_empty());
         let account = known.ok_or_else(|| Refused::Blocked("this ledger does not know the key".to_owned()))?;
         if account.purpose != claim.purpose {
-            return Err(Refused::Blocked(format!("the key is kept for another purpose: {}", account.purpose)));
+            return Err(Refused::Stuck(other_purpose(&account.purpose)));
         }
         let remembered = claim.idempotency.map(|key| (claim.agent.to_owned(), key.to_owned()));
         match remembered.as_ref().and_then(|key| account.idempotent.get(key)) {
@@ -165,7 +165,7 @@ impl Ledger {
             Some((_, Stored::Lost)) => return Err(Refused::Idempotency(Reuse::Lost)),
             Some((_, Stored::Kept(number))) => {
                 let signed = self.0.journal.read(*number).and_then(|entry| self.unseal(&entry));
-                return signed.map(Reserved::Before).ok_or_else(|| Refused::Blocked("a record of the ledger can't be read".to_owned()));
+                return signed.map(Reserved::Before).ok_or_else(|| Refused::Stuck(UNREADABLE.to_owned()));
             }
             None => {}
         }
@@ -246,7 +246,7 @@ impl Ledger {
                 known if known == purpose => return Ok(()),
                 // Taken at once, so that of two that come together one is first.
                 "" => *known = purpose.to_owned(),
-                known => return Err(format!("the key is kept for another purpose: {known}")),
+                known => return Err(other_purpose(known)),
             }
         }
         let kept = self.0.journal.enroll(key.to_vec(), purpose.to_owned()).await;
@@ -401,6 +401,18 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         self.end(Stored::Lost);
     }
+}
+
+/// What is said of a signature that was kept and can't be given again.
+const UNREADABLE: &str = "a record of the ledger can't be read: most likely `ledger.key` in the state directory is not the one that sealed it; bring that one back";
+
+fn other_purpose(known: &str) -> String {
+    format!("the key is kept for another purpose: {known}; one key has one purpose: take another key")
+}
+
+/// Why a ledger can't be opened whose files can't be read, and what to do.
+fn unread(error: &dyn std::fmt::Display) -> String {
+    format!("the ledger can't be read: {error}; free or mend its disk, or bring its files back")
 }
 
 /// The first window that holds more than it may.

@@ -2,6 +2,7 @@
 //! commits many records with one write to the platter. With the records of the log it keeps up to which frame they go: a frame is taken
 //! once, and an old one is never taken for a new one.
 
+use super::unread;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
 use std::collections::BTreeMap;
 use std::io;
@@ -12,6 +13,9 @@ const KEYS: TableDefinition<'_, &[u8], &str> = TableDefinition::new("keys");
 const LOG: TableDefinition<'_, &str, u64> = TableDefinition::new("log");
 const FRAME: &str = "frame";
 const LENGTH: &str = "length";
+
+/// Why a ledger can't be opened that is in use, and what to do.
+const TAKEN: &str = "another host has the ledger open; one host at a time may sign by one ledger: wait until it has ended";
 
 /// Keys and their purposes.
 pub(super) type Keys = Vec<(Vec<u8>, String)>;
@@ -43,12 +47,12 @@ pub(super) struct Standing {
 impl Records {
     /// Opens the database. One that may hold nothing yet may be cut short.
     pub(super) fn on(disk: impl StorageBackend, empty: bool) -> std::result::Result<Self, String> {
-        let broken = |error: &dyn std::fmt::Display| format!("the ledger can't be read: {error}");
+        let broken = unread;
         if empty {
             clear_unfinished(&disk).map_err(|error| broken(&error))?;
         }
         let database = Database::builder().create_with_backend(disk).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => "another host has the ledger open; one host at a time may sign by one ledger".to_owned(),
+            DatabaseError::DatabaseAlreadyOpen => TAKEN.to_owned(),
             other => broken(&other),
         })?;
         let records = Self(database);

@@ -163,6 +163,27 @@ fn a_key_that_the_ledger_does_not_know_signs_nothing() {
 }
 
 #[test]
+fn what_no_confirmation_changes_is_told_apart() {
+    let platter = Platter::default();
+    let ledger = open(&platter).expect("a ledger");
+    run(ledger.enroll(KEY, "wallet")).expect("enrolled");
+    run(spend(&ledger, &[], 1, Some("order-1"))).expect("signed");
+    drop(ledger);
+
+    // What sealed the signature is gone.
+    let opened = journal(&platter).expect("a journal");
+    let other = Ledger::with(opened, &[8; 32], Duration::from_secs(3_600), Wall::default(), Clock::default()).expect("a ledger");
+    let unsealed = run(spend(&other, &[], 1, Some("order-1")));
+    assert!(matches!(&unsealed, Err(Refused::Stuck(why)) if why.contains("`ledger.key`")), "{unsealed:?}");
+    drop(other);
+
+    let ledger = open(&Platter::default()).expect("a ledger");
+    run(ledger.enroll(KEY, "digest")).expect("enrolled");
+    let purpose = run(spend(&ledger, &[], 1, None));
+    assert!(matches!(&purpose, Err(Refused::Stuck(why)) if why.contains("take another key")), "{purpose:?}");
+}
+
+#[test]
 fn one_key_has_one_purpose_for_good() {
     let platter = Platter::default();
     let ledger = open(&platter).expect("a ledger");

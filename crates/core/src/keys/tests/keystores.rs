@@ -96,13 +96,13 @@ fn a_keystore_of_another_form_is_refused_and_told_why() {
         ("/crypto/kdf", json!("pbkdf2"), "unknown way"),
         ("/crypto/kdfparams/dklen", json!(16), "32 bytes"),
         ("/crypto/kdfparams/dklen", json!(64), "32 bytes"),
-        ("/crypto/kdfparams/dklen", json!("32"), "no number"),
+        ("/crypto/kdfparams/dklen", json!("32"), "not a number"),
         ("/crypto/kdfparams/n", json!(1 << 20), "512 MiB"),
         ("/crypto/kdfparams/n", json!(u64::MAX / 2 + 1), "512 MiB"),
         ("/crypto/kdfparams/r", json!(u64::MAX), "512 MiB"),
         ("/crypto/kdfparams/p", json!(17), "512 MiB"),
-        ("/crypto/kdfparams/n", json!(-1024), "no number"),
-        ("/crypto/kdfparams/n", json!(1024.5), "no number"),
+        ("/crypto/kdfparams/n", json!(-1024), "not a number"),
+        ("/crypto/kdfparams/n", json!(1024.5), "not a number"),
         ("/crypto/kdfparams/r", json!(0), "out of range"),
         ("/crypto/kdfparams/p", json!(0), "out of range"),
         ("/crypto/kdfparams/salt", json!("fd4"), "hexadecimal digits"),
@@ -147,7 +147,7 @@ fn a_keystore_that_is_no_json_is_refused_without_a_part_of_it() {
 
     let refusal = account(torn, LIGHT_PASSPHRASE, FIRST_ACCOUNT).expect_err("half a document");
 
-    assert_eq!(refusal, "its keystore is no JSON");
+    assert_eq!(refusal, "its keystore is not JSON");
 }
 
 #[test]

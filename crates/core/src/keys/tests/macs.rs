@@ -29,6 +29,17 @@ fn hmac_gives_the_tags_of_rfc_4231() {
 }
 
 #[test]
+fn a_key_that_is_written_as_a_wallets_is_refused_with_what_to_do() {
+    let digits = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318";
+    let why = |key: &str| crate::keys::Key::mac(&SecretValue::new(key)).err();
+
+    let refused = why(digits).expect("it may be a wallet's");
+    assert!(refused.contains("can't be told from the key of a wallet") && refused.contains("`openssl rand -base64 32`"), "{refused}");
+    assert!(!refused.contains(&digits[..8]), "{refused}");
+    assert_eq!(why("SnVzdCB0aGlydHktdHdvIHJhbmRvbSBieXRlcyBoZXI="), None);
+}
+
+#[test]
 fn the_steps_of_signature_version_4_are_refused_and_its_last_output_is_the_vectors() {
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/sigv4");
     let cases = std::fs::read_dir(&home).expect("the public vectors");

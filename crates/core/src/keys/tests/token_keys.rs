@@ -65,7 +65,7 @@ fn a_symmetric_key_has_32_bytes_or_more() {
 fn a_wallets_key_signs_no_tokens() {
     for text in [DIGITS, &format!("0x{DIGITS}\n"), PHRASE, &light().to_string(), &light_pbkdf2().to_string()] {
         let refusal = token_key(text).err().expect("a refusal");
-        assert_eq!(refusal, "it is the key of a wallet, which serves nothing else");
+        assert!(refusal.contains("can't be told from the key of a wallet"), "{refusal}");
     }
 }
 
@@ -76,7 +76,7 @@ fn a_jwk_without_its_private_part_is_refused() {
 
     for (jwk, private) in cases {
         let refusal = token_key(without(&jwk, private).to_string()).err().expect("a refusal");
-        assert_eq!(refusal, "it is no private JWK of RSA, P-256, Ed25519, secp256k1 or `oct`", "{jwk}");
+        assert_eq!(refusal, "it is not a private JWK of RSA, P-256, Ed25519, secp256k1 or `oct`", "{jwk}");
     }
 }
 
@@ -108,7 +108,7 @@ fn a_jwk_of_another_kind_or_form_is_refused_without_a_part_of_it() {
 
     for jwk in cases {
         let refusal = token_key(jwk.to_string()).err().expect("a refusal");
-        assert!(refusal.contains("no private JWK"), "{refusal}");
+        assert!(refusal.contains("not a private JWK"), "{refusal}");
         assert_eq!(texts(&jwk).into_iter().find(|text| text.len() > 9 && refusal.contains(text)), None, "{refusal}");
     }
     assert!(token_key("{\"kty\":\"oct\",\"k\":\"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ").is_err(), "half a document");

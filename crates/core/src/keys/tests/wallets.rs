@@ -28,7 +28,7 @@ fn the_last_key_before_the_order_is_one_and_neither_zero_nor_the_order_is() {
     assert!(account_of(&format!("{}1", &zero[..63])).is_ok());
     for text in [zero.as_str(), ORDER, all.as_str()] {
         let refusal = account_of(text).expect_err("no key of the group");
-        assert_eq!(refusal, "it is no key of secp256k1", "{text}");
+        assert_eq!(refusal, "it is not a key of secp256k1", "{text}");
     }
 }
 
@@ -94,7 +94,7 @@ fn a_key_as_it_is_kept_says_its_address() {
     assert_eq!(says(DIGITS).as_deref(), Ok(ADDRESS));
     assert_eq!(says(PHRASE).as_deref(), Ok(ADDRESS));
     assert_eq!(says(&light().to_string()).expect("an address"), address_by(&eip_155()));
-    assert!(says(&silent.to_string()).expect("a note").contains("does not say its address"));
+    assert!(says(&silent.to_string()).expect("a note").contains("without its address"));
     assert!(says(&first.to_string()).is_err());
     assert!(says("{").is_err());
     assert!(says("neither of these").is_err());

@@ -1,5 +1,6 @@
 //! The `[signers.NAME]` tables of a manifest: which key, and all that may be signed with it.
 
+mod expression;
 mod read;
 
 pub use read::is_registered_claim;

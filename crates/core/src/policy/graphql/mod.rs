@@ -123,7 +123,7 @@ impl Graphql {
             Err(_) if resembles(text) && Document::read(text).is_some() => {
                 Some(self.document(text).unwrap_or("the document is not in the `query` of a JSON object"))
             }
-            Err(_) if is_json || mentions(text.as_bytes()) => Some("the body may be GraphQL and is no JSON that all readers read alike"),
+            Err(_) if is_json || mentions(text.as_bytes()) => Some("the body may be GraphQL and is not JSON that all readers read alike"),
             Err(_) => None,
         }
     }

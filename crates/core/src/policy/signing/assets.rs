@@ -91,7 +91,7 @@ fn unknown(symbol: &str, chain: u64) -> String {
 
 /// An amount in whole units, in the asset's smallest one.
 pub(crate) fn units(text: &str, asset: &Asset) -> Result<U256, String> {
-    let wrong = || format!("{text} is no amount of {}, which has {} decimals", asset.symbol, asset.decimals);
+    let wrong = || format!("{text} is not an amount of {}, which has {} decimals", asset.symbol, asset.decimals);
     quantity::amount(text, asset.decimals).ok_or_else(wrong)
 }
 

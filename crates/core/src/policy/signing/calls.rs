@@ -55,7 +55,7 @@ pub(super) fn check(call: &CallSpec, config: &SigningConfig) -> Result<(), Strin
         (Spends::Standard, _) => Ok(()),
         (_, Some(_)) => Err(format!("`{signature}` is a standard's; leave `spends` out")),
         (Spends::Nothing, None) if call.to.iter().any(|to| to.address == config.permit2) => {
-            Err("calls of Permit2 spend something; say what".to_owned())
+            Err("calls of Permit2 spend something; say what in `spends`".to_owned())
         }
         _ => Ok(()),
     }
@@ -80,7 +80,7 @@ impl<'a> Judge<'a> {
         if depth > MAX_DEPTH || self.calls > MAX_CALLS {
             return Err((
                 Rule::Call,
-                "there are calls within calls beyond what can be judged".to_owned(),
+                "its calls are nested too deep, or too many, to be judged".to_owned(),
                 "sign them one by one".to_owned(),
             ));
         }
@@ -298,7 +298,7 @@ impl<'a> Judge<'a> {
             let config = self.policy.config();
             let asset = config.asset(self.chain, Some(contract)).ok_or_else(|| {
                 let remedy = host_lines(&asset_lines("?", self.chain, &format!("\"{contract}\"")));
-                (Rule::Asset, format!("{contract} is no asset that the host knows"), remedy)
+                (Rule::Asset, format!("{contract} is not an asset that the host knows"), remedy)
             })?;
             let amount = match asset.standard {
                 Standard::Fungible => amount,
@@ -308,7 +308,7 @@ impl<'a> Judge<'a> {
                         Some(line) => denial::set("nft", "true", &format!("the `[[signers.{}.call]]` in line {line}", self.policy.signer)),
                         None => "no line can allow it: documents can't move single tokens".to_owned(),
                     };
-                    return Err((Rule::Asset, format!("{} is of single tokens, which this entry does not grant", asset.symbol), remedy));
+                    return Err((Rule::Asset, format!("{} has single tokens, which this entry does not grant", asset.symbol), remedy));
                 }
             };
             // Whatever leaves through Permit2 needs a signature that is priced by itself.

@@ -8,6 +8,9 @@ use serde_json::{Map, Value};
 /// Most bytes of a token's claims, and of what is authenticated.
 const MAX_LENGTH: usize = 64 * 1024;
 
+/// Most characters of a claim's name that a message shows.
+const SHOWN: usize = 64;
+
 /// Least bytes of what is authenticated. The inputs by which schemes derive keys are shorter: a date, a region, a service.
 const LEAST: usize = 16;
 
@@ -24,11 +27,18 @@ pub fn token_claims(spec: &JwtSpec, algorithm: &str, added: &str, now: u64) -> R
         return Err(deny("its claims have more than 64 KiB", String::new()));
     }
     let Ok(Value::Object(added)) = serde_json::from_str(if added.trim().is_empty() { "{}" } else { added }) else {
-        return Err(deny("its claims are no JSON object", String::new()));
+        return Err(deny("its claims are not a JSON object", String::new()));
     };
     if let Some(name) = added.keys().find(|name| !spec.claims.contains(name)) {
+        // The agent's own words, which may be of any length.
+        let shown: String = name.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         let remedy = match is_registered_claim(name) {
-            true => "no line can allow it: for whom a token is, and how long, the manifest says and not the agent".to_owned(),
+            true => {
+                format!("no line can allow the claim `{shown}`: the manifest says for whom a token is, and how long, and not the agent")
+            }
+            false if shown != *name => {
+                format!("no line can allow it: the claim that begins with {shown:?} is too long, or has control characters")
+            }
             false => denial::added(&toml::Value::from(name.as_str()), "claims", "the signer"),
         };
         return Err(deny("it has a claim that is not granted", remedy));
@@ -58,13 +68,40 @@ pub fn hmac_input(template: &regex::Regex, input: &[u8]) -> Result<MacPermit, De
     let text = text.ok_or_else(|| deny("it is not UTF-8 text of at most 64 KiB", ""))?;
     // Counters of key derivations (HKDF, PBKDF2, SP 800-108) are such.
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')) {
-        return Err(deny("it has control characters, as inputs of key derivations have", "authenticate text"));
+        return Err(deny("it has control characters, as inputs of key derivations do", "authenticate text"));
     }
     if text.len() < LEAST {
         return Err(deny("it is so short that its output may serve as a key", "authenticate whole requests"));
     }
     match template.is_match(text) {
         true => Ok(MacPermit::new(text.to_owned())),
-        false => Err(deny("the signer's `template` does not match it", "widen the template, where it should")),
+        false => Err(deny("the signer's `template` does not match it", "widen the template if it should match")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operator_is_told_which_claim_is_not_granted_however_long_it_is_or_whatever_is_in_it() {
+        let manifest =
+            "name = \"a\"\ncomponent = \"a\"\n[signers.S]\nfrom = \"file:x\"\nuse = \"jwt\"\naudience = \"b\"\nclaims = [\"order\"]";
+        let manifest = crate::manifest::Manifest::parse("agent.toml", manifest).expect("a manifest");
+        let crate::manifest::Purpose::Jwt(spec) = &manifest.signers[0].purpose else { panic!("a signer of tokens") };
+        let long = format!("role{}", "x".repeat(5_000));
+        for (claim, said) in [
+            ("admin", "add \"admin\" to `claims`"),
+            ("iss", "the claim `iss`"),
+            ("a\nb", "the claim that begins with"),
+            (long.as_str(), "the claim that begins with \"rolexxx"),
+        ] {
+            let added = Value::from(Map::from_iter([(claim.to_owned(), Value::from(1))])).to_string();
+            let denial = token_claims(spec, "ES256", &added, 0).expect_err("it is not granted");
+
+            assert!(denial.remedy.contains(said), "{}", denial.remedy);
+            assert!(denial.remedy.len() < 300 && !denial.remedy.contains('\n'), "{}", denial.remedy);
+            assert_eq!(denial.reason, "it has a claim that is not granted", "the agent learns no more");
+        }
     }
 }

@@ -14,7 +14,7 @@ use alloy_primitives::U256;
 pub(super) fn check(typed: &TypedSpec, config: &SigningConfig) -> Result<(), String> {
     let primary = typed.encoded_type.split('(').next().unwrap_or_default();
     if standards::NEVER_TYPES.contains(&primary) {
-        return Err(format!("`{primary}` can't be granted: it stands for something else, which can't be seen or is not priced"));
+        return Err(format!("`{primary}` can't be granted: it stands for something else, which can't be seen or priced"));
     }
     let standard = standards::document(&typed.encoded_type);
     let contract_needed = match (&typed.spends, standard) {
@@ -26,16 +26,16 @@ pub(super) fn check(typed: &TypedSpec, config: &SigningConfig) -> Result<(), Str
         (Spends::Standard, Some(known)) => known.effect != Effect::Nothing,
         (_, Some(_)) => return Err(format!("`{primary}` is a standard's; leave `spends` out")),
         (Spends::Nothing, None) if typed.contract == Some(config.permit2) => {
-            return Err("documents of Permit2 spend something; say what".to_owned());
+            return Err("documents of Permit2 spend something; say what in `spends`".to_owned());
         }
         (Spends::Nothing, None) => false,
         (Spends::Amount(movement), None) => movement.asset.is_none(),
     };
     if typed.contract == Some(config.permit2) && standard.is_none() && typed.deadlines.is_empty() {
-        return Err("documents of Permit2 end; name their fields in `deadlines`".to_owned());
+        return Err("documents of Permit2 have deadlines; name their fields in `deadlines`".to_owned());
     }
     if contract_needed && typed.contract.is_none() {
-        return Err("its domain names no `contract`, and what it spends is said by one".to_owned());
+        return Err("its domain has no `contract`, which would say what asset it spends".to_owned());
     }
     Ok(())
 }
@@ -150,11 +150,11 @@ fn shown(domain: &Domain) -> String {
 fn never(document: &TypedData) -> Option<&'static str> {
     let known = standards::document(&document.encoded_type);
     if standards::NEVER_TYPES.contains(&document.name()) {
-        Some("documents of this name stand for something else, which can't be seen or is not priced")
+        Some("documents of this name stand for something else, which can't be seen or priced")
     } else if Types::parse(&document.encoded_type).is_err() {
         Some("its type has a form that no entry can have")
     } else if document.domain.contract.is_none() && known.is_some_and(|known| known.effect != Effect::Nothing) {
-        Some("its domain names no contract, and what it spends is said by one")
+        Some("its domain has no contract, which would say what asset it spends")
     } else {
         None
     }

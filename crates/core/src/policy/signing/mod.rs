@@ -103,8 +103,7 @@ impl WalletPolicy {
             return Err(deny(Rule::Fee, format!("it may use {} gas, more than {most}", transaction.gas), self.raise("max_gas")));
         }
         let native = self.native(transaction.chain);
-        let fee =
-            self.fee(&transaction).ok_or_else(|| deny(Rule::Fee, "its fee is beyond all numbers".to_owned(), self.raise("max_fee")))?;
+        let fee = self.fee(&transaction).ok_or_else(|| deny(Rule::Fee, "its fee is beyond 256 bits".to_owned(), self.raise("max_fee")))?;
         if let Some(most) = self.max_fee
             && fee > most
         {
@@ -124,7 +123,7 @@ impl WalletPolicy {
         let value = judge.call(own, to, transaction.value, &transaction.input, 0);
         let value = value.and_then(|value| self.within_value(transaction.chain, value.max(transaction.value)).map(|()| value));
         let value = value.map_err(|(rule, reason, remedy)| deny(rule, reason, remedy))?;
-        let total = value.checked_add(fee).ok_or_else(|| deny(Rule::Value, "its value is beyond all numbers".to_owned(), String::new()))?;
+        let total = value.checked_add(fee).ok_or_else(|| deny(Rule::Value, "its value is beyond 256 bits".to_owned(), String::new()))?;
         judge.limited(AssetId::native(transaction.chain), &native.symbol).map_err(|(rule, reason, remedy)| deny(rule, reason, remedy))?;
         judge.spend(AssetId::native(transaction.chain), total);
         // No node takes it, and it would be charged until its window is over.
@@ -134,7 +133,7 @@ impl WalletPolicy {
             return Err(deny(
                 Rule::Fee,
                 reason,
-                "no node takes it, and nothing is charged; ask the chain for an estimate (eth_estimateGas)".to_owned(),
+                "no node would take it, and nothing is charged; ask the chain for an estimate (eth_estimateGas)".to_owned(),
             ));
         }
         let Judge { spends, mut lines, .. } = judge;
@@ -247,7 +246,7 @@ impl WalletPolicy {
                 let granted = u64::try_from(*chain).is_ok_and(|chain| self.spec.chains.contains(&chain));
                 let remedy = match within {
                     Some(within) if U256::from(within) != *chain => "no line can allow it: its chain is not the transaction's".to_owned(),
-                    _ if !granted => format!("no line alone allows it: its chain is none of `chains` of `[signers.{}]`", self.signer),
+                    _ if !granted => format!("no line alone allows it: its chain is not in `chains` of `[signers.{}]`", self.signer),
                     _ => manifest_lines(&format!("[[signers.{}.delegate]]\nchain = {chain}\naddress = \"{delegate}\"", self.signer)),
                 };
                 Err((Rule::Delegate, format!("the code of {delegate} is not granted on chain {chain}"), remedy))

@@ -21,7 +21,7 @@ pub fn undecodable(what: &str, why: impl ToString) -> Denial {
 
 /// The key is there for something else.
 pub fn wrong_use(purpose: &str, what: &str) -> Denial {
-    let reason = format!("the signer is there to serve as `{purpose}` alone");
+    let reason = format!("the signer's one purpose is `{purpose}`");
     of(Rule::Kind, what, reason, "one key, one purpose: declare another signer with another key")
 }
 
@@ -36,9 +36,18 @@ pub fn rates_silent(signer: &str, why: &str) -> Denial {
     of(Rule::Rate, format!("use the signer {signer}"), RATES_SILENT, silent("rates", why))
 }
 
+/// What the agent is told where the ledger does not sign, whatever is the matter with it.
+const LEDGER_AWAY: &str = "the ledger is not available at the moment";
+
 /// The ledger can't be asked that hosts share.
 pub fn ledger_silent(why: &str) -> Denial {
-    of(Rule::Ledger, "sign by the ledger", "the ledger is not available at the moment", silent("ledger", why))
+    of(Rule::Ledger, "sign by the ledger", LEDGER_AWAY, silent("ledger", why))
+}
+
+/// The ledger does not sign, and no confirmation changes that: it can't be opened or read, or keeps the key for something else. `why` says what
+/// to do, too.
+pub fn ledger_stuck(why: &str) -> Denial {
+    of(Rule::Ledger, "sign by the ledger", LEDGER_AWAY, why)
 }
 
 /// More than all agents together may spend from a key in this process.
@@ -55,7 +64,7 @@ pub fn idempotency(why: &str) -> Denial {
 /// The ledger does not sign before the operator has confirmed it.
 pub fn ledger(why: &str) -> Denial {
     let remedy = format!(
-        "{why}; when the ledger is the latest there is, and what was spent before does not matter: `strongroom limits confirm AGENT.toml`"
+        "{why}; if the ledger is the latest there is, or what was spent before does not matter: `strongroom limits confirm AGENT.toml`"
     );
     of(Rule::Ledger, "sign by the ledger", "the ledger needs the operator's confirmation", remedy)
 }
