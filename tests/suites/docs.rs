@@ -171,8 +171,7 @@ fn commands(block: &Block) -> Found {
 fn command(line: &str) -> Found {
     let words = words(line)?;
     // What a command says is put into another one's words: it is judged by itself.
-    let within = words.iter().filter_map(|word| Some(word.split_once("$(")?.1.rsplit_once(')')?.0));
-    within.into_iter().try_for_each(command)?;
+    words.iter().filter_map(|word| Some(word.split_once("$(")?.1.rsplit_once(')')?.0)).try_for_each(command)?;
     let is_assignment =
         |word: &&String| word.split_once('=').is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
     let words: Vec<String> = words.iter().skip_while(|word| is_assignment(word) || *word == "sudo").cloned().collect();
