@@ -1,5 +1,6 @@
-"""Plays `GET https://api.example.com/v1/price` on http://127.0.0.1:8080, or another port that is its argument. It prints the credential
-that arrives, and repeats it in its response: what the agent prints of that shows what the agent got to see."""
+"""Plays `GET https://api.example.com/v1/price` on http://127.0.0.1:8080, or on another port that is its argument (0: any that is
+free). It prints the credential that arrives, and repeats it in its response: what the agent prints of that shows what the agent got to
+see."""
 
 import json
 import sys
@@ -22,4 +23,9 @@ class Api(BaseHTTPRequestHandler):
 
 
 port = int(sys.argv[1]) if len(sys.argv) > 1 else 8080
-HTTPServer(("127.0.0.1", port), Api).serve_forever()
+server = HTTPServer(("127.0.0.1", port), Api)
+print(f"the API listens on http://127.0.0.1:{server.server_port}", flush=True)
+try:
+    server.serve_forever()
+except KeyboardInterrupt:
+    pass

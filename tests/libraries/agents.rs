@@ -44,12 +44,14 @@ pub fn component(table: &Table) -> Vec<u8> {
     }
 }
 
-fn read(file: &Path) -> Vec<u8> {
+/// A file's bytes.
+pub fn read(file: &Path) -> Vec<u8> {
     std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+/// The workspace's directory.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 fn sources(language: &str) -> PathBuf {
@@ -57,7 +59,7 @@ fn sources(language: &str) -> PathBuf {
 }
 
 /// Where libraries are installed, and agents made.
-fn home() -> PathBuf {
+pub fn home() -> PathBuf {
     root().join("target/libraries")
 }
 
@@ -128,19 +130,44 @@ fn wit() -> PathBuf {
 }
 
 /// Copies a directory with all below it: the copies, in order.
-fn copied(from: &Path, to: &Path) -> Vec<PathBuf> {
-    std::fs::create_dir_all(to).unwrap();
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()).collect();
-    entries.sort();
-    let copy = |entry: PathBuf| {
-        let to = to.join(entry.file_name().unwrap());
-        if entry.is_dir() {
-            return copied(&entry, &to);
-        }
-        std::fs::copy(&entry, &to).unwrap();
-        vec![to]
+pub fn copied(from: &Path, to: &Path) -> Vec<PathBuf> {
+    let copy = |file: PathBuf| {
+        let (from, to) = (from.join(&file), to.join(file));
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(from, &to).unwrap();
+        to
     };
-    entries.into_iter().flat_map(copy).collect()
+    files(from).into_iter().map(copy).collect()
+}
+
+/// The files of a directory and below it, from there and in order. What its `.gitignore` names is left out: what somebody has built in it.
+pub fn files(directory: &Path) -> Vec<PathBuf> {
+    let ignored = std::fs::read_to_string(directory.join(".gitignore")).unwrap_or_default();
+    let is_ignored = |name: &str| {
+        ignored.lines().any(|line| match line.strip_prefix('*') {
+            Some(end) => name.ends_with(end),
+            None => name == line.trim_end_matches('/'),
+        })
+    };
+    let mut files = Vec::new();
+    gather(directory, Path::new(""), &is_ignored, &mut files);
+    files.sort();
+    files
+}
+
+fn gather(directory: &Path, below: &Path, is_ignored: &impl Fn(&str) -> bool, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory.join(below)).unwrap().map(|entry| entry.unwrap()) {
+        let name = entry.file_name();
+        let path = below.join(&name);
+        if is_ignored(name.to_str().unwrap()) {
+            continue;
+        }
+        if entry.path().is_dir() {
+            gather(directory, &path, is_ignored, files);
+        } else {
+            files.push(path);
+        }
+    }
 }
 
 /// The names of the agents in JavaScript.
@@ -151,7 +178,8 @@ fn agents() -> Vec<String> {
     names
 }
 
-fn sum(files: &[PathBuf]) -> String {
+/// What tells files from others of the same names.
+pub fn sum(files: &[PathBuf]) -> String {
     let mut sum = Sha256::new();
     for file in files {
         let bytes = read(file);
@@ -162,7 +190,8 @@ fn sum(files: &[PathBuf]) -> String {
     hex(&sum.finalize())
 }
 
-fn hex(sum: &[u8]) -> String {
+/// The beginning of a sum.
+pub fn hex(sum: &[u8]) -> String {
     sum.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -175,7 +204,8 @@ fn once(home: &Path, lock: &str, install: impl FnOnce()) {
     }
 }
 
-fn must(command: &mut Command, why: &str) {
+/// Runs a command that has to do its work.
+pub fn must(command: &mut Command, why: &str) {
     let status = command.status();
     assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "{why}; {command:?} failed: {status:?}");
 }

@@ -14,7 +14,8 @@ pub mod surface;
 
 pub use fixtures::agent::{AgentFixture, KEY, Ran, VALUE, block_on, requests_of};
 
-/// The documents' programs in Rust, compiled by `cargo test`.
+/// The documents' programs in Rust, compiled by `cargo test`. Those of other pages are parts of files (`file=`), which are compiled where
+/// they lie.
 #[cfg(doctest)]
 mod documents {
     macro_rules! documents {
@@ -22,7 +23,6 @@ mod documents {
     }
     documents! {
         "../../README.md" => readme,
-        "../../docs/getting-started.md" => getting_started,
         "../../docs/embedding.md" => embedding,
         "../../docs/wallets.md" => wallets,
         "../../docs/scrubbing.md" => scrubbing,

@@ -29,14 +29,14 @@ pub struct Block {
     pub text: String,
 }
 
-/// All documents: those at the root, in `docs`, and in the directories of examples, in the order of their paths.
+/// All documents: those at the root, in `docs`, and beside examples, crates and tests, in the order of their paths.
 ///
 /// # Panics
 /// Where one can't be read.
 #[must_use]
 pub fn all(root: &Path) -> Vec<Page> {
     let mut files: Vec<PathBuf> = Vec::new();
-    for (directory, is_deep) in [("", false), ("docs", true), ("examples", true), ("crates", true)] {
+    for (directory, is_deep) in [("", false), ("docs", true), ("examples", true), ("crates", true), ("tests", true)] {
         gather(&root.join(directory), is_deep, &mut files);
     }
     files.sort();
@@ -52,8 +52,11 @@ pub fn all(root: &Path) -> Vec<Page> {
 fn gather(directory: &Path, is_deep: bool, files: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for path in entries.map(|entry| entry.expect("an entry").path()) {
-        if path.is_dir() && is_deep && !path.ends_with("node_modules") {
-            gather(&path, is_deep, files);
+        if path.is_dir() {
+            // What somebody has installed in an example's directory has documents of its own.
+            if is_deep && !path.ends_with("node_modules") && !path.ends_with("venv") {
+                gather(&path, is_deep, files);
+            }
         } else if path.extension().is_some_and(|extension| extension == "md") {
             files.push(path);
         }

@@ -12,10 +12,12 @@ use strongroom_tests::pages::{self, Block, Page};
 type Found = Result<(), String>;
 
 /// How blocks are tried, by the words after their fence: language and, where there are several ways for one language, the word after it.
-const KINDS: [(&str, &str, fn(&Block) -> Found); 7] = [
+const KINDS: [(&str, &str, fn(&Block) -> Found); 9] = [
     ("toml", "manifest", manifest),
     ("toml", "host", host),
     ("toml", "rules", rules),
+    ("text", "paths", paths),
+    ("arrows", "", arrows),
     ("sh", "", commands),
     ("json", "", json),
     // `cargo test` compiles them with the documentation of this crate: `documents` in `tests/src/lib.rs`.
@@ -24,7 +26,7 @@ const KINDS: [(&str, &str, fn(&Block) -> Found); 7] = [
 ];
 
 /// Programs other than ours that a reader is told to run.
-const PROGRAMS: [&str; 28] = [
+const PROGRAMS: [&str; 31] = [
     "age-keygen",
     "apt-get",
     "aws",
@@ -33,11 +35,13 @@ const PROGRAMS: [&str; 28] = [
     "cat",
     "cd",
     "chmod",
+    "componentize-py",
     "cp",
     "curl",
     "echo",
     "export",
     "git",
+    "kill",
     "mkdir",
     "node",
     "npm",
@@ -49,9 +53,10 @@ const PROGRAMS: [&str; 28] = [
     "python3",
     "rustup",
     "softhsm2-util",
-    "sudo",
+    "source",
     "systemd-creds",
     "tail",
+    "tar",
     "vault",
 ];
 
@@ -114,6 +119,31 @@ fn compiled(block: &Block) -> Found {
     if text.contains(&line) { Ok(()) } else { Err(format!("{file} lacks {page}")) }
 }
 
+/// Rows that begin with paths of the repository, as a shell writes several in one word; what follows two blanks says what is there.
+fn paths(block: &Block) -> Found {
+    for row in block.text.lines() {
+        let path = row.split("  ").next().unwrap_or_default();
+        if let Some(missing) = braces(path).into_iter().find(|path| path.is_empty() || !root().join(path).exists()) {
+            return Err(format!("`{row}`: there is no `{missing}`"));
+        }
+    }
+    Ok(())
+}
+
+/// A word with one list in braces, as the words that it stands for.
+fn braces(word: &str) -> Vec<String> {
+    let parts = word.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    match parts {
+        None => vec![word.to_owned()],
+        Some((before, (list, after))) => list.split(',').map(|one| format!("{before}{one}{after}")).collect(),
+    }
+}
+
+/// The drawing of the rooms, which `arrows.rs` compares with the sources.
+fn arrows(block: &Block) -> Found {
+    if block.at.starts_with("ARCHITECTURE.md:") { Ok(()) } else { Err("rooms are drawn in ARCHITECTURE.md alone".to_owned()) }
+}
+
 /// A part of a file that something else runs.
 fn of_file(block: &Block, file: &str) -> Found {
     let text = std::fs::read_to_string(root().join(file)).map_err(|error| format!("{file}: {error}"))?;
@@ -134,6 +164,8 @@ fn commands(block: &Block) -> Found {
         }
         within = line.split_once("<<").map(|(_, end)| end.trim().trim_matches('\'').to_owned());
         let line = line.split_once(" # ").map_or(line, |(line, _)| line).trim();
+        // What goes on in the background is a command as any other.
+        let line = line.strip_suffix(" &").unwrap_or(line);
         if !line.is_empty() && !line.starts_with('#') {
             line.split("&&").flat_map(|line| line.split(" | ")).try_for_each(|part| command(part.trim()))?;
         }
@@ -143,9 +175,11 @@ fn commands(block: &Block) -> Found {
 
 fn command(line: &str) -> Found {
     let words = words(line)?;
+    // What a command says is put into another one's words: it is judged by itself.
+    words.iter().filter_map(|word| Some(word.split_once("$(")?.1.rsplit_once(')')?.0)).try_for_each(command)?;
     let is_assignment =
         |word: &&String| word.split_once('=').is_some_and(|(name, _)| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'));
-    let words: Vec<String> = words.iter().skip_while(is_assignment).cloned().collect();
+    let words: Vec<String> = words.iter().skip_while(|word| is_assignment(word) || *word == "sudo").cloned().collect();
     match words.first().map(String::as_str) {
         None => Ok(()),
         Some("strongroom") => strongroom::cli::understood(words).map_err(|error| format!("`{line}`: {error}")),
@@ -156,21 +190,29 @@ fn command(line: &str) -> Found {
 
 /// The words of a command as a shell takes them apart, without what is redirected.
 fn words(line: &str) -> Result<Vec<String>, String> {
-    let (mut words, mut quote) = (Vec::new(), None);
+    let (mut words, mut quote, mut depth) = (Vec::new(), None, 0_usize);
     let mut word: Option<String> = None;
     for character in line.chars() {
         match (character, quote) {
-            ('\'' | '"', None) => {
+            ('\'' | '"', None) if depth == 0 => {
                 quote = Some(character);
                 word.get_or_insert_default();
             }
             (_, Some(open)) if character == open => quote = None,
-            (' ', None) => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(character),
+            (' ', None) if depth == 0 => words.extend(word.take()),
+            _ => {
+                let word = word.get_or_insert_default();
+                match character {
+                    '(' if word.ends_with('$') => depth += 1,
+                    ')' => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                word.push(character);
+            }
         }
     }
-    if quote.is_some() {
-        return Err(format!("`{line}`: a quotation mark is left open"));
+    if quote.is_some() || depth > 0 {
+        return Err(format!("`{line}`: a quotation mark or a `$(` is left open"));
     }
     words.extend(word);
     let redirected = words.iter().position(|word| word.starts_with(['<', '>']) || word.starts_with("2>"));
@@ -183,6 +225,18 @@ fn each_block_of_the_documents_is_run_or_parsed() {
     let wrong: Vec<String> = blocks().iter().filter_map(|block| Some(format!("{}: {}", block.at, tried(block).err()?))).collect();
 
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_command_has_its_row_in_operations() {
+    let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let usages = strongroom::cli::help_texts();
+    let commands = usages.lines().filter_map(|line| line.strip_prefix("Usage: ")).filter(|usage| !usage.contains("<COMMAND>"));
+    let names =
+        commands.map(|usage| usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<'])).collect::<Vec<_>>().join(" "));
+
+    let missing: Vec<String> = names.filter(|name| ![" ", "`"].iter().any(|end| page.contains(&format!("\n| `{name}{end}")))).collect();
+    assert!(missing.is_empty(), "the table of commands in docs/operations.md lacks {missing:?}");
 }
 
 #[test]
@@ -209,6 +263,13 @@ fn a_block_that_is_wrong_is_found() {
         ("sh", "echo x | strongroom secrets set NAME --backnd file", "--backnd"),
         ("sh", "KEY='a b' strongroom run agent.toml --no-such-thing", "--no-such-thing"),
         ("sh", "rm -rf /", "`rm`"),
+        ("sh", "python3 api.py &\nstrongroom rnu agent.toml", "rnu"),
+        ("sh", "strongroom run agent.toml --no-such-thing &", "--no-such-thing"),
+        ("sh", "export ID=$(strongroom secrets lits) OTHER=1", "lits"),
+        ("sh", "sudo strongroom rnu", "rnu"),
+        ("sh", "echo 'x", "left open"),
+        ("text paths", "tests/{suites,siutes}/  suites", "there is no `tests/siutes/`"),
+        ("arrows", "a -> b", "ARCHITECTURE.md alone"),
         ("json", "{", "EOF"),
         ("rust", "fn main() {}", "tests/src/lib.rs lacks page.md"),
         ("toml file=Cargo.toml", "[no such table]\n", "Cargo.toml has not these lines"),
