@@ -1,13 +1,14 @@
 //! The straight line of a signature: what a permit spends is reserved, the key is asked, the record is kept, and only then the signature leaves.
 
-use super::any_ledger::{AnyLedger, AnyReservation, Unkept};
+use super::any_ledger::{AnyLedger, AnyReservation};
 use super::claim::Claimed;
 use super::outliving::Outliving;
 use super::report::{LINES, cut};
+use super::unkept::Unkept;
 use super::{Asked, Failure};
 use crate::audit::Event;
 use crate::keys::{Outcome, SignerError};
-use crate::policy::{SignPermit, refused};
+use crate::policy::SignPermit;
 use futures_util::FutureExt;
 use futures_util::future::{Either, ready};
 use std::sync::Arc;
@@ -53,7 +54,7 @@ impl Asked {
     fn begin(&self, permit: SignPermit) -> Result<Begun, Failure> {
         let lines = lines(&permit);
         self.within_own_rate(Instant::now())?;
-        let ledger = self.signing.own_ledger().map_err(|why| Failure::Denied(refused::ledger(&why)))?;
+        let ledger = self.signing.own_ledger().map_err(Failure::NoLedger)?;
         match self.claim(ledger, &permit, &lines)? {
             Claimed::New(reservation) => Ok(Begun::New(ToSign { reservation, permit, lines })),
             Claimed::Before(signed) => {
@@ -67,7 +68,7 @@ impl Asked {
     async fn sign_among_hosts(self, permit: SignPermit) -> Result<Vec<u8>, Failure> {
         let lines = lines(&permit);
         self.within_rate().await?;
-        let ledger = self.signing.ledger().map_err(|why| Failure::Denied(refused::ledger(&why)))?;
+        let ledger = self.signing.ledger().map_err(Failure::NoLedger)?;
         let claimed = match ledger {
             AnyLedger::Embedded(ledger) => self.claim(ledger, &permit, &lines)?,
             AnyLedger::Shared(ledger) => self.claim_there(ledger, &permit, &lines).await?,
@@ -101,13 +102,13 @@ impl ToSign {
             }
         };
         if let Err(unkept) = reservation.commit(&signed).await {
-            if let Unkept::There(why) = &unkept {
-                let reason =
-                    format!("it has signed, and the signature is not given out: the ledger that hosts share did not keep it ({why})");
-                let event = Event::SignerFailed { signer: (&asked.signer.granted.spec.name).into(), reason: reason.into(), spent: true };
-                asked.journal.record(event).map_err(|_| Failure::NoRecord)?;
-            }
-            return Err(unkept.into());
+            let (signer, reason) = (&asked.signer.granted.spec.name, unkept.of_signature());
+            let recorded = asked.journal.record(Event::SignerFailed { signer: signer.into(), reason: reason.into(), spent: true });
+            // The disk that is full may be the log's too: the ledger is what the signature failed by.
+            return Err(match (recorded, unkept) {
+                (Err(_), Unkept::Late | Unkept::Blocked(_) | Unkept::There(_)) => Failure::NoRecord,
+                (_, unkept) => unkept.into(),
+            });
         }
         asked.record(digest, &spends, &lines, asked.left(&spends).await, false)?;
         Ok(std::mem::take(&mut *signed))
