@@ -176,7 +176,7 @@ impl<'t> Reader<'t> {
             true => Ok(value),
             false => {
                 let remedy = "put all of the value between quotation marks of a kind that is not in it";
-                Err(refused(ended, Some(name), "something stands behind the closing quotation mark", remedy))
+                Err(refused(ended, Some(name), "there is text after the closing quotation mark", remedy))
             }
         }
     }
