@@ -458,7 +458,7 @@ fn a_denial_in_the_log_is_judged_again_by_the_manifest_as_it_is() {
         "{}",
         again.stdout
     );
-    let other = again.stdout.split("GET https://other.test/y").nth(1).unwrap();
+    let other = again.stdout.split("GET https://other.test/y\n").nth(1).unwrap();
     assert!(other.contains("[[secrets.KEY.allow]]") && !other.contains("[[egress]]"), "the remedy of a request with a secret: {other}");
     let json = desk.run(&format!("explain agent.toml --config strongroom.toml --json --from-audit {run}"));
     let verdicts: Vec<serde_json::Value> = json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

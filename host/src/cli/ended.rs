@@ -40,11 +40,13 @@ impl Asked {
                 raised(Limit::Memory)
             ));
         }
+        if code != 1 || outcome.usage.output > 0 {
+            return None;
+        }
         let config = self.config.as_ref().map_or_else(String::new, |config| format!(" --config {}", config.display()));
+        let denied = if outcome.usage.denials > 0 { ", and what was denied is above" } else { "" };
         let show = format!("`strongroom audit show --run {}{config}`", outcome.run);
-        (code == 1 && outcome.usage.output == 0)
-            .then(|| format!("the agent returned an error and said nothing; {show} shows what it did, and what was denied is above"))
-            .map(|said| if outcome.usage.denials == 0 { said.replace(", and what was denied is above", "") } else { said })
+        Some(format!("the agent returned an error and said nothing; {show} shows what it did{denied}"))
     }
 
     /// A limit's value, as a manifest writes it.
