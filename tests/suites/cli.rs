@@ -204,7 +204,7 @@ fn exit_codes_say_what_happened() {
             "error: limits.cpu was reached (100ms); the agent was ended\nto allow more, set `cpu = ?` in `[limits]` of the manifest, with `?` filled in\n",
         ),
         ("run many.toml -- repeat+2000+GET+https://x.test/", 123, "after 1000 denials, the most that one run may have; no key"),
-        ("run agent.toml --env-file .env -- alloc+256", 123, "limits.memory was reached (64MiB)"),
+        ("run many.toml -- alloc+256", 123, "limits.memory was reached (64MiB)"),
         (
             "run starved.toml",
             1,
