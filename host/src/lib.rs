@@ -37,6 +37,7 @@
 //! # Features
 //! All are on by default, and each may be left out.
 //! - `cli`: the `strongroom` binary.
+//! - `file`: secrets in an encrypted file.
 //! - `vault`: secrets from HashiCorp Vault and OpenBao.
 //! - `aws`: secrets from AWS Secrets Manager, and keys in AWS KMS.
 //! - `pkcs11`: keys in an HSM.

@@ -59,6 +59,8 @@ pub(crate) enum Stop {
     Limit(Limit),
     Denied(Denial),
     AuditFailed,
+    /// The ledger can't be written, or opened: its place, and why.
+    LedgerFailed(String),
 }
 
 /// The counters of one run. Cheap to update from any task of it.

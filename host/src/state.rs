@@ -4,7 +4,7 @@
 //! below directories that no other user can rename it in.
 
 use crate::random;
-use rustix::fs::{OFlags, open};
+use rustix::fs::{FileType, OFlags, open};
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -33,8 +33,11 @@ struct User {
 impl StateDir {
     /// Opens or creates the directory with mode 0700, and refuses one that others own, can write to, or can put another in the place of.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-        check_private(path)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => io::Error::new(error.kind(), format!("{} is there, and is no directory", path.display())),
+            _ => at(path, &error),
+        })?;
+        check_private(path).map_err(|error| at(path, &error))?;
         Ok(Self(path.to_owned()))
     }
 
@@ -57,14 +60,25 @@ impl StateDir {
     /// A key of the host's own, made on first use. Several hosts that make it at once agree on one.
     pub(crate) fn key(&self, name: &str) -> io::Result<Zeroizing<[u8; 32]>> {
         let path = self.0.join(name);
-        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        self.make_key(name, &path)
+            .and_then(|()| {
+                let mut key = Zeroizing::new([0; 32]);
+                open_private(&path)?.read_exact(&mut *key)?;
+                Ok(key)
+            })
+            .map_err(|error| at(&path, &error))
+    }
+
+    /// Makes a key where there is none.
+    fn make_key(&self, name: &str, path: &Path) -> io::Result<()> {
+        if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             let fresh = random::key()?;
             let temporary = self.0.join(format!("{name}.{:016x}", getrandom::u64().map_err(io::Error::other)?));
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
             file.write_all(&*fresh)?;
             file.sync_all()?;
             // A link fails where the name is taken: then another process was first, and its key counts.
-            let linked = fs::hard_link(&temporary, &path);
+            let linked = fs::hard_link(&temporary, path);
             fs::remove_file(&temporary)?;
             if let Err(error) = linked
                 && error.kind() != io::ErrorKind::AlreadyExists
@@ -72,10 +86,15 @@ impl StateDir {
                 return Err(error);
             }
         }
-        let mut key = Zeroizing::new([0; 32]);
-        open_private(&path)?.read_exact(&mut *key)?;
-        Ok(key)
+        Ok(())
     }
+}
+
+/// An error with the place that it is about, which errors of the system leave out.
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    let text = error.to_string();
+    let shown = path.display().to_string();
+    io::Error::new(error.kind(), if text.starts_with(&shown) { text } else { format!("{shown}: {text}") })
 }
 
 /// Opens a file of the host's own, and refuses a link and what others can read or write.
@@ -106,7 +125,8 @@ fn check_private(path: &Path) -> io::Result<()> {
 }
 
 fn refused(path: &Path, what: &str) -> io::Error {
-    let text = format!("{} {what}; a host's state must belong to its user alone (mode 0700)", path.display());
+    let mode = if path.is_dir() { "0700" } else { "0600" };
+    let text = format!("{} {what}; a host's state must belong to its user alone (mode {mode})", path.display());
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
 
@@ -127,7 +147,8 @@ impl Standing {
             return Err("belongs to another user");
         }
         if self.mode & 0o077 != 0 {
-            return Err("can be entered by other users");
+            let is_directory = FileType::from_raw_mode(self.mode) == FileType::Directory;
+            return Err(if is_directory { "can be entered by other users" } else { "can be read or written by other users" });
         }
         Ok(())
     }

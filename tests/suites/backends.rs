@@ -151,7 +151,11 @@ fn versions_in_vault_are_written_on_condition_read_taken_out_of_use_restored_and
 
     ok(desk.run_with("secrets rm-version KEY 3 --namespace versions", &env));
     let gone = desk.run_with("run agent.toml -- open+KEY", &env);
-    assert!(gone.code == 121 && gone.stderr.contains("not found: looked for agents/versions in http"), "{}", gone.stderr);
+    assert!(
+        gone.code == 121 && gone.stderr.contains("not found: looked for the field `KEY` of agents/versions in http"),
+        "{}",
+        gone.stderr
+    );
     ok(desk.run_with("secrets restore KEY 3 --namespace versions", &env));
     assert_eq!(opened(&desk, &env), second);
     ok(desk.run_with("secrets rm-version KEY 1 --destroy --namespace versions", &env));
@@ -241,6 +245,10 @@ fn what_is_missing_for_a_backend_is_said() {
     let desk = desk("missing");
     let cases: &[(&[(&str, &str)], &str)] = &[
         (&[("SECRETS_BACKEND", "vault")], "set VAULT_ADDR with VAULT_ROLE_ID and VAULT_SECRET_ID"),
+        (
+            &[("SECRETS_BACKEND", "vault"), ("VAULT_ADDR", "http://127.0.0.1:1/vault")],
+            "backend `vault`: VAULT_ADDR is not the address of a server: write `https://HOST:PORT`, without a user and without a path",
+        ),
         (&[("SECRETS_BACKEND", "aws")], "set AWS_REGION"),
         (&[("SECRETS_BACKEND", "vault"), ("VAULT_ADDR", "http://127.0.0.1:1")], "the host's credential at env:VAULT_TOKEN is not set"),
         (
@@ -252,6 +260,14 @@ fn what_is_missing_for_a_backend_is_said() {
         let ran = desk.run_with("run agent.toml -- open+KEY", env);
         assert!(ran.code >= 120 && ran.stderr.contains(says), "{says}: {}", ran.stderr);
     }
+    // Also where one manifest alone names it.
+    desk.write("agent.toml", &manifest("missing", "from = \"vault:agents/missing#KEY\""));
+    let ran = desk.run_with("run agent.toml -- open+KEY", &[("VAULT_ADDR", "http://127.0.0.1:1/vault")]);
+    assert!(
+        ran.stderr.contains("no backend `vault` is configured") && ran.stderr.contains("; VAULT_ADDR is not the address"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

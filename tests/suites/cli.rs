@@ -152,9 +152,11 @@ fn a_denial_is_printed_with_the_lines_that_would_allow_it() {
     let ran = desk.run("run agent.toml --env-file .env -- send+GET+https://other.test/x");
 
     assert_eq!(ran.code, 0);
+    let (run, rest) = ran.stderr.trim().strip_prefix("WARN agent probe-1, run ").and_then(|said| said.split_once(": ")).unwrap();
+    assert!(run.ends_with("-1") && run.len() == 14, "the run, as `explain --from-audit` takes it: {run}");
     assert_eq!(
-        ran.stderr.trim(),
-        "WARN agent probe-1: GET https://other.test/x denied by rule `destination`: nothing is granted at this scheme, host and port\n\
+        rest,
+        "GET https://other.test/x denied by rule `destination`: nothing is granted at this scheme, host and port\n\
          to allow it, add to the manifest:\n[[egress]]\nhost = \"other.test\"\nmethods = [\"GET\"]\npaths = [\"/x\"]"
     );
 }
@@ -163,6 +165,17 @@ fn a_denial_is_printed_with_the_lines_that_would_allow_it() {
 fn exit_codes_say_what_happened() {
     let limits = format!("{GRANT}\nmisplaced = \"stop\"\n[limits]\nwall = \"10s\"\ncpu = \"100ms\"");
     let desk = CliFixture::new(&limits);
+    let starved = wat::parse_str(
+        r#"(component
+            (core module $m (memory 1) (func (export "run") (result i32) (i32.eq (memory.grow (i32.const 40)) (i32.const -1))))
+            (core instance $i (instantiate $m))
+            (func $run (result (result)) (canon lift (core func $i "run")))
+            (instance $r (export "run" (func $run)))
+            (export "wasi:cli/run@0.2.0" (instance $r)))"#,
+    );
+    std::fs::write(desk.path("starved.wasm"), starved.unwrap()).unwrap();
+    desk.write("starved.toml", "name = \"starved\"\ncomponent = \"starved.wasm\"\n[limits]\nmemory = \"1MiB\"");
+    desk.write("many.toml", "name = \"many\"\ncomponent = \"probe.wasm\"");
     desk.write("bad.toml", "name = \"a\"");
     desk.write("no-component.toml", "name = \"a\"\ncomponent = \"none.wasm\"");
     desk.write("text.wasm", "text");
@@ -171,7 +184,12 @@ fn exit_codes_say_what_happened() {
     desk.write("bad-audit.toml", "[audit]\nfile = \"/dev/null/x\"");
     let cases = [
         ("run agent.toml --env-file .env -- exit+0", 0, ""),
-        ("run agent.toml --env-file .env -- exit+1", 1, ""),
+        (
+            "run agent.toml --env-file .env -- exit+1",
+            1,
+            "error: the agent returned an error and said nothing; `strongroom audit show --run ",
+        ),
+        ("run agent.toml --env-file .env -- print+no exit+1", 1, ""),
         ("run", 120, "Usage"),
         ("run none.toml", 120, "none.toml: can't be read"),
         ("run bad.toml", 120, "bad.toml:1:1: `component` is missing"),
@@ -180,7 +198,18 @@ fn exit_codes_say_what_happened() {
         ("run agent.toml", 121, "secret `KEY` is unavailable: not found: looked for the variable `PROBE_1_KEY`, then the variable `KEY`"),
         ("run no-component.toml", 122, "none.wasm: the component can't be read"),
         ("run not-wasm.toml", 122, "text.wasm: this is not a WebAssembly component"),
-        ("run agent.toml --env-file .env -- spin", 123, "limits.cpu was reached"),
+        (
+            "run agent.toml --env-file .env -- spin",
+            123,
+            "error: limits.cpu was reached (100ms); the agent was ended\nto allow more, set `cpu = ?` in `[limits]` of the manifest, with `?` filled in\n",
+        ),
+        ("run many.toml -- repeat+2000+GET+https://x.test/", 123, "after 1000 denials, the most that one run may have; no key"),
+        ("run many.toml -- alloc+256", 123, "limits.memory was reached (64MiB)"),
+        (
+            "run starved.toml",
+            1,
+            "error: the agent failed (exit 1) after it was refused memory: limits.memory was reached (1MiB)\nto allow more, set",
+        ),
         ("run agent.toml --env-file .env -- send+GET+https://api.test/v1/x+h:x-a={KEY}", 124, "stopped"),
         ("run agent.toml --env-file .env -- panic+no", 125, "trapped"),
         ("run agent.toml --config bad-audit.toml", 126, "the audit log /dev/null/x can't be opened"),
@@ -225,7 +254,11 @@ fn a_whole_request_goes_through_the_binary() {
     assert!(shown.stdout.contains(&format!("egress request=1 method=GET url=http://127.0.0.1:{port}/v1/x")), "{}", shown.stdout);
     let json = desk.run("audit show audit.jsonl --json --agent probe-1");
     assert!(json.stdout.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
-    assert_eq!(desk.run("audit show audit.jsonl --agent nobody").stdout, "");
+    let nobody = desk.run("audit show audit.jsonl --agent nobody");
+    assert_eq!((nobody.code, nobody.stdout.as_str()), (0, ""));
+    assert!(nobody.stderr.starts_with("audit.jsonl: none of its ") && nobody.stderr.lines().count() == 1, "{}", nobody.stderr);
+    desk.write("empty.jsonl", "");
+    assert_eq!(desk.run("audit show empty.jsonl --json").stderr, "empty.jsonl: no record yet\n");
 
     // Without the operator's leave the same address is out of reach.
     desk.write("strongroom.toml", "[backends.env]\ntype = \"env\"\nfile = \".env\"");
@@ -269,7 +302,7 @@ fn explain_reads_a_manifest_aloud_and_judges_requests() {
         (
             0,
             "allowed by secrets.KEY.allow, line 6\n  may carry KEY in header:authorization\n  its answer is scrubbed\n  its host's name can't be \
-             resolved here and now: a run would not reach it, and whether its address is public can't be said\n"
+             resolved from here: a run would not reach it, and whether its address is public is not known\n"
         )
     );
     let denied = desk.run("explain agent.toml --request POST+https://api.test/v1/x");
@@ -283,6 +316,58 @@ fn explain_reads_a_manifest_aloud_and_judges_requests() {
     let json = desk.run("explain agent.toml --json --request GET+https://x.test/");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&json.stdout).unwrap()["rule"], "destination");
     assert_eq!(desk.run("explain agent.toml --request nonsense").code, 120);
+}
+
+#[test]
+fn explain_leaves_out_nothing_that_a_manifest_grants() {
+    let desk = CliFixture::new(
+        "[secrets.KEY]\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nleaks = \"deny\"\nleaks_allowed = [\"aws-access-key-id\"]\n\
+         answers_allowed = [{ rule = \"aws-access-key-id\", at = \"json:/id\" }]\nsigned_urls = [\"json:/upload_url\"]\n\
+         [[secrets.KEY.allow]]\nhost = \"login.test\"\npaths = [\"/**\"]\nseal = [\"json:/token\"]\n\
+         [[egress]]\nhost = \"open.test\"\nleaks = \"stop\"\nrate = \"3/min\"\nget_body = true\n\
+         [signers.wallet]\nfrom = \"file:wallet\"\nchains = [1]\nmax_fee = \"0.01\"\nmax_gas = 21000\nmessages = [\"order [0-9]+\"]\n\
+         [[signers.wallet.sign_in]]\ndomain = \"app.test\"\nuri = \"https://app.test/login\"\nchain = 1\nwithin = \"10m\"\n\
+         [signers.token]\nfrom = \"env:TOKEN\"\nuse = \"jwt\"\naudience = \"https://api.test\"\n\
+         [signers.mac]\nfrom = \"env:MAC\"\nuse = \"hmac\"\ntemplate = \"nonce=[0-9]+\"\n",
+    );
+
+    let aloud = desk.run("explain agent.toml");
+
+    assert_eq!(aloud.code, 0, "{}", aloud.stderr);
+    for line in [
+        "      what looks like another secret in a request there: denied\n",
+        "      may send there what these rules find: aws-access-key-id\n",
+        "      what the rule aws-access-key-id finds stays in its answers in json:/id\n",
+        "      may use the signed URLs that its answers hold in json:/upload_url\n",
+        "      sealed in its answers: json:/token\n",
+        ", without credentials, at most 3 in 60 s (line ",
+        "    what looks like another secret in a request there: denied, and the run ends\n",
+        "    may send there a body with GET and HEAD\n",
+        "    at most 600 times in 60 s\n",
+        "    of a fee of at most 0.01 each\n",
+        "    of a gas of at most 21000 each\n",
+        "    messages that match order [0-9]+\n",
+        "    a sign-in to app.test at https://app.test/login on chain 1, which ends within 600 s\n",
+        "with aud https://api.test\n",
+        "    inputs that match nonce=[0-9]+\n",
+        "; leave 250000 records\n",
+    ] {
+        assert!(aloud.stdout.contains(line), "{line} is missing in\n{}", aloud.stdout);
+    }
+}
+
+#[test]
+fn variables_that_are_empty_are_not_set() {
+    let desk = CliFixture::new(GRANT);
+
+    let empty = [("SECRETS_BACKEND", ""), ("STRONGROOM_CONFIG", ""), ("VAULT_ADDR", ""), ("KEY", VALUE)];
+    let ran = desk.run_with("run agent.toml -- print+x", &empty);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "x\n"), "{}", ran.stderr);
+
+    desk.write("strongroom.toml", "[nonsense]");
+    let named = desk.run_with("run agent.toml -- print+x", &[("STRONGROOM_CONFIG", "strongroom.toml")]);
+    assert!(named.code == 120 && named.stderr.contains("unknown key `nonsense`"), "{}", named.stderr);
+    assert_eq!(desk.run("check agent.toml --config +").code, 120, "what is typed is meant");
 }
 
 #[test]
@@ -378,6 +463,25 @@ fn a_denial_in_the_log_is_judged_again_by_the_manifest_as_it_is() {
     assert_eq!(after.code, 0, "{}", after.stderr);
     assert!(after.stdout.contains("now: allowed by egress, line"), "{}", after.stdout);
 
+    // What method and URL don't decide is not said to be allowed.
+    desk.write("agent.toml", &format!("name = \"probe-1\"\ncomponent = \"probe.wasm\"\n{GRANT}"));
+    let requests = "send+GET+https://api.test/v1/x+h:x-a={KEY} send+GET+https://other.test/y+h:authorization={KEY}";
+    let ran = desk.run(&format!("run agent.toml --config strongroom.toml --env-file .env -- {requests}"));
+    let run = ran.stderr.split(", run ").nth(1).unwrap().split(':').next().unwrap().to_owned();
+    let again = desk.run(&format!("explain agent.toml --config strongroom.toml --from-audit {run}"));
+    assert!(
+        again.stdout.contains("was denied by rule `misplaced-placeholder`")
+            && again.stdout.contains("  now: method and URL are allowed by secrets.KEY.allow, line 6; the denial was about something else")
+            && !again.stdout.contains("now: allowed by"),
+        "{}",
+        again.stdout
+    );
+    let other = again.stdout.split("GET https://other.test/y\n").nth(1).unwrap();
+    assert!(other.contains("[[secrets.KEY.allow]]") && !other.contains("[[egress]]"), "the remedy of a request with a secret: {other}");
+    let json = desk.run(&format!("explain agent.toml --config strongroom.toml --json --from-audit {run}"));
+    let verdicts: Vec<serde_json::Value> = json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(verdicts.iter().map(|line| line["now"]["verdict"].as_str().unwrap()).collect::<Vec<_>>(), ["unknown", "denied"]);
+
     let unknown = desk.run("explain agent.toml --config strongroom.toml --from-audit nothing-1");
     assert_eq!(unknown.code, 120);
     assert!(unknown.stderr.contains("no denial of the run"), "{}", unknown.stderr);
@@ -413,6 +517,7 @@ fn secrets_at_rest_are_found_where_they_lie() {
     std::fs::write(desk.path("probe.wasm"), component).unwrap();
     let held = desk.run("check agent.toml");
     assert_eq!(held.code, 120);
+    assert!(held.stderr.contains("`--allow aws-access-key-id`"), "{}", held.stderr);
     assert!(
         held.stderr.contains("a secret stands in the component (aws-access-key-id)") && !held.stderr.contains(secret),
         "{}",

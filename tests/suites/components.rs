@@ -20,7 +20,14 @@ fn what_is_no_component_is_refused_with_what_to_build_instead() {
     assert!(refused(b"\0asm\x01\0\0\0").contains("core WebAssembly module, not a component"));
     let mut cut = strongroom_components::bytes("probe");
     cut.truncate(cut.len() / 2);
-    assert!(refused(&cut).contains("malformed"), "{}", refused(&cut));
+    let length = cut.len();
+    assert_eq!(
+        refused(&cut),
+        format!("a: the component is cut short: its {length} bytes end in the middle of it; copy it whole, or build it anew")
+    );
+    for end in [9, 100, length - 1] {
+        assert!(refused(&cut[..end]).contains("is cut short"), "{end}: {}", refused(&cut[..end]));
+    }
 }
 
 #[test]
@@ -249,6 +256,49 @@ fn a_state_directory_that_is_a_link_or_lies_below_one_of_others_is_refused() {
     std::fs::rename(state.join("host.key"), state.join("kept.key")).unwrap();
     symlink(state.join("kept.key"), state.join("host.key")).unwrap();
     assert!(build(&state).unwrap_err().contains("is a link"));
+}
+
+#[test]
+fn a_state_that_can_not_be_is_named_with_what_is_wrong_with_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let build = |state: &std::path::Path| {
+        let config = HostConfig::default().with(|new| new.state_dir = Some(state.to_owned()));
+        Host::builder().config(config).without_audit().max_agents(1).build().map(|_| ()).map_err(|error| error.to_string())
+    };
+    let (file, state) = (dir.path().join("file"), dir.path().join("state"));
+    std::fs::write(&file, "").unwrap();
+    build(&state).unwrap();
+    std::fs::set_permissions(state.join("host.key"), std::fs::Permissions::from_mode(0o644)).unwrap();
+
+    let (no_directory, open) = (build(&file).unwrap_err(), build(&state).unwrap_err());
+
+    let file = file.display();
+    assert!(no_directory.contains(&format!("can't be used: {file} is there, and is no directory; set `[state] dir`")), "{no_directory}");
+    assert!(open.contains("state/host.key can be read or written by other users") && open.contains("(mode 0600)"), "{open}");
+}
+
+#[test]
+fn a_host_without_state_writes_no_audit_log_where_nobody_has_chosen_one() {
+    let error = Host::builder().without_state().max_agents(1).build().err().expect("nothing is chosen").to_string();
+
+    for choice in ["`HostBuilder::audit`", "`[audit] file`", "`HostBuilder::without_audit`"] {
+        assert!(error.contains(choice), "{choice}: {error}");
+    }
+    assert!(!std::path::Path::new("audit.jsonl").exists(), "a log in the working directory");
+}
+
+#[test]
+fn an_agent_that_was_refused_memory_and_goes_on_is_told_apart() {
+    let ends = |pages: u32| {
+        let body = format!("(drop (memory.grow (i32.const {pages})))");
+        let agent = load(&command("(memory 1)", &body), "[limits]\nmemory = \"1MiB\"").unwrap();
+        let outcome = block_on(agent.run(RunOptions::default())).unwrap();
+        (outcome.end, outcome.memory_refused)
+    };
+
+    assert_eq!(ends(4), (End::Exit(0), false));
+    assert_eq!(ends(40), (End::Exit(0), true));
 }
 
 #[test]

@@ -159,6 +159,24 @@ fn a_placeholder_is_noticed_across_the_pieces_of_a_body() {
 }
 
 #[test]
+fn a_body_that_is_not_let_through_is_recorded_as_what_it_was() {
+    let grant = "host = \"api.test\"\nmethods = [\"POST\"]\npaths = [\"/v1/**\"]\nmisplaced = \"deny\"";
+    let short = "send POST https://api.test/v1/x b:{KEY}".to_owned();
+    // Long enough to have begun before its end is seen.
+    let long = format!("send POST https://api.test/v1/x b:{}{{KEY}}", "x".repeat(200_000));
+    for body in [short, long] {
+        let ran = AgentFixture::granted(grant).run(&[&body]);
+
+        assert_eq!(ran.denied(), ["misplaced-placeholder"]);
+        let answer = ran.records("answer")[0];
+        assert_eq!((&answer["error"], &answer["detail"]), (&"the host denied its body".into(), &"rule `misplaced-placeholder`".into()));
+    }
+
+    let limited = AgentFixture::granted(grant).and("[limits]\nsent = \"64KiB\"").try_run(&["upload 200000 POST https://api.test/v1/x"]);
+    assert_eq!(limited.unwrap().records("answer")[0]["error"], "limits.sent was reached");
+}
+
+#[test]
 fn rates_are_kept() {
     let ran = AgentFixture::granted("host = \"api.test\"\npaths = [\"/v1/**\"]\nrate = \"3/h\"")
         .run(&["repeat 5 GET https://api.test/v1/x h:authorization=Bearer+{KEY}"]);

@@ -134,7 +134,7 @@ fn faults_at_the_start_have_their_table() {
         ("asks to wait again and again", vec![wait], Err("asks to be left alone (429)")),
         ("asks to wait an hour", vec![long_wait], Err("asks to be left alone (429)")),
         ("fails", vec![failed], Err("the server failed (500)")),
-        ("is no Vault", vec![html], Err("login brought no token")),
+        ("is no Vault", vec![html], Err("login returned no token")),
         ("is a proxy that knows no Vault", vec![lost.clone()], Err("an answer (404) that is not Vault's")),
         // What a redirect of Vault means, and what helps: a bare "failed" sends people to the server's log.
         ("sends the login elsewhere", vec![redirect], Err("the server is a standby (307); point `address` at the cluster")),

@@ -125,8 +125,8 @@ fn a_head_that_cant_be_read_is_told_as_that() {
     for (head, says) in [
         ("transfer-encoding : chunked", "a line of its head that says how it is to be read is malformed"),
         ("content-encoding: gzip\x01", "a line of its head that says how it is to be read is malformed"),
-        ("content-length: 36\r\ncontent-length: 37", "its head is not as HTTP/1.1 has it"),
-        ("x: a\0b", "its head is not as HTTP/1.1 has it"),
+        ("content-length: 36\r\ncontent-length: 37", "its head does not follow HTTP/1.1"),
+        ("x: a\0b", "its head does not follow HTTP/1.1"),
         (long.trim_end(), "its head is too long"),
     ] {
         for granted in [true, false] {
@@ -136,5 +136,5 @@ fn a_head_that_cant_be_read_is_told_as_that() {
         }
     }
     let ran = answered(true, "send", b"ICY 200 OK\r\n\r\n");
-    assert!(ran.stdout.contains("its head is not as HTTP/1.1 has it"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("its head does not follow HTTP/1.1"), "{}", ran.stdout);
 }

@@ -371,6 +371,18 @@ fn the_operator_rotates_and_looks_from_the_command_line() {
     let unknown = desk.run(&format!("secrets rotate other --backend store{at}"));
     assert!(unknown.code == 120 && unknown.stderr.contains("configured are: bot"), "{}", unknown.stderr);
 
+    let namespaced = desk.run(&format!("secrets rotate other --namespace team --backend store{at}"));
+    assert!(namespaced.stderr.contains("`strongroom secrets set other --namespace team`"), "{}", namespaced.stderr);
+
+    // A journal that can't be read is a failure, and the secrets are told of all the same.
+    bed.set_at("strongroom/rotation/bot", "no journal");
+    for (line, lists) in [("secrets status --backend store", true), ("secrets history bot", false), ("secrets history --json", false)] {
+        let unreadable = desk.run(&format!("{line}{at}"));
+        assert_eq!((unreadable.code, unreadable.stdout.contains("store:agents/")), (121, lists), "{line}: {}", unreadable.stdout);
+        let says = "error: rotation bot: its journal can't be read: the rotation's journal at strongroom/rotation/bot: what is there is not a journal";
+        assert!(unreadable.stderr.contains(says), "{line}: {}", unreadable.stderr);
+    }
+
     // What can't be is found out before anything is done.
     for (rotation, why) in [
         ("issuer = \"nobody\"", "no issuer `nobody` is configured"),

@@ -111,3 +111,21 @@ fn a_host_that_is_killed_anywhere_loses_no_key_in_aws() {
 fn where_the_issuer_has_no_list_a_key_whose_answer_was_lost_is_reported() {
     assert!(killed_everywhere(Kind::File, false) >= 30);
 }
+
+#[test]
+fn a_rotation_is_given_up_after_a_host_was_killed_while_it_had_the_turn() {
+    let issuer = Issuer::start();
+    // The first point at which the journal says who has the turn.
+    let cut = |at: usize| {
+        let bed = StoreFixture::new(Kind::File, &issuer);
+        assert_eq!(run(&bed, &issuer, json!({"at": at})).ended, "", "it is killed at point {at}");
+        bed.journal()["holder"].is_object().then_some(bed)
+    };
+    let bed = (1..30).find_map(cut).expect("somewhere the turn is taken");
+
+    let given_up = run(&bed, &issuer, json!({"hurry": true, "abandon": true}));
+
+    assert_eq!(given_up.ended, "well", "{given_up:?}");
+    assert_eq!((&bed.journal()["under_way"], &bed.journal()["holder"]), (&Value::Null, &Value::Null), "{}", bed.journal());
+    assert_eq!(bed.stored(), bed.first);
+}

@@ -59,7 +59,10 @@ fn a_signature_is_reserved_and_committed_before_it_leaves() {
     let calls = book.calls();
     assert_eq!(calls[..2], ["enroll wallet", "confirm"]);
     assert_eq!(calls[2..], ["reserve probe-1 wallet 7 of 1:native Some((1, 3)) 1 limits", "commit", "spent probe-1"]);
-    assert!(opened.records("signed")[0]["left"][0].as_str().unwrap().starts_with("ETH on chain 1: 4 ETH today"), "by the ledger's sums");
+    assert!(
+        opened.records("signed")[0]["left"][0].as_str().unwrap().starts_with("ETH on chain 1: 4 ETH left within 24 hours"),
+        "by the ledger's sums"
+    );
 }
 
 #[test]
@@ -191,7 +194,7 @@ fn a_host_that_keeps_nothing_signs_by_a_ledger_that_it_shares() {
 
     assert_eq!(raw(&pay(&opened, 0, "")), book.kept()[0]);
     let wallet = block_on(opened.agent.wallet("wallet")).unwrap();
-    assert_eq!(block_on(wallet.left()).unwrap(), ["ETH on chain 1: 4 ETH today"]);
+    assert_eq!(block_on(wallet.left()).unwrap(), ["ETH on chain 1: 4 ETH left within 24 hours"]);
 }
 
 /// Two secrets that go to one host, each with a rate.

@@ -9,6 +9,7 @@ use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use strongroom::audit::{AuditSink, Event, Record};
 use strongroom::{Answer, PublicKey, SignRequest, Signer, SignerBackend, SignerError};
@@ -150,7 +151,7 @@ fn a_node_mines_every_kind_that_a_local_key_signs() {
     assert_eq!(records.len(), signed);
     assert!(records[0]["what"][0].as_str().unwrap().contains("lets the account run the code"), "{}", records[0]);
     assert!(records[1]["what"][1].as_str().unwrap().contains(&format!("send 0.000000000000001 ETH to {FRIEND}")), "{}", records[1]);
-    assert!(records[1]["left"][0].as_str().unwrap().contains("today"), "{}", records[1]);
+    assert!(records[1]["left"][0].as_str().unwrap().contains("left within 24 hours"), "{}", records[1]);
 }
 
 #[test]
@@ -325,6 +326,41 @@ fn agent_ends_while_a_key_is_asked(hot: bool) {
     let (raw, _) = signed(&again);
     assert!(!raw.is_empty());
     assert_eq!(told.try_recv(), Ok(recorded), "what is given again is the same, and is recorded again");
+}
+
+#[test]
+fn a_signature_that_comes_after_its_reservation_is_not_given_out_and_the_run_goes_on() {
+    let (asked, go, slept) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
+    let signer = Slow { key: SigningKey::from_slice(&[7; 32]).unwrap(), hot: false, asked: Arc::clone(&asked), go: Arc::clone(&go) };
+    let treasury = WalletFixture::with(&format!("[signers.wallet]\nfrom = \"slow:KEY\"\n{}", lines()));
+    let ours = Arc::clone(&slept);
+    let opened = treasury.host(|builder| builder.slept(ours).signers("slow", Only(Arc::new(signer)))).open();
+    let operations = [format!("sign wallet fields chain:1 nonce:0 to:{FRIEND} value:1 max:0 priority:0")];
+
+    let said = block_on(async {
+        let late = async {
+            asked.notified().await;
+            slept.fetch_add(121_000, Ordering::SeqCst);
+            go.notify_one();
+        };
+        futures_util::future::join(opened.signing(&operations), late).await.0.unwrap()
+    });
+
+    assert!(said[0].contains("whether it was signed is not known"), "{said:?}");
+    assert_eq!(opened.records("run-end")[0]["outcome"], "exit 0", "the run goes on");
+    let failed = &opened.records("signer-failed")[0];
+    assert!(failed["spent"] == true && failed["reason"].as_str().unwrap().contains("it came more than 120 s after"), "{failed}");
+}
+
+#[test]
+fn a_key_of_another_kind_is_named_with_what_its_use_needs() {
+    let signer = Slow { key: SigningKey::from_slice(&[7; 32]).unwrap(), hot: false, asked: Arc::default(), go: Arc::default() };
+    let lines = "[signers.wallet]\nfrom = \"slow:KEY\"\nuse = \"solana\"\nmessages = [\"hello\"]";
+    let loaded = WalletFixture::with(lines).host(|builder| builder.signers("slow", Only(Arc::new(signer)))).load().unwrap();
+
+    let error = block_on(loaded.agent.confirm_signers()).expect_err("it is of another kind").to_string();
+
+    assert!(error.contains("the key at slow:KEY is one of secp256k1, and a signer of the use `solana` needs one of Ed25519"), "{error}");
 }
 
 #[test]

@@ -67,7 +67,13 @@ fn versions_are_kept_taken_out_of_use_and_restored() {
 
     let late = desk.pipe("secrets set KEY --expect 1", VALUE, FILE);
     assert_eq!(late.code, 120);
-    assert!(late.stderr.contains("version 2 is the newest, not 1"), "{}", late.stderr);
+    assert!(late.stderr.contains("KEY: version 2 is the newest, not 1; nothing was written"), "{}", late.stderr);
+    let taken = desk.pipe("secrets set KEY --expect 0", VALUE, FILE);
+    assert!(
+        taken.code == 120 && taken.stderr.contains("KEY exists already, at version 2") && taken.stderr.contains("`--expect 2`"),
+        "{}",
+        taken.stderr
+    );
 
     ok(desk.run_with("secrets rm-version KEY 2", FILE));
     assert_eq!(opened(&desk, FILE), first);
@@ -204,6 +210,12 @@ fn a_dot_env_file_is_taken_over_and_a_passphrase_opens_a_file() {
     let shown = desk.run_with("secrets import --dry-run old.env", &with);
     assert!(shown.code == 0 && shown.stdout.contains("line 1") && shown.stdout.contains("40 bytes, fingerprint "), "{}", shown.stdout);
     assert!(!shown.stdout.contains(VALUE) && shown.stderr.contains("nothing was written"), "{}", shown.stderr);
+    let port = shown.stdout.lines().find(|line| line.starts_with("PORT")).unwrap();
+    assert!(
+        port.ends_with("; would be left out: a value has at least 8 bytes") && shown.stdout.matches("left out").count() == 1,
+        "{}",
+        shown.stdout
+    );
     assert!(!ok(desk.run_with("secrets list", &with)).contains("KEY"));
     let said = ok(desk.run_with("secrets import old.env", &with));
 
@@ -294,7 +306,7 @@ fn a_change_of_identity_that_broke_off_leaves_a_file_that_opens_and_is_ended_by_
         assert_eq!(opened(&desk, FILE), expected, "{step}");
         let said = ok(desk.run_with("secrets rekey", FILE));
 
-        assert_eq!(said.contains("a change that had broken off is finished"), key == "both", "{step}: {said}");
+        assert_eq!(said.contains("an interrupted change is finished"), key == "both", "{step}: {said}");
         let last = identities(&desk, "secrets.key");
         assert!(last.len() == 1 && last != identities(&desk, "old.key"), "{step}");
         assert_eq!(last == identities(&desk, "new.key"), key == "both", "{step}: what was begun is ended with the same identity");
@@ -369,4 +381,21 @@ fn a_key_that_is_kept_elsewhere_is_replaced_there() {
         assert!(refused.code == 120 && refused.stderr.contains(says), "{key}: {}", refused.stderr);
         assert!(!refused.stderr.contains("correct horse"), "{}", refused.stderr);
     }
+}
+
+#[test]
+fn an_empty_store_is_said_to_be_empty_and_programs_get_nothing() {
+    let desk = desk();
+    desk.write("none.env", "# nothing\n");
+    for (line, says) in [
+        ("secrets list", "no secret is kept there yet"),
+        ("secrets status", "no secret is kept in the backend `file` yet"),
+        ("secrets history", "no rotation is configured"),
+        ("secrets import none.env", "none.env: no `NAME=value` line stands in it; nothing was written"),
+    ] {
+        let told = desk.run_with(line, FILE);
+        assert_eq!((told.code, told.stdout.as_str(), told.stderr.lines().count()), (0, "", 1), "{line}: {}", told.stderr);
+        assert!(told.stderr.starts_with(says), "{line}: {}", told.stderr);
+    }
+    assert_eq!(desk.run_with("secrets list --json", FILE).stdout, "[]\n");
 }

@@ -39,6 +39,12 @@ fn a_wallet_is_made_and_its_key_is_never_printed() {
     let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
     assert_eq!(shown["address"], address);
     assert_eq!(again.code, 120, "a key that is there is not replaced: {}", again.stderr);
+    assert!(
+        again.stderr.contains("probe-1/wallet exists already (version 1), and a key is never replaced")
+            && again.stderr.contains("another name"),
+        "{}",
+        again.stderr
+    );
 }
 
 #[test]
@@ -57,7 +63,7 @@ fn a_key_is_taken_over_confirmed_and_signs() {
     assert_eq!(confirmed.code, 0, "{}", confirmed.stderr);
     assert!(signed.stdout.starts_with("sign Av") || signed.stdout.len() > 150, "{}{}", signed.stdout, signed.stderr);
     assert!(signed.stderr.contains("lies in this process"), "it is said that the key is hot: {}", signed.stderr);
-    assert!(after.stdout.contains("ETH on chain 1: 1.5 ETH today"), "{}", after.stdout);
+    assert!(after.stdout.contains("ETH on chain 1: 1.5 ETH left within 24 hours"), "{}", after.stdout);
     for transcript in [&taken, &before, &confirmed, &signed, &after] {
         assert!(!format!("{}{}", transcript.stdout, transcript.stderr).contains(&KEY[2..]), "the key was printed");
     }
@@ -168,4 +174,79 @@ fn a_look_at_a_key_does_not_take_it_into_use() {
 
     assert_eq!((looked.code, before), (0, false), "{}", looked.stderr);
     assert_eq!((confirmed.code, desk.path("state/keys").exists()), (0, true), "{}", confirmed.stderr);
+}
+
+#[test]
+fn a_ledger_that_can_not_be_written_ends_the_run_with_its_place_and_reason() {
+    let desk = desk();
+    import(&desk, KEY);
+    assert_eq!(desk.run("limits confirm agent.toml --config strongroom.toml").code, 0);
+    // Nothing can be written to this device: its disk is full.
+    std::fs::remove_file(desk.path("ledger/ledger.witness")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", desk.path("ledger/ledger.witness")).unwrap();
+
+    let words = format!("sign+wallet+fields+chain:1+nonce:0+to:{FRIEND}+value:5+max:0+priority:0");
+    let ran = desk.run(&format!("run agent.toml --config strongroom.toml --json -- {words} print+on"));
+
+    assert_eq!(ran.code, 126, "{}", ran.stderr);
+    let said = "ledger: the ledger can't be written: No space left on device (os error 28); nothing is signed until it can be";
+    assert!(ran.stderr.contains(&format!("error: ledger: {}", &said[8..])) || ran.stderr.contains(said), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("audit log") && ran.stdout.is_empty(), "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.lines().last().unwrap().contains("\"end\":\"the ledger failed\""), "{}", ran.stderr);
+    let log = std::fs::read_to_string(desk.path("audit.jsonl")).unwrap();
+    assert!(
+        log.contains("it has signed, and the signature is not given out: ") && log.contains("\"outcome\":\"the ledger failed\""),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_ledger_that_can_not_be_opened_is_a_failure_of_every_command_that_needs_it() {
+    let desk = desk();
+    import(&desk, KEY);
+    desk.write("ledger", "a file, where a directory is to be");
+
+    let words = format!("sign+wallet+fields+chain:1+nonce:0+to:{FRIEND}+value:5+max:0+priority:0");
+    for line in
+        ["limits show agent.toml", "limits show agent.toml --json", "limits confirm agent.toml", &format!("run agent.toml -- {words}")]
+    {
+        let ran = desk.run(&line.replace("agent.toml", "agent.toml --config strongroom.toml"));
+
+        assert_eq!((ran.code, ran.stdout.as_str()), (126, ""), "{line}: {}", ran.stderr);
+        assert!(ran.stderr.contains("ledger is there, and is no directory"), "{line}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn nothing_to_tell_of_is_said_in_one_line() {
+    let desk = desk();
+    desk.write("none.toml", "name = \"none\"\ncomponent = \"probe.wasm\"");
+    for command in ["wallet address", "wallet show", "limits show", "limits confirm"] {
+        let told = desk.run(&format!("{command} none.toml --config strongroom.toml"));
+
+        assert_eq!((told.code, told.stdout.as_str(), told.stderr.lines().count()), (0, "", 1), "{command}: {}", told.stderr);
+        assert!(told.stderr.starts_with("none.toml: the manifest has no signer"), "{command}: {}", told.stderr);
+    }
+
+    // A wallet that may spend nothing.
+    let manifest = std::fs::read_to_string(desk.path("agent.toml")).unwrap();
+    desk.write("agent.toml", manifest.split("[[signers.wallet.limit]]").next().unwrap());
+    import(&desk, KEY);
+    let shown = desk.run("limits show agent.toml --config strongroom.toml").stdout;
+    assert!(shown.ends_with("\n  no limit of the manifest names an asset, so that nothing can be spent\n"), "{shown}");
+}
+
+#[test]
+fn a_key_of_another_purpose_is_named_with_its_signer() {
+    let desk = desk();
+    import(&desk, KEY);
+    assert_eq!(desk.run("limits confirm agent.toml --config strongroom.toml").code, 0);
+    desk.write(
+        "other.toml",
+        "name = \"probe-1\"\ncomponent = \"probe.wasm\"\n[signers.feed]\nfrom = \"file:probe-1/wallet\"\nuse = \"digest\"\n",
+    );
+
+    let refused = desk.run("limits confirm other.toml --config strongroom.toml");
+
+    assert!(refused.code != 0 && refused.stderr.contains("signer `feed`") && refused.stderr.contains("wallet"), "{}", refused.stderr);
 }

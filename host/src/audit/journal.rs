@@ -19,6 +19,27 @@ const FAILURES: u64 = 64;
 /// Most characters of a denial's reason and remedy in the log: a guest chooses the path and the headers that they name.
 const MAX_TEXT: usize = 4_096;
 
+/// What is said of a denial: those that say the same are one record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Said {
+    rule: Rule,
+    asked: String,
+    reason: String,
+    remedy: String,
+}
+
+impl Said {
+    fn of(denial: &Denial) -> Self {
+        let Denial { rule, asked, reason, remedy, .. } = denial;
+        Self { rule: *rule, asked: asked.clone(), reason: cut(reason).to_owned(), remedy: cut(remedy).to_owned() }
+    }
+
+    /// All others of a rule, once there are enough that differ: an agent chooses what its requests name.
+    fn others(rule: Rule) -> Self {
+        Self { rule, asked: "others".to_owned(), reason: String::new(), remedy: String::new() }
+    }
+}
+
 /// Requests that failed in one way.
 #[derive(Debug, Clone, Copy, Default)]
 struct Failures {
@@ -34,7 +55,7 @@ pub(crate) struct Journal {
     sink: Option<Arc<dyn AuditSink>>,
     run: String,
     agent: String,
-    denials: Mutex<BTreeMap<(Rule, String), u64>>,
+    denials: Mutex<BTreeMap<Said, u64>>,
     denied: AtomicU64,
     failures: Mutex<BTreeMap<Text<'static>, Failures>>,
     /// The records so far, and what bounds them.
@@ -149,17 +170,17 @@ impl Journal {
     /// Records a denial, or counts it where one of its kind was recorded. Returns how many denials the run has had.
     pub(crate) fn denial(&self, denial: &Denial) -> u64 {
         let mut denials = self.denials.lock();
-        let mut key = (denial.rule, denial.asked.clone());
-        if denials.len() >= DISTINCT && !denials.contains_key(&key) {
-            key.1 = "others".to_owned();
+        let mut said = Said::of(denial);
+        if denials.len() >= DISTINCT && !denials.contains_key(&said) {
+            said = Said::others(denial.rule);
         }
-        let first = !denials.contains_key(&key);
-        *denials.entry(key).or_insert(0) += 1;
+        let count = denials.entry(said).or_insert(0);
+        *count += 1;
+        let first = *count == 1;
         drop(denials);
         if first {
-            tracing::warn!("agent {}: {}", self.agent, cut(&denial.to_string()));
-            let Denial { rule, asked, reason, remedy, .. } = denial;
-            let (reason, remedy) = (cut(reason), cut(remedy));
+            tracing::warn!("agent {}, run {}: {}", self.agent, self.run, cut(&denial.to_string()));
+            let Said { rule, asked, reason, remedy } = Said::of(denial);
             // A denial has no effect that could be refused for want of its record.
             let _ = self.record(Event::Denial {
                 rule: rule.as_str().into(),
@@ -181,8 +202,9 @@ impl Journal {
     /// Records how often denials came again.
     fn close_denials(&self) {
         let denials = std::mem::take(&mut *self.denials.lock());
-        for ((rule, asked), count) in denials.into_iter().filter(|(_, count)| *count > 1) {
-            let _ = self.hand_over(Some(Event::DenialsRepeated { rule: rule.as_str().into(), asked: asked.into(), count: count - 1 }));
+        for (Said { rule, asked, reason, .. }, count) in denials.into_iter().filter(|(_, count)| *count > 1) {
+            let (rule, asked, reason) = (rule.as_str().into(), asked.into(), reason.into());
+            let _ = self.hand_over(Some(Event::DenialsRepeated { rule, asked, reason, count: count - 1 }));
         }
     }
 
@@ -327,6 +349,37 @@ mod tests {
         assert!(signed(&journal).is_ok() && signed(&journal).is_ok());
         assert!(signed(&journal).is_err() && meter.is_stopped());
         assert_eq!(kept.of("signed").len(), 2);
+    }
+
+    /// A denial of one rule and request, for this reason.
+    fn denial(reason: &str) -> Denial {
+        crate::policy::refused::undecodable("sign typed data", reason)
+    }
+
+    #[test]
+    fn denials_of_one_request_are_one_record_as_long_as_they_say_the_same() {
+        let (journal, kept, _) = journal(1_000);
+
+        for reason in ["one", "another", "one", "one"] {
+            journal.denial(&denial(reason));
+        }
+        journal.close(end());
+
+        let said = |event: &str| kept.of(event).iter().map(|record| record["reason"].to_string()).collect::<Vec<_>>();
+        assert_eq!(said("denial"), ["\"one\"", "\"another\""]);
+        assert_eq!((said("denials-repeated"), &kept.of("denials-repeated")[0]["count"]), (vec!["\"one\"".to_owned()], &2.into()));
+    }
+
+    #[test]
+    fn reasons_that_an_agent_makes_up_are_counted_under_their_rule_past_a_bound() {
+        let (journal, kept, _) = journal(1_000_000);
+
+        (0..10_000).for_each(|number| _ = journal.denial(&denial(&number.to_string())));
+        journal.close(end());
+
+        assert_eq!(kept.of("denial").len(), DISTINCT + 1);
+        assert_eq!(kept.of("denials-repeated")[0]["count"], 10_000 - DISTINCT as u64 - 1);
+        assert_eq!(journal.denied(), 10_000);
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub enum Event<'a> {
         rotation: Text<'a>,
         /// Which one it is, counted from 1.
         number: u64,
-        /// The step: `issue`, `verify`, `switch`, `drain`, `revoke`, `clean`, `done`, `rolled-back`, `alert`, …
+        /// The step: `issue`, `verify`, `switch`, `drain`, `revoke`, `clean`, `done`, `roll-back`, `alert`, …
         step: Text<'a>,
         /// What is to be said of it.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,7 +177,7 @@ pub enum Event<'a> {
         /// Whether what it would have spent counts as spent.
         spent: bool,
     },
-    /// An effect was denied. Further ones of the same rule and destination are counted, not repeated.
+    /// An effect was denied. Further ones that say the same are counted, not repeated.
     Denial {
         /// The rule that decided.
         rule: Text<'a>,
@@ -194,6 +194,9 @@ pub enum Event<'a> {
         rule: Text<'a>,
         /// What was asked for the first time.
         asked: Text<'a>,
+        /// What was found; empty where different ones were counted together.
+        #[serde(default, skip_serializing_if = "str::is_empty")]
+        reason: Text<'a>,
         /// How many more there were.
         count: u64,
     },

@@ -64,7 +64,9 @@ impl Event<'_> {
             Self::Denial { rule, asked, reason, remedy } => {
                 Event::Denial { rule: text(rule), asked: text(asked), reason: text(reason), remedy: text(remedy) }
             }
-            Self::DenialsRepeated { rule, asked, count } => Event::DenialsRepeated { rule: text(rule), asked: text(asked), count },
+            Self::DenialsRepeated { rule, asked, reason, count } => {
+                Event::DenialsRepeated { rule: text(rule), asked: text(asked), reason: text(reason), count }
+            }
             Self::FailuresRepeated { error, count, sent, received } => {
                 Event::FailuresRepeated { error: text(error), count, sent, received }
             }

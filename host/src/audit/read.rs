@@ -212,7 +212,7 @@ mod tests {
             },
             Event::SignerFailed { signer: "w".into(), reason: "r".into(), spent: false },
             Event::Denial { rule: "path".into(), asked: "GET".into(), reason: "r".into(), remedy: "a \"line\"\n".into() },
-            Event::DenialsRepeated { rule: "path".into(), asked: "GET".into(), count: 7 },
+            Event::DenialsRepeated { rule: "path".into(), asked: "GET".into(), reason: "why".into(), count: 7 },
             Event::FailuresRepeated { error: "e".into(), count: 7, sent: 1, received: 2 },
             Event::RunEnd { outcome: "exit 0".into(), usage: crate::meter::Usage { cpu_millis: 1, ..Default::default() } },
         ];

@@ -15,7 +15,8 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
     {
         for (kind, at) in scrubber.find(&bytes) {
             let remedy = "an agent can read its own code: declare a `[secrets.NAME]`, and use its placeholder";
-            found.push(format!("{}: byte {}: a secret stands in the component ({kind}); {remedy}", path.display(), at.start));
+            let place = format!("{}: byte {}", path.display(), at.start);
+            found.push(format!("{place}: a secret stands in the component ({kind}); {remedy}; {}", passing(&kind)));
         }
     }
     found.extend(in_manifest(manifest, scrubber));
@@ -25,10 +26,16 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
         for (kind, at) in scrubber.find(&bytes) {
             let line = bytes[..at.start].iter().filter(|byte| **byte == b'\n').count() + 1;
             let remedy = "replace the secret where it was issued, then take the file out of version control (`git rm --cached`)";
-            found.push(format!("{}:{line}: a secret stands in a file that git tracks ({kind}); {remedy}", path.display()));
+            let place = format!("{}:{line}", path.display());
+            found.push(format!("{place}: a secret stands in a file that git tracks ({kind}); {remedy}; {}", passing(&kind)));
         }
     }
     found
+}
+
+/// How to go on where a finding is none.
+fn passing(kind: &str) -> String {
+    format!("where nothing of that kind is a secret there: `--allow {kind}`")
 }
 
 /// What the operator's own rules find in the manifest's text; the host's own have been tried as it was read.
@@ -38,7 +45,7 @@ fn in_manifest(manifest: &Path, scrubber: &Scrubber) -> Vec<String> {
         let before = text.get(..at.start).unwrap_or_default();
         let (line, column) = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
         let remedy = "keep it in a backend, not in this file, and replace it at its issuer if others could read it";
-        format!("{}:{line}:{column}: this looks like a secret ({kind}); {remedy}", manifest.display())
+        format!("{}:{line}:{column}: this looks like a secret ({kind}); {remedy}; {}", manifest.display(), passing(&kind))
     };
     scrubber.find(text.as_bytes()).into_iter().map(place).collect()
 }

@@ -50,15 +50,22 @@ impl Show {
         let unreadable = |error: std::io::Error| Failure::new(code::STATE, format!("{}: can't be read ({error})", path.display()));
         let file = crate::files::open(&path).map_err(unreadable)?;
         let mut out = Answer::new();
+        let (mut shown, mut passed_over) = (0_u64, 0_u64);
         for piece in Reader::new(BufReader::new(file)) {
             match piece.map_err(unreadable)? {
                 Piece::Torn(torn) => warn(&path, &torn),
                 Piece::Record(recorded) if self.is_wanted(&recorded.record) => {
                     let text = if self.json { recorded.text } else { aloud(&recorded.record) };
                     out.line(format_args!("{}", crate::text::for_people(&text)))?;
+                    shown += 1;
                 }
-                Piece::Record(_) => {}
+                Piece::Record(_) => passed_over += 1,
             }
+        }
+        match (shown, passed_over) {
+            (0, 0) => say(format_args!("{}: no record yet", path.display())),
+            (0, others) => say(format_args!("{}: none of its {others} records is of what was asked for", path.display())),
+            _ => {}
         }
         Ok(0)
     }

@@ -15,6 +15,21 @@ pub(super) struct Judge {
     runtime: tokio::runtime::Runtime,
 }
 
+/// What would come of one request.
+pub(super) enum Verdict {
+    Allowed(Box<Allowed>),
+    Denied(Denial),
+}
+
+/// A request that may leave, and what it may carry.
+pub(super) struct Allowed {
+    permit: Permit,
+    reach: Reach,
+    /// The secrets that it may carry, each with its places.
+    pub(super) places: Vec<String>,
+    terms: Vec<String>,
+}
+
 /// What the network said of an allowed request.
 enum Reach {
     /// Its host's addresses may be connected to.
@@ -32,18 +47,26 @@ impl Judge {
 
     /// Judges a method and a URL, and answers.
     pub(super) fn answer(&self, out: &mut Answer, request: &str, json: bool) -> Done {
+        match self.judge(request)? {
+            Verdict::Allowed(allowed) => allowed.tell(out, json).map(|()| 0),
+            Verdict::Denied(denial) => denied(out, &denial, json).map(|()| code::DENIED),
+        }
+    }
+
+    /// Judges a method and a URL.
+    pub(super) fn judge(&self, request: &str) -> Result<Verdict, Failure> {
         let wrong = || Failure::new(code::USAGE, "`--request` takes a method and a URL, as in \"POST https://api.example.com/v1/orders\"");
         let (method, url) = request.split_once(' ').ok_or_else(wrong)?;
         let method: Method = method.parse().map_err(|_| wrong())?;
         let uri: Uri = url.trim().parse().map_err(|_| wrong())?;
         let asked = Asked { method: &method, uri: &uri, headers: &HeaderMap::new() };
-        match self.verdict(&asked) {
+        Ok(match self.verdict(&asked) {
             Ok((permit, reach)) => {
                 let (places, terms) = (self.policy.places(&asked), self.policy.terms(&asked));
-                allowed(out, &permit, &reach, &places, &terms, json).map(|()| 0)
+                Verdict::Allowed(Box::new(Allowed { permit, reach, places, terms }))
             }
-            Err(denial) => denied(out, &denial, json).map(|()| code::DENIED),
-        }
+            Err(denial) => Verdict::Denied(denial),
+        })
     }
 
     fn verdict(&self, asked: &Asked<'_>) -> Result<(Permit, Reach), Denial> {
@@ -57,29 +80,38 @@ impl Judge {
     }
 }
 
-fn allowed(out: &mut Answer, permit: &Permit, reach: &Reach, places: &[String], terms: &[String], json: bool) -> Result<(), Failure> {
-    let resolved = matches!(reach, Reach::Open);
-    if json {
-        let verdict = json!({"verdict": "allowed", "rule": permit.rule(), "secrets": places, "terms": terms,
-                             "scrubbed": permit.guarded(), "resolved": resolved});
-        return out.line(format_args!("{verdict}"));
+impl Allowed {
+    /// The manifest's entry that allows it.
+    pub(super) fn rule(&self) -> &str {
+        self.permit.rule()
     }
-    out.line(format_args!("allowed by {}", permit.rule()))?;
-    for place in places {
-        out.line(format_args!("  may carry {place}"))?;
+
+    pub(super) fn json(&self) -> Value {
+        let Self { permit, reach, places, terms } = self;
+        json!({"verdict": "allowed", "rule": permit.rule(), "secrets": places, "terms": terms, "scrubbed": permit.guarded(),
+               "resolved": matches!(reach, Reach::Open)})
     }
-    for term in terms {
-        out.line(format_args!("  {term}"))?;
-    }
-    out.line(format_args!(
-        "  its answer is {}",
-        if permit.guarded() { "scrubbed" } else { "searched for the values that the host keeps" }
-    ))?;
-    match resolved {
-        true => Ok(()),
-        false => out.line(format_args!(
-            "  its host's name can't be resolved here and now: a run would not reach it, and whether its address is public can't be said"
-        )),
+
+    /// Says by what it is allowed, and what it may carry.
+    pub(super) fn tell(&self, out: &mut Answer, json: bool) -> Result<(), Failure> {
+        if json {
+            return out.line(format_args!("{}", self.json()));
+        }
+        out.line(format_args!("allowed by {}", self.rule()))?;
+        for place in &self.places {
+            out.line(format_args!("  may carry {place}"))?;
+        }
+        for term in &self.terms {
+            out.line(format_args!("  {term}"))?;
+        }
+        let answer = if self.permit.guarded() { "scrubbed" } else { "searched for the values that the host keeps" };
+        out.line(format_args!("  its answer is {answer}"))?;
+        match self.reach {
+            Reach::Open => Ok(()),
+            Reach::Unresolved => out.line(format_args!(
+                "  its host's name can't be resolved from here: a run would not reach it, and whether its address is public is not known"
+            )),
+        }
     }
 }
 
@@ -88,6 +120,9 @@ pub(super) fn denied(out: &mut Answer, denial: &Denial, json: bool) -> Result<()
     if !json {
         return out.line(format_args!("{denial}"));
     }
-    let verdict: Value = json!({"verdict": "denied", "rule": denial.rule.as_str(), "reason": denial.reason, "remedy": denial.remedy});
-    out.line(format_args!("{verdict}"))
+    out.line(format_args!("{}", denied_json(denial)))
+}
+
+pub(super) fn denied_json(denial: &Denial) -> Value {
+    json!({"verdict": "denied", "rule": denial.rule.as_str(), "reason": denial.reason, "remedy": denial.remedy})
 }

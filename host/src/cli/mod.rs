@@ -2,11 +2,14 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod aloud;
 mod at_rest;
 mod audit;
 mod check;
+mod ended;
 mod example;
 mod explain;
+mod import;
 mod init;
 mod inspect;
 mod judge;
@@ -14,6 +17,8 @@ mod named;
 mod new;
 mod output;
 mod prompt;
+mod replay;
+mod rotations;
 mod rules;
 mod run;
 mod secrets;
@@ -55,7 +60,7 @@ Exit codes: the agent's own (0, or 1 where it failed), and for the host
   120  usage or configuration      123  a limit was reached
   121  a secret is unavailable     124  stopped by a denial
   122  the component is refused    125  the agent trapped
-  126  stdout, the audit log or the state directory can't be written
+  126  stdout, the audit log, the ledger or the state directory can't be written
   130  interrupted (SIGINT)        143  asked to end (SIGTERM)
   141  stdout was closed           101  a defect of Strongroom";
 
@@ -86,7 +91,7 @@ enum Verb {
     Inspect(inspect::Inspect),
     /// Lists the rules by which unregistered secrets are recognised
     Rules(rules::ListRules),
-    /// Keeps the secrets of a backend: init, set, import, list, status, rotate, rm-version, restore
+    /// Keeps the secrets of a backend: init, rekey, set, import, list, status, rotate, history, rm-version, restore
     #[command(subcommand)]
     Secrets(secrets::Secrets),
     /// Keeps the keys of wallets: new, import, address, show
@@ -113,9 +118,9 @@ enum Verb {
 /// What every command that needs a host takes.
 #[derive(Args)]
 struct HostArgs {
-    /// The host configuration. Without one: secrets from the environment, public addresses only, state under the user's state
-    /// directory
-    #[arg(long, value_name = "FILE", env = "STRONGROOM_CONFIG")]
+    /// The host configuration; by default the file that STRONGROOM_CONFIG names. Without one: secrets from the environment, public
+    /// addresses only, state under the user's state directory
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A file of NAME=value lines that the `env` backend reads after the environment
     #[arg(long, value_name = "FILE")]
@@ -198,7 +203,7 @@ pub fn help_texts() -> String {
 fn refused(error: &clap::Error) -> Done {
     use std::io::IsTerminal;
 
-    let coloured = |is_terminal: bool| match is_terminal && std::env::var_os("NO_COLOR").is_none() {
+    let coloured = |is_terminal: bool| match is_terminal && variable("NO_COLOR").is_none() {
         true => error.render().ansi().to_string(),
         false => error.render().to_string(),
     };
@@ -222,7 +227,8 @@ fn finished(done: Done) -> u8 {
 
 impl HostArgs {
     fn config(&self) -> Result<HostConfig, Failure> {
-        let mut config = match &self.config {
+        let named = self.config.clone().or_else(|| variable("STRONGROOM_CONFIG").map(PathBuf::from));
+        let mut config = match &named {
             Some(path) => HostConfig::read(path)?,
             None => HostConfig::default(),
         }
@@ -248,6 +254,11 @@ impl HostArgs {
     fn backends(&self) -> Result<Backends, Failure> {
         Ok(crate::host::backends(Vec::new(), &self.config()?, &Clock::default(), None)?)
     }
+}
+
+/// A variable of the environment; one that is empty is not set.
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// The one thread that a command does its work on.
@@ -276,7 +287,7 @@ impl From<ReadError> for Failure {
 impl From<BuildError> for Failure {
     fn from(error: BuildError) -> Self {
         let code = match error {
-            BuildError::State(_) | BuildError::Audit { .. } => code::STATE,
+            BuildError::State(_) | BuildError::Audit { .. } | BuildError::NoAudit => code::STATE,
             _ => code::USAGE,
         };
         Self::new(code, error)
@@ -311,7 +322,7 @@ fn keep_out_of_core_dumps() {
 /// The host's own messages, on stderr. `RUST_LOG` sets how many there are; it never opens the logs of dependencies, which may
 /// print headers.
 fn init_logging() {
-    let asked = std::env::var("RUST_LOG").unwrap_or_default();
+    let asked = variable("RUST_LOG").unwrap_or_default();
     let level = asked.rsplit('=').next().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::WARN);
     // Where nobody asks for more or less, what takes long is said too.
     let notices = if asked.is_empty() { tracing::Level::INFO } else { level };

@@ -40,7 +40,7 @@ impl<W: Write> Answer<W> {
 pub(super) fn unwritten(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::quiet(code::CLOSED),
-        _ => Failure::new(code::STATE, format!("stdout can't be written ({error}); what it got is not all")),
+        _ => Failure::new(code::STATE, format!("stdout can't be written ({error}); the output is incomplete")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::output::{AgentLines, Broken, Relay, Said, one_terminal, say};
 use super::terminal::Escaped;
-use super::{Done, Failure, HostArgs, code};
+use super::{Done, Failure, HostArgs, code, ended};
 use crate::doors::wasm::{End, LogRecord, Outcome, RunError, RunOptions};
 use crate::meter::Usage;
 use clap::Args;
@@ -80,6 +80,7 @@ impl Run {
         let host = self.host.host()?;
         let runtime = super::runtime()?;
         let broken = Broken::default();
+        let config = self.host.config.clone();
         let done = runtime.block_on(async {
             let cut = Cuts::watch(&broken);
             // A signal ends the command while a component is compiled, too.
@@ -108,14 +109,14 @@ impl Run {
                 () = host.shutdown() => {}
                 () = cut.clone().again() => {}
             }
-            Ok((outcome, cut.now()))
+            Ok((outcome, cut.now(), ended::Asked { limits: agent.manifest().limits.clone(), config }))
         });
         // What is left of the agent's requests is given up, not waited for.
         runtime.shutdown_background();
-        let (outcome, cut) = done?;
+        let (outcome, cut, asked) = done?;
         match (outcome, cut) {
             (Some(Ok(outcome)), cut) => {
-                let done = conclude(&outcome, cut.as_ref(), &broken);
+                let done = conclude(&outcome, cut.as_ref(), &broken, &asked);
                 Ok((outcome, done))
             }
             (None | Some(Err(RunError::Interrupted(_))), Some(cut)) => Err(cut.failure(&broken, end)),
@@ -241,27 +242,32 @@ impl std::fmt::Display for Cut {
 }
 
 fn failure(error: &RunError, end: &mut String) -> Failure {
-    let (code, what) = match error {
-        RunError::Secrets(_) => (code::SECRET, "a secret is unavailable"),
-        RunError::Signers(_) => (code::SECRET, "a signer is unavailable"),
-        RunError::Audit => (code::STATE, "the audit log failed"),
-        RunError::Start(_) | RunError::Interrupted(_) => (code::COMPONENT, "the component can't be started"),
+    let code = match error {
+        RunError::Secrets(_) | RunError::Signers(_) => code::SECRET,
+        RunError::Audit | RunError::Ledger(_) => code::STATE,
+        RunError::Start(_) | RunError::Interrupted(_) => code::COMPONENT,
     };
-    what.clone_into(end);
+    error.outcome().clone_into(end);
     Failure::new(code, error)
 }
 
-fn conclude(outcome: &Outcome, cut: Option<&Cut>, broken: &Broken) -> Done {
+fn conclude(outcome: &Outcome, cut: Option<&Cut>, broken: &Broken, asked: &ended::Asked) -> Done {
     match &outcome.end {
         End::Interrupted(_) => match cut {
             Some(cut) => Err(cut.failure(broken, &mut String::new())),
             None => Ok(code::INTERRUPTED),
         },
-        End::Limit(limit) => Err(Failure::new(code::LIMIT, format!("limits.{} was reached; the agent was ended", limit.as_str()))),
+        End::Limit(limit) => Err(Failure::new(code::LIMIT, asked.limit(*limit, outcome))),
         End::Stopped(denial) => Err(Failure::new(code::DENIED, format!("the agent was stopped: {denial}"))),
         End::Trap(reason) => Err(Failure::new(code::TRAP, format!("the agent trapped: {reason}"))),
         // The last of its output may have failed as the run ended by itself.
-        End::Exit(code) => broken.failure().map_or_else(|| Ok(u8::try_from(*code).unwrap_or(1)), Err),
+        End::Exit(code) => {
+            let code = u8::try_from(*code).unwrap_or(1);
+            if let Some(failed) = asked.failed(code, outcome) {
+                say(format_args!("error: {}", crate::text::lines_for_people(&failed)));
+            }
+            broken.failure().map_or(Ok(code), Err)
+        }
     }
 }
 

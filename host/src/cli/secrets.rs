@@ -1,13 +1,12 @@
 //! `strongroom secrets`. Nothing here ever prints a value: taking plaintext off the terminal is the point.
 
 use super::output::{Answer, say};
+use super::rotations::{aloud, standings};
 use super::{Done, Failure, HostArgs, code, named, prompt};
 use crate::host::{Host, file_key, read_manifests};
 use crate::manifest::HOSTS_OWN;
 use crate::manifest::{BackendConfig, FileKeyRef, HostConfig, Manifest};
-use crate::rotation::{Progress, RotationError, RotationStatus};
-use crate::secrets::backends::{Configured, read_lines};
-use crate::secrets::dotenv::Variable;
+use crate::secrets::backends::Configured;
 use crate::secrets::{
     Deposit, Entry, FileBackend, FileKey, MAX_LENGTH, Rekeyed, SecretStore, SecretValue, StoreError, Stored, VersionInfo,
 };
@@ -27,15 +26,15 @@ pub(super) enum Secrets {
     /// Adds a version of a secret; the value is read from stdin, or asked for on a terminal, never taken from the command line
     Set(Set),
     /// Adds each line of a `.env` file as a secret
-    Import(Import),
+    Import(super::import::Import),
     /// Lists the secrets of a backend
     List(List),
     /// Says of each secret its versions, its age, its fingerprint, and which agents may use it
     Status(Status),
     /// Replaces a key by a new one of its issuer, as the configuration says, or has its backend do it
-    Rotate(Rotate),
+    Rotate(super::rotations::Rotate),
     /// Says which rotations there have been, and what came of each
-    History(History),
+    History(super::rotations::History),
     /// Takes a version out of use; `restore` takes it into use again
     RmVersion(RmVersion),
     /// Takes a version into use again
@@ -48,7 +47,7 @@ pub(super) struct Where {
     #[arg(long)]
     backend: Option<String>,
     #[command(flatten)]
-    host: HostArgs,
+    pub(super) host: HostArgs,
 }
 
 #[derive(Args)]
@@ -61,20 +60,6 @@ pub(super) struct Set {
     /// Add it only if this is the newest version (0: there is none)
     #[arg(long, value_name = "VERSION")]
     expect: Option<String>,
-    #[command(flatten)]
-    at: Where,
-}
-
-#[derive(Args)]
-pub(super) struct Import {
-    /// Shows names, lengths and fingerprints, and writes nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// A file of NAME=value lines
-    file: PathBuf,
-    /// The agent, or group of agents, that they are for; without one they are shared
-    #[arg(long)]
-    namespace: Option<String>,
     #[command(flatten)]
     at: Where,
 }
@@ -121,31 +106,6 @@ pub(super) struct RmVersion {
     destroy: bool,
 }
 
-#[derive(Args)]
-pub(super) struct Rotate {
-    /// The rotation, by its name in the configuration, or the secret's name
-    name: String,
-    /// Give up what is under way and can't be finished, and forget what was reported: the key in use stays as it is
-    #[arg(long)]
-    abandon: bool,
-    /// The agent, or group of agents, that it is for
-    #[arg(long)]
-    namespace: Option<String>,
-    #[command(flatten)]
-    at: Where,
-}
-
-#[derive(Args)]
-pub(super) struct History {
-    /// The rotation, by its name in the configuration; by default all
-    rotation: Option<String>,
-    #[command(flatten)]
-    host: HostArgs,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
 impl Secrets {
     pub(super) fn perform(self) -> Done {
         match self {
@@ -173,7 +133,7 @@ impl Where {
         let config = self.host.config()?;
         let (name, path, key) = self.file(&config)?;
         if path.exists() {
-            return Err(Failure::new(code::STATE, format!("{}: not made: it is there already", path.display())));
+            return Err(Failure::new(code::STATE, format!("{}: exists already, and is left as it is", path.display())));
         }
         if let FileKeyRef::Identity(identity) = key
             && !identity.exists()
@@ -237,7 +197,7 @@ impl Where {
         files.iter().for_each(|file| say(format_args!("{}: encrypted to the new identity", file.display())));
         let what = match rekeyed {
             Rekeyed::Anew => "replaced; keep a copy. The old identity opens copies of the file from before, and nothing else",
-            Rekeyed::Finished => "a change that had broken off is finished; for another identity than was made then, do it once more",
+            Rekeyed::Finished => "an interrupted change is finished; to replace the identity once more, run this again",
         };
         say(format_args!("{}: {what}", identity.display()));
         Ok(0)
@@ -257,7 +217,7 @@ impl Where {
     }
 
     /// Does the work, and logs out.
-    fn finish<T>(&self, host: &Host, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
+    pub(super) fn finish<T>(&self, host: &Host, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, Failure> {
         let done = super::runtime()?.block_on(async {
             let done = work.await;
             host.clone().shutdown().await;
@@ -269,7 +229,7 @@ impl Where {
         })
     }
 
-    fn open<'h>(&self, host: &'h Host) -> Result<&'h Configured, Failure> {
+    pub(super) fn open<'h>(&self, host: &'h Host) -> Result<&'h Configured, Failure> {
         self.backend.as_deref().map_or(Ok(()), |name| named::configured("--backend", name))?;
         host.backends().named(self.backend.as_deref()).map_err(|error| Failure::new(code::USAGE, error))
     }
@@ -290,165 +250,32 @@ fn not_here(path: &Path, key: &FileKeyRef) -> String {
     }
 }
 
-impl Rotate {
-    fn perform(self) -> Done {
-        named::secret(&self.name, self.namespace.as_deref())?;
-        let host = self.at.host.host()?;
-        let Configured { name, backend, .. } = self.at.open(&host)?;
-        let entry = backend.store().and_then(|store| store.entry_of(self.namespace.as_deref(), &self.name).ok());
-        match host.rotation_of(&self.name, name, entry.as_ref()) {
-            Some(rotation) if self.abandon => return abandon(&host, &rotation),
-            Some(rotation) => return carry_out(&host, &rotation),
-            None => {}
-        }
-        let (Some(store), Some(rotator)) = (backend.store(), backend.rotator()) else {
-            let known: Vec<&str> = host.rotations().collect();
-            let known = if known.is_empty() { "none is configured".to_owned() } else { format!("configured are: {}", known.join(", ")) };
-            return Err(Failure::new(
-                code::USAGE,
-                format!(
-                    "no rotation has this name or replaces this secret ({known}), and the backend `{name}` makes no keys by itself: describe \
-                     its issuer in the configuration (`[issuers]`, `[rotations]`), or add a new key with `strongroom secrets set {}`",
-                    self.name
-                ),
-            ));
-        };
-        let entry = store.entry_of(self.namespace.as_deref(), &self.name).map_err(|error| Failure::new(code::USAGE, error))?;
-        let begun = self.at.finish(&host, rotator.rotate(&entry))?;
-        say(format_args!("{}: {begun}", entry.path));
-        Ok(0)
-    }
-}
-
-/// Gives up what is under way.
-fn abandon(host: &Host, rotation: &str) -> Done {
-    let left = super::runtime()?.block_on(async {
-        let left = host.abandon_rotation(rotation).await;
-        host.clone().shutdown().await;
-        left
-    });
-    let left = left.map_err(|error| Failure::new(code::SECRET, format!("{rotation}: {error}")))?;
-    say(format_args!("{rotation}: nothing is under way any more; the key in use is as it was"));
-    left.iter()
-        .for_each(|key| say(format_args!("  revoke it at the issuer, unless it is the one in use: {}", crate::text::for_people(key))));
-    Ok(0)
-}
-
-/// Replaces a key, and shows each step on a terminal.
-fn carry_out(host: &Host, rotation: &str) -> Done {
-    let shows = std::io::stderr().is_terminal();
-    let progress = move |progress: Progress<'_>| {
-        if shows {
-            say(format_args!("  {:12} {}", progress.step, crate::text::for_people(progress.detail)));
-        }
-    };
-    let rotated = super::runtime()?.block_on(async {
-        let rotated = host.rotate(rotation, progress).await;
-        host.clone().shutdown().await;
-        rotated
-    });
-    rotated.map_err(|error| Failure::new(code::SECRET, format!("{rotation}: {error}")))?;
-    say(format_args!("{rotation}: replaced; the old key is revoked"));
-    Ok(0)
-}
-
-/// How rotations stand.
-fn standings(host: &Host, wanted: Option<&str>) -> Result<Vec<RotationStatus>, Failure> {
-    let names: Vec<String> = host.rotations().filter(|name| wanted.is_none_or(|wanted| wanted == *name)).map(str::to_owned).collect();
-    if let (Some(wanted), true) = (wanted, names.is_empty()) {
-        return Err(Failure::new(code::USAGE, RotationError::Unknown(wanted.to_owned())));
-    }
-    super::runtime()?.block_on(async {
-        let mut all = Vec::new();
-        for name in names {
-            match host.rotation_status(&name).await {
-                Ok(status) => all.push(status),
-                Err(error) => say(format_args!("rotation {name}: {error}")),
-            }
-        }
-        host.clone().shutdown().await;
-        Ok(all)
-    })
-}
-
-impl History {
-    fn perform(self) -> Done {
-        self.rotation.as_deref().map_or(Ok(()), |name| named::configured("ROTATION", name))?;
-        let host = self.host.host()?;
-        let mut out = Answer::new();
-        for status in standings(&host, self.rotation.as_deref())? {
-            if self.json {
-                out.line(format_args!(
-                    "{}",
-                    serde_json::json!({"rotation": status.rotation, "past": status.past, "orphans": status.orphans})
-                ))?;
-                continue;
-            }
-            out.line(format_args!("{}", status.rotation))?;
-            for past in &status.past {
-                let took = past.ended.saturating_sub(past.begun);
-                out.line(format_args!(
-                    "  {} on {} in {took} s, {}: {}",
-                    past.number,
-                    time(past.begun),
-                    past.trigger,
-                    crate::text::for_people(&past.outcome)
-                ))?;
-            }
-            for (at, what) in &status.orphans {
-                out.line(format_args!("  {}: there may be a key that nobody knows: {}", time(*at), crate::text::for_people(what)))?;
-            }
-            if status.past.is_empty() {
-                out.line(format_args!("  none has ended yet"))?;
-            }
-        }
-        Ok(0)
-    }
-}
-
-/// A time in seconds since 1970, RFC 3339.
-fn time(seconds: u64) -> String {
-    i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok()).unwrap_or_default().to_string()
-}
-
-/// How a rotation stands, in lines for people.
-fn aloud(out: &mut Answer, status: &RotationStatus) -> Result<(), Failure> {
-    let text = crate::text::for_people;
-    out.line(format_args!("rotation {} of {}", status.rotation, text(&status.secrets.join(", "))))?;
-    match (&status.stage, status.begun) {
-        (Some(stage), Some(begun)) => out.line(format_args!("  under way since {}: {stage}", time(begun)))?,
-        _ => out.line(format_args!("  nothing is under way"))?,
-    }
-    match status.since {
-        Some(since) => out.line(format_args!("  the key in use is known since {}, {} old", time(since), old(since)))?,
-        None => out.line(format_args!("  the key in use was never replaced"))?,
-    }
-    if let Some(at) = status.expires_at {
-        out.line(format_args!("  it ends {}", time(at)))?;
-    }
-    if let Some(at) = status.next {
-        out.line(format_args!("  it is replaced {}", time(at)))?;
-    }
-    if let Some((why, next)) = &status.failing {
-        out.line(format_args!("  the last attempt failed, and there is another at {}: {}", time(*next), text(why)))?;
-    }
-    if !status.orphans.is_empty() {
-        out.line(format_args!("  {} keys may have been made that nobody knows; see `strongroom secrets history`", status.orphans.len()))?;
-    }
-    out.line(format_args!("  hosts that use it: {}", status.hosts))
-}
-
 impl Set {
     fn perform(self) -> Done {
         named::secret(&self.name, self.namespace.as_deref())?;
         let value = read_value(&self.name)?;
         let (entry, version) = self.at.with(async |store| {
             let entry = store.entry_of(self.namespace.as_deref(), &self.name)?;
-            let version = store.put(&entry, value, self.expect.as_deref()).await?;
+            let version = store.put(&entry, value, self.expect.as_deref()).await.map_err(|error| conflict(error, &entry))?;
             Ok((entry, version))
         })?;
         say(format_args!("{entry}: version {version}"));
         Ok(0)
+    }
+}
+
+/// Another version than the expected one, with the name of what it is a version of and the way to go on.
+fn conflict(error: StoreError, entry: &Entry) -> StoreError {
+    match error {
+        StoreError::Conflict { expected, found } if expected == "0" => StoreError::Refused(format!(
+            "{entry} exists already, at version {found}; nothing was written. Look at it with `strongroom secrets status`; to add a version to \
+             it: `--expect {found}`"
+        )),
+        StoreError::Conflict { expected, found } => StoreError::Refused(format!(
+            "{entry}: version {found} is the newest, not {expected}; nothing was written. Look at it with `strongroom secrets status`; to add a \
+             version to it all the same: `--expect {found}`"
+        )),
+        error => error,
     }
 }
 
@@ -474,63 +301,6 @@ pub(super) fn read_value(name: &str) -> Result<Deposit, Failure> {
     Ok(Deposit::new(bytes[..end].to_vec()))
 }
 
-impl Import {
-    fn perform(self) -> Done {
-        let file = self.file.display().to_string();
-        let wrong = |what: String| Failure::new(code::USAGE, format!("{file}: {what}; nothing was written"));
-        let read = read_lines(&self.file).map_err(|why| Failure::new(code::USAGE, format!("{why}; nothing was written")))?;
-        for variable in &read {
-            let checked = named::secret(&variable.name, self.namespace.as_deref());
-            checked.map_err(|Failure { message, .. }| wrong(format!("line {}: {message}", variable.line)))?;
-        }
-        if self.dry_run {
-            return self.show(&read);
-        }
-        let left_out = self.at.with(async |store| {
-            let mut left_out = 0;
-            for variable in &read {
-                let (entry, value) = (store.entry_of(self.namespace.as_deref(), &variable.name)?, variable.value.as_bytes());
-                let version = match store.put(&entry, Deposit::new(value.to_vec()), None).await {
-                    Ok(version) => version,
-                    Err(StoreError::Refused(why)) => {
-                        say(format_args!("{entry}: left out: {why}"));
-                        left_out += 1;
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                };
-                // The file may be taken away after this: what it said has to be there.
-                if !store.get(&entry).await.is_ok_and(|found| found.value.is(&SecretValue::new(value.to_vec()))) {
-                    return Err(StoreError::Refused(format!("{entry} does not give back what {file} has; keep the file")));
-                }
-                say(format_args!("{entry}: version {version}"));
-            }
-            Ok(left_out)
-        })?;
-        let kept = read.len() - left_out;
-        match left_out {
-            0 => say(format_args!("{} read, each the same in the store as in {file}; now take the file away", read.len())),
-            _ => {
-                say(format_args!("{} read, {kept} the same in the store as in {file}; what was left out is in that file alone", read.len()))
-            }
-        }
-        Ok(0)
-    }
-
-    /// What would be written: enough to see that each value was read as it was meant, and nothing of it.
-    fn show(&self, read: &[Variable]) -> Done {
-        let host = self.at.host.host()?;
-        let mut out = Answer::new();
-        for variable in read {
-            let fingerprint = host.fingerprint(&SecretValue::new(variable.value.as_bytes().to_vec()));
-            let (name, line, bytes) = (&variable.name, variable.line, variable.value.len());
-            out.line(format_args!("{name:40} line {line:<4} {bytes:6} bytes, fingerprint {fingerprint}"))?;
-        }
-        say(format_args!("{} read; nothing was written", read.len()));
-        Ok(0)
-    }
-}
-
 impl List {
     fn perform(self) -> Done {
         let stored = self.at.with(async |store| store.list().await)?;
@@ -539,6 +309,9 @@ impl List {
             let list: Vec<_> = stored.iter().map(|stored| serde_json::json!({"path": stored.path, "version": current(stored)})).collect();
             out.line(format_args!("{}", serde_json::Value::from(list)))?;
         } else {
+            if stored.is_empty() {
+                say(format_args!("no secret is kept there yet"));
+            }
             for stored in &stored {
                 let version = current(stored).map_or_else(|| "none in use".to_owned(), |version| format!("version {version}"));
                 out.line(format_args!("{:40} {version}", crate::text::for_people(&stored.path)))?;
@@ -570,6 +343,9 @@ impl Status {
             Ok(known)
         })?;
         let mut out = Answer::new();
+        if known.iter().all(|(stored, _)| stored.path.starts_with(HOSTS_OWN)) {
+            say(format_args!("no secret is kept in the backend `{name}` yet"));
+        }
         // The host's own records are told of below.
         for (stored, found) in known.iter().filter(|(stored, _)| !stored.path.starts_with(HOSTS_OWN)) {
             let may_use = |manifest: &&Manifest| host.may_use(manifest, Some(name), &stored.path);
@@ -613,14 +389,15 @@ impl Status {
                 out.line(format_args!("  agents {}", if users.is_empty() { "none of these".to_owned() } else { users.join(", ") }))?;
             }
         }
-        for status in standings(&host, None)? {
+        let (standings, code) = standings(&host, None)?;
+        for status in standings {
             if self.json {
                 out.line(format_args!("{}", serde_json::to_string(&status).expect("a status is JSON")))?;
             } else {
                 aloud(&mut out, &status)?;
             }
         }
-        Ok(0)
+        Ok(code)
     }
 }
 
@@ -641,7 +418,7 @@ fn age(version: &VersionInfo) -> String {
 }
 
 /// How long ago a time is, in its largest unit.
-fn old(since: u64) -> String {
+pub(super) fn old(since: u64) -> String {
     let seconds = jiff::Timestamp::now().as_second().unsigned_abs().saturating_sub(since);
     let (unit, name) =
         [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")].into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "s"));

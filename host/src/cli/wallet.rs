@@ -67,12 +67,12 @@ impl Wallet {
             }
             Self::Address(of) => of.each(|signer, _| {
                 let name = &signer.granted.spec.name;
-                (serde_json::json!({"signer": name, "address": signer.shown}), format!("{name} {}", signer.shown))
+                Ok((serde_json::json!({"signer": name, "address": signer.shown}), format!("{name} {}", signer.shown)))
             }),
             Self::Show(of) => of.each(|signer, _| {
                 let (name, from) = (&signer.granted.spec.name, signer.granted.spec.from.to_string());
-                let line = format!("{name}: {}, a {} with its key at {from}", signer.shown, signer.purpose());
-                (serde_json::json!({"signer": name, "key": signer.shown, "purpose": signer.purpose(), "from": from}), line)
+                let line = format!("{name}: {}, for the use `{}`, with its key at {from}", signer.shown, signer.purpose());
+                Ok((serde_json::json!({"signer": name, "key": signer.shown, "purpose": signer.purpose(), "from": from}), line))
             }),
         }
     }
@@ -85,9 +85,9 @@ impl Limits {
                 let runtime = super::runtime()?;
                 of.each(|signer, host| {
                     let name = &signer.granted.spec.name;
-                    let lines = runtime.block_on(crate::signing::standing(host.signing(), signer)).unwrap_or_else(|why| vec![why]);
-                    let text = format!("{name}: {}\n  {}", signer.shown, lines.join("\n  "));
-                    (serde_json::json!({"signer": name, "key": signer.shown, "left": lines}), text)
+                    let lines = runtime.block_on(crate::signing::standing(host.signing(), signer))?;
+                    let text = [format!("{name}: {}", signer.shown)].iter().chain(&lines).cloned().collect::<Vec<_>>().join("\n  ");
+                    Ok((serde_json::json!({"signer": name, "key": signer.shown, "left": lines}), text))
                 })
             }
             Self::Confirm(of) => {
@@ -98,7 +98,11 @@ impl Limits {
                     agent.signers().await.map_err(|error| Failure::new(code::SECRET, error))?;
                     agent.confirm_signers().await.map_err(|error| Failure::new(code::STATE, error))
                 });
-                for (name, key) in confirmed? {
+                let confirmed = confirmed?;
+                if confirmed.is_empty() {
+                    say(format_args!("{}: the manifest has no signer; nothing was confirmed", of.manifest.display()));
+                }
+                for (name, key) in confirmed {
                     say(format_args!("{name}: {key} is in the ledger, and the ledger is confirmed"));
                 }
                 Ok(0)
@@ -111,11 +115,17 @@ impl Keep {
     /// Keeps a key that is one.
     fn perform(self, value: Deposit) -> Done {
         let address = crate::keys::address_of_local(value.value())
-            .map_err(|why| Failure::new(code::USAGE, format!("no key: {why}; nothing was written")))?;
+            .map_err(|why| Failure::new(code::USAGE, format!("this is not the key of a wallet: {why}; nothing was written")))?;
         let put = async |store: &dyn SecretStore| -> Result<String, StoreError> {
             let entry = store.entry_of(self.namespace.as_deref(), &self.name)?;
             // A key that is there already is never replaced: what it holds would be lost.
-            store.put(&entry, value, Some("0")).await?;
+            store.put(&entry, value, Some("0")).await.map_err(|error| match error {
+                StoreError::Conflict { found, .. } => StoreError::Refused(format!(
+                    "{entry} exists already (version {found}), and a key is never replaced, as what it holds would be lost: choose another \
+                     name, or use the key that is there; nothing was written"
+                )),
+                error => error,
+            })?;
             Ok(entry.to_string())
         };
         let entry = self.at.with(put)?;
@@ -125,21 +135,31 @@ impl Keep {
 }
 
 impl Of {
-    /// Prints something of each signer.
-    fn each(&self, say: impl Fn(&Opened, &Host) -> (serde_json::Value, String)) -> Done {
+    /// Prints something of each signer. Why it can't be had is the ledger's.
+    fn each(&self, told: impl Fn(&Opened, &Host) -> Result<(serde_json::Value, String), String>) -> Done {
         let host = self.host.host()?;
         let agent = host.load(&self.manifest)?;
         let signers = open(&agent)?;
-        let mut out = Answer::new();
+        let (mut out, mut code) = (Answer::new(), 0);
+        if signers.is_empty() {
+            say(format_args!("{}: the manifest has no signer", self.manifest.display()));
+        }
         for signer in &signers {
-            let (json, text) = say(signer, &host);
+            let (json, text) = match told(signer, &host) {
+                Ok(told) => told,
+                Err(why) => {
+                    say(format_args!("error: signer `{}`: {}", signer.granted.spec.name, crate::text::lines_for_people(&why)));
+                    code = code::STATE;
+                    continue;
+                }
+            };
             if self.json {
                 out.line(format_args!("{json}"))?;
             } else {
                 out.line(format_args!("{}", crate::text::lines_for_people(&text)))?;
             }
         }
-        Ok(0)
+        Ok(code)
     }
 }
 

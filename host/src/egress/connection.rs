@@ -45,6 +45,7 @@ pub(super) struct Answered {
 }
 
 /// Why there is no answer.
+#[expect(clippy::large_enum_variant, reason = "it is moved once, from here to where it is tried again")]
 pub(super) enum Unanswered {
     /// The connection had ended before: nothing of the request has left, and it has its leave still.
     Unsent(Leave, Request<RequestBody>, hyper::Error),

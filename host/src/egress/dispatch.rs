@@ -27,7 +27,7 @@ pub(super) async fn dispatch(outbound: &Outbound, prepared: Prepared, patience: 
         }
         Ok(Err(error)) => {
             if let Some(own) = broken.lock().take() {
-                kept.exchange.failed("the request was broken off");
+                own.recorded(&mut kept.exchange);
                 return Err(own);
             }
             let (why, broke) = outbound.failure(&error, &kept.permit);

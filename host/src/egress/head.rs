@@ -143,7 +143,7 @@ pub(super) fn unreadable(error: &(dyn std::error::Error + 'static)) -> Option<&'
                 return Some("its head is too long: more than 256 header lines, or some 400 KB");
             }
             if hyper.is_parse() {
-                return Some("its head is not as HTTP/1.1 has it");
+                return Some("its head does not follow HTTP/1.1");
             }
         }
         let odd = at.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).is_some_and(|inner| inner.is::<OddLine>());

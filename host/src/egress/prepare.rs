@@ -97,9 +97,7 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
     let watch = outbound.watch(Arc::clone(&permit), number, &exchange, keeps, overrides);
-    let body = RequestBody::begin(body, claim, watch, Stream::new(scrubber))
-        .await
-        .inspect_err(|_| exchange.failed("the agent broke off its request"))?;
+    let body = RequestBody::begin(body, claim, watch, Stream::new(scrubber)).await.inspect_err(|broke| broke.recorded(&mut exchange))?;
     if ready.iter().any(|ready| outbound.is_replaced(ready)) {
         ready = outbound.renewed(number, &substitutions).await.inspect_err(|_| exchange.failed("its secret was replaced meanwhile"))?;
     }

@@ -37,9 +37,9 @@ pub(super) fn whole(status: StatusCode, headers: &HeaderMap) -> Option<&'static 
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let is_part = matches!(status.as_u16(), 206 | 226) || headers.contains_key(header::CONTENT_RANGE);
     if is_part || types.any(|line| is_kind(line, "multipart/byteranges")) {
-        return Some("it is a part of an answer, which nobody asked for");
+        return Some("it is a partial answer, which nobody asked for");
     }
-    (!charset::named(headers).iter().all(|name| charset::is_plain(name))).then_some("its charset is none of UTF-8, US-ASCII and ISO-8859-1")
+    (!charset::named(headers).iter().all(|name| charset::is_plain(name))).then_some("its charset is not UTF-8, US-ASCII or ISO-8859-1")
 }
 
 /// Whether a media type begins so.

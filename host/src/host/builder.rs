@@ -107,7 +107,8 @@ impl HostBuilder {
         self
     }
 
-    /// Keeps nothing on disk: no cache of compiled components, and fingerprints that change with each host.
+    /// Keeps nothing on disk: no cache of compiled components, and fingerprints that change with each host. The audit log then needs a place
+    /// of its own: [`HostBuilder::audit`], `[audit] file`, or [`HostBuilder::without_audit`].
     #[must_use]
     pub fn without_state(mut self) -> Self {
         self.stateless = true;
@@ -263,7 +264,7 @@ pub(crate) fn audit_path(config: &HostConfig, state: Option<&Path>) -> Option<Pa
 }
 
 fn open_audit(config: &HostConfig, state: Option<&StateDir>) -> Result<Arc<dyn AuditSink>, BuildError> {
-    let path = audit_path(config, state.map(StateDir::path)).unwrap_or_else(|| PathBuf::from("audit.jsonl"));
+    let path = audit_path(config, state.map(StateDir::path)).ok_or(BuildError::NoAudit)?;
     match FileAudit::open(&path) {
         Ok(file) => Ok(Arc::new(file)),
         Err(source) => Err(BuildError::Audit { path, source }),
@@ -298,6 +299,7 @@ pub(crate) fn backends(own: Vec<Configured>, config: &HostConfig, clock: &Clock,
             "aws" => "bare names are looked up there; set AWS_REGION, or configure it",
             _ => "bare names are looked up there, but it is not configured; correct `default_backend`, or the variable SECRETS_BACKEND",
         };
+        let reason = crate::secrets::backends::why_absent(&default).unwrap_or(reason);
         return Err(BuildError::Backend { name: default, reason: reason.to_owned() });
     }
     Ok(Backends::new(all, default, config.own()))
@@ -333,11 +335,13 @@ pub(crate) fn file_key(key: &FileKeyRef) -> Result<FileKey, String> {
     match key {
         FileKeyRef::Identity(path) => FileKey::identity_file(path).map_err(|error| error.to_string()),
         FileKeyRef::Credential(name) => {
-            let dir = std::env::var_os("CREDENTIALS_DIRECTORY").ok_or("no systemd credentials here: CREDENTIALS_DIRECTORY is not set")?;
+            let dir = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|dir| !dir.is_empty());
+            let dir = dir.ok_or("no systemd credentials here: CREDENTIALS_DIRECTORY is not set")?;
             FileKey::identity_file(&Path::new(&dir).join(name)).map_err(|error| error.to_string())
         }
         FileKeyRef::Passphrase(variable) => {
-            let passphrase = std::env::var(variable).map_err(|_| format!("the variable `{variable}` with the passphrase is not set"))?;
+            let passphrase = std::env::var(variable).ok().filter(|passphrase| !passphrase.is_empty());
+            let passphrase = passphrase.ok_or_else(|| format!("the variable `{variable}` with the passphrase is not set"))?;
             Ok(FileKey::Passphrase(passphrase.into()))
         }
         #[cfg(feature = "cli")]

@@ -36,6 +36,12 @@ pub enum BuildError {
         /// Why.
         source: std::io::Error,
     },
+    /// The host keeps no state, and nothing says where its audit log goes.
+    #[error(
+        "a host that keeps no state has no place for its audit log: give one to `HostBuilder::audit`, set `[audit] file` in the host \
+         configuration, or keep none by `HostBuilder::without_audit`"
+    )]
+    NoAudit,
     /// A file of certificate authorities can't be read.
     #[error("{path}: {reason}; `network.ca` names files with certificates in PEM", path = path.display())]
     Ca {

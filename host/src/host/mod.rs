@@ -224,7 +224,7 @@ impl Host {
         }
         let Inner { parts, linker, cache, network, .. } = &*self.0;
         let closed = parts.rotations.closed().clone();
-        let loaded = wasm::load(&parts.engine, linker, cache.as_ref(), component, manifest.sha256.as_ref());
+        let loaded = wasm::load(&parts.engine, linker, cache.as_ref(), &path, component, manifest.sha256.as_ref());
         let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
         let parts = AgentParts {
             policy: Arc::new(Policy::new(&manifest, closed)),

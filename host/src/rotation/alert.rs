@@ -31,7 +31,7 @@ impl Webhook {
         let posted = self.under_way.track_future(async move {
             match post.send().await {
                 Ok(answer) if answer.status().is_success() => {}
-                Ok(answer) => tracing::warn!(status = answer.status().as_u16(), "the webhook did not take an alert"),
+                Ok(answer) => tracing::warn!(status = answer.status().as_u16(), "the webhook did not accept an alert"),
                 // Its text would hold the address, which may hold a secret of its own.
                 Err(_) => tracing::warn!("the webhook can't be reached"),
             }

@@ -20,6 +20,7 @@ impl Rotation {
     pub(crate) async fn by_hand(&self, progress: Option<Listener>) -> Result<(), RotationError> {
         self.progress.lock().clone_from(&progress);
         let mut tries = 0;
+        let mut waits = Waits::default();
         let outcome = loop {
             let (was_under_way, halted) = self.attempt("by hand", tries == 0, None).await;
             match halted {
@@ -27,7 +28,7 @@ impl Rotation {
                 // What was left over has ended one way or the other: now for what was asked for.
                 Ok(()) => {}
                 Err(Halt::RolledBack(_) | Halt::Lost(_)) if was_under_way => {}
-                Err(Halt::Busy(_)) => tokio::time::sleep(LOOK).await,
+                Err(Halt::Busy(left)) => waits.look(&self.name, left).await,
                 Err(Halt::GoesOn(_)) => {}
                 // One more try: what was lost has been settled, and what another host has taken over it takes to its end.
                 Err(Halt::Lost(_) | Halt::Fenced) if tries == 0 => tries += 1,
@@ -50,9 +51,24 @@ impl Rotation {
     /// What was reported before is forgotten. Returns what is left to the operator.
     pub(crate) async fn abandon(&self) -> Result<Vec<String>, RotationError> {
         let unfinished = |halt: Halt| RotationError::Unfinished(halt.to_string());
-        let mut watched = self.turn.lock().await;
-        let held = self.journal.hold(&self.host, self.lease(), &mut watched).await.map_err(|error| unfinished(error.into()))?;
-        let hold = held.ok_or_else(|| unfinished(Halt::Busy(Duration::ZERO)))?;
+        let (mut waits, mut begun) = (Waits::default(), None);
+        let hold = loop {
+            let mut watched = self.turn.lock().await;
+            let held = self.journal.hold(&self.host, self.lease(), &mut watched).await.map_err(|error| unfinished(error.into()))?;
+            if let Some(hold) = held {
+                break hold;
+            }
+            let now = self.clock.now();
+            let left = watched.left(self.lease(), now).unwrap_or_default();
+            drop(watched);
+            // Whoever is silent for so long is gone, and the turn was to be had. One that gives a sign of life meanwhile is at it.
+            let (since, patience) = *begun.get_or_insert((now, left));
+            if now.saturating_sub(since) > patience {
+                let alive = format!("another host is working on it, and has given a sign of life within {} s", patience.as_secs());
+                return Err(RotationError::Unfinished(format!("{alive}; end that host, or let it come to its end")));
+            }
+            waits.look(&self.name, left).await;
+        };
         self.tell(&hold, Step::Abandon, "at the operator's word").map_err(unfinished)?;
         let mut left = Vec::new();
         let now = self.now();
@@ -122,6 +138,26 @@ impl Rotation {
             }
         }
         ended
+    }
+}
+
+/// The wait for another host to let go, or to be silent for long enough. It is said once.
+#[derive(Default)]
+struct Waits {
+    begun: bool,
+}
+
+impl Waits {
+    /// Waits until it is time to look again.
+    async fn look(&mut self, rotation: &str, left: Duration) {
+        if !std::mem::replace(&mut self.begun, true) {
+            let left = left.as_secs_f64().ceil();
+            tracing::info!(
+                target: "strongroom::notice",
+                "rotation {rotation}: another host is working on it, or has stopped in the middle of it; waiting until it lets go, or has been silent for {left} s"
+            );
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

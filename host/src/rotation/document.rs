@@ -138,7 +138,8 @@ impl Document {
     }
 
     pub(super) fn read(text: &str) -> Result<Self, String> {
-        let unreadable = |_| Impossible::found_in(text).map_or_else(|| "what is there is no journal".to_owned(), |found| found.to_string());
+        let unreadable =
+            |_| Impossible::found_in(text).map_or_else(|| "what is there is not a journal".to_owned(), |found| found.to_string());
         let document: Self = serde_json::from_str(text).map_err(unreadable)?;
         if document.format != FORMAT {
             return Err(format!("it is of format {}; this host knows format {FORMAT}", document.format));
@@ -263,6 +264,6 @@ mod tests {
     fn what_can_not_be_read_is_not_quoted() {
         let broken = JOURNAL.replace(r#""begun":1700000100"#, r#""begun":"key-of-somebody""#);
 
-        assert_eq!(Document::read(&broken).err().as_deref(), Some("what is there is no journal"));
+        assert_eq!(Document::read(&broken).err().as_deref(), Some("what is there is not a journal"));
     }
 }

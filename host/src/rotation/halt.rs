@@ -11,7 +11,7 @@ pub(super) enum Halt {
     #[error("another host has taken the rotation over")]
     Fenced,
     /// Another host is at it, or has ended in the middle of it. How long until it counts as gone, at most.
-    #[error("another host is at it, or has ended in the middle of it")]
+    #[error("another host is working on it, or has stopped in the middle of it")]
     Busy(Duration),
     /// It is left to another host, since this one ends.
     #[error("this host ends, and another one goes on")]

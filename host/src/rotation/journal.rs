@@ -103,7 +103,7 @@ fn opened(entry: &Entry, found: Found) -> Result<(Document, String), StoreError>
     let no_text = || broken(field.map_or_else(|| "it is no text".to_owned(), |field| format!("it has no text in `{field}`")));
     let text = plaintext::of(found.value, field).ok_or_else(no_text)?;
     let document = Document::read(&text).map_err(broken)?;
-    let version = found.version.ok_or_else(|| broken("its backend tells no versions".to_owned()))?;
+    let version = found.version.ok_or_else(|| broken("its backend gives no versions".to_owned()))?;
     Ok((document, version))
 }
 

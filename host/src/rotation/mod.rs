@@ -124,6 +124,9 @@ pub enum RotationError {
     /// It has come as far as it could, and goes on by itself where the host runs on, or when this is called again.
     #[error("not finished, and nothing is lost: {0}")]
     Unfinished(String),
+    /// How it stands is not known: its journal can't be read.
+    #[error("its journal can't be read: {0}")]
+    Unreadable(String),
     /// What the issuer did is not known. The key in use is the one that was in use before.
     #[error("not rotated, and there may be a key that nobody knows (see `strongroom secrets history`): {0}")]
     Lost(String),

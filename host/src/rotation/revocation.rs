@@ -18,7 +18,7 @@ pub(super) async fn end_key(rotation: &Rotation, hold: &mut Hold, key: &IssuedKe
         rotation.sure(hold).await?;
         (why, after) = match rotation.call(rotation.issuer.revoke(key, with)).await {
             Ok(Revoked::Done) => return Ok(()),
-            Ok(Revoked::NotFound) => ("the issuer knows no such key, and takes it all the same: revoke it by hand".to_owned(), None),
+            Ok(Revoked::NotFound) => ("the issuer knows no such key, and still accepts it: revoke it by hand".to_owned(), None),
             Err(IssuerError::Later { why, after }) => (why, after),
             Err(IssuerError::Unknown(why)) => (why, None),
             Err(IssuerError::Refused(refused)) => {

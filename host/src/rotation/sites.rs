@@ -72,7 +72,7 @@ impl Site {
     pub(super) async fn read(&self) -> Result<Kept, StoreError> {
         let found = self.store().get(&Entry { field: None, ..self.entry.clone() }).await?;
         let version =
-            found.version.clone().ok_or_else(|| StoreError::Refused(format!("{}: its backend tells no versions", self.shown())))?;
+            found.version.clone().ok_or_else(|| StoreError::Refused(format!("{}: its backend gives no versions", self.shown())))?;
         Ok(Kept { value: self.text(found.value)?, version })
     }
 

@@ -77,7 +77,7 @@ pub(super) struct Counts {
 impl Rotation {
     /// How the rotation stands, by its journal.
     pub(crate) async fn status(&self) -> Result<RotationStatus, RotationError> {
-        let (document, _) = self.journal.read().await.map_err(|error| RotationError::Unfinished(error.to_string()))?;
+        let (document, _) = self.journal.read().await.map_err(|error| RotationError::Unreadable(error.to_string()))?;
         let Document { number, current, under_way, failing, hosts, orphans, past, .. } = &document;
         let stage = |under_way: &UnderWay| under_way.stage().name().to_owned();
         Ok(RotationStatus {

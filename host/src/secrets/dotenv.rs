@@ -176,7 +176,7 @@ impl<'t> Reader<'t> {
             true => Ok(value),
             false => {
                 let remedy = "put all of the value between quotation marks of a kind that is not in it";
-                Err(refused(ended, Some(name), "something stands behind the closing quotation mark", remedy))
+                Err(refused(ended, Some(name), "there is text after the closing quotation mark", remedy))
             }
         }
     }
@@ -261,9 +261,9 @@ mod tests {
             ("K=\"abc\\\"", 1, "not closed"),
             ("K='tis\nB=won't\n", 1, "looks like another variable"),
             ("K='tis\nB='x'\n", 1, "looks like another variable"),
-            ("K=\"a\"b", 1, "behind the closing"),
-            ("K=\"a\"#b", 1, "behind the closing"),
-            ("K='a'\"b\"", 1, "behind the closing"),
+            ("K=\"a\"b", 1, "after the closing"),
+            ("K=\"a\"#b", 1, "after the closing"),
+            ("K='a'\"b\"", 1, "after the closing"),
             ("A=1\nK=a\nK=b", 3, "another value"),
             ("K=a\rb", 1, "control"),
             ("K=a\0b", 1, "control"),

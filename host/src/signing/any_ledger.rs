@@ -1,9 +1,9 @@
 //! The ledger that a host signs by: its own, or one that it shares. Its own is called as it is, whoever calls it.
 
-use super::Failure;
 use super::ledger::{Ledger, Reservation};
 use super::shared_ledger::{SharedLedger, SharedReservation};
-use crate::policy::{AssetId, refused};
+use super::unkept::Unkept;
+use crate::policy::AssetId;
 use crate::shared::{Note, SharedError, Standing, Sums};
 use zeroize::Zeroizing;
 
@@ -20,18 +20,10 @@ pub(super) enum AnyReservation {
     Shared(SharedReservation),
 }
 
-/// What was signed is not kept, and not given out.
-#[derive(Debug)]
-pub(super) enum Unkept {
-    /// This host can't write: nothing of it goes on.
-    Here(String),
-    There(SharedError),
-}
-
 impl AnyLedger<'_> {
     pub(super) async fn note(self, note: &Note<'_>) -> Result<(), Unkept> {
         match self {
-            Self::Embedded(ledger) => ledger.note(note).await.map_err(Unkept::Here),
+            Self::Embedded(ledger) => ledger.note(note).await,
             Self::Shared(ledger) => ledger.note(note).await.map_err(Unkept::There),
         }
     }
@@ -73,8 +65,8 @@ impl AnyReservation {
     /// Keeps the signature. When this returns, it may leave.
     pub(super) async fn commit(self, signed: &Zeroizing<Vec<u8>>) -> Result<(), Unkept> {
         match self {
-            Self::Embedded(reservation) => reservation.commit(signed).await.map_err(Unkept::Here),
-            Self::Shared(reservation) => reservation.commit(signed).await.map_err(Unkept::There),
+            Self::Embedded(reservation) => reservation.commit(signed).await,
+            Self::Shared(reservation) => reservation.commit(signed).await,
         }
     }
 
@@ -83,18 +75,6 @@ impl AnyReservation {
         match self {
             Self::Embedded(reservation) => reservation.release(),
             Self::Shared(reservation) => reservation.release().await,
-        }
-    }
-}
-
-impl From<Unkept> for Failure {
-    fn from(unkept: Unkept) -> Self {
-        match unkept {
-            Unkept::Here(why) => {
-                tracing::error!("a signature was not given out: {why}");
-                Self::NoRecord
-            }
-            Unkept::There(why) => Self::Denied(refused::ledger_silent(&why.to_string())),
         }
     }
 }

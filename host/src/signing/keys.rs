@@ -86,7 +86,7 @@ impl Keys {
             }
             return match spec.purpose {
                 Purpose::Wallet(_) | Purpose::Digest | Purpose::Solana { .. } => Ok(()),
-                _ => Err("keys that are not in a backend of secrets are wallets, sign digests, or sign for Solana".to_owned()),
+                _ => Err("a key outside the backends of secrets is a wallet's, signs digests, or signs for Solana".to_owned()),
             };
         }
         if let SecretRef::Exact { backend, .. } = &spec.from
@@ -139,7 +139,7 @@ impl Keys {
             *opened = Some(Arc::clone(&found));
             Ok(found)
         };
-        let silent = || format!("the way to the key at {} does not answer within {} s", granted.spec.from, PATIENCE.as_secs());
+        let silent = || format!("the key at {} could not be reached within {} s", granted.spec.from, PATIENCE.as_secs());
         tokio::time::timeout(PATIENCE, open).await.unwrap_or_else(|_| Err(SignerError::Unavailable(silent())))
     }
 
@@ -147,7 +147,7 @@ impl Keys {
     #[cfg(feature = "cli")]
     pub(super) async fn look(&self, granted: &Granted, agent: &str, backends: &Backends) -> Result<String, SignerError> {
         let found = self.find(&granted.spec, &granted.policy, agent, backends, false);
-        let silent = || format!("the way to the key at {} does not answer within {} s", granted.spec.from, PATIENCE.as_secs());
+        let silent = || format!("the key at {} could not be reached within {} s", granted.spec.from, PATIENCE.as_secs());
         let found = tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| Err(SignerError::Unavailable(silent())));
         found.map(|(key, _)| key.shown())
     }
@@ -189,7 +189,9 @@ impl Keys {
         if let Some((backend, key)) = self.backend(spec) {
             let kept = Key::kept(&**backend, &key, agent).await?;
             if matches!(policy, Use::Solana(_)) != kept.is_ed25519() {
-                let why = format!("the key at {} is of another kind than its signer's `as`", spec.from);
+                let [found, needed] = if kept.is_ed25519() { ["Ed25519", "secp256k1"] } else { ["secp256k1", "Ed25519"] };
+                let purpose = spec.purpose.name();
+                let why = format!("the key at {} is one of {found}, and a signer of the use `{purpose}` needs one of {needed}", spec.from);
                 return Err(SignerError::Refused(why));
             }
             return Ok((kept, Vec::new()));
@@ -283,7 +285,7 @@ async fn secret(from: &SecretRef, agent: &str, namespace: &str, backends: &Backe
     let (of, entries) = backends.entries(from, agent, namespace).map_err(failed)?;
     let mut missing = None;
     for entry in entries {
-        match of.backend.get(&entry).await {
+        match of.backend.get(&entry).await.map_err(|error| error.of_field(entry.field.as_deref())) {
             Ok(found) => {
                 let value = match &entry.field {
                     None => found.value,

@@ -113,8 +113,7 @@ impl Signer for Key {
         if let (Some(first), Some(now)) = (&public.arn, &answer.key_id)
             && first != now
         {
-            let why =
-                format!("{}: the name leads to another key than when it was asked for its public half; load the agent anew", self.shown());
+            let why = format!("{}: the name leads to another key than when the agent was loaded; load it again", self.shown());
             return Err(SignerError::Unknown(why));
         }
         let der = answer.signature.map(Blob::into_inner).unwrap_or_default();

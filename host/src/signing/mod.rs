@@ -19,6 +19,7 @@ mod report;
 mod shared_ledger;
 mod sign;
 mod token;
+mod unkept;
 
 pub(crate) use grant::{Granted, Use};
 pub(crate) use keys::Opened;
@@ -94,8 +95,10 @@ pub(crate) enum Failure {
     Unknown,
     /// Somebody has to decide first. What it would spend stays reserved.
     Pending,
-    /// The audit log or the ledger can't be written.
+    /// The audit log can't be written.
     NoRecord,
+    /// The host's own ledger can't be written, or opened: its place, and why.
+    NoLedger(String),
 }
 
 impl Signing {
@@ -180,7 +183,9 @@ impl Signing {
         let ledger = self.ledger()?;
         // Together, so that one write takes all of them along.
         let enrolled = futures_util::future::join_all(opened.iter().map(|signer| ledger.enroll(&signer.id, signer.purpose()))).await;
-        enrolled.into_iter().collect::<Result<(), _>>().map_err(|error| error.to_string())?;
+        for (signer, enrolled) in opened.iter().zip(enrolled) {
+            enrolled.map_err(|error| format!("signer `{}` ({}): {error}", signer.granted.spec.name, signer.shown))?;
+        }
         ledger.confirm().await.map_err(|error| error.to_string())
     }
 

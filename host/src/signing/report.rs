@@ -53,6 +53,9 @@ pub(crate) async fn standing(signing: &Signing, signer: &Opened) -> Result<Vec<S
     if standing.purpose.is_none() {
         lines.push("the ledger does not know the key; `strongroom limits confirm` takes it in".to_owned());
     }
+    if policy.limits().is_empty() {
+        lines.push("no limit of the manifest names an asset, so that nothing can be spent".to_owned());
+    }
     let caps = signing.caps(signer.key.address());
     for (agent, limits) in [(Some(signer.agent.as_str()), policy.limits()), (None, caps.as_slice())] {
         let assets: Vec<AssetId> = limits.iter().map(|limit| limit.asset).collect();
@@ -144,8 +147,9 @@ pub(super) fn cut(mut line: String) -> String {
 
 /// What is left of a limit, for people.
 fn left(limit: &Limit, sums: &Sums, asset: &Asset) -> String {
-    let windows = [("this hour", limit.hour, sums.hour), ("today", limit.day, sums.day), ("in all", limit.total, sums.total)];
-    let parts = windows.into_iter().filter_map(|(window, most, sum)| Some(shown(most?.saturating_sub(sum), asset) + " " + window));
+    let windows =
+        [("within 60 minutes", limit.hour, sums.hour), ("within 24 hours", limit.day, sums.day), ("in all", limit.total, sums.total)];
+    let parts = windows.into_iter().filter_map(|(window, most, sum)| Some(shown(most?.saturating_sub(sum), asset) + " left " + window));
     let parts: Vec<String> = parts.collect();
     let parts = if parts.is_empty() { "no bound".to_owned() } else { parts.join(", ") };
     line(format_args!("{} on chain {}: {parts}", asset.symbol, asset.chain))

@@ -1,6 +1,7 @@
 //! A ledger that hosts share, asked with patience.
 
 use super::ledger::RESERVATION;
+use super::unkept::Unkept;
 use crate::clock::Clock;
 use crate::policy::AssetId;
 use crate::shared::{self, Claim, Note, Refused, SharedError, Standing, Sums, within};
@@ -68,12 +69,12 @@ impl SharedLedger {
 
 impl SharedReservation {
     /// Keeps the signature. When this returns, it may leave.
-    pub(super) async fn commit(self, signed: &[u8]) -> Result<(), SharedError> {
+    pub(super) async fn commit(self, signed: &[u8]) -> Result<(), Unkept> {
         let Self { ledger: SharedLedger { ledger, boot }, reservation, since } = self;
         if boot.now().saturating_sub(since) > RESERVATION {
-            return Err(SharedError::Refused("the signature came after its reservation had ended".to_owned()));
+            return Err(Unkept::Late);
         }
-        within(ledger.commit(&reservation, signed)).await
+        within(ledger.commit(&reservation, signed)).await.map_err(Unkept::There)
     }
 
     /// Gives back what was claimed. Where that fails, it counts as spent.

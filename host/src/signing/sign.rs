@@ -1,9 +1,10 @@
 //! The straight line of a signature: what a permit spends is reserved, the key is asked, the record is kept, and only then the signature leaves.
 
-use super::any_ledger::{AnyLedger, AnyReservation, Unkept};
+use super::any_ledger::{AnyLedger, AnyReservation};
 use super::claim::Claimed;
 use super::outliving::Outliving;
 use super::report::{LINES, cut};
+use super::unkept::Unkept;
 use super::{Asked, Failure};
 use crate::audit::Event;
 use crate::keys::{Outcome, SignerError};
@@ -101,13 +102,13 @@ impl ToSign {
             }
         };
         if let Err(unkept) = reservation.commit(&signed).await {
-            if let Unkept::There(why) = &unkept {
-                let reason =
-                    format!("it has signed, and the signature is not given out: the ledger that hosts share did not keep it ({why})");
-                let event = Event::SignerFailed { signer: (&asked.signer.granted.spec.name).into(), reason: reason.into(), spent: true };
-                asked.journal.record(event).map_err(|_| Failure::NoRecord)?;
-            }
-            return Err(unkept.into());
+            let (signer, reason) = (&asked.signer.granted.spec.name, unkept.of_signature());
+            let recorded = asked.journal.record(Event::SignerFailed { signer: signer.into(), reason: reason.into(), spent: true });
+            // The disk that is full may be the log's too: the ledger is what the signature failed by.
+            return Err(match (recorded, unkept) {
+                (Err(_), Unkept::Late | Unkept::Blocked(_) | Unkept::There(_)) => Failure::NoRecord,
+                (_, unkept) => unkept.into(),
+            });
         }
         asked.record(digest, &spends, &lines, asked.left(&spends).await, false)?;
         Ok(std::mem::take(&mut *signed))

@@ -2,7 +2,7 @@
 //! by JSON in its first argument:
 //!
 //! `{"store": {"file": PATH, "key": PATH} | {"vault": URL, "token": FILE} | {"aws": URL}, "secrets": [REF], "issuer": URL, "rotation": NAME,
-//! "timeout": MILLIS, "end": "kill" | "stop", "at": POINT, "hurry": BOOL}`
+//! "timeout": MILLIS, "end": "kill" | "stop", "at": POINT, "hurry": BOOL, "abandon": BOOL}`
 //!
 //! It prints each point and each step, and in the end `ended …`.
 
@@ -48,7 +48,10 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let step = |progress: strongroom::Progress<'_>| println!("step {} {}", progress.step, progress.detail);
     let ended = runtime.block_on(async {
-        let ended = host.rotate(&text("rotation"), step).await;
+        let ended = match job["abandon"] == true {
+            true => host.abandon_rotation(&text("rotation")).await.map(drop),
+            false => host.rotate(&text("rotation"), step).await,
+        };
         host.shutdown().await;
         ended
     });

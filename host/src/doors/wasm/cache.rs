@@ -35,6 +35,11 @@ impl Cache {
         Self { dir, key, most }
     }
 
+    /// Where the entries are.
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     fn path(&self, engine: &Engine, sha256: &[u8; 32]) -> PathBuf {
         self.dir.path().join(format!("{}-{:016x}", crate::text::hex(sha256), engine.compatibility()))
     }

@@ -5,14 +5,18 @@ use super::cache::Cache;
 use super::engine::Engine;
 use super::store::RunState;
 use sha2::{Digest, Sha256};
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime_wasi::p2::bindings::CommandPre;
 
 /// Largest component, 256 MiB.
 pub const MAX_COMPONENT: u64 = 256 << 20;
 
-/// From so many bytes on, compiling takes long enough to say so.
-const LARGE: usize = 4 << 20;
+/// After so long, whoever waits for a component to be compiled is told.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What the host offers: packages with the versions and interfaces that a component may import.
 const OFFERED: &[(&str, &str, &[&str])] = &[
@@ -53,6 +57,9 @@ pub enum ComponentError {
     /// It exports no `wasi:cli/run`.
     #[error("the component exports no `wasi:cli/run`: it is a library or a server, not a command with a `main`")]
     NotACommand,
+    /// It ends before its end, after so many bytes.
+    #[error("the component is cut short: its {0} bytes end in the middle of it; copy it whole, or build it anew")]
+    CutShort(usize),
     /// It can't be validated or compiled.
     #[error("the component is malformed: {0}")]
     Malformed(String),
@@ -84,6 +91,7 @@ pub(crate) fn load(
     engine: &Engine,
     linker: &Linker<RunState>,
     cache: Option<&Cache>,
+    path: &Path,
     bytes: &[u8],
     expected: Option<&[u8; 32]>,
 ) -> Result<Loaded, ComponentError> {
@@ -95,8 +103,8 @@ pub(crate) fn load(
     let component = match cached {
         Some(component) => component,
         None => {
-            announce(bytes.len(), cache.is_some());
-            let component = compile(engine, bytes)?;
+            let notice = || tracing::info!(target: "strongroom::notice", "{}", notice(path, bytes.len(), cache.map(Cache::directory)));
+            let component = told_after(PATIENCE, notice, || compile(engine, bytes))?;
             if let Some(cache) = cache {
                 cache.store(engine, &sha256, &component);
             }
@@ -147,17 +155,39 @@ fn check(bytes: &[u8]) -> Result<[u8; 32], ComponentError> {
     }
 }
 
-/// Says that a start will take long, under a target of its own: whoever waits for it is to know.
-fn announce(bytes: usize, is_kept: bool) {
-    if bytes >= LARGE {
-        let kept = if is_kept { "; the code is kept for the next start" } else { "" };
-        tracing::info!(target: "strongroom::notice", "compiling the component ({} MB){kept}", bytes.div_ceil(1 << 20));
-    }
+/// What is said of a start that takes long, under a target of its own: whoever waits for it is to know.
+fn notice(path: &Path, bytes: usize, kept: Option<&Path>) -> String {
+    let kept = kept.map_or_else(String::new, |kept| format!("; the code is kept for the next start, in {}", kept.display()));
+    format!("compiling {} ({} MB){kept}", path.display(), bytes.div_ceil(1 << 20))
+}
+
+/// Does the work, and gives notice where that takes longer than `patience`.
+fn told_after<T>(patience: Duration, notice: impl FnOnce() + Send, work: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        let (done, waiting) = mpsc::channel::<()>();
+        let waits = move || {
+            if waiting.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+                notice();
+            }
+        };
+        // Where there is no thread for it, nothing is said.
+        let _ = thread::Builder::new().spawn_scoped(scope, waits);
+        let worked = work();
+        drop(done);
+        worked
+    })
 }
 
 fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, ComponentError> {
-    Component::from_binary(engine.wasmtime(), bytes)
-        .map_err(|error| ComponentError::Malformed(crate::text::for_people(&error.root_cause().to_string())))
+    Component::from_binary(engine.wasmtime(), bytes).map_err(|error| {
+        let why = error.root_cause().to_string();
+        // In the midst of a section, or where one begins that is longer than what is there.
+        let beyond = format!("out of bounds (bound = {})", bytes.len());
+        match why.starts_with("unexpected end") || why.contains(&beyond) {
+            true => ComponentError::CutShort(bytes.len()),
+            false => ComponentError::Malformed(crate::text::for_people(&why)),
+        }
+    })
 }
 
 fn is_offered(import: &str) -> bool {
@@ -176,4 +206,26 @@ fn offered() -> String {
 fn first_line(error: &wasmtime::Error) -> String {
     let text = format!("{error:#}");
     crate::text::for_people(text.lines().next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_is_told_and_who_does_not_is_not() {
+        let (tell, told) = mpsc::channel();
+        let worked = told_after(Duration::ZERO, move || tell.send(()).expect("the work waits"), || told.recv().map(|()| 7));
+        assert_eq!(worked, Ok(7));
+
+        assert_eq!(told_after(Duration::MAX, || unreachable!("it took no time"), || 7), 7);
+    }
+
+    #[test]
+    fn the_notice_names_the_file_and_where_its_code_is_kept() {
+        let said = |kept: Option<&str>| notice(Path::new("bot.wasm"), 12 << 20, kept.map(Path::new));
+
+        assert_eq!(said(Some("/state/compiled")), "compiling bot.wasm (12 MB); the code is kept for the next start, in /state/compiled");
+        assert_eq!(said(None), "compiling bot.wasm (12 MB)");
+    }
 }

@@ -15,16 +15,22 @@ pub(super) struct Limiter {
     peak: Arc<AtomicU64>,
     elements: usize,
     refused: bool,
+    refused_memory: bool,
 }
 
 impl Limiter {
     pub(super) fn new(memory: u64, peak: Arc<AtomicU64>) -> Self {
-        Self { limit: usize::try_from(memory).unwrap_or(usize::MAX), held: 0, peak, elements: 0, refused: false }
+        Self { limit: usize::try_from(memory).unwrap_or(usize::MAX), held: 0, peak, elements: 0, refused: false, refused_memory: false }
     }
 
     /// Whether growth was refused: then a trap that follows is the bound's doing.
     pub(super) fn refused(&self) -> bool {
         self.refused
+    }
+
+    /// Whether it was memory that was refused, beyond `limits.memory`.
+    pub(super) fn refused_memory(&self) -> bool {
+        self.refused_memory
     }
 }
 
@@ -32,7 +38,7 @@ impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let held = self.held.saturating_sub(current).saturating_add(desired);
         if held > self.limit {
-            self.refused = true;
+            (self.refused, self.refused_memory) = (true, true);
             return Ok(false);
         }
         self.held = held;

@@ -7,6 +7,7 @@ mod engine;
 mod errors;
 mod limiter;
 mod options;
+mod outcome;
 mod output;
 mod signing;
 mod store;
@@ -17,15 +18,15 @@ pub(crate) use component::{Loaded, inspect, linker, load};
 pub(crate) use engine::Engine;
 pub(crate) use options::LogSink;
 pub use options::{Captured, LogLevel, LogRecord, RunOptions};
+pub use outcome::{End, Outcome, RunError, SignersUnavailable};
 pub(crate) use store::RunState;
 
 use crate::audit::{AuditSink, Event, Journal, Used};
 use crate::egress::{Outbound, Pools};
-use crate::keys::SignerError;
 use crate::lock::Mutex;
 use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
-use crate::policy::{Denial, Policy};
+use crate::policy::Policy;
 use crate::rotation::Rotations;
 use crate::scrub::{Live, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables};
@@ -65,71 +66,6 @@ pub(crate) mod bindings {
 
 /// Bytes that one call of a guest may make the host allocate for its arguments: a log record as long as all output may be, by default, twice.
 const HOSTCALL: usize = 16 << 20;
-
-/// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum End {
-    /// The guest exited by itself, with this code. Rust's standard library reports 0 or 1 only.
-    Exit(i32),
-    /// The guest trapped: a panic, an out-of-bounds access, unreachable code. The text is wasmtime's reason.
-    Trap(String),
-    /// A limit of the manifest was reached.
-    Limit(Limit),
-    /// A denial whose rule says that the run ends with it.
-    Stopped(Denial),
-    /// The embedder ended it before its time, for this reason. See [`RunOptions::interrupted_by`].
-    Interrupted(String),
-}
-
-/// What a run came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Outcome {
-    /// The run's name in the audit log.
-    pub run: String,
-    /// How it ended.
-    pub end: End,
-    /// What it used.
-    pub usage: Usage,
-}
-
-/// Why there was no run, or none that counts.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RunError {
-    /// Secrets that could not be had; nothing has run.
-    #[error(transparent)]
-    Secrets(#[from] SecretsUnavailable),
-    /// Signers that could not be had; nothing has run.
-    #[error(transparent)]
-    Signers(#[from] SignersUnavailable),
-    /// The audit log could not be written; the run was not begun, or was stopped.
-    #[error("the audit log can't be written; no record, no effect: check its file and the disk")]
-    Audit,
-    /// The component could not be instantiated.
-    #[error("the component can't be started: {0}")]
-    Start(String),
-    /// The embedder ended it for this reason before anything had run. See [`RunOptions::interrupted_by`].
-    #[error("nothing has run: {0}")]
-    Interrupted(String),
-}
-
-/// Every signer of a manifest that could not be had: its name, and why. Never empty.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignersUnavailable(pub Vec<(String, SignerError)>);
-
-impl std::fmt::Display for SignersUnavailable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (i, (name, why)) in self.0.iter().enumerate() {
-            let line_break = if i == 0 { "" } else { "\n" };
-            write!(f, "{line_break}signer `{name}` is unavailable: {why}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for SignersUnavailable {}
 
 /// What hosts hand to a test at the end of a run: each of the guest's linear memories.
 pub(crate) type Inspector = Arc<dyn Fn(&[u8]) + Send + Sync>;
@@ -227,17 +163,19 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     if let Some(inspector) = &host.inspector {
         inspect_memories(&mut store, inspector);
     }
+    let memory_refused = store.data().limiter.refused_memory();
     let end = end(ended, &meter, &store.data().limiter, &scrubber.now());
     // Requests that are still under way end with the store.
     drop(store);
     let farewell = keyring.farewell();
     drop(keyring);
-    let usage = open.end(&end.to_string());
+    let usage = open.end(&end.as_ref().map_or_else(|failed| failed.outcome().to_owned(), End::to_string));
     farewell.await;
+    let end = end?;
     if journal.failed() {
         return Err(RunError::Audit);
     }
-    Ok(Outcome { run: journal.run().to_owned(), end, usage })
+    Ok(Outcome { run: journal.run().to_owned(), end, usage, memory_refused })
 }
 
 /// Has every secret of a manifest, as one of the hosts that are known to use it, and makes sure that the agent may use what was found.
@@ -450,21 +388,24 @@ fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubb
     Scrubber::new(search, keys.iter().map(replacement).collect()).exempting(plain)
 }
 
-fn end(ended: Ended, meter: &Meter, limiter: &Limiter, scrubber: &Scrubber) -> End {
-    match (meter.stop_reason(), ended) {
+fn end(ended: Ended, meter: &Meter, limiter: &Limiter, scrubber: &Scrubber) -> Result<End, RunError> {
+    Ok(match (meter.stop_reason(), ended) {
+        (Some(Stop::AuditFailed), _) => return Err(RunError::Audit),
+        (Some(Stop::LedgerFailed(why)), _) => return Err(RunError::Ledger(why.clone())),
         (Some(Stop::Limit(limit)), _) => End::Limit(*limit),
         (Some(Stop::Denied(denial)), _) => End::Stopped(denial.clone()),
         (_, Ended::OutOfTime) => End::Limit(Limit::Wall),
         (_, Ended::Interrupted(why)) => End::Interrupted(why),
-        (_, Ended::Stopped) => End::Trap("the audit log failed".into()),
-        (None | Some(Stop::AuditFailed), Ended::Returned(Ok(Ok(())))) => End::Exit(0),
-        (None | Some(Stop::AuditFailed), Ended::Returned(Ok(Err(())))) => End::Exit(1),
-        (None | Some(Stop::AuditFailed), Ended::Returned(Err(error))) => match error.downcast_ref::<I32Exit>() {
+        // Whatever stops a run leaves its reason.
+        (None, Ended::Stopped) => End::Trap("the run was stopped".into()),
+        (None, Ended::Returned(Ok(Ok(())))) => End::Exit(0),
+        (None, Ended::Returned(Ok(Err(())))) => End::Exit(1),
+        (None, Ended::Returned(Err(error))) => match error.downcast_ref::<I32Exit>() {
             Some(exit) => End::Exit(exit.0),
             None if limiter.refused() => End::Limit(Limit::Memory),
             None => End::Trap(crate::text::for_people(&scrubber.scrub_text(&error.root_cause().to_string()))),
         },
-    }
+    })
 }
 
 fn inspect_memories(store: &mut Store<RunState>, inspector: &Inspector) {
@@ -479,16 +420,4 @@ fn inspect_memories(store: &mut Store<RunState>, inspector: &Inspector) {
 
 fn millis(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-impl std::fmt::Display for End {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Exit(code) => write!(f, "exit {code}"),
-            Self::Trap(reason) => write!(f, "trap: {reason}"),
-            Self::Limit(limit) => write!(f, "limit: {}", limit.as_str()),
-            Self::Stopped(denial) => write!(f, "stopped by a denial of rule {}", denial.rule),
-            Self::Interrupted(why) => write!(f, "interrupted: {why}"),
-        }
-    }
 }

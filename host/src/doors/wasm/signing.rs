@@ -84,6 +84,10 @@ fn failed(session: &Session, failure: Failure) -> Error {
             session.meter.stop(Stop::AuditFailed);
             Error::Unknown
         }
+        Failure::NoLedger(why) => {
+            session.meter.stop(Stop::LedgerFailed(why));
+            Error::Unknown
+        }
     }
 }
 

@@ -82,7 +82,7 @@ impl HttpIssuer {
         let revoke = &self.config.revoke;
         // These would lead to another path.
         if matches!(named, "" | "." | "..") {
-            return Err(IssuerError::Refused("this is no key's name".to_owned()));
+            return Err(IssuerError::Refused("this is not a key's name".to_owned()));
         }
         let named = Zeroizing::new(escaped(named));
         let path = Zeroizing::new(revoke.path.replace("{key}", &named).replace("{id}", &named));
@@ -105,7 +105,7 @@ impl HttpIssuer {
                 })
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(IssuerError::Refused(format!("{what}: it does not take the credential that it was called with")))
+                Err(IssuerError::Refused(format!("{what}: it does not accept the credential that it was called with")))
             }
             status if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => Err(IssuerError::Refused(what)),
             _ => Err(IssuerError::Unknown(what)),

@@ -210,7 +210,7 @@ mod tests {
     fn a_journal_of_another_format_is_not_judged_by_this_one() {
         let journal = format!(r#"{{"format":2,"under_way":{}}}"#, at("issued", 0, ""));
 
-        assert_eq!(Document::read(&journal).err().as_deref(), Some("what is there is no journal"));
+        assert_eq!(Document::read(&journal).err().as_deref(), Some("what is there is not a journal"));
     }
 
     fn read(text: &str) -> UnderWay {

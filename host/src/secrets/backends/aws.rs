@@ -157,7 +157,7 @@ impl SecretBackend for AwsBackend {
             return Ok(());
         }
         let path = crate::text::for_people(&entry.path);
-        Err(BackendError::Refused(format!("`{path}` is no secret's name; use letters, digits and `/_+=.@-`")))
+        Err(BackendError::Refused(format!("`{path}` is not the name of a secret; use letters, digits and `/_+=.@-`")))
     }
 
     async fn get(&self, entry: &Entry) -> Result<Found, BackendError> {

@@ -62,7 +62,9 @@ impl SecretBackend for EnvBackend {
         }
         if entry.field.is_some() || entry.which != Which::Current || entry.path.contains(['=', '\0']) {
             let name = crate::text::for_people(&entry.path);
-            return Err(BackendError::Refused(format!("`env:{name}` names no variable; write `env:NAME`, without a version or a field")));
+            return Err(BackendError::Refused(format!(
+                "`env:{name}` does not name a variable; write `env:NAME`, without a version or a field"
+            )));
         }
         Ok(())
     }

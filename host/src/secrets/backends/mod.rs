@@ -29,7 +29,7 @@ pub use fixed::StaticBackend;
 pub use vault::VaultBackend;
 
 use super::{Deposit, SecretValue};
-use crate::manifest::{DEFAULT_STALE, HOSTS_OWN, HostsOwn, SecretRef, Which};
+use crate::manifest::{DEFAULT_STALE, HOSTS_OWN, HostConfig, HostsOwn, SecretRef, Which};
 use async_trait::async_trait;
 use std::fmt;
 use std::path::Path;
@@ -155,6 +155,16 @@ pub enum BackendError {
 impl BackendError {
     pub(crate) fn is_incident(&self) -> bool {
         matches!(self, Self::Incident(_))
+    }
+
+    /// The same of a field of the entry that was asked for: where that is not there, neither is the field.
+    pub(crate) fn of_field(self, field: Option<&str>) -> Self {
+        match (self, field) {
+            (Self::NotFound { looked_for }, Some(field)) => {
+                Self::NotFound { looked_for: format!("the field `{}` of {looked_for}", crate::text::for_people(field)) }
+            }
+            (error, _) => error,
+        }
     }
 }
 
@@ -435,6 +445,14 @@ fn hosts_own(variable: &str) -> BackendError {
     BackendError::Refused(format!("the variable `{name}` is the host's own; a manifest can't name it"))
 }
 
+/// Why a backend is not there that the environment describes.
+pub(crate) fn why_absent(name: &str) -> Option<&'static str> {
+    let is_described = std::env::var_os("VAULT_ADDR").is_some_and(|address| !address.is_empty());
+    let is_read = || HostConfig::default().with_environment().backends.iter().any(|(known, _)| known == name);
+    let is_wrong = name == "vault" && is_described && !is_read();
+    is_wrong.then_some("VAULT_ADDR is not the address of a server: write `https://HOST:PORT`, without a user and without a path")
+}
+
 impl Backends {
     pub(crate) fn new(all: Vec<Configured>, default: String, own: HostsOwn) -> Self {
         Self { all, default, own }
@@ -450,8 +468,9 @@ impl Backends {
         let name = name.unwrap_or(&self.default);
         self.all.iter().find(|configured| configured.name == name).ok_or_else(|| {
             let known: Vec<&str> = self.all.iter().map(|configured| configured.name.as_str()).collect();
+            let why = why_absent(name).map_or_else(String::new, |why| format!("; {why}"));
             let name = crate::text::for_people(name);
-            BackendError::Refused(format!("no backend `{name}` is configured; configured are: {}", known.join(", ")))
+            BackendError::Refused(format!("no backend `{name}` is configured; configured are: {}{why}", known.join(", ")))
         })
     }
 

@@ -242,7 +242,7 @@ async fn resolve(
 async fn first(candidates: Vec<(Use, Entry)>, run: &TaskTracker) -> Result<(Use, Entry, Arc<Held>, Arc<Version>), BackendError> {
     let mut looked_for = Vec::new();
     for (slot, entry) in candidates {
-        let found = slot.resolve(run).await.and_then(|resolved| {
+        let found = slot.resolve(run).await.map_err(|error| error.of_field(entry.field.as_deref())).and_then(|resolved| {
             let version = resolved.held.version(&entry)?;
             Ok((resolved.held, version))
         });

@@ -90,8 +90,8 @@ struct Writer {
     witness: Box<dyn Witness>,
     log: Log,
     last: u64,
-    /// What can't be written once may have been written in part: whoever comes after would build on sand.
-    failed: bool,
+    /// Why it could not be written once. It may have been written in part: whoever comes after would build on sand.
+    failed: Option<String>,
 }
 
 /// What was found as a journal was opened.
@@ -129,7 +129,7 @@ impl Journal {
             }
         }
         let (entries, keys) = read(&settler).map_err(|error| broken(&*error))?;
-        let writer = Mutex::new(Writer { witness: Box::new(witness), log, last: last.max(seen.unwrap_or(0)), failed: false });
+        let writer = Mutex::new(Writer { witness: Box::new(witness), log, last: last.max(seen.unwrap_or(0)), failed: None });
         let shared = Arc::new(Shared { settler, queue: Mutex::default(), arrived: Condvar::new(), writer, alone: AtomicU32::new(0) });
         // Whatever of it is there ends it, should the rest fail.
         let mut journal = Self { shared, writing: None, settling: None };
@@ -274,14 +274,14 @@ impl Shared {
 
 impl Writer {
     fn write(&mut self, shared: &Shared, batch: Batch) -> Result<(), String> {
-        if self.failed {
-            return Err("the ledger could not be written before; start the host anew".to_owned());
+        if let Some(why) = &self.failed {
+            return Err(format!("{why} (so it was before: start the host anew)"));
         }
         let last = batch.last().unwrap_or(self.last);
         let written = self.commit(&shared.settler, batch, last);
-        self.failed = written.is_err();
-        if !self.failed {
-            self.last = last;
+        match &written {
+            Ok(()) => self.last = last,
+            Err(why) => self.failed = Some(why.clone()),
         }
         written
     }

@@ -23,6 +23,7 @@ pub(crate) use journal::Entry;
 use journal::Journal;
 pub(crate) use windows::Slot;
 
+use super::unkept::Unkept;
 use crate::clock::{Clock, Wall};
 use crate::ethereum::quantity::digits;
 use crate::lock::Mutex;
@@ -65,6 +66,8 @@ pub(crate) struct Ledger(Arc<Inner>);
 
 struct Inner {
     journal: Journal,
+    /// Where it is, for people.
+    place: String,
     books: Mutex<Books>,
     seal: XChaCha20Poly1305,
     boot: Clock,
@@ -127,10 +130,19 @@ impl Ledger {
     /// Opens the ledger in a directory.
     pub(crate) fn open(directory: &Path, seal: &[u8; 32], max_downtime: Duration, wall: Wall, boot: Clock) -> Result<Self, String> {
         let (records, log, witness) = disk::open(directory)?;
-        Self::with(Journal::on(records, log, witness)?, seal, max_downtime, wall, boot)
+        let place = directory.display().to_string();
+        let opened = Journal::on(records, log, witness).and_then(|opened| Self::with(opened, &place, seal, max_downtime, wall, boot));
+        opened.map_err(|why| format!("{place}: {why}"))
     }
 
-    fn with(opened: journal::Opened, seal: &[u8; 32], max_downtime: Duration, wall: Wall, boot: Clock) -> Result<Self, String> {
+    fn with(
+        opened: journal::Opened,
+        place: &str,
+        seal: &[u8; 32],
+        max_downtime: Duration,
+        wall: Wall,
+        boot: Clock,
+    ) -> Result<Self, String> {
         let last = opened.entries.last().map(|(_, entry)| entry.time);
         let (clock, stopped) = LedgerClock::after(last, max_downtime, wall, boot.clone());
         let mut books = Books { clock, stopped, doubt: opened.doubt, keys: HashMap::new(), reservations: 0 };
@@ -141,7 +153,8 @@ impl Ledger {
             books.recall(*number, entry)?;
         }
         let seal = XChaCha20Poly1305::new(seal.into());
-        Ok(Self(Arc::new(Inner { journal: opened.journal, books: Mutex::new(books), seal, boot })))
+        let place = place.to_owned();
+        Ok(Self(Arc::new(Inner { journal: opened.journal, place, books: Mutex::new(books), seal, boot })))
     }
 
     /// Claims what a signature would spend.
@@ -253,20 +266,21 @@ impl Ledger {
         if kept.is_err() {
             self.books().keys.entry(key.to_vec()).or_default().purpose.clear();
         }
-        kept.map(|_| ())
+        kept.map(|_| ()).map_err(|why| self.unwritten(&why))
     }
 
     /// Keeps a record of what was signed without spending anything, before it leaves.
-    pub(crate) async fn note(&self, note: &Note<'_>) -> Result<(), String> {
+    pub(super) async fn note(&self, note: &Note<'_>) -> Result<(), Unkept> {
         let Note { key, agent, digest, lines } = note;
         let entry = {
             let books = self.books();
             if let Some(doubt) = &books.doubt {
-                return Err(doubt.clone());
+                return Err(Unkept::Blocked(doubt.clone()));
             }
             Entry { agent: (*agent).to_owned(), ..Entry::new(books.clock.now(), hex(key), hex(digest.as_slice()), Arc::clone(lines)) }
         };
-        self.0.journal.write(&entry).await.map(|_| ())
+        let written = self.0.journal.write(&entry).await;
+        written.map(|_| ()).map_err(|why| Unkept::Unwritten(self.unwritten(&why)))
     }
 
     /// The operator has looked: the ledger is the latest, and its windows go on from the wall clock's time. A record of its own says so, which
@@ -280,7 +294,7 @@ impl Ledger {
             books.clock.go();
             Entry::new(books.clock.now(), String::new(), String::new(), ["confirmed by the operator".to_owned()].into())
         };
-        self.0.journal.write(&entry).await?;
+        self.0.journal.write(&entry).await.map_err(|why| self.unwritten(&why))?;
         let mut books = self.books();
         books.doubt = None;
         books.stopped = None;
@@ -289,6 +303,11 @@ impl Ledger {
 
     fn books(&self) -> crate::lock::MutexGuard<'_, Books> {
         self.0.books.lock()
+    }
+
+    /// Why it can't be written, with its place.
+    fn unwritten(&self, why: &str) -> String {
+        format!("{}: {why}; nothing is signed until it can be: make room on its disk, and let the host's user write there", self.0.place)
     }
 
     fn seal(&self, entry: &Entry, signed: &[u8]) -> Result<String, String> {
@@ -357,13 +376,15 @@ impl Account {
 
 impl Reservation {
     /// Keeps the signature. When this returns, it is on the platter, and may leave.
-    pub(crate) async fn commit(mut self: Box<Self>, signed: &Zeroizing<Vec<u8>>) -> Result<(), String> {
+    pub(super) async fn commit(mut self: Box<Self>, signed: &Zeroizing<Vec<u8>>) -> Result<(), Unkept> {
         if self.ledger.0.boot.now().saturating_sub(self.since) > RESERVATION {
-            return Err("the signature came after its reservation had ended".to_owned());
+            return Err(Unkept::Late);
         }
         let entry = self.entry.as_mut().expect("a reservation has an entry until its end");
-        entry.sealed = Some(self.ledger.seal(entry, signed)?);
-        let number = self.ledger.0.journal.write(entry).await?;
+        let ledger = &self.ledger;
+        let unwritten = |why: String| Unkept::Unwritten(ledger.unwritten(&why));
+        entry.sealed = Some(ledger.seal(entry, signed).map_err(unwritten)?);
+        let number = ledger.0.journal.write(entry).await.map_err(unwritten)?;
         self.end(Stored::Kept(number));
         Ok(())
     }

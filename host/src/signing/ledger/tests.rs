@@ -28,7 +28,7 @@ fn open(platter: &Platter) -> Result<Ledger, String> {
 }
 
 fn open_at(platter: &Platter, wall: &Wall, downtime: Duration) -> Result<Ledger, String> {
-    Ledger::with(journal(platter)?, &[7; 32], downtime, wall.clone(), Clock::default())
+    Ledger::with(journal(platter)?, "ledger", &[7; 32], downtime, wall.clone(), Clock::default())
 }
 
 fn limit(day: u64) -> Limit {
@@ -56,7 +56,7 @@ async fn spend(ledger: &Ledger, limits: &[Limit], digest: u8, key: Option<&str>)
         Reserved::Before(signed) => Ok(signed),
         Reserved::New(reservation) => {
             let signed = Zeroizing::new(vec![digest; 65]);
-            reservation.commit(&signed).await.map_err(Refused::Blocked)?;
+            reservation.commit(&signed).await.map_err(|why| Refused::Blocked(format!("{why:?}")))?;
             Ok(signed.to_vec())
         }
     }
@@ -172,7 +172,7 @@ fn what_no_confirmation_changes_is_told_apart() {
 
     // What sealed the signature is gone.
     let opened = journal(&platter).expect("a journal");
-    let other = Ledger::with(opened, &[8; 32], Duration::from_secs(3_600), Wall::default(), Clock::default()).expect("a ledger");
+    let other = Ledger::with(opened, "ledger", &[8; 32], Duration::from_secs(3_600), Wall::default(), Clock::default()).expect("a ledger");
     let unsealed = run(spend(&other, &[], 1, Some("order-1")));
     assert!(matches!(&unsealed, Err(Refused::Stuck(why)) if why.contains("`ledger.key`")), "{unsealed:?}");
     drop(other);
@@ -216,8 +216,8 @@ fn the_clock_runs_by_the_slower_of_wall_and_boot_time() {
 fn windows_slide_where_both_clocks_have_moved() {
     let (wall, slept) = (Wall::default(), Arc::new(AtomicU64::new(0)));
     let opened = journal(&Platter::default()).expect("a journal");
-    let ledger =
-        Ledger::with(opened, &[7; 32], Duration::from_secs(3_600), wall.clone(), Clock::sleeping(Arc::clone(&slept))).expect("a ledger");
+    let ledger = Ledger::with(opened, "ledger", &[7; 32], Duration::from_secs(3_600), wall.clone(), Clock::sleeping(Arc::clone(&slept)))
+        .expect("a ledger");
     run(ledger.enroll(KEY, "wallet")).expect("enrolled");
     let limits = [limit(1)];
     run(spend(&ledger, &limits, 1, None)).expect("within the limit");

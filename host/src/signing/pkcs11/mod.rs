@@ -146,7 +146,7 @@ impl Signer for Key {
                 None => {
                     let (handle, key) = token.find(&lent.session, &name)?;
                     if key != expected {
-                        let why = format!("{name} of {token} is another key than when the agent was loaded; load it anew");
+                        let why = format!("{name} of {token} is another key than when the agent was loaded; load it again");
                         return Err(Trouble::Final(SignerError::Refused(why)));
                     }
                     *locked(&found) = Some((lent.generation, handle));

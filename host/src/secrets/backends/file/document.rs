@@ -40,7 +40,7 @@ impl Document {
 
     /// Reads the text of a file; the error says nothing of what is in it.
     pub(super) fn read(text: &[u8]) -> Result<Self, String> {
-        let document: Self = serde_json::from_slice(text).map_err(|_| "what it holds is no list of secrets".to_owned())?;
+        let document: Self = serde_json::from_slice(text).map_err(|_| "it does not hold a list of secrets".to_owned())?;
         if document.format != FORMAT {
             return Err(format!("it is of format {}; this host knows format {FORMAT}", document.format));
         }

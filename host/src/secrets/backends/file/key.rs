@@ -49,7 +49,7 @@ impl Identities {
             crate::files::read_secret(path, crate::files::MAX_CREDENTIAL).map_err(|error| wrong(&format!("can't be read ({error})")))?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let all: Result<Vec<_>, _> = lines.map(Identity::from_str).collect();
-        let mut older = all.map_err(|_| wrong("one of its lines is no X25519 identity of age, and no comment"))?;
+        let mut older = all.map_err(|_| wrong("one of its lines is neither an X25519 identity of age nor a comment"))?;
         let last = older.pop().ok_or_else(|| wrong("it holds no X25519 identity of age"))?;
         Ok(Self { older, last, from: Some(path.to_owned()) })
     }

@@ -15,6 +15,7 @@ use crate::secrets::{Deposit, SecretValue};
 use async_trait::async_trait;
 use document::Document;
 use sealed::{Sealed, Stamp};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,16 +25,24 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// Secrets in one file, encrypted with age. A bare name is looked up as `NAMESPACE/NAME`, then `NAME`.
 pub struct FileBackend {
-    sealed: Sealed,
-    /// What was read last, with the writing of the file that it was read from.
-    opened: Mutex<Option<(Stamp, Arc<Document>)>>,
+    sealed: Arc<Sealed>,
+    opened: Arc<Opened>,
+}
+
+/// What was read of the file.
+#[derive(Default)]
+struct Opened {
+    /// The last time, with the writing of the file that it was read from.
+    last: Mutex<Option<(Stamp, Arc<Document>)>>,
+    /// Had by whoever reads: to open a file takes a second where a passphrase does it, and once is enough.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl FileBackend {
     /// A backend over a file that is there, or that [`FileBackend::create`] makes.
     #[must_use]
     pub fn new(path: PathBuf, key: FileKey) -> Self {
-        Self { sealed: Sealed::new(path, key), opened: Mutex::default() }
+        Self { sealed: Arc::new(Sealed::new(path, key)), opened: Arc::default() }
     }
 
     /// Makes the file, without secrets in it.
@@ -44,17 +53,34 @@ impl FileBackend {
         self.sealed.create()
     }
 
-    fn document(&self) -> Result<Arc<Document>, String> {
-        let mut opened = self.opened.lock();
-        if let (Some((stamp, document)), Ok(now)) = (&*opened, self.sealed.stamp())
-            && *stamp == now
-        {
-            return Ok(Arc::clone(document));
+    /// What the file holds now. It is opened on a thread that serves no agents, and to its end, whoever has lost patience: what was read is
+    /// there for the next who asks.
+    async fn document(&self) -> Result<Arc<Document>, String> {
+        if let Some(known) = self.opened.known(&self.sealed) {
+            return Ok(known);
         }
-        let stamp = self.sealed.stamp().ok();
-        let document = Arc::new(self.sealed.read()?);
-        *opened = stamp.map(|stamp| (stamp, Arc::clone(&document)));
-        Ok(document)
+        let turn = Arc::clone(&self.opened.turn).lock_owned().await;
+        if let Some(known) = self.opened.known(&self.sealed) {
+            return Ok(known);
+        }
+        let (sealed, opened) = (Arc::clone(&self.sealed), Arc::clone(&self.opened));
+        let read = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let stamp = sealed.stamp().ok();
+            let document = Arc::new(sealed.read()?);
+            *opened.last.lock() = stamp.map(|stamp| (stamp, Arc::clone(&document)));
+            Ok(document)
+        });
+        read.await.unwrap_or_else(|error| Err(format!("{}: can't be read ({error})", self.sealed.path().display())))
+    }
+}
+
+impl Opened {
+    /// What was read last, where the file is as it was.
+    fn known(&self, sealed: &Sealed) -> Option<Arc<Document>> {
+        let last = self.last.lock();
+        let (stamp, document) = last.as_ref()?;
+        (sealed.stamp().ok()? == *stamp).then(|| Arc::clone(document))
     }
 }
 
@@ -73,7 +99,7 @@ impl SecretBackend for FileBackend {
     }
 
     async fn get(&self, entry: &Entry) -> Result<Found, BackendError> {
-        let document = self.document().map_err(BackendError::Unavailable)?;
+        let document = self.document().await.map_err(BackendError::Unavailable)?;
         let which = match &entry.which {
             Which::Version(version) => Some(number(version).map_err(BackendError::Refused)?),
             _ => None,
@@ -101,11 +127,11 @@ impl SecretStore for FileBackend {
     }
 
     async fn newest(&self, path: &str) -> Result<String, StoreError> {
-        Ok(self.document()?.newest(path).to_string())
+        Ok(self.document().await?.newest(path).to_string())
     }
 
     async fn list(&self) -> Result<Vec<Stored>, StoreError> {
-        Ok(self.document()?.list())
+        Ok(self.document().await?.list())
     }
 
     async fn put(&self, entry: &Entry, value: Deposit, expected: Option<&str>) -> Result<String, StoreError> {
@@ -139,10 +165,46 @@ impl SecretStore for FileBackend {
         let version = number(version).map_err(StoreError::Refused)?;
         self.sealed.change(|document| document.remove(path, version)).await?;
         // The last generation holds it too.
-        self.sealed.forget_last().map_err(|error| StoreError::Unavailable(error.to_string()))
+        let sealed = Arc::clone(&self.sealed);
+        let forgotten =
+            tokio::task::spawn_blocking(move || sealed.forget_last()).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        forgotten.map_err(|error| {
+            StoreError::Unavailable(format!("{}: its last generation can't be removed ({error})", self.sealed.path().display()))
+        })
     }
 }
 
 fn number(version: &str) -> Result<u64, String> {
     version.parse().map_err(|_| "versions in a file are numbers, as in `3`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn a_passphrase_is_tried_on_a_thread_that_serves_no_agents() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let key = || FileKey::Passphrase("correct horse battery".to_owned().into());
+        let path = dir.path().join("secrets.age");
+        FileBackend::new(path.clone(), key()).create().expect("made");
+        let backend = FileBackend::new(path, key());
+        let entry = Entry::new("KEY");
+
+        // To open the file takes a second: whoever else is served by this thread goes on meanwhile.
+        let mut reading = std::pin::pin!(backend.get(&entry));
+        assert!(reading.as_mut().now_or_never().is_none());
+        let mut writing = std::pin::pin!(backend.put(&entry, Deposit::new("0123456789"), None));
+        assert!(writing.as_mut().now_or_never().is_none());
+        assert!(matches!(reading.await, Err(BackendError::NotFound { .. })));
+        assert_eq!(writing.await.as_deref(), Ok("1"));
+
+        // Who loses patience leaves what was read to the next.
+        let given_up = std::pin::pin!(backend.list()).now_or_never();
+        assert!(given_up.is_none());
+        assert_eq!(backend.get(&entry).await.expect("a value").version.as_deref(), Some("1"));
+        // What is known by now is had at once.
+        assert!(backend.get(&entry).now_or_never().is_some_and(|found| found.is_ok()));
+    }
 }

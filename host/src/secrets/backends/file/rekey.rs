@@ -5,6 +5,7 @@ use super::key::{FileKey, Identities};
 use super::sealed::{Sealed, turn};
 use crate::secrets::SetupError;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, io};
 
 /// What [`FileKey::rekey`] has done.
@@ -52,7 +53,7 @@ fn begin(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, SetupError> {
 /// Second step: the files are encrypted to the new identity. The old one opens their last generations too, so that these go.
 async fn encrypt(identity: &Path, files: &[PathBuf]) -> Result<(), SetupError> {
     for file in files {
-        let sealed = sealed(file, read(identity)?);
+        let sealed = Arc::new(sealed(file, read(identity)?));
         sealed.change(|_| Ok::<(), String>(())).await.map_err(SetupError::file(file))?;
         let kept = |error| SetupError::file(file)(format!("{}: its last generation can't be removed ({error})", file.display()));
         sealed.forget_last().map_err(kept)?;

@@ -67,13 +67,16 @@ impl Sealed {
     }
 
     /// Changes the file under a lock: no other writer comes between. The last generation stays beside it as `.bak`.
-    pub(super) async fn change<T, E: From<String>>(&self, change: impl FnOnce(&mut Document) -> Result<T, E>) -> Result<T, E> {
+    pub(super) async fn change<T, E: From<String>>(self: &Arc<Self>, change: impl FnOnce(&mut Document) -> Result<T, E>) -> Result<T, E> {
         let wrong = |error: io::Error| E::from(format!("{}: can't be written ({error})", self.path.display()));
         let lock = turn(&self.path).await.map_err(wrong)?;
-        let mut document = self.read().map_err(E::from)?;
+        // What opens a file, or waits for a disk, keeps no thread from agents; and it holds the lock to its end, whoever has lost patience.
+        let sealed = Arc::clone(self);
+        let read = tokio::task::spawn_blocking(move || (sealed.read(), lock)).await;
+        let (document, lock) = read.map_err(io::Error::other).map_err(wrong)?;
+        let mut document = document.map_err(E::from)?;
         let done = change(&mut document)?;
         let (path, key) = (self.path.clone(), self.key());
-        // What waits for a disk keeps no thread from agents; and it holds the lock to its end, whoever has lost patience.
         let written = tokio::task::spawn_blocking(move || {
             let _lock = lock;
             write(&path, &key, &document)
@@ -86,7 +89,7 @@ impl Sealed {
     pub(super) fn create(&self) -> io::Result<()> {
         let _lock = self.lock()?;
         if self.path.exists() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is there already"));
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists already"));
         }
         write(&self.path, &self.key(), &Document::new())
     }

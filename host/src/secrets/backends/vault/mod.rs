@@ -128,7 +128,10 @@ impl VaultBackend {
         let data = answer.data.ok_or_else(|| BackendError::NotFound { looked_for: shown() })?;
         let ttl = Duration::from_secs(answer.lease_duration);
         if ttl.is_zero() {
-            return Err(BackendError::Unavailable(format!("{}: what it gave is over already; give the role a time to live", shown())));
+            return Err(BackendError::Unavailable(format!(
+                "{}: the lease that it gave has already ended; give the role a time to live",
+                shown()
+            )));
         }
         let lease =
             (!answer.lease_id.is_empty()).then(|| Lease { id: answer.lease_id.clone(), ttl, renewable: answer.renewable, under: login });
@@ -206,7 +209,7 @@ impl SecretBackend for VaultBackend {
         }
         let body = self.read(&entry.path, &entry.which).await?;
         let shown = || self.shown(&entry.path);
-        let foreign = |_| BackendError::Unavailable(format!("{}: the answer is none of the KV version 2 engine; check `mount`", shown()));
+        let foreign = |_| BackendError::Unavailable(format!("{}: the answer is not from the KV version 2 engine; check `mount`", shown()));
         let data = body.answer().ok().and_then(|answer| answer.data).map_or("", RawValue::get);
         let read: Read<'_> = serde_json::from_str(data).map_err(foreign)?;
         let value = read.data.filter(|data| data.get() != "null").ok_or_else(|| BackendError::NotFound { looked_for: shown() })?;

@@ -234,7 +234,7 @@ impl Session {
         let answered = self.api.call(Method::POST, &format!("auth/{mount}/login"), None, Some(body.clone()), Repeat::Once).await;
         let body = answered.map_err(|trouble| self.login_failed(&trouble, what))?;
         let auth = body.answer().ok().and_then(|answer| answer.auth);
-        let auth = auth.ok_or_else(|| BackendError::Unavailable(format!("{}: the {what} login brought no token", self.api.address())))?;
+        let auth = auth.ok_or_else(|| BackendError::Unavailable(format!("{}: the {what} login returned no token", self.api.address())))?;
         Token::of(&auth, login, self.clock.now())
     }
 
@@ -432,7 +432,7 @@ pub(super) fn read(from: &CredentialRef) -> Result<Zeroizing<String>, BackendErr
 
 fn header(token: &str) -> Result<HeaderValue, BackendError> {
     let mut header = HeaderValue::from_str(token)
-        .map_err(|_| BackendError::Unavailable("the token can't be one: it holds control characters".to_owned()))?;
+        .map_err(|_| BackendError::Unavailable("this is not a token: it holds control characters".to_owned()))?;
     header.set_sensitive(true);
     Ok(header)
 }
