@@ -10,9 +10,11 @@ use strongroom_tests::pages::{self, Block, Page};
 
 /// A finding of a block, as it is told.
 type Found = Result<(), String>;
+/// What runs a block, or reads it.
+type Try = fn(&Block) -> Found;
 
 /// How blocks are tried, by the words after their fence: language and, where there are several ways for one language, the word after it.
-const KINDS: [(&str, &str, fn(&Block) -> Found); 9] = [
+const KINDS: [(&str, &str, Try); 9] = [
     ("toml", "manifest", manifest),
     ("toml", "host", host),
     ("toml", "rules", rules),
