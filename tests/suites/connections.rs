@@ -103,6 +103,25 @@ fn what_of_an_answer_was_not_read_is_not_taken_for_the_next_one() {
 }
 
 #[test]
+fn what_follows_an_answer_unasked_is_nobodys_and_ends_the_connection() {
+    let (listener, port) = listener();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        asked(&mut stream);
+        let forged = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
+        stream.write_all(format!("{OK}{forged}").as_bytes()).unwrap();
+        let (mut fresh, _) = listener.accept().unwrap();
+        asked(&mut fresh);
+        fresh.write_all(OK.as_bytes()).unwrap();
+    });
+
+    let ran = granted(&[port]).run(&[&format!("send GET http://a.test:{port}/1"), &format!("send GET http://a.test:{port}/2")]);
+
+    assert!(ran.stdout.matches("send 200").count() == 2 && !ran.stdout.contains("forged"), "{}", ran.stdout);
+    server.join().unwrap();
+}
+
+#[test]
 fn a_request_whose_body_goes_on_does_not_wait_for_its_answer_to_be_read() {
     let (listener, port) = listener();
     const LENGTH: usize = 4 << 20;

@@ -74,7 +74,7 @@ fn misplaced_placeholders_are_treated_as_the_manifest_says() {
         "send GET https://api.test/v1/x h:authorization=Bearer+theirs-{KEY}",
         "send GET https://api.test/v1/x h:cookie=session=theirs;x={KEY}",
     ]);
-    assert_eq!(smuggled.denied(), ["foreign-credential"]);
+    assert_eq!(smuggled.denied(), ["foreign-credential", "foreign-credential"], "each with its own reason");
     assert!(smuggled.seen.is_empty());
 
     let denied = room("deny").run(&[in_header, in_body]);
@@ -396,5 +396,5 @@ fn a_request_that_one_rate_refuses_is_charged_to_no_other() {
 
     let sent: Vec<bool> = ran.stdout.lines().filter(|line| line.starts_with("send ")).map(|line| line.starts_with("send 200")).collect();
     assert_eq!(sent, [true, false, true, false], "{}", ran.stdout);
-    assert_eq!(ran.denied(), [Rule::Rate.as_str()], "one record for all of a kind");
+    assert_eq!(ran.denied(), [Rule::Rate.as_str(), Rule::Rate.as_str()], "one record for each of the rates");
 }

@@ -74,7 +74,7 @@ fn five_hundred_kills_neither_exceed_a_limit_nor_lose_what_was_reserved() {
 /// What may still be spent, by the ledger.
 fn left(desk: &CliFixture) -> u64 {
     let shown = desk.run("limits show agent.toml --config strongroom.toml");
-    let (before, _) = shown.stdout.split_once(" ETH in all").unwrap_or_else(|| panic!("{}{}", shown.stdout, shown.stderr));
+    let (before, _) = shown.stdout.split_once(" ETH left in all").unwrap_or_else(|| panic!("{}{}", shown.stdout, shown.stderr));
     let amount = before.rsplit(' ').next().unwrap();
     let (_, decimals) = amount.split_once('.').unwrap_or((amount, "0"));
     format!("{decimals:0<18}").parse().unwrap()

@@ -201,20 +201,21 @@ fn a_ledger_that_can_not_be_written_ends_the_run_with_its_place_and_reason() {
 }
 
 #[test]
-fn a_ledger_that_can_not_be_opened_is_a_failure_of_every_command_that_needs_it() {
+fn a_ledger_that_can_not_be_opened_fails_the_commands_about_it_and_denies_an_agents_signature() {
     let desk = desk();
     import(&desk, KEY);
     desk.write("ledger", "a file, where a directory is to be");
 
-    let words = format!("sign+wallet+fields+chain:1+nonce:0+to:{FRIEND}+value:5+max:0+priority:0");
-    for line in
-        ["limits show agent.toml", "limits show agent.toml --json", "limits confirm agent.toml", &format!("run agent.toml -- {words}")]
-    {
+    for line in ["limits show agent.toml", "limits show agent.toml --json", "limits confirm agent.toml"] {
         let ran = desk.run(&line.replace("agent.toml", "agent.toml --config strongroom.toml"));
 
         assert_eq!((ran.code, ran.stdout.as_str()), (126, ""), "{line}: {}", ran.stderr);
         assert!(ran.stderr.contains("ledger is there, and is no directory"), "{line}: {}", ran.stderr);
     }
+    let words = format!("sign+wallet+fields+chain:1+nonce:0+to:{FRIEND}+value:5+max:0+priority:0");
+    let ran = desk.run(&format!("run agent.toml --config strongroom.toml -- {words}"));
+    assert!(ran.code == 0 && ran.stdout.contains("denied by rule `ledger`"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("ledger is there, and is no directory") && !ran.stderr.contains("limits confirm"), "{}", ran.stderr);
 }
 
 #[test]

@@ -4,14 +4,21 @@ use crate::audit::{Event, Journal};
 use crate::meter::Meter;
 use crate::secrets::InUse;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
+
+/// How an exchange ends that nothing else has ended.
+const GIVEN_UP: &str = "given up by the agent";
+/// How one ends whose body the run may not send.
+pub(super) const TOO_MUCH: &str = "limits.sent was reached";
 
 /// Bytes of one exchange.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     sent: AtomicU64,
+    /// Whether its body went beyond what the run may send. That ends the run, and with it the exchange, before the request fails.
+    too_much: AtomicBool,
 }
 
 /// An exchange under way. When it is dropped, finished or not, its record is written and its place among the open requests is free.
@@ -37,6 +44,10 @@ impl Counters {
     pub(crate) fn sent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
+
+    pub(crate) fn too_much(&self) {
+        self.too_much.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Exchange {
@@ -50,7 +61,7 @@ impl Exchange {
             status: None,
             received: 0,
             redacted: 0,
-            error: Some("given up by the agent"),
+            error: Some(GIVEN_UP),
             detail: None,
             place: Some(place),
             held: Vec::new(),
@@ -107,6 +118,9 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
+        if self.error == Some(GIVEN_UP) && self.counters.too_much.load(Ordering::Relaxed) {
+            self.error = Some(TOO_MUCH);
+        }
         self.journal.note(Event::Answer {
             request: self.number,
             status: self.status,
