@@ -51,11 +51,16 @@ fn gather(tokens: TokenStream, texts: &mut Vec<String>) {
                 if let Ok(text) = syn::parse_str::<LitStr>(&literal.to_string())
                     && has_words(&text.value())
                 {
-                    texts.push(text.value().replace('\n', "\\n"));
+                    texts.push(readable(&text.value()));
                 }
             }
         }
     }
+}
+
+/// A text on one line, whatever stands in it.
+fn readable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 fn is_for_readers(attribute: &Group) -> bool {
