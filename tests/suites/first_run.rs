@@ -24,7 +24,7 @@ fn a_new_agent_in_rust_builds_and_gets_an_answer() {
     let agent = desk.path("price-bot");
     std::fs::copy(root().join("Cargo.lock"), agent.join("Cargo.lock")).unwrap();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--target", "wasm32-wasip2", "--offline"]).current_dir(&agent).env_remove("CARGO_TARGET_DIR");
+    cargo.args(["build", "--release", "--target", "wasm32-wasip2"]).current_dir(&agent).env_remove("CARGO_TARGET_DIR");
     let built = cargo.output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     assert!(!String::from_utf8_lossy(&built.stderr).contains("warning"), "{}", String::from_utf8_lossy(&built.stderr));
