@@ -59,7 +59,7 @@ pub(crate) enum Stop {
     Limit(Limit),
     Denied(Denial),
     AuditFailed,
-    /// The ledger can't be written, or opened: its place, and why.
+    /// The ledger can't be written: its place, and why.
     LedgerFailed(String),
 }
 

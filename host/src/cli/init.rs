@@ -2,7 +2,7 @@
 
 use super::output::Answer;
 use super::{Done, Failure, code};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, names};
 use clap::Args;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
@@ -81,8 +81,14 @@ fn name_of_directory(file: &Path) -> Result<String, Failure> {
     })
 }
 
+/// Whether an agent may have this name.
 pub(super) fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+    names::agent_name(name).is_ok()
+}
+
+/// A text as TOML writes it.
+pub(super) fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
 }
 
 /// Each secret with its host; what is missing is asked for.
@@ -126,7 +132,6 @@ pub(super) fn put(file: &Path, outline: &Outline<'_>) -> Result<(), Failure> {
 }
 
 fn text(outline: &Outline<'_>) -> String {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let list = |given: &[String], default: &str| match given {
         [] => format!("[{default}]"),
         given => format!("[{}]", given.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ")),

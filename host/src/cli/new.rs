@@ -1,6 +1,6 @@
 //! `new`: a directory with an agent that builds and runs.
 
-use super::init::{self, Outline, is_name};
+use super::init::{self, Outline, is_name, quoted};
 use super::output::Answer;
 use super::{Done, Failure, code};
 use clap::{Args, ValueEnum};
@@ -98,6 +98,7 @@ impl New {
             return Err(Failure::new(code::USAGE, found));
         }
         let (directory, template) = (Path::new(&self.name), template(self.lang));
+        let package = if self.lang == Language::Rust { Some(package(&self.name, self.sdk.as_deref())?) } else { None };
         fs::create_dir(directory).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => {
                 Failure::new(code::USAGE, format!("{}: it is there already; take another name", directory.display()))
@@ -107,8 +108,8 @@ impl New {
         for (file, text) in template.files {
             write(&directory.join(file), &text.replace(template.example, &self.name))?;
         }
-        if self.lang == Language::Rust {
-            write(&directory.join("Cargo.toml"), &package(&self.name, self.sdk.as_deref())?)?;
+        if let Some(package) = package {
+            write(&directory.join("Cargo.toml"), &package)?;
         }
         let commands: Vec<String> = template.build.iter().map(|line| line.replace("{}", &self.name)).collect();
         write(&directory.join("README.md"), &readme(&self.name, &commands))?;
@@ -133,7 +134,6 @@ impl New {
 
 /// A package of its own, also within another workspace.
 fn package(name: &str, sdk: Option<&Path>) -> Result<String, Failure> {
-    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let from = match sdk {
         None => format!("git = {}", quoted(env!("CARGO_PKG_REPOSITORY"))),
         Some(path) => {

@@ -97,7 +97,7 @@ pub(crate) enum Failure {
     Pending,
     /// The audit log can't be written.
     NoRecord,
-    /// The host's own ledger can't be written, or opened: its place, and why.
+    /// The host's own ledger can't be written: its place, and why.
     NoLedger(String),
 }
 

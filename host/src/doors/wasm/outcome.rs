@@ -49,7 +49,7 @@ pub enum RunError {
     /// The audit log could not be written; the run was not begun, or was stopped.
     #[error("the audit log can't be written; no record, no effect: check its file and the disk")]
     Audit,
-    /// The ledger of signatures could not be written, or opened: its place, and why. The run was stopped as something was to be signed.
+    /// The ledger of signatures could not be written: its place, and why. The run was stopped as something was to be signed.
     #[error("{0}")]
     Ledger(String),
     /// The component could not be instantiated.
