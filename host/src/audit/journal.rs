@@ -242,7 +242,7 @@ fn stamp(time: jiff::Timestamp) -> String {
 }
 
 impl Drop for Journal {
-    /// Requests that were given up with the run end a little after it; their records are the last.
+    /// Where the host gave a run up midway, its requests end a little after it; their records are the last.
     fn drop(&mut self) {
         self.close_failures();
         let _ = self.hand_over(None);

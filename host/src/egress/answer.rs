@@ -254,7 +254,6 @@ impl AnswerBody {
     fn hand_on(&mut self, piece: Bytes) -> Result<Option<Bytes>, Error> {
         let Some(exchange) = &mut self.exchange else { return Ok(None) };
         if !exchange.received(piece.len()) {
-            exchange.failed("limits.received was reached");
             return Err(Error::AnswerSize);
         }
         if let Some(why) = self.opening.as_mut().and_then(|opening| opening.push(&piece)) {
@@ -378,7 +377,6 @@ impl AnswerBody {
     /// Hands a piece of a coded body to its decoder.
     fn feed(&mut self, piece: Bytes) -> Result<(), Error> {
         if !self.exchange.as_ref().is_some_and(|exchange| exchange.received_coded(piece.len())) {
-            self.fail("limits.received was reached");
             return Err(Error::AnswerSize);
         }
         if let Some(coded) = &mut self.coded {
@@ -396,7 +394,6 @@ impl AnswerBody {
         let step = decoder.step(&mut out);
         let (unfolded, left) = (decoder.unfolded(), decoder.left());
         if unfolded > 0 && !self.exchange.as_ref().is_some_and(|exchange| exchange.received_coded(unfolded)) {
-            self.fail("limits.received was reached");
             return Err(Error::AnswerSize);
         }
         match step {

@@ -1,24 +1,20 @@
 //! One request and its answer, from the permit to the last byte: its counters, and the record of how it ended.
 
 use crate::audit::{Event, Journal};
-use crate::meter::Meter;
+use crate::meter::{Limit, Meter, Stop};
 use crate::secrets::InUse;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// How an exchange ends that nothing else has ended.
 const GIVEN_UP: &str = "given up by the agent";
-/// How one ends whose body the run may not send.
-pub(super) const TOO_MUCH: &str = "limits.sent was reached";
 
 /// Bytes of one exchange.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     sent: AtomicU64,
-    /// Whether its body went beyond what the run may send. That ends the run, and with it the exchange, before the request fails.
-    too_much: AtomicBool,
 }
 
 /// An exchange under way. When it is dropped, finished or not, its record is written and its place among the open requests is free.
@@ -43,10 +39,6 @@ pub(crate) struct Exchange {
 impl Counters {
     pub(crate) fn sent(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn too_much(&self) {
-        self.too_much.store(true, Ordering::Relaxed);
     }
 }
 
@@ -118,8 +110,10 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if self.error == Some(GIVEN_UP) && self.counters.too_much.load(Ordering::Relaxed) {
-            self.error = Some(TOO_MUCH);
+        if self.error == Some(GIVEN_UP)
+            && let Some(stop) = self.meter.stop_reason()
+        {
+            self.error = Some(cut_off(stop));
         }
         self.journal.note(Event::Answer {
             request: self.number,
@@ -131,5 +125,14 @@ impl Drop for Exchange {
             error: self.error.map(Into::into),
             detail: self.detail.take().map(Into::into),
         });
+    }
+}
+
+/// How an exchange ends that ends with its run.
+fn cut_off(stop: &Stop) -> &'static str {
+    match stop {
+        Stop::Limit(Limit::Sent) => "limits.sent was reached",
+        Stop::Limit(Limit::Received) => "limits.received was reached",
+        _ => "the run was ended",
     }
 }

@@ -91,6 +91,11 @@ impl Outbound {
         Self { session, sent: Mutex::default(), tags: Mutex::default(), pools, slots: Arc::new(Slots::new(requests)), denials }
     }
 
+    /// Waits until all requests of a run that is over have ended, each with its record.
+    pub(crate) async fn ended(&self) {
+        self.slots.emptied().await;
+    }
+
     fn sent(&self) -> MutexGuard<'_, Sent> {
         self.sent.lock()
     }

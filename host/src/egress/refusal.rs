@@ -1,7 +1,7 @@
 //! What an agent is told of a request that the host refuses: an error, or an HTTP answer of the host's own.
 
 use super::Error;
-use super::exchange::{self, Exchange};
+use super::exchange::Exchange;
 use super::slots::GuestBody;
 use crate::manifest::Denials;
 use crate::session::Refused;
@@ -41,7 +41,8 @@ impl Broke {
         match self {
             Self::Denied(refused) => exchange.failed_with("the host denied its body", format!("rule `{}`", refused.rule)),
             Self::Failed(Error::RequestBodySize(Some(_))) => exchange.failed("its body is not as long as the agent said"),
-            Self::Failed(Error::RequestBodySize(None)) => exchange.failed(exchange::TOO_MUCH),
+            // The run has ended with it, which the record says by itself.
+            Self::Failed(Error::RequestBodySize(None)) => {}
             Self::Failed(Error::Host(_)) => exchange.failed("the host could not keep a record of it"),
             Self::Failed(_) => exchange.failed("the agent broke off its request"),
         }

@@ -119,7 +119,6 @@ impl Filter {
                     return Err(Error::RequestBodySize(Some(self.taken)).into());
                 }
                 if !self.watch.meter.send(data.len()) {
-                    self.watch.exchange.too_much();
                     return Err(Error::RequestBodySize(None).into());
                 }
                 self.watch.exchange.sent(data.len());

@@ -19,6 +19,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The places of one run.
 pub(super) struct Slots<B = AnswerBody> {
+    most: u32,
     places: Arc<Semaphore>,
     /// As many may wait as may be open.
     turns: Arc<Semaphore>,
@@ -43,7 +44,7 @@ pub(crate) struct Full;
 impl<B: GiveUp> Slots<B> {
     pub(crate) fn new(most: u32) -> Self {
         let semaphore = || Arc::new(Semaphore::new(most as usize));
-        Self { places: semaphore(), turns: semaphore(), answers: Mutex::default() }
+        Self { most, places: semaphore(), turns: semaphore(), answers: Mutex::default() }
     }
 
     /// A place, as soon as there is one. A request that is dropped while it waits gives its turn back.
@@ -61,6 +62,12 @@ impl<B: GiveUp> Slots<B> {
                 () = look => self.close_one(Instant::now()),
             }
         }
+    }
+
+    /// Waits until no place is taken.
+    pub(crate) async fn emptied(&self) {
+        // It is never closed.
+        let _ = self.places.acquire_many(self.most).await;
     }
 
     /// Keeps an answer in sight while the guest has it.

@@ -148,11 +148,11 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
         host.rates.clone(),
         rotations,
     ));
-    let outbound = Outbound::new(Arc::clone(&session), Arc::clone(&agent.pools), manifest.limits.requests, manifest.denials);
+    let outbound = Arc::new(Outbound::new(Arc::clone(&session), Arc::clone(&agent.pools), manifest.limits.requests, manifest.denials));
     let wasi = wasi(manifest, &keyring, &options.args, &stdout, &stderr);
     let signers = signing::Signers::new(Arc::clone(&host.signing), signers);
     let limiter = Limiter::new(manifest.limits.memory, Arc::clone(&open.peak));
-    let state = RunState::new(wasi, limiter, session, Arc::new(outbound), signers, options.on_log);
+    let state = RunState::new(wasi, limiter, session, Arc::clone(&outbound), signers, options.on_log);
     let mut store = Store::new(host.engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL);
@@ -165,8 +165,10 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     }
     let memory_refused = store.data().limiter.refused_memory();
     let end = end(ended, &meter, &store.data().limiter, &scrubber.now());
-    // Requests that are still under way end with the store.
+    // Requests that are still under way end with the store, in tasks of their own: their records come before that of the run's end.
     drop(store);
+    outbound.ended().await;
+    drop(outbound);
     let farewell = keyring.farewell();
     drop(keyring);
     let usage = open.end(&end.as_ref().map_or_else(|failed| failed.outcome().to_owned(), End::to_string));
