@@ -42,6 +42,7 @@ mod signers;
 mod signing;
 mod signing_crash;
 mod signing_table;
+mod stalls;
 mod store;
 mod streams;
 mod surface;

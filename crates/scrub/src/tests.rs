@@ -11,6 +11,16 @@ fn scrubber(values: &[&str]) -> Scrubber {
     Scrubber::new(Arc::new(Search::new(known, None)), vec![replacement; values.len()])
 }
 
+/// Base32 (RFC 4648 6) without padding.
+fn base32(bytes: &[u8]) -> Vec<u8> {
+    let groups = bytes.chunks(5).flat_map(|group| {
+        let bits = group.iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte)) << (8 * (5 - group.len()));
+        let digits = (group.len() * 8).div_ceil(5);
+        (0..digits).map(move |at| b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"[(bits >> (35 - 5 * at) & 31) as usize])
+    });
+    groups.collect()
+}
+
 /// Every encoding of row 7, by name.
 pub(super) fn encodings(value: &str) -> Vec<(String, Vec<u8>)> {
     let each = |f: &dyn Fn(u8) -> String| value.bytes().map(f).collect::<String>().into_bytes();
@@ -36,7 +46,7 @@ pub(super) fn encodings(value: &str) -> Vec<(String, Vec<u8>)> {
         ("utf-16be".to_owned(), value.bytes().flat_map(|b| [0, b]).collect()),
         ("utf-32le".to_owned(), value.bytes().flat_map(|b| [b, 0, 0, 0]).collect()),
         ("utf-32be".to_owned(), value.bytes().flat_map(|b| [0, 0, 0, b]).collect()),
-        ("base32".to_owned(), b"OBTF63DJOZSV6OLGHBSTOZBWMM2WENDBGM4TEOBRG4YDMZRVMU2GIM3DGJRDCYJQ".to_vec()),
+        ("base32".to_owned(), base32(value.as_bytes())),
     ];
     for shift in 0..3 {
         let text = format!("{}{value}tail", "u:x"[..shift].to_owned());
