@@ -19,7 +19,7 @@ impl Resolve for Fixed {
 }
 
 /// Sends every name to one address.
-struct To(SocketAddr);
+pub(super) struct To(pub(super) SocketAddr);
 
 #[async_trait::async_trait]
 impl Resolve for To {

@@ -1,8 +1,13 @@
 //! Answers that are not as the standards have them, and what comes of them: the files are in `field/http`.
 
 use super::lenient::{performed, with_head};
+use super::network::To;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
-use strongroom_tests::{Ran, VALUE, echo};
+use std::sync::Arc;
+use strongroom_demo::server::{certificates, respond};
+use strongroom_tests::{AgentFixture, Ran, VALUE, echo};
 
 const BODY: &str = "{\"pair\":\"ETH-USD\",\"price\":\"3120.50\"}";
 
@@ -137,4 +142,70 @@ fn a_head_that_cant_be_read_is_told_as_that() {
     }
     let ran = answered(true, "send", b"ICY 200 OK\r\n\r\n");
     assert!(ran.stdout.contains("its head does not follow HTTP/1.1"), "{}", ran.stdout);
+}
+
+/// What an agent is told of an answer over HTTP/2 whose head is this block (RFC 7541), behind `:status: 200`.
+fn over_http2(block: &[u8]) -> String {
+    let (ca, tls) = certificates(&["api.test"], None);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let block = [b"\x88", block].concat();
+    let server = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut stream = rustls::StreamOwned::new(rustls::ServerConnection::new(Arc::new(tls)).unwrap(), stream);
+        let mut read = |length: usize| {
+            let mut bytes = vec![0; length];
+            stream.read_exact(&mut bytes).map(|()| bytes)
+        };
+        assert_eq!(read(24).unwrap(), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        // Frames, as far as that with the request's head (RFC 9113 4.1).
+        let id = loop {
+            let head = read(9).unwrap();
+            read(usize::from_str_radix(&format!("{:02x}{:02x}{:02x}", head[0], head[1], head[2]), 16).unwrap()).unwrap();
+            if head[3] == 1 {
+                break head[5..].to_vec();
+            }
+        };
+        let mut settings = b"\0\0\0\x04\0\0\0\0\0".to_vec();
+        let length = u32::try_from(block.len()).unwrap().to_be_bytes();
+        settings.extend([&length[1..], b"\x01\x05", &id, &block].concat());
+        stream.write_all(&settings).unwrap();
+        // Until the host has had enough.
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("ca.pem");
+    std::fs::write(&file, ca).unwrap();
+    let config = strongroom::HostConfig::default().with(|new| {
+        new.network_allow = vec!["127.0.0.1/32".parse().unwrap()];
+        new.network_ca = vec![file];
+    });
+    let room = AgentFixture::new().host(|host| host.config(config).without_state().without_audit()).resolver(To(address));
+    let ran = room.run(&["send GET https://api.test/v1/x h:authorization=Bearer+{KEY}"]);
+    server.join().unwrap();
+    ran.stdout
+}
+
+#[test]
+fn a_head_over_http2_that_cant_be_read_is_told_as_that() {
+    let field = |name: &str, value: &str| {
+        let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+        [vec![0], text(name), text(value)].concat()
+    };
+    let never_sent = vec![0xff, 0x7f];
+    for block in [field("X-Upper", "v"), field("connection", "close"), field("x", "a\0b"), never_sent] {
+        let told = over_http2(&block);
+        assert!(told.contains("the answer can't be read: its head does not follow HTTP/2"), "{}: {told}", block.escape_ascii());
+    }
+    assert!(over_http2(&field("x-meta", "v")).contains(" 200 "));
+
+    let ran = AgentFixture::new()
+        .server(|_| {
+            let mut answer = respond(200, "text/plain", "a body");
+            let lines = (0..700).map(|_| "v".repeat(100).parse().unwrap());
+            lines.for_each(|line| drop(answer.headers_mut().append("x-meta", line)));
+            answer
+        })
+        .run(&["send GET https://api.test/v1/x h:authorization=Bearer+{KEY}"]);
+    assert_eq!(ran.records("answer")[0]["error"], "its head does not follow HTTP/2, or is longer than 64 KiB");
 }

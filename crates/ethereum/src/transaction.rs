@@ -113,6 +113,10 @@ pub struct SignedAuthorization {
     pub s: U256,
 }
 
+/// Chains that are known to charge for call data at least what EIP-7623 says: Ethereum, Sepolia and Hoodi since Pectra, Gnosis since its own,
+/// OP Mainnet and Base since Isthmus. On others a transaction is not refused for it: a node there may take it.
+const DEAR_DATA: [u64; 6] = [1, 11_155_111, 560_048, 100, 10, 8_453];
+
 impl Transaction {
     /// Reads the unsigned payload: EIP-2718's type and list, or EIP-155's list of nine.
     pub fn read(payload: &[u8]) -> Result<Self, Malformed> {
@@ -190,7 +194,8 @@ impl Transaction {
         }
     }
 
-    /// The least gas with which a node takes it: what it costs before anything runs (EIP-2028, 2930, 3860, 7623 and 7702).
+    /// The least gas with which a node takes it: what it costs before anything runs (EIP-2028, 2930, 3860, 7702, and EIP-7623 on the chains
+    /// that are known to have it).
     pub fn least_gas(&self) -> u64 {
         const BASE: u64 = 21_000;
         const CREATION: u64 = 32_000;
@@ -208,7 +213,8 @@ impl Transaction {
         let creation = if self.to.is_none() { CREATION + INIT_CODE_WORD * count(self.input.len().div_ceil(32)) } else { 0 };
         let access = self.access().iter().map(|(_, slots)| ADDRESS + SLOT * count(slots.len())).sum::<u64>();
         let authorizations = PER_AUTHORIZATION * count(self.authorizations().len());
-        BASE + (TOKEN * tokens + creation + access + authorizations).max(TOKEN_AT_LEAST * tokens)
+        let least = if DEAR_DATA.contains(&self.chain) { TOKEN_AT_LEAST * tokens } else { 0 };
+        BASE + (TOKEN * tokens + creation + access + authorizations).max(least)
     }
 
     fn access(&self) -> &[(Address, Vec<B256>)] {
@@ -443,5 +449,17 @@ mod tests {
             let transaction = Transaction { chain: 1, nonce: 0, gas: 0, to, value: U256::ZERO, input, kind };
             assert_eq!(transaction.least_gas(), least, "{transaction:?}");
         }
+        // A chain of which nobody knows whether data has its floor there.
+        let elsewhere = Transaction {
+            chain: 31_337,
+            nonce: 0,
+            gas: 0,
+            to: called,
+            value: U256::ZERO,
+            input: vec![1; 100],
+            kind: Kind::Legacy { price: U256::ONE },
+        };
+        assert_eq!(elsewhere.least_gas(), 22_600);
+        assert_eq!(Transaction { chain: 8453, ..elsewhere }.least_gas(), 25_000);
     }
 }

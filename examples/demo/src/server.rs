@@ -188,8 +188,12 @@ async fn answer<H: Fn(&Seen) -> Response>(
     Ok(response)
 }
 
-/// A certificate authority, as PEM, and a server's side of TLS under it.
-fn certificates(names: &[&str], ended: Option<time::OffsetDateTime>) -> (String, rustls::ServerConfig) {
+/// A certificate authority, as PEM, and a server's side of TLS under it, with a certificate that has ended or has not.
+///
+/// # Panics
+/// Where a name is none.
+#[must_use]
+pub fn certificates(names: &[&str], ended: Option<time::OffsetDateTime>) -> (String, rustls::ServerConfig) {
     let mut authority = CertificateParams::new(Vec::new()).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key pair")).expect("an authority");

@@ -1,4 +1,4 @@
-//! The head of an HTTP/1 answer as it comes over the wire, line by line.
+//! The head of an HTTP/1 answer as it comes over the wire, line by line; and what is told of a head that can't be read.
 //!
 //! The client leaves out lines that are no headers, and joins folded ones, as browsers do. A line that says how the answer is to be read must
 //! not be among them: whoever reads by it would see another answer than the one that was searched. The client does not tell what it left out,
@@ -146,6 +146,9 @@ pub(super) fn unreadable(error: &(dyn std::error::Error + 'static)) -> Option<&'
                 return Some("its head does not follow HTTP/1.1");
             }
         }
+        if at.downcast_ref::<h2::Error>().is_some_and(is_odd) {
+            return Some("its head does not follow HTTP/2, or is longer than 64 KiB");
+        }
         let odd = at.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).is_some_and(|inner| inner.is::<OddLine>());
         if odd {
             return Some("a line of its head that says how it is to be read is malformed");
@@ -153,6 +156,11 @@ pub(super) fn unreadable(error: &(dyn std::error::Error + 'static)) -> Option<&'
         cause = at.source();
     }
     None
+}
+
+/// Whether it was this side that could not read what came: a server that ends a request by itself says the same for other reasons.
+fn is_odd(error: &h2::Error) -> bool {
+    error.is_library() && matches!(error.reason(), Some(h2::Reason::PROTOCOL_ERROR | h2::Reason::COMPRESSION_ERROR))
 }
 
 #[cfg(test)]

@@ -434,3 +434,27 @@ fn two_hosts_do_not_share_a_ledger() {
 fn slots_tell_nonces_of_chains_apart() {
     assert_ne!(Slot::Nonce(1, 7), Slot::Nonce(10, 7));
 }
+
+/// A figure, on a real disk: `cargo test --workspace -- --ignored --nocapture a_ledger_of_many_keys`.
+#[test]
+#[ignore = "a figure"]
+fn a_ledger_of_many_keys_opens_as_one_of_few() {
+    let key = |number: u32| [&[2; 29][..], &number.to_be_bytes()].concat();
+    for keys in [10, 20_000] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let open = || Ledger::open(directory.path(), &[7; 32], Duration::from_secs(3_600), Wall::default(), Clock::default());
+        let ledger = open().expect("a ledger");
+        let all = run(futures_util::future::join_all((0..keys).map(|number| {
+            let ledger = &ledger;
+            async move { ledger.enroll(&key(number), "wallet").await }
+        })));
+        assert!(all.iter().all(Result::is_ok));
+        drop(ledger);
+
+        let began = std::time::Instant::now();
+        let ledger = open().expect("a ledger");
+        let opened = began.elapsed();
+        run(ledger.enroll(&key(keys), "wallet")).expect("enrolled");
+        println!("{keys} keys: opened in {opened:?}, one more confirmed by {:?}", began.elapsed());
+    }
+}
