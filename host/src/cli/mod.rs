@@ -16,6 +16,7 @@ mod judge;
 mod named;
 mod new;
 mod output;
+mod overview;
 mod prompt;
 mod replay;
 mod rotations;
@@ -29,8 +30,9 @@ use crate::clock::Clock;
 use crate::host::{BuildError, Host, LoadError};
 use crate::manifest::{BackendConfig, HostConfig, ReadError};
 use crate::secrets::Backends;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use output::{Answer, HostLines, Said, concluded, say};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tracing_subscriber::layer::SubscriberExt;
@@ -55,7 +57,13 @@ mod code {
     pub(super) const DEFECT: u8 = 101;
 }
 
-const EXIT_CODES: &str = "\
+const AFTER_HELP: &str = "\
+Examples:
+  strongroom new --lang python price-bot          a directory with an agent that runs
+  strongroom explain agent.toml                   what it may do, in sentences
+  strongroom run agent.toml --env-file .env       with keys from a file
+  strongroom help secrets                         what can be done with secrets
+
 Exit codes: the agent's own (0, or 1 where it failed), and for the host
   120  usage or configuration      123  a limit was reached
   121  a secret is unavailable     124  stopped by a denial
@@ -69,7 +77,7 @@ Exit codes: the agent's own (0, or 1 where it failed), and for the host
 /// An agent's manifest (`agent.toml`) says which component it is, which secrets it may use, where each may go and in which place
 /// of a request. Whatever it does not say is denied.
 #[derive(Parser)]
-#[command(name = "strongroom", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "strongroom", version, after_help = AFTER_HELP, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -91,13 +99,13 @@ enum Verb {
     Inspect(inspect::Inspect),
     /// Lists the rules by which unregistered secrets are recognised
     Rules(rules::ListRules),
-    /// Keeps the secrets of a backend: init, rekey, set, import, list, status, rotate, history, rm-version, restore
+    /// Keeps the secrets of a backend: set, import, list, rotate, …
     #[command(subcommand)]
     Secrets(secrets::Secrets),
     /// Keeps the keys of wallets: new, import, address, show
     #[command(subcommand)]
     Wallet(wallet::Wallet),
-    /// Says what may still be spent, and confirms the ledger: show, confirm
+    /// Says what may still be spent, and confirms the ledger
     #[command(subcommand)]
     Limits(wallet::Limits),
     /// Reads the audit log
@@ -141,7 +149,7 @@ pub fn main() -> ExitCode {
     keep_out_of_core_dumps();
     std::panic::set_hook(Box::new(report_panic));
     init_logging();
-    let cli = match Cli::try_parse() {
+    let cli = match parsed(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => {
             return ExitCode::from(finished(refused(&error)));
@@ -161,14 +169,23 @@ pub fn main() -> ExitCode {
         Verb::Audit(audit) => audit.perform(),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "strongroom", &mut script);
+            clap_complete::generate(shell, &mut command(), "strongroom", &mut script);
             Answer::new().text(&script).map(|()| 0)
         }
-        Verb::Man { directory } => clap_mangen::generate_to(Cli::command(), &directory)
+        Verb::Man { directory } => clap_mangen::generate_to(command(), &directory)
             .map(|()| 0)
             .map_err(|error| Failure::new(code::USAGE, format!("{}: can't be written ({error})", directory.display()))),
     };
     ExitCode::from(finished(done))
+}
+
+fn command() -> clap::Command {
+    overview::grouped(Cli::command())
+}
+
+/// What the arguments ask for.
+fn parsed(arguments: impl IntoIterator<Item: Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&command().try_get_matches_from(arguments)?)
 }
 
 /// Whether these are arguments of the command line, the program's name first: for tests of what documents show.
@@ -177,7 +194,7 @@ pub fn main() -> ExitCode {
 /// What is wrong with them.
 #[cfg(any(test, feature = "test-util"))]
 pub fn understood(arguments: Vec<String>) -> Result<(), String> {
-    match Cli::try_parse_from(arguments) {
+    match parsed(arguments) {
         Err(error) if error.use_stderr() => Err(error.to_string()),
         _ => Ok(()),
     }
@@ -193,9 +210,7 @@ pub fn help_texts() -> String {
         command.get_subcommands_mut().filter(|command| command.get_name() != "help").for_each(|command| add(command, texts));
     }
     let mut texts = String::new();
-    let mut command = Cli::command();
-    command.build();
-    add(&mut command, &mut texts);
+    add(&mut command(), &mut texts);
     texts.trim_end().to_owned() + "\n"
 }
 
