@@ -44,12 +44,11 @@ pub(super) struct Answered {
     pub(super) charge: Option<Charge>,
 }
 
-/// Why there is no answer.
-#[expect(clippy::large_enum_variant, reason = "it is moved once, from here to where it is tried again")]
-pub(super) enum Unanswered {
-    /// The connection had ended before: nothing of the request has left, and it has its leave still.
-    Unsent(Leave, Request<RequestBody>, hyper::Error),
-    Failed(hyper::Error),
+/// A request that got no answer.
+pub(super) struct Failed {
+    pub(super) why: hyper::Error,
+    /// Where the connection had ended before: nothing of the request has left, and it has its leave still.
+    pub(super) unsent: Option<(Leave, Request<RequestBody>)>,
 }
 
 impl Connection {
@@ -81,17 +80,17 @@ impl Connection {
     }
 
     /// Sends a request.
-    pub(super) async fn send(self, leave: Leave, request: Request<RequestBody>) -> Result<Answered, Unanswered> {
+    pub(super) async fn send(self, leave: Leave, request: Request<RequestBody>) -> Result<Answered, Failed> {
         let (answer, connection) = match self {
             Self::One(mut connection) => (connection.send(request).await, Some(connection)),
             Self::Many(mut sender) => (sender.try_send_request(request).await, None),
         };
         match answer {
             Ok(answer) => Ok(Answered { answer, connection, charge: leave.used() }),
-            Err(mut error) => Err(match error.take_message() {
-                Some(request) => Unanswered::Unsent(leave, request, error.into_error()),
-                None => Unanswered::Failed(error.into_error()),
-            }),
+            Err(mut error) => {
+                let unsent = error.take_message().map(|request| (leave, request));
+                Err(Failed { why: error.into_error(), unsent })
+            }
         }
     }
 }

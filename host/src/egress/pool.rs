@@ -1,7 +1,7 @@
 //! The connections of an agent: each for one set of credentials and one origin, so that no answer meant for one can reach another.
 
 use super::connect::{ConnectError, Connector, Network};
-use super::connection::{self, Answered, Connection};
+use super::connection::{Answered, Connection, Failed};
 use super::idle::Idle;
 use super::request_body::RequestBody;
 use super::server_body::{Over, ServerBody};
@@ -90,8 +90,8 @@ impl Pools {
                     return Ok((answer.map(|body| ServerBody::new(body, over)), charge));
                 }
                 // The server has ended an idle connection.
-                Err(connection::Unanswered::Unsent(leave, request, _)) if !is_new => (leave, purpose.absolute(request)),
-                Err(connection::Unanswered::Unsent(_, _, error) | connection::Unanswered::Failed(error)) => return Err(error.into()),
+                Err(Failed { unsent: Some((leave, request)), .. }) if !is_new => (leave, purpose.absolute(request)),
+                Err(Failed { why, .. }) => return Err(why.into()),
             }
         }
     }
