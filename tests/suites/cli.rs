@@ -276,6 +276,12 @@ fn check_reports_every_manifest_and_writes_an_example_of_the_environment() {
 
     assert_eq!(ran.code, 120);
     assert!(ran.stderr.contains("agent.toml: ok") && ran.stderr.contains("bad.toml:1:8: `name`: not a name"), "{}", ran.stderr);
+    let json = desk.run("check agent.toml bad.toml --json --resolve");
+    let lines: Vec<serde_json::Value> = json.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((json.code, json.stderr.as_str(), lines.len()), (121, "", 2));
+    assert!(lines[0]["code"] == 121 && lines[0]["errors"][0].as_str().unwrap().contains("secret `KEY` is unavailable"), "{lines:?}");
+    assert!(lines[1]["code"] == 120 && lines[1]["errors"][0].as_str().unwrap().starts_with("bad.toml:1:8: `name`"), "{lines:?}");
+
     let example = std::fs::read_to_string(desk.path(".env.example")).unwrap();
     assert!(example.contains("# probe-1: KEY, required\nKEY=\n"), "{example}");
     assert!(example.contains("# probe-1: SECOND, optional, matches ^x\nOTHER_NAME=\n"), "{example}");

@@ -175,6 +175,21 @@ fn commands(block: &Block) -> Found {
     Ok(())
 }
 
+#[test]
+fn the_examples_in_the_help_are_command_lines() {
+    let help = strongroom::cli::help_texts();
+    let examples: Vec<&str> = help
+        .lines()
+        .filter_map(|line| line.strip_prefix("Example: ").or_else(|| line.strip_prefix("  strongroom ").map(|_| line.trim())))
+        .collect();
+    assert!(examples.len() > 26, "{examples:?}");
+    for example in examples {
+        // What it is for stands behind it.
+        let line = example.split_once("  ").map_or(example, |(line, _)| line);
+        command(line).unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
 fn command(line: &str) -> Found {
     let words = words(line)?;
     // What a command says is put into another one's words: it is judged by itself.

@@ -1,14 +1,16 @@
 //! `strongroom check`
 
-use super::output::say;
+use super::output::{Answer, say};
 use super::{Done, Failure, HostArgs, at_rest, code, example};
 use crate::host::{Agent, Host, Resolved};
 use crate::manifest::Manifest;
 use crate::scrub::{Scrubber, Search};
 use crate::secrets::Freshness;
 use clap::Args;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 
 /// Checks manifests and components without running them.
 ///
@@ -30,6 +32,21 @@ pub(super) struct Check {
     /// A rule whose findings in components and files are none; `strongroom rules` lists them
     #[arg(long, value_name = "RULE")]
     allow: Vec<String>,
+    /// Print a line of JSON for each manifest
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found of one manifest.
+#[derive(Default, Serialize)]
+struct Checked {
+    manifest: String,
+    /// The code with which the command would end for it alone.
+    code: u8,
+    errors: Vec<String>,
+    warnings: Vec<String>,
+    /// Where `--resolve` found what it uses.
+    found: Vec<String>,
 }
 
 impl Check {
@@ -39,95 +56,112 @@ impl Check {
         let scrubber = Scrubber::new(Arc::new(Search::new(Vec::new(), Some(rules))), Vec::new()).passing(&self.allow);
         let runtime = super::runtime()?;
         let mut worst = 0;
-        let mut checked = Vec::new();
+        let mut manifests = Vec::new();
         for path in &self.manifests {
+            let mut checked = Checked { manifest: path.display().to_string(), ..Checked::default() };
             match host.load(path) {
                 Ok(agent) => {
                     let manifest = agent.manifest();
-                    let found = at_rest::secrets(path, manifest.component.as_deref(), &scrubber);
-                    for finding in &found {
-                        say(format_args!("error: {}", crate::text::lines_for_people(finding)));
-                        worst = worst.max(code::USAGE);
+                    checked.found_at_rest(at_rest::secrets(path, manifest.component.as_deref(), &scrubber));
+                    checked.warnings.extend(overlaps(&host, path, manifest).chain(strangers(path, manifest)));
+                    if self.resolve {
+                        checked.resolve(&runtime, path, &agent);
                     }
-                    warn_of_overlap(&host, path, manifest);
-                    warn_of_strangers(path, manifest);
-                    let resolved = if self.resolve { resolve(&runtime, path, &agent) } else { Vec::new() };
-                    if found.is_empty() && resolved.iter().all(Result::is_ok) {
-                        say(format_args!("{}: ok", path.display()));
-                    }
-                    for line in &resolved {
-                        let (Ok(line) | Err(line)) = line;
-                        say(format_args!("{line}"));
-                    }
-                    if resolved.iter().any(Result::is_err) {
-                        worst = worst.max(code::SECRET);
-                    }
-                    checked.push(manifest.clone());
+                    manifests.push(manifest.clone());
                 }
                 Err(error) => {
                     let Failure { code, message } = error.into();
-                    say(format_args!("error: {}", crate::text::lines_for_people(&message)));
-                    worst = worst.max(code);
+                    (checked.code, checked.errors) = (code, vec![message]);
                 }
             }
+            worst = worst.max(checked.code);
+            if self.json { checked.print()? } else { checked.say() }
         }
         runtime.block_on(host.shutdown());
         if let Some(file) = &self.env_example {
-            example::write(file, &checked)?;
+            example::write(file, &manifests)?;
             say(format_args!("{}: written", file.display()));
         }
         Ok(worst)
     }
 }
 
-/// Has an agent's secrets and the keys of its signers: a line for each that says where it is, or why it can't be had.
-fn resolve(runtime: &tokio::runtime::Runtime, path: &Path, agent: &Agent) -> Vec<Result<String, String>> {
-    let error = |what: &str| Err(format!("error: {}: {}", path.display(), crate::text::for_people(what)));
-    let mut lines = match runtime.block_on(agent.resolve()) {
-        Ok(resolved) => resolved.into_iter().map(|secret| Ok(found(secret))).collect(),
-        Err(missing) => missing.to_string().lines().map(error).collect::<Vec<_>>(),
-    };
-    for (name, key) in runtime.block_on(agent.resolve_signers()) {
-        lines.push(match key {
-            Ok(key) => Ok(format!("  signer {name}: {}", crate::text::for_people(&key))),
-            Err(why) => error(&format!("signer `{name}` is unavailable: {why}")),
-        });
+impl Checked {
+    fn found_at_rest(&mut self, found: Vec<String>) {
+        if !found.is_empty() {
+            self.code = code::USAGE;
+        }
+        self.errors.extend(found);
     }
-    lines
+
+    /// Has an agent's secrets and the keys of its signers: a line for each that says where it is, or why it can't be had.
+    fn resolve(&mut self, runtime: &Runtime, path: &Path, agent: &Agent) {
+        let before = self.errors.len();
+        let mut missing = |what: &str| self.errors.push(format!("{}: {what}", path.display()));
+        match runtime.block_on(agent.resolve()) {
+            Ok(resolved) => self.found.extend(resolved.into_iter().map(found)),
+            Err(unavailable) => unavailable.to_string().lines().for_each(&mut missing),
+        }
+        for (name, key) in runtime.block_on(agent.resolve_signers()) {
+            match key {
+                Ok(key) => self.found.push(format!("signer {name}: {}", crate::text::for_people(&key))),
+                Err(why) => missing(&format!("signer `{name}` is unavailable: {why}")),
+            }
+        }
+        if self.errors.len() > before {
+            self.code = self.code.max(code::SECRET);
+        }
+    }
+
+    /// As one line of JSON, on stdout.
+    fn print(&self) -> Result<(), Failure> {
+        Answer::new().line(format_args!("{}", serde_json::json!(self)))
+    }
+
+    fn say(&self) {
+        for error in &self.errors {
+            say(format_args!("error: {}", crate::text::lines_for_people(error)));
+        }
+        for warning in &self.warnings {
+            say(format_args!("warning: {warning}"));
+        }
+        if self.code == 0 {
+            say(format_args!("{}: ok", self.manifest));
+        }
+        for found in &self.found {
+            say(format_args!("  {found}"));
+        }
+    }
 }
 
 fn found(secret: Resolved) -> String {
     let from = secret.from.map_or_else(|| "its default in the manifest".to_owned(), |from| crate::text::for_people(&from));
     let version = secret.version.map(|version| format!(", version {}", crate::text::for_people(&version))).unwrap_or_default();
-    format!("  {}: {from}{version}, fingerprint {}", secret.name, secret.fingerprint)
+    format!("{}: {from}{version}, fingerprint {}", secret.name, secret.fingerprint)
 }
 
-/// Says where a wildcard covers the names of strangers.
-fn warn_of_strangers(path: &Path, manifest: &Manifest) {
+/// Where a wildcard covers the names of strangers.
+fn strangers(path: &Path, manifest: &Manifest) -> impl Iterator<Item = String> {
     let grants = manifest.secrets.iter().flat_map(|secret| &secret.allow).map(|grant| (&grant.host, grant.line));
-    for (host, line) in grants.chain(manifest.egress.iter().map(|rule| (&rule.host, rule.line))) {
-        if let Some(why) = host.covers_strangers() {
-            say(format_args!("warning: {}:{line}: {why}", path.display()));
-        }
-    }
+    let hosts = grants.chain(manifest.egress.iter().map(|rule| (&rule.host, rule.line)));
+    hosts.filter_map(|(host, line)| Some(format!("{}:{line}: {}", path.display(), host.covers_strangers()?)))
 }
 
-/// Says where a value may be used longer than its issuer lets it live.
-fn warn_of_overlap(host: &Host, path: &Path, manifest: &Manifest) {
-    for secret in &manifest.secrets {
+/// Where a value may be used longer than its issuer lets it live.
+fn overlaps(host: &Host, path: &Path, manifest: &Manifest) -> impl Iterator<Item = String> {
+    manifest.secrets.iter().filter_map(move |secret| {
         let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
-        let Ok((from, _)) = host.backends().entries(&secret.from, &manifest.name, namespace) else { continue };
-        if let (Some(overlap), Freshness::For(cache)) = (secret.overlap, from.backend.freshness())
-            && cache > overlap
-        {
-            say(format_args!(
-                "warning: {}: secret `{}`: an old value works for {} s after a rotation, but the backend `{}` is asked every {} s; lower its `cache`",
+        let (from, _) = host.backends().entries(&secret.from, &manifest.name, namespace).ok()?;
+        let (Some(overlap), Freshness::For(cache)) = (secret.overlap, from.backend.freshness()) else { return None };
+        (cache > overlap).then(|| {
+            format!(
+                "{}: secret `{}`: an old value works for {} s after a rotation, but the backend `{}` is asked every {} s; lower its `cache`",
                 path.display(),
                 secret.name,
                 overlap.as_secs(),
                 from.name,
                 cache.as_secs()
-            ));
-        }
-    }
+            )
+        })
+    })
 }

@@ -10,7 +10,6 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
-#[command(after_help = "Example: strongroom init --secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST")]
 pub(super) struct Init {
     /// The manifest to write. A file that exists is not touched
     #[arg(default_value = "agent.toml")]

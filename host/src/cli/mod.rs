@@ -180,7 +180,7 @@ pub fn main() -> ExitCode {
 }
 
 fn command() -> clap::Command {
-    overview::grouped(Cli::command())
+    overview::told(Cli::command())
 }
 
 /// What the arguments ask for.

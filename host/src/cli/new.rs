@@ -9,7 +9,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
-#[command(after_help = "Example: strongroom new --lang python price-bot")]
 pub(super) struct New {
     /// The agent's name, and its directory's: small letters, digits and `-`
     name: String,

@@ -1,4 +1,4 @@
-//! The program's own help: its commands by what they are for.
+//! What the help of the program and its commands adds to what they say of themselves: commands by what they are for, and an example of each.
 
 use clap::Command;
 use clap::builder::styling::Styles;
@@ -13,8 +13,54 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Set up the shell", &["completions", "man", "help"]),
 ];
 
+/// How each command is called.
+const EXAMPLES: [(&[&str], &str); 26] = [
+    (&["new"], "--lang python price-bot"),
+    (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
+    (&["run"], "agent.toml --env-file .env -- ETH-USD"),
+    (&["check"], "agent.toml --env-file .env --resolve"),
+    (&["explain"], "agent.toml --request 'POST https://api.openai.com/v1/responses'"),
+    (&["inspect"], "agent.wasm"),
+    (&["rules"], "--json"),
+    (&["secrets", "init"], "--backend file --config strongroom.toml"),
+    (&["secrets", "rekey"], "--backend file --config strongroom.toml"),
+    (&["secrets", "set"], "OPENAI_API_KEY --namespace price-bot"),
+    (&["secrets", "import"], ".env --namespace price-bot --dry-run"),
+    (&["secrets", "list"], "--backend file"),
+    (&["secrets", "status"], "agent.toml"),
+    (&["secrets", "rotate"], "OPENAI_API_KEY --namespace price-bot"),
+    (&["secrets", "history"], "--json"),
+    (&["secrets", "rm-version"], "OPENAI_API_KEY 3 --namespace price-bot"),
+    (&["secrets", "restore"], "OPENAI_API_KEY 3 --namespace price-bot"),
+    (&["wallet", "new"], "WALLET_KEY --namespace payer"),
+    (&["wallet", "import"], "WALLET_KEY --namespace payer"),
+    (&["wallet", "address"], "payer.toml"),
+    (&["wallet", "show"], "payer.toml --json"),
+    (&["limits", "show"], "payer.toml"),
+    (&["limits", "confirm"], "payer.toml"),
+    (&["audit", "show"], "--agent price-bot --event denial"),
+    (&["completions"], "zsh"),
+    (&["man"], "man/man1"),
+];
+
+/// The whole command line, with what its help says beyond its arguments.
+pub(super) fn told(mut command: Command) -> Command {
+    for (path, arguments) in EXAMPLES {
+        let example = format!("Example: strongroom {} {arguments}", path.join(" "));
+        command = with_example(command, path, &example);
+    }
+    grouped(command)
+}
+
+fn with_example(command: Command, path: &[&str], example: &str) -> Command {
+    match path {
+        [] => command.after_help(example.to_owned()),
+        [name, rest @ ..] => command.mut_subcommand(name, |command| with_example(command, rest, example)),
+    }
+}
+
 /// Has a command list its own by these groups.
-pub(super) fn grouped(mut command: Command) -> Command {
+fn grouped(mut command: Command) -> Command {
     // That makes the command `help`.
     command.build();
     let styles = Styles::styled();
@@ -28,7 +74,8 @@ pub(super) fn grouped(mut command: Command) -> Command {
         }
         text.push('\n');
     }
-    let template = format!("{{about-section}}\n{{usage-heading}} {{usage}}\n\n{text}{heading}Options:{heading:#}\n{{options}}{{after-help}}");
+    let template =
+        format!("{{about-section}}\n{{usage-heading}} {{usage}}\n\n{text}{heading}Options:{heading:#}\n{{options}}{{after-help}}");
     command.help_template(template)
 }
 
@@ -46,5 +93,26 @@ mod tests {
         sorted.sort_unstable();
         known.sort_unstable();
         assert_eq!(sorted, known);
+    }
+
+    #[test]
+    fn each_command_has_an_example() {
+        fn commands<'c>(command: &'c Command, path: &[&'c str], all: &mut Vec<Vec<&'c str>>) {
+            let own = command.get_subcommands().filter(|command| command.get_name() != "help");
+            let mut is_verb = true;
+            for command in own {
+                is_verb = false;
+                commands(command, &[path, &[command.get_name()]].concat(), all);
+            }
+            if is_verb {
+                all.push(path.to_vec());
+            }
+        }
+        let (command, mut all) = (super::super::command(), Vec::new());
+        commands(&command, &[], &mut all);
+        let mut shown: Vec<Vec<&str>> = EXAMPLES.iter().map(|(path, _)| path.to_vec()).collect();
+        all.sort_unstable();
+        shown.sort_unstable();
+        assert_eq!(shown, all);
     }
 }
