@@ -2,6 +2,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod adopt;
 mod aloud;
 mod at_rest;
 mod audit;
@@ -81,6 +82,8 @@ enum Verb {
     New(new::New),
     /// Writes a manifest to begin with
     Init(init::Init),
+    /// Moves the plaintext of a file into a backend, and leaves references in its place; `--undo` writes the values back
+    Adopt(adopt::Adopt),
     /// Runs one agent, once
     Run(run::Run),
     /// Checks manifests and components without running them
@@ -150,6 +153,7 @@ pub fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::New(new) => new.perform(),
         Verb::Init(init) => init.perform(),
+        Verb::Adopt(adopt) => adopt.perform(),
         Verb::Run(run) => run.perform(),
         Verb::Check(check) => check.perform(),
         Verb::Explain(explain) => explain.perform(),
