@@ -300,7 +300,7 @@ fn a_name_that_no_manifest_can_use_is_refused_with_the_reason() {
 }
 
 /// Types lines on a terminal of the command's own: what it shows, and its code.
-fn typed(desk: &CliFixture, line: &str, lines: &[&str]) -> (i32, String) {
+pub(crate) fn typed(desk: &CliFixture, line: &str, lines: &[&str]) -> (i32, String) {
     // The terminal echoes nothing from the start: the prompt comes before the command has turned that off, and this types fast.
     const DRIVER: &str = "import os, pty, sys, termios\n\
         answers = sys.stdin.read().split('\\n')[:-1]\n\

@@ -61,23 +61,42 @@ fn git_dir(root: &Path) -> Option<PathBuf> {
     Some(root.join(text.strip_prefix("gitdir: ")?.trim_end()))
 }
 
+/// A repository's index, which names the files that git tracks.
+struct Index {
+    root: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Index {
+    /// That of the repository around a directory, which is named in full.
+    fn around(dir: &Path) -> Option<Self> {
+        dir.ancestors().find_map(|root| {
+            let bytes = crate::files::read(&git_dir(root)?.join("index"), MAX_INDEX).ok()?;
+            Some(Self { root: root.to_owned(), bytes })
+        })
+    }
+
+    /// The index lists paths relative to the root, each behind its length, of which this is the lower byte, and before a NUL.
+    fn tracks(&self, path: &Path) -> bool {
+        let Ok(name) = path.strip_prefix(&self.root).map(|path| path.display().to_string()) else { return false };
+        let entry = [&[name.len() as u8], name.as_bytes(), b"\0"].concat();
+        memchr::memmem::find(&self.bytes, &entry).is_some()
+    }
+}
+
+/// Whether git tracks a file.
+pub(super) fn is_tracked(file: &Path) -> bool {
+    let Ok(file) = file.canonicalize() else { return false };
+    file.parent().and_then(Index::around).is_some_and(|index| index.tracks(&file))
+}
+
 /// The files of a directory whose names begin with `.env`, as far as the index of its repository names them.
 fn tracked_env_files(dir: &Path) -> Vec<PathBuf> {
     let Ok(dir) = dir.canonicalize() else { return Vec::new() };
-    let Some((root, index)) =
-        dir.ancestors().find_map(|root| Some((root, crate::files::read(&git_dir(root)?.join("index"), MAX_INDEX).ok()?)))
-    else {
-        return Vec::new();
-    };
+    let Some(index) = Index::around(&dir) else { return Vec::new() };
     let files = std::fs::read_dir(&dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_env = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".env"));
-    // The index lists paths relative to the root, each behind its length, of which this is the lower byte, and before a NUL.
-    let is_tracked = |path: &PathBuf| {
-        let Ok(name) = path.strip_prefix(root).map(|path| path.display().to_string()) else { return false };
-        let entry = [&[name.len() as u8], name.as_bytes(), b"\0"].concat();
-        memchr::memmem::find(&index, &entry).is_some()
-    };
-    let mut tracked: Vec<PathBuf> = files.filter(is_env).filter(is_tracked).collect();
+    let mut tracked: Vec<PathBuf> = files.filter(is_env).filter(|path| index.tracks(path)).collect();
     tracked.sort();
     tracked
 }

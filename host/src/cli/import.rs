@@ -3,6 +3,7 @@
 use super::output::{Answer, say};
 use super::secrets::Where;
 use super::{Done, Failure, code, named};
+use crate::manifest::ADOPTED;
 use crate::secrets::backends::read_lines;
 use crate::secrets::dotenv::Variable;
 use crate::secrets::{Deposit, MIN_LENGTH, SecretValue, StoreError};
@@ -33,6 +34,13 @@ impl Import {
             return Ok(0);
         }
         for variable in &read {
+            if variable.value.starts_with(ADOPTED) {
+                let (line, name) = (variable.line, &variable.name);
+                return Err(wrong(format!(
+                    "line {line}, `{name}`: this is a reference that `strongroom adopt` wrote, and no value; take the line out, or write the \
+                     values back first: `strongroom adopt --undo {file}`"
+                )));
+            }
             let checked = named::secret(&variable.name, self.namespace.as_deref());
             checked.map_err(|Failure { message, .. }| wrong(format!("line {}: {message}", variable.line)))?;
         }

@@ -2,6 +2,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod adopt;
 mod aloud;
 mod at_rest;
 mod audit;
@@ -89,6 +90,10 @@ enum Verb {
     New(new::New),
     /// Writes a manifest to begin with
     Init(init::Init),
+    /// Moves keys that stand in a file into a backend, and back
+    ///
+    /// References stand in their place, which `--undo` replaces by the values again.
+    Adopt(adopt::Adopt),
     /// Runs one agent, once
     Run(run::Run),
     /// Checks manifests and components without running them
@@ -158,6 +163,7 @@ pub fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::New(new) => new.perform(),
         Verb::Init(init) => init.perform(),
+        Verb::Adopt(adopt) => adopt.perform(),
         Verb::Run(run) => run.perform(),
         Verb::Check(check) => check.perform(),
         Verb::Explain(explain) => explain.perform(),

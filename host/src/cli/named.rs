@@ -11,6 +11,16 @@ pub(super) fn secret(name: &str, namespace: Option<&str>) -> Result<(), Failure>
     namespace.map_or(Ok(()), |namespace| checked("--namespace", namespace, |text| names::namespace(text).map(drop)))
 }
 
+/// The name of a variable of a file, with the server or service before it where there is one.
+pub(super) fn variable(what: &str, name: &str) -> Result<(), Failure> {
+    checked(what, name, names::entry_name)
+}
+
+/// A namespace alone.
+pub(super) fn namespace(namespace: &str) -> Result<(), Failure> {
+    checked("--namespace", namespace, |text| names::namespace(text).map(drop))
+}
+
 /// The name of a signer of a manifest.
 pub(super) fn signer(name: &str) -> Result<(), Failure> {
     checked("--signer", name, names::secret_name)

@@ -49,6 +49,13 @@ pub(super) fn say(text: Arguments<'_>) {
     noted(HostLines { is_named: false }.write_all(format!("{text}\n").as_bytes()));
 }
 
+/// Says something on stderr that is answered on the same line.
+pub(super) fn ask(text: Arguments<'_>) {
+    noted(HostLines { is_named: false }.write_all(format!("{text}").as_bytes()));
+    // Whoever types ends the line.
+    *BEGUN.lock() = false;
+}
+
 /// Whether a line is begun where the host's own are written: by an agent, which ends its lines when it likes.
 static BEGUN: Mutex<bool> = Mutex::new(false);
 

@@ -8,13 +8,13 @@ use std::fmt::Write;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Begin", &["new", "init"]),
     ("Run an agent, and look at it before", &["run", "check", "explain", "inspect", "rules"]),
-    ("Keep keys", &["secrets", "wallet", "limits"]),
+    ("Keep keys", &["adopt", "secrets", "wallet", "limits"]),
     ("See what happened", &["audit"]),
     ("Set up the shell", &["completions", "man", "help"]),
 ];
 
 /// How each command is called.
-const EXAMPLES: [(&[&str], &str); 26] = [
+const EXAMPLES: [(&[&str], &str); 27] = [
     (&["new"], "--lang python price-bot"),
     (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
     (&["run"], "agent.toml --env-file .env -- ETH-USD"),
@@ -22,6 +22,7 @@ const EXAMPLES: [(&[&str], &str); 26] = [
     (&["explain"], "agent.toml --request 'POST https://api.openai.com/v1/responses'"),
     (&["inspect"], "agent.wasm"),
     (&["rules"], "--json"),
+    (&["adopt"], ".env --namespace price-bot --dry-run"),
     (&["secrets", "init"], "--backend file --config strongroom.toml"),
     (&["secrets", "rekey"], "--backend file --config strongroom.toml"),
     (&["secrets", "set"], "OPENAI_API_KEY --namespace price-bot"),

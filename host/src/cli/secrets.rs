@@ -45,7 +45,7 @@ pub(super) enum Secrets {
 pub(super) struct Where {
     /// The backend, by its name in the configuration; by default the one where bare names are looked up
     #[arg(long)]
-    backend: Option<String>,
+    pub(super) backend: Option<String>,
     #[command(flatten)]
     pub(super) host: HostArgs,
 }

@@ -16,6 +16,7 @@
 //! stands once, or with the same value each time. A line within quotes that looks like an assignment is refused: a quotation mark is missing.
 
 use std::fmt;
+use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// One variable.
@@ -24,6 +25,8 @@ pub(crate) struct Variable {
     pub(crate) line: usize,
     pub(crate) name: String,
     pub(crate) value: Zeroizing<String>,
+    /// Where the value stands in the file's bytes, with its quotation marks.
+    pub(crate) at: Range<usize>,
 }
 
 /// Why a file is refused. Holds no value.
@@ -52,12 +55,13 @@ impl fmt::Display for Unreadable {
 /// # Errors
 /// The first line that is not of the dialect, or a name that stands twice with different values.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Variable>, Unreadable> {
+    let length = bytes.len();
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         refused(line, None, "this is not UTF-8", "save the file as UTF-8, without NUL bytes")
     })?;
-    let mut reader = Reader { rest: text, line: 1 };
+    let mut reader = Reader { rest: text, line: 1, length };
     let mut variables: Vec<Variable> = Vec::new();
     while !reader.rest.is_empty() {
         let Some(variable) = reader.line()? else { continue };
@@ -78,6 +82,8 @@ struct Reader<'t> {
     rest: &'t str,
     /// The line of `rest`.
     line: usize,
+    /// The bytes of the whole file.
+    length: usize,
 }
 
 impl<'t> Reader<'t> {
@@ -113,31 +119,33 @@ impl<'t> Reader<'t> {
         }
         let behind = &self.rest[before.len() + 1..];
         self.rest = behind.trim_start_matches(blank);
-        let value = self.value(name, self.rest.len() < behind.len())?;
-        Ok(Some(Variable { line: number, name: name.to_owned(), value }))
+        let start = self.length - self.rest.len();
+        let (value, written) = self.value(name, self.rest.len() < behind.len())?;
+        Ok(Some(Variable { line: number, name: name.to_owned(), value, at: start..start + written }))
     }
 
-    /// What stands behind the `=`, and perhaps behind blanks.
-    fn value(&mut self, name: &str, is_apart: bool) -> Result<Zeroizing<String>, Unreadable> {
+    /// What stands behind the `=`, and perhaps behind blanks; and how many bytes it is written in.
+    fn value(&mut self, name: &str, is_apart: bool) -> Result<(Zeroizing<String>, usize), Unreadable> {
         let number = self.line;
         let quote = self.rest.chars().next().filter(|first| "'\"`".contains(*first));
-        let value = match quote {
+        let (value, written) = match quote {
             Some(quote) => self.quoted(quote, name)?,
             None => {
                 let line = self.take_line();
                 let begins = |at: usize| if at == 0 { is_apart } else { line[..at].ends_with(blank) };
                 let comment = line.match_indices('#').map(|(at, _)| at).find(|at| begins(*at));
-                Zeroizing::new(line[..comment.unwrap_or(line.len())].trim_end_matches(blank).to_owned())
+                let bare = line[..comment.unwrap_or(line.len())].trim_end_matches(blank);
+                (Zeroizing::new(bare.to_owned()), bare.len())
             }
         };
         match value.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || quote.is_none() && value.contains('\r') {
             true => Err(refused(number, Some(name), "the value holds a control character", "leave it out; a key has none")),
-            false => Ok(value),
+            false => Ok((value, written)),
         }
     }
 
-    /// A value in quotes, and the rest of the line that they end in.
-    fn quoted(&mut self, quote: char, name: &str) -> Result<Zeroizing<String>, Unreadable> {
+    /// A value in quotes, with how many bytes they and it take; and the rest of the line that they end in.
+    fn quoted(&mut self, quote: char, name: &str) -> Result<(Zeroizing<String>, usize), Unreadable> {
         let number = self.line;
         let missing = "the quotation mark is not closed";
         let remedy = "close it; a value that begins with one is put in quotes of another kind";
@@ -167,13 +175,14 @@ impl<'t> Reader<'t> {
                 Some(other) => value.push(other),
             }
         }
+        let written = self.rest.len() - rest.as_str().len();
         self.rest = rest.as_str();
         let ended = self.line;
         let after = self.take_line();
         let is_comment =
             after.trim_start_matches(blank).is_empty() || after.starts_with(blank) && after.trim_start_matches(blank).starts_with('#');
         match is_comment {
-            true => Ok(value),
+            true => Ok((value, written)),
             false => {
                 let remedy = "put all of the value between quotation marks of a kind that is not in it";
                 Err(refused(ended, Some(name), "there is text after the closing quotation mark", remedy))
@@ -247,6 +256,14 @@ mod tests {
         }
         assert_eq!(values("# K=x\n\n  # said\n\t\r\n"), []);
         assert_eq!(values("K=    # said"), [("K".to_owned(), String::new())]);
+    }
+
+    #[test]
+    fn a_value_is_found_where_it_is_written() {
+        let text = "\u{feff}# K=x\r\nA = abc  # said\r\nexport B='x y' # z\nC=\"1\\n\r\n2\"\nD=\nE=#e";
+        let read = read(text.as_bytes()).expect("read");
+        let written: Vec<&str> = read.iter().map(|variable| &text[variable.at.clone()]).collect();
+        assert_eq!(written, ["abc", "'x y'", "\"1\\n\r\n2\"", "", "#e"]);
     }
 
     #[test]

@@ -140,7 +140,7 @@ impl Touched {
 
 /// How it reads the bytes of a value.
 fn read(called: &[Place], function: &Function<'_>) -> Vec<String> {
-    let mut found: Vec<String> = ["to_rotate", "to_sign"]
+    let mut found: Vec<String> = ["to_restore", "to_rotate", "to_sign"]
         .into_iter()
         .filter(|name| called.iter().any(|path| is_of_core(path, &["Reveal", name])))
         .map(|name| format!("Reveal::{name}"))

@@ -29,7 +29,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Problem};
 pub use host_pattern::is_host;
 pub use host_pattern::{HostPattern, Scheme};
 pub use names::HOSTS_OWN;
-pub use names::{SecretRef, Which};
+pub use names::{ADOPTED, Adopted, SecretRef, Which};
 pub use own::HostsOwn;
 pub use pattern::is_path_byte;
 pub use pattern::{NamePattern, PathPattern, PathPlace};

@@ -6,6 +6,43 @@ use std::fmt;
 /// How the paths begin that hosts keep their own records at.
 pub const HOSTS_OWN: &str = "strongroom/";
 
+/// How a text begins that `strongroom adopt` leaves in the place of a value. It is a reference to where the value is kept, and is never taken
+/// for a value.
+pub const ADOPTED: &str = "strongroom:";
+/// How a reference ends whose value was written over several lines between double quotes.
+const IN_LINES: &str = " (lines)";
+
+/// What `strongroom adopt` leaves in the place of a value: `strongroom:BACKEND:ENTRY`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Where the value is kept: exactly one entry.
+    pub from: SecretRef,
+    /// Whether it was written over several lines, where one line would have said the same.
+    pub in_lines: bool,
+}
+
+impl Adopted {
+    /// The reference that a text is. `None` where the text is something else.
+    ///
+    /// # Errors
+    /// A [`Problem`] where it begins as one and names no entry.
+    pub fn read(text: &str) -> Option<Result<Self, Problem>> {
+        let rest = text.strip_prefix(ADOPTED)?;
+        let (entry, in_lines) = rest.strip_suffix(IN_LINES).map_or((rest, false), |entry| (entry, true));
+        let remedy = "write `strongroom:BACKEND:ENTRY`, or the value itself";
+        Some(match SecretRef::parse(entry) {
+            Ok(from @ SecretRef::Exact { .. }) => Ok(Self { from, in_lines }),
+            _ => Err(Problem::new("this begins as a reference of `strongroom adopt`, and names no entry of a backend", remedy)),
+        })
+    }
+}
+
+impl fmt::Display for Adopted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{ADOPTED}{}{}", self.from, if self.in_lines { IN_LINES } else { "" })
+    }
+}
+
 /// Where a secret is kept: `backend:path#field`, or a bare name that is looked up in the default backend. A path may name one of its
 /// versions: `backend:path?version=3#field`, `backend:path?stage=AWSPREVIOUS`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,6 +187,20 @@ pub fn backend_name(text: &str) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_adopt_leaves_in_the_place_of_a_value_is_told_from_values() {
+        for text in ["strongroom:file:bot/KEY", "strongroom:vault:agents/bot#KEY", "strongroom:file:KEY (lines)"] {
+            let read = Adopted::read(text).and_then(Result::ok).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(read.to_string(), text);
+        }
+        for broken in ["strongroom:", "strongroom:KEY", "strongroom:File:KEY", "strongroom:file:", "strongroom:file:a b"] {
+            assert!(matches!(Adopted::read(broken), Some(Err(_))), "{broken}");
+        }
+        for other in ["", "file:bot/KEY", " strongroom:file:KEY", "Strongroom:file:KEY", "pf_live_5b1e0c9a7f3d2846b0c1d8e7f6a59432"] {
+            assert_eq!(Adopted::read(other), None, "{other}");
+        }
+    }
 
     #[test]
     fn a_field_has_one_spelling() {

@@ -216,6 +216,11 @@ impl Reveal {
         Self(())
     }
 
+    /// Leave to read a value in order to write it back into the file that it was taken from, at the operator's word.
+    pub fn to_restore() -> Self {
+        Self(())
+    }
+
     /// Leave to read a key in order to sign with it, in this process; what is signed needs a permit of its own.
     pub(crate) fn to_sign() -> Self {
         Self(())

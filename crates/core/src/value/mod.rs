@@ -6,6 +6,7 @@ mod pages;
 pub use deposit::Deposit;
 
 use crate::json;
+use crate::manifest::ADOPTED;
 use crate::policy::Reveal;
 use crate::scrub::{Known, carries};
 use hmac::{Hmac, Mac};
@@ -108,6 +109,11 @@ impl SecretValue {
 
     /// Whether the value can serve as a secret; says what is wrong without quoting it.
     pub fn check(&self, format: Option<&regex::Regex>) -> Result<(), String> {
+        if self.bytes().trim_ascii_start().starts_with(ADOPTED.as_bytes()) {
+            return Err(
+                "it is a reference that `strongroom adopt` wrote in the place of a value; name the entry itself in `from`".to_owned()
+            );
+        }
         if self.bytes().len() < MIN_LENGTH {
             return Err(format!("it has fewer than {MIN_LENGTH} bytes, too few to be recognised in text and taken out"));
         }
@@ -186,6 +192,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_value_is_said_without_it() {
         let format = regex::Regex::new("^pf_live_[a-f0-9]{32}$").expect("valid");
+        assert!(SecretValue::new("strongroom:file:bot/KEY").check(None).expect_err("refused").contains("is a reference"));
         for bad in ["short", "pf_live_xyz-and-more", " pf_live_0123456789abcdef0123456789abcdef\n"] {
             let message = SecretValue::new(bad).check(Some(&format)).expect_err("refused");
             assert!(!message.contains(bad.trim()), "{message}");

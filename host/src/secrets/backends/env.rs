@@ -4,18 +4,20 @@
 
 use super::names::upper;
 use super::{BackendError, Entry, Found, SecretBackend, SecretValue};
-use crate::manifest::{HostsOwn, Which};
+use crate::manifest::{ADOPTED, Adopted, HostsOwn, Which};
 use crate::secrets::SetupError;
 use crate::secrets::dotenv::{self, Variable};
 use async_trait::async_trait;
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Reads environment variables. A bare name is looked up as `NAMESPACE_NAME`, then `NAME`, in upper case with `-` as `_`.
 #[derive(Default)]
 pub struct EnvBackend {
-    file: HashMap<String, Zeroizing<String>>,
+    path: PathBuf,
+    /// The variables of the file, by their names.
+    file: HashMap<String, Variable>,
 }
 
 impl EnvBackend {
@@ -30,9 +32,8 @@ impl EnvBackend {
     /// # Errors
     /// [`SetupError::File`], with the line where it can't be parsed.
     pub fn with_file(path: &Path) -> Result<Self, SetupError> {
-        Ok(Self {
-            file: read_lines(path).map_err(SetupError::file(path))?.into_iter().map(|variable| (variable.name, variable.value)).collect(),
-        })
+        let read = read_lines(path).map_err(SetupError::file(path))?;
+        Ok(Self { path: path.to_owned(), file: read.into_iter().map(|variable| (variable.name.clone(), variable)).collect() })
     }
 }
 
@@ -42,6 +43,15 @@ pub(crate) fn read_lines(path: &Path) -> Result<Vec<Variable>, String> {
     let bytes = crate::files::read(path, crate::files::MAX_TEXT).map(Zeroizing::new);
     let bytes = bytes.map_err(|error| wrong(format!("can't be read ({error}); name a file of `NAME=value` lines")))?;
     dotenv::read(&bytes).map_err(|error| wrong(error.to_string()))
+}
+
+/// What is said of a variable that holds a reference in the place of its value.
+fn reference(name: &str, text: &[u8]) -> String {
+    let finding = format!("the variable `{name}` holds a reference that `strongroom adopt` wrote, and no value");
+    match std::str::from_utf8(text).ok().and_then(Adopted::read) {
+        Some(Ok(Adopted { from, .. })) => format!("{finding}; write `from = \"{from}\"` in the manifest"),
+        _ => format!("{finding}; name the entry of the backend in `from` of the manifest, as in `from = \"file:bot/KEY\"`"),
+    }
 }
 
 /// The variables a bare name stands for, the more specific first.
@@ -76,12 +86,14 @@ impl SecretBackend for EnvBackend {
     async fn get(&self, entry: &Entry) -> Result<Found, BackendError> {
         use std::os::unix::ffi::OsStringExt;
 
-        let value = match std::env::var_os(&entry.path) {
-            Some(value) => Some(SecretValue::new(value.into_vec())),
-            None => self.file.get(&entry.path).map(|value| SecretValue::new(value.as_bytes())),
-        };
-        match value {
-            Some(value) => Ok(Found::value(value)),
+        let from_file = || self.file.get(&entry.path).map(|variable| (variable.value.as_bytes().to_vec(), Some(variable.line)));
+        let found = std::env::var_os(&entry.path).map(|value| (value.into_vec(), None)).or_else(from_file);
+        match found {
+            Some((value, line)) if value.starts_with(ADOPTED.as_bytes()) => {
+                let at = line.map_or_else(String::new, |line| format!("{}: line {line}: ", self.path.display()));
+                Err(BackendError::Refused(format!("{at}{}", reference(&entry.path, &value))))
+            }
+            Some((value, _)) => Ok(Found::value(SecretValue::new(value))),
             None => Err(BackendError::NotFound { looked_for: format!("the variable `{}`", entry.path) }),
         }
     }

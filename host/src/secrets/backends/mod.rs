@@ -516,6 +516,12 @@ impl Backends {
         }
     }
 
+    /// Whether a variable holds what is the host's own.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_variable(&self, name: &str) -> bool {
+        self.own.has_variable(name)
+    }
+
     /// Whether a file holds what is the host's own.
     pub(crate) fn has_file(&self, path: &Path) -> bool {
         self.own.has_file(path)
