@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-const BUILDING: &str = "building the demo: the host with its WebAssembly compiler, a local exchange, and four agents; three to five minutes on \
+const BUILDING: &str = "building the demo: the host with its WebAssembly compiler, a local exchange, and five agents; three to five minutes on \
                         two cores the first time, seconds after that";
 
 /// The first argument says what for: `demo`, whose further arguments are the demo's, or `tests`, which only prepares. Comes back where

@@ -45,6 +45,14 @@ impl Needle {
         Self { name: name.to_owned(), forms: forms.into_iter().map(|(form, bytes)| (form.to_owned(), bytes)).collect() }
     }
 
+    /// Searches for these bytes too, as they are and in reverse.
+    #[must_use]
+    pub fn with_bytes(mut self, bytes: Vec<u8>) -> Self {
+        self.forms.push(("its bytes, reversed".to_owned(), bytes.iter().rev().copied().collect()));
+        self.forms.push(("its bytes".to_owned(), bytes));
+        self
+    }
+
     /// The first encoding of the value that stands in `bytes`, and where.
     #[must_use]
     pub fn find(&self, bytes: &[u8]) -> Option<(&str, usize)> {

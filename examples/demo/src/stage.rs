@@ -1,42 +1,69 @@
-//! Sets the stage, runs the four agents, and collects what each party saw.
+//! Sets the stage, has the acts played, and collects what each party saw.
 
-use crate::exchange::{self, Keys};
+use crate::exchange::{ATTACKERS_KEY, FIRST};
+use crate::internet::{EVIL, Internet, NAMES};
+use crate::keys::Keys;
+use crate::payments::{self, Payments};
+use crate::rotation::{self, Rotation};
 use crate::scan::Needle;
 use crate::server::{Seen, Server};
 use anyhow::{Context, Result};
+use serde_json::Value;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use strongroom::{Captured, Host, HostConfig, Manifest, Resolve, RunOptions};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use strongroom::{Agent, Captured, Deposit, Entry, FileBackend, FileKey, Host, HostConfig, Manifest, Resolve, RunOptions, SecretStore};
 
-/// The agents, in the order in which they run.
+/// The agents of the first act, in the order in which they run.
 pub const AGENTS: [&str; 4] = ["trading-bot", "plain-bot", "gullible-bot", "exfiltrator"];
 
 /// What came of it all.
 pub struct Report {
-    /// Each agent's part.
+    /// Each agent's part in the first act.
     pub agents: Vec<AgentReport>,
-    /// What the server saw.
+    /// What the server saw in it.
     pub wire: Vec<Seen>,
-    /// The audit log's lines.
-    pub audit: Vec<serde_json::Value>,
+    /// The audit log's records of it.
+    pub audit: Vec<Value>,
+    /// What was paid.
+    pub payments: Option<Payments>,
+    /// The key that was replaced.
+    pub rotation: Option<Rotation>,
     /// The keys, to recognise them on the wire.
     pub keys: Keys,
     /// Where a value was found that must not be there: empty, or the demo has failed.
     pub leaks: Vec<String>,
+    /// Bytes of all agents' memory that were searched.
+    pub memory: usize,
 }
 
 /// What one agent saw and came to.
 pub struct AgentReport {
     /// Its name.
-    pub name: &'static str,
+    pub name: String,
     /// All that it printed and logged: what it saw.
     pub printed: String,
     /// How it ended.
     pub end: String,
-    /// Bytes of its memory that were searched.
-    pub memory: usize,
+}
+
+/// Everything that an act is played on.
+pub(crate) struct Stage {
+    pub(crate) host: Host,
+    pub(crate) internet: Arc<Internet>,
+    pub(crate) server: Server,
+    pub(crate) keys: Keys,
+    dir: tempfile::TempDir,
+    needles: Arc<[Needle; 4]>,
+    found: Arc<Mutex<Found>>,
+}
+
+/// What the searches have come to.
+#[derive(Default)]
+struct Found {
+    leaks: Vec<String>,
+    searched: usize,
 }
 
 /// Sends every name to the local server, and one to where an attacker would.
@@ -47,62 +74,35 @@ impl Resolve for Names {
     async fn resolve(&self, host: &str, _port: u16) -> std::io::Result<Vec<SocketAddr>> {
         match host {
             "rebound.example" => Ok(vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 443)]),
-            _ if exchange::NAMES.contains(&host) => Ok(vec![self.0]),
+            _ if NAMES.contains(&host) => Ok(vec![self.0]),
             _ => Err(std::io::ErrorKind::NotFound.into()),
         }
     }
 }
 
-/// Runs the demo. With `leak`, the secrets are given to the agents in plain, to show that the checks notice.
+/// Runs the demo. With `leak` only the first act, in which the secrets are given to the agents in plain, to show that the checks notice.
 ///
 /// # Errors
 /// Where the stage could not be set.
 pub async fn run(leak: bool) -> Result<Report> {
-    let keys = Keys { exchange: format!("pf_live_{}", random_hex(16)?), model: format!("sk-{}", random_hex(24)?) };
-    let handler_keys = keys.clone();
-    let server = Server::https(exchange::NAMES, move |seen| exchange::handle(&handler_keys, seen)).await?;
-    let dir = tempfile::tempdir()?;
-    let audit = dir.path().join("audit.jsonl");
-    write_configuration(dir.path(), &server.ca, &keys, leak)?;
-
-    let needles = Arc::new([Needle::new("PURPLEFLEA_API_KEY", &keys.exchange), Needle::new("OPENAI_API_KEY", &keys.model)]);
-    let leaks: Arc<Mutex<Vec<String>>> = Arc::default();
-    let searched = Arc::new(Mutex::new(0usize));
-    let (needles_, leaks_, searched_) = (Arc::clone(&needles), Arc::clone(&leaks), Arc::clone(&searched));
-    let host = Host::builder()
-        .config(HostConfig::read(&dir.path().join("strongroom.toml"))?)
-        .resolver(Names(server.address))
-        .max_agents(4)
-        .inspect_memory(move |memory| {
-            *searched_.lock().unwrap_or_else(PoisonError::into_inner) += memory.len();
-            search(needles_.as_slice(), "the memory of a guest", memory, &leaks_);
-        })
-        .build()?;
-
+    let stage = Stage::set(leak).await?;
     let mut agents = Vec::new();
     for name in AGENTS {
-        *searched.lock().unwrap_or_else(PoisonError::into_inner) = 0;
-        let manifest = manifest(name, &keys, leak)?;
-        let agent = host.agent(manifest, &strongroom_components::bytes(name))?;
-        let printed = Captured::default();
-        let log = printed.clone();
-        let options = RunOptions::default().stdout(printed.clone()).stderr(printed.clone()).on_log(move |record| {
-            let _ = writeln!(log.clone(), "{}: {:?}", record.message, record.fields);
-        });
-        let outcome = agent.run(options).await.with_context(|| format!("running {name}"))?;
-        let printed = printed.text();
-        search(needles.as_slice(), &format!("what {name} printed"), printed.as_bytes(), &leaks);
-        let memory = *searched.lock().unwrap_or_else(PoisonError::into_inner);
-        if memory == 0 {
-            leaks.lock().unwrap_or_else(PoisonError::into_inner).push(format!("the memory of {name} was not searched"));
+        let mut manifest = manifest(name)?;
+        if leak {
+            give_away(&mut manifest, &stage.keys);
         }
-        agents.push(AgentReport { name, printed, end: outcome.end.to_string(), memory });
+        agents.push(stage.play(&stage.load(manifest)?).await?);
     }
-    let audit = std::fs::read_to_string(audit)?;
-    search(needles.as_slice(), "the audit log", audit.as_bytes(), &leaks);
-    let audit = audit.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
-    let leaks = std::mem::take(&mut *leaks.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(Report { agents, wire: server.seen(), audit, keys, leaks })
+    let (wire, audit) = (stage.server.seen(), stage.audit()?);
+    let (payments, rotation) = match leak {
+        true => (None, None),
+        false => (Some(payments::play(&stage).await?), Some(rotation::play(&stage).await?)),
+    };
+    stage.search("the audit log", std::fs::read(stage.dir.path().join("audit.jsonl"))?.as_slice());
+    stage.search_wire();
+    let found = std::mem::take(&mut *lock(&stage.found));
+    Ok(Report { agents, wire, audit, payments, rotation, keys: stage.keys.clone(), leaks: found.leaks, memory: found.searched })
 }
 
 impl Report {
@@ -110,69 +110,186 @@ impl Report {
     #[must_use]
     pub fn faults(&self) -> Vec<String> {
         let mut faults = self.leaks.clone();
-        for (name, end) in [("trading-bot", "exit 0"), ("plain-bot", "exit 0"), ("gullible-bot", "exit 0")] {
-            if !self.agents.iter().any(|agent| agent.name == name && agent.end == end) {
+        for name in ["trading-bot", "plain-bot", "gullible-bot"] {
+            if !self.agents.iter().any(|agent| agent.name == name && agent.end == "exit 0") {
                 faults.push(format!("{name} did not do its job"));
             }
         }
-        let to_evil = self.wire.iter().filter(|seen| seen.host == exchange::EVIL).count();
+        let to_evil = self.wire.iter().filter(|seen| seen.host == EVIL).count();
         if to_evil > 0 {
-            faults.push(format!("{to_evil} requests reached {}", exchange::EVIL));
+            faults.push(format!("{to_evil} requests reached {EVIL}"));
         }
         for seen in &self.wire {
-            if seen.text().contains(exchange::ATTACKERS_KEY) && seen.host != "llm.example" {
+            if seen.text().contains(ATTACKERS_KEY) && seen.host != "llm.example" {
                 faults.push(format!("the attacker's key reached {}{}", seen.host, seen.path()));
-            }
-            let place = seen.header("authorization");
-            let key = if seen.host == "llm.example" { &self.keys.model } else { &self.keys.exchange };
-            if seen.text().contains(key.as_str()) && place != format!("Bearer {key}") {
-                faults.push(format!("a key stands elsewhere than in its place in a request to {}{}", seen.host, seen.path()));
             }
         }
         if !self.wire.iter().any(|seen| seen.path() == "/v1/orders" && seen.header("authorization").ends_with(&self.keys.exchange)) {
             faults.push("no order reached the exchange with the real key".into());
         }
+        faults.extend(self.payments.iter().flat_map(Payments::faults));
+        faults.extend(self.rotation.iter().flat_map(Rotation::faults));
         faults
     }
 }
 
-fn search(needles: &[Needle], place: &str, bytes: &[u8], leaks: &Mutex<Vec<String>>) {
-    for needle in needles {
-        if let Some((form, _)) = needle.find(bytes) {
-            leaks.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{} ({form}) was found in {place}", needle.name));
+impl Stage {
+    async fn set(leak: bool) -> Result<Self> {
+        let keys = Keys::new()?;
+        let internet = Arc::new(Internet::new(&keys));
+        let played = Arc::clone(&internet);
+        let server = Server::https(NAMES, move |seen| played.handle(seen)).await?;
+        let dir = tempfile::tempdir()?;
+        write_configuration(dir.path(), &server)?;
+        keep(dir.path(), &keys, leak).await?;
+
+        let needles = Arc::new(keys.needles());
+        let found: Arc<Mutex<Found>> = Arc::default();
+        let (needles_, found_) = (Arc::clone(&needles), Arc::clone(&found));
+        let host = Host::builder()
+            .config(HostConfig::read(&dir.path().join("strongroom.toml"))?)
+            .resolver(Names(server.address))
+            .max_agents(4)
+            .inspect_memory(move |memory| {
+                let mut found = lock(&found_);
+                found.searched += memory.len();
+                search(needles_.as_slice(), "the memory of a guest", memory, &mut found.leaks);
+            })
+            .build()?;
+        Ok(Self { host, internet, server, keys, dir, needles, found })
+    }
+
+    /// An agent, with the component of its name.
+    pub(crate) fn load(&self, manifest: Manifest) -> Result<Agent> {
+        let component = strongroom_components::bytes(&manifest.name);
+        Ok(self.host.agent(manifest, &component)?)
+    }
+
+    /// Has an agent run, and searches its memory and what it printed.
+    pub(crate) async fn play(&self, agent: &Agent) -> Result<AgentReport> {
+        let name = agent.manifest().name.clone();
+        let before = lock(&self.found).searched;
+        let printed = Captured::default();
+        let log = printed.clone();
+        let options = RunOptions::default().stdout(printed.clone()).stderr(printed.clone()).on_log(move |record| {
+            let _ = writeln!(log.clone(), "{}: {:?}", record.message, record.fields);
+        });
+        let outcome = agent.run(options).await.with_context(|| format!("running {name}"))?;
+        let printed = printed.text();
+        self.search(&format!("what {name} printed"), printed.as_bytes());
+        let mut found = lock(&self.found);
+        if found.searched == before {
+            found.leaks.push(format!("the memory of {name} was not searched"));
+        }
+        Ok(AgentReport { name, printed, end: outcome.end.to_string() })
+    }
+
+    /// The audit log's records so far.
+    pub(crate) fn audit(&self) -> Result<Vec<Value>> {
+        let text = std::fs::read_to_string(self.dir.path().join("audit.jsonl"))?;
+        Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+    }
+
+    fn search(&self, place: &str, bytes: &[u8]) {
+        search(self.needles.as_slice(), place, bytes, &mut lock(&self.found).leaks);
+    }
+
+    /// A key leaves the host in its own place of a request, whole, and nowhere else.
+    fn search_wire(&self) {
+        for seen in self.server.seen() {
+            let place = seen.header("authorization").to_owned();
+            let own = match seen.host.as_str() {
+                "llm.example" => vec![&self.keys.model],
+                "api.purpleflea.com" | "127.0.0.1" => vec![&self.keys.exchange, &self.keys.successor],
+                _ => Vec::new(),
+            };
+            let mut rest = seen.clone();
+            if own.iter().any(|key| place == format!("Bearer {key}")) {
+                rest.headers.remove("authorization");
+            }
+            self.search(&format!("a request to {}{}, elsewhere than in its place", seen.host, seen.path()), rest.text().as_bytes());
         }
     }
 }
 
-/// The operator's side: an authority to trust, an address to reach, and a `.env` file with the keys.
-fn write_configuration(dir: &Path, ca: &str, keys: &Keys, leak: bool) -> Result<()> {
-    std::fs::write(dir.join("exchange-ca.pem"), ca)?;
-    let env: String = AGENTS
-        .iter()
-        .map(|agent| agent.replace('-', "_").to_uppercase())
-        .map(|agent| format!("{agent}_PURPLEFLEA_API_KEY={}\n{agent}_OPENAI_API_KEY={}\n", keys.exchange, keys.model))
-        .collect();
-    std::fs::write(dir.join(".env"), if leak { String::new() } else { env })?;
-    let config = "[backends.env]\ntype = \"env\"\nfile = \".env\"\n\n[network]\nallow = [\"127.0.0.1/32\"]\nca = [\"exchange-ca.pem\"]\n\n\
-                  [audit]\nfile = \"audit.jsonl\"\n\n[state]\ndir = \"state\"\n";
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn search(needles: &[Needle], place: &str, bytes: &[u8], leaks: &mut Vec<String>) {
+    for needle in needles {
+        if let Some((form, _)) = needle.find(bytes) {
+            leaks.push(format!("{} ({form}) was found in {place}", needle.name));
+        }
+    }
+}
+
+/// The operator's side: an authority to trust, an address to reach, where keys are kept, and who makes one.
+fn write_configuration(dir: &Path, server: &Server) -> Result<()> {
+    std::fs::write(dir.join("exchange-ca.pem"), &server.ca)?;
+    let config = format!(
+        r#"
+default_backend = "file"
+
+[backends.file]
+type = "file"
+path = "secrets.age"
+key = "file:secrets.key"
+
+[network]
+allow = ["127.0.0.1/32"]
+ca = ["exchange-ca.pem"]
+
+[audit]
+file = "audit.jsonl"
+
+[state]
+dir = "state"
+
+[issuers.exchange]
+type = "http"
+url = "https://{}"
+issue = "POST /api/keys"
+id = "/id"
+revoke = "DELETE /api/keys/{{id}}"
+list = "GET /api/keys"
+probe = "GET /v1/me"
+ca = ["exchange-ca.pem"]
+
+[rotations.{}]
+secrets = ["file:plain-bot/PURPLEFLEA_API_KEY"]
+issuer = "exchange"
+id = "{FIRST}"
+"#,
+        server.address,
+        rotation::NAME
+    );
     Ok(std::fs::write(dir.join("strongroom.toml"), config)?)
 }
 
-fn manifest(name: &str, keys: &Keys, leak: bool) -> Result<Manifest> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../agents").join(name).join("agent.toml");
-    let mut manifest = Manifest::read(&path)?;
-    if leak {
-        // A default is plain text that the guest may see: here the real key, so that every check has something to find.
-        for secret in &mut manifest.secrets {
-            secret.required = false;
-            secret.default = Some(if secret.name == "OPENAI_API_KEY" { keys.model.clone() } else { keys.exchange.clone() });
-        }
+/// The keys, in an encrypted file. Where they are to leak, they are not in it: then an agent has its default.
+async fn keep(dir: &Path, keys: &Keys, leak: bool) -> Result<()> {
+    let identity = dir.join("secrets.key");
+    FileKey::create_identity(&identity)?;
+    let store = FileBackend::new(dir.join("secrets.age"), FileKey::identity_file(&identity)?);
+    store.create()?;
+    let exchange = AGENTS.map(|agent| (format!("{agent}/PURPLEFLEA_API_KEY"), &keys.exchange));
+    let others = [("gullible-bot/OPENAI_API_KEY".to_owned(), &keys.model), ("payer/treasury".to_owned(), &keys.wallet)];
+    for (path, key) in exchange.into_iter().chain(others).filter(|_| !leak) {
+        store.put(&Entry::new(path), Deposit::new(key.as_str()), None).await?;
     }
-    Ok(manifest)
+    Ok(())
 }
 
-fn random_hex(bytes: usize) -> Result<String> {
-    let mut random = vec![0; bytes];
-    getrandom::fill(&mut random)?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+/// An agent's manifest, as it stands beside it.
+pub(crate) fn manifest(name: &str) -> Result<Manifest> {
+    Ok(Manifest::read(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../agents").join(name).join("agent.toml"))?)
+}
+
+/// A default is plain text that the guest may see: here the real key, so that every check has something to find.
+fn give_away(manifest: &mut Manifest, keys: &Keys) {
+    for secret in &mut manifest.secrets {
+        secret.required = false;
+        secret.default = Some(if secret.name == "OPENAI_API_KEY" { keys.model.clone() } else { keys.exchange.clone() });
+    }
 }

@@ -1,4 +1,5 @@
-//! The same job without our SDK: an environment variable and an ordinary HTTP client over `wasi:http`. Knows nothing of Strongroom.
+//! The same job without our SDK, for as long as somebody bids for more: an environment variable and an ordinary HTTP client over
+//! `wasi:http`. Knows nothing of Strongroom.
 
 use wstd::http::{Body, Client, Method, Request};
 
@@ -12,10 +13,15 @@ async fn trade() -> Result<(), Box<dyn std::error::Error>> {
         return Err("PURPLEFLEA_API_KEY is not a Purple Flea key".into());
     }
     println!("my key is {key}");
-    let api = "https://api.purpleflea.com";
     let bearer = format!("Bearer {key}");
+    while sell(&bearer).await? {}
+    Ok(())
+}
 
-    let request = Request::get(format!("{api}/v1/price?pair=ETH-USD")).header("authorization", &bearer).body(Body::empty())?;
+/// Sells once; whether somebody bids for more.
+async fn sell(bearer: &str) -> Result<bool, Box<dyn std::error::Error>> {
+    let api = "https://api.purpleflea.com";
+    let request = Request::get(format!("{api}/v1/price?pair=ETH-USD")).header("authorization", bearer).body(Body::empty())?;
     let mut answer = Client::new().send(request).await?;
     println!("price: {}", answer.body_mut().str_contents().await?);
 
@@ -23,11 +29,12 @@ async fn trade() -> Result<(), Box<dyn std::error::Error>> {
     let request = Request::builder()
         .method(Method::POST)
         .uri(format!("{api}/v1/orders"))
-        .header("authorization", &bearer)
+        .header("authorization", bearer)
         .header("content-type", "application/json")
         .body(Body::from(order))?;
     let mut answer = Client::new().send(request).await?;
     let status = answer.status();
-    println!("order answered {status}: {}", answer.body_mut().str_contents().await?);
-    if status.as_u16() == 201 { Ok(()) } else { Err(format!("status {status}").into()) }
+    let receipt = answer.body_mut().str_contents().await?;
+    println!("order answered {status}: {receipt}");
+    if status.as_u16() == 201 { Ok(receipt.contains("\"more_bids\":true")) } else { Err(format!("status {status}").into()) }
 }

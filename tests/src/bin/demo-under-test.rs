@@ -1,0 +1,5 @@
+//! `cargo demo` once more, so that the suites can start it as a process.
+
+fn main() -> std::process::ExitCode {
+    strongroom_demo::main()
+}
