@@ -28,7 +28,7 @@ const KINDS: [(&str, &str, Try); 9] = [
 ];
 
 /// Programs other than ours that a reader is told to run.
-const PROGRAMS: [&str; 31] = [
+const PROGRAMS: [&str; 32] = [
     "age-keygen",
     "apt-get",
     "aws",
@@ -45,6 +45,7 @@ const PROGRAMS: [&str; 31] = [
     "git",
     "kill",
     "mkdir",
+    "mypy",
     "node",
     "npm",
     "npx",
