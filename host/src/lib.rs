@@ -103,7 +103,7 @@ pub use {alloy_primitives, async_trait::async_trait, http, ipnet, k256, regex};
 
 use strongroom_core::{credential, keys, policy, url};
 use strongroom_ethereum as ethereum;
-use strongroom_ground::{files, json, lock, random};
+use strongroom_ground::{files, format, json, lock, random};
 
 pub use audit::{AuditSink, FileAudit};
 pub use doors::wasm::{

@@ -1,6 +1,8 @@
 //! A small file of lines in the state directory, which the processes of a host read and add to. Changes are made one at a time, under a
 //! lock, and the file is replaced whole: a reader finds the old lines or the new ones. People may edit it: what begins with `#` is a remark.
+//! A later format of the lines has its number in the remark `# format N`.
 
+use crate::format;
 use crate::lock::Mutex;
 use crate::state::StateDir;
 use std::fs::{self, File, OpenOptions};
@@ -11,6 +13,9 @@ use std::time::SystemTime;
 
 /// Most bytes of such a file: past that nothing is added, and a person has to look.
 const MAX_FILE: u64 = 4 << 20;
+
+/// The only format of the lines there is so far; a file that does not say so is of it.
+const FORMAT: u64 = 1;
 
 /// One such file.
 #[derive(Debug)]
@@ -96,6 +101,10 @@ impl Register {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             text => text?,
         };
+        let formats = text.lines().filter_map(|line| line.strip_prefix("# format ")?.trim().parse().ok());
+        if let Some(newer) = formats.max().and_then(|format: u64| format::refused(format, FORMAT)) {
+            return Err(io::Error::other(format!("{}: {newer}", self.path.display())));
+        }
         Ok(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect())
     }
 
@@ -140,6 +149,22 @@ mod tests {
         assert_eq!(text, "# For people.\n# Two lines.\nfirst\nsecond\n");
         fs::write(one.path(), text.replace("first\n", "")).expect("edited");
         assert_eq!(one.with(|lines| lines.to_vec()).expect("read"), ["second"]);
+    }
+
+    #[test]
+    fn lines_of_a_newer_host_are_neither_read_nor_replaced() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let register = register(dir.path());
+        let newer = "# For people.\n# format 2\nfirst as=otherwise\n";
+        fs::write(register.path(), newer).expect("written");
+
+        for refused in [register.with(<[String]>::len).err(), register.change(|lines| lines.clear()).err()] {
+            let said = format!("{}: written by a newer Strongroom (format 2; this one reads up to 1)", register.path().display());
+            assert!(refused.is_some_and(|refused| refused.to_string().starts_with(&said)), "{said}");
+        }
+        assert_eq!(fs::read_to_string(register.path()).expect("a file"), newer);
+        fs::write(register.path(), "# format 1\nfirst\n").expect("written");
+        assert_eq!(register.with(|lines| lines.to_vec()).expect("read"), ["first"]);
     }
 
     #[test]

@@ -66,35 +66,26 @@ pub fn home() -> PathBuf {
 /// One component of the agents in JavaScript.
 fn javascript() -> PathBuf {
     made("javascript", |home, out| {
-        let lock = sum(&[home.join("package-lock.json")]);
-        once(home, &lock, || {
-            let mut npm = Command::new("npm");
-            npm.current_dir(home).args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]);
-            must(&mut npm, "npm installs the libraries");
-        });
+        with_npm(home);
         let mut node = Command::new("node");
         node.current_dir(home).arg("build.mjs").arg(wit()).arg(out).args(agents());
         must(&mut node, "esbuild and componentize-js make a component of the agents");
     })
 }
 
+/// Installs what the lock file in `home` pins.
+pub fn with_npm(home: &Path) {
+    once(home, &sum(&[home.join("package-lock.json")]), || {
+        let mut npm = Command::new("npm");
+        npm.current_dir(home).args(["ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]);
+        must(&mut npm, "npm installs the libraries");
+    });
+}
+
 /// One component of the agents in Python.
 fn python() -> PathBuf {
     made("python", |home, out| {
-        let (venv, site) = (home.join("venv"), home.join("site"));
-        let lock = sum(&[home.join("requirements.txt"), home.join("tools.txt")]);
-        once(home, &lock, || {
-            must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), "python3 makes a virtual environment");
-            let pip = || {
-                let mut pip = Command::new(venv.join("bin/pip"));
-                pip.current_dir(home).args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]);
-                pip
-            };
-            must(pip().args(["-r", "tools.txt"]), "pip installs componentize-py from PyPI");
-            // Wheels for any machine: the guest's is not this one.
-            let any = ["--platform", "any", "--only-binary", ":all:", "--upgrade", "-r", "requirements.txt", "--target"];
-            must(pip().args(any).arg(&site), "pip installs the libraries from PyPI");
-        });
+        let venv = with_pip(home);
         let mut tool = Command::new(venv.join("bin/componentize-py"));
         // Without it the tool looks into whatever Python is on `PATH` too.
         tool.env("VIRTUAL_ENV", &venv);
@@ -104,15 +95,43 @@ fn python() -> PathBuf {
     })
 }
 
-/// The component of a language, made where its sources or the world have changed. Its directory is a copy of the sources: there the
-/// tools find what is installed beside them.
+/// Installs componentize-py and the libraries that the files in `home` pin. Returns the virtual environment that the tool is in.
+fn with_pip(home: &Path) -> PathBuf {
+    let (venv, site) = (home.join("venv"), home.join("site"));
+    once(home, &sum(&[home.join("requirements.txt"), home.join("tools.txt")]), || {
+        virtual_environment(&venv);
+        must(pip(&venv).current_dir(home).args(["-r", "tools.txt"]), "pip installs componentize-py from PyPI");
+        // Wheels for any machine: the guest's is not this one.
+        let any = ["--platform", "any", "--only-binary", ":all:", "--upgrade", "-r", "requirements.txt", "--target"];
+        must(pip(&venv).current_dir(home).args(any).arg(&site), "pip installs the libraries from PyPI");
+    });
+    venv
+}
+
+/// Makes an empty virtual environment.
+pub fn virtual_environment(venv: &Path) {
+    must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv), "python3 makes a virtual environment");
+}
+
+/// Installs what has a sum, and nothing that it asks for beside that.
+pub fn pip(venv: &Path) -> Command {
+    let mut pip = Command::new(venv.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]);
+    pip
+}
+
+/// The tools of both languages as the components are made with: jco, and the virtual environment of componentize-py.
+pub fn tools() -> (PathBuf, PathBuf) {
+    let (javascript, _lock) = entered("javascript");
+    with_npm(&javascript);
+    let (python, _lock) = entered("python");
+    (javascript.join("node_modules/.bin/jco"), with_pip(&python))
+}
+
+/// The component of a language, made where its sources or the world have changed.
 fn made(language: &str, make: impl FnOnce(&Path, &Path)) -> PathBuf {
-    let home = home().join(language);
-    std::fs::create_dir_all(&home).unwrap();
-    // Test processes may run side by side: one of them makes it.
-    let lock = File::create(home.join("lock")).unwrap();
-    lock.lock().unwrap();
-    let agents = copied(&sources(language), &home);
+    let (home, _lock) = entered(language);
+    let agents: Vec<PathBuf> = files(&sources(language)).iter().map(|file| home.join(file)).collect();
     let worlds = copied(&root().join("wit/deps"), &self::home().join("wit/deps"));
     let world = self::home().join("wit/agent.wit");
     std::fs::copy(sources("agent.wit"), &world).unwrap();
@@ -123,6 +142,17 @@ fn made(language: &str, make: impl FnOnce(&Path, &Path)) -> PathBuf {
         std::fs::rename(unfinished, &out).unwrap();
     }
     out
+}
+
+/// The directory of some sources, copied to where tools find what is installed beside them. Test processes may run side by side: one of
+/// them makes it, and has the lock.
+pub fn entered(sources: &str) -> (PathBuf, File) {
+    let home = home().join(sources);
+    std::fs::create_dir_all(&home).unwrap();
+    let lock = File::create(home.join("lock")).unwrap();
+    lock.lock().unwrap();
+    copied(&self::sources(sources), &home);
+    (home, lock)
 }
 
 fn wit() -> PathBuf {
@@ -196,7 +226,7 @@ pub fn hex(sum: &[u8]) -> String {
 }
 
 /// Does what has to be done once for what a lock file pins.
-fn once(home: &Path, lock: &str, install: impl FnOnce()) {
+pub fn once(home: &Path, lock: &str, install: impl FnOnce()) {
     let done = home.join(format!("installed-{lock}"));
     if !done.exists() {
         install();

@@ -29,14 +29,14 @@ pub struct Block {
     pub text: String,
 }
 
-/// All documents: those at the root, in `docs`, and beside examples, crates and tests, in the order of their paths.
+/// All documents: those at the root, in `docs`, and beside examples, crates, tests and WIT, in the order of their paths.
 ///
 /// # Panics
 /// Where one can't be read.
 #[must_use]
 pub fn all(root: &Path) -> Vec<Page> {
     let mut files: Vec<PathBuf> = Vec::new();
-    for (directory, is_deep) in [("", false), ("docs", true), ("examples", true), ("crates", true), ("tests", true)] {
+    for (directory, is_deep) in [("", false), ("docs", true), ("examples", true), ("crates", true), ("tests", true), ("wit", true)] {
         gather(&root.join(directory), is_deep, &mut files);
     }
     files.sort();

@@ -28,7 +28,8 @@ const KINDS: [(&str, &str, Try); 9] = [
 ];
 
 /// Programs other than ours that a reader is told to run.
-const PROGRAMS: [&str; 31] = [
+const PROGRAMS: [&str; 33] = [
+    ".ci/run",
     "age-keygen",
     "apt-get",
     "aws",
@@ -45,6 +46,7 @@ const PROGRAMS: [&str; 31] = [
     "git",
     "kill",
     "mkdir",
+    "mypy",
     "node",
     "npm",
     "npx",
@@ -254,6 +256,15 @@ fn each_command_has_its_row_in_operations() {
 
     let missing: Vec<String> = names.filter(|name| ![" ", "`"].iter().any(|end| page.contains(&format!("\n| `{name}{end}")))).collect();
     assert!(missing.is_empty(), "the table of commands in docs/operations.md lacks {missing:?}");
+}
+
+#[test]
+fn the_changelog_has_the_version_and_what_is_not_released() {
+    let page = std::fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
+
+    for heading in ["\n## [Unreleased]\n".to_owned(), format!("\n## [{}] - ", env!("CARGO_PKG_VERSION"))] {
+        assert!(page.contains(&heading), "CHANGELOG.md lacks{heading}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod egress;
 mod faults;
 mod first_hour;
 mod first_run;
+mod formats;
 mod host_memory;
 mod hostile;
 mod laws;

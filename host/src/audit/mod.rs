@@ -10,7 +10,7 @@ mod read;
 
 pub use file::FileAudit;
 pub(crate) use journal::Journal;
-pub use read::{Piece, Reader, Recorded, Torn};
+pub use read::{Newer, Piece, Reader, Recorded, Torn};
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -26,6 +26,10 @@ pub trait AuditSink: Send + Sync {
     /// Whatever keeps a record from being written. The effect that the last of them stands for is then refused.
     fn record(&self, records: &[Record<'_>]) -> std::io::Result<()>;
 }
+
+/// The only format of records there is so far. A record that has no number as `format` is of it; a later one says so in each record, since
+/// hosts of several versions may write to one log.
+const FORMAT: u64 = 1;
 
 /// One line of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,8 @@
 //! Reads a log as it stands: a host that died in the middle of a write leaves half a record behind, and another host may have gone on in
 //! the same line.
 
-use super::Record;
+use super::{FORMAT, Record};
+use crate::format;
 use std::io::{self, BufRead};
 
 /// How each record begins.
@@ -15,6 +16,8 @@ pub enum Piece {
     Record(Box<Recorded>),
     /// What is none.
     Torn(Torn),
+    /// A record in a format that this version does not know.
+    Newer(Newer),
 }
 
 /// A record as it was read.
@@ -39,6 +42,24 @@ pub struct Torn {
     pub bytes: u64,
 }
 
+/// Where a log holds a record in the format of a later version: what it says may mean something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Newer {
+    /// The line, from 1.
+    pub line: u64,
+    /// The number of its format.
+    pub format: u64,
+}
+
+/// What a text is.
+#[derive(Debug)]
+enum Read {
+    Record(Box<Recorded>),
+    /// A record of this format.
+    Newer(u64),
+}
+
 /// The pieces of a log, in order.
 #[derive(Debug)]
 pub struct Reader<R> {
@@ -47,7 +68,7 @@ pub struct Reader<R> {
     number: u64,
     at: u64,
     /// The record that stands behind a torn one, in the same line.
-    next: Option<Recorded>,
+    next: Option<Read>,
 }
 
 impl std::fmt::Display for Torn {
@@ -60,6 +81,13 @@ impl std::fmt::Display for Torn {
     }
 }
 
+impl std::fmt::Display for Newer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let refused = format::refused(self.format, FORMAT).unwrap_or_default();
+        write!(f, "line {}: a record is passed over, {refused}", self.line)
+    }
+}
+
 impl<R: BufRead> Reader<R> {
     /// Reads a log from its beginning.
     pub fn new(log: R) -> Self {
@@ -68,8 +96,8 @@ impl<R: BufRead> Reader<R> {
 
     /// The next piece; `None` at the end.
     fn piece(&mut self) -> io::Result<Option<Piece>> {
-        if let Some(recorded) = self.next.take() {
-            return Ok(Some(Piece::Record(Box::new(recorded))));
+        if let Some(read) = self.next.take() {
+            return Ok(Some(self.whole(read)));
         }
         loop {
             self.line.clear();
@@ -85,12 +113,22 @@ impl<R: BufRead> Reader<R> {
                 continue;
             }
             return Ok(Some(match last_record(text) {
-                (0, Some(recorded)) => Piece::Record(Box::new(recorded)),
-                (bytes, recorded) => {
-                    self.next = recorded;
+                (0, Some(read)) => self.whole(read),
+                (bytes, read) => {
+                    self.next = read;
                     Piece::Torn(Torn { line: self.number, at, bytes: bytes as u64 })
                 }
             }));
+        }
+    }
+}
+
+impl<R> Reader<R> {
+    /// The piece that is no torn one.
+    fn whole(&self, read: Read) -> Piece {
+        match read {
+            Read::Record(recorded) => Piece::Record(recorded),
+            Read::Newer(format) => Piece::Newer(Newer { line: self.number, format }),
         }
     }
 }
@@ -104,18 +142,21 @@ impl<R: BufRead> Iterator for Reader<R> {
 }
 
 /// The record that a line ends with, and how many bytes stand before it: all of them, where there is none.
-fn last_record(line: &[u8]) -> (usize, Option<Recorded>) {
-    if let Some(recorded) = record(line) {
-        return (0, Some(recorded));
+fn last_record(line: &[u8]) -> (usize, Option<Read>) {
+    if let Some(read) = record(line) {
+        return (0, Some(read));
     }
     // In the text of a record these characters can't stand: its quotes are escaped there.
     let found = memchr::memmem::rfind(line, BEGINNING).and_then(|at| Some((at, record(&line[at..])?)));
-    found.map_or((line.len(), None), |(at, recorded)| (at, Some(recorded)))
+    found.map_or((line.len(), None), |(at, read)| (at, Some(read)))
 }
 
-fn record(text: &[u8]) -> Option<Recorded> {
+fn record(text: &[u8]) -> Option<Read> {
+    if let Some(format) = format::of_json(text).filter(|format| *format > FORMAT) {
+        return Some(Read::Newer(format));
+    }
     let text = std::str::from_utf8(text).ok()?;
-    Some(Recorded { record: serde_json::from_str(text).ok()?, text: text.to_owned() })
+    Some(Read::Record(Box::new(Recorded { record: serde_json::from_str(text).ok()?, text: text.to_owned() })))
 }
 
 #[cfg(test)]
@@ -135,6 +176,7 @@ mod tests {
                     records += 1;
                 }
                 Piece::Torn(Torn { line, at, bytes }) => torn.push((line, at, bytes)),
+                Piece::Newer(newer) => panic!("{newer}"),
             }
         }
         (records, torn)
@@ -161,11 +203,36 @@ mod tests {
 
     #[test]
     fn what_a_later_version_has_written_is_kept_as_it_stands() {
-        let recorded = record(WHOLE.as_bytes()).expect("a record");
+        let recorded = recorded(WHOLE);
 
         assert_eq!(recorded.record.event_name(), "of-a-later-version");
         assert_eq!(serde_json::to_string(&recorded.record).expect("JSON"), WHOLE);
         assert_eq!(recorded.record.clone().into_owned(), recorded.record);
+    }
+
+    #[test]
+    fn a_record_in_a_newer_format_is_told_and_passed_over() {
+        let newer = [r#"{"time":"t","run":"r","agent":"a","format":2,"event":"denial"}"#, r#"{"format":3,"at":"t"}"#];
+        let same = r#"{"time":"t","run":"r","agent":"a","format":1,"event":"of-a-later-version"}"#;
+        let torn = &WHOLE[..9];
+
+        let log = format!("{}\n{WHOLE}\n{torn}{}\n{same}\n{}\n", newer[0], newer[0], newer[1]);
+        let pieces: Vec<Piece> = Reader::new(log.as_bytes()).map(|piece| piece.expect("read")).collect();
+
+        let what = "a record is passed over, written by a newer Strongroom (format";
+        let rest = "this one reads up to 1): upgrade this one";
+        let expected = [(1, 2), (3, 2), (5, 3)].map(|(line, format)| format!("line {line}: {what} {format}; {rest}"));
+        let told = pieces.iter().filter_map(|piece| if let Piece::Newer(newer) = piece { Some(newer.to_string()) } else { None });
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+        assert_eq!(pieces.iter().filter(|piece| matches!(piece, Piece::Record(_))).count(), 2);
+        assert_eq!(pieces.len(), 6, "and the torn one");
+    }
+
+    fn recorded(text: &str) -> Recorded {
+        match record(text.as_bytes()) {
+            Some(Read::Record(recorded)) => *recorded,
+            _ => panic!("no record: {text}"),
+        }
     }
 
     #[test]
@@ -220,7 +287,7 @@ mod tests {
             let written = Record { time: "t".into(), run: "r".into(), agent: "a".into(), event };
             let text = serde_json::to_string(&written).expect("JSON");
 
-            let read = record(text.as_bytes()).expect("a record").record;
+            let read = recorded(&text).record;
 
             assert_eq!(read, written);
             assert_eq!(read.clone().into_owned(), written);

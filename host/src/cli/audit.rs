@@ -2,7 +2,7 @@
 
 use super::output::{Answer, say};
 use super::{Done, Failure, HostArgs, code, named};
-use crate::audit::{Piece, Reader, Record, Torn};
+use crate::audit::{Piece, Reader, Record};
 use crate::host::{audit_path, state_path};
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -54,6 +54,7 @@ impl Show {
         for piece in Reader::new(BufReader::new(file)) {
             match piece.map_err(unreadable)? {
                 Piece::Torn(torn) => warn(&path, &torn),
+                Piece::Newer(newer) => warn(&path, &newer),
                 Piece::Record(recorded) if self.is_wanted(&recorded.record) => {
                     let text = if self.json { recorded.text } else { aloud(&recorded.record) };
                     out.line(format_args!("{}", crate::text::for_people(&text)))?;
@@ -85,9 +86,9 @@ impl Show {
     }
 }
 
-/// Says where a log holds what is no record.
-pub(super) fn warn(path: &Path, torn: &Torn) {
-    say(format_args!("warning: {}: {torn}", path.display()));
+/// Says where a log holds what can't be shown.
+pub(super) fn warn(path: &Path, what: &dyn std::fmt::Display) {
+    say(format_args!("warning: {}: {what}", path.display()));
 }
 
 /// `time agent run event key=value …`

@@ -42,6 +42,7 @@ pub(super) fn denials(host: &HostArgs, run: &str) -> Result<Vec<Denied>, Failure
     for piece in Reader::new(BufReader::new(crate::files::open(&path).map_err(wrong)?)) {
         match piece.map_err(wrong)? {
             Piece::Torn(torn) => super::audit::warn(&path, &torn),
+            Piece::Newer(newer) => super::audit::warn(&path, &newer),
             Piece::Record(recorded) if recorded.record.run == run => {
                 if let Event::Denial { rule, asked, reason, remedy } = recorded.record.event {
                     let [rule, asked, reason, remedy] = [rule, asked, reason, remedy].map(Text::into_owned);

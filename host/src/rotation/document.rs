@@ -3,12 +3,13 @@
 
 use super::issuer::{IssuedKey, ListedKey};
 use super::stage::{Impossible, UnderWay};
+use crate::format;
 use crate::secrets::Deposit;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The only format there is so far.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u64 = 1;
 /// Most entries of each list that only grows.
 const KEPT: usize = 24;
 /// Most hosts that are waited for; one more is not let in, and asks its backend at each use instead.
@@ -17,7 +18,7 @@ const MAX_HOSTS: usize = 256;
 /// What is known of one rotation.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Document {
-    format: u32,
+    format: u64,
     /// Changes so far of those who may change it at any time.
     #[serde(default)]
     pub(super) notes: u64,
@@ -138,13 +139,14 @@ impl Document {
     }
 
     pub(super) fn read(text: &str) -> Result<Self, String> {
-        let unreadable =
-            |_| Impossible::found_in(text).map_or_else(|| "what is there is not a journal".to_owned(), |found| found.to_string());
-        let document: Self = serde_json::from_str(text).map_err(unreadable)?;
-        if document.format != FORMAT {
-            return Err(format!("it is of format {}; this host knows format {FORMAT}", document.format));
+        // First of all: whatever else has changed by then, it is told as what it is.
+        if let Some(newer) = format::of_json(text.as_bytes()).and_then(|format| format::refused(format, FORMAT)) {
+            return Err(newer);
         }
-        Ok(document)
+        let document = serde_json::from_str(text).ok().filter(|document: &Self| document.format == FORMAT);
+        let unreadable =
+            || Impossible::found_in(text).map_or_else(|| "what is there is not a journal".to_owned(), |found| found.to_string());
+        document.ok_or_else(unreadable)
     }
 
     pub(super) fn deposit(&self) -> Deposit {
@@ -247,6 +249,15 @@ mod tests {
 
         assert_eq!(std::str::from_utf8(document.deposit().bytes()), Ok(JOURNAL));
         assert_eq!(document.settled(), 1);
+    }
+
+    #[test]
+    fn a_journal_of_a_newer_host_is_told_as_that_whatever_is_in_it() {
+        let said = "written by a newer Strongroom (format 2; this one reads up to 1): upgrade this one";
+        for newer in [JOURNAL.replace(r#""format":1"#, r#""format":2"#), r#"{"format":2,"under_way":"otherwise"}"#.to_owned()] {
+            assert_eq!(Document::read(&newer).err().as_deref(), Some(said), "{newer}");
+        }
+        assert_eq!(Document::read(r#"{"format":0}"#).err().as_deref(), Some("what is there is not a journal"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! once, and an old one is never taken for a new one.
 
 use super::unread;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, WriteTransaction};
+use crate::format;
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError, WriteTransaction};
 use std::collections::BTreeMap;
 use std::io;
 
@@ -13,6 +14,10 @@ const KEYS: TableDefinition<'_, &[u8], &str> = TableDefinition::new("keys");
 const LOG: TableDefinition<'_, &str, u64> = TableDefinition::new("log");
 const FRAME: &str = "frame";
 const LENGTH: &str = "length";
+/// In the same table, which every ledger has: the format of records and log. A ledger without it is of format 1.
+const FORMAT: &str = "format";
+/// The only format there is so far.
+const KNOWN: u64 = 1;
 
 /// Why a ledger can't be opened that is in use, and what to do.
 const TAKEN: &str = "another host has the ledger open; one host at a time may sign by one ledger: wait until it has ended";
@@ -56,9 +61,34 @@ impl Records {
             other => broken(&other),
         })?;
         let records = Self(database);
-        // Tables are made where there are none: a reader needs them.
-        records.keep(&[]).map_err(|error| broken(&error))?;
+        // The log is not read before: a frame of another format would be taken for a torn one.
+        if let Some(newer) = format::refused(records.format().map_err(|error| broken(&error))?, KNOWN) {
+            return Err(format!("the ledger was {newer}"));
+        }
+        records.make_tables().map_err(|error| broken(&error))?;
         Ok(records)
+    }
+
+    fn format(&self) -> Result<u64> {
+        match self.0.begin_read()?.open_table(LOG) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(KNOWN),
+            log => Ok(log?.get(FORMAT)?.map_or(1, |format| format.value())),
+        }
+    }
+
+    /// Tables are made where there are none: a reader needs them.
+    fn make_tables(&self) -> Result<()> {
+        let transaction = self.begin()?;
+        {
+            transaction.open_table(RECORDS)?;
+            transaction.open_table(KEYS)?;
+            let mut log = transaction.open_table(LOG)?;
+            let is_named = log.get(FORMAT)?.is_some();
+            if !is_named {
+                log.insert(FORMAT, KNOWN)?;
+            }
+        }
+        Ok(transaction.commit()?)
     }
 
     pub(super) fn standing(&self) -> Result<Standing> {
@@ -67,6 +97,17 @@ impl Records {
         let last = transaction.open_table(RECORDS)?.last()?.map_or(0, |(number, _)| number.value());
         let frame = log.get(FRAME)?.map_or(0, |frame| frame.value());
         Ok(Standing { last, frame, log: log.get(LENGTH)?.map(|length| length.value()) })
+    }
+
+    /// Names another format, or none, as other versions of the host have.
+    #[cfg(test)]
+    pub(super) fn name_format(&self, format: Option<u64>) -> Result<()> {
+        let transaction = self.begin()?;
+        match format {
+            Some(format) => _ = transaction.open_table(LOG)?.insert(FORMAT, format)?,
+            None => _ = transaction.open_table(LOG)?.remove(FORMAT)?,
+        }
+        Ok(transaction.commit()?)
     }
 
     /// A change, which also keeps what of the file is free: a host that was killed is not followed by one that walks through the whole ledger

@@ -3,6 +3,7 @@
 use super::journal::Opened;
 use super::log::Log;
 use super::platter::{Platter, Which};
+use super::records::Records;
 use super::{AssetId, Claim, Journal, Ledger, Limit, Refused, Reserved, Slot, Window};
 use crate::clock::{Clock, Wall};
 use crate::shared::Ceiling;
@@ -416,6 +417,28 @@ fn nothing_of_the_ledger_is_written_but_through_the_disk_that_tests_play() {
             assert!(!source.contains(way), "`{way}` writes past the failpoints of `disk.rs`");
         }
     }
+}
+
+#[test]
+fn a_ledger_of_a_newer_host_is_refused_and_one_without_a_format_is_read() {
+    let platter = Platter::default();
+    assert_eq!(sign_until_the_cut(&platter), 6);
+    let name = |format| {
+        let records = Records::on(platter.file(Which::Records), false).expect("records");
+        records.name_format(format).expect("kept");
+    };
+
+    name(Some(2));
+    let log = platter.bytes(Which::Log);
+    let said = "the ledger was written by a newer Strongroom (format 2; this one reads up to 1): upgrade this one";
+    assert_eq!(open(&platter).err().as_deref(), Some(said));
+    assert!(platter.bytes(Which::Log) == log, "what the newer host has in its log stays there");
+
+    // A host of format 1 that said nothing of it.
+    let platter = Platter::default();
+    assert_eq!(sign_until_the_cut(&platter), 6);
+    Records::on(platter.file(Which::Records), false).expect("records").name_format(None).expect("kept");
+    assert_eq!(spent(&open(&platter).expect("a ledger")), 6);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the file holds once it is open: secrets by path, each with its versions.
 
 use super::super::{StoreError, Stored, VersionInfo};
+use crate::format;
 use crate::secrets::SecretValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// The only format there is so far.
-const FORMAT: u32 = 1;
+const FORMAT: u64 = 1;
 /// Versions kept of one secret; the oldest go first.
 const MAX_VERSIONS: usize = 20;
 
@@ -17,7 +18,7 @@ const MAX_VERSIONS: usize = 20;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
-    format: u32,
+    format: u64,
     secrets: BTreeMap<String, Vec<Version>>,
 }
 
@@ -40,11 +41,12 @@ impl Document {
 
     /// Reads the text of a file; the error says nothing of what is in it.
     pub(super) fn read(text: &[u8]) -> Result<Self, String> {
-        let document: Self = serde_json::from_slice(text).map_err(|_| "it does not hold a list of secrets".to_owned())?;
-        if document.format != FORMAT {
-            return Err(format!("it is of format {}; this host knows format {FORMAT}", document.format));
+        // First of all: whatever else has changed by then, it is told as what it is.
+        if let Some(newer) = format::of_json(text).and_then(|format| format::refused(format, FORMAT)) {
+            return Err(newer);
         }
-        Ok(document)
+        let document = serde_json::from_slice(text).ok().filter(|document: &Self| document.format == FORMAT);
+        document.ok_or_else(|| "it does not hold a list of secrets; bring back a copy of it, such as the file ending in `.bak`".to_owned())
     }
 
     pub(super) fn text(&self) -> Zeroizing<Vec<u8>> {

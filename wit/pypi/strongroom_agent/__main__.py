@@ -1,0 +1,5 @@
+"""Prints the directory: `componentize-py --wit-path "$(python3 -m strongroom_agent)"`."""
+
+from strongroom_agent import WIT
+
+print(WIT)

@@ -1,0 +1,12 @@
+from typing import TypeVar, Generic, Union, Optional, Protocol, Tuple, List, Any, Self, Callable
+from types import TracebackType
+from enum import Flag, Enum, auto
+from dataclasses import dataclass
+from abc import abstractmethod
+import weakref
+
+from componentize_py_types import Result, Ok, Err, Some
+
+def get_environment() -> List[Tuple[str, str]]:
+def get_arguments() -> List[str]:
+def initial_cwd() -> Optional[str]:
