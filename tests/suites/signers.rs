@@ -251,7 +251,7 @@ fn a_wallets_key_is_not_sent_as_a_secret_whichever_way_it_is_named() {
         [("store:kept#/wallet", "store:kept#wallet"), ("store:kept#wallet", "store:kept#/wallet"), ("store:kept", "store:kept#wallet")]
     {
         let refusal = run(&host(), "a", &format!("{}\n{}", secret(sends), wallet(signs))).unwrap_err();
-        assert!(refusal.contains("one key, one purpose"), "{sends}: {refusal}");
+        assert!(refusal.contains("the entry kept serves as `"), "{sends}: {refusal}");
     }
     // By its value: in this process, and in another of this host.
     let first = host();

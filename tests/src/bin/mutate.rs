@@ -81,6 +81,11 @@ fn batch(defects: Vec<Defect>, most: usize) -> (Vec<Defect>, Vec<Defect>) {
     (batch, rest)
 }
 
+/// The cargo that runs this, or the one on PATH: that which has built it may be gone.
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
 impl Defect {
     fn read(table: &Table) -> Self {
         let text = |key: &str| table[key].as_str().expect("text").to_owned();
@@ -169,7 +174,7 @@ impl Mutants {
             return "no place";
         }
         std::fs::write(&file, source.replace(&defect.find, &defect.replace)).expect("written");
-        let mut cargo = Command::new(env!("CARGO"));
+        let mut cargo = cargo();
         cargo.args(["check", "--package", "strongroom", "--lib"]).current_dir(&self.copy).env("CARGO_TARGET_DIR", &self.build);
         let checked = cargo.output().expect("cargo runs");
         std::fs::write(&file, source).expect("written");
@@ -183,7 +188,7 @@ impl Mutants {
 
     /// Whether the suites were built, or passed; and what they printed.
     fn cargo(&self, targets: &[&str], arguments: &[&str]) -> Ran {
-        let mut cargo = Command::new(env!("CARGO"));
+        let mut cargo = cargo();
         cargo.args(["test", "--workspace"]).args(targets).args(arguments).current_dir(&self.copy).env("CARGO_TARGET_DIR", &self.build);
         let mut running = cargo.process_group(0).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("cargo runs");
         let mut pipe = running.stdout.take().expect("its output");
