@@ -32,6 +32,11 @@ pub fn line(arguments: std::fmt::Arguments<'_>) -> String {
     line
 }
 
+/// The line in which a byte of a text stands, from 1.
+pub fn line_of(text: &[u8], at: usize) -> usize {
+    1 + text[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+}
+
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

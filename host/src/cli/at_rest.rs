@@ -24,7 +24,7 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
     for path in tracked_env_files(dir) {
         let Ok(bytes) = crate::files::read(&path, crate::files::MAX_TEXT) else { continue };
         for (kind, at) in scrubber.find(&bytes) {
-            let line = bytes[..at.start].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let line = crate::text::line_of(&bytes, at.start);
             let remedy = "replace the secret where it was issued, then take the file out of version control (`git rm --cached`)";
             let place = format!("{}:{line}", path.display());
             found.push(format!("{place}: a secret stands in a file that git tracks ({kind}); {remedy}; {}", passing(&kind)));

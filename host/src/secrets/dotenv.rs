@@ -59,7 +59,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Variable>, Unreadable> {
     let length = bytes.len();
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
-        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+        let line = crate::text::line_of(bytes, error.valid_up_to());
         refused(line, None, "this is not UTF-8", "save the file as UTF-8, without NUL bytes")
     })?;
     let mut reader = Reader { rest: text, line: 1, length };
@@ -220,7 +220,7 @@ fn is_assignment(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn values(text: &str) -> Vec<(String, String)> {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     /// Numbers that are the same in each run (xorshift64).
-    fn numbers() -> impl FnMut(usize) -> usize {
+    pub(crate) fn numbers() -> impl FnMut(usize) -> usize {
         let mut state = 0x9e37_79b9_7f4a_7c15u64;
         move |below| {
             state ^= state << 13;

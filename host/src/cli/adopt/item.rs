@@ -149,25 +149,10 @@ pub(super) fn rewritten(text: &str, items: &[Item], texts: &[Option<&str>], in_l
     Ok(out)
 }
 
-/// The line of a place in a text, from 1.
-pub(super) fn line_of(text: &str, at: usize) -> usize {
-    1 + text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Numbers that are the same in each run (xorshift64).
-    fn numbers() -> impl FnMut(usize) -> usize {
-        let mut state = 0x9e37_79b9_7f4a_7c15u64;
-        move |below| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 16) as usize % below
-        }
-    }
+    use crate::secrets::dotenv::tests::numbers;
 
     /// What people write as values, each as its dialect has it, and as `--undo` would write it.
     const ENV: &[&str] = &[

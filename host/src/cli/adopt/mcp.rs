@@ -1,8 +1,9 @@
 //! The JSON of MCP clients: `mcpServers` (Claude, Cursor and most others), `servers` (VS Code), and that within `mcp` (VS Code's settings).
 //! Comments and commas before a closing bracket are accepted, since editors write them; what is rewritten is strings alone.
 
-use super::item::{Item, Style, Unreadable, line_of};
+use super::item::{Item, Style, Unreadable};
 use crate::manifest::names;
+use crate::text::line_of;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -56,7 +57,7 @@ pub(super) fn spelled(value: &str) -> Zeroizing<String> {
 impl Document<'_> {
     /// The members of an object, none of them twice.
     fn members<'r>(&self, object: &'r RawValue) -> Result<Vec<(String, &'r RawValue)>, Unreadable> {
-        let line = |value: &RawValue| line_of(self.text, self.offset(value));
+        let line = |value: &RawValue| line_of(self.text.as_bytes(), self.offset(value));
         let members = crate::json::members(object).ok_or_else(|| Unreadable::new(line(object), "here an object is expected", SHAPE))?;
         for (at, (name, value)) in members.iter().enumerate() {
             if members[..at].iter().any(|(before, _)| before == name) {
@@ -74,7 +75,7 @@ impl Document<'_> {
     fn items(&self, server: &str, values: &RawValue, are_headers: bool, items: &mut Vec<Item>) -> Result<(), Unreadable> {
         for (name, value) in self.members(values)? {
             let start = self.offset(value);
-            let line = line_of(self.text, start);
+            let line = line_of(self.text.as_bytes(), start);
             // Numbers and the like are no keys, and `null` is nothing.
             let Ok(text) = serde_json::from_str::<String>(value.get()).map(Zeroizing::new) else { continue };
             let kept_as = if are_headers { format!("{}_{}", upper(server), upper(&name)) } else { name.clone() };
