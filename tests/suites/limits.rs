@@ -1,5 +1,8 @@
 //! A noisy agent hurts only itself: each bound of the manifest, reached.
 
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+use strongroom::audit::{AuditSink, Event, Record};
 use strongroom::{End, Limit};
 use strongroom_demo::server::respond;
 use strongroom_tests::AgentFixture;
@@ -72,10 +75,50 @@ fn a_request_beyond_the_limit_waits_its_turn() {
     let ran = AgentFixture::new().and("[limits]\nrequests = 4").run(&["at-once 8 api.test /v1/x"]);
     assert_eq!(ran.stdout.trim(), r#"at-once {"200": 8}"#);
 
-    // As many may wait as may be open.
-    let ran = AgentFixture::new().and("[limits]\nrequests = 4").run(&["at-once 12 api.test /v1/x"]);
-    assert_eq!(ran.denied(), ["requests"], "{}", ran.stdout);
-    assert!(ran.seen.len() >= 8, "{}", ran.stdout);
+    // As many may wait as may be open. The server answers nothing before the first denial, so that no place becomes free earlier.
+    let denials = Denials::default();
+    let (seen_by_server, sink) = (denials.clone(), denials.clone());
+    let ran = AgentFixture::new()
+        .and("[limits]\nrequests = 4")
+        .server(move |_| {
+            tokio::task::block_in_place(|| seen_by_server.wait());
+            respond(200, "text/plain", "")
+        })
+        .host(move |builder| builder.audit(sink))
+        .run(&["at-once 12 api.test /v1/x"]);
+
+    assert!(denials.rules().iter().all(|rule| rule == "requests"), "{:?}", denials.rules());
+    let seen = ran.seen.len();
+    assert!((8..12).contains(&seen), "{}", ran.stdout);
+    assert_eq!(ran.stdout.trim(), format!(r#"at-once {{"200": {seen}, "403": {}}}"#, 12 - seen));
+}
+
+/// The rules of a run's denials, and somebody who waits for the first.
+#[derive(Clone, Default)]
+struct Denials(Arc<(Mutex<Vec<String>>, Condvar)>);
+
+impl Denials {
+    fn rules(&self) -> Vec<String> {
+        self.0.0.lock().unwrap().clone()
+    }
+
+    fn wait(&self) {
+        let (rules, first) = &*self.0;
+        let (_rules, late) = first.wait_timeout_while(rules.lock().unwrap(), Duration::from_secs(60), |rules| rules.is_empty()).unwrap();
+        assert!(!late.timed_out(), "no request was denied");
+    }
+}
+
+impl AuditSink for Denials {
+    fn record(&self, records: &[Record<'_>]) -> std::io::Result<()> {
+        for record in records {
+            if let Event::Denial { rule, .. } = &record.event {
+                self.0.0.lock().unwrap().push(rule.to_string());
+                self.0.1.notify_all();
+            }
+        }
+        Ok(())
+    }
 }
 
 #[test]

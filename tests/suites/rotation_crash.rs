@@ -62,14 +62,14 @@ fn killed_everywhere(kind: Kind, lists: bool) -> usize {
                     }
                     let case = format!("{kind:?}, killed at point {at}");
                     let tried = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| killed_at(kind, &issuer, lists, at, &case)));
-                    if tried.is_err() {
-                        failures.lock().unwrap().push(case);
+                    if let Err(told) = tried {
+                        failures.lock().unwrap().push((case, told.downcast_ref::<String>().cloned()));
                     }
                 }
             });
         }
     });
-    assert_eq!(*failures.lock().unwrap(), Vec::<String>::new());
+    assert_eq!(*failures.lock().unwrap(), []);
     points
 }
 

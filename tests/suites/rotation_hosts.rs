@@ -67,13 +67,13 @@ fn overtaken_everywhere(kind: Kind) -> usize {
                     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| overtaken_at(kind, &issuer, at))) {
                         Ok(true) => drop(stopped.fetch_add(1, Ordering::Relaxed)),
                         Ok(false) => return,
-                        Err(_) => failures.lock().unwrap().push(at),
+                        Err(told) => failures.lock().unwrap().push((at, told.downcast_ref::<String>().cloned())),
                     }
                 }
             });
         }
     });
-    assert_eq!(*failures.lock().unwrap(), Vec::<usize>::new());
+    assert_eq!(*failures.lock().unwrap(), []);
     stopped.into_inner()
 }
 

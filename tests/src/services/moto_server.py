@@ -4,6 +4,9 @@ moto 5.2.5 ignores `MessageType=DIGEST`: it hashes the digest once more, so that
 key's kind in the deprecated field alone, and its identifier where KMS tells its ARN; and it signs with keys that are disabled or about
 to be deleted. All of it is set right here as the API describes it, for keys on elliptic curves, and the rest is moto's own. A version
 that does it by itself may be started without this file.
+
+Its stores are plain dictionaries, which requests on several threads walk through while others add to them: an action that meets this
+ends in status 500, and what it was to write is lost. Actions take turns here.
 """
 
 import functools
@@ -12,6 +15,7 @@ import threading
 
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from moto.core.exceptions import JsonRESTError
+from moto.core.responses import BaseResponse
 from moto.kms.models import KmsBackend
 from moto.kms.responses import KmsResponse
 from moto.kms.utils import ECDSAPrivateKey
@@ -19,6 +23,8 @@ from moto.server import main
 
 # The server answers each request on one thread: what that request says of its message is kept there.
 request = threading.local()
+
+one_at_a_time = threading.Lock()
 
 hash_algorithm = ECDSAPrivateKey._ECDSAPrivateKey__hash_algorithm
 
@@ -31,6 +37,15 @@ def hash_unless_hashed(self, signing_algorithm):
     if length != algorithm.digest_size:
         raise JsonRESTError("ValidationException", f"Digest is invalid length for algorithm {signing_algorithm}.")
     return Prehashed(algorithm)
+
+
+def in_turn(action):
+    @functools.wraps(action)
+    def answer(self):
+        with one_at_a_time:
+            return action(self)
+
+    return answer
 
 
 def with_message_type(action):
@@ -72,6 +87,7 @@ def with_spec_and_arn(action):
     return answer
 
 
+BaseResponse.call_action = in_turn(BaseResponse.call_action)
 ECDSAPrivateKey._ECDSAPrivateKey__hash_algorithm = hash_unless_hashed
 KmsResponse.sign = with_message_type(KmsResponse.sign)
 KmsResponse.verify = with_message_type(KmsResponse.verify)
