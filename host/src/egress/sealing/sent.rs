@@ -10,8 +10,12 @@ use std::sync::Arc;
 /// Most bytes that are kept. Where a run has sent more, nothing that comes back is known not to be its own.
 const MOST: usize = 4 << 20;
 
-/// Least bytes by which something short is told from ordinary text.
+/// Least bytes by which a value is told from ordinary text. What is shorter, as a flag or a language, stands in any text: it counts as sent
+/// where it stood beside its name.
 const SHORTEST_SENT: usize = 4;
+
+/// Most bytes between a name and its value: `=`, `" : "`.
+const MOST_BETWEEN: usize = 5;
 
 /// The texts that a run has sent, by the number of the request: pieces of several bodies may leave in turns.
 #[derive(Debug, Default)]
@@ -58,12 +62,14 @@ impl Sent {
         self.bytes > MOST || self.texts.get(&request).is_some_and(|text| super::login::holds_login(text))
     }
 
-    /// Whether the run may have sent something that is too short for its encodings to be looked for. What is shorter still, as a language or a
-    /// flag, stands in any text.
-    pub(super) fn may_hold_short(&self, value: &str) -> bool {
-        let holds = |text: &[u8]| memchr::memmem::find(text, value.as_bytes()).is_some();
+    /// Whether the run may have sent something, of this name, that is too short for its encodings to be looked for.
+    pub(super) fn may_hold_short(&self, name: &str, value: &str) -> bool {
+        let holds = |text: &[u8]| match value.len() < SHORTEST_SENT {
+            true => holds_pair(text, name.as_bytes(), value.as_bytes()),
+            false => memchr::memmem::find(text, value.as_bytes()).is_some(),
+        };
         let decoded = |text: &[u8]| percent_decoded(&String::from_utf8_lossy(text));
-        self.bytes > MOST || value.len() >= SHORTEST_SENT && self.texts.values().any(|text| holds(text) || holds(&decoded(text)))
+        self.bytes > MOST || self.texts.values().any(|text| holds(text) || holds(&decoded(text)))
     }
 
     /// Whether the run may have sent this value, in whatever encoding.
@@ -75,6 +81,20 @@ impl Sent {
         let scrubber = Scrubber::new(Arc::new(search), vec![Replacement::new(String::new(), String::new())]);
         self.texts.values().any(|text| scrubber.finds(text))
     }
+}
+
+/// Whether a name stands somewhere, in any case, and behind it, with punctuation alone between, this value as a whole word.
+fn holds_pair(text: &[u8], name: &[u8], value: &[u8]) -> bool {
+    let begins = |text: &[u8], with: &[u8]| text.get(..with.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(with));
+    let ends_word = |rest: &[u8]| rest.first().is_none_or(|next| !next.is_ascii_alphanumeric());
+    let Some(first) = name.first() else { return false };
+    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text).filter(|&at| begins(&text[at..], name)).any(|at| {
+        let behind = &text[at + name.len()..];
+        (1..=MOST_BETWEEN.min(behind.len())).take_while(|&between| !behind[between - 1].is_ascii_alphanumeric()).any(|between| {
+            let rest = &behind[between..];
+            rest.starts_with(value) && ends_word(&rest[value.len()..])
+        })
+    })
 }
 
 #[cfg(test)]
@@ -94,5 +114,24 @@ mod tests {
 
         sent.add(3, &vec![b'x'; MOST]);
         assert!(sent.may_hold(b"sess-5bQ9zX2kLm7Rt4Vw"), "nothing is known any more");
+    }
+
+    #[test]
+    fn a_short_value_counts_as_sent_beside_its_name_alone() {
+        for (text, sent) in [
+            ("/set?lang=en&page=2", true),
+            ("/set?page=2&LANG=en", true),
+            (r#"{"lang": "en"}"#, true),
+            ("{%22lang%22%3A%22en%22}", true),
+            ("cookie: a=b; lang=en", true),
+            ("/set?lang=eng", false),
+            ("/set?lang=de&to=en", false),
+            ("accept-language: en", false),
+            ("/lang/x?en", false),
+        ] {
+            let mut kept = Sent::default();
+            kept.add(1, text.as_bytes());
+            assert_eq!(kept.may_hold_short("lang", "en"), sent, "{text}");
+        }
     }
 }

@@ -56,7 +56,12 @@ impl Sealing {
             return None;
         }
         if value.len() < SHORTEST || !carries(value.as_bytes(), LEAST_BITS) {
-            if !self.outbound.sent().may_hold_short(value) {
+            let name = match &back {
+                Back::Cookie(name) => name,
+                Back::Header(name) => name.as_str(),
+                Back::Granted | Back::Query(_) => "",
+            };
+            if !self.outbound.sent().may_hold_short(name, value) {
                 self.outbound.session.keyring.placeholders.issue(&self.origin(), back, value, Some(secret));
             }
             return None;
