@@ -36,13 +36,13 @@
 //!
 //! # Features
 //! All are on by default, and each may be left out.
-//! - `cli`: the `strongroom` binary.
 //! - `file`: secrets in an encrypted file.
 //! - `vault`: secrets from HashiCorp Vault and OpenBao.
 //! - `aws`: secrets from AWS Secrets Manager, and keys in AWS KMS.
 //! - `pkcs11`: keys in an HSM.
 //!
 //! Off by default:
+//! - `ops`: what an operator asks of a host, as reports: see [`ops`].
 //! - `test-util`: what tests of embedders need: signers asked without a permit of the policy's, clocks that are moved, memories of guests.
 
 #![deny(unsafe_code)]
@@ -51,9 +51,6 @@ pub mod audit;
 #[cfg(feature = "aws")]
 mod aws;
 mod backoff;
-#[cfg(feature = "cli")]
-#[doc(hidden)]
-pub mod cli;
 mod clock;
 mod doors;
 mod egress;
@@ -63,6 +60,8 @@ mod errand;
 pub mod fuzzing;
 mod host;
 mod meter;
+#[cfg(feature = "ops")]
+pub mod ops;
 mod register;
 mod rotation;
 mod secrets;
@@ -112,7 +111,7 @@ pub use doors::wasm::{
 pub use egress::{Resolve, SystemResolver};
 pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Wallet, WalletError, Watched};
 pub use manifest::{HostConfig, Manifest};
-pub use meter::{Limit, Usage};
+pub use meter::{Limit, MAX_DENIALS, Usage};
 pub use rotation::{
     HttpIssuer, IssuedKey, Issuer, IssuerError, ListedKey, PastRotation, Probe, Progress, Revoked, RotationCounts, RotationError,
     RotationStatus, Step,

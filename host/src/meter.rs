@@ -79,7 +79,7 @@ pub(crate) struct Meter {
 }
 
 /// Denials after which a run ends.
-pub(crate) const MAX_DENIALS: u64 = 1_000;
+pub const MAX_DENIALS: u64 = 1_000;
 
 impl Limit {
     /// The limit's name in the manifest.

@@ -179,7 +179,7 @@ fn commands(block: &Block) -> Found {
 
 #[test]
 fn the_examples_in_the_help_are_command_lines() {
-    let help = strongroom::cli::help_texts();
+    let help = strongroom_cli::help_texts();
     let examples: Vec<&str> = help
         .lines()
         .filter_map(|line| line.strip_prefix("Example: ").or_else(|| line.strip_prefix("  strongroom ").map(|_| line.trim())))
@@ -201,7 +201,7 @@ fn command(line: &str) -> Found {
     let words: Vec<String> = words.iter().skip_while(|word| is_assignment(word) || *word == "sudo").cloned().collect();
     match words.first().map(String::as_str) {
         None => Ok(()),
-        Some("strongroom") => strongroom::cli::understood(words).map_err(|error| format!("`{line}`: {error}")),
+        Some("strongroom") => strongroom_cli::understood(words).map_err(|error| format!("`{line}`: {error}")),
         Some(program) if PROGRAMS.contains(&program) => Ok(()),
         Some(program) => Err(format!("`{line}`: no document of ours has used `{program}` yet; see `PROGRAMS`")),
     }
@@ -249,7 +249,7 @@ fn each_block_of_the_documents_is_run_or_parsed() {
 #[test]
 fn each_command_has_its_row_in_operations() {
     let page = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
-    let usages = strongroom::cli::help_texts();
+    let usages = strongroom_cli::help_texts();
     let commands = usages.lines().filter_map(|line| line.strip_prefix("Usage: ")).filter(|usage| !usage.contains("<COMMAND>"));
     let names =
         commands.map(|usage| usage.split_whitespace().take_while(|word| !word.starts_with(['[', '<'])).collect::<Vec<_>>().join(" "));

@@ -42,7 +42,7 @@ fn everything_that_people_are_told_is_listed() {
     let told = messages(&Sources::of_workspace(workspace()));
 
     compare("messages.txt", &told);
-    compare("help.txt", &strongroom::cli::help_texts());
+    compare("help.txt", &strongroom_cli::help_texts());
 }
 
 #[test]

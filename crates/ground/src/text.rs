@@ -37,6 +37,13 @@ pub fn line_of(text: &[u8], at: usize) -> usize {
     1 + text[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
 }
 
+/// So many seconds in the largest unit that they fill, as in `3 d`.
+pub fn in_largest_unit(seconds: u64) -> String {
+    let (unit, name) =
+        [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")].into_iter().find(|(unit, _)| seconds >= *unit).unwrap_or((1, "s"));
+    format!("{} {name}", seconds / unit)
+}
+
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";

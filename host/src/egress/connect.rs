@@ -163,7 +163,7 @@ async fn addresses(
 }
 
 /// Whether the addresses that a host has now may be connected to, by the rules of a connection and without making one.
-#[cfg(feature = "cli")]
+#[cfg(feature = "ops")]
 pub(crate) async fn judge_addresses(guard: &AddressGuard, host: &str, port: u16) -> Result<(), ConnectError> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let look_up = async { SystemResolver.resolve(bare, port).await.map_err(|_| ConnectError::Resolve) };

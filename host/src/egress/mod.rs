@@ -36,7 +36,7 @@ mod watch;
 
 pub(crate) use address::{AddressGuard, unwrapped};
 pub(crate) use agent_body::AgentBody;
-#[cfg(feature = "cli")]
+#[cfg(feature = "ops")]
 pub(crate) use connect::judge_addresses;
 pub(crate) use connect::{ConnectError, Network};
 pub use connect::{Resolve, SystemResolver};

@@ -120,7 +120,7 @@ impl Agent {
 
     /// Has the key of every signer of the manifest, as a run would, and gives it up again: what it is known by, or why it can't be had. It
     /// counts as no use of the key.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "ops")]
     pub(crate) async fn resolve_signers(&self) -> Vec<(String, Result<String, crate::SignerError>)> {
         let host = &self.host.0.parts;
         let mut found = Vec::new();
@@ -132,7 +132,7 @@ impl Agent {
     }
 
     /// The agent's signers, each with its key at hand.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "ops")]
     pub(crate) async fn signers(&self) -> Result<Vec<Arc<Opened>>, wasm::SignersUnavailable> {
         wasm::open_signers(&self.host.0.parts, &self.parts).await
     }

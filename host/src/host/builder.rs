@@ -344,12 +344,12 @@ pub(crate) fn file_key(key: &FileKeyRef) -> Result<FileKey, String> {
             let passphrase = passphrase.ok_or_else(|| format!("the variable `{variable}` with the passphrase is not set"))?;
             Ok(FileKey::Passphrase(passphrase.into()))
         }
-        #[cfg(feature = "cli")]
+        #[cfg(feature = "ops")]
         FileKeyRef::Prompt => {
             let passphrase = rpassword::prompt_password("Passphrase: ").map_err(|error| format!("no passphrase: {error}"))?;
             Ok(FileKey::Passphrase(passphrase.into()))
         }
-        #[cfg(not(feature = "cli"))]
+        #[cfg(not(feature = "ops"))]
         FileKeyRef::Prompt => Err("a passphrase can be asked for by the `strongroom` binary alone".to_owned()),
     }
 }

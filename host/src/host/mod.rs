@@ -6,7 +6,7 @@ mod error;
 
 pub use agent::{Agent, Resolved, Wallet, Watched};
 pub use builder::HostBuilder;
-#[cfg(feature = "cli")]
+#[cfg(feature = "ops")]
 pub(crate) use builder::{audit_path, backends, file_key, rules, state_path};
 pub use error::{BuildError, LoadError, WalletError};
 
@@ -14,15 +14,13 @@ use crate::doors::wasm::{self, AgentParts, Cache, ComponentError, HostParts, Ins
 use crate::egress::{Network, Pools};
 use crate::lock::Mutex;
 use crate::manifest::Manifest;
-#[cfg(feature = "cli")]
-use crate::manifest::ReadError;
 use crate::policy::Policy;
 use crate::rotation::{Progress, RotationCounts, RotationError, RotationStatus};
 use crate::secrets::SecretCounts;
-#[cfg(feature = "cli")]
+#[cfg(feature = "ops")]
 use crate::secrets::{Backends, Fingerprint, SecretValue};
 use crate::shared::{Nonces, Tickets};
-#[cfg(feature = "cli")]
+#[cfg(feature = "ops")]
 use crate::signing::Signing;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,31 +83,31 @@ impl Host {
         wasm::inspect(&self.0.parts.engine, component)
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "ops")]
     pub(crate) fn backends(&self) -> &Backends {
         &self.0.parts.backends
     }
 
     /// The rotation of that name, or else the one that replaces an entry of a backend.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "ops")]
     pub(crate) fn rotation_of(&self, name: &str, backend: &str, entry: Option<&crate::secrets::Entry>) -> Option<String> {
         let rotations = &self.0.parts.rotations;
         let by_entry = || rotations.of(backend, entry?);
         rotations.named(name).ok().or_else(by_entry).map(|rotation| rotation.name().to_owned())
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "ops")]
     pub(crate) fn signing(&self) -> &Signing {
         &self.0.parts.signing
     }
 
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "ops")]
     pub(crate) fn fingerprint(&self, value: &SecretValue) -> Fingerprint {
         value.fingerprint(self.0.parts.cache.fingerprint_key())
     }
 
     /// Whether a manifest names a path of a backend, and may.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "ops")]
     pub(crate) fn may_use(&self, manifest: &Manifest, backend: Option<&str>, path: &str) -> bool {
         let backends = &self.0.parts.backends;
         let Ok(wanted) = backends.named(backend) else { return false };
@@ -241,10 +239,4 @@ impl Host {
 /// Reads a component's bytes, at most [`wasm::MAX_COMPONENT`] of them.
 pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
     crate::files::read(path, wasm::MAX_COMPONENT).map_err(|source| LoadError::Read { path: path.to_owned(), source })
-}
-
-/// Manifests, of which none may be wrong.
-#[cfg(feature = "cli")]
-pub(crate) fn read_manifests(paths: &[PathBuf]) -> Result<Vec<Manifest>, ReadError> {
-    paths.iter().map(|path| Manifest::read(path)).collect()
 }

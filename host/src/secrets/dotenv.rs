@@ -26,7 +26,7 @@ pub(crate) struct Variable {
     pub(crate) name: String,
     pub(crate) value: Zeroizing<String>,
     /// Where the value stands in the file's bytes, with its quotation marks.
-    #[cfg_attr(not(feature = "cli"), expect(dead_code, reason = "only the command line rewrites files"))]
+    #[cfg_attr(not(feature = "ops"), expect(dead_code, reason = "only the command line rewrites files"))]
     pub(crate) at: Range<usize>,
 }
 

@@ -144,7 +144,7 @@ impl Keys {
     }
 
     /// What a signer's key is known by. Nothing is kept of it: neither the key nor that it is used.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "ops")]
     pub(super) async fn look(&self, granted: &Granted, agent: &str, backends: &Backends) -> Result<String, SignerError> {
         let found = self.find(&granted.spec, &granted.policy, agent, backends, false);
         let silent = || format!("the key at {} could not be reached within {} s", granted.spec.from, PATIENCE.as_secs());

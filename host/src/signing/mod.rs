@@ -170,7 +170,7 @@ impl Signing {
     ///
     /// # Errors
     /// Why it can't be had, without a part of it.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "ops")]
     pub(crate) async fn look(&self, granted: &Granted, agent: &str, backends: &Backends) -> Result<String, SignerError> {
         self.keys.look(granted, agent, backends).await
     }

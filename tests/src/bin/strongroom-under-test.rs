@@ -1,5 +1,5 @@
 //! The `strongroom` binary once more, so that the suites can start it as a process.
 
 fn main() -> std::process::ExitCode {
-    strongroom::cli::main()
+    strongroom_cli::main()
 }

@@ -9,8 +9,9 @@ use syn::{Attribute, Item, UseTree, Visibility};
 pub(super) type Place = Vec<String>;
 
 /// The crates that are read: the name of each, and where it lies.
-const CRATES: [(&str, &str); 5] = [
+const CRATES: [(&str, &str); 6] = [
     ("strongroom", "host"),
+    ("strongroom_cli", "cli"),
     ("strongroom_core", "crates/core"),
     ("strongroom_ethereum", "crates/ethereum"),
     ("strongroom_ground", "crates/ground"),

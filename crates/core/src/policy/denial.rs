@@ -1,5 +1,6 @@
 //! Why an effect was denied, and what would have to be granted.
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::fmt;
 
 /// The rule that decided.
@@ -108,6 +109,17 @@ impl Denial {
     pub fn with_texts(self, text: impl Fn(String) -> String) -> Self {
         let Self { rule, asked, reason, remedy, stop } = self;
         Self { rule, asked: text(asked), reason: text(reason), remedy: text(remedy), stop }
+    }
+}
+
+/// The rule, the reason and the remedy: what was asked for is known to whoever asked.
+impl Serialize for Denial {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Denial", 3)?;
+        fields.serialize_field("rule", self.rule.as_str())?;
+        fields.serialize_field("reason", &self.reason)?;
+        fields.serialize_field("remedy", &self.remedy)?;
+        fields.end()
     }
 }
 

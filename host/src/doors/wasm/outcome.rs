@@ -78,7 +78,8 @@ impl std::error::Error for SignersUnavailable {}
 
 impl RunError {
     /// What a run came to by it, in the words of an [`End`].
-    pub(crate) fn outcome(&self) -> &'static str {
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
         match self {
             Self::Secrets(_) => "a secret is unavailable",
             Self::Signers(_) => "a signer is unavailable",

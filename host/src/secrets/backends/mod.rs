@@ -20,7 +20,7 @@ mod vault;
 pub use aws::AwsBackend;
 pub(crate) use bounds::Bounds;
 pub use env::EnvBackend;
-#[cfg(feature = "cli")]
+#[cfg(feature = "ops")]
 pub(crate) use env::{read_lines, variables as env_variables};
 #[cfg(feature = "file")]
 pub use file::{FileBackend, FileKey, Identities, Rekeyed};
@@ -517,7 +517,7 @@ impl Backends {
     }
 
     /// Whether a variable holds what is the host's own.
-    #[cfg(feature = "cli")]
+    #[cfg(feature = "ops")]
     pub(crate) fn has_variable(&self, name: &str) -> bool {
         self.own.has_variable(name)
     }

@@ -1,0 +1,68 @@
+//! `strongroom secrets import`
+
+use super::Done;
+use super::output::{Answer, say};
+use super::secrets::Where;
+use super::table::Table;
+use clap::Args;
+use std::path::PathBuf;
+use strongroom::MIN_LENGTH;
+use strongroom::ops::Import as Lines;
+
+#[derive(Args)]
+pub(super) struct Import {
+    /// Shows names, lengths and fingerprints, and writes nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// A file of NAME=value lines
+    file: PathBuf,
+    /// The agent, or group of agents, that they are for; without one they are shared
+    #[arg(long)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    at: Where,
+}
+
+impl Import {
+    pub(super) fn perform(self) -> Done {
+        let file = self.file.display();
+        let read = Lines::read(&self.file, self.namespace.as_deref())?;
+        if read.is_empty() {
+            say(format_args!("{file}: no `NAME=value` line stands in it; nothing was written"));
+            return Ok(0);
+        }
+        if self.dry_run {
+            return self.show(&read);
+        }
+        let left_out = self.at.with(async |store| {
+            let told = read.keep(store, |entry, kept| match kept {
+                Ok(version) => say(format_args!("{entry}: version {version}")),
+                Err(why) => say(format_args!("{entry}: left out: {why}")),
+            });
+            told.await
+        })?;
+        let (count, kept) = (read.len(), read.len() - left_out);
+        match left_out {
+            0 => say(format_args!("{count} read, each the same in the store as in {file}; now take the file away")),
+            _ => say(format_args!("{count} read, {kept} the same in the store as in {file}; what was left out is in that file alone")),
+        }
+        Ok(0)
+    }
+
+    /// What would be written.
+    fn show(&self, read: &Lines) -> Done {
+        let host = self.at.host.host()?;
+        let mut table = Table::default();
+        for line in read.lines(&host) {
+            let refused = match line.is_kept {
+                true => String::new(),
+                false => format!("; would be left out: a value has at least {MIN_LENGTH} bytes"),
+            };
+            let (name, at, bytes, fingerprint) = (&line.name, line.line, line.bytes, line.fingerprint);
+            table.row([name.clone(), format!("line {at}"), format!("{bytes} bytes, fingerprint {fingerprint}{refused}")]);
+        }
+        table.print(&mut Answer::new())?;
+        say(format_args!("{} read; nothing was written", read.len()));
+        Ok(0)
+    }
+}

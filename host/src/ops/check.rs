@@ -1,0 +1,126 @@
+//! What can be told of a manifest and its component without running them.
+
+use super::{Failed, Kind, at_rest, rules};
+use crate::host::{Agent, Host, Resolved};
+use crate::manifest::{HostConfig, Manifest};
+use crate::scrub::{Scrubber, Search};
+use crate::secrets::Freshness;
+use serde::Serialize;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Checks manifests on one host.
+pub struct Checker {
+    host: Host,
+    scrubber: Scrubber,
+}
+
+/// What was found of one manifest.
+#[derive(Debug, Default, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Checked {
+    /// Its file.
+    pub manifest: String,
+    /// The gravest of its errors; none where there is no error.
+    pub kind: Option<Kind>,
+    /// What has to change: place, finding, remedy.
+    pub errors: Vec<String>,
+    /// What may be meant so.
+    pub warnings: Vec<String>,
+    /// Where what it uses was found, if it was looked for.
+    pub found: Vec<String>,
+}
+
+impl Checker {
+    /// A checker on a host of this configuration. `passing` names rules whose findings at rest are none.
+    ///
+    /// # Errors
+    /// [`Failed`] where the configuration's rules can't be read.
+    pub fn new(host: Host, config: &HostConfig, passing: &[String]) -> Result<Self, Failed> {
+        let search = Search::new(Vec::new(), Some(rules(config)?));
+        Ok(Self { host, scrubber: Scrubber::new(Arc::new(search), Vec::new()).passing(passing) })
+    }
+
+    /// Loads a manifest and its component, and looks for secrets at rest: in both, and in `.env` files beside them that git tracks. With
+    /// `resolve`, every secret and every signer's key is had as well, as a run would. Gives the agent, where it can be loaded. Blocks the
+    /// thread while the component is compiled.
+    pub async fn check(&self, path: &Path, resolve: bool) -> (Checked, Option<Agent>) {
+        let mut checked = Checked { manifest: path.display().to_string(), ..Checked::default() };
+        match self.host.load(path) {
+            Ok(agent) => {
+                let manifest = agent.manifest();
+                checked.found_at_rest(at_rest::secrets(path, manifest.component.as_deref(), &self.scrubber));
+                checked.warnings.extend(overlaps(&self.host, path, manifest).chain(strangers(path, manifest)));
+                if resolve {
+                    checked.resolve(path, &agent).await;
+                }
+                (checked, Some(agent))
+            }
+            Err(error) => {
+                let Failed { kind, message } = error.into();
+                (checked.kind, checked.errors) = (Some(kind), vec![message]);
+                (checked, None)
+            }
+        }
+    }
+}
+
+impl Checked {
+    fn found_at_rest(&mut self, found: Vec<String>) {
+        if !found.is_empty() {
+            self.kind = Some(Kind::Usage);
+        }
+        self.errors.extend(found);
+    }
+
+    /// Has an agent's secrets and the keys of its signers: a line for each that says where it is, or why it can't be had.
+    async fn resolve(&mut self, path: &Path, agent: &Agent) {
+        let before = self.errors.len();
+        let mut missing = |what: &str| self.errors.push(format!("{}: {what}", path.display()));
+        match agent.resolve().await {
+            Ok(resolved) => self.found.extend(resolved.into_iter().map(found)),
+            Err(unavailable) => unavailable.to_string().lines().for_each(&mut missing),
+        }
+        for (name, key) in agent.resolve_signers().await {
+            match key {
+                Ok(key) => self.found.push(format!("signer {name}: {}", crate::text::for_people(&key))),
+                Err(why) => missing(&format!("signer `{name}` is unavailable: {why}")),
+            }
+        }
+        if self.errors.len() > before {
+            self.kind = self.kind.max(Some(Kind::Secret));
+        }
+    }
+}
+
+fn found(secret: Resolved) -> String {
+    let from = secret.from.map_or_else(|| "its default in the manifest".to_owned(), |from| crate::text::for_people(&from));
+    let version = secret.version.map(|version| format!(", version {}", crate::text::for_people(&version))).unwrap_or_default();
+    format!("{}: {from}{version}, fingerprint {}", secret.name, secret.fingerprint)
+}
+
+/// Where a wildcard covers the names of strangers.
+fn strangers(path: &Path, manifest: &Manifest) -> impl Iterator<Item = String> {
+    let grants = manifest.secrets.iter().flat_map(|secret| &secret.allow).map(|grant| (&grant.host, grant.line));
+    let hosts = grants.chain(manifest.egress.iter().map(|rule| (&rule.host, rule.line)));
+    hosts.filter_map(|(host, line)| Some(format!("{}:{line}: {}", path.display(), host.covers_strangers()?)))
+}
+
+/// Where a value may be used longer than its issuer lets it live.
+fn overlaps(host: &Host, path: &Path, manifest: &Manifest) -> impl Iterator<Item = String> {
+    manifest.secrets.iter().filter_map(move |secret| {
+        let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
+        let (from, _) = host.backends().entries(&secret.from, &manifest.name, namespace).ok()?;
+        let (Some(overlap), Freshness::For(cache)) = (secret.overlap, from.backend.freshness()) else { return None };
+        (cache > overlap).then(|| {
+            format!(
+                "{}: secret `{}`: an old value works for {} s after a rotation, but the backend `{}` is asked every {} s; lower its `cache`",
+                path.display(),
+                secret.name,
+                overlap.as_secs(),
+                from.name,
+                cache.as_secs()
+            )
+        })
+    })
+}

@@ -1,0 +1,64 @@
+//! What an operator asks of a host, as data: the reports that the command line prints, and that an interface for administrators can serve.
+//!
+//! Nothing here prints, asks on a terminal, or ends a process. A report can be serialised, and holds no value of a secret.
+
+pub mod adopt;
+mod at_rest;
+mod check;
+mod example;
+mod explain;
+mod failed;
+mod import;
+mod judge;
+pub mod named;
+mod replay;
+mod secrets;
+mod signers;
+
+pub use at_rest::is_tracked;
+pub use check::{Checked, Checker};
+pub use example::{env_example, is_env_example};
+pub use explain::{Explained, Sentence, explain};
+pub use failed::{Failed, Kind};
+pub use import::{Import, Imported};
+pub use judge::{Allowed, Judge, Verdict};
+pub use replay::{PastDenial, audit_log, denials};
+pub use secrets::{Kept, SecretStatus, VersionStatus, conflict, identity};
+pub use signers::{Signer, address_of_key, fresh_key, signers};
+
+use crate::host::{Host, LoadError};
+use crate::manifest::{HostConfig, Manifest, ReadError};
+use crate::scrub::Rules;
+use crate::secrets::{Fingerprint, SecretValue};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The rules by which unregistered secrets are recognised: the host's, and those of the configuration.
+///
+/// # Errors
+/// [`Failed`] where a file of rules can't be read, or holds what is no rule.
+pub fn rules(config: &HostConfig) -> Result<Arc<Rules>, Failed> {
+    Ok(crate::host::rules(&config.scrub_rules)?)
+}
+
+/// Reads a component's bytes, at most [`crate::MAX_COMPONENT`] of them.
+///
+/// # Errors
+/// [`LoadError::Read`].
+pub fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
+    crate::host::read_component(path)
+}
+
+/// Manifests, of which none may be wrong.
+///
+/// # Errors
+/// [`ReadError`] of the first that is.
+pub fn read_manifests(paths: &[PathBuf]) -> Result<Vec<Manifest>, ReadError> {
+    paths.iter().map(|path| Manifest::read(path)).collect()
+}
+
+/// The fingerprint that a host's audit log has for a value.
+#[must_use]
+pub fn fingerprint(host: &Host, value: &SecretValue) -> Fingerprint {
+    host.fingerprint(value)
+}

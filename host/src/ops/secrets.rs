@@ -1,0 +1,188 @@
+//! A backend that keeps what it is given, and how the secrets in it stand.
+
+use super::Failed;
+use crate::host::Host;
+use crate::manifest::{FileKeyRef, HOSTS_OWN, Manifest};
+use crate::secrets::backends::Configured;
+use crate::secrets::{Entry, FileKey, Fingerprint, Rotator, SecretStore, SecretValue, StoreError, Stored, VersionInfo};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+/// One of a host's backends.
+pub struct Kept<'h> {
+    host: &'h Host,
+    configured: &'h Configured,
+}
+
+/// How one secret of a backend stands. Its texts are the backend's: escape them before a terminal gets them
+/// ([`crate::text::for_people`]).
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct SecretStatus {
+    /// The backend.
+    pub backend: String,
+    /// The path there.
+    pub path: String,
+    /// The version in use.
+    pub version: Option<String>,
+    /// The fingerprint of the value (under an empty name), or of each field of a document.
+    #[serde(serialize_with = "as_map")]
+    pub fingerprints: Vec<(String, Fingerprint)>,
+    /// Why there is no value.
+    pub problem: Option<String>,
+    /// When the value stops working (RFC 3339).
+    pub expires: Option<String>,
+    /// Its versions, the oldest first.
+    pub versions: Vec<VersionStatus>,
+    /// Which of the agents that were named may use it.
+    pub agents: Vec<String>,
+}
+
+/// A version of a secret.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct VersionStatus {
+    /// What its backend calls it.
+    pub version: String,
+    /// When it was made (RFC 3339).
+    pub created: String,
+    /// How old it is, in its largest unit, as in `3 d`.
+    pub age: String,
+    /// Its stages, where the backend has them.
+    pub stages: Vec<String>,
+    /// Whether it is the one in use.
+    pub current: bool,
+    /// Whether it was taken out of use.
+    pub deleted: bool,
+}
+
+impl<'h> Kept<'h> {
+    /// The backend of that name, or the one where bare names are looked up.
+    ///
+    /// # Errors
+    /// [`Failed`] where there is none.
+    pub fn named(host: &'h Host, backend: Option<&str>) -> Result<Self, Failed> {
+        backend.map_or(Ok(()), |name| super::named::configured("--backend", name))?;
+        Ok(Self { host, configured: host.backends().named(backend).map_err(Failed::usage)? })
+    }
+
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn name(&self) -> &'h str {
+        &self.configured.name
+    }
+
+    pub(super) fn is_hosts_own(&self, variable: &str) -> bool {
+        self.host.backends().has_variable(variable)
+    }
+
+    pub(super) fn fingerprint(&self, value: &SecretValue) -> Fingerprint {
+        self.host.fingerprint(value)
+    }
+
+    /// The backend as a store, if it can be written to and listed.
+    #[must_use]
+    pub fn store(&self) -> Option<&'h dyn SecretStore> {
+        self.configured.backend.store()
+    }
+
+    /// What has the backend replace its keys by itself, if it does.
+    #[must_use]
+    pub fn rotator(&self) -> Option<&'h dyn Rotator> {
+        self.configured.backend.rotator()
+    }
+
+    /// The rotation of that name, or else the one that replaces this entry.
+    #[must_use]
+    pub fn rotation(&self, name: &str, entry: Option<&Entry>) -> Option<String> {
+        self.host.rotation_of(name, self.name(), entry)
+    }
+
+    /// How each secret of a store of this backend stands; of which agents may use it, as far as their manifests are named. The host's own
+    /// records are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store can't be listed.
+    pub async fn statuses(&self, store: &dyn SecretStore, manifests: &[Manifest]) -> Result<Vec<SecretStatus>, StoreError> {
+        let mut all = Vec::new();
+        for stored in store.list().await? {
+            if !stored.path.starts_with(HOSTS_OWN) {
+                all.push(self.status(store, &stored, manifests).await);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn status(&self, store: &dyn SecretStore, stored: &Stored, manifests: &[Manifest]) -> SecretStatus {
+        let current = stored.versions.iter().find(|version| version.current);
+        let found = match current {
+            Some(_) => store.get(&Entry::new(&stored.path)).await.map_err(|error| error.to_string()),
+            None => Err("no version is in use".to_owned()),
+        };
+        let may_use = |manifest: &&Manifest| self.host.may_use(manifest, Some(self.name()), &stored.path);
+        let ends = found.as_ref().ok().and_then(|found| Timestamp::from_second(i64::try_from(found.expires_at?).ok()?).ok());
+        SecretStatus {
+            backend: self.name().to_owned(),
+            path: stored.path.clone(),
+            version: current.map(|version| version.name.clone()),
+            fingerprints: found.as_ref().map(|found| fingerprints(self.host, &found.value)).unwrap_or_default(),
+            expires: ends.map(|at| at.to_string()),
+            problem: found.err(),
+            versions: stored.versions.iter().map(VersionStatus::of).collect(),
+            agents: manifests.iter().filter(may_use).map(|manifest| manifest.name.clone()).collect(),
+        }
+    }
+}
+
+impl VersionStatus {
+    fn of(version: &VersionInfo) -> Self {
+        let VersionInfo { name, created, stages, current, deleted, .. } = version.clone();
+        let age = age(&created);
+        Self { version: name, created, age, stages, current, deleted }
+    }
+}
+
+/// How long ago a time is, in its largest unit.
+fn age(created: &str) -> String {
+    let now = Timestamp::now();
+    let seconds = now.as_second().saturating_sub(created.parse().unwrap_or(now).as_second()).unsigned_abs();
+    crate::text::in_largest_unit(seconds)
+}
+
+/// The fingerprint of a value, or of each field of a document.
+fn fingerprints(host: &Host, value: &SecretValue) -> Vec<(String, Fingerprint)> {
+    let fields = value.fields();
+    if fields.is_empty() {
+        return vec![(String::new(), host.fingerprint(value))];
+    }
+    let print = |field: String| value.field(&field).ok().map(|value| (field, host.fingerprint(&value)));
+    fields.into_iter().filter_map(print).collect()
+}
+
+fn as_map<S: Serializer>(prints: &[(String, Fingerprint)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(prints.iter().map(|(field, print)| (field, print)))
+}
+
+/// Another version than the expected one, with the name of what it is a version of and the way to go on.
+#[must_use]
+pub fn conflict(error: StoreError, entry: &Entry) -> StoreError {
+    match error {
+        StoreError::Conflict { expected, found } if expected == "0" => StoreError::Refused(format!(
+            "{entry} exists already, at version {found}; nothing was written. Look at it with `strongroom secrets status`; to add a version to \
+             it: `--expect {found}`"
+        )),
+        StoreError::Conflict { expected, found } => StoreError::Refused(format!(
+            "{entry}: version {found} is the newest, not {expected}; nothing was written. Look at it with `strongroom secrets status`; to add a \
+             version to it all the same: `--expect {found}`"
+        )),
+        error => error,
+    }
+}
+
+/// What opens the file of a `file` backend, as the configuration says.
+///
+/// # Errors
+/// [`Failed`] where it can't be had.
+pub fn identity(key: &FileKeyRef) -> Result<FileKey, Failed> {
+    crate::host::file_key(key).map_err(|error| Failed::new(super::Kind::Secret, error))
+}
