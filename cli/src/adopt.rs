@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use strongroom::ops::adopt::{Kind, Source, Wish};
-use strongroom::ops::{Kept, named};
+use strongroom::ops::{Backend, named};
 use strongroom::{Host, SecretStore};
 use told::{Told, values};
 
@@ -135,7 +135,7 @@ impl Adopt {
 }
 
 /// The backend, if it keeps what it is given.
-fn keeps<'h>(backend: &Kept<'h>) -> Result<&'h dyn SecretStore, Failure> {
+fn keeps<'h>(backend: &Backend<'h>) -> Result<&'h dyn SecretStore, Failure> {
     backend.store().ok_or_else(|| {
         let example = "[backends.file]\ntype = \"file\"\npath = \"secrets.age\"\nkey = \"file:secrets.key\"";
         Failure::new(

@@ -5,6 +5,7 @@ use super::output::{Answer, say};
 use super::secrets::Where;
 use super::table::Table;
 use clap::Args;
+use serde_json::json;
 use std::path::PathBuf;
 use strongroom::MIN_LENGTH;
 use strongroom::ops::Import as Lines;
@@ -19,6 +20,9 @@ pub(super) struct Import {
     /// The agent, or group of agents, that they are for; without one they are shared
     #[arg(long)]
     namespace: Option<String>,
+    /// Print a line of JSON for each variable
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     at: Where,
 }
@@ -34,13 +38,20 @@ impl Import {
         if self.dry_run {
             return self.show(&read);
         }
+        let mut lines = Vec::new();
         let left_out = self.at.with(async |store| {
-            let told = read.keep(store, |entry, kept| match kept {
-                Ok(version) => say(format_args!("{entry}: version {version}")),
-                Err(why) => say(format_args!("{entry}: left out: {why}")),
+            let told = read.keep(store, |entry, kept| {
+                match kept {
+                    Ok(version) => say(format_args!("{entry}: version {version}")),
+                    Err(why) => say(format_args!("{entry}: left out: {why}")),
+                }
+                lines.push(json!({"entry": entry.to_string(), "version": kept.ok(), "problem": kept.err()}));
             });
             told.await
         })?;
+        if self.json {
+            lines.iter().try_for_each(|line| Answer::new().line(format_args!("{line}")))?;
+        }
         let (count, kept) = (read.len(), read.len() - left_out);
         match left_out {
             0 => say(format_args!("{count} read, each the same in the store as in {file}; now take the file away")),
@@ -52,8 +63,12 @@ impl Import {
     /// What would be written.
     fn show(&self, read: &Lines) -> Done {
         let host = self.at.host.host()?;
-        let mut table = Table::default();
+        let (mut table, mut out) = (Table::default(), Answer::new());
         for line in read.lines(&host) {
+            if self.json {
+                out.line(format_args!("{}", json!(line)))?;
+                continue;
+            }
             let refused = match line.is_kept {
                 true => String::new(),
                 false => format!("; would be left out: a value has at least {MIN_LENGTH} bytes"),
@@ -61,7 +76,7 @@ impl Import {
             let (name, at, bytes, fingerprint) = (&line.name, line.line, line.bytes, line.fingerprint);
             table.row([name.clone(), format!("line {at}"), format!("{bytes} bytes, fingerprint {fingerprint}{refused}")]);
         }
-        table.print(&mut Answer::new())?;
+        table.print(&mut out)?;
         say(format_args!("{} read; nothing was written", read.len()));
         Ok(0)
     }

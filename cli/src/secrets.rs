@@ -10,7 +10,7 @@ use serde_json::json;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use strongroom::manifest::{BackendConfig, FileKeyRef, HostConfig};
-use strongroom::ops::{self, Kept, SecretStatus, VersionStatus, named};
+use strongroom::ops::{self, Backend, SecretStatus, VersionStatus, named};
 use strongroom::text::for_people;
 use strongroom::{Deposit, FileBackend, FileKey, Host, MAX_LENGTH, Rekeyed, SecretStore, StoreError, Stored};
 use zeroize::Zeroizing;
@@ -218,8 +218,8 @@ impl Where {
         })
     }
 
-    pub(super) fn open<'h>(&self, host: &'h Host) -> Result<Kept<'h>, Failure> {
-        Ok(Kept::named(host, self.backend.as_deref())?)
+    pub(super) fn open<'h>(&self, host: &'h Host) -> Result<Backend<'h>, Failure> {
+        Ok(Backend::named(host, self.backend.as_deref())?)
     }
 }
 

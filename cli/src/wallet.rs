@@ -5,7 +5,7 @@ use super::{Done, Failure, HostArgs, code};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use strongroom::ops::{Failed, Signer, address_of_key, fresh_key, named, signers};
+use strongroom::ops::{Failed, SignerReport, address_of_key, fresh_key, named, signers};
 use strongroom::text::lines_for_people;
 use strongroom::{Deposit, Host, SecretStore, StoreError};
 
@@ -66,10 +66,10 @@ impl Wallet {
                 keep.perform(value)
             }
             Self::Address(of) => {
-                of.each(|Signer { signer, key, .. }, _| Ok((json!({"signer": signer, "address": key}), format!("{signer} {key}"))))
+                of.each(|SignerReport { signer, key, .. }, _| Ok((json!({"signer": signer, "address": key}), format!("{signer} {key}"))))
             }
             Self::Show(of) => of.each(|found, _| {
-                let Signer { signer, key, purpose, from, .. } = found;
+                let SignerReport { signer, key, purpose, from, .. } = found;
                 Ok((json!(found), format!("{signer}: {key}, for the use `{purpose}`, with its key at {from}")))
             }),
         }
@@ -82,7 +82,7 @@ impl Limits {
             Self::Show(of) => {
                 let runtime = super::runtime()?;
                 of.each(|found, host| {
-                    let Signer { signer, key, .. } = found;
+                    let SignerReport { signer, key, .. } = found;
                     let left = runtime.block_on(found.left(host))?;
                     let text = [format!("{signer}: {key}")].iter().chain(&left).cloned().collect::<Vec<_>>().join("\n  ");
                     Ok((json!({"signer": signer, "key": key, "left": left}), text))
@@ -133,7 +133,7 @@ impl Keep {
 
 impl Of {
     /// Prints something of each signer. Why it can't be had is the ledger's.
-    fn each(&self, told: impl Fn(&Signer, &Host) -> Result<(Value, String), Failed>) -> Done {
+    fn each(&self, told: impl Fn(&SignerReport, &Host) -> Result<(Value, String), Failed>) -> Done {
         let host = self.host.host()?;
         let agent = host.load(&self.manifest)?;
         let signers = super::runtime()?.block_on(signers(&agent)).map_err(|error| Failure::new(code::SECRET, error))?;

@@ -216,6 +216,9 @@ fn a_dot_env_file_is_taken_over_and_a_passphrase_opens_a_file() {
         "{}",
         shown.stdout
     );
+    let lines = desk.run_with("secrets import --dry-run --json old.env", &with).stdout;
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["name"], &lines[0]["bytes"], &lines[1]["is_kept"]), (&"KEY".into(), &40.into(), &false.into()), "{lines:?}");
     assert!(!ok(desk.run_with("secrets list", &with)).contains("KEY"));
     let said = ok(desk.run_with("secrets import old.env", &with));
 

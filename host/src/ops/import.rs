@@ -81,7 +81,7 @@ impl Import {
     ///
     /// # Errors
     /// [`StoreError`] where the store fails, or a value is not read back as it was written.
-    pub async fn keep(&self, store: &dyn SecretStore, told: impl Fn(&Entry, Result<&str, &str>)) -> Result<usize, StoreError> {
+    pub async fn keep(&self, store: &dyn SecretStore, mut told: impl FnMut(&Entry, Result<&str, &str>)) -> Result<usize, StoreError> {
         let mut left_out = 0;
         for variable in &self.variables {
             let (entry, value) = (store.entry_of(self.namespace.as_deref(), &variable.name)?, variable.value.as_bytes());

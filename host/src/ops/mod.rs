@@ -23,8 +23,8 @@ pub use failed::{Failed, Kind};
 pub use import::{Import, Imported};
 pub use judge::{Allowed, Judge, Verdict};
 pub use replay::{PastDenial, audit_log, denials};
-pub use secrets::{Kept, SecretStatus, VersionStatus, conflict, identity};
-pub use signers::{Signer, address_of_key, fresh_key, signers};
+pub use secrets::{Backend, SecretStatus, VersionStatus, conflict, identity};
+pub use signers::{SignerReport, address_of_key, fresh_key, signers};
 
 use crate::host::{Host, LoadError};
 use crate::manifest::{HostConfig, Manifest, ReadError};

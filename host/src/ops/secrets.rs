@@ -8,8 +8,8 @@ use crate::secrets::{Entry, FileKey, Fingerprint, Rotator, SecretStore, SecretVa
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-/// One of a host's backends.
-pub struct Kept<'h> {
+/// One of a host's backends, as an operator uses it.
+pub struct Backend<'h> {
     host: &'h Host,
     configured: &'h Configured,
 }
@@ -56,7 +56,7 @@ pub struct VersionStatus {
     pub deleted: bool,
 }
 
-impl<'h> Kept<'h> {
+impl<'h> Backend<'h> {
     /// The backend of that name, or the one where bare names are looked up.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// One signer of an agent, its key at hand.
 #[derive(Serialize)]
 #[non_exhaustive]
-pub struct Signer {
+pub struct SignerReport {
     /// Its name in the manifest.
     pub signer: String,
     /// What its key is known by: an address, or a public key.
@@ -24,7 +24,7 @@ pub struct Signer {
     opened: Arc<Opened>,
 }
 
-impl Signer {
+impl SignerReport {
     /// What is left of its limits, and what the ledger wants confirmed, in lines for people.
     ///
     /// # Errors
@@ -38,8 +38,8 @@ impl Signer {
 ///
 /// # Errors
 /// [`SignersUnavailable`] with all whose keys can't be had.
-pub async fn signers(agent: &Agent) -> Result<Vec<Signer>, SignersUnavailable> {
-    let signer = |opened: Arc<Opened>| Signer {
+pub async fn signers(agent: &Agent) -> Result<Vec<SignerReport>, SignersUnavailable> {
+    let signer = |opened: Arc<Opened>| SignerReport {
         signer: opened.granted.spec.name.clone(),
         key: opened.shown.clone(),
         purpose: opened.purpose().to_string(),

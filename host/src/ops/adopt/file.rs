@@ -1,8 +1,10 @@
 //! The file that is rewritten: read once, and replaced whole, or not at all.
 
 use crate::ops::{Failed, Kind as Why};
+use rustix::fs::{AtFlags, CWD, OFlags, linkat};
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
@@ -16,10 +18,13 @@ pub(super) struct Plain {
     metadata: Metadata,
 }
 
-/// What is to take a file's place, on the disk beside it. Dropped, it is gone.
+/// What is to take a file's place, on the disk beside it. Dropped, it is gone; also where the process is killed, if the file system has
+/// files without a name.
 pub(super) struct Staged<'p> {
     of: &'p Plain,
+    /// The name that it gets, or has.
     fresh: PathBuf,
+    file: File,
     is_done: bool,
 }
 
@@ -42,6 +47,10 @@ impl Plain {
         Ok(Self { path: path.to_owned(), name, text, metadata })
     }
 
+    fn directory(&self) -> &Path {
+        self.path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    }
+
     pub(super) fn mode(&self) -> u32 {
         self.metadata.mode() & 0o7777
     }
@@ -58,12 +67,16 @@ impl Plain {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(wrong(error)),
             _ => {}
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).map_err(wrong)?;
-        let staged = Staged { of: self, fresh: fresh.clone(), is_done: false };
+        let mut new = OpenOptions::new();
+        new.write(true).mode(0o600);
+        let nameless = new.clone().custom_flags(OFlags::TMPFILE.bits().cast_signed()).open(self.directory());
+        let file = nameless.or_else(|_| new.create_new(true).open(&fresh)).map_err(wrong)?;
+        let mut staged = Staged { of: self, fresh: fresh.clone(), file, is_done: false };
+        let file = &mut staged.file;
         let own = file.metadata().map_err(wrong)?;
         if (own.uid(), own.gid()) != (self.metadata.uid(), self.metadata.gid()) {
             // Nobody but an administrator may give files away; whoever may write the directory has the file anyway.
-            let _ = fchown(&file, Some(self.metadata.uid()), Some(self.metadata.gid()));
+            let _ = fchown(&*file, Some(self.metadata.uid()), Some(self.metadata.gid()));
         }
         let written = file.write_all(text.as_bytes()).and_then(|()| file.set_permissions(Permissions::from_mode(mode)));
         written.and_then(|()| file.sync_all()).map_err(wrong)?;
@@ -80,13 +93,23 @@ impl Staged<'_> {
             let changed = format!("{name}: somebody has changed it meanwhile, and it is left as it is; run the command again");
             return Err(Failed::usage(changed));
         }
-        fs::rename(&self.fresh, &self.of.path)
-            .map_err(|error| Failed::usage(format!("{name}: can't be replaced ({error}); it is as it was")))?;
+        let replaced = self.name().and_then(|()| fs::rename(&self.fresh, &self.of.path));
+        replaced.map_err(|error| Failed::usage(format!("{name}: can't be replaced ({error}); it is as it was")))?;
         self.is_done = true;
-        let directory = self.of.path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(|error| {
+        File::open(self.of.directory()).and_then(|directory| directory.sync_all()).map_err(|error| {
             Failed::new(Why::State, format!("{name}: replaced, but a loss of power may bring the old file back ({error}); look at it then"))
         })
+    }
+}
+
+impl Staged<'_> {
+    /// Gives it a name, if it has none.
+    fn name(&self) -> io::Result<()> {
+        if self.file.metadata()?.nlink() == 0 {
+            let by = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+            linkat(CWD, by, CWD, &self.fresh, AtFlags::SYMLINK_FOLLOW)?;
+        }
+        Ok(())
     }
 }
 
@@ -95,5 +118,29 @@ impl Drop for Staged<'_> {
         if !self.is_done {
             let _ = fs::remove_file(&self.fresh);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_staged_has_no_name_before_it_takes_the_files_place() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("app.env");
+        fs::write(&path, "KEY=strongroom:file:KEY\n").expect("a file");
+        let names = || fs::read_dir(directory.path()).expect("a directory").count();
+        let plain = Plain::read(&path).expect("read");
+
+        let staged = plain.stage("KEY=value\n", 0o600).expect("staged");
+        // A file system without nameless files has a name for it, as long as it is staged.
+        let named = staged.fresh.exists();
+        assert_eq!(names(), 1 + usize::from(named));
+        drop(staged);
+        assert_eq!(names(), 1);
+
+        plain.stage("KEY=value\n", 0o600).expect("staged").put().expect("in its place");
+        assert_eq!((names(), fs::read_to_string(&path).expect("text").as_str()), (1, "KEY=value\n"));
     }
 }

@@ -23,7 +23,7 @@ pub use item::Kind;
 pub use report::{Left, Moved, Report};
 pub use undo::Undoing;
 
-use super::{Failed, Kept};
+use super::{Backend, Failed};
 use crate::secrets::{Entry, SecretStore};
 use file::Plain;
 use item::{Item, Unreadable};
@@ -62,7 +62,13 @@ impl Source {
     ///
     /// # Errors
     /// [`Failed`] where a value that was asked for is not there or can't be moved, or the backend has no place for it.
-    pub fn adopt(&self, to: &Kept<'_>, store: &dyn SecretStore, namespace: Option<&str>, wish: &Wish<'_>) -> Result<Adoption<'_>, Failed> {
+    pub fn adopt(
+        &self,
+        to: &Backend<'_>,
+        store: &dyn SecretStore,
+        namespace: Option<&str>,
+        wish: &Wish<'_>,
+    ) -> Result<Adoption<'_>, Failed> {
         self.has(wish)?;
         let place = |name: &str| -> Result<(String, Entry), Failed> {
             let entry = store.entry_of(namespace, name).map_err(Failed::usage)?;
