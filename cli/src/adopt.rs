@@ -16,7 +16,7 @@ use told::{Told, values};
 pub(super) struct Adopt {
     /// A `.env` file, the JSON of an MCP client, or a docker compose file
     file: PathBuf,
-    /// What the file is, where its name and its text do not say
+    /// What the file is, if its name and its text do not say
     #[arg(long = "as", value_enum, value_name = "KIND")]
     kind: Option<As>,
     /// Move every value. Without it: what looks like a secret, by itself or by its name
@@ -141,7 +141,7 @@ fn keeps<'h>(backend: &Backend<'h>) -> Result<&'h dyn SecretStore, Failure> {
         Failure::new(
             code::USAGE,
             format!(
-                "the backend `{}` keeps nothing that it is given; name one that does by `--backend`, or configure one, as in the lines \
+                "the backend `{}` can't be written to; name one that can with `--backend`, or configure one, as in the lines \
                  below, and make its file with `strongroom secrets init`\n{example}",
                 backend.name()
             ),

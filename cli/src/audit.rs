@@ -68,7 +68,7 @@ impl Show {
         }
         match (shown, passed_over) {
             (0, 0) => say(format_args!("{}: no record yet", path.display())),
-            (0, others) => say(format_args!("{}: none of its {others} records is of what was asked for", path.display())),
+            (0, others) => say(format_args!("{}: none of its {others} records matches what was asked for", path.display())),
             _ => {}
         }
         Ok(0)

@@ -19,13 +19,13 @@ pub(super) struct Check {
     manifests: Vec<PathBuf>,
     #[command(flatten)]
     host: HostArgs,
-    /// Write a file that lists the variables that these agents read, without values; `.env.example` where no name is given. A file that it did not write, or that was changed since, is left as it is
+    /// Write a file that lists the variables that these agents read, without values; `.env.example` if no name is given. A file that it did not write, or that was changed since, is left as it is
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = ".env.example")]
     env_example: Option<PathBuf>,
-    /// Also have every secret and every signer's key, as a run would, and say where each is; nothing is run
+    /// Also fetch every secret and every signer's key, as a run would, and say where each is; nothing is run
     #[arg(long)]
     resolve: bool,
-    /// A rule whose findings in components and files are none; `strongroom rules` lists them
+    /// A rule whose findings in components and files are ignored; `strongroom rules` lists them
     #[arg(long, value_name = "RULE")]
     allow: Vec<String>,
     /// Print a line of JSON for each manifest

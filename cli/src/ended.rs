@@ -18,12 +18,13 @@ impl Asked {
     pub(super) fn limit(&self, limit: Limit, outcome: &Outcome) -> String {
         match limit {
             Limit::Denials => format!(
-                "the agent was ended after {MAX_DENIALS} denials, the most that one run may have; no key raises that: what was denied first is above"
+                "the agent was stopped after {MAX_DENIALS} denials, the most that one run may have; no setting raises this limit: the first denials are above"
             ),
             Limit::Memory if !outcome.memory_refused => {
-                "the agent was ended as its tables would have become larger than any agent's may; no key raises that".to_owned()
+                "the agent was stopped because its WebAssembly tables would have outgrown the host's fixed limit; no setting raises it"
+                    .to_owned()
             }
-            limit => format!("limits.{} was reached ({}); the agent was ended\n{}", limit.as_str(), self.value(limit), raised(limit)),
+            limit => format!("limits.{} was reached ({}); the agent was stopped\n{}", limit.as_str(), self.value(limit), raised(limit)),
         }
     }
 

@@ -91,7 +91,7 @@ impl Explain {
                 out.line(format_args!("{verdict}")).map(|()| 0)
             }
             Ok(verdict) => {
-                out.line(format_args!("allowed for `{name}`, as far as its limits have room"))?;
+                out.line(format_args!("allowed for `{name}`, if its limits still have room"))?;
                 for line in &verdict.what {
                     out.line(format_args!("  {}", for_people(line)))?;
                 }

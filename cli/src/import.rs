@@ -32,7 +32,7 @@ impl Import {
         let file = self.file.display();
         let read = Lines::read(&self.file, self.namespace.as_deref())?;
         if read.is_empty() {
-            say(format_args!("{file}: no `NAME=value` line stands in it; nothing was written"));
+            say(format_args!("{file}: it has no `NAME=value` line; nothing was written"));
             return Ok(0);
         }
         if self.dry_run {
@@ -54,8 +54,8 @@ impl Import {
         }
         let (count, kept) = (read.len(), read.len() - left_out);
         match left_out {
-            0 => say(format_args!("{count} read, each the same in the store as in {file}; now take the file away")),
-            _ => say(format_args!("{count} read, {kept} the same in the store as in {file}; what was left out is in that file alone")),
+            0 => say(format_args!("{count} read, each the same in the store as in {file}; now remove the file")),
+            _ => say(format_args!("{count} read, {kept} the same in the store as in {file}; what was left out is only in that file")),
         }
         Ok(0)
     }

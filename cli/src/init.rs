@@ -14,22 +14,22 @@ pub(super) struct Init {
     /// The manifest to write. A file that exists is not touched
     #[arg(default_value = "agent.toml")]
     file: PathBuf,
-    /// The agent's name: small letters, digits and `-`. Without it: the name of the file's directory
+    /// The agent's name: lower-case letters, digits and `-`. Without it: the name of the file's directory
     #[arg(long)]
     name: Option<String>,
     /// The component, relative to the manifest. Without it: where cargo puts the one of a package with the agent's name
     #[arg(long, value_name = "FILE")]
     component: Option<String>,
-    /// A secret that the agent may use; give --host after it, once for each secret. Asked for on a terminal where it is missing
+    /// A secret that the agent may use; give --host after it, once for each secret. Asked for on a terminal if it is missing
     #[arg(long, value_name = "NAME")]
     secret: Vec<String>,
     /// The host that the secret before it may be sent to: `api.example.com`, or with a scheme and port if not https and 443
     #[arg(long)]
     host: Vec<String>,
-    /// Paths that may be asked for there, as in `/v1/**`; all, where none is given
+    /// Paths that may be asked for there, as in `/v1/**`; all, if none is given
     #[arg(long = "path", value_name = "PATTERN")]
     paths: Vec<String>,
-    /// Methods that may be used there; GET, where none is given
+    /// Methods that may be used there; GET, if none is given
     #[arg(long = "method", value_name = "METHOD")]
     methods: Vec<String>,
     /// Put the placeholders into the agent's environment, for agents that do not use the SDK
@@ -76,7 +76,7 @@ fn name_of_directory(file: &Path) -> Result<String, Failure> {
     let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = directory.canonicalize().ok().and_then(|directory| Some(directory.file_name()?.to_str()?.to_owned()));
     name.filter(|name| is_name(name)).ok_or_else(|| {
-        Failure::new(code::USAGE, "the directory's name can't be an agent's; say one with `--name`, of small letters, digits and `-`")
+        Failure::new(code::USAGE, "the directory's name can't be an agent's; give one with `--name`, of lower-case letters, digits and `-`")
     })
 }
 
@@ -124,7 +124,7 @@ pub(super) fn put(file: &Path, outline: &Outline<'_>) -> Result<(), Failure> {
     Manifest::parse(&name, &text)
         .map_err(|error| Failure::new(code::USAGE, format!("nothing was written, since it would be refused:\n{error}")))?;
     let mut out = OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => Failure::new(code::USAGE, format!("{name}: there is a file already; name another, or move it away")),
+        ErrorKind::AlreadyExists => Failure::new(code::USAGE, format!("{name}: already exists; name another file, or move it away")),
         _ => Failure::new(code::USAGE, format!("{name}: can't be written ({error})")),
     })?;
     out.write_all(text.as_bytes()).map_err(|error| Failure::new(code::USAGE, format!("{name}: can't be written ({error})")))

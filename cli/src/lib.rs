@@ -64,12 +64,12 @@ Examples:
   strongroom run agent.toml --env-file .env       with keys from a file
   strongroom help secrets                         what can be done with secrets
 
-Exit codes: the agent's own (0, or 1 where it failed), and for the host
+Exit codes: the agent's own (0, or 1 if it failed), and for the host
   120  usage or configuration      123  a limit was reached
   121  a secret is unavailable     124  stopped by a denial
   122  the component is refused    125  the agent trapped
   126  stdout, the audit log, the ledger or the state directory can't be written
-  130  interrupted (SIGINT)        143  asked to end (SIGTERM)
+  130  interrupted (SIGINT)        143  terminated (SIGTERM)
   141  stdout was closed           101  a defect of Strongroom";
 
 /// Runs AI agents as WebAssembly components that use keys they never hold.
@@ -89,9 +89,9 @@ enum Verb {
     New(new::New),
     /// Writes a manifest to begin with
     Init(init::Init),
-    /// Moves keys that stand in a file into a backend, and back
+    /// Moves keys from a file into a backend, and back
     ///
-    /// References stand in their place, which `--undo` replaces by the values again.
+    /// References take their place, which `--undo` replaces with the values again.
     Adopt(adopt::Adopt),
     /// Runs one agent, once
     Run(run::Run),

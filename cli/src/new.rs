@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(super) struct New {
-    /// The agent's name, and its directory's: small letters, digits and `-`
+    /// The name of the agent and of its directory: lower-case letters, digits and `-`
     name: String,
-    /// What it is written in
+    /// The language that it is written in
     #[arg(long, value_enum, default_value_t = Language::Rust)]
     lang: Language,
     /// The directory of the guest SDK, for Rust. Without it: the one in the repository of this program
@@ -94,15 +94,13 @@ impl New {
     pub(super) fn perform(self) -> Done {
         if !is_name(&self.name) {
             let found =
-                format!("`{}` can't be an agent's name; write small letters, digits and `-`", strongroom::text::for_people(&self.name));
+                format!("`{}` can't be an agent's name; use lower-case letters, digits and `-`", strongroom::text::for_people(&self.name));
             return Err(Failure::new(code::USAGE, found));
         }
         let (directory, template) = (Path::new(&self.name), template(self.lang));
         let package = if self.lang == Language::Rust { Some(package(&self.name, self.sdk.as_deref())?) } else { None };
         fs::create_dir(directory).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => {
-                Failure::new(code::USAGE, format!("{}: it is there already; take another name", directory.display()))
-            }
+            ErrorKind::AlreadyExists => Failure::new(code::USAGE, format!("{}: already exists; choose another name", directory.display())),
             _ => unwritten(directory, &error),
         })?;
         for (file, text) in template.files {

@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 /// What people come for, and the commands for it.
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Begin", &["new", "init"]),
-    ("Run an agent, and look at it before", &["run", "check", "explain", "inspect", "rules"]),
+    ("Start", &["new", "init"]),
+    ("Run an agent, and check it first", &["run", "check", "explain", "inspect", "rules"]),
     ("Keep keys", &["adopt", "secrets", "wallet", "limits"]),
     ("See what happened", &["audit"]),
     ("Set up the shell", &["completions", "man", "help"]),

@@ -48,13 +48,14 @@ impl Rotate {
         }
         let (Some(store), Some(rotator)) = (backend.store(), backend.rotator()) else {
             let known: Vec<&str> = host.rotations().collect();
-            let known = if known.is_empty() { "none is configured".to_owned() } else { format!("configured are: {}", known.join(", ")) };
+            let known =
+                if known.is_empty() { "none is configured".to_owned() } else { format!("these are configured: {}", known.join(", ")) };
             let namespace = self.namespace.as_ref().map_or_else(String::new, |namespace| format!(" --namespace {namespace}"));
             let set = format!("strongroom secrets set {}{namespace}", self.name);
             return Err(Failure::new(
                 code::USAGE,
                 format!(
-                    "no rotation has this name or replaces this secret ({known}), and the backend `{name}` makes no keys by itself: describe \
+                    "no rotation has this name or replaces this secret ({known}), and the backend `{name}` makes no keys itself: describe \
                      its issuer in the configuration (`[issuers]`, `[rotations]`), or add a new key with `{set}`",
                     name = backend.name()
                 ),
@@ -75,7 +76,7 @@ fn abandon(host: &Host, rotation: &str) -> Done {
         left
     });
     let left = left.map_err(|error| Failure::new(code::SECRET, format!("{rotation}: {error}")))?;
-    say(format_args!("{rotation}: nothing is under way any more; the key in use is as it was"));
+    say(format_args!("{rotation}: nothing is under way any more; the key in use is unchanged"));
     left.iter().for_each(|key| say(format_args!("  revoke it at the issuer, unless it is the one in use: {}", for_people(key))));
     Ok(0)
 }
@@ -178,17 +179,17 @@ pub(super) fn aloud(out: &mut Answer, status: &RotationStatus) -> Result<(), Fai
         _ => out.line(format_args!("  nothing is under way"))?,
     }
     match status.since {
-        Some(since) => out.line(format_args!("  the key in use is known since {}, {} old", time(since), old(since)))?,
+        Some(since) => out.line(format_args!("  the key in use has been known since {}, {} old", time(since), old(since)))?,
         None => out.line(format_args!("  the key in use was never replaced"))?,
     }
     if let Some(at) = status.expires_at {
-        out.line(format_args!("  it ends {}", time(at)))?;
+        out.line(format_args!("  it expires {}", time(at)))?;
     }
     if let Some(at) = status.next {
-        out.line(format_args!("  it is replaced {}", time(at)))?;
+        out.line(format_args!("  it will be replaced {}", time(at)))?;
     }
     if let Some((why, next)) = &status.failing {
-        out.line(format_args!("  the last attempt failed, and there is another at {}: {}", time(*next), text(why)))?;
+        out.line(format_args!("  the last attempt failed, and the next one is at {}: {}", time(*next), text(why)))?;
     }
     if !status.orphans.is_empty() {
         out.line(format_args!("  there may be {} keys that nobody knows; see `strongroom secrets history`", status.orphans.len()))?;

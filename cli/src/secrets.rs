@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 pub(super) enum Secrets {
     /// Makes the encrypted file of a `file` backend, and the identity that opens it where there is none
     Init(Where),
-    /// Makes a new identity for a `file` backend, encrypts its file to it, and takes the old identity away; hosts may be running
+    /// Makes a new identity for a `file` backend, encrypts its file to it, and removes the old identity; hosts may be running
     Rekey(Where),
     /// Adds a version of a secret; the value is read from stdin, or asked for on a terminal, never taken from the command line
     Set(Set),
@@ -28,11 +28,11 @@ pub(super) enum Secrets {
     Import(super::import::Import),
     /// Lists the secrets of a backend
     List(List),
-    /// Says of each secret its versions, its age, its fingerprint, and which agents may use it
+    /// Shows the versions, age and fingerprint of each secret, and which agents may use it
     Status(Status),
-    /// Replaces a key by a new one of its issuer, as the configuration says, or has its backend do it
+    /// Replaces a key with a new one from its issuer, as the configuration says, or has its backend do it
     Rotate(super::rotations::Rotate),
-    /// Says which rotations there have been, and what came of each
+    /// Lists past rotations, and how each one ended
     History(super::rotations::History),
     /// Takes a version out of use; `restore` takes it into use again
     RmVersion(RmVersion),
@@ -132,7 +132,7 @@ impl Where {
         let config = self.host.config()?;
         let (name, path, key) = self.file(&config)?;
         if path.exists() {
-            return Err(Failure::new(code::STATE, format!("{}: exists already, and is left as it is", path.display())));
+            return Err(Failure::new(code::STATE, format!("{}: already exists, and is left as it is", path.display())));
         }
         if let FileKeyRef::Identity(identity) = key
             && !identity.exists()

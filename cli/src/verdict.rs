@@ -33,7 +33,7 @@ fn tell_allowed(out: &mut Answer, allowed: &Allowed) -> Result<(), Failure> {
         out.line(format_args!("  {term}"))?;
     }
     let answer = if allowed.scrubbed { "scrubbed" } else { "searched for the values that the host keeps" };
-    out.line(format_args!("  its answer is {answer}"))?;
+    out.line(format_args!("  its response is {answer}"))?;
     match allowed.resolved {
         true => Ok(()),
         false => out.line(format_args!(

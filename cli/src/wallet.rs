@@ -12,13 +12,13 @@ use strongroom::{Deposit, Host, SecretStore, StoreError};
 /// Makes keys of wallets, and says what they are.
 #[derive(Subcommand)]
 pub(super) enum Wallet {
-    /// Makes a key of its own in a backend of secrets, and prints its address
+    /// Makes a new key in a backend of secrets, and prints its address
     New(Keep),
-    /// Keeps a key that there is already, read from stdin or asked for on a terminal: hexadecimal digits, a V3 keystore, or a phrase of BIP-39
+    /// Keeps an existing key, read from stdin or asked for on a terminal: hexadecimal digits, a V3 keystore, or a BIP-39 phrase
     Import(Keep),
     /// Prints the addresses of an agent's signers
     Address(Of),
-    /// Says of each signer of an agent its key, its purpose, and where it is kept
+    /// Shows the key of each signer of an agent, its purpose, and where it is kept
     Show(Of),
 }
 

@@ -34,7 +34,7 @@ impl StateDir {
     /// Opens or creates the directory with mode 0700, and refuses one that others own, can write to, or can put another in the place of.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => io::Error::new(error.kind(), format!("{} is there, and is no directory", path.display())),
+            io::ErrorKind::AlreadyExists => io::Error::new(error.kind(), format!("{} exists, and is not a directory", path.display())),
             _ => at(path, &error),
         })?;
         check_private(path).map_err(|error| at(path, &error))?;
@@ -110,7 +110,7 @@ fn open_private(path: &Path) -> io::Result<File> {
 fn check_private(path: &Path) -> io::Result<()> {
     let directory = fs::symlink_metadata(path)?;
     if directory.is_symlink() {
-        return Err(refused(path, "is a link, which leads to what somebody else may choose; name the directory itself"));
+        return Err(refused(path, "is a link, whose target somebody else may choose; name the directory itself"));
     }
     let user = User::this();
     Standing::of(&directory).private(user).map_err(|what| refused(path, what))?;

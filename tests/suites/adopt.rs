@@ -107,7 +107,7 @@ fn a_file_of_each_kind_is_adopted_and_comes_back_byte_for_byte() {
 
         // Once more, there is nothing to do.
         let (_, told) = said(desk.run_with(&format!("adopt {name} --namespace bot --yes"), FILE), 0);
-        assert!(told.contains("references stand in it already, and nothing more is to be moved"), "{told}");
+        assert!(told.contains("it has references already, and there is nothing more to move"), "{told}");
         assert_eq!(text(&desk, name), adopted);
 
         let (_, told) = said(desk.run_with(&format!("adopt --undo {name} --yes"), FILE), 0);
@@ -167,14 +167,14 @@ fn what_can_not_be_kept_leaves_the_file_as_it_was_and_a_second_run_goes_on() {
 
     std::fs::rename(desk.path("secrets.age"), desk.path("away.age")).unwrap();
     let (_, told) = said(desk.run_with(adopt, FILE), 121);
-    assert!(told.contains("app.env is as it was: run the command again"), "{told}");
+    assert!(told.contains("app.env is unchanged: fix that, and run the command again"), "{told}");
     assert_eq!(text(&desk, "app.env"), before);
     std::fs::rename(desk.path("away.age"), desk.path("secrets.age")).unwrap();
 
     // Another value is never replaced, and nothing is begun where one is.
     assert_eq!(desk.pipe("secrets set OTHER_KEY", VALUE, FILE).code, 0);
     let (_, told) = said(desk.run_with(adopt, FILE), 120);
-    assert!(told.contains("file:OTHER_KEY has another value already") && told.contains("`strongroom secrets set OTHER_KEY`"), "{told}");
+    assert!(told.contains("file:OTHER_KEY already has another value") && told.contains("`strongroom secrets set OTHER_KEY`"), "{told}");
     assert_eq!(text(&desk, "app.env"), before);
     let (listed, _) = said(desk.run_with("secrets list", FILE), 0);
     assert!(!listed.contains("\nKEY") && !listed.starts_with("KEY"), "{listed}");
@@ -248,8 +248,8 @@ fn a_reference_is_never_taken_for_a_value() {
     for (reference, finding) in [
         ("strongroom:bot", "names no entry"),
         ("strongroom:none:KEY", "no backend `none`"),
-        ("strongroom:env:HOME", "is no entry that"),
-        ("strongroom:file:strongroom/rotation/x", "is no entry that"),
+        ("strongroom:env:HOME", "is not an entry that"),
+        ("strongroom:file:strongroom/rotation/x", "is not an entry that"),
     ] {
         desk.write("app.env", &format!("KEY={reference}\n"));
         let undone = desk.run_with("adopt --undo app.env --yes", FILE);
@@ -290,17 +290,17 @@ fn what_is_no_file_to_rewrite_is_refused_with_a_remedy() {
         ("adopt pipe.env", "it is a pipe, and only regular files are read"),
         ("adopt bytes.env", "it is not UTF-8 text"),
         ("adopt long.env", "it has more than 4194304 bytes"),
-        ("adopt twice.env", "twice.env: line 2: `KEY`: the name stands above with another value; leave one of them"),
-        ("adopt twice.json", "twice.json: line 3: a name stands twice in the same object; leave one of them"),
+        ("adopt twice.env", "twice.env: line 2: `KEY`: the name appears above with another value; keep one of them"),
+        ("adopt twice.json", "twice.json: line 3: a name appears twice in the same object; keep one of them"),
         ("adopt two.json", "two.json: line 2: `b.KEY` has another value than `a.KEY` on line 1"),
         ("adopt none.json", "none.json: line 1: the file has neither `mcpServers` nor `servers`"),
         ("adopt bad.json", "bad.json: line 2: this is not JSON"),
-        ("adopt twice.yaml", "twice.yaml: line 5: the variable stands above in the same service; leave one of them"),
-        ("adopt anchor.yaml", "anchor.yaml: line 3: `environment` is no block of lines"),
+        ("adopt twice.yaml", "twice.yaml: line 5: the variable is already set above in the same service; keep one of them"),
+        ("adopt anchor.yaml", "anchor.yaml: line 3: `environment` is not a block of lines"),
         ("adopt app.env --as mcp", "app.env: line 1: this is not JSON"),
-        ("adopt app.env --only NONE", "`--only NONE`: no value of that name stands in it"),
+        ("adopt app.env --only NONE", "`--only NONE`: it has no value of that name"),
         ("adopt app.env --namespace bad+name", "`--namespace`: not a namespace"),
-        ("adopt app.env --backend env", "the backend `env` keeps nothing that it is given"),
+        ("adopt app.env --backend env", "the backend `env` can't be written to; name one that can"),
     ] {
         let (_, told) = said(desk.run_with(&format!("{line} --yes"), FILE), 120);
         assert!(told.contains(says), "{line}: {told}");
@@ -351,7 +351,7 @@ fn what_is_moved_is_chosen_and_what_stays_is_said() {
 
     // All but what the host itself is configured with.
     let (shown, told) = said(desk.run_with("adopt --undo app.env --json --yes", &with), 0);
-    assert!(shown.contains("\"values\":[]") && told.contains("no reference of `strongroom adopt` stands in it"), "{shown}{told}");
+    assert!(shown.contains("\"values\":[]") && told.contains("it has no reference of `strongroom adopt`"), "{shown}{told}");
     let (shown, told) = said(desk.run_with("adopt app.env --json --all --yes", &with), 0);
     assert!(told.contains("PHRASE: line 4: left as it is: it is the host's own"), "{told}");
     let document: serde_json::Value = serde_json::from_str(&shown).unwrap();

@@ -117,7 +117,7 @@ fn a_bare_name_is_a_field_as_written_then_in_lower_case() {
     let with_config = [&env[..], &[("STRONGROOM_CONFIG", "strongroom.toml")]].concat();
     assert_eq!(opened(&desk, &with_config), lower);
     let explained = ok(desk.run_with("explain agent.toml", &with_config));
-    assert!(explained.contains("looked for in the backend `vault` at agents/shared-keys#KEY, agents/shared-keys#key"), "{explained}");
+    assert!(explained.contains("looked up in the backend `vault` at agents/shared-keys#KEY, agents/shared-keys#key"), "{explained}");
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn versions_in_vault_are_written_on_condition_read_taken_out_of_use_restored_and
     assert_eq!(desk.run_with("secrets rm-version KEY 9 --namespace versions", &env).code, 120);
 
     let rotate = desk.run_with("secrets rotate KEY --namespace versions", &env);
-    assert!(rotate.code == 120 && rotate.stderr.contains("makes no keys by itself"), "{}", rotate.stderr);
+    assert!(rotate.code == 120 && rotate.stderr.contains("makes no keys itself"), "{}", rotate.stderr);
     let shared = desk.pipe("secrets set KEY", VALUE, &env);
     assert!(shared.code == 120 && shared.stderr.contains("--namespace"), "{}", shared.stderr);
 }
@@ -253,7 +253,7 @@ fn what_is_missing_for_a_backend_is_said() {
         (&[("SECRETS_BACKEND", "vault"), ("VAULT_ADDR", "http://127.0.0.1:1")], "the host's credential at env:VAULT_TOKEN is not set"),
         (
             &[("SECRETS_BACKEND", "vault"), ("VAULT_ADDR", "http://127.0.0.1:1"), ("VAULT_ROLE_ID", "x"), ("VAULT_SECRET_ID", "y")],
-            "http://127.0.0.1:1: the AppRole login: http://127.0.0.1:1 can't be connected to",
+            "http://127.0.0.1:1: the AppRole login: http://127.0.0.1:1 can't be reached",
         ),
     ];
     for (env, says) in cases {
@@ -333,7 +333,7 @@ fn aws_gives_whole_texts_and_bytes_too() {
     }
     for (from, code, says) in [
         ("aws:agents/whole/none", 121, "not found: looked for agents/whole/none in AWS Secrets Manager"),
-        ("aws:agents/whole/text#field", 121, "is no JSON document, so that it has no fields"),
+        ("aws:agents/whole/text#field", 121, "isn't a JSON document, so it has no fields"),
         ("aws:agents/whole/text?version=00000000-0000-0000-0000-000000000000", 121, "not found"),
         ("aws:agents/other", 121, "can't name the path `agents/other`"),
         ("aws:arn:aws:secretsmanager:us-east-1:123456789012:secret:agents/whole/text", 121, "can't name the path"),
@@ -418,7 +418,7 @@ fn aws_credentials_come_from_where_people_have_them() {
     }
 
     let none = desk.run_with("run agent.toml -- open+KEY", &[&common[..], &no_metadata].concat());
-    assert!(none.code == 121 && none.stderr.contains("no credentials are there (environment, profile, role)"), "{}", none.stderr);
+    assert!(none.code == 121 && none.stderr.contains("there are no credentials (environment, profile, role)"), "{}", none.stderr);
     desk.write("strongroom.toml", "[backends.aws]\ntype = \"aws\"\nprofile = \"agents\"\n[network]\n");
     let config = [("STRONGROOM_CONFIG", "strongroom.toml"), ("AWS_SHARED_CREDENTIALS_FILE", credentials.as_str())];
     opened(&desk, &[&common[..], &no_metadata, &config].concat());

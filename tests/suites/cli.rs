@@ -201,9 +201,9 @@ fn exit_codes_say_what_happened() {
         (
             "run agent.toml --env-file .env -- spin",
             123,
-            "error: limits.cpu was reached (100ms); the agent was ended\nto allow more, set `cpu = ?` in `[limits]` of the manifest, with `?` filled in\n",
+            "error: limits.cpu was reached (100ms); the agent was stopped\nto allow more, set `cpu = ?` in `[limits]` of the manifest, with `?` filled in\n",
         ),
-        ("run many.toml -- repeat+2000+GET+https://x.test/", 123, "after 1000 denials, the most that one run may have; no key"),
+        ("run many.toml -- repeat+2000+GET+https://x.test/", 123, "after 1000 denials, the most that one run may have; no setting"),
         ("run many.toml -- alloc+256", 123, "limits.memory was reached (64MiB)"),
         (
             "run starved.toml",
@@ -293,11 +293,9 @@ fn explain_reads_a_manifest_aloud_and_judges_requests() {
 
     let aloud = desk.run("explain agent.toml");
     assert_eq!(aloud.code, 0);
-    for line in [
-        "uses the secret KEY from KEY (must be there)",
-        "may go to api.test with GET /v1/**, in header:authorization",
-        "may do nothing else",
-    ] {
+    for line in
+        ["uses the secret KEY from KEY (required)", "may go to api.test with GET /v1/**, in header:authorization", "may do nothing else"]
+    {
         assert!(aloud.stdout.contains(line), "{line} is missing in\n{}", aloud.stdout);
     }
 
@@ -307,7 +305,7 @@ fn explain_reads_a_manifest_aloud_and_judges_requests() {
         // A name under `.test` has no address anywhere (RFC 6761).
         (
             0,
-            "allowed by secrets.KEY.allow, line 6\n  may carry KEY in header:authorization\n  its answer is scrubbed\n  its host's name can't be \
+            "allowed by secrets.KEY.allow, line 6\n  may carry KEY in header:authorization\n  its response is scrubbed\n  its host's name can't be \
              resolved from here: a run would not reach it, and whether its address is public is not known\n"
         )
     );
@@ -343,9 +341,9 @@ fn explain_leaves_out_nothing_that_a_manifest_grants() {
     for line in [
         "      what looks like another secret in a request there: denied\n",
         "      may send there what these rules find: aws-access-key-id\n",
-        "      what the rule aws-access-key-id finds stays in its answers in json:/id\n",
-        "      may use the signed URLs that its answers hold in json:/upload_url\n",
-        "      sealed in its answers: json:/token\n",
+        "      what the rule aws-access-key-id finds stays in its responses in json:/id\n",
+        "      may use the signed URLs that its responses have in json:/upload_url\n",
+        "      sealed in its responses: json:/token\n",
         ", without credentials, at most 3 in 60 s (line ",
         "    what looks like another secret in a request there: denied, and the run ends\n",
         "    may send there a body with GET and HEAD\n",
@@ -353,7 +351,7 @@ fn explain_leaves_out_nothing_that_a_manifest_grants() {
         "    of a fee of at most 0.01 each\n",
         "    of a gas of at most 21000 each\n",
         "    messages that match order [0-9]+\n",
-        "    a sign-in to app.test at https://app.test/login on chain 1, which ends within 600 s\n",
+        "    a sign-in to app.test at https://app.test/login on chain 1, which expires within 600 s\n",
         "with aud https://api.test\n",
         "    inputs that match nonce=[0-9]+\n",
         "; leave 250000 records\n",
@@ -507,8 +505,7 @@ fn secrets_at_rest_are_found_where_they_lie() {
     let tracked = desk.run("check agent.toml");
     assert_eq!(tracked.code, 120);
     assert!(
-        tracked.stderr.contains(".env:2: a secret stands in a file that git tracks (aws-access-key-id)")
-            && !tracked.stderr.contains(secret),
+        tracked.stderr.contains(".env:2: a file that git tracks contains a secret (aws-access-key-id)") && !tracked.stderr.contains(secret),
         "{}",
         tracked.stderr
     );
@@ -525,7 +522,7 @@ fn secrets_at_rest_are_found_where_they_lie() {
     assert_eq!(held.code, 120);
     assert!(held.stderr.contains("`--allow aws-access-key-id`"), "{}", held.stderr);
     assert!(
-        held.stderr.contains("a secret stands in the component (aws-access-key-id)") && !held.stderr.contains(secret),
+        held.stderr.contains("the component contains a secret (aws-access-key-id)") && !held.stderr.contains(secret),
         "{}",
         held.stderr
     );

@@ -23,7 +23,7 @@ fn what_is_no_component_is_refused_with_what_to_build_instead() {
     let length = cut.len();
     assert_eq!(
         refused(&cut),
-        format!("a: the component is cut short: its {length} bytes end in the middle of it; copy it whole, or build it anew")
+        format!("a: the component is cut short: its {length} bytes end in the middle of it; copy all of it, or rebuild it")
     );
     for end in [9, 100, length - 1] {
         assert!(refused(&cut[..end]).contains("is cut short"), "{end}: {}", refused(&cut[..end]));
@@ -274,7 +274,7 @@ fn a_state_that_can_not_be_is_named_with_what_is_wrong_with_it() {
     let (no_directory, open) = (build(&file).unwrap_err(), build(&state).unwrap_err());
 
     let file = file.display();
-    assert!(no_directory.contains(&format!("can't be used: {file} is there, and is no directory; set `[state] dir`")), "{no_directory}");
+    assert!(no_directory.contains(&format!("can't be used: {file} exists, and is not a directory; set `[state] dir`")), "{no_directory}");
     assert!(open.contains("state/host.key can be read or written by other users") && open.contains("(mode 0600)"), "{open}");
 }
 

@@ -127,15 +127,15 @@ fn faults_at_the_start_have_their_table() {
     // The first connection is the login's, unless it is kept; each fault below closes its connection.
     let cases: Vec<(&str, Vec<Fault>, Result<(), &str>)> = vec![
         ("nothing", vec![Fault::None], Ok(())),
-        ("down", vec![Fault::Closed], Err("broke the connection off")),
-        ("down once", vec![Fault::Closed, Fault::None], Err("broke the connection off")),
+        ("down", vec![Fault::Closed], Err("closed the connection")),
+        ("down once", vec![Fault::Closed, Fault::None], Err("closed the connection")),
         ("slow", vec![Fault::Slow(Duration::from_secs(5)), Fault::None], Ok(())),
         ("asks to wait a second", vec![wait.clone(), Fault::None], Ok(())),
-        ("asks to wait again and again", vec![wait], Err("asks to be left alone (429)")),
-        ("asks to wait an hour", vec![long_wait], Err("asks to be left alone (429)")),
+        ("asks to wait again and again", vec![wait], Err("throttles requests (429)")),
+        ("asks to wait an hour", vec![long_wait], Err("throttles requests (429)")),
         ("fails", vec![failed], Err("the server failed (500)")),
         ("is no Vault", vec![html], Err("login returned no token")),
-        ("is a proxy that knows no Vault", vec![lost.clone()], Err("an answer (404) that is not Vault's")),
+        ("is a proxy that knows no Vault", vec![lost.clone()], Err("a response (404) that is not Vault's")),
         // What a redirect of Vault means, and what helps: a bare "failed" sends people to the server's log.
         ("sends the login elsewhere", vec![redirect], Err("the server is a standby (307); point `address` at the cluster")),
         ("is a standby at first", vec![standby(), Fault::None], Ok(())),
@@ -266,7 +266,7 @@ fn a_sealed_server_is_told_from_a_broken_one() {
     assert!(error.contains("the server is sealed; an operator has to unseal it"), "{error}");
     bao.stop();
     let error = way.room(&Arc::default()).try_run(&[SEND]).err().unwrap();
-    assert!(error.contains("broke the connection off") || error.contains("can't be connected to"), "{error}");
+    assert!(error.contains("closed the connection") || error.contains("can't be reached"), "{error}");
 }
 
 #[test]
@@ -547,7 +547,7 @@ fn a_wrapped_secret_id_is_opened_once_and_what_is_wrong_with_it_is_an_incident()
     logs_in(auth(&wrapping), "wrapped").unwrap();
 
     let reused = logs_in(auth(&wrapping), "wrapped").unwrap_err();
-    assert!(reused.contains("it was opened already") && reused.contains("somebody else may have the secret id"), "{reused}");
+    assert!(reused.contains("it has already been opened") && reused.contains("somebody else may have the secret id"), "{reused}");
     let foreign = logs_in(auth(&wrap("sys/wrapping/wrap")), "wrapped").unwrap_err();
     assert!(foreign.contains("was not made by the AppRole method"), "{foreign}");
     let never = logs_in(auth("s.never-a-wrapping"), "wrapped").unwrap_err();

@@ -70,7 +70,7 @@ fn a_new_agent_in_javascript_or_python_is_the_example_under_another_name() {
 fn new_touches_nothing_that_is_there_and_takes_no_name_that_no_agent_can_have() {
     let desk = CliFixture::new("");
     std::fs::create_dir(desk.path("there")).unwrap();
-    for (name, says) in [("there", "it is there already"), ("../up", "can't be an agent's name"), ("Big", "can't be an agent's name")] {
+    for (name, says) in [("there", "already exists"), ("../up", "can't be an agent's name"), ("Big", "can't be an agent's name")] {
         let made = desk.run(&format!("new {name}"));
         assert!(made.code == 120 && made.stderr.contains(says), "{name}: {}", made.stderr);
     }
@@ -104,12 +104,12 @@ fn init_overwrites_nothing_and_writes_nothing_that_check_refuses() {
     let desk = CliFixture::new("");
     let before = std::fs::read_to_string(desk.path("agent.toml")).unwrap();
     for (line, says) in [
-        ("init --name a --secret KEY --host api.test", "agent.toml: there is a file already"),
+        ("init --name a --secret KEY --host api.test", "agent.toml: already exists"),
         ("init new.toml --name a --secret KEY", "`--host HOST` is missing, and there is no terminal to ask on"),
         ("init new.toml --name a --secret KEY --secret B --host api.test", "2 secrets and 1 hosts"),
         ("init new.toml --name a --secret KEY --host *.com", "nothing was written, since it would be refused"),
         ("init new.toml --name a --secret a+b --host api.test", "nothing was written, since it would be refused"),
-        ("init new.toml --secret KEY --host api.test", "say one with `--name`"),
+        ("init new.toml --secret KEY --host api.test", "give one with `--name`"),
     ] {
         let done = desk.pipe_words(line, "");
         assert!(done.code == 120 && done.stderr.contains(says), "{line}: {}", done.stderr);

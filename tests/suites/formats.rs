@@ -221,7 +221,7 @@ fn records_of_a_newer_host_are_passed_over_and_told() {
     let shown = left.done("audit show --json");
 
     assert_eq!(shown.stdout, log);
-    assert_eq!(shown.stderr.trim_end(), format!("warning: audit.jsonl: line 1: a record is passed over, {NEWER}"));
+    assert_eq!(shown.stderr.trim_end(), format!("warning: audit.jsonl: line 1: a record is skipped, {NEWER}"));
 }
 
 #[test]

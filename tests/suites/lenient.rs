@@ -62,7 +62,7 @@ fn a_transfer_coding_other_than_chunked_is_refused_whoever_sends_it() {
             "chunked\r\ncontent-length: 4",
         ] {
             let ran = answered(granted, with_head(&format!("transfer-encoding: {coding}"), b"4\r\nabcd\r\n0\r\n\r\n"));
-            assert!(ran.stdout.contains("the answer can't be read"), "{granted} {coding:?}: {}", ran.stdout);
+            assert!(ran.stdout.contains("the response can't be read"), "{granted} {coding:?}: {}", ran.stdout);
             assert!(!ran.stdout.contains("abcd"), "{granted} {coding:?}: {}", ran.stdout);
         }
         let ran = answered(granted, with_head("transfer-encoding: chunked", b"4\r\nabcd\r\n0\r\n\r\n"));
@@ -130,7 +130,7 @@ fn a_known_value_in_an_answer_of_a_host_without_a_grant_is_taken_out() {
         for body in [body.clone(), format!("{}{body}", "x".repeat(200_000))] {
             let coded = echo::coded(body.as_bytes(), coding);
             let ran = answered(false, with_head(&format!("content-encoding: {coding}\r\ncontent-length: {}", coded.len()), &coded));
-            assert!(ran.stdout.contains("a value that the host keeps stands in it"), "{coding}: {}", ran.stdout);
+            assert!(ran.stdout.contains("contains a value that the host keeps"), "{coding}: {}", ran.stdout);
         }
     }
     let ran = answered(false, with_head("content-encoding: compress", VALUE.as_bytes()));

@@ -53,7 +53,7 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
         ("a = ?", "agent.toml:3:5: a `?` is left; write the value in its place: it stands for what only you can know"),
         (
             "[[egress]]\nhost = \"x\"\nmethods = [\"FETCH\"]",
-            "agent.toml:5:12: `egress.methods`: not a method that can be granted; write some of [\"GET\", \"HEAD\", \"POST\", \"PUT\", \"PATCH\", \"DELETE\", \"OPTIONS\"]",
+            "agent.toml:5:12: `egress.methods`: not a method that can be granted; write one or more of [\"GET\", \"HEAD\", \"POST\", \"PUT\", \"PATCH\", \"DELETE\", \"OPTIONS\"]",
         ),
         (
             "[[egress]]\nhost = \"X.example\"",
@@ -61,7 +61,7 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
         ),
         (
             "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/a*\"]",
-            "agent.toml:5:10: `secrets.K.allow.paths`: a `*` beside other characters; `*` stands for one whole segment, never for a part of one: write each of those that are meant",
+            "agent.toml:5:10: `secrets.K.allow.paths`: a `*` next to other characters; `*` stands for one whole segment, never for a part of one: write each of those that are meant",
         ),
         (
             "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"json:/key\"]",
@@ -120,7 +120,7 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
         ),
         (
             "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/a\"]\nseal = [\"json:/a\"]\n[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/b\"]\n[[secrets.K.allow.answers_allowed]]\nrule = \"json-web-token\"\nat = \"json:/b\"",
-            "agent.toml:7:1: `answers_allowed` for a host whose answers the entry in line 3 seals; leave `answers_allowed` out: what is sealed there could pass by it",
+            "agent.toml:7:1: `answers_allowed` for a host whose responses the entry in line 3 seals; leave `answers_allowed` out: what is sealed there could leak through it",
         ),
         ("sha256 = \"abc\"", "agent.toml:3:10: `sha256`: not a SHA-256; write 64 hexadecimal digits; `strongroom inspect` prints them"),
         ("[run]\nenv = { K = \"1\" }\n[secrets.K]", "agent.toml:5:10: `K` is also in `run.env`; keep one of the two"),
@@ -181,7 +181,7 @@ fn the_host_configuration_is_as_strict() {
         (
             "[issuers.i]\ntype = \"http\"\nurl = \"https://a.test\"\nissue = \"POST /keys\"\nrevoke = \"DELETE /keys/{key}\"\nprobe = \"GET /me?x=1\"\nlist_keys = \"/keys\"",
             "strongroom.toml:6:9: `issuers.i.probe`: a call with a query; leave the query out: issuers are called by a method and a path alone\n\
-             strongroom.toml:7:1: `issuers.i.list_keys` belongs beside `list`; leave it out here",
+             strongroom.toml:7:1: `issuers.i.list_keys` belongs together with `list`; leave it out here",
         ),
         (
             "[backends.vault]\ntype = \"vault\"\naddress = \"https://vault\"",

@@ -193,7 +193,7 @@ fn an_answer_that_drips_is_given_up_after_the_time_that_a_piece_may_take() {
         .run(&[&format!("send GET http://drip.test:{port}/ t:200")]);
 
     server.join().unwrap();
-    assert_eq!(ran.records("answer")[0]["error"], "nothing came for too long", "{}", ran.stdout);
+    assert_eq!(ran.records("answer")[0]["error"], "nothing arrived for too long", "{}", ran.stdout);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn an_answer_that_stops_midway_is_a_typed_error() {
 
     server.join().unwrap();
     assert!(ran.stdout.contains("incomplete HTTP response"), "{}", ran.stdout);
-    assert_eq!(ran.records("answer")[0]["error"], "the connection broke off");
+    assert_eq!(ran.records("answer")[0]["error"], "the connection was lost");
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_value_that_a_path_would_change_goes_nowhere() {
         "pf_live_?zq7Rk2vLw9XbT4nHs6J",
     ] {
         let ran = AgentFixture::granted(PLACE).value("KEY", odd).run(&["send GET https://api.test/bot{KEY}/getMe"]);
-        assert!(ran.seen.is_empty() && ran.stdout.contains("can't stand in its granted place"), "{odd}: {}", ran.stdout);
+        assert!(ran.seen.is_empty() && ran.stdout.contains("can't be put in its granted place"), "{odd}: {}", ran.stdout);
     }
 }
 

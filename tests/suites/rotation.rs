@@ -106,7 +106,7 @@ fn the_old_key_is_not_revoked_while_a_request_holds_it() {
     let at = |found: &dyn Fn(&Value) -> bool| log.iter().position(found).unwrap();
     let answered = at(&|record| record["event"] == "answer");
     let revoked = at(&|record| record["event"] == "rotation" && record["step"] == "revoke");
-    let told = at(&|record| record["step"] == "alert" && record["detail"].as_str().unwrap().contains("1 requests hold the old key"));
+    let told = at(&|record| record["step"] == "alert" && record["detail"].as_str().unwrap().contains("1 requests still hold the old key"));
     assert!(told < answered && answered <= revoked, "told at {told}, answered at {answered}, revoked at {revoked}");
     assert!(first.uses > 0);
     assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.stored()]);
@@ -238,7 +238,7 @@ fn an_end_that_an_answer_tells_is_confirmed_and_the_key_replaced_in_time() {
         assert_eq!(issuer.issued(), 0, "not yet");
 
         house.wall.store(5 * DAY / 2, Ordering::Relaxed);
-        until(&house, |journal| journal["past"][0]["trigger"] == "its end is near").await;
+        until(&house, |journal| journal["past"][0]["trigger"] == "the key expires soon").await;
         assert!(ran(&agent, &[get(&issuer, "/v1/orders")]).await.contains("send 200"));
         house.host.clone().shutdown().await;
     });
@@ -258,7 +258,7 @@ fn a_clock_that_jumps_a_day_ahead_or_back_has_a_key_replaced_once_at_most() {
         until(&house, |journal| journal["current"]["since"].is_u64()).await;
 
         house.wall.store(DAY, Ordering::Relaxed);
-        until(&house, |journal| journal["past"][0]["trigger"] == "its time has come").await;
+        until(&house, |journal| journal["past"][0]["trigger"] == "it is due").await;
         house.wall.store(-DAY, Ordering::Relaxed);
         let ahead = house.bed.journal()["current"]["since"].as_u64().unwrap();
         // What the clock says was written in the future counts from now on.
@@ -365,7 +365,7 @@ fn the_operator_rotates_and_looks_from_the_command_line() {
     issuer.fail(Verb::Issue, Fault::Status(403, None), usize::MAX);
     let failed = desk.run(&format!("secrets rotate bot{at}"));
     assert_eq!(failed.code, 121);
-    assert!(failed.stderr.contains("the key in use is as before") && failed.stderr.contains("answered 403"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("the key in use is unchanged") && failed.stderr.contains("answered 403"), "{}", failed.stderr);
     let abandoned = desk.run(&format!("secrets rotate bot --abandon{at}"));
     assert!(abandoned.code == 0 && abandoned.stderr.contains("nothing is under way any more"), "{}", abandoned.stderr);
     let unknown = desk.run(&format!("secrets rotate other --backend store{at}"));

@@ -215,7 +215,7 @@ fn rows() -> Vec<Row> {
         Row::issuer("two answers are lost, and there is no list", &[(Issue, LoseAnswer, 2)], "lost").without_list().leaves(3, 2),
         Row::issuer("a key is made, and its answer comes too late", &[(Issue, Hang(LONG), 1)], "replaced"),
         Row::issuer("the same key is given again", &[(Issue, SameKey, ALWAYS)], "rolled back"),
-        Row::issuer("the answer is no JSON", &[(Issue, Garbage, 1)], "replaced"),
+        Row::issuer("the response isn't JSON", &[(Issue, Garbage, 1)], "replaced"),
         Row::issuer("the answer has no key", &[(Issue, WrongShape, 1)], "replaced"),
         Row::issuer("the list fails before the key is made", &[(List, Status(500, None), 1)], "unfinished"),
         Row::issuer("the new key does not work", &[(Issue, DeadKey, 1)], "rolled back"),

@@ -120,13 +120,13 @@ fn a_successful_answer_without_its_sealed_field_is_withheld() {
     let half = format!("{{\"tokens\":[{{\"value\":\"x-{SESSION}\"}},{{\"secret\":\"{SESSION}\"}}]}}");
     let long = format!("{{\"tokens\":[{{\"value\":\"{SESSION}\"}}],\"pad\":\"{}\"}}", "x".repeat(2 << 20));
     for (what, body) in [
-        ("no JSON in UTF-8", utf16.to_vec()),
-        ("no JSON in UTF-8", format!("access_token={SESSION}&scope=x").into_bytes()),
-        ("no JSON in UTF-8", format!("<token>{SESSION}</token>").into_bytes()),
-        ("no JSON in UTF-8", format!("data: {{\"token\":\"{SESSION}\"}}\n\n").into_bytes()),
-        ("is not in it, or is no string", elsewhere.into_bytes()),
-        ("is not in it, or is no string", half.into_bytes()),
-        ("is not in it, or is no string", b"{\"tokens\":[{\"value\":1234567890123456}]}".to_vec()),
+        ("not JSON in UTF-8", utf16.to_vec()),
+        ("not JSON in UTF-8", format!("access_token={SESSION}&scope=x").into_bytes()),
+        ("not JSON in UTF-8", format!("<token>{SESSION}</token>").into_bytes()),
+        ("not JSON in UTF-8", format!("data: {{\"token\":\"{SESSION}\"}}\n\n").into_bytes()),
+        ("is missing, or is not a string", elsewhere.into_bytes()),
+        ("is missing, or is not a string", half.into_bytes()),
+        ("is missing, or is not a string", b"{\"tokens\":[{\"value\":1234567890123456}]}".to_vec()),
         ("longer than 1 MiB", long.into_bytes()),
     ] {
         let ran = unseen(move |_| {

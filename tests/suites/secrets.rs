@@ -156,7 +156,7 @@ fn the_hosts_own_credentials_cant_be_named() {
 fn an_unknown_backend_is_named_with_those_that_are_configured() {
     let error = AgentFixture::with("[secrets.KEY]\nfrom = \"vault:agents/a#key\"").try_run(&["env"]).err().unwrap();
 
-    assert!(error.contains("no backend `vault` is configured; configured are: static, env"), "{error}");
+    assert!(error.contains("no backend `vault` is configured; these are configured: static, env"), "{error}");
 }
 
 #[test]

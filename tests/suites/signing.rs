@@ -424,7 +424,7 @@ fn a_ledger_that_another_host_has_open_is_waited_for_and_not_confirmed() {
     assert!(outcome.contains("`ledger`"), "{outcome}");
     let denial = second.records("denial").remove(0);
     let remedy = denial["remedy"].as_str().unwrap();
-    assert!(remedy.contains("another host has the ledger open") && remedy.contains("wait until it has ended"), "{remedy}");
+    assert!(remedy.contains("another host has the ledger open") && remedy.contains("wait until that host has stopped"), "{remedy}");
     assert!(!remedy.contains("limits confirm"), "{remedy}");
     drop(first);
 }

@@ -394,7 +394,7 @@ fn an_empty_store_is_said_to_be_empty_and_programs_get_nothing() {
         ("secrets list", "no secret is kept there yet"),
         ("secrets status", "no secret is kept in the backend `file` yet"),
         ("secrets history", "no rotation is configured"),
-        ("secrets import none.env", "none.env: no `NAME=value` line stands in it; nothing was written"),
+        ("secrets import none.env", "none.env: it has no `NAME=value` line; nothing was written"),
     ] {
         let told = desk.run_with(line, FILE);
         assert_eq!((told.code, told.stdout.as_str(), told.stderr.lines().count()), (0, "", 1), "{line}: {}", told.stderr);

@@ -62,7 +62,7 @@ fn a_key_is_taken_over_confirmed_and_signs() {
     assert!(before.stdout.contains("does not know the key"), "{}", before.stdout);
     assert_eq!(confirmed.code, 0, "{}", confirmed.stderr);
     assert!(signed.stdout.starts_with("sign Av") || signed.stdout.len() > 150, "{}{}", signed.stdout, signed.stderr);
-    assert!(signed.stderr.contains("lies in this process"), "it is said that the key is hot: {}", signed.stderr);
+    assert!(signed.stderr.contains("is held in this process"), "it is said that the key is hot: {}", signed.stderr);
     assert!(after.stdout.contains("ETH on chain 1: 1.5 ETH left within 24 hours"), "{}", after.stdout);
     for transcript in [&taken, &before, &confirmed, &signed, &after] {
         assert!(!format!("{}{}", transcript.stdout, transcript.stderr).contains(&KEY[2..]), "the key was printed");
@@ -111,7 +111,7 @@ fn explain_reads_a_wallets_grants_aloud() {
     let aloud = desk().run("explain agent.toml --config strongroom.toml").stdout;
 
     for line in [
-        "signed by the key `wallet` from file:probe-1/wallet: an account of Ethereum",
+        "sign with the key `wallet` from file:probe-1/wallet: an account of Ethereum",
         "plain transfers to 0x7099",
         "may spend of ETH on chain 1: any amount in an hour, 2 in a day",
     ] {
@@ -210,12 +210,12 @@ fn a_ledger_that_can_not_be_opened_fails_the_commands_about_it_and_denies_an_age
         let ran = desk.run(&line.replace("agent.toml", "agent.toml --config strongroom.toml"));
 
         assert_eq!((ran.code, ran.stdout.as_str()), (126, ""), "{line}: {}", ran.stderr);
-        assert!(ran.stderr.contains("ledger is there, and is no directory"), "{line}: {}", ran.stderr);
+        assert!(ran.stderr.contains("ledger exists, and is not a directory"), "{line}: {}", ran.stderr);
     }
     let words = format!("sign+wallet+fields+chain:1+nonce:0+to:{FRIEND}+value:5+max:0+priority:0");
     let ran = desk.run(&format!("run agent.toml --config strongroom.toml -- {words}"));
     assert!(ran.code == 0 && ran.stdout.contains("denied by rule `ledger`"), "{}", ran.stdout);
-    assert!(ran.stderr.contains("ledger is there, and is no directory") && !ran.stderr.contains("limits confirm"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("ledger exists, and is not a directory") && !ran.stderr.contains("limits confirm"), "{}", ran.stderr);
 }
 
 #[test]
@@ -234,7 +234,7 @@ fn nothing_to_tell_of_is_said_in_one_line() {
     desk.write("agent.toml", manifest.split("[[signers.wallet.limit]]").next().unwrap());
     import(&desk, KEY);
     let shown = desk.run("limits show agent.toml --config strongroom.toml").stdout;
-    assert!(shown.ends_with("\n  no limit of the manifest names an asset, so that nothing can be spent\n"), "{shown}");
+    assert!(shown.ends_with("\n  no limit of the manifest names an asset, so nothing can be spent\n"), "{shown}");
 }
 
 #[test]

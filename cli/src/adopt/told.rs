@@ -26,7 +26,7 @@ pub(super) fn values(count: usize) -> &'static str {
 impl Told<'_> {
     /// There is nothing to undo.
     pub(super) fn no_reference(&self) -> Done {
-        say(format_args!("{}: no reference of `strongroom adopt` stands in it; nothing was written", self.report.file));
+        say(format_args!("{}: it has no reference of `strongroom adopt`; nothing was written", self.report.file));
         self.at_end(false, None)
     }
 
@@ -38,7 +38,7 @@ impl Told<'_> {
             0 => say(format_args!(
                 "{name}: nothing in it looks like a secret that can be moved; nothing was written. `--all` moves every value, `--only NAME` one"
             )),
-            _ => say(format_args!("{name}: references stand in it already, and nothing more is to be moved; nothing was written")),
+            _ => say(format_args!("{name}: it has references already, and there is nothing more to move; nothing was written")),
         }
         self.say_still();
         self.at_end(false, None)
@@ -77,10 +77,13 @@ impl Told<'_> {
             0 => String::new(),
             before => format!(", {before} of them from before"),
         };
-        say(format_args!("{name}: {count} {} in the backend, read back from there{before}; references stand in the file", values(count)));
+        say(format_args!(
+            "{name}: {count} {} in the backend, read back from there{before}; the file has references in their place",
+            values(count)
+        ));
         self.say_still();
         say(format_args!(
-            "programs that read {name} themselves find references now: run them as agents, or `strongroom adopt --undo {name}`"
+            "programs that read {name} themselves now find references: run them as agents, or `strongroom adopt --undo {name}`"
         ));
         match is_tracked(self.file) {
             true => {
@@ -127,7 +130,7 @@ impl Told<'_> {
             let lines: Vec<String> = still.iter().take(MOST_LINES).map(usize::to_string).collect();
             let more = if still.len() > MOST_LINES { " and others" } else { "" };
             say(format_args!(
-                "{}: what looks like a secret still stands on line {}{more}, in another place than those that are moved; move it by hand",
+                "{}: line {}{more} still has what looks like a secret, in a place that is not moved; move it by hand",
                 self.report.file,
                 lines.join(", ")
             ));

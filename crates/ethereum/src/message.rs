@@ -48,7 +48,7 @@ pub fn readable(message: &[u8]) -> Result<&str, Unreadable> {
     // Whatever it says: a contract that checks a signature of a hash takes it for one, and a hash of which all bytes are letters can be found.
     if message.len() == 32 {
         let found = "the message has exactly 32 bytes, as a hash has: contracts take its signature for one of a hash".to_owned();
-        return refuse(found, "no pattern can allow it; let it have a character more or less");
+        return refuse(found, "no pattern can allow it; make it a character longer or shorter");
     }
     let text = match std::str::from_utf8(message) {
         Ok(text) => text,

@@ -35,7 +35,7 @@ impl<'a> Item<'a> {
     pub fn bytes(&self) -> Read<&'a [u8]> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            Self::List(_) => Err(Malformed("a list stands where bytes belong")),
+            Self::List(_) => Err(Malformed("a list is where bytes belong")),
         }
     }
 
@@ -43,7 +43,7 @@ impl<'a> Item<'a> {
     pub fn list(&self) -> Read<&[Item<'a>]> {
         match self {
             Self::List(items) => Ok(items),
-            Self::Bytes(_) => Err(Malformed("bytes stand where a list belongs")),
+            Self::Bytes(_) => Err(Malformed("bytes are where a list belongs")),
         }
     }
 
@@ -62,12 +62,12 @@ impl<'a> Item<'a> {
 
     /// An address: exactly 20 bytes.
     pub fn address(&self) -> Read<Address> {
-        Address::try_from(self.bytes()?).map_err(|_| Malformed("an address has not 20 bytes"))
+        Address::try_from(self.bytes()?).map_err(|_| Malformed("an address does not have 20 bytes"))
     }
 
     /// A word: exactly 32 bytes.
     pub fn word(&self) -> Read<B256> {
-        B256::try_from(self.bytes()?).map_err(|_| Malformed("a word has not 32 bytes"))
+        B256::try_from(self.bytes()?).map_err(|_| Malformed("a word does not have 32 bytes"))
     }
 }
 

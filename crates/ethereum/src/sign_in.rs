@@ -72,7 +72,7 @@ impl<'a> SignIn<'a> {
                 lines.number += 1;
                 Err(lines.wrong(match rest {
                     "" => "the sign-in ends without a line break after its last line; leave it out",
-                    _ => "the sign-in has ended: nothing follows, and its lines stand in the order of the EIP",
+                    _ => "the sign-in has ended: nothing may follow, and its lines keep the order of the EIP",
                 }))
             }
         }
@@ -203,7 +203,7 @@ impl<'a> Lines<'a> {
 }
 
 fn wrong(what: &str) -> Unreadable {
-    Unreadable { found: format!("it claims to be a sign-in but is not one: {what}"), remedy: "write it by the grammar of EIP-4361" }
+    Unreadable { found: format!("it claims to be a sign-in but is not one: {what}"), remedy: "follow the grammar of EIP-4361" }
 }
 
 /// What stands after the name of a field.

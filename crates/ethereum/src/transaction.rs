@@ -341,7 +341,7 @@ impl SignedAuthorization {
     }
 
     fn read(item: &Item<'_>) -> Result<Self, Malformed> {
-        let [chain, delegate, nonce, odd, r, s] = item.list()? else { return Err(Malformed("an authorization has not six fields")) };
+        let [chain, delegate, nonce, odd, r, s] = item.list()? else { return Err(Malformed("an authorization does not have six fields")) };
         let odd = u8::try_from(odd.small()?).map_err(|_| Malformed("an authorization's parity is above 255"))?;
         let authorization = Authorization { chain: chain.number()?, delegate: delegate.address()?, nonce: nonce.small()? };
         Ok(Self { authorization, odd, r: r.number()?, s: s.number()? })
@@ -350,7 +350,7 @@ impl SignedAuthorization {
 
 fn legacy(items: &[Item<'_>]) -> Result<Transaction, Malformed> {
     let [nonce, price, gas, to, value, input, chain, zero_r, zero_s] = items else {
-        return Err(Malformed("a legacy transaction has not the nine fields of EIP-155"));
+        return Err(Malformed("a legacy transaction does not have the nine fields of EIP-155"));
     };
     if zero_r.small()? != 0 || zero_s.small()? != 0 {
         return Err(Malformed("a legacy transaction has something in the place of its signature"));
@@ -381,7 +381,7 @@ fn typed(kind: u8, items: &[Item<'_>]) -> Result<Transaction, Malformed> {
             let kind = Kind::SetCode { market: market(priority, max)?, access: read_access(access)?, authorizations };
             transaction(chain, nonce, gas, to, value, input, kind)
         }
-        (1..=4, _) => Err(Malformed("the transaction has not the fields of its type, without a signature")),
+        (1..=4, _) => Err(Malformed("the transaction does not have the fields of its type, without a signature")),
         _ => Err(Malformed("the transaction is of an unknown type")),
     }
 }
@@ -402,7 +402,7 @@ fn transaction(
 
 fn read_access(item: &Item<'_>) -> Result<AccessList, Malformed> {
     let entry = |item: &Item<'_>| {
-        let [address, slots] = item.list()? else { return Err(Malformed("an access list's entry has not two fields")) };
+        let [address, slots] = item.list()? else { return Err(Malformed("an access list's entry does not have two fields")) };
         Ok((address.address()?, slots.list()?.iter().map(Item::word).collect::<Result<_, _>>()?))
     };
     item.list()?.iter().map(entry).collect()

@@ -100,7 +100,7 @@ impl TypedData {
         let whole: &RawValue = serde_json::from_str(text).map_err(|_| Malformed("not a JSON document"))?;
         let [types, primary, domain, message] = Json::read(whole, 0)?.exactly(["types", "primaryType", "domain", "message"])?;
         let types = Types::read(&types, &domain).map_err(|why| Unreadable::from(why).within("types"))?;
-        let Json::Text(primary) = primary else { return Err(Malformed("`primaryType` is no string").into()) };
+        let Json::Text(primary) = primary else { return Err(Malformed("`primaryType` is not a string").into()) };
         if primary == DOMAIN {
             return Err(Malformed("the document is nothing but a domain").into());
         }
@@ -126,7 +126,7 @@ impl TypedData {
 
 impl Domain {
     fn of(value: Value) -> Read<Self> {
-        let Value::Struct(fields) = value else { return Err(Malformed("the domain is no object")) };
+        let Value::Struct(fields) = value else { return Err(Malformed("the domain is not an object")) };
         let mut domain = Self::default();
         for (name, value) in fields {
             match (name.as_str(), value) {
@@ -148,16 +148,16 @@ pub struct Types(BTreeMap<String, Vec<(String, String)>>);
 
 impl Types {
     fn read(json: &Json, domain: &Json) -> Read<Self> {
-        let Json::Object(all) = json else { return Err(Malformed("`types` is no object")) };
+        let Json::Object(all) = json else { return Err(Malformed("`types` is not an object")) };
         if all.len() > MAX_TYPES {
             return Err(Malformed("`types` has more than 64 structures"));
         }
         let mut types = BTreeMap::new();
         for (name, fields) in all {
-            let Json::List(fields) = fields else { return Err(Malformed("a type is no list of fields")) };
+            let Json::List(fields) = fields else { return Err(Malformed("a type is not a list of fields")) };
             let field = |json: &Json| match json.both("name", "type")? {
                 (Json::Text(name), Json::Text(of)) => Ok((name.clone(), of.clone())),
-                _ => Err(Malformed("a field's name or type is no string")),
+                _ => Err(Malformed("a field's name or type is not a string")),
             };
             types.insert(name.clone(), fields.iter().map(field).collect::<Read<Vec<_>>>()?);
         }
@@ -212,13 +212,13 @@ impl Types {
             }
             let names: BTreeSet<&String> = fields.iter().map(|(name, _)| name).collect();
             if names.len() != fields.len() || !fields.iter().all(|(name, _)| is_identifier(name)) {
-                return Err(Malformed("a field's name is none, or stands twice in one type"));
+                return Err(Malformed("a field's name is invalid, or appears twice in one type"));
             }
             for (_, of) in fields {
                 let base = of.split('[').next().unwrap_or_default();
                 let known = self.0.contains_key(base) || Atomic::parse(base).is_some();
                 if !known || base == DOMAIN || !brackets_are_well_formed(&of[base.len()..]) {
-                    return Err(Malformed("a field is of a type that is not there"));
+                    return Err(Malformed("a field is of a type that is missing"));
                 }
             }
         }
@@ -230,8 +230,8 @@ impl Types {
         let is_typed = |name: &str| self.0[DOMAIN].iter().any(|(known, _)| known == name);
         match domain {
             Json::Object(given) if given.iter().all(|(name, _)| is_typed(name)) => Ok(()),
-            Json::Object(_) => Err(Malformed("it has a field that `EIP712Domain` has not: add it there, or leave it out")),
-            _ => Err(Malformed("the domain is no object")),
+            Json::Object(_) => Err(Malformed("it has a field that `EIP712Domain` does not have: add it there, or leave it out")),
+            _ => Err(Malformed("the domain is not an object")),
         }
     }
 
@@ -264,17 +264,17 @@ impl Types {
         if let Some((inner, length)) = split_array(of) {
             let Json::List(items) = json else { return Err(Malformed("there is no list where the type says an array").into()) };
             if length.is_some_and(|length| length != items.len()) {
-                return Err(Malformed("an array has not the length of its type").into());
+                return Err(Malformed("an array does not have the length of its type").into());
             }
             let item = |(at, item): (usize, &Json)| self.value(inner, item).map_err(|error| error.within(&format!("[{at}]")));
             return Ok(Value::List(items.iter().enumerate().map(item).collect::<Result<_, _>>()?));
         }
         let Some(fields) = self.0.get(of) else {
-            return Ok(Atomic::parse(of).ok_or(Malformed("a type is not there"))?.value(json)?);
+            return Ok(Atomic::parse(of).ok_or(Malformed("a type is missing"))?.value(json)?);
         };
         let Json::Object(given) = json else { return Err(Malformed("there is no object where the type says a structure").into()) };
         let field = |(name, of): &(String, String)| {
-            let found = given.iter().find(|(key, _)| key == name).ok_or(Malformed("its type has this field, the document has not"));
+            let found = given.iter().find(|(key, _)| key == name).ok_or(Malformed("its type has this field, and the document does not"));
             let value = found.map_err(Unreadable::from).and_then(|(_, json)| self.value(of, json));
             value.map(|value| (name.clone(), value)).map_err(|error| error.within(name))
         };
@@ -362,9 +362,9 @@ impl Atomic {
                     .map(Value::Int)
                     .ok_or(Malformed("a signed number is not of its type: write decimal digits, or 0x and hexadecimal ones"))
             }
-            (Self::Address, Json::Text(text)) => quantity::address(text)
-                .map(Value::Address)
-                .ok_or(Malformed("invalid address: it is not one, or its EIP-55 checksum is wrong")),
+            (Self::Address, Json::Text(text)) => {
+                quantity::address(text).map(Value::Address).ok_or(Malformed("invalid address: malformed, or its EIP-55 checksum is wrong"))
+            }
             (Self::Bool, Json::Bool(bool)) => Ok(Value::Bool(*bool)),
             (Self::Text, Json::Text(text)) => Ok(Value::Text(text.clone())),
             (Self::Bytes, Json::Text(text)) => {
@@ -416,7 +416,7 @@ fn plain_number(text: &str) -> Option<usize> {
 
 /// The fields of a domain in the order of EIP-712: what `EIP712Domain` is where a document has none.
 fn fields_of_domain(domain: &Json) -> Read<Vec<(String, String)>> {
-    let Json::Object(given) = domain else { return Err(Malformed("the domain is no object")) };
+    let Json::Object(given) = domain else { return Err(Malformed("the domain is not an object")) };
     if given.iter().any(|(name, _)| !DOMAIN_FIELDS.iter().any(|(known, _)| known == name)) {
         return Err(Malformed("the domain has a field that EIP-712 does not know, and `types` has no `EIP712Domain`"));
     }
@@ -449,7 +449,7 @@ impl Json {
     fn read(raw: &RawValue, depth: usize) -> Result<Self, Unreadable> {
         const NONE: Malformed = Malformed("not a JSON document");
         if depth > MAX_DEPTH {
-            return Err(Malformed("the document is nested more than a hundred deep").into());
+            return Err(Malformed("the document is nested more than a hundred levels deep").into());
         }
         let text = raw.get();
         match text.as_bytes().first() {
@@ -457,7 +457,7 @@ impl Json {
                 let (mut fields, mut seen) = (Vec::new(), BTreeSet::new());
                 for (key, value) in json::members(raw).ok_or(NONE)? {
                     if !seen.insert(key.clone()) {
-                        return Err(Unreadable::from(Malformed("a key stands twice in one object")).within(&key));
+                        return Err(Unreadable::from(Malformed("a key appears twice in one object")).within(&key));
                     }
                     let value = Self::read(value, depth + 1).map_err(|error| error.within(&key))?;
                     fields.push((key, value));
@@ -477,7 +477,7 @@ impl Json {
 
     /// The values of an object that has these keys and no others.
     fn exactly<const N: usize>(self, keys: [&str; N]) -> Read<[Self; N]> {
-        let wrong = Malformed("the document has not exactly the keys `types`, `primaryType`, `domain` and `message`");
+        let wrong = Malformed("the document does not have exactly the keys `types`, `primaryType`, `domain` and `message`");
         let Self::Object(mut fields) = self else { return Err(wrong) };
         if fields.len() != N {
             return Err(wrong);
@@ -492,9 +492,9 @@ impl Json {
         match self {
             Self::Object(fields) if fields.len() == 2 => {
                 let value = |key: &str| fields.iter().find(|(name, _)| name == key).map(|(_, value)| value);
-                value(first).zip(value(second)).ok_or(Malformed("a field of a type has not exactly a `name` and a `type`"))
+                value(first).zip(value(second)).ok_or(Malformed("a field of a type does not have exactly a `name` and a `type`"))
             }
-            _ => Err(Malformed("a field of a type has not exactly a `name` and a `type`")),
+            _ => Err(Malformed("a field of a type does not have exactly a `name` and a `type`")),
         }
     }
 }

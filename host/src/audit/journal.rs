@@ -94,7 +94,7 @@ impl Journal {
     /// That of the log, or that the run has caused as many records as it may: then it is being stopped.
     pub(crate) fn record(&self, event: Event<'_>) -> io::Result<()> {
         if !self.count(event.weight()) {
-            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the run has caused as many records as `limits.records` says"));
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the run has written as many records as `limits.records` allows"));
         }
         self.hand_over(Some(event))
     }

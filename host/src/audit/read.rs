@@ -76,7 +76,7 @@ impl std::fmt::Display for Torn {
         let Self { line, at, bytes } = self;
         write!(
             f,
-            "line {line}: {bytes} bytes, from byte {at} on, are not a record and are passed over; a write was cut short, or the log was changed"
+            "line {line}: {bytes} bytes, from byte {at} on, are not a record and are skipped; a write was cut short, or the log was changed"
         )
     }
 }
@@ -84,7 +84,7 @@ impl std::fmt::Display for Torn {
 impl std::fmt::Display for Newer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let refused = format::refused(self.format, FORMAT).unwrap_or_default();
-        write!(f, "line {}: a record is passed over, {refused}", self.line)
+        write!(f, "line {}: a record is skipped, {refused}", self.line)
     }
 }
 
@@ -219,7 +219,7 @@ mod tests {
         let log = format!("{}\n{WHOLE}\n{torn}{}\n{same}\n{}\n", newer[0], newer[0], newer[1]);
         let pieces: Vec<Piece> = Reader::new(log.as_bytes()).map(|piece| piece.expect("read")).collect();
 
-        let what = "a record is passed over, written by a newer Strongroom (format";
+        let what = "a record is skipped, written by a newer Strongroom (format";
         let rest = "this one reads up to 1): upgrade this one";
         let expected = [(1, 2), (3, 2), (5, 3)].map(|(line, format)| format!("line {line}: {what} {format}; {rest}"));
         let told = pieces.iter().filter_map(|piece| if let Piece::Newer(newer) = piece { Some(newer.to_string()) } else { None });

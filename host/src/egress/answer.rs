@@ -166,7 +166,7 @@ fn readable(wrong: Option<&'static str>, exchange: &mut Exchange) -> Result<(), 
 }
 
 pub(super) fn unreadable(why: &str) -> Error {
-    Error::host(format!("strongroom: the answer can't be read: {why}"))
+    Error::host(format!("strongroom: the response can't be read: {why}"))
 }
 
 /// Only the status and the headers are handed on: the reason phrase, which a server may fill with an echo, is not.
@@ -294,8 +294,8 @@ impl AnswerBody {
         match &mut self.coded {
             None => Ok((!out.is_empty()).then(|| out.into())),
             Some(_) if found > 0 => {
-                self.fail("a value that the host keeps stands in a coded answer");
-                Err(unreadable("a value that the host keeps stands in it, and it is coded; ask for it with `accept-encoding: identity`"))
+                self.fail("a coded response contains a value that the host keeps");
+                Err(unreadable("it is coded and contains a value that the host keeps; ask for it with `accept-encoding: identity`"))
             }
             Some(coded) if is_last => Ok(coded.rest()),
             Some(coded) => Ok(coded.release(out.len())),
@@ -446,14 +446,14 @@ impl AnswerBody {
         }
         let patience = self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.between_bytes)));
         std::task::ready!(patience.as_mut().poll(cx));
-        Poll::Ready(Some(self.break_off("nothing came for too long", |_| Error::ReadTimeout).map(|()| None)))
+        Poll::Ready(Some(self.break_off("nothing arrived for too long", |_| Error::ReadTimeout).map(|()| None)))
     }
 
     fn broken_frame(&mut self, error: &hyper::Error) -> Result<(), Error> {
         if readable::is_frame_malformed(error) {
             return self.break_off("the body's chunks can't be read", |why| Error::TransferCoding(why.to_owned()));
         }
-        self.break_off("the connection broke off", |_| Error::Incomplete)
+        self.break_off("the connection was lost", |_| Error::Incomplete)
     }
 
     fn end_of_server(&mut self) -> Result<Option<Bytes>, Error> {

@@ -60,7 +60,7 @@ pub(crate) enum ConnectError {
     Address(IpAddr),
     #[error("the connection was refused")]
     Refused,
-    #[error("the proxy opens no tunnel")]
+    #[error("the proxy refused to open a tunnel")]
     Proxy,
     #[error("the agent has {CONNECTIONS} connections open")]
     TooMany,

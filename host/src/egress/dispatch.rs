@@ -35,7 +35,7 @@ pub(super) async fn dispatch(outbound: &Outbound, prepared: Prepared, patience: 
             Err(broke)
         }
         Err(_) => {
-            kept.exchange.failed("no answer in time");
+            kept.exchange.failed("no response in time");
             Err(Error::AnswerTimeout.into())
         }
     }
@@ -48,7 +48,7 @@ impl Outbound {
             Unanswered::Connect(connect) => self.connect_failure(connect, permit),
             Unanswered::Http(http) => match head::unreadable(http) {
                 Some(why) => (why, answer::unreadable(why).into()),
-                None => ("the connection broke off before an answer", Error::Terminated.into()),
+                None => ("the connection was lost before a response", Error::Terminated.into()),
             },
         }
     }
@@ -65,7 +65,7 @@ impl Outbound {
             }
             ConnectError::Resolve => ("the host's name can't be resolved", Error::Resolve),
             ConnectError::Refused => ("the connection was refused", Error::Refused),
-            ConnectError::Proxy => ("the proxy opens no tunnel", Error::Refused),
+            ConnectError::Proxy => ("the proxy refused to open a tunnel", Error::Refused),
             ConnectError::TooMany => ("too many connections are open", Error::TooManyConnections),
             ConnectError::Timeout => ("no connection in time", Error::ConnectTimeout),
             ConnectError::Certificate => ("the server's certificate is not valid for this host", Error::Certificate),

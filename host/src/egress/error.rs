@@ -5,12 +5,12 @@
 pub(crate) enum Error {
     #[error("{}", .0.as_deref().unwrap_or("the host failed"))]
     Host(Option<String>),
-    #[error("the request's body is not as long as was said, or longer than it may be")]
+    #[error("the request's body does not have its declared length, or is too long")]
     RequestBodySize(Option<u64>),
-    #[error("the request's head is longer than it may be")]
+    #[error("the request's head is too long")]
     RequestHead,
     /// The agent broke off its own request, or it was broken off.
-    #[error("the request was broken off")]
+    #[error("the request was cut short")]
     Broken,
     #[error("the host's name can't be resolved")]
     Resolve,
@@ -26,19 +26,19 @@ pub(crate) enum Error {
     Certificate,
     #[error("the TLS handshake failed")]
     Tls,
-    #[error("the connection broke off before an answer")]
+    #[error("the connection was lost before a response")]
     Terminated,
-    #[error("no answer in time")]
+    #[error("no response in time")]
     AnswerTimeout,
-    #[error("the answer stopped for too long")]
+    #[error("the response stalled for too long")]
     ReadTimeout,
-    #[error("the answer is longer than it may be")]
+    #[error("the response is too long")]
     AnswerSize,
-    #[error("the answer ended too early")]
+    #[error("the response ended too early")]
     Incomplete,
-    #[error("the answer's content coding can't be undone: {0}")]
+    #[error("the response's content coding can't be decoded: {0}")]
     ContentCoding(String),
-    #[error("the answer's transfer coding can't be undone: {0}")]
+    #[error("the response's transfer coding can't be decoded: {0}")]
     TransferCoding(String),
 }
 

@@ -14,7 +14,7 @@ const FRAMING: &[&[u8]] = &[b"content-length", b"transfer-encoding"];
 
 /// A line that can't be left out, and can't be read.
 #[derive(Debug, thiserror::Error)]
-#[error("a line of an answer's head that says how the answer is to be read is malformed")]
+#[error("a header line that says how the response is to be read is malformed")]
 pub(super) struct OddLine;
 
 /// The heads of one connection's answers.
@@ -151,7 +151,7 @@ pub(super) fn unreadable(error: &(dyn std::error::Error + 'static)) -> Option<&'
         }
         let odd = at.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref()).is_some_and(|inner| inner.is::<OddLine>());
         if odd {
-            return Some("a line of its head that says how it is to be read is malformed");
+            return Some("a header line that says how it is to be read is malformed");
         }
         cause = at.source();
     }

@@ -19,7 +19,7 @@ pub(super) async fn judge(permit: &Permit, headers: &HeaderMap, body: &mut Agent
     let refused = if held.len() <= MAX_GRAPHQL {
         graphql.refuses(&held, &content_type)
     } else if Graphql::may_be(&held, &content_type) {
-        Some("the body may be GraphQL and is longer than 256 KiB, the most that is read where a grant seals fields of answers")
+        Some("the body may be GraphQL and is longer than 256 KiB, the most that is read where a grant seals fields of responses")
     } else {
         None
     };

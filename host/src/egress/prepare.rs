@@ -99,7 +99,8 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
     let watch = outbound.watch(Arc::clone(&permit), number, &exchange, keeps, overrides);
     let body = RequestBody::begin(body, claim, watch, Stream::new(scrubber)).await.inspect_err(|broke| broke.recorded(&mut exchange))?;
     if ready.iter().any(|ready| outbound.is_replaced(ready)) {
-        ready = outbound.renewed(number, &substitutions).await.inspect_err(|_| exchange.failed("its secret was replaced meanwhile"))?;
+        ready =
+            outbound.renewed(number, &substitutions).await.inspect_err(|_| exchange.failed("its secret was replaced in the meantime"))?;
     }
 
     frame(&mut headers, permit.method(), &body);
@@ -107,7 +108,7 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
     outbound.tags().sent(&permit);
     let mut tried = as_sent.is_some().then(Vec::new);
     let filled = outbound.substitute(&permit, substitutions, &ready, headers, body, tried.as_mut());
-    let (credential, request) = filled.inspect_err(|_| exchange.failed("a value can't stand in its place"))?;
+    let (credential, request) = filled.inspect_err(|_| exchange.failed("a value can't be put in its place"))?;
     let again = as_sent
         .zip(tried)
         .map(|((parts, conditions, body), schemes)| Box::new(Again { parts: *parts, conditions, body, schemes, since: Instant::now() }));

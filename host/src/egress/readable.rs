@@ -27,7 +27,7 @@ pub(super) fn framing(headers: &HeaderMap) -> Option<&'static str> {
     match (lines.next(), lines.next()) {
         (None, _) => None,
         (Some(line), None) if is_chunked(line) && !headers.contains_key(header::CONTENT_LENGTH) => None,
-        (Some(line), None) if is_chunked(line) => Some("its length is said twice (`Transfer-Encoding` and `Content-Length`)"),
+        (Some(line), None) if is_chunked(line) => Some("its length is given twice (`Transfer-Encoding` and `Content-Length`)"),
         _ => Some("its transfer coding is not `chunked`"),
     }
 }
@@ -37,7 +37,7 @@ pub(super) fn whole(status: StatusCode, headers: &HeaderMap) -> Option<&'static 
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let is_part = matches!(status.as_u16(), 206 | 226) || headers.contains_key(header::CONTENT_RANGE);
     if is_part || types.any(|line| is_kind(line, "multipart/byteranges")) {
-        return Some("it is a partial answer, which nobody asked for");
+        return Some("it is a partial response, which nobody asked for");
     }
     (!charset::named(headers).iter().all(|name| charset::is_plain(name))).then_some("its charset is not UTF-8, US-ASCII or ISO-8859-1")
 }
@@ -50,7 +50,7 @@ fn is_kind(line: &HeaderValue, kind: &str) -> bool {
 /// Why the answer of another host is refused.
 pub(super) fn searchable(headers: &HeaderMap) -> Option<&'static str> {
     let all = charset::named(headers).iter().all(|name| charset::is_ascii_based(name));
-    (!all).then_some("its charset hides what stands in it")
+    (!all).then_some("its charset hides what is in it")
 }
 
 /// Whether a body came to its end because its chunks are not as RFC 9112 7.1 has them.

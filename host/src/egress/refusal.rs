@@ -40,11 +40,11 @@ impl Broke {
     pub(super) fn recorded(&self, exchange: &mut Exchange) {
         match self {
             Self::Denied(refused) => exchange.failed_with("the host denied its body", format!("rule `{}`", refused.rule)),
-            Self::Failed(Error::RequestBodySize(Some(_))) => exchange.failed("its body is not as long as the agent said"),
+            Self::Failed(Error::RequestBodySize(Some(_))) => exchange.failed("its body does not have the length that the agent declared"),
             // The run has ended with it, which the record says by itself.
             Self::Failed(Error::RequestBodySize(None)) => {}
             Self::Failed(Error::Host(_)) => exchange.failed("the host could not keep a record of it"),
-            Self::Failed(_) => exchange.failed("the agent broke off its request"),
+            Self::Failed(_) => exchange.failed("the agent cut its request short"),
         }
     }
 

@@ -193,14 +193,14 @@ impl Withheld {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::TooLong => "withheld: the manifest seals a field of it, and it is longer than 1 MiB",
-            Self::NotJson => "withheld: the manifest seals a field of it, and it is no JSON in UTF-8",
-            Self::Missing => "withheld: a field that the manifest seals is not in it, or is no string",
+            Self::NotJson => "withheld: the manifest seals a field of it, and it is not JSON in UTF-8",
+            Self::Missing => "withheld: a field that the manifest seals is missing, or is not a string",
         }
     }
 
     /// For the agent.
     pub(super) fn for_guest(self) -> String {
-        format!("strongroom: the answer is {}; only calls that answer with it belong below an `allow` with that `seal`", self.reason())
+        format!("strongroom: the response is {}; an `allow` with that `seal` should cover only the calls that return it", self.reason())
     }
 }
 

@@ -108,7 +108,7 @@ impl<B: GiveUp> Slots<B> {
                 let body = state.body.take();
                 drop(state);
                 if let Some(mut body) = body {
-                    body.given_up("nothing of it was read for 5 s while other requests waited");
+                    body.given_up("none of it was read for 5 s while other requests waited");
                 }
             }
         }
@@ -152,7 +152,7 @@ impl<B: Body<Data = Bytes, Error = Error> + Unpin> Body for GuestBody<B> {
         let mut state = self.0.state();
         (state.read, state.waker, state.asked) = (Instant::now(), None, None);
         let Some(body) = &mut state.body else {
-            let why = "strongroom: this answer was closed, since nothing of it was read for 5 s while other requests waited";
+            let why = "strongroom: this response was closed, since none of it was read for 5 s while other requests waited";
             return Poll::Ready(Some(Err(Error::host(why))));
         };
         let polled = Pin::new(body).poll_frame(cx);
@@ -216,7 +216,7 @@ mod tests {
         slots.close_one(start + UNREAD - Duration::from_millis(100));
         assert_eq!(closed(), None, "it is not time");
         slots.close_one(start + UNREAD + Duration::from_secs(1));
-        assert!(closed().is_some_and(|why| why.contains("nothing of it was read")));
+        assert!(closed().is_some_and(|why| why.contains("none of it was read")));
         assert!(matches!(ask(&mut answer, &Arc::default()), Poll::Ready(Some(Err(_)))));
     }
 

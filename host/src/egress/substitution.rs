@@ -20,7 +20,7 @@ impl Outbound {
         mut tried: Option<&mut Vec<Scheme>>,
     ) -> Result<(pool::Credential, Request<RequestBody>), Error> {
         let url = permit.url();
-        let cannot = || Error::host("strongroom: a secret's value can't stand in its granted place");
+        let cannot = || Error::host("strongroom: a secret's value can't be put in its granted place");
         let authority = url.authority();
         let outgoing = Outgoing { method: permit.method(), authority: &authority, body: body.whole(), time: SystemTime::now() };
         let mut credential = Vec::new();

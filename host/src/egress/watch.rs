@@ -60,7 +60,7 @@ impl Outbound {
         let session = Arc::clone(&self.session);
         let leaked = move |kinds: Vec<String>, edits: Edits| {
             if edits == Edits::TooLate {
-                let place = "body, which is longer than 64 KiB and goes with the length that the agent said, so that nothing can be taken out of it,";
+                let place = "body, which is longer than 64 KiB and is sent with the length that the agent declared, so that nothing can be taken out of it,";
                 return Err(session.deny(Policy::leak(&permit, &kinds.join(", "), place)).into());
             }
             if permit.leaks().treatment != Treatment::Redact {

@@ -350,6 +350,6 @@ pub(crate) fn file_key(key: &FileKeyRef) -> Result<FileKey, String> {
             Ok(FileKey::Passphrase(passphrase.into()))
         }
         #[cfg(not(feature = "ops"))]
-        FileKeyRef::Prompt => Err("a passphrase can be asked for by the `strongroom` binary alone".to_owned()),
+        FileKeyRef::Prompt => Err("only the `strongroom` command can ask for a passphrase".to_owned()),
     }
 }

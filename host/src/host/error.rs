@@ -39,7 +39,7 @@ pub enum BuildError {
     /// The host keeps no state, and nothing says where its audit log goes.
     #[error(
         "a host that keeps no state has no place for its audit log: give one to `HostBuilder::audit`, set `[audit] file` in the host \
-         configuration, or keep none by `HostBuilder::without_audit`"
+         configuration, or go without one by `HostBuilder::without_audit`"
     )]
     NoAudit,
     /// A file of certificate authorities can't be read.
@@ -130,7 +130,7 @@ pub enum LoadError {
         rule: String,
     },
     /// The manifest lets a rule be broken in the answers of a host that issues keys.
-    #[error("`answers_allowed` for {host}, which issues keys by the host configuration; leave it out")]
+    #[error("`answers_allowed` for {host}, which issues keys, as the host configuration says; leave it out")]
     AnswerRule {
         /// The host.
         host: String,

@@ -16,7 +16,7 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
         for (kind, at) in scrubber.find(&bytes) {
             let remedy = "an agent can read its own code: declare a `[secrets.NAME]`, and use its placeholder";
             let place = format!("{}: byte {}", path.display(), at.start);
-            found.push(format!("{place}: a secret stands in the component ({kind}); {remedy}; {}", passing(&kind)));
+            found.push(format!("{place}: the component contains a secret ({kind}); {remedy}; {}", passing(&kind)));
         }
     }
     found.extend(in_manifest(manifest, scrubber));
@@ -27,7 +27,7 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
             let line = crate::text::line_of(&bytes, at.start);
             let remedy = "replace the secret where it was issued, then take the file out of version control (`git rm --cached`)";
             let place = format!("{}:{line}", path.display());
-            found.push(format!("{place}: a secret stands in a file that git tracks ({kind}); {remedy}; {}", passing(&kind)));
+            found.push(format!("{place}: a file that git tracks contains a secret ({kind}); {remedy}; {}", passing(&kind)));
         }
     }
     found
@@ -35,7 +35,7 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
 
 /// How to go on where a finding is none.
 fn passing(kind: &str) -> String {
-    format!("where nothing of that kind is a secret there: `--allow {kind}`")
+    format!("if nothing of that kind there is a secret: `--allow {kind}`")
 }
 
 /// What the operator's own rules find in the manifest's text; the host's own have been tried as it was read.

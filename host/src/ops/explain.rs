@@ -75,12 +75,12 @@ fn list(items: impl IntoIterator<Item = impl Display>) -> String {
 }
 
 fn secret(lines: &mut Lines, manifest: &Manifest, spec: &SecretSpec, backends: &Backends) {
-    let need = if spec.required { "must be there" } else { "may be missing" };
+    let need = if spec.required { "required" } else { "optional" };
     let seen = if spec.expose_env { "as an environment variable and a handle" } else { "as a handle" };
     lines.say(1, format_args!("uses the secret {} from {} ({need}); it sees a placeholder, {seen}", spec.name, spec.from));
     let namespace = spec.namespace.as_deref().unwrap_or(&manifest.name);
     match backends.entries(&spec.from, &manifest.name, namespace) {
-        Ok((from, entries)) => lines.say(2, format_args!("which is looked for in the backend `{}` at {}", from.name, list(entries))),
+        Ok((from, entries)) => lines.say(2, format_args!("which is looked up in the backend `{}` at {}", from.name, list(entries))),
         Err(why) => lines.say(2, format_args!("which is not available: {why}")),
     }
     spec.allow.iter().for_each(|entry| grant(lines, entry));
@@ -97,20 +97,20 @@ fn grant(lines: &mut Lines, entry: &Grant) {
     leaks(lines, 3, &entry.leaks);
     entry.host.covers_strangers().into_iter().for_each(|why| lines.say(3, format_args!("beware: {why}")));
     if !entry.seal.is_empty() {
-        lines.say(3, format_args!("sealed in its answers: {}", list(&entry.seal)));
+        lines.say(3, format_args!("sealed in its responses: {}", list(&entry.seal)));
         lines.say(3, format_args!("GraphQL there is {}", if entry.graphql { "read, without aliases" } else { "denied" }));
     }
     if !entry.sealed_place.is_empty() {
-        lines.say(3, format_args!("a placeholder of what was sealed may stand in {}", list(&entry.sealed_place)));
+        lines.say(3, format_args!("a placeholder of what was sealed may be put in {}", list(&entry.sealed_place)));
     }
     if !entry.signed_urls.is_empty() {
-        lines.say(3, format_args!("may use the signed URLs that its answers hold in {}", list(&entry.signed_urls)));
+        lines.say(3, format_args!("may use the signed URLs that its responses have in {}", list(&entry.signed_urls)));
     }
     for AnswerRule { rule, at, .. } in &entry.answers_allowed {
-        lines.say(3, format_args!("what the rule {rule} finds stays in its answers in {}", Seal::Json(at.clone())));
+        lines.say(3, format_args!("what the rule {rule} finds stays in its responses in {}", Seal::Json(at.clone())));
     }
     if !entry.accept_parameters.is_empty() {
-        lines.say(3, format_args!("may ask for answers with the media type's parameters {}", list(&entry.accept_parameters)));
+        lines.say(3, format_args!("may ask for responses with the media type's parameters {}", list(&entry.accept_parameters)));
     }
     passes(&entry.passes).iter().for_each(|passes| lines.say(3, format_args!("may send there {passes}")));
 }
@@ -149,7 +149,7 @@ fn leaks(lines: &mut Lines, depth: usize, leaks: &Leaks) {
 
 /// What an entry lets pass, in words.
 fn passes(passes: &Passes) -> Vec<String> {
-    let headers = passes.headers.iter().map(|name| format!("the header {name}, which names something else than the URL"));
+    let headers = passes.headers.iter().map(|name| format!("the header {name}, which names something other than the URL"));
     let parameters = passes.parameters.iter().map(|name| format!("the query parameter {name} as no credential"));
     let flags = [
         (passes.get_body, "a body with GET and HEAD"),
@@ -160,7 +160,7 @@ fn passes(passes: &Passes) -> Vec<String> {
 }
 
 fn signer(lines: &mut Lines, spec: &SignerSpec) {
-    lines.say(1, format_args!("has things signed by the key `{}` from {}: {}", spec.name, spec.from, spec.purpose.described()));
+    lines.say(1, format_args!("may sign with the key `{}` from {}: {}", spec.name, spec.from, spec.purpose.described()));
     lines.say(2, format_args!("at most {} times in {} s", spec.rate.requests, spec.rate.per.as_secs()));
     match &spec.purpose {
         Purpose::Wallet(wallet) => account(lines, wallet),
@@ -215,8 +215,8 @@ fn account(lines: &mut Lines, wallet: &WalletSpec) {
 
 fn sign_in(lines: &mut Lines, spec: &SignInSpec) {
     let expiry = match spec.without_expiry {
-        true => "with or without an end".to_owned(),
-        false => format!("which ends within {} s", spec.within.as_secs()),
+        true => "with or without an expiry".to_owned(),
+        false => format!("which expires within {} s", spec.within.as_secs()),
     };
     lines.say(2, format_args!("a sign-in to {} at {} on chain {}, {expiry}", spec.domain, spec.uri, spec.chain));
     if !spec.resources.is_empty() {

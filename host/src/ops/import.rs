@@ -44,7 +44,7 @@ impl Import {
         for Variable { name, line, value, .. } in &variables {
             if value.starts_with(ADOPTED) {
                 return Err(wrong(format!(
-                    "line {line}, `{name}`: this is a reference that `strongroom adopt` wrote, and no value; take the line out, or write the \
+                    "line {line}, `{name}`: this is a reference that `strongroom adopt` wrote, not a value; take the line out, or write the \
                      values back first: `strongroom adopt --undo {file}`"
                 )));
             }
@@ -96,7 +96,7 @@ impl Import {
             };
             // The file may be taken away after this: what it said has to be there.
             if !store.get(&entry).await.is_ok_and(|found| found.value.is(&SecretValue::new(value.to_vec()))) {
-                return Err(StoreError::Refused(format!("{entry} is not read back as {} has it; keep the file", self.file)));
+                return Err(StoreError::Refused(format!("{entry} does not read back as {} has it; keep the file", self.file)));
             }
             told(&entry, Ok(&version));
         }

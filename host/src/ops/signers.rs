@@ -57,7 +57,7 @@ pub fn fresh_key() -> Result<Deposit, Failed> {
     crate::keys::fresh().map_err(|error| Failed::new(Kind::State, error))
 }
 
-/// The address (EIP-55) of a wallet's key: hexadecimal digits, a V3 keystore, or a phrase of BIP-39.
+/// The address (EIP-55) of a wallet's key: hexadecimal digits, a V3 keystore, or a BIP-39 phrase.
 ///
 /// # Errors
 /// [`Failed`] where it is no such key.

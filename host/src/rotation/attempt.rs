@@ -16,7 +16,7 @@ const TRIES: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Rotation {
-    /// Replaces the key at the operator's word: what is under way is taken to its end first.
+    /// Replaces the key at the operator's request: what is under way is taken to its end first.
     pub(crate) async fn by_hand(&self, progress: Option<Listener>) -> Result<(), RotationError> {
         self.progress.lock().clone_from(&progress);
         let mut tries = 0;
@@ -47,7 +47,7 @@ impl Rotation {
         })
     }
 
-    /// Gives up what is under way, at the operator's word: what is in the stores stays as it is, and keys that may be left over are reported.
+    /// Gives up what is under way, at the operator's request: what is in the stores stays as it is, and keys that may be left over are reported.
     /// What was reported before is forgotten. Returns what is left to the operator.
     pub(crate) async fn abandon(&self) -> Result<Vec<String>, RotationError> {
         let unfinished = |halt: Halt| RotationError::Unfinished(halt.to_string());
@@ -64,12 +64,12 @@ impl Rotation {
             // Whoever is silent for so long is gone, and the turn was to be had. One that gives a sign of life meanwhile is at it.
             let (since, patience) = *begun.get_or_insert((now, left));
             if now.saturating_sub(since) > patience {
-                let alive = format!("another host is working on it, and has given a sign of life within {} s", patience.as_secs());
-                return Err(RotationError::Unfinished(format!("{alive}; end that host, or let it come to its end")));
+                let alive = format!("another host is working on it, and was active within the last {} s", patience.as_secs());
+                return Err(RotationError::Unfinished(format!("{alive}; stop that host, or wait until it has finished")));
             }
             waits.look(&self.name, left).await;
         };
-        self.tell(&hold, Step::Abandon, "at the operator's word").map_err(unfinished)?;
+        self.tell(&hold, Step::Abandon, "at the operator's request").map_err(unfinished)?;
         let mut left = Vec::new();
         let now = self.now();
         let released = hold.release(|document| {
@@ -154,7 +154,7 @@ impl Waits {
             let left = left.as_secs_f64().ceil();
             tracing::info!(
                 target: "strongroom::notice",
-                "rotation {rotation}: another host is working on it, or has stopped in the middle of it; waiting until it lets go, or has been silent for {left} s"
+                "rotation {rotation}: another host is working on it, or has stopped in the middle of it; waiting until it releases it, or has been inactive for {left} s"
             );
         }
         tokio::time::sleep(LOOK).await;

@@ -8,16 +8,16 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Halt {
     /// Another host goes on with it.
-    #[error("another host has taken the rotation over")]
+    #[error("another host has taken over the rotation")]
     Fenced,
     /// Another host is at it, or has ended in the middle of it. How long until it counts as gone, at most.
     #[error("another host is working on it, or has stopped in the middle of it")]
     Busy(Duration),
     /// It is left to another host, since this one ends.
-    #[error("this host ends, and another one goes on")]
+    #[error("this host is stopping, and another one will continue")]
     HandsOver,
     /// It goes forward after all, at once.
-    #[error("{0}: the rotation goes on")]
+    #[error("{0}: the rotation continues")]
     GoesOn(&'static str),
     /// It stays where it is, and is taken up again.
     #[error("{why}")]

@@ -27,7 +27,7 @@ pub(crate) struct Journal {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unwritten {
     /// Another host goes on with the rotation.
-    #[error("another host has taken the rotation over")]
+    #[error("another host has taken over the rotation")]
     Fenced,
     /// The store can't be written.
     #[error("the journal can't be written: {0}")]
@@ -100,10 +100,10 @@ impl Journal {
 fn opened(entry: &Entry, found: Found) -> Result<(Document, String), StoreError> {
     let broken = |why: String| StoreError::Unavailable(format!("the rotation's journal at {entry}: {why}"));
     let field = entry.field.as_deref();
-    let no_text = || broken(field.map_or_else(|| "it is no text".to_owned(), |field| format!("it has no text in `{field}`")));
+    let no_text = || broken(field.map_or_else(|| "it isn't text".to_owned(), |field| format!("it has no text in `{field}`")));
     let text = plaintext::of(found.value, field).ok_or_else(no_text)?;
     let document = Document::read(&text).map_err(broken)?;
-    let version = found.version.ok_or_else(|| broken("its backend gives no versions".to_owned()))?;
+    let version = found.version.ok_or_else(|| broken("its backend keeps no versions".to_owned()))?;
     Ok((document, version))
 }
 
@@ -139,7 +139,7 @@ mod tests {
             refused.as_deref(),
             Some(
                 "the rotation's journal at strongroom/rotation/bot: a rotation is under way at `drained`, and there is no new key, which no \
-                 host writes: bring the version before it back in the store that keeps it, or remove it there and revoke every key at the \
+                 host writes: restore the version before it in the store that keeps it, or remove it there and revoke every key at the \
                  issuer but the one in use"
             )
         );

@@ -129,7 +129,7 @@ impl Rotation {
         if told.warned.is_none_or(|warned| now.saturating_sub(warned) >= DAY) {
             told.warned = Some(now);
             drop(told);
-            self.alert(document.number, &format!("the key in use ends in {left} s, and could not be replaced"));
+            self.alert(document.number, &format!("the key in use expires in {left} s, and could not be replaced"));
         }
     }
 
@@ -159,7 +159,7 @@ impl Rotation {
             if before != Some(document.number) {
                 self.alert(
                     document.number,
-                    "the new key does not match the `format` of a manifest of this host, which goes on with the old one",
+                    "the new key does not match the `format` of a manifest of this host, which continues with the old one",
                 );
             }
             return Ok(());
@@ -182,7 +182,7 @@ impl Rotation {
             }
         }
         if document.under_way.is_some() {
-            return Some("taken up again".to_owned());
+            return Some("resumed".to_owned());
         }
         if document.lost >= MAX_LOST {
             return None;
@@ -201,10 +201,10 @@ impl Rotation {
         }
         let left = current.expires_at.map(|at| at.saturating_sub(now));
         if left.is_some_and(|left| left <= self.rotate_before(current)) {
-            return Some("its end is near".to_owned());
+            return Some("the key expires soon".to_owned());
         }
         if self.next(document).is_some_and(|next| next <= now) {
-            return Some("its time has come".to_owned());
+            return Some("it is due".to_owned());
         }
         None
     }

@@ -38,15 +38,14 @@ impl Issuer for Backend {
 }
 
 fn none() -> IssuerError {
-    IssuerError::Refused("the backend makes the keys by itself".to_owned())
+    IssuerError::Refused("the backend makes the keys itself".to_owned())
 }
 
 /// Has the backend replace the key, and waits until another one is in use, but no longer than the rotation's `timeout`. One that it was asked
 /// for before and has not put in use yet is not asked for again for a day.
 pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> Result<(), Halt> {
     if hold.document().under_way.is_some() {
-        let why =
-            "a rotation of the host's own is under way, and the configuration says that the backend carries them out: restore it first";
+        let why = "a rotation by the host is under way, but the configuration now leaves rotations to the backend: restore it first";
         return Err(Halt::Stuck(why.to_owned()));
     }
     let site = rotation.sites.first().expect("a rotation names a secret");
@@ -56,14 +55,14 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
     let before = match asked {
         Some((before, _)) => before,
         None => {
-            rotation.tell(hold, Step::Ask, "the backend's own function makes, tries and ends keys")?;
+            rotation.tell(hold, Step::Ask, "the backend's own function makes, tests and revokes keys")?;
             let number = hold.document().number + 1;
             hold.write(|document| {
                 document.number = number;
                 document.asked = Some((print.clone(), now));
             })
             .await?;
-            let rotator = site.from.backend.rotator().ok_or_else(|| Halt::Stuck("its backend replaces nothing by itself".to_owned()))?;
+            let rotator = site.from.backend.rotator().ok_or_else(|| Halt::Stuck("its backend can't replace keys itself".to_owned()))?;
             let begun = match rotator.rotate(&site.entry).await {
                 Ok(begun) => begun,
                 Err(error) => {
@@ -83,7 +82,7 @@ pub(super) async fn run(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> 
             break value;
         }
         if rotation.clock.now().saturating_sub(since) >= rotation.config.timeout {
-            let why = "the backend's function has put no other key in use yet; it may do so later".to_owned();
+            let why = "the backend's function has not put another key in use yet; it may still do so".to_owned();
             return Err(Halt::Later { why, after: None });
         }
         tokio::time::sleep(LOOK.min(rotation.config.timeout / 10)).await;

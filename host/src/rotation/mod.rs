@@ -58,7 +58,7 @@ use tokio::task::JoinHandle;
 
 /// How long a rotation that has failed is left alone; twice as long after each further failure, up to the second.
 const BACKOFF: Backoff = Backoff { first: Duration::from_secs(60), longest: Duration::from_secs(3_600) };
-/// Calls in a row whose outcome may be lost before nothing is issued any more but at the operator's word.
+/// Calls in a row whose outcome may be lost before nothing is issued any more but at the operator's request.
 const MAX_LOST: u32 = 2;
 /// How long a host that waits for others may give no sign of life for, where the store counts its writes.
 const SLOW_LEASE: Duration = Duration::from_secs(15 * 60);
@@ -119,7 +119,7 @@ pub enum RotationError {
     #[error("no rotation `{0}` is configured; add `[rotations.{0}]` to the host configuration")]
     Unknown(String),
     /// The key in use is the one that was in use before.
-    #[error("not rotated, and the key in use is as before: {0}")]
+    #[error("not rotated, and the key in use is unchanged: {0}")]
     RolledBack(String),
     /// It has come as far as it could, and goes on by itself where the host runs on, or when this is called again.
     #[error("not finished, and nothing is lost: {0}")]
@@ -295,7 +295,7 @@ impl Rotation {
     /// A call to the issuer, within its time.
     async fn call<T>(&self, call: impl Future<Output = Result<T, IssuerError>>) -> Result<T, IssuerError> {
         let late =
-            |_| IssuerError::Unknown(format!("{} gave no answer within {} ms", self.issuer.shown(), self.config.timeout.as_millis()));
+            |_| IssuerError::Unknown(format!("{} did not answer within {} ms", self.issuer.shown(), self.config.timeout.as_millis()));
         tokio::time::timeout(self.config.timeout, call).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
     }
 

@@ -27,7 +27,7 @@ pub(super) async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, o
             return;
         }
     }
-    let _ = rotation.tell(hold, Step::Abandon, "the new key can't be kept, and is revoked");
+    let _ = rotation.tell(hold, Step::Abandon, "the new key can't be stored, and is revoked");
     // Who went on may have ended the old key, or found this one and ended it.
     for with in [old, new] {
         if rotation.call(rotation.issuer.revoke(new, with)).await == Ok(Revoked::Done) {
@@ -40,7 +40,7 @@ pub(super) async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, o
     let orphan = Orphan {
         at: rotation.now(),
         number: hold.document().number,
-        what: format!("a key of {}, made and not kept", rotation.issuer.shown()),
+        what: format!("a key of {}, made but not stored", rotation.issuer.shown()),
     };
     rotation.alert(hold.document().number, &orphan.what);
     let noted = |document: &mut Document| {
@@ -51,7 +51,7 @@ pub(super) async fn abandon(rotation: &Rotation, hold: &Hold, new: &IssuedKey, o
         new
     };
     if let Err(error) = rotation.journal.note(noted).await {
-        tracing::error!(rotation = rotation.name, %error, "an orphan could not be noted");
+        tracing::error!(rotation = rotation.name, %error, "an orphaned key could not be recorded");
     }
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn lost(rotation: &Rotation, hold: &mut Hold, intended: Intende
             vec![Orphan {
                 at: begun,
                 number: hold.document().number,
-                what: format!("{}, whose answer was lost; the issuer has no list", rotation.issuer.shown()),
+                what: format!("{}, whose response was lost; the issuer has no list of keys", rotation.issuer.shown()),
             }],
             None,
         ),

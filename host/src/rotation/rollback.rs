@@ -23,7 +23,7 @@ pub(super) async fn forward_or_back(rotation: &Rotation, hold: &mut Hold, issued
     if let Some(shown) = old_is_over(rotation, issued.keys()).await? {
         return Ok(issued.forward(&shown));
     }
-    Err(turn_back(rotation, hold, issued, "the host ended before the new key was in use").await?)
+    Err(turn_back(rotation, hold, issued, "the host stopped before the new key was in use").await?)
 }
 
 /// Writes down why the new key is to be ended, and ends it.
@@ -69,7 +69,7 @@ async fn old_is_over(rotation: &Rotation, keys: &Keys) -> Result<Option<NoWayBac
         return Ok(None);
     }
     let new = rotation.call(rotation.issuer.probe(&keys.new)).await.map_err(later)?;
-    Ok(matches!(new, Probe::Works { .. }).then_some(NoWayBack("the old key works no more, and the new one does")))
+    Ok(matches!(new, Probe::Works { .. }).then_some(NoWayBack("the old key no longer works, and the new one does")))
 }
 
 impl From<NoWayBack> for Halt {

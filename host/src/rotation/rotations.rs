@@ -137,7 +137,7 @@ pub(super) fn site(reference: &SecretRef, backends: &Backends) -> Result<Site, S
     let shown = crate::text::for_people(&entry.to_string());
     from.backend.admits(&entry).map_err(|error| error.to_string())?;
     if field.as_ref().is_some_and(|field| field.starts_with('/')) {
-        return Err(format!("{shown}: name the field by its key; a JSON Pointer can be read and not written"));
+        return Err(format!("{shown}: name the field by its key; a JSON Pointer can be read but not written"));
     }
     if from.backend.leases().is_some_and(|leases| leases.is_leased(&entry)) {
         return Err(format!("{shown}: what is made for each run is replaced with each run"));

@@ -103,7 +103,10 @@ impl Rotation {
                 // With a key that works no more none can be had: an operator has to.
                 let was_told = std::mem::replace(&mut self.signals.lock().rejection_told, true);
                 if !was_told {
-                    self.alert(document.number, "the issuer rejects the key in use, and makes no other without one: set a new one by hand");
+                    self.alert(
+                        document.number,
+                        "the issuer rejects the key in use, without which it makes no other: set a new one by hand",
+                    );
                 }
                 None
             }

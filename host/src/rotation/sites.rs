@@ -72,7 +72,7 @@ impl Site {
     pub(super) async fn read(&self) -> Result<Kept, StoreError> {
         let found = self.store().get(&Entry { field: None, ..self.entry.clone() }).await?;
         let version =
-            found.version.clone().ok_or_else(|| StoreError::Refused(format!("{}: its backend gives no versions", self.shown())))?;
+            found.version.clone().ok_or_else(|| StoreError::Refused(format!("{}: its backend keeps no versions", self.shown())))?;
         Ok(Kept { value: self.text(found.value)?, version })
     }
 
@@ -132,7 +132,7 @@ pub(super) async fn in_use(rotation: &Rotation, document: &Document) -> Result<I
     for site in &rotation.sites {
         let value = site.read().await?.value;
         if found.as_ref().is_some_and(|found| *found != value) {
-            let why = format!("{} holds another key than {}", site.shown(), rotation.sites[0].shown());
+            let why = format!("{} holds a different key from {}", site.shown(), rotation.sites[0].shown());
             return Err(Halt::Stuck(format!("{why}; set both to the one that is to be used, with `strongroom secrets set`")));
         }
         found = Some(value);

@@ -44,8 +44,8 @@ fn taken_up(rotation: &Rotation, hold: &Hold, under_way: &UnderWay) -> Result<Re
     if intent.sites != sites || intent.issuer != issuer {
         let (before, made_by) = (intent.sites.join(", "), &intent.issuer);
         return Err(Halt::Stuck(format!(
-            "a rotation of {before} by {made_by} is under way, and the configuration names {} and {issuer} now: \
-             restore it until that rotation has ended",
+            "a rotation of {before} by {made_by} is under way, but the configuration \
+             now names {} and {issuer}: restore it until that rotation has ended",
             sites.join(", ")
         )));
     }
@@ -60,7 +60,7 @@ fn taken_up(rotation: &Rotation, hold: &Hold, under_way: &UnderWay) -> Result<Re
 /// Goes on where another host, or this one before, has left off.
 async fn resume(rotation: &Rotation, hold: &mut Hold, reached: Reached) -> Result<(), Halt> {
     let usable = match reached {
-        Reached::Intended(intended) => return Err(lost(rotation, hold, intended, "the host ended before the answer came").await?),
+        Reached::Intended(intended) => return Err(lost(rotation, hold, intended, "the host stopped before the response came").await?),
         Reached::Issued(issued) => Usable::Verified(forward_or_back(rotation, hold, issued).await?),
         Reached::Verified(verified) => Usable::Verified(forward_or_back(rotation, hold, verified.into()).await?),
         Reached::Switched(switched) => Usable::Switched(switched),
@@ -86,7 +86,7 @@ async fn finish(rotation: &Rotation, hold: &mut Hold, usable: Usable) -> Result<
 async fn intend(rotation: &Rotation, hold: &mut Hold, trigger: &str) -> Result<Intended, Halt> {
     let old = in_use(rotation, hold.document()).await?;
     if rotation.issuer.needs_id() && old.id().is_none() {
-        let why = "the issuer ends keys by its own name for them, and that of the key in use is not known";
+        let why = "the issuer revokes keys by its own ids, and the id of the key in use is not known";
         return Err(Halt::Stuck(format!("{why}; add `id = \"…\"` to `[rotations.{}]`", rotation.name)));
     }
     rotation.sure(hold).await?;
@@ -112,7 +112,7 @@ async fn issue(rotation: &Rotation, hold: &mut Hold, intended: Intended) -> Resu
     };
     if let Err(halt) = ready {
         // Nothing has been asked for: whoever comes next need not look for it.
-        rotation.end(hold, &format!("nothing was asked for: {halt}")).await?;
+        rotation.end(hold, &format!("no key was requested: {halt}")).await?;
         return Err(halt);
     }
     let old = intended.intent().old.copy();
@@ -129,7 +129,7 @@ async fn issue(rotation: &Rotation, hold: &mut Hold, intended: Intended) -> Resu
         }
     };
     if new.is(&old) {
-        let why = "the issuer gave the key that is in use already".to_owned();
+        let why = "the issuer returned the key that is already in use".to_owned();
         rotation.end(hold, &why).await?;
         return Err(Halt::RolledBack(why));
     }
@@ -222,7 +222,7 @@ async fn drain(rotation: &Rotation, hold: &mut Hold, switched: Switched) -> Resu
         }
         if is_late && !told && (held > 0 || !adopted) {
             let what =
-                if adopted { format!("{held} requests hold the old key still") } else { "this host still reads the old key".to_owned() };
+                if adopted { format!("{held} requests still hold the old key") } else { "this host still reads the old key".to_owned() };
             rotation.alert(number, &format!("{what}, {} s after the switch", waited.as_secs()));
             told = true;
         }

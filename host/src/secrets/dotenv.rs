@@ -67,8 +67,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Variable>, Unreadable> {
     while !reader.rest.is_empty() {
         let Some(variable) = reader.line()? else { continue };
         if variables.iter().any(|known| known.name == variable.name && known.value != variable.value) {
-            let remedy = "leave one of them: dialects differ in which one counts";
-            return Err(refused(variable.line, Some(&variable.name), "the name stands above with another value", remedy));
+            let remedy = "keep one of them: dialects differ in which one counts";
+            return Err(refused(variable.line, Some(&variable.name), "the name appears above with another value", remedy));
         }
         variables.push(variable);
     }
@@ -103,7 +103,7 @@ impl<'t> Reader<'t> {
         if self.rest.is_empty() || self.rest.starts_with(['#', '\n', '\r']) {
             let line = self.take_line();
             return match line.contains('\r') && !line.starts_with('#') {
-                true => Err(refused(number, None, "a carriage return stands alone", "end lines with LF or CRLF")),
+                true => Err(refused(number, None, "there is a lone carriage return", "end lines with LF or CRLF")),
                 false => Ok(None),
             };
         }
@@ -115,7 +115,7 @@ impl<'t> Reader<'t> {
         }
         if !is_name(name) {
             // Nor is what stands before an `=` a name for sure: base64 ends so.
-            let finding = "what stands before `=` is not the name of a variable";
+            let finding = "what is before `=` is not the name of a variable";
             return Err(refused(number, None, finding, "use letters, digits and `_`, and no digit first"));
         }
         let behind = &self.rest[before.len() + 1..];

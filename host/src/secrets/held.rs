@@ -87,7 +87,7 @@ impl Held {
             Some(field) => self.document.field(field).map(Arc::new).map_err(|no| match no {
                 NoField::Missing => BackendError::NotFound { looked_for: shown() },
                 NoField::NotJson => {
-                    BackendError::Refused(format!("what is at {} is no JSON document, so that it has no fields; leave `#…` out", shown()))
+                    BackendError::Refused(format!("what is at {} isn't a JSON document, so it has no fields; leave `#…` out", shown()))
                 }
                 NoField::NotText(found) => BackendError::Refused(format!("what is at {} is {found}", shown())),
             })?,

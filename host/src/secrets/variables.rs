@@ -88,7 +88,7 @@ impl Variables {
         let release = self
             .file
             .as_ref()
-            .map_or_else(String::new, |file| format!("; where {who} reads it no more, remove its line from {}", file.path().display()));
+            .map_or_else(String::new, |file| format!("; if {who} no longer reads it, remove its line from {}", file.path().display()));
         BackendError::Refused(format!(
             "the variable `{variable}` is read by {who}, and `{agent}` would read it by a name that both could have: give the secret of one of \
              them another name{release}"

@@ -109,7 +109,7 @@ impl Series {
         let (before, mark) = moved?;
         let mut block = self.at_hand.lock();
         if before < block.mark {
-            return Err(io::Error::other("the mark in their file went back, and numbers must not come twice"));
+            return Err(io::Error::other("the mark in their file went back, and no number may be given twice"));
         }
         *block = Block { given: before + 1, mark };
         Ok(before + 1)
@@ -124,7 +124,7 @@ impl Series {
         let (before, place) = match self.newest()? {
             Some((mark, place)) => (mark, 1 - place),
             None if file.len() == 0 => (0, 0),
-            None => return Err(io::Error::other("the mark in their file can't be read, and numbers must not come twice")),
+            None => return Err(io::Error::other("the mark in their file can't be read, and no number may be given twice")),
         };
         let mark = before.checked_add(BLOCK).ok_or_else(|| io::Error::other("there are no further numbers"))?;
         self.file.write_all_at(&written(mark), PLACES[place])?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Longer than any store takes that works, and shorter than agents wait.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What was asked for; or that there was no answer in time.
+/// What was asked for; or that there was no response in time.
 pub(crate) async fn within<T, E: From<SharedError>>(asked: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     for_at_most(PATIENCE, asked).await
 }

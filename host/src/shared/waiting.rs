@@ -21,7 +21,7 @@ impl Tickets for WaitingList {
         all.retain(|known| !known.is(&waiting.agent, &waiting.signer, &waiting.ticket));
         let of_agent = all.iter().filter(|known| known.agent == waiting.agent).count();
         if all.len() >= MOST || of_agent >= MOST_OF_ONE {
-            return Err(SharedError::Refused(format!("{of_agent} of this agent wait already, {} in all", all.len())));
+            return Err(SharedError::Refused(format!("{of_agent} of this agent are already waiting, {} in all", all.len())));
         }
         all.push(waiting);
         Ok(())

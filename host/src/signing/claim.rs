@@ -31,7 +31,7 @@ impl Asked {
             Ok(shared_ledger::Reserved::New(reservation)) => Ok(Claimed::New(AnyReservation::Shared(reservation))),
             Ok(shared_ledger::Reserved::Before(signed)) if permit.has_form(&signed) => Ok(Claimed::Before(signed)),
             Ok(shared_ledger::Reserved::Before(_)) => {
-                Err(Failure::Denied(refused::ledger_silent("what it has kept under the idempotency key is no such signature")))
+                Err(Failure::Denied(refused::ledger_silent("what it has kept under the idempotency key is not such a signature")))
             }
             Err(refused) => Err(Failure::Denied(self.refusal(refused))),
         }
@@ -66,7 +66,7 @@ impl Asked {
         self.signing.caps(self.signer.key.address())
     }
 
-    /// The ceilings of a key that lies in this process.
+    /// The ceilings of a key that is held in this process.
     fn ceilings(&self) -> &[Ceiling] {
         if self.signer.key.is_hot() { self.signing.hot.ceilings() } else { &[] }
     }

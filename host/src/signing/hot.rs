@@ -32,11 +32,11 @@ impl Hot {
         let ceiling = |(symbol, text): &(String, String)| {
             let assets = config.assets_named(symbol);
             if assets.is_empty() {
-                return Err(format!("`signing.hot_limit` names {symbol}, which is no asset of this host"));
+                return Err(format!("`signing.hot_limit` names {symbol}, which is not an asset of this host"));
             }
             let unit = |asset: &crate::manifest::Asset| U256::from(10).pow(U256::from(NORMAL - asset.decimals.min(NORMAL)));
             let assets = assets.iter().map(|asset| (AssetId::new(asset.chain, asset.address), unit(asset)));
-            let most = quantity::amount(text, NORMAL).ok_or_else(|| format!("`signing.hot_limit` of {symbol} is no amount"))?;
+            let most = quantity::amount(text, NORMAL).ok_or_else(|| format!("`signing.hot_limit` of {symbol} is not an amount"))?;
             Ok(Ceiling { assets: assets.collect(), most, name: format!("{text} {symbol}") })
         };
         Ok(Self { ceilings: config.hot_limit.iter().map(ceiling).collect::<Result<_, String>>()?, loaded: Mutex::default() })
@@ -72,7 +72,7 @@ impl Hot {
                 None => of_key.remove(user),
             };
             return Err(format!(
-                "its key lies in this process, and in a day {found} may be spent from it, by {users}; `signing.hot_limit` allows {text}. Lower the limits, or keep the key in an HSM, a KMS or by MPC"
+                "its key is held in this process, and in a day {found} may be spent from it, by {users}; `signing.hot_limit` allows {text}. Lower the limits, or keep the key in an HSM, a KMS or by MPC"
             ));
         }
         Ok(())

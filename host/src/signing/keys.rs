@@ -162,7 +162,7 @@ impl Keys {
             && self.warned.lock().insert(id.clone())
         {
             tracing::warn!(
-                "the key of {address} lies in this process, for development and small amounts; an HSM, a KMS or MPC keeps it out of reach"
+                "the key of {address} is held in this process, for development and small amounts; an HSM, a KMS or MPC keeps it out of reach"
             );
         }
         let shown = key.shown();
@@ -254,7 +254,7 @@ fn claim(
             *backend == of.name && *path == entry.path && overlap && **known != purpose
         });
         if let Some((_, known)) = taken {
-            return Err(format!("the entry {} serves as `{known}` already; one key, one purpose", entry.path));
+            return Err(format!("the entry {} already serves as `{known}`; one key, one purpose", entry.path));
         }
         uses.insert((of.name.clone(), entry.path, way), purpose);
     }
@@ -291,7 +291,7 @@ async fn secret(from: &SecretRef, agent: &str, namespace: &str, backends: &Backe
                     None => found.value,
                     Some(field) => found.value.field(field).map_err(|no| {
                         let found = match no {
-                            NoField::NotJson => "no JSON document, so that it has no fields; leave `#…` out",
+                            NoField::NotJson => "not a JSON document, so it has no fields; leave `#…` out",
                             NoField::Missing => "a document without that field",
                             NoField::NotText(found) => found,
                         };

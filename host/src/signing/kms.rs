@@ -113,13 +113,13 @@ impl Signer for Key {
         if let (Some(first), Some(now)) = (&public.arn, &answer.key_id)
             && first != now
         {
-            let why = format!("{}: the name leads to another key than when the agent was loaded; load it again", self.shown());
+            let why = format!("{}: the name leads to a different key than when the agent was loaded; load it again", self.shown());
             return Err(SignerError::Unknown(why));
         }
         let der = answer.signature.map(Blob::into_inner).unwrap_or_default();
         k256::ecdsa::Signature::from_der(&der)
             .map(Answer::from)
-            .map_err(|_| SignerError::Unknown(format!("{}: the service answered with what is no signature", self.shown())))
+            .map_err(|_| SignerError::Unknown(format!("{}: the service returned something that is not a signature", self.shown())))
     }
 }
 
@@ -156,14 +156,15 @@ fn checked(answer: &GetPublicKeyOutput) -> Result<VerifyingKey, String> {
     match (&answer.key_spec, &answer.key_usage) {
         (Some(KeySpec::EccSecgP256K1), Some(KeyUsageType::SignVerify)) => {}
         (spec, usage) => {
-            let spec = crate::text::for_people(spec.as_ref().map_or("of no kind that it tells", KeySpec::as_str));
-            let usage = crate::text::for_people(usage.as_ref().map_or("nothing that it tells", KeyUsageType::as_str));
+            let spec = crate::text::for_people(spec.as_ref().map_or("of an unstated kind", KeySpec::as_str));
+            let usage = crate::text::for_people(usage.as_ref().map_or("an unstated usage", KeyUsageType::as_str));
             return Err(format!("is {spec}, for {usage}; a key of secp256k1 for signatures is needed: {REMEDY}"));
         }
     }
     let der = answer.public_key.as_ref().map(Blob::as_ref).unwrap_or_default();
     // Reads DER alone: the algorithm, the curve's name and the point, with nothing after them.
-    VerifyingKey::from_public_key_der(der).map_err(|_| "has a public key that is no SubjectPublicKeyInfo of a secp256k1 key".to_owned())
+    VerifyingKey::from_public_key_der(der)
+        .map_err(|_| "has a public key that is not the SubjectPublicKeyInfo of a secp256k1 key".to_owned())
 }
 
 /// What a failure means. No text of the service is passed on, since it may quote what was sent.
@@ -171,15 +172,15 @@ fn trouble<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, what: &str) -> Si
     let Some(code) = error.code() else {
         let why = match error {
             SdkError::ConstructionFailure(_) => {
-                "the request can't be made; check `region`, and that credentials are there (environment, profile, role)"
+                "the request can't be made; check `region`, and that there are credentials (environment, profile, role)"
             }
-            SdkError::TimeoutError(_) => "no answer in time",
+            SdkError::TimeoutError(_) => "no response in time",
             SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
                 Some(error) if never_connected(error) => "the service can't be reached; check `region`, `endpoint_url` and the network",
                 Some(error) if error.is_io() || error.is_timeout() || error.as_other().is_some() => "the connection was lost",
-                _ => "the request was not made, or not answered; check that credentials are there (environment, profile, role)",
+                _ => "the request was not made, or not answered; check that there are credentials (environment, profile, role)",
             },
-            _ => "the answer can't be read; check `endpoint_url`",
+            _ => "the response can't be read; check `endpoint_url`",
         };
         return SignerError::Unavailable(format!("{what}: {why}"));
     };
@@ -192,19 +193,19 @@ fn trouble<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, what: &str) -> Si
         )),
         "DisabledException" => SignerError::Refused(format!("{what}: it is disabled; enable it")),
         "KMSInvalidStateException" => SignerError::Refused(format!(
-            "{what}: its state does not let it sign, as where it is to be deleted or has no material yet (KMSInvalidState)"
+            "{what}: its state does not let it sign, as when it is to be deleted or has no key material yet (KMSInvalidState)"
         )),
         "InvalidKeyUsageException" | "UnsupportedOperationException" => {
             SignerError::Refused(format!("{what}: it is of a kind that can't do that; {REMEDY}"))
         }
         "InvalidArnException" | "ValidationException" | "InvalidParameterException" => {
-            SignerError::Refused(format!("{what}: the service refuses the request as not valid; check the key's name and kind"))
+            SignerError::Refused(format!("{what}: the service refuses the request as invalid; check the key's name and kind"))
         }
         "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidSignatureException" | "InvalidClientTokenId" => {
             SignerError::Unavailable(format!("{what}: the credentials of this host are not valid, or have expired"))
         }
         "ThrottlingException" | "ThrottledException" | "TooManyRequestsException" | "LimitExceededException" => SignerError::Unavailable(
-            format!("{what}: the service asks to be left alone; ask for a higher quota of cryptographic operations, or sign less often"),
+            format!("{what}: the service throttles requests; ask for a higher quota of cryptographic operations, or sign less often"),
         ),
         "KeyUnavailableException" => SignerError::Unavailable(format!("{what}: it is not available now")),
         _ => SignerError::Unavailable(format!("{what}: the service failed")),

@@ -79,7 +79,7 @@ impl Known {
         let hashes: Vec<[u8; 32]> = identities.iter().map(|identity| identity.hash(&self.hash_key)).collect();
         let refuse = |known: &str, whose: &str| {
             let other = if whose.is_empty() { "elsewhere on this host" } else { whose };
-            Err(format!("its value serves as `{known}` already ({other}); one key, one purpose: make a key of its own for each"))
+            Err(format!("its value already serves as `{known}` ({other}); one key, one purpose: make a key of its own for each"))
         };
         {
             let here = self.here.lock();
@@ -154,13 +154,13 @@ mod tests {
         one.signs(&signer(DIGITS), "wallet", "signer w").expect("nobody sends it");
         for known in [&one, &other, &known()] {
             let refusal = known.sends(&value(PHRASE), print(PHRASE), "agent b").expect_err("it is the wallet's");
-            assert!(refusal.contains("serves as `wallet` already") && !refusal.contains("junk"), "{refusal}");
+            assert!(refusal.contains("already serves as `wallet`") && !refusal.contains("junk"), "{refusal}");
         }
 
         let sent = "0x".to_owned() + &"42".repeat(32);
         one.sends(&value(&sent), print(&sent), "agent a").expect("nobody signs with it");
         let refusal = other.signs(&signer(&sent), "wallet", "signer v").expect_err("it was sent");
-        assert!(refusal.contains("serves as `secret` already"), "{refusal}");
+        assert!(refusal.contains("already serves as `secret`"), "{refusal}");
         let file = std::fs::read_to_string(dir.path().join("state/keys")).expect("a file");
         assert!(!file.contains(DIGITS) && !file.contains(&sent[2..]), "{file}");
     }

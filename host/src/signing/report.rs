@@ -51,10 +51,10 @@ pub(crate) async fn standing(signing: &Signing, signer: &Opened) -> Result<Vec<S
     let standing = ledger.standing(&signer.id).await.map_err(|error| error.to_string())?;
     let mut lines: Vec<String> = [standing.blocked, standing.stopped].into_iter().flatten().collect();
     if standing.purpose.is_none() {
-        lines.push("the ledger does not know the key; `strongroom limits confirm` takes it in".to_owned());
+        lines.push("the ledger does not know the key; `strongroom limits confirm` adds it".to_owned());
     }
     if policy.limits().is_empty() {
-        lines.push("no limit of the manifest names an asset, so that nothing can be spent".to_owned());
+        lines.push("no limit of the manifest names an asset, so nothing can be spent".to_owned());
     }
     let caps = signing.caps(signer.key.address());
     for (agent, limits) in [(Some(signer.agent.as_str()), policy.limits()), (None, caps.as_slice())] {

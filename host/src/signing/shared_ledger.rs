@@ -80,7 +80,7 @@ impl SharedReservation {
     /// Gives back what was claimed. Where that fails, it counts as spent.
     pub(super) async fn release(self) {
         if let Err(why) = within(self.ledger.ledger.release(&self.reservation)).await {
-            tracing::warn!("a reservation was not given back, and counts as spent: {why}");
+            tracing::warn!("a reservation was not released, and counts as spent: {why}");
         }
     }
 }

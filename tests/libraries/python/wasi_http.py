@@ -42,7 +42,7 @@ class Answer:
                 self.close()
                 if isinstance(error.value, StreamError_Closed):
                     return
-                raise Failed("the answer broke off") from error
+                raise Failed("the response was cut short") from error
             if chunk:
                 yield chunk
 

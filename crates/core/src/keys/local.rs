@@ -1,4 +1,4 @@
-//! A key in this process: from any backend of secrets, as raw hexadecimal digits, a V3 keystore, or a phrase of BIP-39. Signatures are
+//! A key in this process: from any backend of secrets, as raw hexadecimal digits, a V3 keystore, or a BIP-39 phrase. Signatures are
 //! deterministic (RFC 6979). For development and small hot wallets: whoever reads this process's memory has the key.
 
 use super::keystore;
@@ -55,7 +55,7 @@ impl Local {
         let key = if text.starts_with('{') {
             keystore::open(text, passphrase)?
         } else if text.contains("-----BEGIN") {
-            return Err("it is a PEM, and a wallet's key is 64 hexadecimal digits, a V3 keystore or a phrase of BIP-39; \
+            return Err("it is a PEM, and a wallet's key is 64 hexadecimal digits, a V3 keystore or a BIP-39 phrase; \
                         `openssl ec -in KEY.pem -noout -text` shows the digits of a key of secp256k1"
                 .to_owned());
         } else if text.contains(char::is_whitespace) {
@@ -111,7 +111,7 @@ pub(super) fn is_wallet_key(value: &[u8]) -> bool {
 }
 
 fn hexadecimal(text: &str) -> Result<Zeroizing<[u8; 32]>, String> {
-    let wrong = || "it is neither 64 hexadecimal digits, nor a V3 keystore, nor a phrase of BIP-39".to_owned();
+    let wrong = || "it is neither 64 hexadecimal digits, nor a V3 keystore, nor a BIP-39 phrase".to_owned();
     let digits = keystore::without_prefix(text);
     if digits.len() != 64 {
         return Err(wrong());
@@ -154,7 +154,7 @@ fn phrase(text: &str, passphrase: &[u8], path: &str) -> Result<Zeroizing<[u8; 32
 fn mnemonic(words: &str) -> Result<Mnemonic, String> {
     let count = words.split(' ').count();
     if !COUNTS.contains(&count) {
-        return Err(format!("it has {count} words, and a phrase of BIP-39 has 12, 15, 18, 21 or 24"));
+        return Err(format!("it has {count} words, and a BIP-39 phrase has 12, 15, 18, 21 or 24"));
     }
     let mut why = "its words are not a BIP-39 phrase: one of them is in none of the word lists (English, Chinese, Czech, French, Italian, Japanese, \
                    Korean, Portuguese, Spanish), or they are from several lists, or not in lower case";

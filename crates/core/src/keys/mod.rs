@@ -59,7 +59,7 @@ impl Key {
         Ok(Self::of(signer, public))
     }
 
-    /// A wallet's key: digits, a V3 keystore or a phrase of BIP-39. The passphrase opens a keystore, or belongs to a phrase; the path leads from
+    /// A wallet's key: digits, a V3 keystore or a BIP-39 phrase. The passphrase opens a keystore, or belongs to a phrase; the path leads from
     /// a phrase to the account. A keystore takes a second of work.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl Key {
         if let Kind::Token(key) = &self.0 { Some(key.algorithm()) } else { None }
     }
 
-    /// Whether it signs for an account with a key that lies in this process.
+    /// Whether it signs for an account with a key that is held in this process.
     pub fn is_hot(&self) -> bool {
         matches!(&self.0, Kind::Signer { signer, address: Some(_), .. } if signer.is_hot())
     }
@@ -185,7 +185,7 @@ impl Key {
     pub async fn sign(&self, permit: SignPermit, agent: &str) -> Result<Outcome, SignerError> {
         match &self.0 {
             Kind::Signer { signer, public, .. } => signer::sign(&**signer, public, &permit, agent).await,
-            Kind::Token(_) | Kind::Mac(_) => Err(SignerError::Refused("this key can't sign this kind of thing".to_owned())),
+            Kind::Token(_) | Kind::Mac(_) => Err(SignerError::Refused("this key can't sign this kind of input".to_owned())),
         }
     }
 

@@ -27,7 +27,7 @@ pub trait Signer: Send + Sync {
     /// [`SignerError`]. [`SignerError::Unknown`] where a signature may have been made all the same: what it would have spent counts as spent.
     async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError>;
 
-    /// Whether the key lies in this process, and leaves it with whoever reads its memory. Such signers have a ceiling on what they may spend,
+    /// Whether the key is held in this process, and leaves it with whoever reads its memory. Such signers have a ceiling on what they may spend,
     /// and are asked within the agent's run, since they answer at once; others are asked by a task of their own.
     fn is_hot(&self) -> bool {
         false
@@ -207,9 +207,9 @@ pub(super) async fn sign(signer: &dyn Signer, key: &PublicKey, permit: &SignPerm
         if let Some(signed) = checked(signature, key, permit) {
             return Ok(Outcome::Signed(Zeroizing::new(signed)));
         }
-        tracing::warn!("a signer gave something that is not a signature of its key; it is asked again");
+        tracing::warn!("a signer returned something that is not a signature of its key; it is asked again");
     }
-    Err(SignerError::Unknown(format!("the signer gave something that is not a signature of its key, {ATTEMPTS} times")))
+    Err(SignerError::Unknown(format!("the signer returned something that is not a signature of its key, {ATTEMPTS} times")))
 }
 
 /// The signature in its form, if it is one of that key over what was permitted.

@@ -424,7 +424,7 @@ fn variables(text: &str) -> Result<String, Problem> {
     let remedy = "write letters, digits and `_`, with `{agent}` at most once and `*` for any run of characters, as in `{agent}_*`";
     let rest = text.replacen("{agent}", "", 1);
     let clean = rest.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'*');
-    if text.is_empty() || !clean { Err(Problem::new("not a pattern of variables", remedy)) } else { Ok(text.to_owned()) }
+    if text.is_empty() || !clean { Err(Problem::new("not a pattern of variables' names", remedy)) } else { Ok(text.to_owned()) }
 }
 
 /// Names joined by slashes.

@@ -414,8 +414,8 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
             // Of one entry that has both, it was said as it was read.
             let seals = |other: &&Grant| !other.seal.is_empty() && !std::ptr::eq(*other, grant) && other.host.overlaps(&grant.host);
             if let Some(sealed) = grants.find(seals) {
-                let found = format!("`answers_allowed` for a host whose answers the entry in line {} seals", sealed.line);
-                let remedy = "leave `answers_allowed` out: what is sealed there could pass by it";
+                let found = format!("`answers_allowed` for a host whose responses the entry in line {} seals", sealed.line);
+                let remedy = "leave `answers_allowed` out: what is sealed there could leak through it";
                 root.report_in_line(grant.line, Problem::new(found, remedy));
             }
         }
@@ -482,7 +482,8 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
     let allow: Vec<Grant> = section.tables("allow").iter().filter_map(|section| grant(section, text)).collect();
     let seals = allow.iter().any(|grant| grant.seal.iter().any(|seal| *seal != Seal::SetCookie));
     if !seals && allow.iter().any(|grant| !grant.sealed_place.is_empty()) {
-        let remedy = "name in a `seal` of this secret what of an answer may stand there, as `json:/token`; cookies go back by themselves";
+        let remedy =
+            "name in a `seal` of this secret what from a response may be put there, as in `json:/token`; cookies are sent back anyway";
         section.report_here(Problem::new("`sealed_place` without anything that is sealed", remedy));
     }
     Some(SecretSpec {
@@ -606,7 +607,7 @@ fn method(text: &str) -> Result<String, Problem> {
     if METHODS.contains(&text) {
         Ok(text.to_owned())
     } else {
-        Err(Problem::new("not a method that can be granted", format!("write some of {METHODS:?}")))
+        Err(Problem::new("not a method that can be granted", format!("write one or more of {METHODS:?}")))
     }
 }
 
@@ -631,10 +632,10 @@ fn accept_parameter(text: &str) -> Result<String, Problem> {
     let is_name = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
     match text.to_ascii_lowercase() {
         name if !is_name => {
-            Err(Problem::new(format!("`{name}` is no parameter of a media type"), "write its name alone, as in `escaping`"))
+            Err(Problem::new(format!("`{name}` is not a parameter of a media type"), "write its name alone, as in `escaping`"))
         }
         name if name.contains("charset") || name.contains("encoding") => {
-            Err(Problem::new("a charset or an encoding of the agent's choice", "leave it out: the host searches answers in UTF-8"))
+            Err(Problem::new("a charset or an encoding of the agent's choice", "leave it out: the host searches responses in UTF-8"))
         }
         name => Ok(name),
     }

@@ -32,7 +32,7 @@ impl Adopted {
         let remedy = "write `strongroom:BACKEND:ENTRY`, or the value itself";
         Some(match SecretRef::parse(entry) {
             Ok(from @ SecretRef::Exact { .. }) => Ok(Self { from, in_lines }),
-            _ => Err(Problem::new("this begins as a reference of `strongroom adopt`, and names no entry of a backend", remedy)),
+            _ => Err(Problem::new("this begins like a reference of `strongroom adopt`, but names no entry of a backend", remedy)),
         })
     }
 }
@@ -83,7 +83,7 @@ impl SecretRef {
         let remedy = "write `backend:path`, `backend:path#field`, or a bare name, as in `env:PURPLEFLEA_API_KEY`";
         // AWS names keys by random identifiers.
         if !text.starts_with("kms:") && crate::manifest::looks_like_a_secret(text) {
-            return Err(Problem::new("this looks like a secret, and not like a reference to one", remedy));
+            return Err(Problem::new("this looks like a secret, not like a reference to one", remedy));
         }
         let Some((backend, rest)) = text.split_once(':') else {
             return secret_name(text).map(|()| Self::Bare(text.to_owned())).map_err(|_| Problem::new("not a reference", remedy));

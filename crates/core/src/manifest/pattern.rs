@@ -35,7 +35,7 @@ impl Segments {
                 // Any pattern with a whole segment there would cover more than what was meant.
                 _ if part.contains('*') => {
                     let remedy = "`*` stands for one whole segment, never for a part of one: write each of those that are meant";
-                    return Err(Problem::new("a `*` beside other characters", remedy));
+                    return Err(Problem::new("a `*` next to other characters", remedy));
                 }
                 "." | ".." => return Err(Problem::new("a dot segment", "write it without `.` and `..`")),
                 part => literal(part)?,
@@ -197,7 +197,7 @@ impl NamePattern {
     pub fn parse(text: &str) -> Result<Self, Problem> {
         let literal = |part: &str| {
             if part.is_empty() || !part.bytes().all(|b| b.is_ascii_graphic()) {
-                return Err(Problem::new("not a pattern of names", "write names joined by `/`, without blanks, none of them empty"));
+                return Err(Problem::new("not a pattern of names", "write names joined by `/`, without spaces, none of them empty"));
             }
             match part.split_once(AGENT) {
                 None => Ok(Segment::Literal(part.to_owned())),

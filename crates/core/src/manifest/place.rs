@@ -84,10 +84,10 @@ impl Place {
         }
     }
 
-    /// The same, where the path is no place: what an answer brought goes back in a header or a parameter, and issuers are called with one.
+    /// The same, where the path is no place: what a response brought goes back in a header or a parameter, and issuers are called with one.
     pub(crate) fn parse_beside_path(text: &str) -> Result<Self, Problem> {
         match Self::parse(text)? {
-            Self::Path(_) => Err(Problem::new("a path, where the value can't stand here", "write `header:NAME`, `basic` or `query:NAME`")),
+            Self::Path(_) => Err(Problem::new("a path, where the value can't be put here", "write `header:NAME`, `basic` or `query:NAME`")),
             place => Ok(place),
         }
     }
@@ -109,7 +109,7 @@ impl Place {
         };
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Problem::new("not a header name", "as in `header:x-api-key`"))?;
         if HOSTS_OWN.contains(&name.as_str()) {
-            return Err(Problem::new("a header that only the host sets", "a secret can't stand there; name another header"));
+            return Err(Problem::new("a header that only the host sets", "a secret can't be put there; name another header"));
         }
         if name == http::header::COOKIE {
             return Err(Problem::new("a cookie, which is not supported yet", "name another header"));

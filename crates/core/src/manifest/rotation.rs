@@ -250,9 +250,7 @@ fn calls(section: &Section<'_>) -> Option<HttpIssuerConfig> {
     let key = section.parse("key", pointer);
     let revoke = section.require("revoke", "revoke = ?", |text| match endpoint(text, &["{key}", "{id}"])? {
         revoke if revoke.path.matches('{').count() == 1 => Ok(revoke),
-        _ => {
-            Err(Problem::new("a call that does not say which key", "write `{key}` or `{id}` once into the path, as in `DELETE /keys/{id}`"))
-        }
+        _ => Err(Problem::new("a call that does not say which key", "write `{key}` or `{id}` once in the path, as in `DELETE /keys/{id}`")),
     });
     let probe = section.require("probe", "probe = ?", |text| endpoint(text, &[]));
     let list = listing(section);
@@ -293,7 +291,7 @@ fn calls(section: &Section<'_>) -> Option<HttpIssuerConfig> {
 
 fn listing(section: &Section<'_>) -> Option<Listing> {
     if !section.has("list") {
-        section.elsewhere(&[("list_keys", "beside `list`"), ("list_id", "beside `list`")]);
+        section.elsewhere(&[("list_keys", "together with `list`"), ("list_id", "not possible together with `list`")]);
     }
     let endpoint = section.parse("list", |text| endpoint(text, &[]));
     if section.has("list") {
@@ -354,7 +352,7 @@ pub(super) fn rotation(section: &Section<'_>) -> Option<RotationConfig> {
             .unwrap_or_default(),
         overlap: section.parse("overlap", |text| match units::duration(text)? {
             overlap if overlap > drain => Ok(overlap),
-            _ => Err(Problem::new("not longer than `drain`", "the old key would end while requests hold it: shorten `drain`")),
+            _ => Err(Problem::new("not longer than `drain`", "the old key would expire while requests still hold it: shorten `drain`")),
         }),
         timeout: section
             .parse("timeout", |text| match units::duration(text)? {

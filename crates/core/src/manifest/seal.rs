@@ -21,7 +21,7 @@ impl Seal {
     /// # Errors
     /// A [`Problem`] that says what is wrong with the field.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        let wrong = || Problem::new("not a field of an answer", "write `set-cookie`, `header:NAME` or `json:/POINTER`");
+        let wrong = || Problem::new("not a field of a response", "write `set-cookie`, `header:NAME` or `json:/POINTER`");
         match text.split_once(':') {
             None if text == "set-cookie" => Ok(Self::SetCookie),
             Some(("header", name)) if !name.eq_ignore_ascii_case("set-cookie") => {
@@ -63,7 +63,7 @@ pub(crate) fn signed_url(text: &str) -> Result<Seal, Problem> {
     match Seal::parse(text) {
         Ok(seal @ Seal::Json(_)) => Ok(seal),
         _ if text == "location" => Ok(Seal::Header(http::header::LOCATION)),
-        _ => Err(Problem::new("not a place where an answer has a signed URL", "write `json:/POINTER` or `location`")),
+        _ => Err(Problem::new("not a place where a response has a signed URL", "write `json:/POINTER` or `location`")),
     }
 }
 

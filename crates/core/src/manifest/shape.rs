@@ -59,7 +59,7 @@ impl Shape {
             Part::Random { .. } => true,
         };
         if !parts.iter().all(literal_ok) {
-            return Err(Problem::new("a character that can't stand in a header and a URL alike", remedy));
+            return Err(Problem::new("a character that can't be in both a header and a URL", remedy));
         }
         let shape = Self(parts);
         let bits = shape.random_bits();

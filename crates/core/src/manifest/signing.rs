@@ -51,7 +51,7 @@ pub struct SigningConfig {
     pub chains: Vec<ChainSpec>,
     /// Limits of a signer over all agents.
     pub caps: Vec<SignerCap>,
-    /// Most that all agents together may spend in 24 hours from a key that lies in this process, by symbol.
+    /// Most that all agents together may spend in 24 hours from a key that is held in this process, by symbol.
     pub hot_limit: Vec<(String, String)>,
     /// Where the ledger of what was signed is kept: by default in the state directory. It has to outlive the host, as a database does.
     pub ledger: Option<PathBuf>,

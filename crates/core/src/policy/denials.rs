@@ -42,7 +42,7 @@ impl Policy {
     /// The denial of a condition on a version that this run has not got of the server.
     pub fn condition_denied(permit: &Permit, name: &HeaderName) -> Denial {
         let reason = format!("`{name}` is neither `*` nor the last validator that this run got from this URL");
-        let ask = "ask for the resource first, and send what its answer said";
+        let ask = "ask for the resource first, and send what its response said";
         if name.as_str().ends_with("-since") {
             return of(permit, Rule::Header, reason, ask);
         }
@@ -81,7 +81,7 @@ impl Policy {
 
     /// The denial of one request more than may be open at once.
     pub fn too_many_open(asked: &Asked<'_>, limit: u32) -> Denial {
-        let reason = format!("{limit} requests are open and as many wait; their answers have to be read, or let go");
+        let reason = format!("{limit} requests are open and as many wait; their responses have to be read, or dropped");
         deny(Rule::Requests, asked, reason, denial::set("requests", "?", "`[limits]`"))
     }
 

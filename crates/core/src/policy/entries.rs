@@ -47,7 +47,7 @@ pub(super) fn lines(
     entry.insert("methods".into(), vec![method.to_owned()].into());
     entry.insert("paths".into(), vec![path].into());
     let grant = match carried {
-        Some(Carried { place: None, .. }) => return Err("a placeholder stands where no secret can be put".to_owned()),
+        Some(Carried { place: None, .. }) => return Err("a placeholder is where no secret can be put".to_owned()),
         Some(Carried { secret, place: Some(place), .. }) => Some((secret, vec![place])),
         // Where a request is judged without an agent, what it would carry is what the nearest entry is for.
         None if placeholders.is_empty() => near.first().and_then(|near| {

@@ -33,7 +33,7 @@ impl Policy {
             [] => "this secret is granted nowhere; add a `[[secrets.NAME.allow]]` for where it is meant to go".to_owned(),
             places => format!("it belongs, whole and once, in {}", places.join(", or in ")),
         };
-        let reason = format!("a placeholder stands in the {found}, where its value does not belong");
+        let reason = format!("a placeholder is in the {found}, where its value does not belong");
         Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::Misplaced, asked, reason, remedy) }
     }
 
@@ -87,7 +87,7 @@ fn in_another_form(open: &[&Destination], placeholders: &Placeholders, name: &He
     let (template, granted) = here.find_map(|granted| Some((around(granted.place, name)?, granted)))?;
     // As it is granted: then it stands there more than once.
     if template.split(text).is_some_and(|(_, inner, _)| placeholders.stands_for(inner, secret).is_some()) {
-        return Some((format!("the header `{name}` is there more than once"), "send it once".to_owned()));
+        return Some((format!("the header `{name}` appears more than once"), "send it once".to_owned()));
     }
     let stands = template.around();
     let form = format!("{}{{}}{}", stands.0, stands.1);
@@ -116,7 +116,7 @@ fn sealed(denial: Denial, header: &HeaderName) -> Denial {
         "a sealed cookie goes back to the origin that set it, under its own name, with the credential that it was set for, and without cookies of the agent's own".to_owned()
     } else {
         format!(
-            "what an answer brought goes back to its own origin, in the header of the same name and with the credential that it was given for; elsewhere, add `sealed_place = [\"header:{header}\"]` to the `allow` that covers this request"
+            "what a response brought goes back to its own origin, in the header of the same name and with the credential that it was given for; elsewhere, add `sealed_place = [\"header:{header}\"]` to the `allow` that covers this request"
         )
     };
     Denial { remedy, ..denial }

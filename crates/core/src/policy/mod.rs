@@ -126,8 +126,8 @@ impl Policy {
             .map_err(|reason| deny(Rule::Url, asked, reason.to_owned(), "write the URL in its canonical form".to_owned()))?;
         headers::check(asked.headers).map_err(|reason| deny(Rule::Header, asked, reason, "leave the header out".to_owned()))?;
         if self.closed.covers(&url) {
-            let remedy = "leave it to the host, which makes and ends keys by itself (`[issuers]` in its configuration)";
-            return Err(deny(Rule::Issuer, asked, "this call makes, ends or lists keys".to_owned(), remedy.to_owned()));
+            let remedy = "leave it to the host, which makes and revokes keys itself (`[issuers]` in its configuration)";
+            return Err(deny(Rule::Issuer, asked, "this call makes, revokes or lists keys".to_owned(), remedy.to_owned()));
         }
         let open = self.open(asked, &url, placeholders)?;
         let bound = self.bound(&open, asked, &url);
@@ -231,12 +231,12 @@ impl Policy {
             let own: Vec<String> = self.destinations.iter().filter(|d| d.own_credentials).map(|d| d.host.to_string()).collect();
             let plain = if own.is_empty() { String::new() } else { format!("; as they are where they lead to {}", own.join(", ")) };
             (!places.is_empty())
-                .then(|| format!("signed URLs in {} of the answer are the agent's to use, by {}{plain}", places.join(", "), d.label))
+                .then(|| format!("signed URLs in {} of the response are the agent's to use, by {}{plain}", places.join(", "), d.label))
         };
         let allowed = |d: &&Destination| {
             let each = d.answers_allowed.iter().map(|allowed| format!("{} in json:/{}", allowed.rule, allowed.at.join("/")));
             let each: Vec<String> = each.collect();
-            (!each.is_empty()).then(|| format!("rules that the answer may break, by {}: {}", d.label, each.join(", ")))
+            (!each.is_empty()).then(|| format!("rules that the response may break, by {}: {}", d.label, each.join(", ")))
         };
         open.iter().flat_map(|d| [rate(d), signed(d), allowed(d)]).flatten().collect()
     }

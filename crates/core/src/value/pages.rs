@@ -52,7 +52,7 @@ fn fresh(len: usize) -> Option<MmapMut> {
         static SAID: Once = Once::new();
         SAID.call_once(|| {
             tracing::warn!(
-                "the system locks no more memory for this process (RLIMIT_MEMLOCK): values may be written to swap; raise the limit, or turn swap off"
+                "the system does not let this process lock more memory (RLIMIT_MEMLOCK): values may be written to swap; raise the limit, or turn swap off"
             );
         });
     }

@@ -218,12 +218,12 @@ fn a_signature_over_a_type_with_a_colon_is_the_published_one() {
 fn what_is_wrong_with_a_document_is_told_with_its_place() {
     for (piece, replacement, told) in [
         (r#""count":255"#, r#""count":256"#, "`message.count`: a number is not of its type"),
-        (r#""count":255,"#, "", "`message.count`: its type has this field, the document has not"),
+        (r#""count":255,"#, "", "`message.count`: its type has this field, and the document does not"),
         (r#""pair":[1,2]"#, r#""pair":[1,1.5]"#, "`message.pair[1]`: a number is not of its type"),
         (r#""name":"Bob""#, r#""name":1"#, "`message.friends[0].name`: a value is of another type than its field"),
         (r#""version":"1","#, "", "`domain.version`: its type has this field"),
-        (r#""name":"Cow","#, r#""name":"Cow","name":"Cow","#, "`message.maker.name`: a key stands twice in one object"),
-        (r#"{"name":"maker","type":"Person"}"#, r#"{"name":"maker","type":"Persona"}"#, "`types`: a field is of a type that is not there"),
+        (r#""name":"Cow","#, r#""name":"Cow","name":"Cow","#, "`message.maker.name`: a key appears twice in one object"),
+        (r#"{"name":"maker","type":"Person"}"#, r#"{"name":"maker","type":"Persona"}"#, "`types`: a field is of a type that is missing"),
     ] {
         let error = TypedData::read(&order_with(piece, replacement)).expect_err(told).to_string();
         assert!(error.contains(told), "{error}");

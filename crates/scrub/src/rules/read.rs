@@ -94,7 +94,7 @@ impl Rules {
         // As `leaks_allowed` and `answers_allowed` name it.
         let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if !(1..=63).contains(&written.name.len()) || !written.name.bytes().all(is_part) {
-            return Err("its name can't stand in `leaks_allowed`; use 1 to 63 lower-case letters, digits and `-`".to_owned());
+            return Err("its name can't be used in `leaks_allowed`; use 1 to 63 lower-case letters, digits and `-`".to_owned());
         }
         if self.has(&written.name) {
             return Err("another rule has this name; choose one that `strongroom rules` does not list".to_owned());
@@ -292,7 +292,9 @@ fn why_none(rule: &Written, text: &str) -> String {
     match longest < least {
         true if rule.keywords.is_empty() => format!("the value of a field is looked at from {LEAST_VALUE} bytes on"),
         true => format!("what is shorter than {LEAST} bytes, its keyword included, is not looked at"),
-        false => "see that the keyword or name stands in it, that the expression holds right after it, and the validator".to_owned(),
+        false => {
+            "check that it has the keyword or name, and that the expression matches right after it and the validator agrees".to_owned()
+        }
     }
 }
 
@@ -322,7 +324,7 @@ mod tests {
         let refused = |text: &str| Rules::with(&[format!("[[rule]]\nwhat = \"a key\"\n{text}")]).expect_err(text).to_string();
         let fine = "keywords = [\"acme_\"]\nexpression = '[a-z0-9]{32}'";
         for (text, said) in [
-            (format!("name = \"Acme Key\"\n{fine}"), "rule `Acme Key`: its name can't stand in `leaks_allowed`"),
+            (format!("name = \"Acme Key\"\n{fine}"), "rule `Acme Key`: its name can't be used in `leaks_allowed`"),
             (format!("name = \"json-web-token\"\n{fine}"), "choose one that `strongroom rules` does not list"),
             ("name = \"a\"\ndetector = \"pem\"".to_owned(), "leave `detector` out, and give it keywords or names"),
             ("name = \"a\"\ndetector = \"x\"".to_owned(), "its detector is unknown; leave `detector` out"),
@@ -335,10 +337,7 @@ mod tests {
                 "name = \"a\"\nnames = [\"acmekey\"]\nexpression = '[a-z0-9]{16}'\nmatch = ['acme_key=1a2b3c4d5e6f7a8b']".to_owned(),
                 "`match` example 1 holds no secret of this kind; the value of a field is looked at from 24 bytes on",
             ),
-            (
-                format!("name = \"a\"\n{fine}\nmatch = ['acme_is_what_all_its_keys_begin_with']"),
-                "see that the keyword or name stands in it",
-            ),
+            (format!("name = \"a\"\n{fine}\nmatch = ['acme_is_what_all_its_keys_begin_with']"), "check that it has the keyword or name"),
             (format!("name = \"a\"\n{fine}\npass = ['acme_1a2b3c4d5e6f7a8b1a2b3c4d5e6f7a8b']"), "`pass` example 1 holds a secret"),
             (format!("name = \"a\"\n{fine}\nkeyword = \"acme_1a2b3c4d5e6f7a8b\""), "line 6: unknown field `keyword`"),
         ] {

@@ -60,7 +60,7 @@ impl Cache {
         let entry = fs::read(&path).ok()?;
         let (tag, code) = entry.split_at_checked(TAG)?;
         if self.mac(engine, sha256, code).verify_slice(tag).is_err() {
-            tracing::warn!(path = %path.display(), "an entry of the compiled-code cache was not written by this host; it is compiled anew");
+            tracing::warn!(path = %path.display(), "an entry of the compiled-code cache was not written by this host; it is compiled again");
             return None;
         }
         let loaded = load_verified(engine, code).ok()?;

@@ -41,7 +41,7 @@ pub enum ComponentError {
     #[error("this is a core WebAssembly module, not a component; build the agent for `wasm32-wasip2`")]
     CoreModule,
     /// Larger than [`MAX_COMPONENT`].
-    #[error("the component has {0} bytes, more than the {MAX_COMPONENT} that are read")]
+    #[error("the component has {0} bytes, more than the {MAX_COMPONENT} that the host reads")]
     TooLarge(u64),
     /// Its hash is not the one in the manifest.
     #[error("the component's SHA-256 is {found}, but the manifest says {expected}; rebuild it, or correct `sha256`")]
@@ -58,7 +58,7 @@ pub enum ComponentError {
     #[error("the component exports no `wasi:cli/run`: it is a library or a server, not a command with a `main`")]
     NotACommand,
     /// It ends before its end, after so many bytes.
-    #[error("the component is cut short: its {0} bytes end in the middle of it; copy it whole, or build it anew")]
+    #[error("the component is cut short: its {0} bytes end in the middle of it; copy all of it, or rebuild it")]
     CutShort(usize),
     /// It can't be validated or compiled.
     #[error("the component is malformed: {0}")]

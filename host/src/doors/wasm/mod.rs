@@ -309,7 +309,7 @@ async fn execute(store: &mut Store<RunState>, agent: &AgentParts, meter: &Meter,
     if let Ended::Returned(Err(error)) = &ended
         && error.downcast_ref::<wasmtime::PoolConcurrencyLimitError>().is_some()
     {
-        return Err(RunError::Start("as many agents run as the host has room for; raise `max_agents`, or wait".into()));
+        return Err(RunError::Start("the host runs as many agents as it has room for; raise `max_agents`, or wait".into()));
     }
     Ok(ended)
 }

@@ -247,15 +247,15 @@ fn number(text: &str) -> Result<U256, Malformed> {
 }
 
 fn small(text: &str) -> Result<u64, Malformed> {
-    quantity::small(text).ok_or(Malformed("invalid number: it is not one, or has more than 64 bits"))
+    quantity::small(text).ok_or(Malformed("invalid number: not a number, or more than 64 bits"))
 }
 
 fn address(text: &str) -> Result<Address, Malformed> {
-    quantity::address(text).ok_or(Malformed("invalid address: it is not one, or its EIP-55 checksum is wrong"))
+    quantity::address(text).ok_or(Malformed("invalid address: malformed, or its EIP-55 checksum is wrong"))
 }
 
 fn word(bytes: &[u8]) -> Result<B256, Malformed> {
-    B256::try_from(bytes).map_err(|_| Malformed("a word has not 32 bytes"))
+    B256::try_from(bytes).map_err(|_| Malformed("a word does not have 32 bytes"))
 }
 
 fn authorization(chain: &str, delegate: &str, nonce: &str) -> Result<Authorization, Malformed> {
@@ -298,7 +298,7 @@ fn transaction(fields: wit::Transaction) -> Result<Transaction, Malformed> {
                 None => Kind::SetCode { market, access, authorizations },
             }
         }
-        _ => return Err(Malformed("blobs and authorizations need a market's fee")),
+        _ => return Err(Malformed("blobs and authorizations need a maximum fee and a priority fee")),
     };
     let transaction = Transaction {
         chain: small(&fields.chain_id)?,

@@ -78,7 +78,7 @@ impl Reader {
         }
         if indent == 0 && (body == "..." || body.starts_with("---")) {
             return match self.has_services {
-                true => Err(line.refused("a second document begins", "leave one document in the file")),
+                true => Err(line.refused("a second document begins", "keep one document in the file")),
                 false => Ok(()),
             };
         }
@@ -88,7 +88,7 @@ impl Reader {
         }
         if self.open.last().is_some_and(|open| !open.is_open) {
             return match self.is_environment(self.open.len() - 1) {
-                true => Err(line.refused("a value goes over several lines", REMEDY)),
+                true => Err(line.refused("a value spans several lines", REMEDY)),
                 false => Ok(()),
             };
         }
@@ -136,14 +136,14 @@ impl Reader {
             ["services"] if is_first => {
                 self.has_services = true;
                 if !rest.is_empty() && !is_anchor {
-                    return Err(line.refused("`services` is no block of lines", REMEDY));
+                    return Err(line.refused("`services` is not a block of lines", REMEDY));
                 }
             }
             ["services", _] if rest.starts_with('{') && rest.contains("environment") => {
                 return Err(line.refused("the service is written in brackets", REMEDY));
             }
             ["services", _, "environment"] if !["", "{}", "[]"].contains(&rest) => {
-                return Err(line.refused("`environment` is no block of lines: an anchor, an alias or brackets stand there", REMEDY));
+                return Err(line.refused("`environment` is not a block of lines: it has an anchor, an alias or brackets", REMEDY));
             }
             ["services", _, "environment"] => (self.indent, self.names) = (None, Vec::new()),
             _ => {}
@@ -156,14 +156,14 @@ impl Reader {
     fn variable(&mut self, line: &Line<'_>, indent: usize) -> Result<(), Unreadable> {
         let body = &line.text[indent..];
         if body.starts_with('\t') || *self.indent.get_or_insert(indent) != indent {
-            return Err(line.refused("the line is indented in another way than those above it", REMEDY));
+            return Err(line.refused("the line is indented differently from those above it", REMEDY));
         }
         self.open.push(Open { indent, key: String::new(), is_open: false });
         let is_element = body.starts_with("- ") || body == "-";
         let (name, scalar) = match is_element {
             true => (None, yaml::scalar(line.text, indent + 1)),
             false => {
-                let (name, rest) = key(body).ok_or_else(|| line.refused("this is no variable", REMEDY))?;
+                let (name, rest) = key(body).ok_or_else(|| line.refused("this is not a variable", REMEDY))?;
                 if name == "<<" {
                     return Err(line.refused("variables are merged in from elsewhere (`<<`)", REMEDY));
                 }
@@ -174,7 +174,7 @@ impl Reader {
         let owner = self.open[1].key.clone();
         if let Some(item) = item(line, owner, name, scalar)? {
             if self.names.contains(&item.name) {
-                return Err(line.refused("the variable stands above in the same service", "leave one of them"));
+                return Err(line.refused("the variable is already set above in the same service", "keep one of them"));
             }
             self.names.push(item.name.clone());
             self.items.push(item);
@@ -194,13 +194,15 @@ fn item(line: &Line<'_>, owner: String, name: Option<&str>, scalar: Scalar) -> R
         }
     };
     if crate::manifest::names::secret_name(&name).is_err() {
-        return Err(line.refused("what stands there is not the name of a variable", "use letters, digits and `_`"));
+        return Err(line.refused("this is not a variable's name", "use letters, digits and `_`"));
     }
     let is_element = !before.is_empty();
     let plain = without_dollars(&value);
     let unfit = match &plain {
         None => Some("compose fills it in (`$`)"),
-        Some(text) if quote.is_none() && !is_element && yaml::is_ambiguous(text) => Some("without quotation marks it is no text for sure"),
+        Some(text) if quote.is_none() && !is_element && yaml::is_ambiguous(text) => {
+            Some("without quotation marks it may not be read as text")
+        }
         Some(_) => None,
     };
     Ok(Some(Item {
@@ -313,11 +315,11 @@ services:
 
     #[test]
     fn what_is_not_understood_there_is_refused_with_its_line() {
-        assert!(read(FILE).expect_err("refused").to_string().starts_with("line 28: what stands there is not the name"));
+        assert!(read(FILE).expect_err("refused").to_string().starts_with("line 28: this is not a variable's name"));
         for (variables, line, finding) in [
-            ("    environment: *common\n", 3, "no block of lines"),
-            ("    environment: &common\n      A: b\n", 3, "no block of lines"),
-            ("    environment: {A: b}\n", 3, "no block of lines"),
+            ("    environment: *common\n", 3, "not a block of lines"),
+            ("    environment: &common\n      A: b\n", 3, "not a block of lines"),
+            ("    environment: {A: b}\n", 3, "not a block of lines"),
             ("    environment:\n      <<: *common\n", 4, "merged in"),
             ("    environment:\n      A: *common\n", 4, "an anchor or an alias"),
             ("    environment:\n      A: |\n        x\n", 4, "a block of several lines"),
@@ -325,8 +327,8 @@ services:
             ("    environment:\n      A: b\n        c\n", 5, "several lines"),
             ("    environment:\n      A: 'b\n        c'\n", 4, "not closed"),
             ("    environment:\n      A: b\n       C: d\n", 5, "several lines"),
-            ("    environment:\n      A: b\n     C: d\n", 5, "another way"),
-            ("    environment:\n      A: b\n      A: c\n", 5, "stands above"),
+            ("    environment:\n      A: b\n     C: d\n", 5, "differently"),
+            ("    environment:\n      A: b\n      A: c\n", 5, "already set above"),
             ("    environment:\n      - A: b\n", 4, "a collection"),
             ("    environment:\n      - A=b\n---\n", 5, "a second document"),
         ] {
@@ -334,7 +336,7 @@ services:
             assert!(told.starts_with(&format!("line {line}: ")) && told.contains(finding), "{variables}{told}");
         }
         for (text, finding) in
-            [("services: {}\n", "no block"), ("services:\n  web: {environment: {A: b}}\n", "brackets"), ("a: b\n", "no `services`")]
+            [("services: {}\n", "not a block"), ("services:\n  web: {environment: {A: b}}\n", "brackets"), ("a: b\n", "no `services`")]
         {
             let told = read(text).expect_err(text).to_string();
             assert!(told.contains(finding), "{text}{told}");

@@ -61,7 +61,7 @@ impl Plain {
         name.push(".strongroom-new");
         let fresh = self.path.with_file_name(name);
         let wrong =
-            |error: io::Error| Failed::usage(format!("{}: can't be written ({error}); {} is as it was", fresh.display(), self.name));
+            |error: io::Error| Failed::usage(format!("{}: can't be written ({error}); {} is unchanged", fresh.display(), self.name));
         // What an earlier attempt left that was killed.
         match fs::remove_file(&fresh) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(wrong(error)),
@@ -90,14 +90,14 @@ impl Staged<'_> {
         let name = &self.of.name;
         let now = Plain::read(&self.of.path)?;
         if now.text != self.of.text || (now.metadata.dev(), now.metadata.ino()) != (self.of.metadata.dev(), self.of.metadata.ino()) {
-            let changed = format!("{name}: somebody has changed it meanwhile, and it is left as it is; run the command again");
+            let changed = format!("{name}: somebody has changed it in the meantime, and it is left as it is; run the command again");
             return Err(Failed::usage(changed));
         }
         let replaced = self.name().and_then(|()| fs::rename(&self.fresh, &self.of.path));
-        replaced.map_err(|error| Failed::usage(format!("{name}: can't be replaced ({error}); it is as it was")))?;
+        replaced.map_err(|error| Failed::usage(format!("{name}: can't be replaced ({error}); it is unchanged")))?;
         self.is_done = true;
         File::open(self.of.directory()).and_then(|directory| directory.sync_all()).map_err(|error| {
-            Failed::new(Why::State, format!("{name}: replaced, but a loss of power may bring the old file back ({error}); look at it then"))
+            Failed::new(Why::State, format!("{name}: replaced, but a power loss may bring the old file back ({error}); check it after one"))
         })
     }
 }

@@ -114,7 +114,7 @@ impl Item {
     pub(super) fn adopted(&self) -> Option<Result<Adopted, Unreadable>> {
         let read = Adopted::read(&self.text)?;
         let wrong = |_| {
-            let finding = format!("`{}` begins as a reference of `strongroom adopt`, and names no entry of a backend", self.label());
+            let finding = format!("`{}` begins like a reference of `strongroom adopt`, but names no entry of a backend", self.label());
             Unreadable::new(self.line, finding, "write `strongroom:BACKEND:ENTRY`, or the value itself")
         };
         Some(read.map_err(wrong))

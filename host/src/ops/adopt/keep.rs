@@ -31,7 +31,7 @@ async fn in_use(store: &dyn SecretStore, entry: &Entry) -> Result<Option<SecretV
         Some(field) => match whole.field(field) {
             Ok(value) => Ok(Some(value)),
             Err(crate::secrets::NoField::Missing) => Ok(None),
-            Err(_) => Err(StoreError::Refused(format!("{entry}: what is there is no text; choose another `--namespace`"))),
+            Err(_) => Err(StoreError::Refused(format!("{entry}: what is there isn't text; choose another `--namespace`"))),
         },
     }
 }
@@ -53,7 +53,7 @@ pub(super) async fn keep(store: &dyn SecretStore, backend: &str, moves: &[Move])
             Some(_) => {
                 let (entry, name) = (&moved.entry, &moved.name);
                 return Err(StoreError::Refused(format!(
-                    "{backend}:{entry} has another value already, which is never replaced here: choose another `--namespace`, or if the file's is \
+                    "{backend}:{entry} already has another value, which is never replaced here: choose another `--namespace`, or if the file's is \
                      the right one, add it as a version first (`strongroom secrets set {name}`)"
                 )));
             }
@@ -69,7 +69,7 @@ pub(super) async fn keep(store: &dyn SecretStore, backend: &str, moves: &[Move])
         if !in_use(store, &moved.entry).await?.is_some_and(|found| moved.is(&found)) {
             let entry = &moved.entry;
             return Err(StoreError::Unavailable(format!(
-                "{backend}:{entry} is not read back as it was written; look at it with `strongroom secrets status`"
+                "{backend}:{entry} does not read back as it was written; check it with `strongroom secrets status`"
             )));
         }
     }

@@ -58,11 +58,11 @@ impl Document<'_> {
     /// The members of an object, none of them twice.
     fn members<'r>(&self, object: &'r RawValue) -> Result<Vec<(String, &'r RawValue)>, Unreadable> {
         let line = |value: &RawValue| line_of(self.text.as_bytes(), self.offset(value));
-        let members = crate::json::members(object).ok_or_else(|| Unreadable::new(line(object), "here an object is expected", SHAPE))?;
+        let members = crate::json::members(object).ok_or_else(|| Unreadable::new(line(object), "an object is expected here", SHAPE))?;
         for (at, (name, value)) in members.iter().enumerate() {
             if members[..at].iter().any(|(before, _)| before == name) {
-                let remedy = "leave one of them: readers differ in which one counts";
-                return Err(Unreadable::new(line(value), "a name stands twice in the same object", remedy));
+                let remedy = "keep one of them: readers differ in which one counts";
+                return Err(Unreadable::new(line(value), "a name appears twice in the same object", remedy));
             }
         }
         Ok(members)
@@ -80,7 +80,7 @@ impl Document<'_> {
             let Ok(text) = serde_json::from_str::<String>(value.get()).map(Zeroizing::new) else { continue };
             let kept_as = if are_headers { format!("{}_{}", upper(server), upper(&name)) } else { name.clone() };
             if names::secret_name(&kept_as).is_err() {
-                let finding = "a name that no secret can have: it has 1 to 128 letters, digits, `_` and `-`";
+                let finding = "not a name for a secret, which has 1 to 128 letters, digits, `_` and `-`";
                 return Err(Unreadable::new(line, finding, "rename it, or move this value by hand (`strongroom secrets set`)"));
             }
             let before = if are_headers && SCHEMES.contains(&name.to_ascii_lowercase().as_str()) { scheme(&text) } else { "" };

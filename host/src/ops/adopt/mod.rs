@@ -86,7 +86,7 @@ impl Source {
         match only.iter().find(|name| !self.items.iter().any(|item| item.is_called(name))) {
             Some(unknown) => {
                 let name = &self.plain.name;
-                Err(Failed::usage(format!("{name}: `--only {unknown}`: no value of that name stands in it; nothing was written")))
+                Err(Failed::usage(format!("{name}: `--only {unknown}`: it has no value of that name; nothing was written")))
             }
             None => Ok(()),
         }
@@ -109,7 +109,7 @@ impl Adoption<'_> {
         let staged = plain.stage(&self.plan.text, plain.mode())?;
         let kept = keep::keep(store, &self.backend, &self.plan.moves).await.map_err(|error| {
             let Failed { kind, message } = error.into();
-            Failed::new(kind, format!("{message}; {} is as it was: run the command again when that is mended", plain.name))
+            Failed::new(kind, format!("{message}; {} is unchanged: fix that, and run the command again", plain.name))
         })?;
         staged.put()?;
         Ok(kept)

@@ -77,7 +77,7 @@ pub(super) fn read_again(plain: &Plain, kind: Kind, text: &str, items: &[Item], 
     match again.len() == items.len() && again.iter().zip(items).zip(texts).all(is_same) {
         true => Ok(again),
         false => {
-            let found = format!("{}: rewritten, it would not say the same; nothing was written. Move the values by hand", plain.name);
+            let found = format!("{}: rewriting it would change its meaning; nothing was written. Move the values by hand", plain.name);
             Err(Failed::usage(found))
         }
     }
@@ -108,7 +108,7 @@ fn twice(item: &Item, before: &Item) -> Unreadable {
         format!("`{}` has another value than `{}` on line {}, and one entry would keep both", item.label(), before.label(), before.line);
     let remedy = match &item.owner {
         Some(owner) => format!("move them apart, each into a namespace of its own, as in `--only {} --namespace {owner}`", item.label()),
-        None => "leave one of them".to_owned(),
+        None => "keep one of them".to_owned(),
     };
     Unreadable::new(item.line, finding, remedy)
 }

@@ -89,7 +89,7 @@ async fn value(host: &Host, from: &SecretRef) -> Result<Zeroizing<String>, Backe
     (entry.which, entry.field) = (which.clone(), field.clone());
     let source = &configured.backend;
     if source.is_environment() || path.starts_with(HOSTS_OWN) || source.leases().is_some_and(|leases| leases.is_leased(&entry)) {
-        return Err(BackendError::Refused(format!("{from} is no entry that `strongroom adopt` writes; take the reference out")));
+        return Err(BackendError::Refused(format!("{from} is not an entry that `strongroom adopt` writes; take the reference out")));
     }
     source.admits(&entry)?;
     let whole = source.get(&entry).await.map_err(|error| error.of_field(field.as_deref()))?.value;
@@ -100,5 +100,5 @@ async fn value(host: &Host, from: &SecretRef) -> Result<Zeroizing<String>, Backe
         })?,
     };
     let text = plaintext::of(&value);
-    text.ok_or_else(|| BackendError::Refused(format!("the value at {from} is no text, and can't stand in such a file")))
+    text.ok_or_else(|| BackendError::Refused(format!("the value at {from} isn't text, and can't be put in such a file")))
 }

@@ -36,19 +36,19 @@ pub(super) fn scalar(line: &str, start: usize) -> Result<Option<Scalar>, &'stati
 /// A scalar without quotation marks, up to a comment.
 fn plain(rest: &str) -> Result<&str, &'static str> {
     match rest.as_bytes()[0] {
-        b'&' | b'*' => return Err("an anchor or an alias stands there"),
-        b'|' | b'>' => return Err("a block of several lines stands there"),
-        b'{' | b'[' | b'}' | b']' | b',' => return Err("a collection in brackets stands there"),
-        b'!' => return Err("a tag stands there"),
-        b'@' | b'`' | b'%' => return Err("a character stands there that begins no value"),
-        b'-' | b'?' | b':' if rest.len() == 1 || rest[1..].starts_with([' ', '\t']) => return Err("a collection stands there"),
+        b'&' | b'*' => return Err("there is an anchor or an alias"),
+        b'|' | b'>' => return Err("there is a block of several lines"),
+        b'{' | b'[' | b'}' | b']' | b',' => return Err("there is a collection in brackets"),
+        b'!' => return Err("there is a tag"),
+        b'@' | b'`' | b'%' => return Err("there is a character that can't begin a value"),
+        b'-' | b'?' | b':' if rest.len() == 1 || rest[1..].starts_with([' ', '\t']) => return Err("there is a collection"),
         _ => {}
     }
     let comment = rest.match_indices('#').map(|(at, _)| at).find(|at| rest[..*at].ends_with([' ', '\t']));
     let text = rest[..comment.unwrap_or(rest.len())].trim_end_matches([' ', '\t']);
     match text.contains(": ") || text.contains(":\t") || text.ends_with(':') {
-        true => Err("a collection stands there"),
-        false if text.chars().any(char::is_control) => Err("a control character stands there"),
+        true => Err("there is a collection"),
+        false if text.chars().any(char::is_control) => Err("there is a control character"),
         false => Ok(text),
     }
 }
@@ -80,7 +80,7 @@ fn double(rest: &str) -> Result<(Zeroizing<String>, usize), &'static str> {
 
 /// What stands behind a backslash between double quotes (5.7 of the specification).
 fn escape(chars: &mut impl Iterator<Item = (usize, char)>) -> Result<char, &'static str> {
-    let unknown = "an escape stands there that is not known";
+    let unknown = "there is an unknown escape";
     let (_, kind) = chars.next().ok_or(unknown)?;
     let digits = match kind {
         'n' => return Ok('\n'),

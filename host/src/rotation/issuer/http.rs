@@ -53,7 +53,7 @@ impl HttpIssuer {
 
     async fn call(&self, endpoint: &Endpoint, path: &str, with: &IssuedKey, body: Option<&str>) -> Result<Answer, IssuerError> {
         let what = format!("{} {}{}", endpoint.method, self.config.url, endpoint.path);
-        let unfit = || IssuerError::Refused(format!("{what}: the key can't stand in its place of a request; see `place`"));
+        let unfit = || IssuerError::Refused(format!("{what}: the key can't be put in its place in a request; see `place`"));
         let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         let outgoing = Outgoing {
             method: &endpoint.method,
@@ -70,10 +70,8 @@ impl HttpIssuer {
         }
         match request.send().await {
             Ok(answer) => read(answer).await.map_err(|why| IssuerError::Unknown(format!("{what}: {why}"))),
-            Err(error) if error.is_connect() => {
-                Err(later(format!("{what}: can't be connected to; check `url`, and `ca` for its certificate")))
-            }
-            Err(_) => Err(IssuerError::Unknown(format!("{what}: the connection broke off before an answer"))),
+            Err(error) if error.is_connect() => Err(later(format!("{what}: can't be reached; check `url`, and `ca` for its certificate"))),
+            Err(_) => Err(IssuerError::Unknown(format!("{what}: the connection was lost before a response"))),
         }
     }
 
@@ -117,18 +115,18 @@ impl HttpIssuer {
 impl Issuer for HttpIssuer {
     async fn issue(&self, current: &IssuedKey) -> Result<IssuedKey, IssuerError> {
         let HttpIssuerConfig { issue, key, id, expires, body, .. } = &self.config;
-        let refused = || IssuerError::Refused(format!("{} {}{} is not there", issue.method, self.config.url, issue.path));
+        let refused = || IssuerError::Refused(format!("{} {}{} does not exist", issue.method, self.config.url, issue.path));
         let answer = self.done(issue, &issue.path, &self.credential(current)?, body.as_deref()).await?.ok_or_else(refused)?;
         let unfit = |what: &str| IssuerError::Unknown(format!("{} {}{}: {what}", issue.method, self.config.url, issue.path));
-        let document = answer.json().ok_or_else(|| unfit("the answer is no JSON"))?;
+        let document = answer.json().ok_or_else(|| unfit("the response isn't JSON"))?;
         let text = |pointer: &String| document.pointer(pointer)?.as_str().filter(|text| text.len() <= MAX_KEY).map(str::to_owned);
         let id = id.as_ref().and_then(|pointer| name(document.pointer(pointer)?));
         if id.is_none() && self.needs_id() {
-            return Err(unfit("the answer does not name the key, so that it could not be revoked"));
+            return Err(unfit("the response does not name the key, so it could not be revoked later"));
         }
-        let value = key.iter().find_map(text).ok_or_else(|| unfit(&format!("the answer has no key at {}", key.join(" or "))))?;
+        let value = key.iter().find_map(text).ok_or_else(|| unfit(&format!("the response has no key at {}", key.join(" or "))))?;
         if value.len() < crate::secrets::MIN_LENGTH || value.trim() != value || value.chars().any(char::is_control) {
-            return Err(unfit("what stands in the key's place of the answer is no key"));
+            return Err(unfit("what the response has in the key's place is not a key"));
         }
         let expires_at = expires.as_ref().and_then(|pointer| match document.pointer(pointer)? {
             serde_json::Value::Number(seconds) => now().checked_add(seconds.as_u64()?),
@@ -173,8 +171,9 @@ impl Issuer for HttpIssuer {
     async fn list(&self, with: &IssuedKey) -> Result<Option<Vec<ListedKey>>, IssuerError> {
         let Some(list) = &self.config.list else { return Ok(None) };
         let Some(answer) = self.done(&list.endpoint, &list.endpoint.path, &self.credential(with)?, None).await? else { return Ok(None) };
-        let unfit =
-            || IssuerError::Refused(format!("{} {}{}: the answer is no list", list.endpoint.method, self.config.url, list.endpoint.path));
+        let unfit = || {
+            IssuerError::Refused(format!("{} {}{}: the response isn't a list", list.endpoint.method, self.config.url, list.endpoint.path))
+        };
         let document = answer.json().ok_or_else(unfit)?;
         let keys = document.pointer(&list.keys).and_then(|keys| keys.as_array()).ok_or_else(unfit)?;
         let id = |key: &serde_json::Value| Some(ListedKey { id: name(key.pointer(&list.id)?)? });
@@ -206,9 +205,9 @@ async fn read(mut answer: reqwest::Response) -> Result<Answer, &'static str> {
     loop {
         match answer.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_ANSWER => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => return Err("the answer is longer than 1 MiB"),
+            Ok(Some(_)) => return Err("the response is longer than 1 MiB"),
             Ok(None) => return Ok(Answer { status, headers, body }),
-            Err(_) => return Err("the answer broke off"),
+            Err(_) => return Err("the response was cut short"),
         }
     }
 }

@@ -114,7 +114,7 @@ pub trait Issuer: Send + Sync {
     /// [`IssuerError`].
     async fn revoke_listed(&self, key: &ListedKey, with: &IssuedKey) -> Result<Revoked, IssuerError> {
         let _ = (key, with);
-        Err(IssuerError::Refused("the issuer revokes no key by its name alone".to_owned()))
+        Err(IssuerError::Refused("the issuer can't revoke a key by its name alone".to_owned()))
     }
 
     /// Whether a key is ended by the issuer's name for it, so that the first one's has to be told.

@@ -40,7 +40,7 @@ enum At {
 /// What a journal says of a rotation under way that can't be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a rotation is under way at `{at}`, and {finding}, which no host writes: bring the version before it back in the store that keeps it, or \
+    "a rotation is under way at `{at}`, and {finding}, which no host writes: restore the version before it in the store that keeps it, or \
      remove it there and revoke every key at the issuer but the one in use"
 )]
 pub(in crate::rotation) struct Impossible {
@@ -199,8 +199,7 @@ mod tests {
 
             let refused = Document::read(&journal).err().unwrap_or_default();
 
-            let said =
-                format!("a rotation is under way at `{stage}`, and {finding}, which no host writes: bring the version before it back");
+            let said = format!("a rotation is under way at `{stage}`, and {finding}, which no host writes: restore the version before it");
             assert!(refused.starts_with(&said), "{refused}");
             assert!(!refused.contains("key-of"), "{refused}");
         }

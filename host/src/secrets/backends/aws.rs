@@ -111,13 +111,13 @@ fn trouble<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, what: &str) -> Ba
     let Some(code) = error.code() else {
         let why = match error {
             SdkError::ConstructionFailure(_) => {
-                "the request can't be made; check `region`, and that credentials are there (environment, profile, role)"
+                "the request can't be made; check `region`, and that there are credentials (environment, profile, role)"
             }
-            SdkError::TimeoutError(_) => "no answer in time",
+            SdkError::TimeoutError(_) => "no response in time",
             SdkError::DispatchFailure(_) => {
-                "the service can't be reached, or no credentials are there (environment, profile, role); check `region` and `endpoint_url`"
+                "the service can't be reached, or there are no credentials (environment, profile, role); check `region` and `endpoint_url`"
             }
-            _ => "the answer can't be read; check `endpoint_url`",
+            _ => "the response can't be read; check `endpoint_url`",
         };
         return BackendError::Unavailable(format!("{what}: {why}"));
     };
@@ -136,9 +136,9 @@ fn trouble<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, what: &str) -> Ba
         "ExpiredTokenException" | "UnrecognizedClientException" | "InvalidSignatureException" | "InvalidClientTokenId" => {
             BackendError::Unavailable(format!("{what}: the credentials of this host are not valid, or have expired"))
         }
-        "ThrottlingException" => BackendError::Unavailable(format!("{what}: the service asks to be left alone; raise `cache`")),
+        "ThrottlingException" => BackendError::Unavailable(format!("{what}: the service throttles requests; raise `cache`")),
         "InvalidParameterException" | "ValidationException" => {
-            BackendError::Refused(format!("{what}: the service refuses the request as not valid"))
+            BackendError::Refused(format!("{what}: the service refuses the request as invalid"))
         }
         _ => BackendError::Unavailable(format!("{what}: the service failed")),
     }
@@ -193,7 +193,7 @@ impl Rotator for AwsBackend {
         let begun = self.client().await.rotate_secret().secret_id(&entry.path).send().await;
         match begun {
             Ok(begun) => Ok(format!(
-                "version {} is being made by the rotation function of the secret, which also ends the old one",
+                "version {} is being made by the rotation function of the secret, which also retires the old one",
                 begun.version_id().unwrap_or("of a new identifier")
             )),
             Err(error) if error.code() == Some("InvalidRequestException") => {
@@ -292,7 +292,7 @@ impl SecretStore for AwsBackend {
         let known = versions.iter().find(|known| known.name == version);
         let known = known.ok_or_else(|| StoreError::NotFound(format!("no version {version} of {}", self.shown(path))))?;
         if !known.current {
-            return Err(StoreError::Refused(format!("version {version} is not in use: AWS drops what has no label by itself")));
+            return Err(StoreError::Refused(format!("version {version} is not in use: AWS itself removes versions without a label")));
         }
         let before = versions.iter().find(|known| known.stages.iter().any(|stage| stage == PREVIOUS));
         let before = before.ok_or_else(|| {
@@ -343,6 +343,6 @@ impl Content {
         let document = before.map_or(Some("{}"), |before| before.secret_string.as_deref());
         let document = document.and_then(|document| serde_json::from_str(document).ok());
         let document = document.and_then(|document| crate::json::with_member(document, field, text));
-        document.map(Self::Text).ok_or_else(|| StoreError::Refused("what is there is no JSON object, so that it has no fields".to_owned()))
+        document.map(Self::Text).ok_or_else(|| StoreError::Refused("what is there isn't a JSON object, so it has no fields".to_owned()))
     }
 }

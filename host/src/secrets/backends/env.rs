@@ -47,7 +47,7 @@ pub(crate) fn read_lines(path: &Path) -> Result<Vec<Variable>, String> {
 
 /// What is said of a variable that holds a reference in the place of its value.
 fn reference(name: &str, text: &[u8]) -> String {
-    let finding = format!("the variable `{name}` holds a reference that `strongroom adopt` wrote, and no value");
+    let finding = format!("the variable `{name}` holds a reference that `strongroom adopt` wrote, not a value");
     match std::str::from_utf8(text).ok().and_then(Adopted::read) {
         Some(Ok(Adopted { from, .. })) => format!("{finding}; write `from = \"{from}\"` in the manifest"),
         _ => format!("{finding}; name the entry of the backend in `from` of the manifest, as in `from = \"file:bot/KEY\"`"),

@@ -470,7 +470,7 @@ impl Backends {
             let known: Vec<&str> = self.all.iter().map(|configured| configured.name.as_str()).collect();
             let why = why_absent(name).map_or_else(String::new, |why| format!("; {why}"));
             let name = crate::text::for_people(name);
-            BackendError::Refused(format!("no backend `{name}` is configured; configured are: {}{why}", known.join(", ")))
+            BackendError::Refused(format!("no backend `{name}` is configured; these are configured: {}{why}", known.join(", ")))
         })
     }
 

@@ -86,8 +86,8 @@ impl Drop for Lent {
             let Some(leases) = from.backend.leases() else { return };
             match tokio::time::timeout(PATIENCE, leases.revoke(&lease)).await {
                 Ok(Ok(())) => drop(common.counts.returned.fetch_add(1, Ordering::Relaxed)),
-                Ok(Err(error)) => tracing::warn!(backend = from.name, %error, "a lease could not be given back; it ends by itself"),
-                Err(_) => tracing::warn!(backend = from.name, "a lease could not be given back in time; it ends by itself"),
+                Ok(Err(error)) => tracing::warn!(backend = from.name, %error, "a lease could not be revoked; it expires by itself"),
+                Err(_) => tracing::warn!(backend = from.name, "a lease could not be revoked in time; it expires by itself"),
             }
             drop(awaited);
         };

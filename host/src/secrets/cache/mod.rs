@@ -176,6 +176,6 @@ impl Configured {
     }
 
     fn silent(&self) -> BackendError {
-        BackendError::Unavailable(format!("the backend `{}` gave no answer within {} s", self.name, PATIENCE.as_secs()))
+        BackendError::Unavailable(format!("the backend `{}` did not answer within {} s", self.name, PATIENCE.as_secs()))
     }
 }

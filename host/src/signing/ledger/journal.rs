@@ -275,7 +275,7 @@ impl Shared {
 impl Writer {
     fn write(&mut self, shared: &Shared, batch: Batch) -> Result<(), String> {
         if let Some(why) = &self.failed {
-            return Err(format!("{why} (so it was before: start the host anew)"));
+            return Err(format!("{why} (an earlier failure: restart the host)"));
         }
         let last = batch.last().unwrap_or(self.last);
         let written = self.commit(&shared.settler, batch, last);

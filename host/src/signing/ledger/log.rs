@@ -63,9 +63,11 @@ impl Log {
         for Frame { number, first, batch } in self.frames(standing)? {
             if (number, first) != (self.frame + 1, found.last + 1) {
                 let due = found.last + 1;
-                let gap =
-                    format!("the ledger's log goes on at record {first} (frame {number}), and {due} (frame {}) is due", self.frame + 1);
-                found.doubt.get_or_insert(format!("{gap}: what was between is missing, or the log is another ledger's"));
+                let gap = format!(
+                    "the ledger's log continues at record {first} (frame {number}), where {due} (frame {}) is expected",
+                    self.frame + 1
+                );
+                found.doubt.get_or_insert(format!("{gap}: what was between is missing, or the log belongs to another ledger"));
             }
             self.frame = number;
             found.batch.frame = number;

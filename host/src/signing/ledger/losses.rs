@@ -183,7 +183,7 @@ fn another_ledgers_log_is_a_doubt() {
     let opened = open(&mine).expect("a journal");
 
     // Its third frame has the number that is due, and the wrong record.
-    assert!(opened.doubt.as_ref().is_some_and(|doubt| doubt.contains("another ledger's")), "{:?}", opened.doubt);
+    assert!(opened.doubt.as_ref().is_some_and(|doubt| doubt.contains("belongs to another ledger")), "{:?}", opened.doubt);
 }
 
 #[test]

@@ -425,7 +425,8 @@ impl Drop for Reservation {
 }
 
 /// What is said of a signature that was kept and can't be given again.
-const UNREADABLE: &str = "a record of the ledger can't be read: most likely `ledger.key` in the state directory is not the one that sealed it; bring that one back";
+const UNREADABLE: &str =
+    "a record of the ledger can't be read: most likely `ledger.key` in the state directory is not the one that sealed it; restore that one";
 
 fn other_purpose(known: &str) -> String {
     format!("the key is kept for another purpose: {known}; one key has one purpose: take another key")
@@ -433,7 +434,7 @@ fn other_purpose(known: &str) -> String {
 
 /// Why a ledger can't be opened whose files can't be read, and what to do.
 fn unread(error: &dyn std::fmt::Display) -> String {
-    format!("the ledger can't be read: {error}; free or mend its disk, or bring its files back")
+    format!("the ledger can't be read: {error}; free or repair its disk, or restore its files")
 }
 
 /// The first window that holds more than it may.

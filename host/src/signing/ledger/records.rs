@@ -20,7 +20,7 @@ const FORMAT: &str = "format";
 const KNOWN: u64 = 1;
 
 /// Why a ledger can't be opened that is in use, and what to do.
-const TAKEN: &str = "another host has the ledger open; one host at a time may sign by one ledger: wait until it has ended";
+const TAKEN: &str = "another host has the ledger open; only one host at a time may sign with a ledger: wait until that host has stopped";
 
 /// Keys and their purposes.
 pub(super) type Keys = Vec<(Vec<u8>, String)>;

@@ -38,7 +38,7 @@ impl Use {
     /// Whether the key may sign here, or why not.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         if self.kind != Some(KeyType::EC) {
-            return Err("is no key on an elliptic curve; generate one on secp256k1");
+            return Err("is not a key on an elliptic curve; generate one on secp256k1");
         }
         if !self.sensitive {
             return Err("is not CKA_SENSITIVE, so that its value can be read; generate one on the token that is");

@@ -121,7 +121,8 @@ impl SignerBackend for Pkcs11 {
                 self.0
             )));
         }
-        let wrong = || SignerError::Refused(format!("`{shown}` is no identifier of a key; write `id=` and pairs of hexadecimal digits"));
+        let wrong =
+            || SignerError::Refused(format!("`{shown}` is not the identifier of a key; write `id=` and pairs of hexadecimal digits"));
         let name = match key.strip_prefix("id=") {
             Some(digits) => Name::Id(identifier(digits).ok_or_else(wrong)?),
             None => Name::Label(key.to_owned()),
@@ -146,7 +147,7 @@ impl Signer for Key {
                 None => {
                     let (handle, key) = token.find(&lent.session, &name)?;
                     if key != expected {
-                        let why = format!("{name} of {token} is another key than when the agent was loaded; load it again");
+                        let why = format!("{name} of {token} is a different key than when the agent was loaded; load it again");
                         return Err(Trouble::Final(SignerError::Refused(why)));
                     }
                     *locked(&found) = Some((lent.generation, handle));
@@ -157,7 +158,7 @@ impl Signer for Key {
         };
         let bytes = self.token.call(true, sign).await?;
         let signature = k256::ecdsa::Signature::from_slice(&bytes).map(Answer::from);
-        signature.map_err(|_| SignerError::Unknown(format!("{} answered with what is no signature", self.token)))
+        signature.map_err(|_| SignerError::Unknown(format!("{} returned something that is not a signature", self.token)))
     }
 }
 
@@ -184,7 +185,7 @@ impl Token {
             Ok(value) => return Ok(value),
             Err(Trouble::Final(error)) => return Err(error),
             Err(Trouble::Stale { why, signing }) => {
-                tracing::warn!("{why}; its sessions are opened anew");
+                tracing::warn!("{why}; its sessions are reopened");
                 signing
             }
         };
@@ -379,7 +380,7 @@ impl Token {
         if curve.as_deref() != Some(&SECP256K1) {
             return Err(refused("is on another curve; generate one on secp256k1"));
         }
-        let key = point.as_deref().and_then(public_key).ok_or_else(|| refused("has a public key that is no point of secp256k1"))?;
+        let key = point.as_deref().and_then(public_key).ok_or_else(|| refused("has a public key that is not a point of secp256k1"))?;
         Ok((private, key))
     }
 
@@ -400,7 +401,7 @@ impl Token {
     fn trouble(&self, error: &Error) -> Trouble {
         let Error::Pkcs11(code, function) = error else {
             // Whatever it was, it came after the call had been made.
-            return Trouble::Final(SignerError::Unknown(format!("{self}: the module gave what can't be read")));
+            return Trouble::Final(SignerError::Unknown(format!("{self}: the module returned something that can't be read")));
         };
         let signing = matches!(function, Function::Sign);
         let why = format!("{self}: {code:?} from C_{function:?}");
@@ -417,8 +418,8 @@ impl Token {
                 SignerError::Refused(format!("{why}; the key may not be used for signatures: generate one with CKA_SIGN"))
             }
             RvError::MechanismInvalid => SignerError::Refused(format!("{why}; the token can't sign by CKM_ECDSA")),
-            RvError::FunctionRejected => SignerError::Refused(format!("{why}; somebody at the token said no")),
-            RvError::SessionCount => SignerError::Unavailable(format!("{why}; it has no more sessions, lower `sessions`")),
+            RvError::FunctionRejected => SignerError::Refused(format!("{why}; somebody at the token declined")),
+            RvError::SessionCount => SignerError::Unavailable(format!("{why}; it has no more sessions: lower `sessions`")),
             _ if signing => SignerError::Unknown(why),
             _ => SignerError::Unavailable(why),
         };
@@ -426,7 +427,10 @@ impl Token {
     }
 
     fn busy(&self) -> SignerError {
-        SignerError::Unavailable(format!("{self}: all {} sessions are in use; raise `sessions`, or see why the token is slow", self.size))
+        SignerError::Unavailable(format!(
+            "{self}: all {} sessions are in use; raise `sessions`, or find out why the token is slow",
+            self.size
+        ))
     }
 }
 

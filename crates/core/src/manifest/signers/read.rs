@@ -100,7 +100,7 @@ fn wallet(section: &Section<'_>, text: &str) -> Option<WalletSpec> {
     const KINDS: &[&str] = &["legacy", "2930", "1559", "4844", "7702"];
     let kind = |text: &str| match KINDS.contains(&text) {
         true => Ok(text.to_owned()),
-        false => Err(Problem::new("not a kind of transaction", format!("write some of {KINDS:?}"))),
+        false => Err(Problem::new("not a kind of transaction", format!("write one or more of {KINDS:?}"))),
     };
     let nonces = section.strings("nonce_floor", |chain, floor| {
         let ok = quantity::small(chain).is_some() && quantity::small(floor).is_some();
@@ -409,7 +409,7 @@ fn jwt(section: &Section<'_>) -> JwtSpec {
     const HOSTS: &[&str] = &["alg", "b64", "crit", "jwk", "jku", "x5u", "zip", "enc"];
     let claim = |name: &str| match is_registered_claim(name) {
         false => Ok(name.to_owned()),
-        true => Err(Problem::new("this claim says for whom a token is, or for how long", "set it beside `claims`, or leave it out")),
+        true => Err(Problem::new("this claim says for whom a token is, or for how long", "set it next to `claims`, or leave it out")),
     };
     JwtSpec {
         issuer: section.string("issuer"),

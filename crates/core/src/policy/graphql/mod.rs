@@ -1,4 +1,4 @@
-//! What a body that is GraphQL asks for, where a grant seals fields of answers: an alias or a fragment would bring the sealed field under
+//! What a body that is GraphQL asks for, where a grant seals fields of responses: an alias or a fragment would bring the sealed field under
 //! another name, and a persisted query hides which.
 //!
 //! What is GraphQL is told by content: JSON with a `query` that looks like a document, a bare document, forms with such a field.
@@ -100,7 +100,7 @@ impl Graphql {
         let is_operations = has(&["operations"]) && has(&["map"]);
         match (is_document, is_persisted || is_operations) {
             (false, false) => None,
-            _ if self == Self::Denied => Some("the body is GraphQL, and the grant seals fields of its answers"),
+            _ if self == Self::Denied => Some("the body is GraphQL, and the grant seals fields of its responses"),
             (_, true) => Some("the body names a persisted query, whose document the host can't read"),
             _ if doubled || documents.len() != 1 => Some("the body names a member of its GraphQL request twice"),
             _ => self.document(documents[0]),
@@ -130,14 +130,14 @@ impl Graphql {
 
     fn document(self, text: &str) -> Option<&'static str> {
         if self == Self::Denied {
-            return Some("the body is GraphQL, and the grant seals fields of its answers");
+            return Some("the body is GraphQL, and the grant seals fields of its responses");
         }
         let Some(document) = Document::read(text) else { return Some("the GraphQL document can't be read") };
         match document {
             _ if document.aliases > 0 => Some("the GraphQL document has an alias"),
             _ if document.fragments > 0 => Some("the GraphQL document has a fragment"),
             _ if document.operations != 1 => Some("the GraphQL document has more than one operation"),
-            _ if document.subscriptions > 0 => Some("a subscription answers in a form that is not sealed"),
+            _ if document.subscriptions > 0 => Some("a subscription is answered in a form that is not sealed"),
             _ if document.directives > 0 => Some("the GraphQL document has a directive other than `@include` and `@skip`"),
             _ => None,
         }

@@ -215,7 +215,7 @@ impl<'a> Judge<'a> {
                 }
                 Ok(value)
             }
-            Effect::AllOrNothing { .. } => Err(undecodable("a document's effect stands in a call")),
+            Effect::AllOrNothing { .. } => Err(undecodable("a document's effect is in a call")),
             Effect::Calls { to: targets, value: values, data, by_contract } => {
                 let inner_account = if by_contract { to } else { account };
                 self.account(inner_account)?;

@@ -24,7 +24,7 @@ pub fn token_claims(spec: &JwtSpec, algorithm: &str, added: &str, now: u64) -> R
         stop: false,
     };
     if added.len() > MAX_LENGTH {
-        return Err(deny("its claims have more than 64 KiB", String::new()));
+        return Err(deny("its claims are larger than 64 KiB", String::new()));
     }
     let Ok(Value::Object(added)) = serde_json::from_str(if added.trim().is_empty() { "{}" } else { added }) else {
         return Err(deny("its claims are not a JSON object", String::new()));
@@ -34,7 +34,9 @@ pub fn token_claims(spec: &JwtSpec, algorithm: &str, added: &str, now: u64) -> R
         let shown: String = name.chars().take(SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         let remedy = match is_registered_claim(name) {
             true => {
-                format!("no line can allow the claim `{shown}`: the manifest says for whom a token is, and how long, and not the agent")
+                format!(
+                    "no line can allow the claim `{shown}`: the manifest, not the agent, says who a token is for and how long it is valid"
+                )
             }
             false if shown != *name => {
                 format!("no line can allow it: the claim that begins with {shown:?} is too long, or has control characters")

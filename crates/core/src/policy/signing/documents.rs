@@ -114,7 +114,7 @@ fn granted(judge: &mut Judge<'_>, entry: &TypedSpec, document: &TypedData, now: 
     for path in deadlines {
         // Zero is no end at all, in DAI's permit.
         if numbers(message, &path)?.into_iter().any(|deadline| deadline > latest || deadline.is_zero()) {
-            let reason = format!("`{path}` lies further ahead than {} s", entry.within.as_secs());
+            let reason = format!("`{path}` is more than {} s ahead", entry.within.as_secs());
             return Err((
                 Rule::Deadline,
                 reason,

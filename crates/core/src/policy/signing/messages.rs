@@ -49,17 +49,17 @@ fn judge_sign_in(signer: &str, specs: &[SignInSpec], own: Address, sign_in: &Sig
     };
     let entry = format!("the `[[signers.{signer}.sign_in]]` of {}", sign_in.uri);
     if let Some(c) = sign_in.nonce.chars().find(|c| !c.is_ascii_alphanumeric() && !spec.nonce_characters.contains(*c)) {
-        let reason = format!("its nonce has U+{:04X}, and EIP-4361 knows letters and digits alone", u32::from(c));
+        let reason = format!("its nonce has U+{:04X}, and EIP-4361 allows only letters and digits", u32::from(c));
         return deny(&reason, &denial::set("nonce_characters", &toml::Value::from(spec.with_character(c)).to_string(), &entry));
     }
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     let latest = now.saturating_add(i64::try_from(spec.within.as_secs()).unwrap_or(i64::MAX));
     if sign_in.expires.is_none() && !spec.without_expiry {
         let remedy = denial::set("without_expiry", "true", &entry) + "; or let the message have an `Expiration Time`";
-        return deny("it does not expire, or too late", &remedy);
+        return deny("it does not expire, or expires too late", &remedy);
     }
     if !sign_in.expires.is_none_or(|expires| (now..=latest).contains(&expires.as_second())) {
-        return deny("it does not expire, or too late", "set an expiration time that is not past, or raise `within`");
+        return deny("it does not expire, or expires too late", "set an expiration time that is not past, or raise `within`");
     }
     if (sign_in.issued.as_second() - now).abs() > SKEW {
         return deny("its time of issue is not now", "set it to the present");

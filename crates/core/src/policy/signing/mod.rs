@@ -158,7 +158,7 @@ impl WalletPolicy {
         let deny = |(rule, reason, remedy)| Denial { rule, asked: asked.clone(), reason, remedy, stop: false };
         let chain = document.domain.chain.and_then(|chain| u64::try_from(chain).ok());
         let chainless = || {
-            let remedy = "no line can allow it: a domain without `chainId` is good on every chain, whatever its salt says".to_owned();
+            let remedy = "no line can allow it: a domain without `chainId` is valid on every chain, whatever its salt says".to_owned();
             deny((Rule::TypedData, "its domain names no chain".to_owned(), remedy))
         };
         let chain = chain.ok_or_else(chainless)?;

@@ -46,7 +46,7 @@ impl Document {
             return Err(newer);
         }
         let document = serde_json::from_slice(text).ok().filter(|document: &Self| document.format == FORMAT);
-        document.ok_or_else(|| "it does not hold a list of secrets; bring back a copy of it, such as the file ending in `.bak`".to_owned())
+        document.ok_or_else(|| "it does not hold a list of secrets; restore a copy of it, such as the file ending in `.bak`".to_owned())
     }
 
     pub(super) fn text(&self) -> Zeroizing<Vec<u8>> {

@@ -43,7 +43,7 @@ impl Identities {
             .permissions()
             .mode();
         if mode & 0o077 != 0 {
-            return Err(wrong("other users can read it; `chmod 600` it, and replace the identity if they may have"));
+            return Err(wrong("other users can read it; `chmod 600` it, and replace the identity if they may have read it"));
         }
         let text =
             crate::files::read_secret(path, crate::files::MAX_CREDENTIAL).map_err(|error| wrong(&format!("can't be read ({error})")))?;

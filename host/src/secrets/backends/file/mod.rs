@@ -94,7 +94,7 @@ impl SecretBackend for FileBackend {
         match &entry.which {
             Which::Current => Ok(()),
             Which::Version(version) => number(version).map(|_| ()).map_err(BackendError::Refused),
-            Which::Stage(_) => Err(BackendError::Refused("versions in a file have numbers and no labels; write `?version=3`".to_owned())),
+            Which::Stage(_) => Err(BackendError::Refused("versions in a file have numbers, not labels; write `?version=3`".to_owned())),
         }
     }
 
@@ -169,7 +169,7 @@ impl SecretStore for FileBackend {
         let forgotten =
             tokio::task::spawn_blocking(move || sealed.forget_last()).await.unwrap_or_else(|error| Err(io::Error::other(error)));
         forgotten.map_err(|error| {
-            StoreError::Unavailable(format!("{}: its last generation can't be removed ({error})", self.sealed.path().display()))
+            StoreError::Unavailable(format!("{}: its previous generation can't be removed ({error})", self.sealed.path().display()))
         })
     }
 }

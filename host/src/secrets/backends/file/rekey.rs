@@ -55,7 +55,7 @@ async fn encrypt(identity: &Path, files: &[PathBuf]) -> Result<(), SetupError> {
     for file in files {
         let sealed = Arc::new(sealed(file, read(identity)?));
         sealed.change(|_| Ok::<(), String>(())).await.map_err(SetupError::file(file))?;
-        let kept = |error| SetupError::file(file)(format!("{}: its last generation can't be removed ({error})", file.display()));
+        let kept = |error| SetupError::file(file)(format!("{}: its previous generation can't be removed ({error})", file.display()));
         sealed.forget_last().map_err(kept)?;
     }
     Ok(())

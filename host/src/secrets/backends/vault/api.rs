@@ -104,7 +104,7 @@ impl Body {
 }
 
 fn unreadable() -> Trouble {
-    Trouble::Silent("the server's answer is not Vault's; check the address".to_owned())
+    Trouble::Silent("the server's response is not Vault's; check the address".to_owned())
 }
 
 impl Api {
@@ -113,7 +113,7 @@ impl Api {
         // A guard of agents and proxies against requests that a browser was talked into.
         headers.insert("x-vault-request", HeaderValue::from_static("true"));
         if let Some(namespace) = &config.namespace {
-            headers.insert("x-vault-namespace", HeaderValue::from_str(namespace).map_err(|_| "`namespace` is not one".to_owned())?);
+            headers.insert("x-vault-namespace", HeaderValue::from_str(namespace).map_err(|_| "`namespace` is not a valid one".to_owned())?);
         }
         let http = Errand::Store.client(&config.ca, headers).map_err(|error| error.to_string())?;
         Ok(Self { http, address: config.address.clone() })
@@ -178,9 +178,9 @@ async fn read(mut answer: reqwest::Response) -> Result<Body, (Trouble, Option<Du
     loop {
         match answer.chunk().await {
             Ok(Some(chunk)) if bytes.len() + chunk.len() <= MAX_ANSWER => bytes.extend_from_slice(&chunk),
-            Ok(Some(_)) => return Err((Trouble::Silent(format!("the server's answer has more than {MAX_ANSWER} bytes")), wait)),
+            Ok(Some(_)) => return Err((Trouble::Silent(format!("the server's response has more than {MAX_ANSWER} bytes")), wait)),
             Ok(None) => break,
-            Err(_) => return Err((Trouble::Silent("the server's answer broke off".to_owned()), wait)),
+            Err(_) => return Err((Trouble::Silent("the server's response was cut short".to_owned()), wait)),
         }
     }
     if status.is_success() {
@@ -188,7 +188,7 @@ async fn read(mut answer: reqwest::Response) -> Result<Body, (Trouble, Option<Du
     }
     // A proxy on the way says "not found" and "forbidden" too; only the server's own word is a clear answer.
     if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS && !is_vaults(&bytes) {
-        let why = format!("an answer ({}) that is not Vault's; check the address, and what is in between", status.as_u16());
+        let why = format!("a response ({}) that is not Vault's; check the address, and any proxy in between", status.as_u16());
         return Err((Trouble::Silent(why), wait));
     }
     let said = SAYINGS.iter().find(|(text, _)| memchr::memmem::find(&bytes, text.as_bytes()).is_some());
@@ -203,9 +203,9 @@ fn is_vaults(body: &[u8]) -> bool {
 
 fn unreachable(error: &reqwest::Error, address: &str) -> String {
     let what = match error {
-        error if error.is_timeout() => "gave no answer in time",
-        error if error.is_connect() => "can't be connected to; check the address, that the server runs, and `ca` for its certificate",
-        _ => "broke the connection off",
+        error if error.is_timeout() => "did not answer in time",
+        error if error.is_connect() => "can't be reached; check the address, that the server runs, and `ca` for its certificate",
+        _ => "closed the connection",
     };
     format!("{address} {what}")
 }
@@ -233,7 +233,7 @@ impl Trouble {
                 BackendError::Refused(format!("{what}: the server refuses the request ({})", status.as_u16()))
             }
             Self::Status(StatusCode::TOO_MANY_REQUESTS, _) => {
-                BackendError::Unavailable(format!("{what}: the server asks to be left alone (429); raise its quota, or `cache`"))
+                BackendError::Unavailable(format!("{what}: the server throttles requests (429); raise its quota, or `cache`"))
             }
             // Never followed: the token would go to wherever the answer says.
             Self::Status(status @ (StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT), _) => {

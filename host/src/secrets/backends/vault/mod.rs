@@ -129,7 +129,7 @@ impl VaultBackend {
         let ttl = Duration::from_secs(answer.lease_duration);
         if ttl.is_zero() {
             return Err(BackendError::Unavailable(format!(
-                "{}: the lease that it gave has already ended; give the role a time to live",
+                "{}: the lease that it gave has already expired; give the role a time to live",
                 shown()
             )));
         }
@@ -192,7 +192,7 @@ impl SecretBackend for VaultBackend {
         let refuse = |what: &str| Err(BackendError::Refused(format!("`{}` {what}", crate::text::for_people(&entry.to_string()))));
         let is_number = |version: &String| version.parse::<u64>().is_ok_and(|version| version > 0);
         if entry.path.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
-            return refuse("is no path: leave empty segments and dots out");
+            return refuse("is not a path: leave empty segments and dots out");
         }
         match &entry.which {
             Which::Stage(_) => refuse("names a stage, but versions in Vault have numbers; write `?version=3`"),
@@ -209,7 +209,8 @@ impl SecretBackend for VaultBackend {
         }
         let body = self.read(&entry.path, &entry.which).await?;
         let shown = || self.shown(&entry.path);
-        let foreign = |_| BackendError::Unavailable(format!("{}: the answer is not from the KV version 2 engine; check `mount`", shown()));
+        let foreign =
+            |_| BackendError::Unavailable(format!("{}: the response is not from the KV version 2 engine; check `mount`", shown()));
         let data = body.answer().ok().and_then(|answer| answer.data).map_or("", RawValue::get);
         let read: Read<'_> = serde_json::from_str(data).map_err(foreign)?;
         let value = read.data.filter(|data| data.get() != "null").ok_or_else(|| BackendError::NotFound { looked_for: shown() })?;
@@ -326,7 +327,7 @@ impl SecretStore for VaultBackend {
                 let data = body.answer().ok().and_then(|answer| answer.data).map_or("", RawValue::get);
                 let read: Option<Read<'_>> = serde_json::from_str(data).ok();
                 let read =
-                    read.ok_or_else(|| StoreError::Unavailable(format!("{}: it is no document of fields", self.shown(&entry.path))))?;
+                    read.ok_or_else(|| StoreError::Unavailable(format!("{}: it is not a document with fields", self.shown(&entry.path))))?;
                 // A version that was taken out of use has null there.
                 let fields = read.data.map(RawValue::get).filter(|fields| *fields != "null").unwrap_or("{}");
                 (read.metadata.version, Zeroizing::new(fields.to_owned()))
@@ -339,7 +340,8 @@ impl SecretStore for VaultBackend {
         }
         let fields =
             serde_json::from_str(&fields).ok().and_then(|fields| crate::json::with_member(fields, field, text)).map(Zeroizing::new);
-        let fields = fields.ok_or_else(|| StoreError::Unavailable(format!("{}: it is no document of fields", self.shown(&entry.path))))?;
+        let fields =
+            fields.ok_or_else(|| StoreError::Unavailable(format!("{}: it is not a document with fields", self.shown(&entry.path))))?;
         let body = Zeroizing::new(format!("{{\"options\":{{\"cas\":{newest}}},\"data\":{}}}", *fields).into_bytes());
         let path = format!("{}/data/{}", self.mount, escaped(&entry.path));
         match self.session.call(Method::POST, &path, Some(body), Repeat::Once).await?.0 {

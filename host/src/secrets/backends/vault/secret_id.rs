@@ -89,7 +89,7 @@ fn look_after(session: Weak<Session>, renewal: Renewal, first: OwnedMutexGuard<(
             }
             let wait = renewal.looked_at(&session_).await.unwrap_or_else(|error| {
                 let server = session_.api().address();
-                tracing::warn!(server, %error, "the host's secret id is not looked after; trying again in an hour");
+                tracing::warn!(server, %error, "the host's secret id could not be checked or renewed; trying again in an hour");
                 AFTER_FAILURE
             });
             drop(turn);
@@ -131,7 +131,7 @@ impl Renewal {
         }
         let known: Known = known.data().map_err(|trouble| self.failed(&trouble, "secret-id/lookup"))?;
         let left = known.left(jiff::Timestamp::now()).map_err(|()| {
-            BackendError::Unavailable(format!("{}: the server says no time of its end that can be read", self.path("secret-id/lookup")))
+            BackendError::Unavailable(format!("{}: the server gives no expiry time that can be read", self.path("secret-id/lookup")))
         });
         match left?.map(|left| left.saturating_sub(self.before(known.secret_id_ttl))) {
             Some(Duration::ZERO) => self.replaced(session, &old, &known).await,
@@ -162,7 +162,7 @@ impl Renewal {
         let (server, role) = (session.api().address(), self.renew.role.as_str());
         tracing::info!(server, role, "the host has a new secret id");
         if let Err(error) = self.destroyed(session, old).await {
-            tracing::warn!(server, role, %error, "the host's old secret id could not be destroyed; it works until its end");
+            tracing::warn!(server, role, %error, "the host's old secret id could not be destroyed; it works until it expires");
         }
         let life = Duration::from_secs(issued.secret_id_ttl);
         Ok(if life.is_zero() { LOOK } else { (life - self.before(issued.secret_id_ttl)).min(LOOK) })

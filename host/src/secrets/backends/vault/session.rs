@@ -157,7 +157,7 @@ impl Session {
             // A token without the policy `default` may not even look at itself: it is not the token's fault each time.
             Err(trouble) if trouble.is(StatusCode::FORBIDDEN) && rejected.age(&self.clock) < PATIENT && rejected.login > 1 => Ok(None),
             Err(trouble) if trouble.is(StatusCode::FORBIDDEN) => {
-                tracing::warn!(server = self.api.address(), "the host's token is not valid any more; logging in anew");
+                tracing::warn!(server = self.api.address(), "the host's token is no longer valid; logging in again");
                 self.log_in(|token| !Arc::ptr_eq(token, rejected)).await.map(Some)
             }
             Ok(_) => Ok(None),
@@ -225,7 +225,7 @@ impl Session {
             VaultAuth::Jwt { mount, role, jwt } => {
                 Ok(Presented { mount: mount.clone(), body: json_object(&[("role", role), ("jwt", &read(jwt)?)]), what: "JWT" })
             }
-            _ => Err(BackendError::Refused("this build knows no such way to log in".to_owned())),
+            _ => Err(BackendError::Refused("this build does not know this login method".to_owned())),
         }
     }
 
@@ -301,13 +301,13 @@ impl Session {
         let origin = match looked_up.and_then(|body| body.data::<Wrapping>()) {
             Ok(Wrapping { creation_path }) => creation_path,
             Err(Trouble::Status(status, _)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
-                return Err(incident("can't be opened: it was opened already, has expired, or never was one"));
+                return Err(incident("can't be opened: it has already been opened, has expired, or never was one"));
             }
             Err(trouble) => return Err(trouble.to_error(server)),
         };
         let expected = format!("auth/{mount}/role/");
         if !(origin.starts_with(&expected) && origin.ends_with("/secret-id")) {
-            return Err(incident("was not made by the AppRole method: it holds something else than a secret id of this mount"));
+            return Err(incident("was not made by the AppRole method: it holds something other than a secret id of this mount"));
         }
         let header = header(&wrapping)?;
         match self
@@ -322,7 +322,7 @@ impl Session {
                 Ok(secret_id)
             }
             Err(Trouble::Status(status, _)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
-                Err(incident("was opened by somebody else just now"))
+                Err(incident("has just been opened by somebody else"))
             }
             Err(trouble) => Err(trouble.to_error(server)),
         }
@@ -392,7 +392,7 @@ fn look_after(session: Weak<Session>, login: u64) -> Pin<Box<dyn Future<Output =
                 Ok(false) => match session.log_in(|newer| newer.login != login).await {
                     Ok(_) => return,
                     Err(error) => {
-                        tracing::warn!(%error, "the host's token ends soon, and no new login is had; trying again");
+                        tracing::warn!(%error, "the host's token expires soon, and logging in again failed; trying again");
                         again = Some(Duration::from_secs(5));
                     }
                 },
