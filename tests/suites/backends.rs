@@ -9,7 +9,7 @@ use strongroom_tests::services::{Moto, OpenBao};
 
 /// What the documentation tells people to give a host, and those who keep its secrets.
 pub(crate) const AGENTS_POLICY: &str = include_str!("../../examples/backends/vault/agents.hcl");
-const KEEPER_POLICY: &str = include_str!("../../examples/backends/vault/keeper.hcl");
+pub(crate) const KEEPER_POLICY: &str = include_str!("../../examples/backends/vault/keeper.hcl");
 
 const OTHER: &str = "pf_live_00112233445566778899aabbccddeeff";
 

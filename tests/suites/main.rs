@@ -48,5 +48,6 @@ mod stalls;
 mod store;
 mod streams;
 mod surface;
+mod traces;
 mod variables;
 mod wallet;

@@ -9,7 +9,7 @@ use crate::lock::{Mutex, RwLock};
 use crate::manifest::{CredentialRef, VaultAuth};
 use reqwest::header::HeaderValue;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde::Serializer;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
@@ -437,8 +437,28 @@ fn header(token: &str) -> Result<HeaderValue, BackendError> {
     Ok(header)
 }
 
+/// An object of texts, written at its whole length at once: growing would leave a part of a credential behind.
 pub(super) fn json_object(fields: &[(&str, &str)]) -> Zeroizing<Vec<u8>> {
-    let object: serde_json::Map<String, serde_json::Value> =
-        fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-    Zeroizing::new(serde_json::to_vec(&object).expect("strings are JSON"))
+    // A character is at most six bytes for each of its own (`\u0000`); around a text are quotes, and a colon or a comma behind it.
+    let most = fields.iter().map(|(name, value)| 6 * (name.len() + value.len()) + 6).sum::<usize>() + 2;
+    let mut object = Zeroizing::new(Vec::with_capacity(most));
+    serde_json::Serializer::new(&mut *object).collect_map(fields.iter().copied()).expect("strings are JSON");
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_of_texts_is_written_without_growing() {
+        let text = "\u{1}\"\\é\n".repeat(100);
+
+        let object = json_object(&[("role_id", "agents"), ("secret_id", &text)]);
+
+        let read: serde_json::Value = serde_json::from_slice(&object).expect("JSON");
+        assert_eq!(read, serde_json::json!({"role_id": "agents", "secret_id": text}));
+        let most = 2 + 6 * ("role_id".len() + "agents".len() + "secret_id".len() + text.len()) + 12;
+        assert_eq!(object.capacity(), most);
+    }
 }
