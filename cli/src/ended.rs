@@ -1,4 +1,4 @@
-//! What is said of a run that has failed: the limit that it has reached, with the line that raises it, and where to look where the agent says
+//! What is said about a run that has failed: the limit that it reached, with the line that raises it, and where to look if the agent says
 //! nothing.
 
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! The one way in which a command writes: its answer on stdout, where a failure ends it, and what the host has to say on stderr, where
-//! nothing is left that a failure could be told to.
+//! The one way in which a command writes: its answer on stdout, where a failure ends it, and what the host has to say on stderr, where a
+//! failure could no longer be reported to anybody.
 //!
 //! A reader that has seen enough (`head`) closes the pipe: the command ends without a word, and with the code by which shells report
 //! SIGPIPE. Any other failure is an error with its reason.

@@ -181,7 +181,7 @@ impl Where {
         let FileKeyRef::Identity(identity) = key else {
             return Err(Failure::new(code::USAGE, not_here(path, key)));
         };
-        // One identity may open the files of several backends: they change together, or some would open no more.
+        // One identity may open the files of several backends: they change together, or some would no longer open.
         let same = |other: &PathBuf| {
             other == identity || other.canonicalize().is_ok_and(|other| identity.canonicalize().is_ok_and(|it| it == other))
         };

@@ -1,4 +1,4 @@
-//! What would come of a request, told to people and programs.
+//! What would become of a request, told to people and programs.
 
 use super::output::Answer;
 use super::{Failure, code};

@@ -18,10 +18,10 @@ pub enum Error {
         /// What was wrong with the request.
         reason: String,
     },
-    /// The request can't be made from what was given: a URL, a method or a header that is not one.
+    /// The request can't be made: its URL, its method or a header is invalid.
     #[error("not a request: {0}")]
     Request(String),
-    /// The request failed on its way, or its answer did. The text is the kind of failure.
+    /// The request failed on its way, or its response did. The text is the kind of failure.
     #[error("the request failed: {0}")]
     Failed(String),
     /// What is to be signed can't be decoded, or is not in its canonical form. The text says what is wrong.
@@ -33,8 +33,8 @@ pub enum Error {
     /// Whether there is a signature is not known; what it would have spent counts as spent.
     #[error("whether it was signed is not known; it counts as spent")]
     Unknown,
-    /// The answer is not UTF-8 text.
-    #[error("the answer is not text")]
+    /// The response is not UTF-8 text.
+    #[error("the response is not text")]
     NotText,
 }
 

@@ -1,6 +1,6 @@
 //! HTTP requests that carry a handle where a credential goes.
 //!
-//! Requests block until the head of the answer is there; its body is read as it comes, through [`std::io::Read`].
+//! Requests block until the head of the response has arrived; its body is read as it arrives, through [`std::io::Read`].
 
 use crate::{Error, Secret, sys};
 use std::io::Read;
@@ -17,7 +17,7 @@ pub struct Request {
     pub(crate) timeout: Option<Duration>,
 }
 
-/// An answer, whose body is still to be read.
+/// A response, whose body is still to be read.
 #[derive(Debug)]
 pub struct Response(sys::Answer);
 
@@ -73,17 +73,17 @@ impl Request {
         self
     }
 
-    /// How long the head of the answer, and each further piece of its body, may take. The host's own default is 60 s.
+    /// How long the head of the response, and each further piece of its body, may take. The host's own default is 60 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sends the request and waits for the head of the answer. Redirects are not followed.
+    /// Sends the request and waits for the head of the response. Redirects are not followed.
     ///
     /// # Errors
-    /// [`Error::Denied`] with the host's rule, whichever way the manifest has denials told; [`Error::Failed`] where the network failed; [`Error::Request`] where it is no request.
-    /// An answer of any status is no error.
+    /// [`Error::Denied`] with the host's rule, whichever way the manifest has denials told; [`Error::Failed`] where the network failed;
+    /// [`Error::Request`] where it is not a valid request. A response of any status is not an error.
     pub fn send(mut self) -> Result<Response, Error> {
         let body = std::mem::take(&mut self.body);
         if !body.is_empty() && !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
@@ -123,7 +123,7 @@ impl Response {
     /// The whole body.
     ///
     /// # Errors
-    /// [`Error::Failed`] where it broke off.
+    /// [`Error::Failed`] where it was cut short.
     pub fn bytes(self) -> Result<Vec<u8>, Error> {
         self.0.into_bytes()
     }
@@ -131,7 +131,7 @@ impl Response {
     /// The whole body, as text.
     ///
     /// # Errors
-    /// [`Error::Failed`] where it broke off, [`Error::NotText`] where it is not UTF-8.
+    /// [`Error::Failed`] where it was cut short, [`Error::NotText`] where it is not UTF-8.
     pub fn text(self) -> Result<String, Error> {
         String::from_utf8(self.bytes()?).map_err(|_| Error::NotText)
     }

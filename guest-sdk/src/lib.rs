@@ -17,7 +17,7 @@
 //! ```
 //!
 //! # On your own machine
-//! Off WebAssembly the same calls go to a [`testing::MockHost`], so that an agent's logic is tested with `cargo test`, without a host.
+//! Outside WebAssembly the same calls go to a [`testing::MockHost`], so that an agent's logic is tested with `cargo test`, without a host.
 
 #![deny(unsafe_code)]
 

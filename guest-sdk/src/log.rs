@@ -11,7 +11,7 @@ pub enum Level {
     Debug,
     /// What happened, in the normal course.
     Info,
-    /// Something unexpected that the agent got over.
+    /// Something unexpected that the agent recovered from.
     Warn,
     /// Something failed.
     Error,

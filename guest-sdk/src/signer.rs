@@ -26,20 +26,20 @@ pub struct Transaction {
     pub value: String,
     /// The call data.
     pub input: Vec<u8>,
-    /// EIP-2930's; with a price, one that is there makes the transaction such.
+    /// The access list of EIP-2930. With a price, one that is set makes this an EIP-2930 transaction.
     pub access_list: Option<Vec<Access>>,
     /// EIP-4844: the most for each unit of blob gas, and the blobs' versioned hashes.
     pub blobs: Option<(String, Vec<[u8; 32]>)>,
-    /// EIP-7702's.
+    /// The authorizations of EIP-7702.
     pub authorizations: Vec<Authorization>,
 }
 
 /// What is paid for gas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fee {
-    /// So much for each unit.
+    /// This price for each unit of gas.
     Price(String),
-    /// At most so much in all, and of it so much for the block's proposer (EIP-1559).
+    /// At most this for each unit of gas, and this part of it for the block's proposer (EIP-1559).
     Market {
         /// In all.
         max: String,
@@ -77,14 +77,14 @@ pub struct Authorization {
 /// A signed transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
-    /// What a node takes.
+    /// The bytes that a node accepts.
     pub raw: Vec<u8>,
     /// Its hash.
     pub hash: Vec<u8>,
 }
 
 impl Transaction {
-    /// A plain transfer at a market's fee, with 21,000 gas.
+    /// A plain transfer with an EIP-1559 fee and 21,000 gas.
     #[must_use]
     pub fn transfer(chain_id: u64, nonce: u64, to: &str, value: &str, max_fee: &str, priority_fee: &str) -> Self {
         Self {

@@ -79,7 +79,7 @@ impl MockHost {
         self
     }
 
-    /// Grants a signer with this address. What it signs are zeros; what it was asked to sign is in [`MockHost::signatures`].
+    /// Grants a signer with this address. Its signatures are zeros; what it was asked to sign is in [`MockHost::signatures`].
     #[must_use]
     pub fn signer(self, name: &str, address: &str) -> Self {
         self.0.borrow_mut().signers.push((name.to_owned(), address.to_owned()));
@@ -106,7 +106,7 @@ impl MockHost {
     /// Runs an agent's logic in the mock, on this thread.
     ///
     /// # Panics
-    /// Where this thread is in a mock already.
+    /// If this thread is already in a mock.
     pub fn enter<T>(&self, agent: impl FnOnce() -> T) -> T {
         struct Leave;
         impl Drop for Leave {

@@ -160,8 +160,8 @@ pub(crate) fn send(request: Request, content: &mut dyn Read) -> Result<Answer, E
         Some(Ok(Err(code))) => return Err(failed(&code)),
         Some(Err(())) | None => return Err(Error::Failed("no answer".into())),
     };
-    let body = response.consume().map_err(|()| Error::Failed("the answer has no body".into()))?;
-    let stream = body.stream().map_err(|()| Error::Failed("the answer has no body".into()))?;
+    let body = response.consume().map_err(|()| Error::Failed("the response has no body".into()))?;
+    let stream = body.stream().map_err(|()| Error::Failed("the response has no body".into()))?;
     let answer = Answer { stream, _body: body, response };
     // Only the host says so: it takes such headers out of servers' answers.
     match answer.status() {
@@ -208,7 +208,7 @@ fn head(request: &Request) -> Result<(OutgoingRequest, Option<RequestOptions>), 
     let options = request.timeout.map(|timeout| {
         let options = RequestOptions::new();
         let nanos = u64::try_from(timeout.as_nanos()).ok();
-        // A host that knows no time limits sends the request all the same.
+        // A host without time limits sends the request anyway.
         let _ = options.set_first_byte_timeout(nanos).and_then(|()| options.set_between_bytes_timeout(nanos));
         options
     });

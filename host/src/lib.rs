@@ -1,7 +1,7 @@
 //! Strongroom runs AI agents as untrusted WebAssembly components that *use* API keys they never *hold*.
 //!
-//! An agent sees opaque handles and placeholders. The host resolves them, puts the value into the granted place of a request to
-//! a granted destination as it leaves, scrubs every answer, and records what it did.
+//! An agent sees opaque handles and placeholders. The host resolves them, puts the value into the granted place of a request to a granted
+//! destination as it leaves, scrubs every response, and records what it did.
 //!
 //! # A tour
 //! - [`Host::builder`] sets a host up: configuration, [`SecretBackend`]s, an [`AuditSink`].
@@ -96,7 +96,7 @@ pub mod text {
     pub use strongroom_ground::text::{for_people, lines_for_people};
 }
 
-/// The crates whose types stand in signatures here, in the versions that fit.
+/// The crates whose types appear in signatures here, in the versions that fit.
 #[doc(no_inline)]
 pub use {alloy_primitives, async_trait::async_trait, http, ipnet, k256, regex};
 

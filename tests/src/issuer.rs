@@ -261,7 +261,7 @@ impl Issuer {
         lock(&self.ledger).revoked_uses.clone()
     }
 
-    /// The same without the host's own probes, which are how it proves that a key works no more.
+    /// The same without the host's own probes, which are how it proves that a key no longer works.
     #[must_use]
     pub fn uses_after_revocation(&self) -> Vec<RevokedUse> {
         self.revoked_uses().into_iter().filter(|used| used.path != "/v1/me").collect()

@@ -355,7 +355,7 @@ fn the_operator_rotates_and_looks_from_the_command_line() {
     assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()]);
 
     let after = desk.run(&format!("secrets status --backend store{at}"));
-    assert!(after.stdout.contains("it is replaced ") && after.stdout.contains("nothing is under way"), "{}", after.stdout);
+    assert!(after.stdout.contains("it will be replaced ") && after.stdout.contains("nothing is under way"), "{}", after.stdout);
     assert!(!after.stdout.contains("strongroom/rotation"), "the host's own records are no secrets: {}", after.stdout);
     let history = desk.run(&format!("secrets history bot{at}"));
     assert!(history.stdout.contains(", by hand: done"), "{}", history.stdout);

@@ -251,7 +251,7 @@ fn a_wallets_key_is_not_sent_as_a_secret_whichever_way_it_is_named() {
         [("store:kept#/wallet", "store:kept#wallet"), ("store:kept#wallet", "store:kept#/wallet"), ("store:kept", "store:kept#wallet")]
     {
         let refusal = run(&host(), "a", &format!("{}\n{}", secret(sends), wallet(signs))).unwrap_err();
-        assert!(refusal.contains("the entry kept serves as `"), "{sends}: {refusal}");
+        assert!(refusal.contains("the entry kept already serves as `"), "{sends}: {refusal}");
     }
     // By its value: in this process, and in another of this host.
     let first = host();
@@ -259,7 +259,7 @@ fn a_wallets_key_is_not_sent_as_a_secret_whichever_way_it_is_named() {
     for host in [&first, &host()] {
         for sends in ["other:again#wallet", "other:again", "other:raw", "store:raw", "store:upper"] {
             let refusal = run(host, "evil", &secret(sends)).unwrap_err();
-            assert!(refusal.contains("its value serves as `wallet` already") && !refusal.contains(WALLET), "{sends}: {refusal}");
+            assert!(refusal.contains("its value already serves as `wallet`") && !refusal.contains(WALLET), "{sends}: {refusal}");
         }
         run(host, "good", &secret("other:again#api")).unwrap();
     }
@@ -285,6 +285,6 @@ fn what_was_sent_as_a_secret_signs_nothing() {
 
     for host in [&first, &host()] {
         let refusal = run(host, "[signers.W]\nfrom = \"store:signs\"\nchains = [1]").unwrap_err();
-        assert!(refusal.contains("its value serves as `secret` already"), "{refusal}");
+        assert!(refusal.contains("its value already serves as `secret`"), "{refusal}");
     }
 }

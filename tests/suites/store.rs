@@ -226,7 +226,7 @@ fn a_dot_env_file_is_taken_over_and_a_passphrase_opens_a_file() {
     desk.write("bad.env", &format!("KEY={VALUE}\nMY-KEY=abcdefgh\n"));
     let bad = desk.run_with("secrets import bad.env", &with);
     assert!(
-        bad.code == 120 && bad.stderr.contains("bad.env: line 2: what stands before `=`") && bad.stderr.contains("nothing was written"),
+        bad.code == 120 && bad.stderr.contains("bad.env: line 2: what is before `=`") && bad.stderr.contains("nothing was written"),
         "{}",
         bad.stderr
     );

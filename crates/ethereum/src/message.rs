@@ -1,4 +1,4 @@
-//! Messages for people (EIP-191, version 0x45). A message that nobody can read is none: bytes that may be a hash, or are not text, are
+//! Messages for people (EIP-191, version 0x45). A message that nobody can read is not one: bytes that may be a hash, or are not text, are
 //! refused before any pattern is tried.
 
 use super::rlp::Malformed;
@@ -7,7 +7,7 @@ use alloy_primitives::{B256, keccak256};
 /// Most bytes of a message.
 const MAX_LENGTH: usize = 64 * 1024;
 
-/// Why a message is none that is signed: what was found and where, and what helps. It quotes nothing of the message.
+/// Why a message is not one that is signed: what was found and where, and what helps. It quotes nothing of the message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{found}")]
 pub struct Unreadable {

@@ -11,7 +11,7 @@ pub fn uint(text: &str) -> Option<U256> {
     let clean = (1..=78).contains(&digits.len()) && digits.bytes().all(|b| char::from(b).is_digit(radix));
     match digits.len() {
         _ if !clean => None,
-        // Most numbers have 64 bits and are had from the standard library sooner.
+        // Most numbers have 64 bits, and the standard library reads those faster.
         ..=16 => u64::from_str_radix(digits, radix).ok().map(U256::from),
         _ => U256::from_str_radix(digits, u64::from(radix)).ok(),
     }

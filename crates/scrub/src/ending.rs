@@ -1,9 +1,9 @@
-//! The last word of an answer, which may be a value cut short.
+//! The last word of a response, which may be a value cut short.
 //!
-//! A server that breaks an echo off in the middle of a value shows its beginning. Comparing that beginning with the value would tell a
-//! guest how far a guess is right, and counting from behind what anyone can guess does not help: many kinds of keys begin with an
-//! account's or a key's public id, and nothing in a value says where that ends. So nothing is compared here. What an answer ends with
-//! is taken out by its shape alone: a word that may carry 64 random bits, whatever it is.
+//! A server that cuts an echo off in the middle of a value shows its beginning. Comparing that beginning with the value would tell a guest
+//! how far a guess is right, and counting from behind what anyone can guess does not help: many kinds of keys begin with an account's or a
+//! key's public id, and nothing in a value says where that ends. So nothing is compared here. What a response ends with is taken out by its
+//! shape alone: a word that may carry 64 random bits, whatever it is.
 
 use super::views::View;
 use super::{Finding, Search, Subject};

@@ -108,7 +108,7 @@ impl Stream {
             self.let_go_at_end(out);
         }
         self.held.zeroize();
-        // What goes on beyond the end of a finding goes on, should more come all the same.
+        // What continues beyond the end of a finding still continues, should more come after all.
         (self.gone, self.opened, self.covered.until) = (0, 0, 0);
     }
 

@@ -1,4 +1,4 @@
-//! A scrubber without rules: for answers of hosts that hold no grant, in which known values are looked for and nothing else.
+//! A scrubber without rules: for responses of hosts that hold no grant, in which known values are looked for and nothing else.
 
 use super::{Lens, Scrubber, Search};
 use std::sync::Arc;

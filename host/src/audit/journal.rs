@@ -44,7 +44,7 @@ impl Said {
 #[derive(Debug, Clone, Copy, Default)]
 struct Failures {
     all: u64,
-    /// Those of them that have no record of their own, and the bytes of their bodies and answers.
+    /// Those of them that have no record of their own, and the bytes of their bodies and responses.
     counted: u64,
     sent: u64,
     received: u64,

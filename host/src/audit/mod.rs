@@ -93,8 +93,8 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<Text<'a>>,
     },
-    /// The answer to a request has ended, or the request has failed. It is written with the run's next record, at the latest
-    /// at its end.
+    /// The response to a request has ended, or the request has failed. It is written with the run's next record, at the latest at the run's
+    /// end.
     Answer {
         /// Number of the request.
         request: u64,
@@ -130,7 +130,7 @@ pub enum Event<'a> {
         /// What was found so far, by the names of the rules.
         kinds: Cow<'a, [String]>,
     },
-    /// A field of an answer was kept from the agent, which got a placeholder for it.
+    /// A field of a response was kept from the agent, which got a placeholder for it.
     Sealed {
         /// Number of the request.
         request: u64,
@@ -144,7 +144,7 @@ pub enum Event<'a> {
         /// The secret and its version.
         secret: Used<'a>,
     },
-    /// A secret could not be had: before the run began, or for a request, which was not sent.
+    /// A secret was unavailable: before the run began, or for a request, which was not sent.
     SecretUnavailable {
         /// The secret.
         secret: Text<'a>,
@@ -204,7 +204,7 @@ pub enum Event<'a> {
         /// How many more there were.
         count: u64,
     },
-    /// How many more requests failed in a way that was recorded often before, and the bytes of their bodies and answers.
+    /// How many more requests failed in a way that was recorded often before, and the bytes of their bodies and responses.
     FailuresRepeated {
         /// How they ended.
         error: Text<'a>,
@@ -285,7 +285,7 @@ pub struct Used<'a> {
     /// What its backend calls the version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Text<'a>>,
-    /// Whether it was past its time, since its backend did not answer.
+    /// Whether it was past its time, because its backend did not answer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
     /// The place of the request it went into.

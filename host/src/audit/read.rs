@@ -14,7 +14,7 @@ const BEGINNING: &[u8] = b"{\"time\":";
 pub enum Piece {
     /// A record.
     Record(Box<Recorded>),
-    /// What is none.
+    /// What is not a record.
     Torn(Torn),
     /// A record in a format that this version does not know.
     Newer(Newer),
@@ -30,7 +30,7 @@ pub struct Recorded {
     pub text: String,
 }
 
-/// Where a log holds what is no record.
+/// Where a log holds something that is not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Torn {

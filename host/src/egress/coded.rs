@@ -1,4 +1,4 @@
-//! Coded pieces of an answer that is only searched: they are handed on as they came, each after what it decodes to has been looked at.
+//! Coded pieces of a response that is only searched: they are handed on as they came, each once what it decodes to has been searched.
 
 use bytes::Bytes;
 use std::collections::VecDeque;

@@ -1,8 +1,8 @@
 //! An open connection.
 //!
-//! HTTP/1.1 is driven by whoever waits for it: first the request, then whoever reads its answer. No task of its own stands between an agent
-//! and its server, so none has to be woken for each piece. A request that goes on while its answer is read has one all the same, and HTTP/2,
-//! where requests share a connection.
+//! HTTP/1.1 is driven by whoever waits for it: first the request, then whoever reads its response. No task of its own stands between an
+//! agent and its server, so none has to be woken for each piece. A request that continues while its response is read has one after all, and
+//! so has HTTP/2, where requests share a connection.
 
 #![expect(clippy::disallowed_types, reason = "what requests of agents leave by, each with the leave of its policy")]
 

@@ -1,4 +1,4 @@
-//! Why a request gets no whole answer of its server. Doors say it in the words of their agents.
+//! Why a request gets no whole response from its server. Doors say it in the words of their agents.
 
 /// Texts are for the agent, and hold nothing of what a server or another client said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

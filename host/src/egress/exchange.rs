@@ -1,4 +1,4 @@
-//! One request and its answer, from the permit to the last byte: its counters, and the record of how it ended.
+//! One request and its response, from the permit to the last byte: its counters, and the record of how it ended.
 
 use crate::audit::{Event, Journal};
 use crate::meter::{Limit, Meter, Stop};

@@ -1,8 +1,8 @@
-//! The head of an HTTP/1 answer as it comes over the wire, line by line; and what is told of a head that can't be read.
+//! The head of an HTTP/1 response as it comes over the wire, line by line; and what is said about a head that can't be read.
 //!
-//! The client leaves out lines that are no headers, and joins folded ones, as browsers do. A line that says how the answer is to be read must
-//! not be among them: whoever reads by it would see another answer than the one that was searched. The client does not tell what it left out,
-//! so it is looked for here, and the answer refused.
+//! The client leaves out lines that are not headers, and joins folded ones, as browsers do. A line that says how the response is to be read
+//! must not be among them: whoever reads by it would see a different response from the one that was searched. The client does not tell what
+//! it left out, so it is looked for here, and the response refused.
 
 /// Most header lines of an answer.
 pub(super) const MOST_LINES: usize = 256;

@@ -1,8 +1,8 @@
-//! The straight line of a request, in four phases: *admit* judges it, *prepare* has its values and its record, *dispatch* sends it, *receive*
-//! scrubs the answer. A challenge has the first three gone through once more (*repeat*).
+//! The straight line of a request, in four phases: *admit* judges it, *prepare* fetches its values and writes its record, *dispatch* sends
+//! it, *receive* scrubs the response. A challenge takes it through the first three once more (*repeat*).
 //!
-//! Nothing is followed or re-parsed: a redirect reaches the agent as it is, and its next request is judged from the start. A request is repeated
-//! where a credential's scheme asks for that, once, and by the law on repeating alone (`policy::Attempt`).
+//! Nothing is followed or re-parsed: a redirect reaches the agent as it is, and its next request is judged from the start. A request is
+//! repeated where a credential's scheme asks for that, once, and only by the law on repeating (`policy::Attempt`).
 
 mod address;
 mod admit;

@@ -1,4 +1,4 @@
-//! The connections of an agent: each for one set of credentials and one origin, so that no answer meant for one can reach another.
+//! The connections of an agent: each for one set of credentials and one origin, so that no response meant for one can reach another.
 
 use super::connect::{ConnectError, Connector, Network};
 use super::connection::{Answered, Connection, Failed};

@@ -1,4 +1,4 @@
-//! Whether an answer is one whole text in a charset that can be searched. What is not is refused before any of it is handed on.
+//! Whether a response is one whole text in a charset that can be searched. What is not is refused before any of it is handed on.
 
 use crate::policy::charset;
 use http::{HeaderMap, HeaderValue, StatusCode, header};

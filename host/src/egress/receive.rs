@@ -1,4 +1,4 @@
-//! The last phase: the answer is taken apart, searched and handed on.
+//! The last phase: the response is taken apart, searched and handed on.
 
 use super::answer::{self, Searched};
 use super::dispatch::Dispatched;

@@ -1,4 +1,4 @@
-//! What an agent is told of a request that the host refuses: an error, or an HTTP answer of the host's own.
+//! What an agent is told about a request that the host refuses: an error, or an HTTP response of the host's own.
 
 use super::Error;
 use super::exchange::Exchange;

@@ -1,4 +1,5 @@
-//! A request once more, where its answer asks for that and the law on repeating lets it ([`Attempt`]). With a template no answer does.
+//! A request once more, where its response asks for that and the law on repeating allows it ([`Attempt`]). With a template no response
+//! does.
 
 use super::Outbound;
 use super::admit::{Admitted, judge};

@@ -1,8 +1,8 @@
-//! Fields of answers that are secrets of their own, taken out before the agent sees them: it gets a placeholder for each, which goes
-//! back to the same origin and nowhere else.
+//! Fields of responses that are secrets of their own, taken out before the agent sees them: it gets a placeholder for each, which goes back
+//! to the same origin and nowhere else.
 //!
-//! A field of a body is sealed before anything of the answer is handed on, its head included. Where a successful answer is no JSON, or has
-//! no such field, it is withheld: what is to be sealed may stand in it in some other way.
+//! A field of a body is sealed before anything of the response is handed on, its head included. Where a successful response is not JSON, or
+//! has no such field, it is withheld: what is to be sealed may be in it in some other way.
 
 mod json;
 mod login;

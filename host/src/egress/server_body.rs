@@ -1,4 +1,4 @@
-//! The body of an answer as its server sends it. Reading it drives its connection, which goes back to the idle ones at its end.
+//! The body of a response as its server sends it. Reading it drives its connection, which goes back to the idle ones at its end.
 
 use super::connection::Http1;
 use super::idle::Idle;

@@ -1,4 +1,4 @@
-//! How many requests a run has open at once. One more waits for its turn; answers that nobody reads make room for it.
+//! How many requests a run has open at once. One more waits for its turn; responses that nobody reads make room for it.
 
 use super::Error;
 use super::answer::AnswerBody;

@@ -1,4 +1,4 @@
-//! The values, put in their places. From here to the socket is the only stretch where they stand in plain.
+//! The values, put in their places. From here to the socket is the only stretch where they are in plaintext.
 
 use super::prepare::Ready;
 use super::request_body::RequestBody;

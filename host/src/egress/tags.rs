@@ -1,5 +1,6 @@
-//! Entity tags and conditions (RFC 9110 8.8.3, 13.1). The real tag of an answer that was edited would say yes or no to a guess of what was
-//! taken out. So the guest gets a tag made up for each answer, and only such a one goes back, as the real one, to the URL that it came from.
+//! Entity tags and conditions (RFC 9110 8.8.3, 13.1). The real tag of a response that was edited would confirm or refute a guess of what
+//! was taken out. So the guest gets a tag made up for each response, and only such a one goes back, as the real one, to the URL that it
+//! came from.
 
 use crate::policy::{Denial, Permit, Policy};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};

@@ -15,7 +15,7 @@ pub struct Agent {
     pub(super) parts: Arc<AgentParts>,
 }
 
-/// What is known of a secret that was had. Never its value.
+/// What is known of a secret that was fetched. Never its value.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Resolved {
@@ -84,8 +84,8 @@ impl Agent {
     /// An agent that sends many small requests is about a fifth faster on a current-thread runtime, as the binary has it: on a
     /// multi-threaded one, each request wakes another thread.
     ///
-    /// Dropping the future ends the run: the guest stops, its requests are given up, and what it did is in the audit log. A signature that it
-    /// had asked for is made all the same, and kept.
+    /// Dropping the future ends the run: the guest stops, its requests are given up, and what it did is in the audit log. A signature that
+    /// it had asked for is made anyway, and kept.
     ///
     /// # Errors
     /// [`RunError`] where nothing has run, or where the audit log failed. What the guest itself comes to is an [`Outcome`].
@@ -93,7 +93,7 @@ impl Agent {
         wasm::run(&self.host.0.parts, &self.parts, options).await
     }
 
-    /// Has every secret of the manifest, as a run would, and gives them up again; nothing is run. Says what is there.
+    /// Fetches every secret of the manifest, as a run would, and lets go of them again; nothing is run. Returns what was found.
     ///
     /// # Errors
     /// [`SecretsUnavailable`] with all that are missing.
@@ -118,8 +118,8 @@ impl Agent {
         Ok(all)
     }
 
-    /// Has the key of every signer of the manifest, as a run would, and gives it up again: what it is known by, or why it can't be had. It
-    /// counts as no use of the key.
+    /// Fetches the key of every signer of the manifest, as a run would, and lets go of it again: what it is known by, or why it is
+    /// unavailable. It does not count as a use of the key.
     #[cfg(feature = "ops")]
     pub(crate) async fn resolve_signers(&self) -> Vec<(String, Result<String, crate::SignerError>)> {
         let host = &self.host.0.parts;
@@ -137,10 +137,10 @@ impl Agent {
         wasm::open_signers(&self.host.0.parts, &self.parts).await
     }
 
-    /// A wallet of the agent's, to judge by it what the agent might ask for. Has its key, or the way to it.
+    /// A wallet of the agent, to judge what the agent might ask it for. Fetches its key, or opens it where it is kept.
     ///
     /// # Errors
-    /// [`WalletError`] where the manifest has no such wallet, or its key can't be had.
+    /// [`WalletError`] where the manifest has no such wallet, or its key is unavailable.
     pub async fn wallet(&self, signer: &str) -> Result<Wallet, WalletError> {
         let opened = wasm::open_signers(&self.host.0.parts, &self.parts).await?;
         let opened = opened.into_iter().find(|opened| opened.granted.spec.name == signer && opened.key.address().is_some());
@@ -148,12 +148,12 @@ impl Agent {
         opened.map(wallet).ok_or_else(|| WalletError::Unknown(signer.to_owned()))
     }
 
-    /// Takes the keys of the agent's signers into this host's ledger, and gives the operator's word that the ledger is the latest there is.
-    /// A wallet signs nothing before it: where a ledger was lost, what was spent before would be forgotten. Gives each signer's name and
-    /// what its key is known by.
+    /// Adds the keys of the agent's signers to this host's ledger, and confirms on the operator's behalf that the ledger is the latest
+    /// there is. A wallet signs nothing before that: where a ledger was lost, what was spent before would be forgotten. Returns each
+    /// signer's name and what its key is known by.
     ///
     /// # Errors
-    /// [`WalletError`] where a key or the ledger can't be had.
+    /// [`WalletError`] where a key or the ledger is unavailable.
     pub async fn confirm_signers(&self) -> Result<Vec<(String, String)>, WalletError> {
         let host = &self.host.0.parts;
         let opened = wasm::open_signers(host, &self.parts).await?;
@@ -161,7 +161,7 @@ impl Agent {
         Ok(opened.iter().map(|signer| (signer.granted.spec.name.clone(), signer.shown.clone())).collect())
     }
 
-    /// Has one secret of the manifest, and keeps it: to have it at hand before the first run, or to see when it is replaced.
+    /// Fetches one secret of the manifest and keeps it: to have it at hand before the first run, or to see when it is replaced.
     ///
     /// # Errors
     /// [`BackendError`], also where the manifest has no secret of that name.

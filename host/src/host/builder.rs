@@ -115,7 +115,7 @@ impl HostBuilder {
         self
     }
 
-    /// Looks names up instead of the system. The addresses are checked all the same.
+    /// Looks names up instead of the system. The addresses are still checked.
     #[must_use]
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
         self.resolver = Some(Arc::new(resolver));
@@ -129,29 +129,30 @@ impl HostBuilder {
         self
     }
 
-    /// The ledger that this host's signatures are reserved in and kept by, with all others that have the same keys. Default: one of its own, in
-    /// `[signing] ledger`.
+    /// The ledger that reserves and keeps this host's signatures, together with those of all other hosts that have the same keys. Default:
+    /// one of its own, in `[signing] ledger`.
     #[must_use]
     pub fn ledger(mut self, ledger: impl shared::Ledger + 'static) -> Self {
         self.ledger = Some(Arc::new(ledger));
         self
     }
 
-    /// The rates that uses are taken out of in addition to this host's own. Default: its own alone.
+    /// The shared rates that uses count against, in addition to this host's own. Default: only its own.
     #[must_use]
     pub fn rates(mut self, rates: impl shared::Rates + 'static) -> Self {
         self.rates = Some(SharedRates::new(rates));
         self
     }
 
-    /// Where numbers come from that must rise from request to request. Default: the state directory, which processes of one machine share.
+    /// Where the numbers come from that have to rise from request to request. Default: the state directory, which processes of one machine
+    /// share.
     #[must_use]
     pub fn nonces(mut self, nonces: impl Nonces + 'static) -> Self {
         self.nonces = Some(Arc::new(nonces));
         self
     }
 
-    /// Where tickets are filed of signatures that wait for somebody's decision. Default: in memory, 64 of each agent and 1,024 in all.
+    /// Where the tickets of signatures that wait for somebody's decision are filed. Default: in memory, 64 of each agent and 1,024 in all.
     #[must_use]
     pub fn tickets(mut self, tickets: impl Tickets + 'static) -> Self {
         self.tickets = Some(Arc::new(tickets));

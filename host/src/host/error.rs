@@ -6,14 +6,14 @@ use crate::secrets::BackendError;
 use crate::tls::TlsError;
 use std::path::PathBuf;
 
-/// Why a wallet of an agent can't be had, or its ledger.
+/// Why an agent's wallet, or its ledger, is unavailable.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WalletError {
     /// The manifest has none of that name.
     #[error("the manifest has no wallet `{0}`")]
     Unknown(String),
-    /// Keys of the agent can't be had.
+    /// Keys of the agent are unavailable.
     #[error(transparent)]
     Signers(#[from] SignersUnavailable),
     /// The ledger can't be opened, or refuses a key.
@@ -58,7 +58,7 @@ pub enum BuildError {
         /// Why.
         reason: String,
     },
-    /// What the configuration says of signing can't be.
+    /// What the configuration says about signing can't be done.
     #[error("{0}")]
     Signing(String),
     /// A key can't be replaced as the configuration says.
@@ -129,7 +129,7 @@ pub enum LoadError {
         /// The name.
         rule: String,
     },
-    /// The manifest lets a rule be broken in the answers of a host that issues keys.
+    /// The manifest lets a rule be broken in the responses of a host that issues keys.
     #[error("`answers_allowed` for {host}, which issues keys, as the host configuration says; leave it out")]
     AnswerRule {
         /// The host.

@@ -51,8 +51,8 @@ impl Host {
 
     /// Loads an agent from its manifest's file.
     ///
-    /// Blocks the thread: the component is compiled, unless the cache holds it, in 0.1 to 5 seconds of work. Within an asynchronous runtime,
-    /// call it by `tokio::task::spawn_blocking`.
+    /// Blocks the thread: the component is compiled, unless the cache holds it, in 0.1 to 5 seconds of work. Within an asynchronous
+    /// runtime, call it in `tokio::task::spawn_blocking`.
     ///
     /// # Errors
     /// [`LoadError`], which names the file and what to correct.
@@ -134,9 +134,10 @@ impl Host {
         self.0.parts.rotations.all().iter().map(|rotation| rotation.name())
     }
 
-    /// Replaces a key now, or takes a rotation to its end that was left midway. `progress` is told of each step as it is taken. Ends when the old key is revoked: after at least as long as requests that hold it take.
+    /// Replaces a key now, or finishes a rotation that was left midway. `progress` is told of each step as it is taken. Returns when the
+    /// old key is revoked, which may take as long as the requests that hold it.
     ///
-    /// A host whose agents use the key replaces it by itself when it is due, from the first run on.
+    /// A host whose agents use the key replaces it on its own when it is due, from the first run on.
     ///
     /// # Errors
     /// [`RotationError`], which says which key is in use.
@@ -144,16 +145,16 @@ impl Host {
         self.0.parts.rotations.named(rotation)?.by_hand(Some(Arc::new(progress))).await
     }
 
-    /// Gives a rotation up that is under way and can't be taken to its end, as where its issuer is gone. What is in the stores stays as it
-    /// is; what was reported of it before is forgotten. Returns the keys that may be left over, for the operator to revoke.
+    /// Abandons a rotation that is under way and can't be finished, for example because its issuer is gone. What is in the stores stays as
+    /// it is; what was reported of it before is forgotten. Returns the keys that may be left over, for the operator to revoke.
     ///
     /// # Errors
-    /// [`RotationError`] where there is none of that name, another host is at it, or its journal can't be written.
+    /// [`RotationError`] where there is none of that name, another host is working on it, or its journal can't be written.
     pub async fn abandon_rotation(&self, rotation: &str) -> Result<Vec<String>, RotationError> {
         self.0.parts.rotations.named(rotation)?.abandon().await
     }
 
-    /// How a rotation stands, by its journal.
+    /// The status of a rotation, by its journal.
     ///
     /// # Errors
     /// [`RotationError`] where there is none of that name, or its journal can't be read.
@@ -187,9 +188,9 @@ impl Host {
         &*self.0.nonces
     }
 
-    /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds; before that, a rotation that is under way gets
-    /// twice its `timeout` to come to a point where another host can go on with it. Call it when no agent runs any more. Clones of the host are
-    /// the same host: secrets that are asked for through one after this are had by a new login.
+    /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds; before that, a rotation that is under way
+    /// gets twice its `timeout` to reach a point where another host can continue it. Call it when no agent is running any more. Clones of
+    /// the host are the same host: secrets that are asked for through one after this need a new login.
     pub async fn shutdown(self) {
         let parts = &self.0.parts;
         parts.rotations.close().await;

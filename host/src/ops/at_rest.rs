@@ -33,7 +33,7 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
     found
 }
 
-/// How to go on where a finding is none.
+/// How to proceed where a finding is not a secret.
 fn passing(kind: &str) -> String {
     format!("if nothing of that kind there is a secret: `--allow {kind}`")
 }

@@ -15,24 +15,24 @@ pub struct Checker {
     scrubber: Scrubber,
 }
 
-/// What was found of one manifest.
+/// What was found about one manifest.
 #[derive(Debug, Default, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Checked {
     /// Its file.
     pub manifest: String,
-    /// The gravest of its errors; none where there is no error.
+    /// The gravest of its errors, if it has any.
     pub kind: Option<Kind>,
     /// What has to change: place, finding, remedy.
     pub errors: Vec<String>,
-    /// What may be meant so.
+    /// What may be intended.
     pub warnings: Vec<String>,
     /// Where what it uses was found, if it was looked for.
     pub found: Vec<String>,
 }
 
 impl Checker {
-    /// A checker on a host of this configuration. `passing` names rules whose findings at rest are none.
+    /// A checker on a host of this configuration. `passing` names rules whose findings at rest are ignored.
     ///
     /// # Errors
     /// [`Failed`] where the configuration's rules can't be read.
@@ -42,8 +42,8 @@ impl Checker {
     }
 
     /// Loads a manifest and its component, and looks for secrets at rest: in both, and in `.env` files beside them that git tracks. With
-    /// `resolve`, every secret and every signer's key is had as well, as a run would. Gives the agent, where it can be loaded. Blocks the
-    /// thread while the component is compiled.
+    /// `resolve`, every secret and every signer's key is fetched as well, as a run would. Returns the agent, if it can be loaded. Blocks
+    /// the thread while the component is compiled.
     pub async fn check(&self, path: &Path, resolve: bool) -> (Checked, Option<Agent>) {
         let mut checked = Checked { manifest: path.display().to_string(), ..Checked::default() };
         match self.host.load(path) {
@@ -73,7 +73,7 @@ impl Checked {
         self.errors.extend(found);
     }
 
-    /// Has an agent's secrets and the keys of its signers: a line for each that says where it is, or why it can't be had.
+    /// Fetches an agent's secrets and the keys of its signers: a line for each that says where it is, or why it is unavailable.
     async fn resolve(&mut self, path: &Path, agent: &Agent) {
         let before = self.errors.len();
         let mut missing = |what: &str| self.errors.push(format!("{}: {what}", path.display()));

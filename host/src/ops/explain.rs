@@ -25,7 +25,7 @@ pub struct Explained {
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Sentence {
-    /// 1 for what the agent may do; more for what belongs to the sentence above that has less.
+    /// 1 for what the agent may do; more for what belongs to the nearest sentence above with a smaller depth.
     pub depth: usize,
     /// The sentence. It may quote a manifest: escape it before a terminal gets it ([`crate::text::for_people`]).
     pub text: String,

@@ -1,11 +1,11 @@
-//! Why something came to nothing, in words for people and by its kind.
+//! Why something failed, in words for people and by its kind.
 
 use crate::host::{BuildError, LoadError};
 use crate::manifest::ReadError;
 use crate::secrets::StoreError;
 use serde::Serialize;
 
-/// Why something that an operator asked for came to nothing.
+/// Why something that an operator asked for failed.
 #[derive(Debug, Clone, thiserror::Error, Serialize)]
 #[error("{message}")]
 #[non_exhaustive]

@@ -36,7 +36,7 @@ impl Import {
     /// Reads a file of `NAME=value` lines.
     ///
     /// # Errors
-    /// [`Failed`] with the line, where one can't be read, has a name that no secret may have, or holds a reference and no value.
+    /// [`Failed`] with the line, where one can't be read, has a name that no secret may have, or holds a reference instead of a value.
     pub fn read(path: &Path, namespace: Option<&str>) -> Result<Self, Failed> {
         let file = path.display().to_string();
         let wrong = |what: String| Failed::usage(format!("{file}: {what}; nothing was written"));
@@ -77,10 +77,10 @@ impl Import {
     }
 
     /// Adds each as a version of its entry, and reads it back. `told` gets each entry with its new version, or why the store refuses its
-    /// value; gives how many it has refused.
+    /// value. Returns how many it has refused.
     ///
     /// # Errors
-    /// [`StoreError`] where the store fails, or a value is not read back as it was written.
+    /// [`StoreError`] where the store fails, or a value does not read back as it was written.
     pub async fn keep(&self, store: &dyn SecretStore, mut told: impl FnMut(&Entry, Result<&str, &str>)) -> Result<usize, StoreError> {
         let mut left_out = 0;
         for variable in &self.variables {

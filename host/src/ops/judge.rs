@@ -1,4 +1,4 @@
-//! What would come of one request, as a run would decide it: by the policy, then by the addresses that its host has.
+//! What would become of one request, as a run would decide it: by the policy, then by the addresses that its host has.
 
 use super::Failed;
 use crate::egress::{AddressGuard, ConnectError, judge_addresses, unwrapped};
@@ -13,7 +13,7 @@ pub struct Judge {
     guard: AddressGuard,
 }
 
-/// What would come of a request.
+/// What would become of a request.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -41,7 +41,7 @@ pub struct Allowed {
     pub secrets: Vec<String>,
     /// What else holds for it, in sentences.
     pub terms: Vec<String>,
-    /// Whether its answer is scrubbed; otherwise it is searched for the values that the host keeps.
+    /// Whether its response is scrubbed; otherwise it is searched for the values that the host keeps.
     pub scrubbed: bool,
     /// Whether its host has addresses now, as far as this machine can tell.
     pub resolved: bool,
@@ -60,7 +60,7 @@ impl Judge {
     /// Judges a method and a URL, as in `POST https://api.example.com/v1/orders`. The host's name is looked up; nothing is sent.
     ///
     /// # Errors
-    /// [`Failed`] where it is no method and URL.
+    /// [`Failed`] where it is not a method and a URL.
     pub async fn judge(&self, request: &str) -> Result<Verdict, Failed> {
         let wrong = || Failed::usage("`--request` takes a method and a URL, as in \"POST https://api.example.com/v1/orders\"");
         let (method, url) = request.split_once(' ').ok_or_else(wrong)?;

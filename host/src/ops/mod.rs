@@ -36,7 +36,7 @@ use std::sync::Arc;
 /// The rules by which unregistered secrets are recognised: the host's, and those of the configuration.
 ///
 /// # Errors
-/// [`Failed`] where a file of rules can't be read, or holds what is no rule.
+/// [`Failed`] where a file of rules can't be read, or holds something that is not a rule.
 pub fn rules(config: &HostConfig) -> Result<Arc<Rules>, Failed> {
     Ok(crate::host::rules(&config.scrub_rules)?)
 }
@@ -49,7 +49,7 @@ pub fn read_component(path: &Path) -> Result<Vec<u8>, LoadError> {
     crate::host::read_component(path)
 }
 
-/// Manifests, of which none may be wrong.
+/// Reads manifests, all of which have to be valid.
 ///
 /// # Errors
 /// [`ReadError`] of the first that is.

@@ -68,7 +68,7 @@ pub fn denials(config: &HostConfig, run: &str, warn: impl Fn(&dyn Display)) -> R
 }
 
 impl PastDenial {
-    /// What would come of the same request now.
+    /// What would become of the same request now.
     ///
     /// # Errors
     /// [`Failed`], as of [`Judge::judge`]; what is no request is [`Verdict::Unknown`].

@@ -1,4 +1,4 @@
-//! A backend that keeps what it is given, and how the secrets in it stand.
+//! A backend that can be written to, and the status of the secrets in it.
 
 use super::Failed;
 use crate::host::Host;
@@ -14,7 +14,7 @@ pub struct Backend<'h> {
     configured: &'h Configured,
 }
 
-/// How one secret of a backend stands. Its texts are the backend's: escape them before a terminal gets them
+/// The status of one secret of a backend. Its texts are the backend's: escape them before a terminal gets them
 /// ([`crate::text::for_people`]).
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
@@ -86,7 +86,7 @@ impl<'h> Backend<'h> {
         self.configured.backend.store()
     }
 
-    /// What has the backend replace its keys by itself, if it does.
+    /// What lets the backend replace its keys itself, if it can.
     #[must_use]
     pub fn rotator(&self) -> Option<&'h dyn Rotator> {
         self.configured.backend.rotator()
@@ -98,8 +98,8 @@ impl<'h> Backend<'h> {
         self.host.rotation_of(name, self.name(), entry)
     }
 
-    /// How each secret of a store of this backend stands; of which agents may use it, as far as their manifests are named. The host's own
-    /// records are left out.
+    /// The status of each secret of a store of this backend, with the agents that may use it, as far as their manifests are given. The
+    /// host's own records are left out.
     ///
     /// # Errors
     /// [`StoreError`] where the store can't be listed.
@@ -163,7 +163,7 @@ fn as_map<S: Serializer>(prints: &[(String, Fingerprint)], serializer: S) -> Res
     serializer.collect_map(prints.iter().map(|(field, print)| (field, print)))
 }
 
-/// Another version than the expected one, with the name of what it is a version of and the way to go on.
+/// A version other than the expected one, with the entry's name and what to do.
 #[must_use]
 pub fn conflict(error: StoreError, entry: &Entry) -> StoreError {
     match error {
@@ -182,7 +182,7 @@ pub fn conflict(error: StoreError, entry: &Entry) -> StoreError {
 /// What opens the file of a `file` backend, as the configuration says.
 ///
 /// # Errors
-/// [`Failed`] where it can't be had.
+/// [`Failed`] where it can't be read.
 pub fn identity(key: &FileKeyRef) -> Result<FileKey, Failed> {
     crate::host::file_key(key).map_err(|error| Failed::new(super::Kind::Secret, error))
 }

@@ -37,7 +37,7 @@ impl SignerReport {
 /// The signers of an agent, each with its key at hand, as a run has them.
 ///
 /// # Errors
-/// [`SignersUnavailable`] with all whose keys can't be had.
+/// [`SignersUnavailable`] with all signers whose keys are unavailable.
 pub async fn signers(agent: &Agent) -> Result<Vec<SignerReport>, SignersUnavailable> {
     let signer = |opened: Arc<Opened>| SignerReport {
         signer: opened.granted.spec.name.clone(),
@@ -60,7 +60,7 @@ pub fn fresh_key() -> Result<Deposit, Failed> {
 /// The address (EIP-55) of a wallet's key: hexadecimal digits, a V3 keystore, or a BIP-39 phrase.
 ///
 /// # Errors
-/// [`Failed`] where it is no such key.
+/// [`Failed`] where it is not such a key.
 pub fn address_of_key(key: &Deposit) -> Result<String, Failed> {
     let wrong = |why| Failed::usage(format!("this is not the key of a wallet: {why}; nothing was written"));
     crate::keys::address_of_local(key.value()).map_err(wrong)

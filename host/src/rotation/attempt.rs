@@ -1,5 +1,5 @@
-//! One attempt at a rotation: the turn is taken, what is under way is taken to its end, or else a new one is begun, and what came of it is
-//! written down before the turn is given back.
+//! One attempt at a rotation: the turn is taken, what is under way is finished or else a new one begun, and the outcome is written down
+//! before the turn is given back.
 
 use super::document::Failing;
 use super::halt::Halt;
@@ -61,7 +61,8 @@ impl Rotation {
             let now = self.clock.now();
             let left = watched.left(self.lease(), now).unwrap_or_default();
             drop(watched);
-            // Whoever is silent for so long is gone, and the turn was to be had. One that gives a sign of life meanwhile is at it.
+            // A host that is silent for so long is gone, and the turn would be free. One that has sent a heartbeat in the meantime is still
+            // working.
             let (since, patience) = *begun.get_or_insert((now, left));
             if now.saturating_sub(since) > patience {
                 let alive = format!("another host is working on it, and was active within the last {} s", patience.as_secs());
@@ -90,7 +91,7 @@ impl Rotation {
                 return (false, Err(Halt::Busy(left)));
             }
             Err(error) => {
-                // Once, until it can be had again.
+                // Once, until it can be taken again.
                 if !self.unheld_told.swap(true, Ordering::Relaxed) {
                     self.alert(0, &format!("the journal can't be written, and no key is replaced: {error}"));
                 }

@@ -39,7 +39,7 @@ pub(crate) struct Document {
     pub(super) lost: u32,
     #[serde(default)]
     pub(super) failing: Option<Failing>,
-    /// The hosts that use the key, each with the rotation whose new key it has taken over, and whose old one it holds no more.
+    /// The hosts that use the key, each with the rotation whose new key it has taken over, and whose old one it no longer holds.
     #[serde(default)]
     pub(super) hosts: BTreeMap<String, u64>,
     /// Keys that may have been made, and that nobody knows.
@@ -66,11 +66,11 @@ pub(crate) struct Document {
 pub(crate) struct Holder {
     pub(super) host: String,
     pub(super) fence: u64,
-    /// Grows with each sign of life.
+    /// Grows with each heartbeat.
     pub(super) beat: u64,
     /// What no other holder has, though both had the same number for a moment.
     pub(super) nonce: u64,
-    /// How long it may give no sign of life for, in milliseconds.
+    /// How long it may go without a heartbeat, in milliseconds.
     pub(super) lease: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Why a rotation came to a stop before its end.
+//! Why a rotation stopped before it was finished.
 
 use super::journal::Unwritten;
 use crate::secrets::StoreError;
@@ -10,7 +10,7 @@ pub(super) enum Halt {
     /// Another host goes on with it.
     #[error("another host has taken over the rotation")]
     Fenced,
-    /// Another host is at it, or has ended in the middle of it. How long until it counts as gone, at most.
+    /// Another host is working on it, or has ended in the middle of it. How long until it counts as gone, at most.
     #[error("another host is working on it, or has stopped in the middle of it")]
     Busy(Duration),
     /// It is left to another host, since this one ends.

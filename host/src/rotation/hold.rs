@@ -1,12 +1,12 @@
-//! The right to take the next step of a rotation: had by a compare-and-set of the journal, kept by signs of life, and lost by silence that
-//! another host has watched on its own clock. Whoever has lost it finds out at the next write.
+//! The right to take the next step of a rotation: taken by a compare-and-set of the journal, kept by heartbeats, and lost when another host
+//! has seen none for long enough on its own clock. Whoever has lost it finds out at the next write.
 
 use super::document::{Document, Holder};
 use super::journal::{ATTEMPTS, Journal, Unwritten, may_pass, millis, pause};
 use crate::secrets::StoreError;
 use std::time::Duration;
 
-/// What is known of whoever holds a rotation, and since when it has given no sign of life.
+/// What is known of whoever holds a rotation, and since when it has sent no heartbeat.
 #[derive(Debug, Default)]
 pub(crate) struct Watched {
     seen: Option<(Holder, Duration)>,
@@ -22,7 +22,7 @@ pub(crate) struct Hold {
 }
 
 impl Journal {
-    /// Takes the right to the next step, where nobody has it, or whoever had it has given no sign of life for `lease`, by this host's clock.
+    /// Takes the right to the next step, where nobody has it, or whoever had it has sent no heartbeat for `lease`, by this host's clock.
     /// `None` where somebody has it.
     pub(super) async fn hold(&self, host: &str, lease: Duration, watched: &mut Watched) -> Result<Option<Hold>, StoreError> {
         let mut attempt = 0;
@@ -65,7 +65,7 @@ impl Watched {
         }
     }
 
-    /// How long until the right may be taken, if nobody gives a sign of life.
+    /// How long until the right may be taken, if nobody sends a heartbeat.
     pub(super) fn left(&self, lease: Duration, now: Duration) -> Option<Duration> {
         self.seen.as_ref().map(|(seen, since)| {
             let lease = lease.max(Duration::from_millis(seen.lease));
@@ -142,12 +142,12 @@ impl Hold {
         }
     }
 
-    /// From now on so long may pass without a sign of life: for what takes its time, and loses nothing by a late change of hands.
+    /// From now on so long may pass without a heartbeat: for what takes its time, and loses nothing by a late change of hands.
     pub(super) fn slow_down(&mut self, lease: Duration) {
         self.me.lease = self.me.lease.max(millis(lease));
     }
 
-    /// Gives a sign of life, if it is time for one, with what has been waited for so far.
+    /// Sends a heartbeat, if it is time for one, with what has been waited for so far.
     pub(super) async fn beat(&mut self, waited: Duration) -> Result<(), Unwritten> {
         let silent = self.journal.clock.now().saturating_sub(self.written);
         match silent < Duration::from_millis(self.me.lease / 3) {

@@ -1,5 +1,5 @@
-//! The journal of a rotation: one document, kept in the backend that keeps the secret, so that whoever comes next can go on. It is changed by
-//! compare-and-set alone, and by one holder at a time, whose fencing number grows with each change of hands.
+//! The journal of a rotation: one document, kept in the backend that keeps the secret, so that whoever comes next can continue. It is
+//! changed only by compare-and-set, and by one holder at a time, whose fencing number grows with each change of hands.
 //!
 //! No manifest can name it.
 

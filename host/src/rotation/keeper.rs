@@ -1,5 +1,5 @@
 //! When a rotation begins, and what a host owes to the rotations of others: it is registered before it uses a key, and says so when it has
-//! taken a new one over and holds the old one no more.
+//! taken over a new one and no longer holds the old one.
 
 use super::document::{Current, Document};
 use super::halt::Halt;
@@ -64,7 +64,7 @@ impl Rotation {
         entered.await.map(|_| ())
     }
 
-    /// Ends the keeper, and says that this host uses the key no more. What is under way is given the time of two calls to come to a point
+    /// Ends the keeper, and says that this host no longer uses the key. What is under way is given the time of two calls to come to a point
     /// where it can be left to others.
     pub(super) async fn close(&self) {
         let mut registered = self.registered.lock().await;
@@ -133,13 +133,13 @@ impl Rotation {
         }
     }
 
-    /// Takes a new key over, and says so when the old one is held no more.
+    /// Takes a new key over, and says so when the old one is no longer held.
     async fn settle(&self, document: &Document) -> Result<(), StoreError> {
         let Some(known) = document.hosts.get(&self.host) else {
             if !self.registers() {
                 return Ok(());
             }
-            // It gave no sign of life for so long that nobody waits for it any more. What it has read before is not to be used.
+            // It sent no heartbeat for so long that nobody waits for it any more. What it has read before is not to be used.
             self.adopt(&IssuedKey::new("")).await;
             let entered = self.journal.note(|document| {
                 // What it has is shown by what comes below, at the next look.

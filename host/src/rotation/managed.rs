@@ -1,5 +1,5 @@
-//! Rotations that the backend carries out by itself, as AWS Secrets Manager's do: its function makes the key, tries it, switches, and ends
-//! the old one. The host asks for it, and looks on until another version is in use.
+//! Rotations that the backend carries out itself, as AWS Secrets Manager does: its function makes the key, tests it, switches, and retires
+//! the old one. The host asks for it, and watches until another version is in use.
 
 use super::Rotation;
 use super::document::{Current, Past};

@@ -2,8 +2,8 @@
 //! nobody holds it any more.
 //!
 //! What has been done, and what is about to be, is in a [`journal`] in the store that keeps the secret: a [`stage`], with what is known at
-//! it. [`steps`] is the one way from the beginning to the end. A host that dies anywhere leaves a rotation that the next one takes up: before
-//! the switch it goes back, after it forward. [`keeper`] says when a rotation begins.
+//! it. [`steps`] is the one way from the beginning to the end. A host that dies at any point leaves a rotation that the next one resumes:
+//! before the switch it rolls back, after the switch it rolls forward. [`keeper`] says when a rotation begins.
 
 mod alert;
 mod attempt;
@@ -60,9 +60,9 @@ use tokio::task::JoinHandle;
 const BACKOFF: Backoff = Backoff { first: Duration::from_secs(60), longest: Duration::from_secs(3_600) };
 /// Calls in a row whose outcome may be lost before nothing is issued any more but at the operator's request.
 const MAX_LOST: u32 = 2;
-/// How long a host that waits for others may give no sign of life for, where the store counts its writes.
+/// How long a host that waits for others may go without a heartbeat, where the store counts its writes.
 const SLOW_LEASE: Duration = Duration::from_secs(15 * 60);
-/// How many timeouts a host may give no sign of life for before another goes on in its place. Each of its calls ends within two.
+/// How many timeouts a host may go without a heartbeat before another continues in its place. Each of its calls ends within two.
 const LEASE: u32 = 3;
 
 /// One key that is replaced, at all of its sites.
@@ -111,23 +111,23 @@ enum Means {
     Backend,
 }
 
-/// Why a rotation did not come to its end.
+/// Why a rotation was not finished.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RotationError {
     /// There is none of that name.
     #[error("no rotation `{0}` is configured; add `[rotations.{0}]` to the host configuration")]
     Unknown(String),
-    /// The key in use is the one that was in use before.
+    /// The key in use is still the one from before.
     #[error("not rotated, and the key in use is unchanged: {0}")]
     RolledBack(String),
-    /// It has come as far as it could, and goes on by itself where the host runs on, or when this is called again.
+    /// It has gone as far as it could, and continues on its own while the host keeps running, or when this is called again.
     #[error("not finished, and nothing is lost: {0}")]
     Unfinished(String),
-    /// How it stands is not known: its journal can't be read.
+    /// Its status is not known: its journal can't be read.
     #[error("its journal can't be read: {0}")]
     Unreadable(String),
-    /// What the issuer did is not known. The key in use is the one that was in use before.
+    /// What the issuer did is not known. The key in use is still the one from before.
     #[error("not rotated, and there may be a key that nobody knows (see `strongroom secrets history`): {0}")]
     Lost(String),
 }
@@ -251,7 +251,7 @@ impl Rotation {
         self.cache.uses(self.fingerprint(key))
     }
 
-    /// Sees to it that this host's requests take what the stores hold now. False where it could not be had yet.
+    /// Makes this host's requests use what the stores hold now. False where it could not be fetched yet.
     async fn adopt(&self, old: &IssuedKey) -> bool {
         let old = self.fingerprint(old);
         let renewed = self.sites.iter().map(|site| self.cache.renew(&site.from, &site.entry, old));
@@ -307,7 +307,7 @@ impl Rotation {
         Ok(hold.sure(self.config.timeout).await?)
     }
 
-    /// Writes down that a rotation has come to nothing.
+    /// Writes down that a rotation has failed.
     async fn end(&self, hold: &mut Hold, why: &str) -> Result<(), Halt> {
         let now = self.now();
         Ok(hold.write(|document| document.close(why, now)).await?)

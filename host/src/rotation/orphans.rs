@@ -1,5 +1,6 @@
-//! Keys that may have been made and that nobody knows: a call whose answer was lost, a call that is carried out late, a key that could not be
-//! kept. What an issuer's list shows for the first time, alone, and while the key in use is known, is ended; all else is reported.
+//! Keys that may have been made and that nobody knows: a call whose response was lost, a call that is carried out late, a key that could
+//! not be stored. A key that an issuer's list shows for the first time, alone, and while the key in use is known, is revoked; all else is
+//! reported.
 
 use super::Rotation;
 use super::document::{Document, Orphan, Suspicion};

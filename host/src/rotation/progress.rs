@@ -41,7 +41,7 @@ pub enum Step {
     RevokeOrphan,
     /// The backend is asked to replace the key by itself.
     Ask,
-    /// The backend is at it.
+    /// The backend is working on it.
     Wait,
     /// The backend has replaced the key.
     Observe,

@@ -1,4 +1,4 @@
-//! What an issuer's word is worth: when a key counts as ended.
+//! How far an issuer is believed: when a key counts as revoked.
 
 use super::Rotation;
 use super::halt::Halt;
@@ -28,7 +28,7 @@ pub(super) async fn end_key(rotation: &Rotation, hold: &mut Hold, key: &IssuedKe
         };
         break;
     }
-    // Whatever it says: a key that it rejects works no more, unless it takes no key at all at the moment.
+    // Whatever it says: a key that it rejects no longer works, unless it accepts no key at all at the moment.
     if rejects(rotation, key).await {
         for known in [Some(with), in_use.as_ref()].into_iter().flatten().filter(|known| !known.is(key)) {
             if matches!(rotation.call(rotation.issuer.probe(known)).await, Ok(Probe::Works { .. })) {
@@ -39,7 +39,7 @@ pub(super) async fn end_key(rotation: &Rotation, hold: &mut Hold, key: &IssuedKe
     Err(Halt::Later { why: format!("a key could not be revoked: {why}"), after })
 }
 
-/// Whether the issuer takes a key for none.
+/// Whether the issuer rejects a key.
 pub(super) async fn rejects(rotation: &Rotation, key: &IssuedKey) -> bool {
     matches!(rotation.call(rotation.issuer.probe(key)).await, Ok(Probe::Rejected))
 }

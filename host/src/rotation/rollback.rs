@@ -1,4 +1,4 @@
-//! The way back before the switch, and when there is none: the new key is in use already, or the old one works no more.
+//! The way back before the switch, and when there is none: the new key is already in use, or the old one no longer works.
 
 use super::Rotation;
 use super::halt::Halt;
@@ -58,7 +58,7 @@ async fn in_use_at(site: &Site, keys: &Keys) -> Result<Option<NoWayBack>, Halt> 
     Ok(holds(site, &keys.new).await?.then_some(NoWayBack("the new key is in use after all")))
 }
 
-/// Whether the old key is the one in use and works no more, and the new one does.
+/// Whether the old key is the one in use and no longer works, and the new one does.
 async fn old_is_over(rotation: &Rotation, keys: &Keys) -> Result<Option<NoWayBack>, Halt> {
     let Some(first) = rotation.sites.first() else { return Ok(None) };
     if !holds(first, &keys.old).await? {

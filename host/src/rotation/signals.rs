@@ -1,5 +1,5 @@
-//! What answers to guests show of a key: that it ends, or that it is rejected. It gives rise to a look of the host's own, at most once a
-//! minute, and to nothing else.
+//! What responses to guests show about a key: that it expires, or that it is rejected. This makes the host look for itself, at most once a
+//! minute, and does nothing else.
 
 use super::Rotation;
 use super::document::Document;
@@ -100,7 +100,7 @@ impl Rotation {
             }
             Probe::Rejected if self.issuer.has_own_credential() => Some("the issuer rejects it".to_owned()),
             Probe::Rejected => {
-                // With a key that works no more none can be had: an operator has to.
+                // With a key that no longer works no other can be made: an operator has to set one.
                 let was_told = std::mem::replace(&mut self.signals.lock().rejection_told, true);
                 if !was_told {
                     self.alert(

@@ -1,5 +1,5 @@
-//! The sites of a key: the places where it is kept. They are read and written past the cache: what is decided here is decided by the store's
-//! own word.
+//! The sites of a key: the places where it is kept. They are read and written past the cache: what is decided here is decided by what the
+//! store itself says.
 
 use super::Rotation;
 use super::document::Document;

@@ -1,4 +1,4 @@
-//! What can be told of a rotation, without any key.
+//! What can be said about a rotation, without any key.
 
 use super::document::Document;
 use super::stage::UnderWay;
@@ -6,7 +6,7 @@ use super::{Rotation, RotationError};
 use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How a rotation stands.
+/// The status of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RotationStatus {
@@ -18,7 +18,7 @@ pub struct RotationStatus {
     pub number: u64,
     /// Since when the key in use is in use, in seconds since 1970-01-01T00:00:00Z; none where it was never replaced.
     pub since: Option<u64>,
-    /// When it ends, where the issuer says so.
+    /// When it expires, where the issuer says so.
     pub expires_at: Option<u64>,
     /// When it is replaced, where that is by time. Some percent of it may be left out, so that not all keys are replaced at once.
     pub next: Option<u64>,
@@ -30,7 +30,7 @@ pub struct RotationStatus {
     pub failing: Option<(String, u64)>,
     /// The hosts that use the key.
     pub hosts: usize,
-    /// Keys that there may be, and that nobody knows: when the call was made, and what is known of them.
+    /// Keys that may exist and that nobody knows: when the call was made, and what is known about them.
     pub orphans: Vec<(u64, String)>,
     /// The rotations that have ended, oldest first.
     pub past: Vec<PastRotation>,
@@ -46,7 +46,7 @@ pub struct PastRotation {
     pub begun: u64,
     /// When it ended.
     pub ended: u64,
-    /// What it was begun for.
+    /// Why it was begun.
     pub trigger: String,
     /// `done`, or why the old key stayed.
     pub outcome: String,
@@ -56,11 +56,11 @@ pub struct PastRotation {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RotationCounts {
-    /// Rotations were begun, or taken up again.
+    /// Rotations were begun, or resumed.
     pub attempts: u64,
-    /// Rotations came to their end.
+    /// Rotations were finished.
     pub done: u64,
-    /// Rotations came to nothing, and the old key stayed.
+    /// Rotations were rolled back, and the old key stayed.
     pub rolled_back: u64,
     /// Somebody was told.
     pub alerts: u64,

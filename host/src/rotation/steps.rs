@@ -1,5 +1,5 @@
-//! The steps of a rotation, in the only order in which they can be taken: each takes the proof that the one before it was, by value. What a
-//! step leads to is in the journal before the next begins.
+//! The steps of a rotation, in the only order in which they can be taken: each takes the proof that the one before it was, by value. The
+//! outcome of a step is in the journal before the next begins.
 //!
 //! A call to the issuer is made only while this host holds the rotation, and its record is in the audit log before.
 
@@ -197,7 +197,7 @@ async fn switch(rotation: &Rotation, hold: &mut Hold, usable: Usable) -> Result<
     let print = rotation.print(new.reveal());
     let current = Current { since: rotation.now(), print, id: new.id().map(str::to_owned), expires_at: new.expires_at() };
     if !rotation.registers() {
-        // Others are waited for without a sign of life for long: what is written now says so.
+        // Others are waited for, for a long time without a heartbeat: what is written now says so.
         hold.slow_down(super::SLOW_LEASE);
     }
     Ok(usable.switched(hold, wrote, &current).await?)
@@ -275,7 +275,7 @@ async fn clean(rotation: &Rotation, hold: &mut Hold, revoked: Revoked) -> Result
     }
     for site in &rotation.sites {
         if let Err(error) = site.forget(old).await {
-            // It works no more: what is left of it is untidy, and no more.
+            // It no longer works: what is left of it is untidy, nothing worse.
             rotation.alert(number, &format!("{}: old versions of a revoked key could not be removed: {error}", site.shown()));
         }
     }

@@ -1,4 +1,4 @@
-//! Why what an embedder or an operator sets up can't be used.
+//! Why something that an embedder or an operator sets up can't be used.
 
 use std::path::{Path, PathBuf};
 

@@ -122,7 +122,7 @@ fn merged(before: Option<&Claim>, claim: &Claim) -> Merged {
     }
 }
 
-/// The claim that the lines hold; a line that is none claims the variable for whoever it names.
+/// The claim that the lines hold; a line that can't be read claims the variable for whoever it names.
 fn found(lines: &[String], variable: &str) -> Option<Claim> {
     lines.iter().find_map(|line| {
         let mut words = line.split_whitespace();

@@ -1,5 +1,5 @@
 //! One agent's run, of whatever kind: what it may do, what it holds, what is looked for in its texts, what it has used, and its record.
-//! Whatever acts for an agent takes a session; what kind of program the agent is, no room below `doors` knows.
+//! Whatever acts for an agent takes a session; no room below `doors` knows what kind of program the agent is.
 
 mod denials;
 mod scrubbing;
@@ -18,7 +18,7 @@ use crate::url::CanonicalUrl;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 
-/// Different reasons for which secrets can't be had that one run records.
+/// How many different reasons for unavailable secrets one run records.
 const MAX_REASONS: usize = 64;
 
 /// What the parts of one run share.
@@ -32,7 +32,7 @@ pub(crate) struct Session {
     pub(crate) rates: Option<SharedRates>,
     /// The rotations of the run's secrets, by the secret's index.
     rotations: Vec<(usize, Arc<Rotation>)>,
-    /// Why secrets could not be had, as far as the log has it.
+    /// Why secrets were unavailable, as far as the log has it.
     unavailable: Mutex<Vec<(usize, String)>>,
 }
 
@@ -66,7 +66,7 @@ impl Session {
         self.keyring.version(source, self).await.map_err(|why| self.unavailable(secret, &why))
     }
 
-    /// Records that a secret could not be had, and gives what the agent is told of it.
+    /// Records that a secret was unavailable, and returns what the agent is told about it.
     fn unavailable(&self, secret: usize, why: &BackendError) -> String {
         let name = self.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
         let reason = self.scrubber().scrub_text(&why.to_string()).into_owned();

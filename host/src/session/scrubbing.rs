@@ -1,4 +1,4 @@
-//! What is looked for in all that an agent gets and gives: the values of its secrets, newer versions of them, and what answers brought.
+//! What is looked for in all that an agent gets and gives: the values of its secrets, newer versions of them, and what responses brought.
 
 use super::Session;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Values};

@@ -86,7 +86,7 @@ pub enum Refused {
         /// Whether it is one of the agent's own, and not one of the key's over all agents.
         own: bool,
     },
-    /// More than a ceiling on a key that lies in a host's process.
+    /// More than a ceiling on a key that is held in a host's process.
     Hot {
         /// The ceiling's name.
         ceiling: String,
@@ -109,7 +109,7 @@ pub enum Reuse {
     Other,
     /// For this, which is still under way.
     UnderWay,
-    /// For this, and nobody knows what became of it.
+    /// For this, and its outcome is not known.
     Lost,
 }
 

@@ -53,7 +53,7 @@ pub trait Ledger: Send + Sync {
     /// [`SharedError`], in which case it does not leave.
     async fn note(&self, note: &Note<'_>) -> Result<(), SharedError>;
 
-    /// Takes a key in, for one purpose and for good. Asked again for the same, it does nothing.
+    /// Adds a key, for one purpose and for good. Asked again for the same, it does nothing.
     ///
     /// # Errors
     /// [`SharedError::Refused`] where the key is kept for another purpose.
@@ -62,23 +62,23 @@ pub trait Ledger: Send + Sync {
     /// What one agent, or all of them, have spent from a key of each of these assets, in their order.
     ///
     /// # Errors
-    /// [`SharedError`]. What is left of limits is then not told; nothing is decided by it.
+    /// [`SharedError`]. What is left of limits is then not shown; nothing is decided by it.
     async fn spent(&self, key: &[u8], agent: Option<&str>, assets: &[AssetId]) -> Result<Vec<Sums>, SharedError>;
 
-    /// How the ledger stands, for the operator.
+    /// The ledger's state, for the operator.
     ///
     /// # Errors
     /// [`SharedError`].
     async fn standing(&self, key: &[u8]) -> Result<Standing, SharedError>;
 
-    /// Takes the operator's word that the ledger is the latest there is. For good: all hosts sign by it again.
+    /// Records the operator's confirmation that the ledger is the latest there is. From then on all hosts sign with it again.
     ///
     /// # Errors
     /// [`SharedError`], in which case it is as before.
     async fn confirm(&self) -> Result<(), SharedError>;
 }
 
-/// What came of a claim.
+/// The outcome of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reserved {

@@ -1,5 +1,5 @@
-//! What hosts that act as one have to share. A host by itself needs none of it: each has an embedded default, which is as fast as if there were no
-//! choice.
+//! What hosts that act as one have to share. A single host needs none of it: each has an embedded default, which is as fast as if there
+//! were no choice.
 //!
 //! | trait | what it keeps | the embedded default |
 //! | --- | --- | --- |
@@ -11,8 +11,8 @@
 //! An implementation is part of what is trusted: a ledger that forgets lets agents spend twice. It never sees a secret or a key; a ledger sees
 //! signatures before they are used.
 //!
-//! All of them fail closed. What errs, or is silent for 10 seconds, is taken for a refusal: nothing leaves, and what may have been spent counts as
-//! spent.
+//! All of them fail closed. An error, or silence for 10 seconds, counts as a refusal: nothing leaves, and what may have been spent
+//! counts as spent.
 
 mod claim;
 mod error;

@@ -9,8 +9,9 @@ use std::sync::Arc;
 /// Keeps what waits for somebody's decision: filed when a signer answers [`Answer::Pending`](crate::Answer::Pending), listed for those who decide,
 /// removed by whoever acts on it.
 ///
-/// What an implementation owes: what was filed is listed by all hosts until it is removed. A ticket is known by its agent, its signer and its name; filed
-/// again, it takes the place of the one before. It may refuse to keep more: the request waits all the same, and the audit log has its ticket.
+/// What an implementation owes: what was filed is listed by all hosts until it is removed. A ticket is known by its agent, its signer and
+/// its name; filed again, it takes the place of the one before. It may refuse to keep more: the request waits anyway, and the audit log has
+/// its ticket.
 ///
 /// Hosts wait 10 seconds for an answer.
 #[async_trait]

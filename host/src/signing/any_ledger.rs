@@ -1,4 +1,4 @@
-//! The ledger that a host signs by: its own, or one that it shares. Its own is called as it is, whoever calls it.
+//! The ledger that a host signs by: its own, or one that it shares. Its own is called directly.
 
 use super::ledger::{Ledger, Reservation};
 use super::shared_ledger::{SharedLedger, SharedReservation};

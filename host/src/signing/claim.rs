@@ -1,4 +1,4 @@
-//! What a signature would spend, claimed before its key is asked: of this host's own ledger at once, of one that hosts share by asking it.
+//! What a signature would spend, claimed before its key is asked: from this host's own ledger at once, from a shared one by asking it.
 
 use super::any_ledger::AnyReservation;
 use super::ledger::{self, Ledger};
@@ -8,7 +8,7 @@ use crate::policy::{Denial, Limit, SignPermit, refused};
 use crate::shared::{Ceiling, Claim, Refused};
 use std::sync::Arc;
 
-/// What came of a claim.
+/// The outcome of a claim.
 pub(super) enum Claimed {
     New(AnyReservation),
     /// It was signed before, under the same idempotency key: the signed bytes.

@@ -1,4 +1,4 @@
-//! What a manifest says of its signers, checked against the operator's tables as the agent is loaded.
+//! What a manifest says about its signers, checked against the operator's tables as the agent is loaded.
 
 use super::Signing;
 use super::keys::Keys;
@@ -26,7 +26,7 @@ pub(crate) enum Use {
 }
 
 impl Signing {
-    /// What a manifest says of its signers, checked against the host's tables.
+    /// What a manifest says about its signers, checked against the host's tables.
     ///
     /// # Errors
     /// The signer's name, and what can't be granted.

@@ -63,7 +63,7 @@ struct Tally {
 }
 
 impl Kms {
-    /// Keys of the account that the SDK's own chain of credentials leads to. It is asked when the first key is.
+    /// Keys of the account that the SDK's own chain of credentials leads to. It is called when the first key is asked for.
     #[must_use]
     pub fn new(config: &KmsConfig) -> Self {
         Self(Arc::new(Account { config: config.clone(), client: OnceCell::new() }))

@@ -32,7 +32,7 @@ pub(super) struct Known {
 
 impl Known {
     /// # Errors
-    /// Where the host's key can't be had.
+    /// Where the host's key is unavailable.
     pub(super) fn new(state: Option<&StateDir>) -> io::Result<Self> {
         let hash_key = state.map_or_else(random::key, |state| state.key("host.key"))?;
         let file = state.map(|state| Register::new(state, "keys", HEAD));

@@ -144,7 +144,7 @@ impl Signing {
     /// Opens a signer: has its key, or its way to it.
     ///
     /// # Errors
-    /// Why it can't be had, without a part of it.
+    /// Why it is unavailable, without a part of it.
     pub(crate) async fn open(&self, granted: &Arc<Granted>, agent: &str, backends: &Backends) -> Result<Arc<Opened>, SignerError> {
         let opened = self.keys.open(granted, agent, backends).await?;
         // Once more by the key itself: one may have several names.
@@ -154,7 +154,7 @@ impl Signing {
             let user = format!("{agent}/{}", granted.spec.name);
             self.hot.check(&self.config, &hex(&opened.id), &user, &wallet.limits).map_err(SignerError::Refused)?;
         }
-        // What spends needs the operator's word before it is first used here: a ledger that was lost would begin at nothing.
+        // What spends needs the operator's confirmation before it is first used here: a ledger that was lost would begin at nothing.
         if !matches!(granted.policy, Use::Wallet(_)) {
             let ledger = self.ledger().map_err(SignerError::Unavailable)?;
             let enrolled = ledger.enroll(&opened.id, opened.purpose()).await;
@@ -169,7 +169,7 @@ impl Signing {
     /// What a signer's key is known by, without taking it into use.
     ///
     /// # Errors
-    /// Why it can't be had, without a part of it.
+    /// Why it is unavailable, without a part of it.
     #[cfg(feature = "ops")]
     pub(crate) async fn look(&self, granted: &Granted, agent: &str, backends: &Backends) -> Result<String, SignerError> {
         self.keys.look(granted, agent, backends).await

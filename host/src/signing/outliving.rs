@@ -1,4 +1,4 @@
-//! Work that goes on where whoever waits for it gives up.
+//! Work that continues when whoever waits for it gives up.
 
 use futures_util::FutureExt;
 use std::panic::AssertUnwindSafe;

@@ -1,4 +1,4 @@
-//! What is said of signatures: verdicts, records, and what is left of limits.
+//! What is said about signatures: verdicts, records, and what is left of limits.
 
 use super::any_ledger::AnyLedger;
 use super::ledger::Ledger;

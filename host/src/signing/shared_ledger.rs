@@ -1,4 +1,4 @@
-//! A ledger that hosts share, asked with patience.
+//! A ledger that hosts share, asked with a time limit.
 
 use super::ledger::RESERVATION;
 use super::unkept::Unkept;

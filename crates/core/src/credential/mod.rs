@@ -1,9 +1,9 @@
 //! How a secret becomes a request's credential. A grant says by which scheme; a scheme goes through three phases:
 //!
-//! 1. *prepare*: what it fills with is had. It may wait, so that is the host's (`egress::prepare`).
+//! 1. *prepare*: what is to be filled in is fetched. It may wait, so the host does it (`egress::prepare`).
 //! 2. *apply* ([`Scheme::apply`]): the head is filled, as the request leaves.
-//! 3. *challenge* ([`Scheme::challenge`]): whether the answer asks for the request once more. Whether it may be repeated is not the scheme's to
-//!    say (`policy::Attempt`).
+//! 3. *challenge* ([`Scheme::challenge`]): whether the response asks for the request once more. Whether it may be repeated is not the scheme's
+//!    to say (`policy::Attempt`).
 
 mod head;
 #[cfg(any(test, feature = "test-util"))]

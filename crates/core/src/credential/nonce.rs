@@ -1,5 +1,5 @@
-//! A scheme for tests, of the kind that asks for more: an answer with a `nonce` wants the request once more with that nonce, and with what the
-//! scheme saw of the request.
+//! A scheme for tests, of the kind that asks for more: a response with a `nonce` wants the request once more with that nonce, and with what
+//! the scheme saw of the request.
 
 use super::{Head, Outgoing, Scheme, Target};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};

@@ -1,4 +1,4 @@
-//! The scheme that puts a value into a place, with what stands around it there. Here alone one place is told from another: what the manifest
+//! The scheme that puts a value into a place, with what surrounds it there. Only here is one place told from another: what the manifest
 //! names ([`Place`]) is found in what an agent wrote ([`Target::find`]), and filled as the request leaves.
 
 use super::Head;

@@ -52,7 +52,7 @@ impl Key {
     /// The key that a backend of signers keeps.
     ///
     /// # Errors
-    /// [`SignerError`], which says why it can't be had.
+    /// [`SignerError`], which says why it is unavailable.
     pub async fn kept(backend: &dyn SignerBackend, key: &str, agent: &str) -> Result<Self, SignerError> {
         let signer = backend.open(key, agent).await?;
         let public = signer.public_key().await?;

@@ -1,5 +1,6 @@
-//! The seam between what is decided and what holds the key. A [`Signer`] is asked for one signature by a [`SignRequest`], which only a permit
-//! becomes: there is no other way to ask. Whether it is a signature of its key is checked here after, for every kind of signer alike.
+//! The seam between what is decided and what holds the key. A [`Signer`] is asked for one signature by a [`SignRequest`], which only a
+//! permit becomes: there is no other way to ask. Whether it is a signature of its key is checked here afterwards, for every kind of signer
+//! alike.
 
 use crate::ethereum::signature::Recoverable;
 use crate::policy::{Payload, SignPermit};
@@ -9,7 +10,7 @@ use ring::signature::{ED25519, UnparsedPublicKey};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// How often a signer is asked for one signature, where what it gives is none: some HSMs fail now and then.
+/// How often a signer is asked for one signature, where what it returns is not one: some HSMs fail now and then.
 const ATTEMPTS: u32 = 8;
 
 /// Signs with one key that it never gives away.
@@ -18,13 +19,13 @@ pub trait Signer: Send + Sync {
     /// The key's public half. It is asked for once for each agent that is loaded.
     ///
     /// # Errors
-    /// [`SignerError`], which says why it can't be had.
+    /// [`SignerError`], which says why it is unavailable.
     async fn public_key(&self) -> Result<PublicKey, SignerError>;
 
     /// Signs what is requested: [`SignRequest::digest`] as it is by a key of secp256k1, [`SignRequest::message`] by one of Ed25519.
     ///
     /// # Errors
-    /// [`SignerError`]. [`SignerError::Unknown`] where a signature may have been made all the same: what it would have spent counts as spent.
+    /// [`SignerError`]. [`SignerError::Unknown`] where a signature may have been made anyway: what it would have spent counts as spent.
     async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError>;
 
     /// Whether the key is held in this process, and leaves it with whoever reads its memory. Such signers have a ceiling on what they may spend,
@@ -61,7 +62,7 @@ pub enum PublicKey {
     Ed25519([u8; 32]),
 }
 
-/// What a signer answers.
+/// A signer's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
@@ -82,11 +83,11 @@ pub enum Signature {
     Ed25519([u8; 64]),
 }
 
-/// A signer's name for a request that waits for somebody's decision. It is no secret.
+/// A signer's name for a request that waits for somebody's decision. It is not a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ticket(String);
 
-/// What a request comes to.
+/// The outcome of a request.
 #[derive(Debug)]
 pub enum Outcome {
     /// What was permitted, in the form its payload is given out in.
@@ -99,7 +100,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignerError {
-    /// The key may not be used so, or is not there. No signature was made.
+    /// The key may not be used like this, or does not exist. No signature was made.
     #[error("{0}")]
     Refused(String),
     /// The signer can't be reached, or is busy. No signature was made.
@@ -131,7 +132,8 @@ impl<'a> SignRequest<'a> {
         }
     }
 
-    /// The transaction that is signed, as it is hashed (EIP-155, EIP-2718): for signers that look for themselves. `None` for all else.
+    /// The transaction that is signed, as it is hashed (EIP-155, EIP-2718): for signers that check it themselves. `None` for everything
+    /// else.
     #[must_use]
     pub fn transaction(&self) -> Option<Vec<u8>> {
         match self.permit.payload() {

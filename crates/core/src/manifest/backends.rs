@@ -75,7 +75,7 @@ pub struct VaultConfig {
     pub namespace: Option<String>,
     /// The mount of the KV version 2 engine. Default `secret`.
     pub mount: String,
-    /// Files of certificate authorities beside the public ones, PEM.
+    /// Files of certificate authorities in addition to the public ones, PEM.
     pub ca: Vec<PathBuf>,
     /// How the host logs in.
     pub auth: VaultAuth,
@@ -136,7 +136,7 @@ pub struct SecretIdRenewal {
 pub struct AwsConfig {
     /// The region; by default the SDK's own way to find it.
     pub region: Option<String>,
-    /// An endpoint in place of the region's own.
+    /// An endpoint instead of the region's own.
     pub endpoint_url: Option<String>,
     /// A profile of the shared configuration files.
     pub profile: Option<String>,
@@ -211,7 +211,7 @@ impl CredentialRef {
     /// The credential as it is now.
     ///
     /// # Errors
-    /// Why it can't be had, as the end of a sentence that says where it is.
+    /// Why it is unavailable, as the end of a sentence that says where it is.
     pub fn read(&self) -> Result<Zeroizing<String>, String> {
         let text = match self {
             Self::Env(name) => Zeroizing::new(std::env::var(name).map_err(|_| "is not set".to_owned())?),

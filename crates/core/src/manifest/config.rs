@@ -13,7 +13,7 @@ pub struct HostConfig {
     pub default_backend: Option<String>,
     /// Backends by the name that manifests use before the colon.
     pub backends: Vec<(String, BackendConfig)>,
-    /// Addresses that are not globally routable and that grants may reach all the same.
+    /// Addresses that are not globally routable but that grants may reach anyway.
     pub network_allow: Vec<ipnet::IpNet>,
     /// Files of additional certificate authorities, PEM.
     pub network_ca: Vec<PathBuf>,
@@ -25,7 +25,7 @@ pub struct HostConfig {
     pub state_dir: Option<PathBuf>,
     /// Most bytes of compiled components that are kept in the state directory; those used longest ago go first. Default 2 GiB.
     pub compiled: Option<u64>,
-    /// Files of rules for secrets that nobody registered, beside those that come with the host.
+    /// Files of rules for secrets that nobody registered, in addition to those that come with the host.
     pub scrub_rules: Vec<PathBuf>,
     /// Signing: chains, assets, and what no agent's manifest may go beyond.
     pub signing: SigningConfig,

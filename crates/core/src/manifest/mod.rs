@@ -105,12 +105,12 @@ pub struct Manifest {
 pub enum Denials {
     /// As an error of `wasi:http`. Client libraries take it for a broken connection, and many send the request again.
     Error,
-    /// As an HTTP answer: status 403, the header `strongroom-denial` with the rule, and problem details (RFC 9457).
+    /// As an HTTP response: status 403, the header `strongroom-denial` with the rule, and problem details (RFC 9457).
     #[default]
     Response,
 }
 
-/// Bounds of one run. Reaching one ends the run, but for `requests`, which refuses the request.
+/// Bounds of one run. Reaching one ends the run, except for `requests`, which refuses the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -122,11 +122,11 @@ pub struct Limits {
     pub wall: Duration,
     /// Bytes of stdout, stderr and log together. Default 8 MiB.
     pub output: u64,
-    /// Requests open at once, from the request to the end of its answer. Default 32.
+    /// Requests open at once, from the request to the end of its response. Default 32.
     pub requests: u32,
     /// Bytes of request bodies in all. Default 64 MiB.
     pub sent: u64,
-    /// Bytes of answers' bodies in all, after decompression. Default 256 MiB.
+    /// Bytes of response bodies in all, after decompression. Default 256 MiB.
     pub received: u64,
     /// Records in the audit log in all; one that is longer than a KiB counts for each. Default 250,000, some 100 MB.
     pub records: u64,
@@ -146,15 +146,15 @@ pub struct SecretSpec {
     pub namespace: Option<String>,
     /// Whether the run fails without it. Default true.
     pub required: bool,
-    /// Plain text used where an optional secret is not there.
+    /// Plain text used where an optional secret is missing.
     pub default: Option<String>,
     /// What the value looks like; a value that does not match is refused.
     pub format: Option<regex::Regex>,
     /// What its placeholder looks like.
     pub placeholder: Shape,
-    /// Whether the placeholder stands in the environment under the secret's name.
+    /// Whether the placeholder is in the environment under the secret's name.
     pub expose_env: bool,
-    /// How long an old value goes on working after it has been replaced, where the operator knows.
+    /// How long an old value keeps working after it has been replaced, where the operator knows.
     pub overlap: Option<Duration>,
     /// The destinations and places it may go to.
     pub allow: Vec<Grant>,
@@ -174,23 +174,23 @@ pub struct Grant {
     pub place: Vec<Place>,
     /// How often.
     pub rate: Option<Rate>,
-    /// The fields of answers that the agent gets placeholders for.
+    /// The fields of responses that the agent gets placeholders for.
     pub seal: Vec<Seal>,
-    /// Where a placeholder of a field that a grant of this secret seals may stand, but for those of cookies. Default nowhere.
+    /// Where a placeholder of a field that a grant of this secret seals may be put, except for those of cookies. Default nowhere.
     pub sealed_place: Vec<Place>,
     /// Whether GraphQL may be asked there although fields are sealed: documents without aliases and fragments.
     pub graphql: bool,
-    /// Rules that may be broken in fields of answers.
+    /// Rules that may be broken in fields of responses.
     pub answers_allowed: Vec<AnswerRule>,
-    /// The fields of answers that are signed URLs, which the agent may use.
+    /// The fields of responses that are signed URLs, which the agent may use.
     pub signed_urls: Vec<Seal>,
-    /// Parameters of media types that `Accept` keeps beside the usual ones.
+    /// Parameters of media types that `Accept` keeps in addition to the usual ones.
     pub accept_parameters: Vec<String>,
     /// What is not refused though its name tells against it.
     pub passes: Passes,
     /// What happens to a placeholder that stands elsewhere.
     pub misplaced: Misplaced,
-    /// What happens to a secret of the agent's own finding in a request.
+    /// What happens to a secret that the agent has found itself, in a request.
     pub leaks: Leaks,
     /// The line of the manifest, for denials that name it.
     pub line: usize,
@@ -214,7 +214,7 @@ pub struct EgressRule {
     pub passes: Passes,
     /// What happens to a placeholder that stands in such a request.
     pub misplaced: Misplaced,
-    /// What happens to a secret of the agent's own finding in a request.
+    /// What happens to a secret that the agent has found itself, in a request.
     pub leaks: Leaks,
     /// The line of the manifest, for denials that name it.
     pub line: usize,
@@ -226,7 +226,7 @@ pub struct EgressRule {
 pub struct Passes {
     /// Headers that name a second resource or another client.
     pub headers: Vec<HeaderName>,
-    /// Parameters of the query that look like a credential and are none.
+    /// Parameters of the query that look like a credential but are not one.
     pub parameters: Vec<String>,
     /// A body in a GET or HEAD request.
     pub get_body: bool,
@@ -339,7 +339,7 @@ impl Manifest {
         grants.chain(self.egress.iter().map(|rule| &rule.leaks)).flat_map(|leaks| leaks.allowed.iter().map(String::as_str))
     }
 
-    /// The rules that answers may break, each with its host.
+    /// The rules that responses may break, each with its host.
     pub fn answers_allowed(&self) -> impl Iterator<Item = (&HostPattern, &str)> {
         let grants = self.secrets.iter().flat_map(|secret| &secret.allow);
         grants.flat_map(|grant| grant.answers_allowed.iter().map(|allowed| (&grant.host, allowed.rule.as_str())))

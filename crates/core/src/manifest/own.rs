@@ -1,4 +1,4 @@
-//! What of the host's own the configuration refers to: no manifest can name any of it.
+//! The host's own variables and files that the configuration refers to: no manifest can name any of them.
 //!
 //! Each type of the configuration is taken apart whole, without `..`: a new field does not compile before it is decided here whether it refers
 //! to a credential.

@@ -23,7 +23,7 @@ const EXPIRES_IN: HeaderName = HeaderName::from_static("x-key-expires-in");
 pub enum IssuerConfig {
     /// An HTTP API.
     Http(Box<HttpIssuerConfig>),
-    /// The rotation function that AWS Secrets Manager calls: it makes, switches and ends keys by itself, and the host looks on.
+    /// The rotation function that AWS Secrets Manager calls: it makes, switches and retires keys itself, and the host looks on.
     Managed,
 }
 
@@ -37,7 +37,7 @@ impl IssuerConfig {
     }
 }
 
-/// An HTTP API that makes keys and ends them.
+/// An HTTP API that makes and revokes keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpIssuerConfig {
@@ -51,21 +51,21 @@ pub struct HttpIssuerConfig {
     pub issue: Endpoint,
     /// What it sends as its body, JSON; by default nothing.
     pub body: Option<String>,
-    /// JSON Pointers (RFC 6901) to the new key in the answer: the first that is there counts.
+    /// JSON Pointers (RFC 6901) to the new key in the response: the first that is there counts.
     pub key: Vec<String>,
-    /// That of the key's name with the issuer.
+    /// The same for the issuer's name for the key.
     pub id: Option<String>,
-    /// That of its end: seconds from now, or a date (RFC 3339).
+    /// The same for its expiry time: seconds from now, or a date (RFC 3339).
     pub expires: Option<String>,
-    /// The call that ends a key; its path holds `{key}` or `{id}`.
+    /// The call that revokes a key; its path holds `{key}` or `{id}`.
     pub revoke: Endpoint,
     /// The call that lists keys.
     pub list: Option<Listing>,
-    /// The call that a key is tried with; it changes nothing.
+    /// The call that a key is tested with; it changes nothing.
     pub probe: Endpoint,
-    /// The header of answers that tells when the key in use ends: seconds from now, or a date (RFC 9110, 5.6.7).
+    /// The header of responses that says when the key in use expires: seconds from now, or a date (RFC 9110, 5.6.7).
     pub header: Option<HeaderName>,
-    /// Files of certificate authorities beside the public ones, PEM.
+    /// Files of certificate authorities in addition to the public ones, PEM.
     pub ca: Vec<PathBuf>,
 }
 
@@ -107,7 +107,7 @@ pub struct Listing {
     pub id: String,
 }
 
-/// One key that is replaced, by however many names it goes.
+/// One key that is replaced, however many names it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RotationConfig {
@@ -115,30 +115,30 @@ pub struct RotationConfig {
     pub secrets: Vec<SecretRef>,
     /// The issuer, by its name in the configuration.
     pub issuer: String,
-    /// The issuer's name for the key in use before the first rotation, where it ends keys by their names.
+    /// The issuer's name for the key in use before the first rotation, where it revokes keys by their names.
     pub id: Option<String>,
-    /// How old a key gets.
+    /// How old a key may get.
     pub every: Option<Duration>,
-    /// How long before its end a key is replaced. Default 7 days.
+    /// How long before its expiry a key is replaced. Default 7 days.
     pub rotate_before: Duration,
-    /// How long before its end the host warns of a key that is not replaced. Default 7 days.
+    /// How long before its expiry the host warns of a key that has not been replaced. Default 7 days.
     pub warn_before: Duration,
     /// How long requests that hold the old key are waited for before `after_drain` applies. Default 30 s.
     pub drain: Duration,
     /// What happens to an old key that is still held then.
     pub after_drain: AfterDrain,
-    /// How long the issuer lets the old key work beside the new one; none where it works until it is revoked.
+    /// How long the issuer lets the old key work alongside the new one; none where it works until it is revoked.
     pub overlap: Option<Duration>,
     /// How long a call to the issuer may take. Default 30 s.
     pub timeout: Duration,
-    /// Where alerts are posted to as JSON, beside the audit log.
+    /// Where alerts are posted as JSON, in addition to the audit log.
     pub webhook: Option<String>,
 }
 
 /// What happens to a key that is still held when its time to drain is over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AfterDrain {
-    /// It works on until nobody holds it; the operator is told.
+    /// It keeps working until nobody holds it; the operator is told.
     #[default]
     Wait,
     /// It is revoked; requests that still hold it fail.
@@ -146,7 +146,7 @@ pub enum AfterDrain {
 }
 
 impl HttpIssuerConfig {
-    /// Purple Flea's API: `POST /api/keys/rotate` answers with `new_key` or `key`, `DELETE /api/keys/KEY` ends one.
+    /// Purple Flea's API: `POST /api/keys/rotate` answers with `new_key` or `key`, `DELETE /api/keys/KEY` revokes one.
     #[must_use]
     pub fn purpleflea(url: impl Into<String>) -> Self {
         let at = |method: Method, path: &str| Endpoint { method, path: path.to_owned() };
@@ -176,7 +176,7 @@ impl HttpIssuerConfig {
         credential.chain(&mut self.ca).collect()
     }
 
-    /// The calls that agents can't make, since they make keys, end them, or list them: `https://HOST:PORT/PATH`, with `*` for a key.
+    /// The calls that agents can't make, since they make, revoke or list keys: `https://HOST:PORT/PATH`, with `*` for a key.
     pub fn closed(&self) -> Vec<String> {
         let endpoints = [&self.issue, &self.revoke].into_iter().chain(self.list.as_ref().map(|list| &list.endpoint));
         let open = |path: &str| path.replace("{key}", "*").replace("{id}", "*");
@@ -185,7 +185,7 @@ impl HttpIssuerConfig {
 }
 
 impl RotationConfig {
-    /// A rotation by hand alone.
+    /// A rotation that is only started by hand.
     #[must_use]
     pub fn new(secrets: Vec<SecretRef>, issuer: impl Into<String>) -> Self {
         Self {
@@ -291,7 +291,7 @@ fn calls(section: &Section<'_>) -> Option<HttpIssuerConfig> {
 
 fn listing(section: &Section<'_>) -> Option<Listing> {
     if !section.has("list") {
-        section.elsewhere(&[("list_keys", "together with `list`"), ("list_id", "not possible together with `list`")]);
+        section.elsewhere(&[("list_keys", "together with `list`"), ("list_id", "together with `list`")]);
     }
     let endpoint = section.parse("list", |text| endpoint(text, &[]));
     if section.has("list") {

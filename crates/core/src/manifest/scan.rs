@@ -1,7 +1,7 @@
 //! Looks for secrets in all that a file says: in values as they are read, in the names of keys, and in comments.
 //!
-//! The rules of the scrubber hold everywhere. What merely looks random is taken for a secret too, but for what is random by nature and
-//! no secret: hashes, addresses, names of files and hosts, identifiers that others have given.
+//! The rules of the scrubber hold everywhere. What merely looks random is taken for a secret too, except for what is random by nature and
+//! not secret: hashes, addresses, names of files and hosts, identifiers that others have given.
 
 use super::diagnostic::Problem;
 use super::is_host;

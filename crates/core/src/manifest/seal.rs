@@ -1,17 +1,17 @@
-//! What of an answer is a secret of its own: a session that the API opens, a token that it hands out.
+//! What in a response is a secret of its own: a session that the API opens, a token that it hands out.
 
 use super::diagnostic::Problem;
 use http::HeaderName;
 use std::fmt;
 
-/// A field of an answer that the agent gets a placeholder for.
+/// A field of a response that the agent gets a placeholder for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seal {
-    /// The value of every cookie that is set (RFC 6265). Its placeholder may stand in a cookie of that name.
+    /// The value of every cookie that is set (RFC 6265). Its placeholder may be put in a cookie of that name.
     SetCookie,
-    /// A header's whole value. Its placeholder may stand where the secret may.
+    /// A header's whole value. Its placeholder may be put where the secret may.
     Header(HeaderName),
-    /// A string of a JSON body, by JSON Pointer (RFC 6901). Its placeholder may stand where the secret may.
+    /// A string of a JSON body, by JSON Pointer (RFC 6901). Its placeholder may be put where the secret may.
     Json(Vec<String>),
 }
 
@@ -35,7 +35,7 @@ impl Seal {
     }
 }
 
-/// A rule for secrets that nobody registered, which one field of an answer may break: an API whose answers are tokens to be read.
+/// A rule for secrets that nobody registered, which one field of a response may break: for an API whose responses are tokens to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AnswerRule {

@@ -45,9 +45,9 @@ const PAYS_BELOW: &[u64] =
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SigningConfig {
-    /// Assets that may be spent, beside the chains' own.
+    /// Assets that may be spent, in addition to the chains' own.
     pub assets: Vec<Asset>,
-    /// What is to be known of chains.
+    /// What has to be known about chains.
     pub chains: Vec<ChainSpec>,
     /// Limits of a signer over all agents.
     pub caps: Vec<SignerCap>,
@@ -55,7 +55,7 @@ pub struct SigningConfig {
     pub hot_limit: Vec<(String, String)>,
     /// Where the ledger of what was signed is kept: by default in the state directory. It has to outlive the host, as a database does.
     pub ledger: Option<PathBuf>,
-    /// How long the host may have been down for its windows to go on by themselves.
+    /// How long the host may have been down for its windows to continue without a confirmation.
     pub max_downtime: Duration,
     /// Signers that may sign any 32 bytes: agent and signer.
     pub raw: Vec<(String, String)>,
@@ -93,7 +93,7 @@ pub enum Standard {
     Single,
 }
 
-/// What is to be known of a chain.
+/// What has to be known about a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChainSpec {
@@ -101,7 +101,7 @@ pub struct ChainSpec {
     pub id: u64,
     /// The symbol of its own asset, which has 18 decimals.
     pub native: String,
-    /// What each transaction costs beside its gas, as the fees of a layer below, in whole units.
+    /// What each transaction costs in addition to its gas, such as the fees of a layer below, in whole units.
     pub surcharge: Option<String>,
 }
 
@@ -121,7 +121,7 @@ pub struct SignerCap {
 pub struct KmsConfig {
     /// The region; by default that of the environment.
     pub region: Option<String>,
-    /// Another address than AWS's own.
+    /// An address other than AWS's own.
     pub endpoint_url: Option<String>,
     /// A profile of the AWS configuration files.
     pub profile: Option<String>,

@@ -1,4 +1,4 @@
-//! Charsets by which a body can be searched as it is, and those that hide what stands in it.
+//! Charsets by which a body can be searched as it is, and those that hide what is in it.
 
 use http::{HeaderMap, header};
 

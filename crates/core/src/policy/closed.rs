@@ -1,4 +1,4 @@
-//! Calls that no agent can make, whatever its manifest grants: those that make keys, end them, or list them.
+//! Calls that no agent can make, whatever its manifest grants: those that make, revoke or list keys.
 
 use crate::manifest::HostPattern;
 use crate::url::{CanonicalUrl, percent_decoded};

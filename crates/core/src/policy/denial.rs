@@ -23,7 +23,7 @@ pub enum Rule {
     Body,
     /// A GraphQL request that could bring a sealed field under another name.
     Graphql,
-    /// A call that makes, ends or lists keys, which the host configuration keeps for the host.
+    /// A call that makes, revokes or lists keys, which the host configuration keeps for the host.
     Issuer,
     /// A granted place, or a header that looks like a credential, holds something that is not our placeholder.
     ForeignCredential,
@@ -65,7 +65,7 @@ pub enum Rule {
     Asset,
     /// Typed data of a domain and type that are not granted.
     TypedData,
-    /// A signature that would be good for too long.
+    /// A signature that would be valid for too long.
     Deadline,
     /// Code that the account may not run.
     Delegate,
@@ -83,7 +83,7 @@ pub enum Rule {
     Spend,
     /// An idempotency key that was used for something else.
     Idempotency,
-    /// The ledger needs the operator's word.
+    /// The ledger needs the operator's confirmation.
     Ledger,
 }
 

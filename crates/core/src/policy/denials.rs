@@ -1,4 +1,4 @@
-//! The denials of what shows only after a request was admitted, or beside requests: in a body, at a connection, in what is opened.
+//! The denials of what is found only after a request was admitted (in a body, at a connection), or outside requests (in what is opened).
 
 use super::{Asked, Denial, Graphql, Permit, Policy, Rule, denial, deny, graphql, refused};
 use crate::manifest::Treatment;

@@ -1,4 +1,4 @@
-//! The entry of a manifest that would allow one request, and nothing beside it: this host, this method, this path, and the place where the
+//! The entry of a manifest that would allow one request, and nothing else: this host, this method, this path, and the place where the
 //! placeholder stands. What the neighbouring entry says beyond that holds for the new one too, so that nothing gets looser on the way.
 
 use super::placeholder::Placeholders;

@@ -51,7 +51,7 @@ pub struct Policy {
     destinations: Vec<Destination>,
     /// The secrets' names, by index.
     secrets: Vec<String>,
-    /// What is not to be had whatever the manifest grants.
+    /// What is denied whatever the manifest grants.
     closed: Closed,
 }
 

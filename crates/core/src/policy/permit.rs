@@ -211,12 +211,12 @@ impl Substitution {
 }
 
 impl Reveal {
-    /// Leave to read a key in order to have it replaced by the issuer that made it, at the operator's word.
+    /// Leave to read a key in order to have it replaced by the issuer that made it, at the operator's request.
     pub fn to_rotate() -> Self {
         Self(())
     }
 
-    /// Leave to read a value in order to write it back into the file that it was taken from, at the operator's word.
+    /// Leave to read a value in order to write it back into the file that it was taken from, at the operator's request.
     pub fn to_restore() -> Self {
         Self(())
     }

@@ -1,7 +1,7 @@
 //! What an API gives an agent to send back: a cookie, the id of a session, a token against forged requests.
 //!
-//! An agent that is told to log in to somebody else's account gets a session as well, so that it came back is not enough. What an answer
-//! brings is the API's own for this run only where the request carried the granted credential, and it goes back only with that.
+//! An agent that is told to log in to somebody else's account gets a session as well, so the fact that one came back is not enough. What a
+//! response brings is the API's own for this run only where the request carried the granted credential, and it goes back only with that.
 
 use super::permit::Substitution;
 use super::placeholder::{Placeholders, Source};

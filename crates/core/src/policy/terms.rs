@@ -1,4 +1,4 @@
-//! On what terms a request may leave: what its entries say beyond that it may.
+//! On what terms a request may leave: what its entries say beyond the fact that it may.
 
 use super::{Destination, Graphql};
 use crate::manifest::{AnswerRule, Leaks, Misplaced, Seal};

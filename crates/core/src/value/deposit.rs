@@ -36,7 +36,7 @@ impl SecretValue {
     /// The same document with one of its fields replaced, or added. The others stay as they are written.
     ///
     /// # Errors
-    /// That it has no fields, or that the new one is no text.
+    /// That it has no fields, or that the new one is not text.
     pub fn with_field(&self, field: &str, new: &Deposit) -> Result<Deposit, String> {
         let no_document = || "what is there is not a JSON document, so it has no fields".to_owned();
         let document = serde_json::from_slice(self.bytes()).map_err(|_| no_document())?;

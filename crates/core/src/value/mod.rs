@@ -34,7 +34,7 @@ pub struct Fingerprint([u8; 8]);
 /// Why a value has no such field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoField {
-    /// It is no JSON document.
+    /// It is not a JSON document.
     NotJson,
     /// There is nothing of that name.
     Missing,

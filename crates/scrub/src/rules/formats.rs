@@ -1,4 +1,4 @@
-//! What can be told from the format of a secret, a regular expression of the manifest.
+//! What follows from the format of a secret, a regular expression of the manifest.
 
 use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Class, Hir, HirKind};

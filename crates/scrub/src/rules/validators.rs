@@ -1,4 +1,4 @@
-//! What a match must be beside its shape.
+//! What a match must be in addition to its shape.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

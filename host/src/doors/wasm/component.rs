@@ -57,7 +57,7 @@ pub enum ComponentError {
     /// It exports no `wasi:cli/run`.
     #[error("the component exports no `wasi:cli/run`: it is a library or a server, not a command with a `main`")]
     NotACommand,
-    /// It ends before its end, after so many bytes.
+    /// It is cut short, after this many bytes.
     #[error("the component is cut short: its {0} bytes end in the middle of it; copy all of it, or rebuild it")]
     CutShort(usize),
     /// It can't be validated or compiled.

@@ -15,7 +15,7 @@ pub enum LogLevel {
     Debug,
     /// What happened, in the normal course.
     Info,
-    /// Something unexpected that the agent got over.
+    /// Something unexpected that the agent recovered from.
     Warn,
     /// Something failed.
     Error,
@@ -35,7 +35,7 @@ pub struct LogRecord {
 
 pub(crate) type LogSink = Arc<dyn Fn(&LogRecord) + Send + Sync>;
 
-/// Where a guest's stdout, stderr and log go, and what it gets beside the manifest's arguments.
+/// Where a guest's stdout, stderr and log go, and what it gets in addition to the manifest's arguments.
 pub struct RunOptions {
     pub(super) args: Vec<String>,
     pub(super) stdout: Box<dyn Write + Send>,

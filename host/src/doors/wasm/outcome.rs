@@ -1,4 +1,4 @@
-//! What a run came to, or why there was none.
+//! The outcome of a run, or why there was none.
 
 use crate::keys::SignerError;
 use crate::meter::{Limit, Usage};
@@ -21,7 +21,7 @@ pub enum End {
     Interrupted(String),
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -31,8 +31,8 @@ pub struct Outcome {
     pub end: End,
     /// What it used.
     pub usage: Usage,
-    /// Whether it asked for more memory than `limits.memory` and was refused. What an agent does then is its own affair: it may fail, with any
-    /// exit code.
+    /// Whether it asked for more memory than `limits.memory` and was refused. What the agent does then is up to the agent: it may fail,
+    /// with any exit code.
     pub memory_refused: bool,
 }
 
@@ -40,10 +40,10 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
-    /// Secrets that could not be had; nothing has run.
+    /// Secrets were unavailable; nothing has run.
     #[error(transparent)]
     Secrets(#[from] SecretsUnavailable),
-    /// Signers that could not be had; nothing has run.
+    /// Signers were unavailable; nothing has run.
     #[error(transparent)]
     Signers(#[from] SignersUnavailable),
     /// The audit log could not be written; the run was not begun, or was stopped.
@@ -60,7 +60,7 @@ pub enum RunError {
     Interrupted(String),
 }
 
-/// Every signer of a manifest that could not be had: its name, and why. Never empty.
+/// Every signer of a manifest that was unavailable: its name, and why. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignersUnavailable(pub Vec<(String, SignerError)>);
 

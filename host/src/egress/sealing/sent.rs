@@ -1,5 +1,5 @@
-//! What a run has sent to hosts whose answers are sealed. A value that it sent itself is not the API's: sealed, it would become a credential
-//! of the agent's choice.
+//! What a run has sent to hosts whose responses are sealed. A value that it sent itself is not the API's: sealed, it would become a
+//! credential of the agent's choice.
 
 use crate::scrub::{Known, Replacement, Scrubber, Search};
 use crate::url::percent_decoded;

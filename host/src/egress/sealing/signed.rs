@@ -1,4 +1,4 @@
-//! Signed URLs that an API hands out, and fields that rules may find something in: both by the manifest's word.
+//! Signed URLs that an API hands out, and fields that rules may find something in: both as the manifest says.
 
 use super::{Allowed, Sealing, json};
 use crate::manifest::Seal;

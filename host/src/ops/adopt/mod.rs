@@ -1,7 +1,8 @@
-//! The values that people have in files go into a backend, and references stand in their place; undone, they are written back.
+//! Moves the values that people have in files into a backend, and puts references in their place; undoing writes the values back.
 //!
-//! No value can be lost on the way: all of them are in the backend and read back from there before the file is replaced, which happens whole or
-//! not at all. Whatever breaks off before that leaves the file as it was, and a second attempt goes on. No copy of the plaintext is kept.
+//! No value can be lost on the way: all of them are in the backend and read back from there before the file is replaced, which happens
+//! whole or not at all. Whatever is interrupted before that leaves the file as it was, and a second attempt continues. No copy of the
+//! plaintext is kept.
 //!
 //! Files are `.env` files, the JSON of MCP clients, and docker compose files.
 
@@ -47,7 +48,7 @@ pub struct Adoption<'s> {
 }
 
 impl Source {
-    /// Reads a file; of which kind it is says its name, or else its text, where nobody does.
+    /// Reads a file. Where no kind is given, its name says which it is, or else its text.
     ///
     /// # Errors
     /// [`Failed`] where it can't be read, is a link, or holds what its kind does not have.
@@ -100,7 +101,7 @@ impl Adoption<'_> {
         self.plan.moves.len()
     }
 
-    /// Has the store keep them, and puts references into the file. Says of each value whether it was there before.
+    /// Stores the values, and puts references into the file. Returns for each value whether it was there before.
     ///
     /// # Errors
     /// [`Failed`]; the file is then as it was.

@@ -21,7 +21,7 @@ pub struct Report {
     pub left: Vec<Left>,
     /// Lines that still look like a secret afterwards.
     pub still: Vec<usize>,
-    /// How many references stood in it already.
+    /// How many references it had already.
     pub references: usize,
 }
 
@@ -43,7 +43,7 @@ pub struct Moved {
     pub because: Option<Because>,
     /// Where it is kept, as a manifest names it.
     pub from: String,
-    /// Whether it would be written back in another way than it stood there, with the same meaning.
+    /// Whether it would be written back differently from how it was written, with the same meaning.
     pub written_differently: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Undone: the values of a file's references, from where they are kept back into the file.
+//! Undoing: the values of a file's references go back into the file from where they are kept.
 
 use super::item::rewritten;
 use super::plan::read_again;
@@ -19,11 +19,11 @@ pub struct Undoing<'s> {
 }
 
 impl Source {
-    /// Has the values of the references of this file, or of those that are named, from their backends. Where there is no reference, no
+    /// Fetches the values of this file's references, or of those that are named, from their backends. Where there is no reference, no
     /// backend is asked, and the report is empty.
     ///
     /// # Errors
-    /// [`Failed`] with the line of a reference that is wrong, or whose value can't be had.
+    /// [`Failed`] with the line of a reference that is wrong, or whose value can't be fetched.
     pub async fn undo(&self, host: &Host, only: &[String]) -> Result<Undoing<'_>, Failed> {
         let Self { plain, kind, items } = self;
         self.has(&Wish::Only(only))?;
@@ -67,7 +67,7 @@ impl Source {
 }
 
 impl Undoing<'_> {
-    /// Writes the values into the file, which is its owner's alone from then on. Gives its mode before and now, where that is another.
+    /// Writes the values into the file, which is its owner's alone from then on. Returns its mode before and now, if it has changed.
     ///
     /// # Errors
     /// [`Failed`]; the file is then as it was.

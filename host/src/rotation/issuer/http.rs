@@ -21,7 +21,7 @@ const MAX_KEY: usize = 4 << 10;
 /// Most bytes of the issuer's name for one.
 const MAX_NAME: usize = 128;
 
-/// An HTTP API that makes keys and ends them.
+/// An HTTP API that makes and revokes keys.
 pub struct HttpIssuer {
     http: Client,
     config: HttpIssuerConfig,
@@ -35,7 +35,7 @@ struct Answer {
 }
 
 impl HttpIssuer {
-    /// An issuer over an API. Nothing is asked of it before the first key is.
+    /// An issuer over an API. It is not called before the first key is asked for.
     ///
     /// # Errors
     /// [`SetupError::Client`] where a certificate authority can't be read.

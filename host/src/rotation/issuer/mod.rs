@@ -1,4 +1,4 @@
-//! Who makes keys and ends them. One trait, one file for each kind of issuer.
+//! Who makes and revokes keys. One trait, one file for each kind of issuer.
 
 mod http;
 
@@ -26,7 +26,7 @@ pub struct IssuedKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ListedKey {
-    /// The issuer's name for it. It is no key.
+    /// The issuer's name for it. It is not a key.
     pub id: String,
 }
 
@@ -38,17 +38,17 @@ impl ListedKey {
     }
 }
 
-/// What became of a key that was to be ended.
+/// What became of a key that was to be revoked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Revoked {
-    /// The issuer has ended it.
+    /// The issuer has revoked it.
     Done,
-    /// The issuer knows no such key. Whether it works is for a probe to say.
+    /// The issuer knows no such key. Only a probe can say whether it works.
     NotFound,
 }
 
-/// What a key is worth.
+/// Whether a key works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Probe {
@@ -57,7 +57,7 @@ pub enum Probe {
         /// Its end.
         expires_at: Option<u64>,
     },
-    /// The issuer takes it for none. Where it may be that it takes nothing at all at the moment, say so with an error.
+    /// The issuer rejects it. If it may be rejecting every key at the moment, return an error instead.
     Rejected,
 }
 
@@ -81,25 +81,25 @@ pub enum IssuerError {
     Unknown(String),
 }
 
-/// Makes keys and ends them. Each call ends within the rotation's `timeout`, or its outcome counts as unknown.
+/// Makes and revokes keys. Each call ends within the rotation's `timeout`, or its outcome counts as unknown.
 #[async_trait]
 pub trait Issuer: Send + Sync {
-    /// Has a key made; `current` goes on working beside it.
+    /// Makes a key; `current` keeps working alongside it.
     ///
     /// # Errors
-    /// [`IssuerError`]; [`IssuerError::Unknown`] wherever there might be a key that the host has not got.
+    /// [`IssuerError`]; [`IssuerError::Unknown`] wherever there might be a key that the host does not have.
     async fn issue(&self, current: &IssuedKey) -> Result<IssuedKey, IssuerError>;
 
-    /// Has a key ended, called with another one.
+    /// Revokes a key, in a call that is made with another one.
     ///
     /// # Errors
     /// [`IssuerError`].
     async fn revoke(&self, key: &IssuedKey, with: &IssuedKey) -> Result<Revoked, IssuerError>;
 
-    /// Tries a key on something that changes nothing.
+    /// Tests a key with a call that changes nothing.
     ///
     /// # Errors
-    /// [`IssuerError`], where it can't be told what the key is worth.
+    /// [`IssuerError`], where it can't be told whether the key works.
     async fn probe(&self, key: &IssuedKey) -> Result<Probe, IssuerError>;
 
     /// The keys that work, by their names. `None` where the issuer has no list.
@@ -108,7 +108,7 @@ pub trait Issuer: Send + Sync {
     /// [`IssuerError`].
     async fn list(&self, with: &IssuedKey) -> Result<Option<Vec<ListedKey>>, IssuerError>;
 
-    /// Has a key ended that nobody knows but by the issuer's list.
+    /// Revokes a key that is known only from the issuer's list.
     ///
     /// # Errors
     /// [`IssuerError`].
@@ -117,7 +117,7 @@ pub trait Issuer: Send + Sync {
         Err(IssuerError::Refused("the issuer can't revoke a key by its name alone".to_owned()))
     }
 
-    /// Whether a key is ended by the issuer's name for it, so that the first one's has to be told.
+    /// Whether a key is revoked by the issuer's name for it, so that the first key's name has to be configured.
     fn needs_id(&self) -> bool {
         false
     }
@@ -127,7 +127,7 @@ pub trait Issuer: Send + Sync {
         "the issuer".to_owned()
     }
 
-    /// Whether it is called with credentials other than the key in use: then a key that works no more can be replaced all the same.
+    /// Whether it is called with credentials other than the key in use: then a key that no longer works can still be replaced.
     fn has_own_credential(&self) -> bool {
         false
     }
@@ -138,14 +138,14 @@ pub trait Issuer: Send + Sync {
         Vec::new()
     }
 
-    /// The header of its answers that tells when a key ends.
+    /// The header of its responses that says when a key expires.
     fn expiry_header(&self) -> Option<::http::HeaderName> {
         None
     }
 }
 
 impl IssuedKey {
-    /// A key of which nothing more is known.
+    /// A key about which nothing else is known.
     #[must_use]
     pub fn new(value: impl Into<String>) -> Self {
         Self { value: Zeroizing::new(value.into()), id: None, expires_at: None }
@@ -158,7 +158,7 @@ impl IssuedKey {
         self
     }
 
-    /// The same with its end, in seconds since 1970-01-01T00:00:00Z.
+    /// The same with its expiry time, in seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn with_end(mut self, expires_at: Option<u64>) -> Self {
         self.expires_at = expires_at;
@@ -177,7 +177,7 @@ impl IssuedKey {
         self.id.as_deref()
     }
 
-    /// When it ends, in seconds since 1970-01-01T00:00:00Z.
+    /// When it expires, in seconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub fn expires_at(&self) -> Option<u64> {
         self.expires_at

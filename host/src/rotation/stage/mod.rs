@@ -1,4 +1,4 @@
-//! How far a rotation has come, with what is known at that stage: there is a new key from the moment that it was issued, and a reason where
+//! How far a rotation has come, with what is known at that stage: there is a new key from the moment that it is issued, and a reason once
 //! it is rolled back, and neither before.
 //!
 //! A stage is written by the transitions of [`proof`] alone. What it looks like in a journal is in [`written`].
@@ -51,7 +51,7 @@ pub(crate) enum Stage {
     Switched { new: IssuedKey, waited: u64 },
     /// Nobody holds the old key.
     Drained { new: IssuedKey },
-    /// The old key works no more.
+    /// The old key no longer works.
     Revoked { new: IssuedKey },
     /// The new key is to be ended, and the old one stays.
     RollingBack { new: IssuedKey, why: String },

@@ -44,7 +44,7 @@ pub(in crate::rotation) struct Switched {
 /// Nobody holds the old key.
 pub(in crate::rotation) struct Drained(Keys);
 
-/// The old key works no more.
+/// The old key no longer works.
 pub(in crate::rotation) struct Revoked(Keys);
 
 /// The new key is to be ended.
@@ -183,7 +183,7 @@ impl Drained {
         &self.0
     }
 
-    /// Writes down that the old key works no more.
+    /// Writes down that the old key no longer works.
     pub(in crate::rotation) async fn revoked(self, hold: &mut Hold) -> Result<Revoked, Unwritten> {
         advance(hold, || Stage::Revoked { new: self.0.new.copy() }, |_| ()).await?;
         Ok(Revoked(self.0))

@@ -1,4 +1,4 @@
-//! Private files that are replaced whole: whatever breaks off, the old one is there or the new one.
+//! Private files that are replaced whole: whatever is interrupted, the old one is there or the new one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

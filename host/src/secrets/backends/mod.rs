@@ -1,6 +1,6 @@
 //! Where secrets are kept. One trait, one file for each kind of place.
 //!
-//! What a backend can do beside giving values is a matter of types: [`SecretBackend::store`], [`SecretBackend::leases`] and
+//! What a backend can do besides giving values is a matter of types: [`SecretBackend::store`], [`SecretBackend::leases`] and
 //! [`SecretBackend::rotator`] are there or not.
 
 #[cfg(feature = "aws")]
@@ -85,7 +85,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// A value of which nothing more is known.
+    /// A value about which nothing else is known.
     #[must_use]
     pub fn value(value: SecretValue) -> Self {
         Self { value, version: None, expires_at: None, lease: None }
@@ -103,7 +103,7 @@ impl Found {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lease {
-    /// The backend's name for it. It is no credential.
+    /// The backend's name for it. It is not a credential.
     pub id: String,
     /// How long it lives from now on.
     pub ttl: Duration,
@@ -127,7 +127,7 @@ pub enum Freshness {
     /// It is asked at the start of each run.
     #[default]
     EachRun,
-    /// For so long, by all runs together; it is asked again before that.
+    /// For this long, by all runs together; it is asked again before that.
     For(Duration),
 }
 
@@ -212,7 +212,7 @@ pub trait SecretBackend: Send + Sync {
         None
     }
 
-    /// The same as one that replaces secrets by itself, if it can.
+    /// The same as one that replaces secrets itself, if it can.
     fn rotator(&self) -> Option<&dyn Rotator> {
         None
     }
@@ -227,7 +227,7 @@ pub trait Leases: Send + Sync {
     /// Whether this entry is made anew for each run.
     fn is_leased(&self, entry: &Entry) -> bool;
 
-    /// Prolongs a lease.
+    /// Renews a lease.
     ///
     /// # Errors
     /// [`BackendError::NotFound`] where it is over, so that a new one has to be made.
@@ -243,10 +243,10 @@ pub trait Leases: Send + Sync {
     async fn ending(&self, lease: &Lease);
 }
 
-/// A backend that replaces secrets by itself.
+/// A backend that replaces secrets itself.
 #[async_trait]
 pub trait Rotator: Send + Sync {
-    /// Has the secret replaced, and says what was begun. The new value need not be in use yet.
+    /// Starts replacing the secret, and says what was begun. The new value need not be in use yet.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -267,8 +267,8 @@ pub trait SecretStore: SecretBackend {
         Entry::new(format!("{HOSTS_OWN}rotation/{rotation}"))
     }
 
-    /// Whether it takes only so many versions of an entry in a day, as AWS does (about a hundred): then hosts write nothing that could be
-    /// done without.
+    /// Whether it accepts only so many versions of an entry in a day, as AWS does (about a hundred): hosts then write only what they have
+    /// to.
     fn counts_writes(&self) -> bool {
         false
     }

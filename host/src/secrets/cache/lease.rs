@@ -1,4 +1,4 @@
-//! What a backend has lent: prolonged while somebody uses it, given back when nobody does any more.
+//! What a backend has lent: renewed while somebody uses it, given back when nobody does any more.
 
 use super::{Common, PATIENCE};
 use crate::lock::Mutex;
@@ -27,7 +27,7 @@ pub(super) enum Renewal {
     Prolonged,
     /// The backend did not answer; the lease may still be good for the rest of its time.
     Failed(BackendError),
-    /// It is not prolonged: what was lent has to be had anew.
+    /// It is not renewed: what was lent has to be fetched again.
     Over,
 }
 

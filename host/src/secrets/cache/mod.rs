@@ -1,5 +1,5 @@
-//! What backends gave, for as long as it may be used: asked for once however many wait, asked for again before it ends, used a while
-//! longer where the backend does not answer, and given back where it was lent.
+//! What backends gave, for as long as it may be used: asked for once however many wait, asked for again before its time is over, used a
+//! while longer where the backend does not answer, and given back where it was lent.
 
 mod freshness;
 mod keep;

@@ -60,7 +60,7 @@ pub(crate) struct SealedValue {
     pub(crate) placeholder: String,
 }
 
-/// A secret that could not be had.
+/// A secret that was unavailable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// The secret's name in the manifest.
@@ -69,7 +69,7 @@ pub struct Missing {
     pub why: BackendError,
 }
 
-/// Every required secret of a manifest that could not be had. Never empty.
+/// Every required secret of a manifest that was unavailable. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretsUnavailable(pub Vec<Missing>);
 

@@ -1,6 +1,6 @@
 //! The file behind the ledger. A group of records is kept once it is a frame of the log, with one write to the platter; a thread puts them
-//! where they stay, a half of the log at once. Beside them lies the witness, which knows how far the ledger had come: a ledger that is
-//! missing, or older than it was, is found out.
+//! where they stay, a half of the log at once. The witness next to them knows how far the ledger had come: a ledger that is missing, or
+//! older than it was, is detected.
 
 use super::disk::Witness;
 use super::log::Log;

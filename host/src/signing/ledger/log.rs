@@ -1,7 +1,7 @@
-//! The log before the records: a file of two halves, made once and never longer, into which each group of records goes as one frame, with one
-//! write and one sync that changes no metadata. A frame is numbered and sealed with a checksum. One that was torn by a power cut was never
-//! promised to anyone and is left out; one that is missing before others is found out by the numbers. A frame begins a block of its own, so
-//! that nothing that was promised is written over before it is among the records.
+//! The log before the records: a file of two halves, made once and never longer, into which each group of records goes as one frame, with
+//! one write and one sync that changes no metadata. A frame is numbered and sealed with a checksum. One that was torn by a power cut was
+//! never promised to anyone and is left out; one that is missing before others is detected by the numbers. A frame begins a block of its
+//! own, so that nothing that was promised is written over before it is among the records.
 //!
 //! Its format is the records': they are opened first, and refused where a newer host has written them.
 

@@ -1,4 +1,4 @@
-//! The journal beside files that are lost, broken, old or another ledger's: it is found out, and what they still have counts.
+//! The journal with files that are lost, broken, old or another ledger's: this is detected, and what they still hold counts.
 
 use super::cuts::{HALF, KEPT, cut_after, entry, numbers, open, run, write};
 use super::journal::Journal;

@@ -1,5 +1,5 @@
-//! What was signed, and what it may have spent. A reservation is made before a key is asked; a record that holds the decision and the sealed
-//! signature is on the platter before the signature leaves. Whatever is not known to have come to nothing counts as spent.
+//! What was signed, and what it may have spent. A reservation is made before a key is asked; a record that holds the decision and the
+//! sealed signature is on the platter before the signature leaves. Whatever is not known to have failed counts as spent.
 //!
 //! Between the two a reservation lives in memory alone: where the process ends there, no signature has left it, and nothing was spent.
 
@@ -52,7 +52,7 @@ const NONCE: usize = 24;
 /// A key by its public half: SEC 1 compressed, or another scheme's own form.
 pub(crate) type KeyId = Vec<u8>;
 
-/// What came of a claim.
+/// The outcome of a claim.
 pub(crate) enum Reserved {
     /// It may be signed.
     New(Box<Reservation>),
@@ -333,7 +333,7 @@ impl Books {
     /// Takes an entry of the journal into the books.
     fn recall(&mut self, number: u64, entry: &Entry) -> Result<(), String> {
         let broken = || format!("the ledger's record {number} can't be understood");
-        // The operator's word has no key.
+        // The operator's confirmation has no key.
         if entry.key.is_empty() {
             return Ok(());
         }

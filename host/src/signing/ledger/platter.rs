@@ -1,5 +1,5 @@
-//! A host's disk, played: whatever was written since the last sync may be there after a power cut or not, sector by sector. One plug for
-//! all files of a ledger, pulled after so many writes and syncs.
+//! A simulated disk of a host: whatever was written since the last sync may be there after a power cut or not, sector by sector. One plug
+//! for all files of a ledger, pulled after so many writes and syncs.
 
 use super::disk::Witness;
 use redb::StorageBackend;

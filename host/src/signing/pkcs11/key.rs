@@ -1,4 +1,4 @@
-//! What a token says of a key, and whether such a key may sign.
+//! What a token says about a key, and whether such a key may sign.
 
 use crate::text::unhex;
 use cryptoki::object::{Attribute, AttributeType, KeyType};

@@ -3,7 +3,7 @@
 //! A key that could leave its token does not sign here. A wrong PIN is presented once: tokens lock themselves after a few. Where a session or
 //! the login is lost, all sessions are opened anew and the call is made once more.
 //!
-//! Tried with SoftHSM 2. By their documentation these work too, and were not tried here:
+//! Tried with SoftHSM 2. According to their documentation these work too, but they were not tried here:
 //!
 //! - YubiHSM 2: `module` is `yubihsm_pkcs11.so`, which finds the connector through `YUBIHSM_PKCS11_CONF`. The PIN is the authentication
 //!   key's id in four hexadecimal digits, then its password, as in `0001password`. The key is one without `exportable-under-wrap`.

@@ -93,8 +93,8 @@ pub struct WalletSpec {
     pub kinds: Vec<String>,
     /// Who may be sent something: plainly, or by a call that says who receives it.
     pub recipients: Vec<OnChain>,
-    /// Accounts besides the signer's own in whose name it may call: its smart accounts, and contracts that make many calls of one. What they
-    /// may be sent is said by `recipients`.
+    /// Accounts in addition to the signer's own in whose name it may call: its smart accounts, and contracts that make many calls of one.
+    /// What they may be sent is said by `recipients`.
     pub accounts: Vec<OnChain>,
     /// Most of the chain's own asset in one transaction, in whole units of it, as in `0.5`.
     pub max_value: Option<String>,
@@ -262,7 +262,7 @@ pub struct LimitSpec {
     pub hour: Option<Most>,
     /// In any 24 hours.
     pub day: Option<Most>,
-    /// For ever.
+    /// In all.
     pub total: Option<Most>,
 }
 
@@ -271,7 +271,7 @@ pub struct LimitSpec {
 pub enum Most {
     /// So much, in whole units: `0.5`.
     Amount(String),
-    /// No bound, said so.
+    /// Explicitly no bound.
     Unlimited,
 }
 
@@ -289,7 +289,7 @@ pub struct JwtSpec {
     pub scope: Option<String>,
     /// `exp` less `iat`.
     pub lifetime: Duration,
-    /// Headers beside `alg`, as `kid` and `typ`.
+    /// Headers in addition to `alg`, such as `kid` and `typ`.
     pub headers: Vec<(String, String)>,
     /// Claims that the agent may add.
     pub claims: Vec<String>,

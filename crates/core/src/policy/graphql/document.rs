@@ -1,5 +1,5 @@
 //! A strict reader of GraphQL's executable documents (GraphQL, October 2021, sections 2.1 to 2.12): no type system, and of the grammar only
-//! what decides under which name a field stands in the answer.
+//! what decides under which name a field is in the response.
 
 /// Deepest nesting that is read.
 const MAX_DEPTH: usize = 64;

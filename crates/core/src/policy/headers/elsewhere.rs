@@ -1,4 +1,4 @@
-//! Headers by which a request names something else than what was judged: another method or URL, a second resource, another client.
+//! Headers by which a request names something other than what was judged: another method or URL, a second resource, another client.
 //!
 //! They are known by the words of their names, since every proxy and cloud has spellings of its own.
 

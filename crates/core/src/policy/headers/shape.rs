@@ -1,5 +1,5 @@
-//! The headers that shape an answer. To a host that holds a grant they are the host's own, but for a list; so that an answer arrives whole, in
-//! a charset and a coding that can be searched.
+//! The headers that shape a response. To a destination with a grant only the host sets them, except for a list, so that a response arrives
+//! whole, in a charset and a coding that can be searched.
 
 use super::{begins_with, is_ordinary, same_name, words};
 use http::{HeaderMap, HeaderName, HeaderValue, header};

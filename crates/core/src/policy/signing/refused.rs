@@ -1,4 +1,4 @@
-//! Denials of signatures that no document has to be read for.
+//! Denials of signatures for which no document has to be read.
 
 use crate::policy::denial::{Denial, Rule, set};
 

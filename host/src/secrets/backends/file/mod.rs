@@ -39,7 +39,7 @@ struct Opened {
 }
 
 impl FileBackend {
-    /// A backend over a file that is there, or that [`FileBackend::create`] makes.
+    /// A backend over an existing file, or one that [`FileBackend::create`] makes.
     #[must_use]
     pub fn new(path: PathBuf, key: FileKey) -> Self {
         Self { sealed: Arc::new(Sealed::new(path, key)), opened: Arc::default() }
@@ -204,7 +204,7 @@ mod tests {
         let given_up = std::pin::pin!(backend.list()).now_or_never();
         assert!(given_up.is_none());
         assert_eq!(backend.get(&entry).await.expect("a value").version.as_deref(), Some("1"));
-        // What is known by now is had at once.
+        // What is known by now is returned at once.
         assert!(backend.get(&entry).now_or_never().is_some_and(|found| found.is_ok()));
     }
 }

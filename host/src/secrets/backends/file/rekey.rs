@@ -1,4 +1,4 @@
-//! A new identity in place of the old one. Whatever breaks off in between leaves files that open, and is ended by doing it again.
+//! A new identity in place of the old one. An interruption in between leaves files that open, and running it again finishes the change.
 
 use super::super::disk;
 use super::key::{FileKey, Identities};
@@ -14,16 +14,17 @@ use std::{fs, io};
 pub enum Rekeyed {
     /// The files have a new identity.
     Anew,
-    /// An earlier change had broken off; the files have the identity that was made then.
+    /// An earlier change had been interrupted; the files have the identity that was made then.
     Finished,
 }
 
 impl FileKey {
-    /// Replaces the identity in the file `identity` by a new one, which the files of secrets that it opens are encrypted to from then
-    /// on. They have to be all of them: the old identity is gone afterwards. Hosts that have it in memory read the new one by themselves.
+    /// Replaces the identity in the file `identity` with a new one, which the files of secrets that it opens are encrypted to from then on.
+    /// They have to be all of them: the old identity is gone afterwards. Hosts that have it in memory read the new one by themselves.
     ///
     /// # Errors
-    /// [`SetupError::File`], which says which file could not be read or written. All files open as before, and doing it again ends it.
+    /// [`SetupError::File`], which says which file could not be read or written. All files open as before, and doing it again finishes the
+    /// change.
     pub async fn rekey(identity: &Path, files: &[PathBuf]) -> Result<Rekeyed, SetupError> {
         let wrong = |error: io::Error| unwritten(identity, &error);
         read(identity)?;

@@ -25,7 +25,7 @@ pub(super) struct Api {
     address: String,
 }
 
-/// Why a call came to nothing.
+/// Why a call failed.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The server answered with this status, and said something that is known.

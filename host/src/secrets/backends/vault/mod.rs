@@ -69,7 +69,7 @@ struct Keys {
 }
 
 impl VaultBackend {
-    /// A backend over a server. Nothing is asked of it before the first secret is.
+    /// A backend over a server. It is not called before the first secret is asked for.
     ///
     /// # Errors
     /// [`SetupError::Client`] where a certificate authority can't be read.

@@ -1,7 +1,7 @@
 //! The host's own secret id of AppRole, replaced by a new one before it ends.
 //!
-//! The file holds one that works, at each moment: a new one is tried before it is written, and the old one is destroyed after that.
-//! What breaks off in between leaves at most a secret id on the server that nobody has, which ends by itself.
+//! The file holds one that works, at each moment: a new one is tried before it is written, and the old one is destroyed after that. An
+//! interruption in between leaves at most a secret id on the server that nobody has, which expires on its own.
 
 use super::super::{BackendError, disk};
 use super::api::{Body, Repeat, Trouble, escaped};
@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 const LOOK: Duration = Duration::from_secs(60 * 60);
 /// How long a failure is left alone.
 const AFTER_FAILURE: Duration = Duration::from_secs(60 * 60);
-/// How long another process of the machine is left alone that is at it.
+/// How long another process of the machine that is doing it is left alone.
 const AFTER_OTHERS: Duration = Duration::from_secs(60);
 
 /// A secret id in a file, and the role that it is of.

@@ -1,4 +1,4 @@
-//! The host's login: made once for however many wait, renewed before its time, and made anew where it can't be.
+//! The host's login: made once for however many wait, renewed in time, and made again where it can't be.
 
 use super::super::BackendError;
 use super::api::{Api, Auth, Body, Repeat, Trouble};
