@@ -369,7 +369,7 @@ fn the_operator_rotates_and_looks_from_the_command_line() {
     let abandoned = desk.run(&format!("secrets rotate bot --abandon{at}"));
     assert!(abandoned.code == 0 && abandoned.stderr.contains("nothing is under way any more"), "{}", abandoned.stderr);
     let unknown = desk.run(&format!("secrets rotate other --backend store{at}"));
-    assert!(unknown.code == 120 && unknown.stderr.contains("configured are: bot"), "{}", unknown.stderr);
+    assert!(unknown.code == 120 && unknown.stderr.contains("these are configured: bot"), "{}", unknown.stderr);
 
     let namespaced = desk.run(&format!("secrets rotate other --namespace team --backend store{at}"));
     assert!(namespaced.stderr.contains("`strongroom secrets set other --namespace team`"), "{}", namespaced.stderr);
