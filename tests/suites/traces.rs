@@ -5,7 +5,8 @@ use crate::backends::{AGENTS_POLICY, KEEPER_POLICY};
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
 use strongroom::manifest::{CredentialRef, VaultAuth, VaultConfig};
 use strongroom::{Deposit, Entry, SecretBackend, VaultBackend};
 use strongroom_demo::server::{Seen, Server, respond};
@@ -50,15 +51,25 @@ impl log::Log for Ear {
     fn flush(&self) {}
 }
 
+/// Set in the process of one of these tests.
+const ALONE: &str = "STRONGROOM_TRACES_ALONE";
+
+/// Does a test's work in a process of its own: what listens to `log` there listens to nobody else, and goes with it.
+fn alone(test: &str, work: impl FnOnce()) {
+    if std::env::var_os(ALONE).is_some() {
+        return work();
+    }
+    let mut own = Command::new(std::env::current_exe().unwrap());
+    let ended = own.args(["--exact", &format!("traces::{test}"), "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let told = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && told.contains("1 passed"), "{told}{}", String::from_utf8_lossy(&ended.stderr));
+}
+
 /// What is heard while `work` is done, which it is in this thread alone.
 fn heard(work: impl Future<Output = ()>) -> String {
-    static LOGGED: OnceLock<Ear> = OnceLock::new();
-    let logged = LOGGED.get_or_init(|| {
-        let ear = Ear::default();
-        log::set_boxed_logger(Box::new(ear.clone())).unwrap();
-        log::set_max_level(log::LevelFilter::Trace);
-        ear
-    });
+    let logged = Ear::default();
+    log::set_boxed_logger(Box::new(logged.clone())).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
     let traced = Ear::default();
     let writer = traced.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -109,36 +120,40 @@ async fn a_whole_life(backend: &VaultBackend, path: &str) {
 
 #[test]
 fn a_subscriber_for_everything_hears_nothing_of_a_servers_secrets() {
-    let bao = OpenBao::shared();
-    let (role_id, secret_id) = bao.role("heard", &format!("{AGENTS_POLICY}\n{KEEPER_POLICY}"), json!({}));
-    let dir = files(&[("role-id", &role_id), ("secret-id", &secret_id), ("token", TOKEN)]);
+    alone("a_subscriber_for_everything_hears_nothing_of_a_servers_secrets", || {
+        let bao = OpenBao::shared();
+        let (role_id, secret_id) = bao.role("heard", &format!("{AGENTS_POLICY}\n{KEEPER_POLICY}"), json!({}));
+        let dir = files(&[("role-id", &role_id), ("secret-id", &secret_id), ("token", TOKEN)]);
 
-    let heard = heard(async {
-        let backend = VaultBackend::new(&OpenBao::config(bao.address.clone(), dir.path())).unwrap();
-        a_whole_life(&backend, "agents/heard").await;
-        let denied = backend.get(&Entry::new("others/denied").field("KEY")).await.err().unwrap();
-        assert!(denied.to_string().contains("(403)"), "{denied}");
-        backend.close().await;
-        let unknown = by_token(&bao.address, dir.path(), None);
-        unknown.get(&Entry::new("agents/heard").field("KEY")).await.unwrap_err();
+        let heard = heard(async {
+            let backend = VaultBackend::new(&OpenBao::config(bao.address.clone(), dir.path())).unwrap();
+            a_whole_life(&backend, "agents/heard").await;
+            let denied = backend.get(&Entry::new("others/denied").field("KEY")).await.err().unwrap();
+            assert!(denied.to_string().contains("(403)"), "{denied}");
+            backend.close().await;
+            let unknown = by_token(&bao.address, dir.path(), None);
+            unknown.get(&Entry::new("agents/heard").field("KEY")).await.unwrap_err();
+        });
+
+        assert!(heard.contains("hyper_util::client") && heard.contains("reqwest"), "dependencies are heard: {heard}");
+        assert_silent(&heard, &[VALUE, SECOND, &role_id, &secret_id, TOKEN, REFUSED]);
     });
-
-    assert!(heard.contains("hyper_util::client") && heard.contains("reqwest"), "dependencies are heard: {heard}");
-    assert_silent(&heard, &[VALUE, SECOND, &role_id, &secret_id, TOKEN, REFUSED]);
 }
 
 #[test]
 fn nor_does_it_over_tls_and_http_2() {
-    let bao = OpenBao::start_tls();
-    let dir = files(&[("token", bao.root())]);
+    alone("nor_does_it_over_tls_and_http_2", || {
+        let bao = OpenBao::start_tls();
+        let dir = files(&[("token", bao.root())]);
 
-    let heard = heard(async {
-        let backend = by_token(&bao.address, dir.path(), bao.ca.as_deref());
-        a_whole_life(&backend, "agents/heard").await;
+        let heard = heard(async {
+            let backend = by_token(&bao.address, dir.path(), bao.ca.as_deref());
+            a_whole_life(&backend, "agents/heard").await;
+        });
+
+        assert!(heard.contains("h2::codec") && heard.contains("rustls::"), "dependencies are heard: {heard}");
+        assert_silent(&heard, &[VALUE, SECOND, bao.root(), REFUSED]);
     });
-
-    assert!(heard.contains("h2::codec") && heard.contains("rustls::"), "dependencies are heard: {heard}");
-    assert_silent(&heard, &[VALUE, SECOND, bao.root(), REFUSED]);
 }
 
 /// A server that says something whatever it is asked: the end of the path is the status, or another way to fail.
@@ -160,25 +175,27 @@ fn talking(seen: &Seen) -> strongroom_demo::server::Response {
 
 #[test]
 fn what_a_server_says_is_not_heard_however_it_fails() {
-    let dir = files(&[("role-id", ROLE_ID), ("secret-id", SECRET_ID)]);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let server = runtime.block_on(Server::http(talking)).unwrap();
+    alone("what_a_server_says_is_not_heard_however_it_fails", || {
+        let dir = files(&[("role-id", ROLE_ID), ("secret-id", SECRET_ID)]);
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let server = runtime.block_on(Server::http(talking)).unwrap();
 
-    let heard = heard(async {
-        let backend = VaultBackend::new(&OpenBao::config(format!("http://{}", server.address), dir.path())).unwrap();
-        backend.get(&Entry::new("agents/whole").field("KEY")).await.unwrap();
-        for path in ["400", "403", "404", "412", "500", "503", "307", "text", "other"] {
-            let entry = Entry::new(format!("agents/{path}")).field("KEY");
-            let error = backend.get(&entry).await.err().unwrap().to_string();
-            assert!(!error.contains(SAID) && !error.contains(VALUE), "{path}: {error}");
-            let error = backend.store().unwrap().put(&entry, Deposit::new(SECOND), None).await.err().unwrap().to_string();
-            assert!(!error.contains(SAID) && !error.contains(VALUE), "{path}: {error}");
-        }
-        let leased = backend.get(&Entry::new("database/creds/leased")).await.unwrap().lease.unwrap();
-        backend.leases().unwrap().renew(&leased).await.unwrap_err();
-        backend.leases().unwrap().revoke(&leased).await.unwrap_err();
-        backend.close().await;
+        let heard = heard(async {
+            let backend = VaultBackend::new(&OpenBao::config(format!("http://{}", server.address), dir.path())).unwrap();
+            backend.get(&Entry::new("agents/whole").field("KEY")).await.unwrap();
+            for path in ["400", "403", "404", "412", "500", "503", "307", "text", "other"] {
+                let entry = Entry::new(format!("agents/{path}")).field("KEY");
+                let error = backend.get(&entry).await.err().unwrap().to_string();
+                assert!(!error.contains(SAID) && !error.contains(VALUE), "{path}: {error}");
+                let error = backend.store().unwrap().put(&entry, Deposit::new(SECOND), None).await.err().unwrap().to_string();
+                assert!(!error.contains(SAID) && !error.contains(VALUE), "{path}: {error}");
+            }
+            let leased = backend.get(&Entry::new("database/creds/leased")).await.unwrap().lease.unwrap();
+            backend.leases().unwrap().renew(&leased).await.unwrap_err();
+            backend.leases().unwrap().revoke(&leased).await.unwrap_err();
+            backend.close().await;
+        });
+
+        assert_silent(&heard, &[SAID, TOKEN, ROLE_ID, SECRET_ID, VALUE, SECOND]);
     });
-
-    assert_silent(&heard, &[SAID, TOKEN, ROLE_ID, SECRET_ID, VALUE, SECOND]);
 }
