@@ -64,8 +64,16 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
             "agent.toml:5:10: `secrets.K.allow.paths`: a `*` next to other characters; `*` stands for one whole segment, never for a part of one: write each of those that are meant",
         ),
         (
-            "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"json:/key\"]",
-            "agent.toml:6:10: `secrets.K.allow.place`: a place that is not supported yet; write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}`, `query:NAME` or `path:/TEMPLATE`",
+            "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"body:key\"]",
+            "agent.toml:6:10: `secrets.K.allow.place`: not a place; write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}`, `query:NAME`, `path:/TEMPLATE`, `cookie:NAME`, `form:NAME` or `json:/POINTER`",
+        ),
+        (
+            "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"json:/keys/*\"]",
+            "agent.toml:6:10: `secrets.K.allow.place`: not a pointer to one field; write it as in `json:/auth/token`, with `~1` for a slash in a name",
+        ),
+        (
+            "[[secrets.K.allow]]\nhost = \"x\"\npaths = [\"/\"]\nplace = [\"form:token\"]\nattach = true",
+            "agent.toml:3:1: `attach` with a place that only the agent can provide; name first, in `place`, one where the host can put a value by itself: `header:NAME`, `basic`, `query:NAME` or `cookie:NAME`",
         ),
         (
             "[signers.W]\nfrom = \"file:x\"",

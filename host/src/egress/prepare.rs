@@ -4,7 +4,7 @@ use super::admit::{Admitted, scrubber_for, target};
 use super::agent_body::Copied;
 use super::exchange::Exchange;
 use super::refusal::Broke;
-use super::request_body::{Broken, Claim, RequestBody, Written};
+use super::request_body::{Bounds, Broken, RequestBody, Written};
 use super::tags::Tags;
 use super::{Error, Outbound, pool, sealing};
 use crate::audit::{Event, Used};
@@ -87,28 +87,31 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
     }
     let overrides = Overrides::of(permit.method(), &parts.headers);
     let mut headers = parts.headers;
-    let claim = Claim::take(&mut headers);
+    let bounds = Bounds::of(&mut headers, &permit);
     let dropped = headers::take_over(&mut headers, outbound.shape(&permit));
     sealing::shape_answer(&mut headers, &permit);
 
     // Accounted before done: without its record the request does not leave.
     outbound.account(number, repeats, &permit, &ready).map_err(Error::from)?;
+    if let Some(secret) = permit.inert() {
+        outbound.note_inert(number, secret).map_err(Error::from)?;
+    }
     let mut exchange = Exchange::new(Arc::clone(&session.journal), Arc::clone(&session.meter), number, place);
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
     let watch = outbound.watch(Arc::clone(&permit), number, &exchange, keeps, overrides);
-    let body = RequestBody::begin(body, claim, watch, Stream::new(scrubber)).await.inspect_err(|broke| broke.recorded(&mut exchange))?;
+    let body = RequestBody::begin(body, bounds, watch, Stream::new(scrubber)).await.inspect_err(|broke| broke.recorded(&mut exchange))?;
     if ready.iter().any(|ready| outbound.is_replaced(ready)) {
         ready =
             outbound.renewed(number, &substitutions).await.inspect_err(|_| exchange.failed("its secret was replaced in the meantime"))?;
     }
 
     frame(&mut headers, permit.method(), &body);
-    let (broken, written) = (body.broken(), body.written());
     outbound.tags().sent(&permit);
     let mut tried = as_sent.is_some().then(Vec::new);
     let filled = outbound.substitute(&permit, substitutions, &ready, headers, body, tried.as_mut());
     let (credential, request) = filled.inspect_err(|_| exchange.failed("a value can't be put in its place"))?;
+    let (broken, written) = (request.body().broken(), request.body().written());
     let again = as_sent
         .zip(tried)
         .map(|((parts, conditions, body), schemes)| Box::new(Again { parts: *parts, conditions, body, schemes, since: Instant::now() }));

@@ -3,8 +3,10 @@
 
 use super::refusal::Broke;
 use super::{AgentBody, Error};
+use crate::credential::{MOST_HELD, has_checksum};
 use crate::lock::Mutex;
 use crate::meter::Meter;
+use crate::policy::Permit;
 use crate::scrub::Stream;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -14,8 +16,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
-/// Longest body that is scrubbed whole.
+/// Longest body that is scrubbed whole, where no value goes into it.
 const WHOLE: usize = 64 * 1024;
 /// How long a guest that has begun a body of unknown length may be silent before what there is goes, in chunks.
 const SILENCE: Duration = Duration::from_millis(5);
@@ -27,6 +30,8 @@ pub(crate) struct RequestBody {
     rest: Option<Rest>,
     broken: Broken,
     written: Written,
+    /// Whether it is another one than the agent wrote.
+    is_edited: bool,
 }
 
 /// The bytes of a body that left: all of them, or their digest as far as they did.
@@ -81,29 +86,33 @@ pub(crate) enum Edits {
     TooLate,
 }
 
-/// The length that a guest said.
+/// What bounds a body: how long the guest said that it is, how much of it is held, and whether its bytes have a checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Claim(Option<u64>);
+pub(crate) struct Bounds {
+    claimed: Option<u64>,
+    whole: usize,
+    has_checksum: bool,
+}
 
-impl Claim {
-    /// Takes it out of the headers. `wasi:http` lets no guest say two, or what is no number.
-    pub(crate) fn take(headers: &mut http::HeaderMap) -> Self {
-        let claimed = headers.remove(http::header::CONTENT_LENGTH);
-        Self(claimed.and_then(|length| length.to_str().ok()?.parse().ok()))
+impl Bounds {
+    /// Takes the length out of the headers. `wasi:http` lets no guest say two, or what is no number.
+    pub(crate) fn of(headers: &mut http::HeaderMap, permit: &Permit) -> Self {
+        let claimed = headers.remove(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        Self { claimed, whole: if permit.fills_body() { MOST_HELD } else { WHOLE }, has_checksum: has_checksum(headers) }
     }
 
     fn is_long(self) -> bool {
-        self.0.is_some_and(|length| length > WHOLE as u64)
+        self.claimed.is_some_and(|length| length > self.whole as u64)
     }
 }
 
 struct Filter {
     watch: Watch,
     scrub: Stream,
-    claim: Claim,
+    bounds: Bounds,
     /// Bytes that the guest has written.
     taken: u64,
-    /// Whether the head has left with the length that was said.
+    /// Whether the head has left with the length that was said, or with a checksum.
     is_bound: bool,
 }
 
@@ -115,7 +124,7 @@ impl Filter {
         match frame.into_data() {
             Ok(data) => {
                 self.taken += data.len() as u64;
-                if self.claim.0.is_some_and(|claimed| self.taken > claimed) {
+                if self.bounds.claimed.is_some_and(|claimed| self.taken > claimed) {
                     return Err(Error::RequestBodySize(Some(self.taken)).into());
                 }
                 if !self.watch.meter.send(data.len()) {
@@ -138,7 +147,7 @@ impl Filter {
 
     /// What is still held back, at the end.
     fn finish(&mut self) -> Result<Vec<u8>, Broke> {
-        if self.claim.0.is_some_and(|claimed| self.taken < claimed) {
+        if self.bounds.claimed.is_some_and(|claimed| self.taken < claimed) {
             return Err(Error::RequestBodySize(Some(self.taken)).into());
         }
         let mut out = Vec::new();
@@ -159,12 +168,12 @@ impl Filter {
 impl RequestBody {
     /// Reads as much of a body as decides how it goes: to its end where that comes soon, and with its length; or to where it is long, or the
     /// guest makes a pause, and in chunks unless the guest said its length.
-    pub(crate) async fn begin(mut body: AgentBody, claim: Claim, watch: Watch, scrub: Stream) -> Result<Self, Broke> {
-        let mut filter = Filter { watch, scrub, claim, taken: 0, is_bound: false };
+    pub(crate) async fn begin(mut body: AgentBody, bounds: Bounds, watch: Watch, scrub: Stream) -> Result<Self, Broke> {
+        let mut filter = Filter { watch, scrub, bounds, taken: 0, is_bound: false };
         let mut ready = Vec::new();
         loop {
             // It has not begun, or is short by what was said: then the rest is worth waiting for.
-            let frame = if filter.taken == 0 || claim.0.is_some() {
+            let frame = if filter.taken == 0 || bounds.claimed.is_some() || bounds.whole > WHOLE {
                 body.frame().await
             } else {
                 match tokio::time::timeout(SILENCE, body.frame()).await {
@@ -178,20 +187,33 @@ impl RequestBody {
                 break;
             }
             // The first piece of a long body: from here on nothing can be taken out of it.
-            filter.is_bound = claim.is_long();
+            filter.is_bound = bounds.is_long();
             ready.extend(filter.take(frame)?);
-            if filter.is_bound || filter.taken > WHOLE as u64 {
+            if filter.is_bound || filter.taken > bounds.whole as u64 {
                 return Ok(Self::flowing(ready, body, filter));
             }
         }
         ready.extend(filter.finish()?);
         let ready = Bytes::from(ready);
-        Ok(Self { written: Written::Whole(ready.clone()), ready, rest: None, broken: Broken::default() })
+        let is_edited = !filter.scrub.kinds().is_empty();
+        Ok(Self { written: Written::Whole(ready.clone()), ready, rest: None, broken: Broken::default(), is_edited })
     }
 
-    fn flowing(ready: Vec<u8>, body: AgentBody, filter: Filter) -> Self {
+    fn flowing(ready: Vec<u8>, body: AgentBody, mut filter: Filter) -> Self {
         let written = Written::Flowing(Arc::default());
-        Self { ready: ready.into(), rest: Some(Rest { body, filter }), broken: Broken::default(), written }
+        filter.is_bound |= filter.bounds.has_checksum;
+        Self { ready: ready.into(), rest: Some(Rest { body, filter }), broken: Broken::default(), written, is_edited: false }
+    }
+
+    /// The same with values in it. It was whole.
+    pub(super) fn filled(self, body: Zeroizing<Vec<u8>>) -> Self {
+        let ready = Bytes::from_owner(body);
+        Self { written: Written::Whole(ready.clone()), ready, rest: None, is_edited: true, ..self }
+    }
+
+    /// Whether it is known to be another one than the agent wrote.
+    pub(super) fn is_edited(&self) -> bool {
+        self.is_edited
     }
 
     /// What leaves of it, where all of that is known.
@@ -257,7 +279,9 @@ impl Body for RequestBody {
         match &self.rest {
             None => SizeHint::with_exact(self.ready.len() as u64),
             // Nothing was taken out: what was scrubbed is what was written, a part of it held back.
-            Some(Rest { filter: Filter { claim: Claim(Some(claimed)), is_bound: true, .. }, .. }) => SizeHint::with_exact(*claimed),
+            Some(Rest { filter: Filter { bounds: Bounds { claimed: Some(claimed), .. }, is_bound: true, .. }, .. }) => {
+                SizeHint::with_exact(*claimed)
+            }
             Some(_) => SizeHint::default(),
         }
     }

@@ -6,9 +6,16 @@ use super::{Error, Outbound};
 use crate::audit::Event;
 use crate::manifest::Treatment;
 use crate::policy::{Overrides, Permit, Policy};
+use crate::session::NoRecord;
 use std::sync::Arc;
 
 impl Outbound {
+    /// Records that a placeholder stands in a body as text.
+    pub(super) fn note_inert(&self, request: u64, secret: usize) -> Result<(), NoRecord> {
+        let name = self.session.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
+        self.session.record(Event::InertPlaceholder { request, secret: name.into() })
+    }
+
     /// Watches a body for another method and for placeholders, across the borders of its pieces.
     pub(super) fn watch(
         self: &Arc<Self>,
@@ -20,7 +27,8 @@ impl Outbound {
     ) -> Watch {
         let (judged, outbound) = (Arc::clone(&permit), Arc::clone(self));
         let mut tail: Vec<u8> = Vec::new();
-        let mut noted = false;
+        // What was judged as a whole was searched for placeholders then.
+        let mut noted = permit.fills_body();
         let inspect = move |piece: &[u8]| {
             let session = &outbound.session;
             if !piece.is_empty() && !judged.may_have_body() {
@@ -53,8 +61,7 @@ impl Outbound {
             if let Some(denial) = session.policy.judge_body(&judged, secret) {
                 return Err(session.deny(denial).into());
             }
-            let name = session.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default();
-            session.record(Event::InertPlaceholder { request: number, secret: name.into() }).map_err(Error::from)?;
+            outbound.note_inert(number, secret).map_err(Error::from)?;
             Ok(())
         };
         let session = Arc::clone(&self.session);

@@ -93,6 +93,10 @@ fn grant(lines: &mut Lines, entry: &Grant) {
     let rate = entry.rate.map(|rate| format!(", at most {} in {} s", rate.requests, rate.per.as_secs())).unwrap_or_default();
     let (methods, paths, places) = (list(&entry.methods), list(&entry.paths), list(&entry.place));
     lines.say(2, format_args!("which may go to {} with {methods} {paths}, in {places}{rate} (line {})", entry.host, entry.line));
+    if entry.attach {
+        let place = entry.place.first().map(ToString::to_string).unwrap_or_default();
+        lines.say(3, format_args!("the host puts it in {place} by itself: any request of the agent to these paths is authenticated"));
+    }
     lines.say(3, format_args!("misplaced there: {}", misplaced(entry.misplaced)));
     leaks(lines, 3, &entry.leaks);
     entry.host.covers_strangers().into_iter().for_each(|why| lines.say(3, format_args!("beware: {why}")));

@@ -66,7 +66,7 @@ impl Judge {
         let (method, url) = request.split_once(' ').ok_or_else(wrong)?;
         let method: Method = method.parse().map_err(|_| wrong())?;
         let uri: Uri = url.trim().parse().map_err(|_| wrong())?;
-        let asked = Asked { method: &method, uri: &uri, headers: &HeaderMap::new() };
+        let asked = Asked { method: &method, uri: &uri, headers: &HeaderMap::new(), body: Some(&[]) };
         Ok(match self.verdict(&asked).await {
             Ok((permit, resolved)) => Verdict::Allowed(Allowed {
                 rule: permit.rule().to_owned(),

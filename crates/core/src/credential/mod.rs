@@ -1,21 +1,30 @@
 //! How a secret becomes a request's credential. A grant says by which scheme; a scheme goes through three phases:
 //!
 //! 1. *prepare*: what is to be filled in is fetched. It may wait, so the host does it (`egress::prepare`).
-//! 2. *apply* ([`Scheme::apply`]): the head is filled, as the request leaves.
+//! 2. *apply* ([`Scheme::apply`]): the request is filled, as it leaves.
 //! 3. *challenge* ([`Scheme::challenge`]): whether the response asks for the request once more. Whether it may be repeated is not the scheme's
 //!    to say (`policy::Attempt`).
 
-mod head;
+mod checksums;
+mod draft;
+mod fields;
+mod form;
+mod json;
 #[cfg(any(test, feature = "test-util"))]
 mod nonce;
 mod template;
 
-pub use head::Head;
+pub(crate) use checksums::unknown as unknown_checksum;
+pub use checksums::{has_checksum, renew as renew_checksums};
+pub use draft::Draft;
+pub use fields::MOST_HELD;
+pub(crate) use fields::{Fields, Held};
 pub use template::Target;
-pub(crate) use template::{Part, around, part, single};
+pub(crate) use template::{Part, around, cookies, is_free, part, single};
 
-use crate::manifest::Place;
-use http::{HeaderMap, Method, StatusCode};
+use crate::manifest::{PathPlace, Place};
+use crate::url::CanonicalUrl;
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use std::time::SystemTime;
 
 /// How one credential is made, and where it goes.
@@ -29,7 +38,14 @@ pub enum Scheme {
     Nonce(nonce::Nonce),
 }
 
-/// What of a request a scheme may look at beside its head.
+/// A request as an agent wrote it, in which places are looked for.
+pub(crate) struct Seen<'r> {
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) url: &'r CanonicalUrl,
+    pub(crate) fields: Fields<'r>,
+}
+
+/// What of a request a scheme may look at beside its draft.
 #[derive(Debug, Clone, Copy)]
 pub struct Outgoing<'r> {
     pub method: &'r Method,
@@ -50,28 +66,51 @@ impl Scheme {
         Self::Template(Target::of(place))
     }
 
-    /// Where the agent has its placeholder.
-    pub fn target(&self) -> &Target {
+    /// The one place that it fills, where it fills one.
+    pub(crate) fn target(&self) -> Option<&Target> {
         match self {
-            Self::Template(target) => target,
+            Self::Template(target) => Some(target),
             #[cfg(any(test, feature = "test-util"))]
-            Self::Nonce(nonce) => nonce.target(),
+            Self::Nonce(nonce) => Some(nonce.target()),
         }
     }
 
-    /// The head with the credential in it.
+    /// Whether what stands in that place is the host's.
+    pub(crate) fn fills(&self, place: &Target) -> bool {
+        self.target().is_some_and(|target| target.same_place(place))
+    }
+
+    pub(crate) fn is_header(&self, name: &HeaderName) -> bool {
+        self.target().is_some_and(|target| target.is_header(name))
+    }
+
+    pub(crate) fn is_parameter(&self, name: &str) -> bool {
+        self.target().is_some_and(|target| target.is_parameter(name))
+    }
+
+    /// The segment of the path that it fills, where it fills one.
+    pub(crate) fn segment(&self) -> Option<&PathPlace> {
+        self.target().and_then(Target::segment)
+    }
+
+    /// Whether it fills a place in the body.
+    pub(crate) fn fills_body(&self) -> bool {
+        self.target().is_some_and(Target::is_field)
+    }
+
+    /// Puts the credential into a request.
     ///
     /// # Errors
     /// Where the value can't stand there.
-    pub fn apply(&self, value: &[u8], mut head: Head, outgoing: &Outgoing<'_>) -> Result<Head, Unfit> {
-        // Of the request a template looks at nothing but the head.
+    pub fn apply(&self, value: &[u8], draft: &mut Draft, outgoing: &Outgoing<'_>) -> Result<(), Unfit> {
+        // Of the request a template looks at nothing but the draft.
         let _ = outgoing;
         let filled = match self {
-            Self::Template(target) => target.apply(value, &mut head),
+            Self::Template(target) => target.apply(value, draft),
             #[cfg(any(test, feature = "test-util"))]
-            Self::Nonce(nonce) => nonce.apply(value, &mut head, outgoing),
+            Self::Nonce(nonce) => nonce.apply(value, draft, outgoing),
         };
-        filled.map(|()| head).ok_or(Unfit)
+        filled.ok_or(Unfit)
     }
 
     /// Whether some answer may ask for one more try. Where none may, nothing of a request is kept for one.

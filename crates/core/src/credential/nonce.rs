@@ -1,7 +1,7 @@
 //! A scheme for tests, of the kind that asks for more: a response with a `nonce` wants the request once more with that nonce, and with what
 //! the scheme saw of the request.
 
-use super::{Head, Outgoing, Scheme, Target};
+use super::{Draft, Outgoing, Scheme, Target};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 const NONCE: HeaderName = HeaderName::from_static("nonce");
@@ -26,13 +26,13 @@ impl Nonce {
         &self.target
     }
 
-    pub(super) fn apply(&self, value: &[u8], head: &mut Head, outgoing: &Outgoing<'_>) -> Option<()> {
-        self.target.apply(value, head)?;
+    pub(super) fn apply(&self, value: &[u8], draft: &mut Draft, outgoing: &Outgoing<'_>) -> Option<()> {
+        self.target.apply(value, draft)?;
         if let Some(nonce) = &self.nonce {
             let body = outgoing.body.map_or("?".to_owned(), |body| body.len().to_string());
             let seen = format!("{} {} {body}", outgoing.method, outgoing.authority);
-            head.headers.insert(NONCE, nonce.clone());
-            head.headers.insert(SEEN, HeaderValue::from_str(&seen).ok()?);
+            draft.headers.insert(NONCE, nonce.clone());
+            draft.headers.insert(SEEN, HeaderValue::from_str(&seen).ok()?);
         }
         Some(())
     }

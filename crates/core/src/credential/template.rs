@@ -1,9 +1,11 @@
 //! The scheme that puts a value into a place, with what surrounds it there. Only here is one place told from another: what the manifest
 //! names ([`Place`]) is found in what an agent wrote ([`Target::find`]), and filled as the request leaves.
 
-use super::Head;
-use crate::manifest::{Basic, PathPlace, Place, Template};
-use crate::url::{CanonicalUrl, same_parameter};
+use super::fields::{Fields, Held};
+use super::{Draft, Seen, form, json};
+use crate::manifest::{Basic, PathPlace, Place, Pointer, Template};
+use crate::url::names::same_header;
+use crate::url::same_parameter;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -27,10 +29,16 @@ pub enum Target {
     },
     /// A segment of the path.
     Path(PathPlace),
-    /// One of the cookies, all of which are sealed.
+    /// One of the cookies: a granted one, or one that is sealed.
     Cookie {
         name: String,
     },
+    /// A field of a form.
+    Form {
+        name: String,
+    },
+    /// A string of a JSON body.
+    Json(Pointer),
     /// All of the query, as a signed URL has it.
     WholeQuery,
 }
@@ -39,8 +47,10 @@ pub enum Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part<'p> {
     Header(&'p HeaderName),
+    Cookie(&'p str),
     Parameter(&'p str),
     Path(&'p PathPlace),
+    Body,
 }
 
 /// The part of a request that a place is in.
@@ -48,8 +58,10 @@ pub(crate) fn part(place: &Place) -> Part<'_> {
     match place {
         Place::Header(name, _) => Part::Header(name),
         Place::Basic(_) => Part::Header(&header::AUTHORIZATION),
+        Place::Cookie(name) => Part::Cookie(name),
         Place::Query(name) => Part::Parameter(name),
         Place::Path(path) => Part::Path(path),
+        Place::Form(_) | Place::Json(_) => Part::Body,
     }
 }
 
@@ -61,17 +73,30 @@ pub(crate) fn around<'p>(place: &'p Place, header: &HeaderName) -> Option<&'p Te
     }
 }
 
+/// Whether nothing stands in a place that the host can fill by itself, nor what a server could take for that.
+pub(crate) fn is_free(place: &Place, seen: &Seen<'_>) -> bool {
+    match part(place) {
+        Part::Header(name) => !seen.headers.keys().any(|known| same_header(known.as_str(), name.as_str())),
+        Part::Cookie(name) => match (seen.headers.contains_key(header::COOKIE), cookies(seen.headers)) {
+            (false, _) => true,
+            (true, pairs) => pairs.is_some_and(|pairs| !pairs.iter().any(|(known, _)| same_parameter(known, name))),
+        },
+        Part::Parameter(name) => !seen.url.parameters().any(|(known, _)| same_parameter(known, name)),
+        Part::Path(_) | Part::Body => false,
+    }
+}
+
 impl Target {
     /// The place in this request, if it holds, whole and once, exactly a text that `source` knows as a placeholder.
-    pub(crate) fn find<S>(place: &Place, headers: &HeaderMap, url: &CanonicalUrl, source: impl Fn(&str) -> Option<S>) -> Option<(Self, S)> {
+    pub(crate) fn find<S>(place: &Place, seen: &Seen<'_>, source: impl Fn(&str) -> Option<S>) -> Option<(Self, S)> {
         match place {
             Place::Header(name, template) => {
-                let (before, inner, after) = template.split(single(headers, name)?)?;
+                let (before, inner, after) = template.split(single(seen.headers, name)?)?;
                 let source = source(inner)?;
                 Some((Self::Header { name: name.clone(), before: before.to_owned(), after: after.to_owned() }, source))
             }
             Place::Basic(template) => {
-                let value = single(headers, &header::AUTHORIZATION)?;
+                let value = single(seen.headers, &header::AUTHORIZATION)?;
                 let coded = value.get(..6).filter(|scheme| scheme.eq_ignore_ascii_case("basic ")).map(|_| &value[6..])?;
                 let pair = String::from_utf8(STANDARD.decode(coded).ok()?).ok()?;
                 let (user, password) = pair.split_once(':')?;
@@ -85,18 +110,28 @@ impl Target {
                     _ => None,
                 }
             }
+            Place::Cookie(name) => {
+                let pairs = cookies(seen.headers)?;
+                let mut held = pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
+                let source = source(held.next().filter(|_| held.next().is_none())?)?;
+                Some((Self::Cookie { name: name.clone() }, source))
+            }
             Place::Query(name) => {
-                let mut held = url.parameters().filter(|(key, _)| same_parameter(key, name));
+                let mut held = seen.url.parameters().filter(|(key, _)| same_parameter(key, name));
                 let (key, value) = held.next().filter(|_| held.next().is_none())?;
                 let source = source(value).filter(|_| key == name)?;
                 Some((Self::Query { name: name.clone() }, source))
             }
-            Place::Path(path) => Some((Self::Path(path.clone()), source(path.held(&url.path)?)?)),
+            Place::Path(path) => Some((Self::Path(path.clone()), source(path.held(&seen.url.path)?)?)),
+            Place::Form(_) | Place::Json(_) => match seen.fields.held(place)? {
+                Held::Text(text, _) => Some((Self::of(place), source(&text)?)),
+                Held::Nothing | Held::Other(_) => None,
+            },
         }
     }
 
-    /// The place in a call of the host's own, which nobody else has written.
-    pub(super) fn of(place: &Place) -> Self {
+    /// The place where the host puts a value by itself.
+    pub(crate) fn of(place: &Place) -> Self {
         match place {
             Place::Header(name, template) => {
                 let (before, after) = template.around();
@@ -105,8 +140,11 @@ impl Target {
             Place::Basic(Basic::Alone) => Self::Basic { other: String::new(), is_user: true },
             Place::Basic(Basic::User(user)) => Self::Basic { other: user.clone(), is_user: false },
             Place::Basic(Basic::Password(password)) => Self::Basic { other: password.clone(), is_user: true },
+            Place::Cookie(name) => Self::Cookie { name: name.clone() },
             Place::Query(name) => Self::Query { name: name.clone() },
             Place::Path(path) => Self::Path(path.clone()),
+            Place::Form(name) => Self::Form { name: name.clone() },
+            Place::Json(pointer) => Self::Json(pointer.clone()),
         }
     }
 
@@ -115,7 +153,7 @@ impl Target {
             Self::Header { name, .. } => name == header,
             Self::Basic { .. } => header == header::AUTHORIZATION,
             Self::Cookie { .. } => header == header::COOKIE,
-            Self::Query { .. } | Self::Path(_) | Self::WholeQuery => false,
+            Self::Query { .. } | Self::Path(_) | Self::WholeQuery | Self::Form { .. } | Self::Json(_) => false,
         }
     }
 
@@ -127,8 +165,27 @@ impl Target {
         }
     }
 
-    pub(crate) fn is_cookie(&self) -> bool {
-        matches!(self, Self::Cookie { .. })
+    /// The cookie that it is, where it is one.
+    pub(crate) fn cookie(&self) -> Option<&str> {
+        match self {
+            Self::Cookie { name } => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it is in the body.
+    pub(crate) fn is_field(&self) -> bool {
+        matches!(self, Self::Form { .. } | Self::Json(_))
+    }
+
+    /// Where in a body it is.
+    pub(crate) fn within(&self, fields: &Fields<'_>) -> Option<std::ops::Range<usize>> {
+        let held = match (self, fields) {
+            (Self::Form { name }, Fields::Form(text)) => form::held(text, name),
+            (Self::Json(pointer), Fields::Json(text)) => json::held(text, pointer),
+            _ => return None,
+        };
+        if let Held::Text(_, at) = held { Some(at) } else { None }
     }
 
     /// The segment of the path that it is, where it is one.
@@ -146,19 +203,21 @@ impl Target {
             (Self::Path(_), _) => matches!(other, Self::Path(_)),
             (Self::Header { name, .. }, _) => other.is_header(name),
             (Self::Basic { .. }, _) => other.is_header(&header::AUTHORIZATION),
+            (Self::Cookie { name }, Self::Cookie { name: other }) => name == other,
             (Self::Cookie { .. }, _) => other.is_header(&header::COOKIE),
+            (Self::Form { .. } | Self::Json(_), _) => self == other,
         }
     }
 
     /// Puts a value in its place. None where it can't stand there.
-    pub(super) fn apply(&self, value: &[u8], head: &mut Head) -> Option<()> {
+    pub(super) fn apply(&self, value: &[u8], draft: &mut Draft) -> Option<()> {
         let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 3 + 64));
         match self {
             Self::Header { name, before, after } => {
                 for part in [before.as_bytes(), value, after.as_bytes()] {
                     text.extend_from_slice(part);
                 }
-                head.headers.insert(name, sensitive(&text)?);
+                draft.headers.insert(name, sensitive(&text)?);
             }
             Self::Basic { other, is_user } => {
                 // RFC 7617: a user id holds no colon.
@@ -173,35 +232,43 @@ impl Target {
                 let coded = Zeroizing::new(STANDARD.encode(&*pair));
                 text.extend_from_slice(b"Basic ");
                 text.extend_from_slice(coded.as_bytes());
-                head.headers.insert(header::AUTHORIZATION, sensitive(&text)?);
+                draft.headers.insert(header::AUTHORIZATION, sensitive(&text)?);
             }
             Self::Cookie { name } => {
-                let between: &[u8] = if head.cookies.is_empty() { b"" } else { b"; " };
+                // RFC 6265 4.1.1: what else stood there would end the cookie, or be read in more than one way.
+                if !value.iter().all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(byte)) {
+                    return None;
+                }
+                let between: &[u8] = if draft.cookies.is_empty() { b"" } else { b"; " };
                 for part in [between, name.as_bytes(), b"=", value] {
-                    head.cookies.extend_from_slice(part);
+                    draft.cookies.extend_from_slice(part);
                 }
-                head.headers.insert(header::COOKIE, sensitive(&head.cookies)?);
+                draft.headers.insert(header::COOKIE, sensitive(&draft.cookies)?);
             }
-            Self::WholeQuery => head.query = Some(Zeroizing::new(String::from_utf8(value.to_vec()).ok()?)),
+            Self::WholeQuery => draft.query = Some(Zeroizing::new(String::from_utf8(value.to_vec()).ok()?)),
             Self::Query { name } => {
-                for byte in value {
-                    match byte {
-                        b if b.is_ascii_alphanumeric() || b"-._~".contains(b) => text.push(*b),
-                        b => text.extend_from_slice(&[b'%', HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]),
-                    }
-                }
-                let pairs = with_parameter(head.query.as_ref().map(|query| query.as_str()), name, std::str::from_utf8(&text).ok()?);
-                head.query = Some(pairs);
+                percent_encode(value, &mut text);
+                let pairs = with_parameter(draft.query.as_ref().map(|query| query.as_str()), name, std::str::from_utf8(&text).ok()?);
+                draft.query = Some(pairs);
             }
             Self::Path(path) => {
                 // RFC 3986: unreserved characters, and the colon that a segment may hold, need no encoding that servers undo differently.
                 let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:".contains(byte);
                 let value = std::str::from_utf8(value).ok().filter(|value| value.bytes().all(|byte| is_plain(&byte)))?;
-                let filled = Zeroizing::new(path.with(&head.path, value)?);
+                let filled = Zeroizing::new(path.with(&draft.path, value)?);
                 if filled.split('/').any(|segment| matches!(segment, "." | "..")) {
                     return None;
                 }
-                head.path = filled;
+                draft.path = filled;
+            }
+            Self::Form { .. } | Self::Json(_) => {
+                let body = draft.body.as_deref()?;
+                let body = std::str::from_utf8(body).ok()?;
+                draft.body = Some(match self {
+                    Self::Form { name } => form::filled(body, name, value)?,
+                    Self::Json(pointer) => json::filled(body, pointer, value)?,
+                    _ => return None,
+                });
             }
         }
         Some(())
@@ -209,6 +276,16 @@ impl Target {
 }
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
+/// Adds a value with all but RFC 3986's unreserved characters percent-encoded.
+pub(super) fn percent_encode(value: &[u8], out: &mut Vec<u8>) {
+    for byte in value {
+        match byte {
+            b if b.is_ascii_alphanumeric() || b"-._~".contains(b) => out.push(*b),
+            b => out.extend_from_slice(&[b'%', HEX[usize::from(b >> 4)], HEX[usize::from(b & 15)]]),
+        }
+    }
+}
 
 /// The query with the value of one parameter replaced, or added.
 fn with_parameter(query: Option<&str>, name: &str, value: &str) -> Zeroizing<String> {
@@ -246,12 +323,17 @@ pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'
     line.to_str().ok()
 }
 
+/// The cookies of a request (RFC 6265 4.2), where each has a name and stands in the one header line.
+pub(crate) fn cookies(headers: &HeaderMap) -> Option<Vec<(&str, &str)>> {
+    single(headers, &header::COOKIE)?.split(';').map(|pair| pair.trim().split_once('=')).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn head_with(place: &str, target: (&str, Option<&str>), value: &str) -> Option<Head> {
-        let mut head = Head::new(HeaderMap::new(), target.0, target.1, &[]);
+    fn head_with(place: &str, target: (&str, Option<&str>), value: &str) -> Option<Draft> {
+        let mut head = Draft::new(HeaderMap::new(), target.0, target.1, &[]);
         Target::of(&Place::parse(place).expect("a place")).apply(value.as_bytes(), &mut head)?;
         Some(head)
     }
@@ -269,6 +351,10 @@ mod tests {
         assert_eq!(header("basic=me:{}", "v").as_deref(), Some("Basic bWU6dg=="));
         assert_eq!(header("basic={}:me", "v:w"), None);
         assert_eq!(header("header:x-key", "v\nw"), None);
+        assert_eq!(header("cookie:sid", "v=w/").as_deref(), Some("sid=v=w/"));
+        for odd in ["v;w", "v w", "v\tw", "\"v\"", "v,w", "v\\w", "v\r\nx: y", "ä"] {
+            assert_eq!(header("cookie:sid", odd), None, "{odd}");
+        }
 
         let target = |place: &str, target, value: &str| head_with(place, target, value).map(|head| head.target().to_string());
         assert_eq!(target("query:k", ("/a", Some("k=P&b=1")), "v/w").as_deref(), Some("/a?k=v%2Fw&b=1"));
@@ -278,5 +364,15 @@ mod tests {
             assert_eq!(target("path:/bot{}/**", ("/botP/getMe", None), odd), None, "{odd}");
         }
         assert_eq!(target("path:/{}/x", ("/P/x", None), ".."), None);
+
+        let body = |place: &str, body: &str, value: &str| {
+            let mut draft = Draft::new(HeaderMap::new(), "/", None, &[]).with_body(body.as_bytes());
+            Target::of(&Place::parse(place).expect("a place")).apply(value.as_bytes(), &mut draft)?;
+            String::from_utf8(draft.take_body()?.to_vec()).ok()
+        };
+        assert_eq!(body("form:k", "a=1&k=P", "v&w").as_deref(), Some("a=1&k=v%26w"));
+        assert_eq!(body("form:k", "a=1", "v"), None);
+        assert_eq!(body("json:/k", "{\"k\":\"P\"}", "v\"w").as_deref(), Some("{\"k\":\"v\\\"w\"}"));
+        assert_eq!(head_with("json:/k", ("/", None), "v").map(|_| ()), None, "without a body");
     }
 }

@@ -11,6 +11,7 @@ pub mod names;
 mod own;
 mod pattern;
 mod place;
+mod pointer;
 mod public_suffix;
 mod reader;
 mod rotation;
@@ -34,6 +35,7 @@ pub use own::HostsOwn;
 pub use pattern::is_path_byte;
 pub use pattern::{NamePattern, PathPattern, PathPlace};
 pub use place::{Basic, Place, Template};
+pub use pointer::Pointer;
 pub use rotation::{AfterDrain, Endpoint, HttpIssuerConfig, IssuerConfig, Listing, RotationConfig};
 pub use seal::{AnswerRule, Seal};
 pub use shape::Shape;
@@ -176,6 +178,8 @@ pub struct Grant {
     pub rate: Option<Rate>,
     /// The fields of responses that the agent gets placeholders for.
     pub seal: Vec<Seal>,
+    /// Whether the host puts the secret into requests by itself, in the first of the places: then every request to these paths is authenticated.
+    pub attach: bool,
     /// Where a placeholder of a field that a grant of this secret seals may be put, except for those of cookies. Default nowhere.
     pub sealed_place: Vec<Place>,
     /// Whether GraphQL may be asked there although fields are sealed: documents without aliases and fragments.
@@ -506,11 +510,17 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
     let methods = section.non_empty("methods", "`GET`", method);
     let paths = section.require_list("paths", "paths = ?", PathPattern::parse);
     let place = section.non_empty("place", "`header:authorization`", Place::parse);
+    let attach = section.bool("attach").unwrap_or(false);
+    if attach && !place.as_ref().and_then(|places| places.first()).is_none_or(Place::is_attachable) {
+        let remedy =
+            "name first, in `place`, one where the host can put a value by itself: `header:NAME`, `basic`, `query:NAME` or `cookie:NAME`";
+        section.report_here(Problem::new("`attach` with a place that only the agent can provide", remedy));
+    }
     let rate = section.parse("rate", units::rate);
     let misplaced = section.parse("misplaced", misplaced);
     let leaks = leaks(section);
     let seal = section.list("seal", Seal::parse).unwrap_or_default();
-    let sealed_place = section.list("sealed_place", Place::parse_beside_path).unwrap_or_default();
+    let sealed_place = section.list("sealed_place", Place::parse_in_head).unwrap_or_default();
     let graphql = section.parse("graphql", |text| match text {
         "no-alias" => Ok(true),
         _ => Err(Problem::new("not a treatment of GraphQL", "write `\"no-alias\"`, or leave it out")),
@@ -535,6 +545,7 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
         methods: methods.unwrap_or_else(|| vec!["GET".into()]),
         paths: paths?,
         place: place.unwrap_or_else(|| vec![Place::bearer()]),
+        attach,
         rate,
         misplaced: misplaced.unwrap_or_default(),
         leaks,
@@ -558,6 +569,7 @@ const OF_SECRETS: &str = "in a `[[secrets.NAME.allow]]`";
 fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {
     section.elsewhere(&[
         ("place", OF_SECRETS),
+        ("attach", OF_SECRETS),
         ("seal", OF_SECRETS),
         ("sealed_place", OF_SECRETS),
         ("graphql", OF_SECRETS),

@@ -2,6 +2,7 @@
 
 use super::diagnostic::Problem;
 use super::pattern::PathPlace;
+use super::pointer::Pointer;
 use http::HeaderName;
 use std::fmt;
 
@@ -17,6 +18,12 @@ pub enum Place {
     Query(String),
     /// A segment of the path.
     Path(PathPlace),
+    /// A cookie (RFC 6265), once, whose value is exactly the secret.
+    Cookie(String),
+    /// A field of a form (`application/x-www-form-urlencoded`), once, whose value is exactly the secret.
+    Form(String),
+    /// A string of a JSON body, which exists once and is exactly the secret.
+    Json(Pointer),
 }
 
 /// The other half of `user:password`. It is the operator's to say: a guest that chose it could bring a credential of its own.
@@ -64,32 +71,46 @@ const HOSTS_OWN: &[&str] = &[
 ];
 
 impl Place {
-    /// Parses `header:NAME`, `header:NAME=TEMPLATE`, `basic`, `query:NAME`, `path:TEMPLATE`.
+    /// Parses `header:NAME`, `header:NAME=TEMPLATE`, `basic`, `basic=USER:{}`, `query:NAME`, `path:TEMPLATE`, `cookie:NAME`, `form:NAME`,
+    /// `json:/POINTER`.
     ///
     /// # Errors
     /// A [`Problem`] that says what is wrong with the place.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        let remedy = "write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}`, `query:NAME` or `path:/TEMPLATE`";
+        let remedy = "write `header:NAME`, `header:NAME=TEMPLATE` with `{}` for the secret, `basic`, `basic=USER:{}`, `query:NAME`, `path:/TEMPLATE`, `cookie:NAME`, `form:NAME` or `json:/POINTER`";
         match text.split_once(':') {
             None if text == "basic" => Ok(Self::Basic(Basic::Alone)),
             _ if text.starts_with("basic=") => Basic::parse(&text["basic=".len()..]).map(Self::Basic),
             Some(("header", header)) => Self::header(header),
-            Some(("query", name)) if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~[]".contains(&b)) => {
-                Ok(Self::Query(name.to_owned()))
-            }
+            Some(("query", name)) => parameter(name, "not the name of a query parameter").map(Self::Query),
+            Some(("form", name)) => parameter(name, "not the name of a form's field").map(Self::Form),
+            Some(("json", pointer)) => Pointer::parse(pointer).map(Self::Json),
+            Some(("cookie", name)) => match HeaderName::from_bytes(name.as_bytes()) {
+                Ok(_) => Ok(Self::Cookie(name.to_owned())),
+                Err(_) => Err(Problem::new("not the name of a cookie", "use letters, digits, `-` and `_`, as in `cookie:session_id`")),
+            },
             Some(("path", path)) => PathPlace::parse(path).map(Self::Path),
-            Some(("query", _)) => Err(Problem::new("not the name of a query parameter", "use letters, digits and -_.~[]")),
-            Some(("form" | "json" | "cookie", _)) => Err(Problem::new("a place that is not supported yet", remedy)),
             _ => Err(Problem::new("not a place", remedy)),
         }
     }
 
-    /// The same, where the path is no place: what a response brought goes back in a header or a parameter, and issuers are called with one.
-    pub(crate) fn parse_beside_path(text: &str) -> Result<Self, Problem> {
+    /// The same, where nothing but a header or a parameter is a place: what a response brought goes back in one, and issuers are called
+    /// with one.
+    pub(crate) fn parse_in_head(text: &str) -> Result<Self, Problem> {
         match Self::parse(text)? {
-            Self::Path(_) => Err(Problem::new("a path, where the value can't be put here", "write `header:NAME`, `basic` or `query:NAME`")),
-            place => Ok(place),
+            place if place.is_attachable() && !matches!(place, Self::Cookie(_)) => Ok(place),
+            _ => Err(Problem::new("not a place where the value can be put here", "write `header:NAME`, `basic` or `query:NAME`")),
         }
+    }
+
+    /// Whether the host can put a value there by itself, whatever else the request holds.
+    pub(crate) fn is_attachable(&self) -> bool {
+        !matches!(self, Self::Path(_) | Self::Form(_) | Self::Json(_))
+    }
+
+    /// Whether it is in the body.
+    pub(crate) fn is_field(&self) -> bool {
+        matches!(self, Self::Form(_) | Self::Json(_))
     }
 
     /// `header:authorization`, as `Bearer {}`: where a secret stands if nothing else is said.
@@ -112,7 +133,7 @@ impl Place {
             return Err(Problem::new("a header that only the host sets", "a secret can't be put there; name another header"));
         }
         if name == http::header::COOKIE {
-            return Err(Problem::new("a cookie, which is not supported yet", "name another header"));
+            return Err(Problem::new("all cookies at once", "name one of them, as in `cookie:session_id`"));
         }
         let template = match template {
             None if name == http::header::AUTHORIZATION => Template::BearerOrBare,
@@ -120,6 +141,15 @@ impl Place {
             Some(template) => Template::parse(template)?,
         };
         Ok(Self::Header(name, template))
+    }
+}
+
+/// The name of a parameter, in a query or a form.
+fn parameter(name: &str, wrong: &'static str) -> Result<String, Problem> {
+    if !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~[]".contains(&b)) {
+        Ok(name.to_owned())
+    } else {
+        Err(Problem::new(wrong, "use letters, digits and -_.~[]"))
     }
 }
 
@@ -186,6 +216,9 @@ impl fmt::Display for Place {
             Self::Basic(Basic::Password(password)) => write!(f, "basic={{}}:{password}"),
             Self::Query(name) => write!(f, "query:{name}"),
             Self::Path(path) => write!(f, "path:{path}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Form(name) => write!(f, "form:{name}"),
+            Self::Json(pointer) => write!(f, "json:{pointer}"),
             Self::Header(name, Template::BearerOrBare) => write!(f, "header:{name}"),
             Self::Header(name, Template::Exact { before, after }) if before.is_empty() && after.is_empty() => write!(f, "header:{name}"),
             Self::Header(name, Template::Exact { before, after }) => write!(f, "header:{name}={before}{{}}{after}"),
@@ -208,6 +241,11 @@ mod tests {
             "basic={}:pass",
             "query:api_key",
             "path:/bot{}/**",
+            "cookie:__Host-session",
+            "form:client_secret",
+            "form:user[key]",
+            "json:/auth/keys/0",
+            "json:/a~1b/c~0d",
         ] {
             assert_eq!(Place::parse(text).expect("valid").to_string(), text);
         }
@@ -220,7 +258,17 @@ mod tests {
             "header:x={}{}",
             "query:",
             "query:a b",
-            "json:/a",
+            "json:",
+            "json:a",
+            "json:/",
+            "json:/a//b",
+            "json:/*",
+            "json:/a~2",
+            "form:",
+            "form:a b",
+            "cookie:",
+            "cookie:a=b",
+            "cookie:a;b",
             "body",
             "basic=",
             "basic={}",

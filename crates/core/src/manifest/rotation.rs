@@ -261,7 +261,7 @@ fn calls(section: &Section<'_>) -> Option<HttpIssuerConfig> {
             "add `id = ?` with its value in the place of `?`",
         ));
     }
-    let place = section.parse("place", Place::parse_beside_path).unwrap_or_else(Place::bearer);
+    let place = section.parse("place", Place::parse_in_head).unwrap_or_else(Place::bearer);
     let body = section.parse("body", |text| match serde_json::from_str::<serde_json::Value>(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(Problem::new("not JSON", "write what the call sends as JSON, or leave `body` out")),

@@ -150,6 +150,9 @@ pub(super) fn grant_terms(grant: &Grant) -> Table {
     if !grant.sealed_place.is_empty() && !grant.seal.is_empty() {
         terms.insert("sealed_place".into(), grant.sealed_place.iter().map(Place::to_string).collect::<Vec<_>>().into());
     }
+    if grant.attach {
+        terms.insert("attach".into(), true.into());
+    }
     if !grant.seal.is_empty() {
         terms.insert("seal".into(), grant.seal.iter().map(ToString::to_string).collect::<Vec<_>>().into());
     }

@@ -4,7 +4,7 @@
 use super::{Asked, Denial, Destination, Placeholders, Rule, Substitution, charset, denial, deny, granted_places, headers};
 use crate::credential::{Part, part};
 use crate::manifest::Misplaced;
-use crate::url::names::Name;
+use crate::url::names::{Name, same_header};
 use crate::url::{self, CanonicalUrl};
 use http::HeaderName;
 use std::borrow::Cow;
@@ -32,7 +32,7 @@ pub(super) fn second_resource(open: &[&Destination], asked: &Asked<'_>) -> Resul
 pub(super) fn unreadable_body(open: &[&Destination], asked: &Asked<'_>) -> Result<(), Denial> {
     let coding = HeaderName::from_static("content-encoding");
     let is_coded = |(name, value): (&HeaderName, &http::HeaderValue)| {
-        headers::same_name(name.as_str(), coding.as_str()) && !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity")
+        same_header(name.as_str(), coding.as_str()) && !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"identity")
     };
     if asked.headers.iter().any(is_coded) && !open.iter().any(|d| d.passes.headers.contains(&coding)) {
         let remedy = format!(
@@ -46,6 +46,13 @@ pub(super) fn unreadable_body(open: &[&Destination], asked: &Asked<'_>) -> Resul
         return Err(deny(Rule::Header, asked, reason, "send text in UTF-8".to_owned()));
     }
     Ok(())
+}
+
+/// The denial of cookies beside a granted one.
+pub(super) fn cookies(asked: &Asked<'_>, misplaced: Misplaced) -> Denial {
+    let found = "the header `cookie` holds other cookies beside the granted one".to_owned();
+    let remedy = "send the granted cookie alone, or with cookies that the same origin has set in this run".to_owned();
+    Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::ForeignCredential, asked, found, remedy) }
 }
 
 /// Denies a granted place that holds anything but our placeholder, and headers that look like a credential of the guest's own.
@@ -66,12 +73,13 @@ pub(super) fn credential(
     // A placeholder that stands wrongly is its own rule, unless that lets it pass: then what stands around it is judged here.
     let misplaced_denies = |value: &[u8]| misplaced != Misplaced::Pass && placeholders.within(value).is_some();
     for (name, value) in asked.headers {
-        if substitutions.iter().any(|s| s.scheme.target().is_header(name)) || passes.contains(name) || misplaced_denies(value.as_bytes()) {
+        if substitutions.iter().any(|s| s.scheme.is_header(name)) || passes.contains(name) || misplaced_denies(value.as_bytes()) {
             continue;
         }
         let granted = granted_places(open).any(|granted| match part(granted.place) {
-            Part::Header(place) => headers::same_name(place.as_str(), name.as_str()),
-            Part::Parameter(_) | Part::Path(_) => false,
+            Part::Header(place) => same_header(place.as_str(), name.as_str()),
+            Part::Cookie(_) => same_header("cookie", name.as_str()),
+            Part::Parameter(_) | Part::Path(_) | Part::Body => false,
         });
         if granted || (!own && headers::is_credential(name)) {
             return Err(foreign(format!("the header `{name}` holds a credential that is not the granted one")));
@@ -81,21 +89,21 @@ pub(super) fn credential(
         let Part::Parameter(granted) = part(granted.place) else { continue };
         let named = |name: &str| url::same_parameter(name, granted);
         let held: Vec<&str> = url.parameters().filter(|(name, _)| named(name)).map(|(_, value)| value).collect();
-        let substituted = substitutions.iter().any(|s| s.scheme.target().is_parameter(granted));
+        let substituted = substitutions.iter().any(|s| s.scheme.is_parameter(granted));
         if !substituted && held.iter().any(|value| !misplaced_denies(value.as_bytes())) {
             return Err(foreign(format!("the query parameter `{granted}` holds a credential that is not the granted one")));
         }
     }
     for granted in granted_places(open) {
         let Part::Path(place) = part(granted.place) else { continue };
-        let substituted = substitutions.iter().any(|s| s.scheme.target().segment().is_some());
+        let substituted = substitutions.iter().any(|s| s.scheme.segment().is_some());
         if !substituted && place.held(&url.path).is_some_and(|held| !misplaced_denies(held.as_bytes())) {
             return Err(foreign(format!("the path `{place}` holds a credential that is not the granted one")));
         }
     }
     let passes = |name: &str| open.iter().any(|d| d.passes.parameters.iter().any(|known| known == name));
     for (name, value) in url.parameters() {
-        let is_ours = substitutions.iter().any(|s| s.scheme.target().is_parameter(name))
+        let is_ours = substitutions.iter().any(|s| s.scheme.is_parameter(name))
             || (misplaced != Misplaced::Pass && placeholders.disguised(value).is_some());
         if !own && !is_ours && !passes(name) && Name::encoded(name).is_credential(value) {
             let shown: String = name.chars().take(64).collect();
@@ -109,8 +117,8 @@ pub(super) fn credential(
 
 /// A secret whose placeholder stands in a URL, but for what is substituted.
 pub(super) fn in_url(url: &CanonicalUrl, substitutions: &[Substitution], placeholders: &Placeholders) -> Option<usize> {
-    let filled = substitutions.iter().find_map(|s| s.scheme.target().segment()?.with(&url.path, ""));
-    let others = url.parameters().filter(|(name, _)| !substitutions.iter().any(|s| s.scheme.target().is_parameter(name)));
+    let filled = substitutions.iter().find_map(|s| s.scheme.segment()?.with(&url.path, ""));
+    let others = url.parameters().filter(|(name, _)| !substitutions.iter().any(|s| s.scheme.is_parameter(name)));
     let pairs = others.map(|(name, value)| Cow::from(format!("{name}={value}")));
     let mut texts = [Cow::from(&url.host), filled.map_or(Cow::from(&url.path), Cow::from)].into_iter().chain(pairs);
     texts.find_map(|text| placeholders.disguised(&text))

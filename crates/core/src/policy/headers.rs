@@ -5,6 +5,7 @@ mod shape;
 
 pub use shape::{Shape, take_over};
 
+use crate::url::names::same_header;
 use http::{HeaderMap, HeaderName, header};
 
 /// Most header lines of one request.
@@ -55,12 +56,6 @@ pub(super) fn names_another(name: &HeaderName) -> Option<&'static str> {
     if is_ordinary(name) { None } else { elsewhere::names_another(name.as_str()) }
 }
 
-/// Whether servers may take two header names for one: those of the CGI family read `x_api_key` as `x-api-key`.
-pub(super) fn same_name(a: &str, b: &str) -> bool {
-    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| fold(a) == fold(b))
-}
-
 /// The words of a header's name.
 fn words(name: &str) -> impl Iterator<Item = &str> {
     name.split(['-', '_'])
@@ -68,7 +63,7 @@ fn words(name: &str) -> impl Iterator<Item = &str> {
 
 /// Whether a name begins so, as servers of either kind read it.
 fn begins_with(name: &str, beginning: &str) -> bool {
-    name.get(..beginning.len()).is_some_and(|found| same_name(found, beginning))
+    name.get(..beginning.len()).is_some_and(|found| same_header(found, beginning))
 }
 
 /// Whether a header by that name usually carries a credential: `authorization`, `cookie`, and names with a word such as `token`.

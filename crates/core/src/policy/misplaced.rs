@@ -47,7 +47,7 @@ impl Policy {
         placeholders: &Placeholders,
         misplaced: Misplaced,
     ) -> Result<(), Denial> {
-        let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.target().is_header(name));
+        let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.is_header(name));
         for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
             let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
             if inside.is_some() {
@@ -70,7 +70,7 @@ impl Policy {
         match permit.misplaced() {
             Misplaced::ByPlace | Misplaced::Pass => None,
             treatment @ (Misplaced::Deny | Misplaced::Stop) => {
-                let asked = Asked { method: permit.method(), uri: &Uri::default(), headers: &HeaderMap::new() };
+                let asked = Asked { method: permit.method(), uri: &Uri::default(), headers: &HeaderMap::new(), body: None };
                 let denial = self.misplaced(&asked, "body", treatment, Some(secret));
                 Some(Denial { asked: format!("{} {}", permit.method(), permit.url()), ..denial })
             }

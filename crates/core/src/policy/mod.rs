@@ -9,6 +9,7 @@ mod closed;
 pub mod denial;
 mod denials;
 mod entries;
+mod fields;
 mod foreign;
 mod graphql;
 pub mod headers;
@@ -34,7 +35,7 @@ pub use signing::{
     token_claims,
 };
 
-use crate::credential::{self, Part, Scheme, Target};
+use crate::credential::{self, Part, Scheme, Seen, Target};
 use crate::manifest::{
     AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal,
 };
@@ -77,6 +78,8 @@ struct Destination {
     secret: Option<(usize, Vec<Placed>)>,
     /// The places of what the grant seals.
     sealed_place: Vec<Placed>,
+    /// Whether the host puts the secret into requests by itself.
+    attach: bool,
     /// What it says beside these, as the manifest writes it.
     terms: toml::Table,
     /// How messages and records name it.
@@ -90,6 +93,8 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     pub uri: &'a Uri,
     pub headers: &'a HeaderMap,
+    /// All of its body, where that has to be known ([`Policy::reads_body`]); what asks without a body has an empty one.
+    pub body: Option<&'a [u8]>,
 }
 
 impl Policy {
@@ -120,7 +125,19 @@ impl Policy {
         self.destinations.iter().any(|d| d.secret.is_some() && d.host.matches_name(host))
     }
 
-    /// The verdict on a request, up to but not including its body. Nothing is charged yet.
+    /// Whether a request may only be judged with its body at hand, since a secret may be granted in one of its fields.
+    pub fn reads_body(&self, asked: &Asked<'_>) -> bool {
+        let reads = |d: &&Destination| granted_places(&[*d]).any(|granted| granted.place.is_field());
+        let mut reading = self.destinations.iter().filter(reads).peekable();
+        reading.peek().is_some() && CanonicalUrl::read(asked.uri).is_ok_and(|url| reading.any(|d| d.covers(asked, &url)))
+    }
+
+    /// The denial of a request whose body is longer than one that is judged as a whole.
+    pub fn body_too_long(asked: &Asked<'_>) -> Denial {
+        fields::too_long(asked)
+    }
+
+    /// The verdict on a request: on its body only as far as secrets are granted in its fields. Nothing is charged yet.
     pub fn authorize(&self, asked: &Asked<'_>, placeholders: &Placeholders) -> Result<Permit, Denial> {
         let url = CanonicalUrl::read(asked.uri)
             .map_err(|reason| deny(Rule::Url, asked, reason.to_owned(), "write the URL in its canonical form".to_owned()))?;
@@ -143,13 +160,22 @@ impl Policy {
             foreign::unreadable_body(&open, asked)?;
         }
 
-        let (mut substitutions, used) = substitutions(&open, asked, &url, placeholders);
-        let carried: Vec<usize> = substitutions.iter().filter(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).collect();
-        let session = placeholders.session(asked.headers, &url, &carried);
+        let fields = fields::read(&open, asked)?;
+        let seen = Seen { headers: asked.headers, url: &url, fields };
+        let (mut substitutions, mut used) = substitutions(&open, &seen, placeholders);
+        attach(&open, &seen, &mut substitutions, &mut used);
+        let (session, renewed) = session(&open, &seen, placeholders, &substitutions);
+        if session.has_others {
+            return Err(foreign::cookies(asked, misplaced));
+        }
         let (passes, plain_cookies) = session.join(&mut substitutions);
         foreign::credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)?;
         if misplaced != Misplaced::Pass {
             self.elsewhere(&open, asked, &url, &substitutions, placeholders, misplaced)?;
+        }
+        let inert = fields::judge(&open, asked, &seen.fields, &substitutions, placeholders, misplaced)?;
+        if inert.is_some() && misplaced::strictness(misplaced) >= misplaced::strictness(Misplaced::Deny) {
+            return Err(self.misplaced(asked, "body", misplaced, inert));
         }
 
         // What bounds a request by another reading of its path counts it, too.
@@ -157,16 +183,18 @@ impl Policy {
         let counts = |d: &Destination| is_in(&used, d) || is_in(&bound, d) && !is_in(&open, d);
         let counted = self.destinations.iter().enumerate().filter(|(_, d)| counts(d)).map(|(index, _)| index).collect();
         let rule = used.iter().map(|d| d.label.as_str()).collect::<Vec<_>>().join("; ");
-        let is_ours = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.target().is_header(name)) || passes.contains(name);
+        let is_ours = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.is_header(name)) || passes.contains(name);
         let own_parameter = |(name, value): (&str, &str)| {
-            Name::encoded(name).is_credential(value) && !substitutions.iter().any(|s| s.scheme.target().is_parameter(name))
+            Name::encoded(name).is_credential(value) && !substitutions.iter().any(|s| s.scheme.is_parameter(name))
         };
         let carries_own =
             asked.headers.keys().any(|name| headers::is_credential(name) && !is_ours(name)) || url.parameters().any(own_parameter);
         let is_sealed =
             self.destinations.iter().any(|d| !(d.seal.is_empty() && d.signed_urls.is_empty()) && d.host.matches_name(&url.host));
+        let fills_body = substitutions.iter().any(|s| s.scheme.fills_body());
         let of_entries = Terms::of_entries(&open, &bound, &used);
-        let terms = Terms { guarded, graphql, misplaced, passes, plain_cookies, carries_own, is_sealed, ..of_entries };
+        let terms =
+            Terms { guarded, graphql, misplaced, passes, plain_cookies, carries_own, is_sealed, fills_body, inert, renewed, ..of_entries };
         Ok(Permit::new(url, asked.method.clone(), substitutions, terms, rule, counted))
     }
 
@@ -330,6 +358,7 @@ impl Destination {
             accept_parameters: grant.accept_parameters.clone(),
             secret: Some((index, placed(&grant.place))),
             sealed_place: placed(&grant.sealed_place),
+            attach: grant.attach,
             terms: entries::grant_terms(grant),
             label: format!("secrets.{name}.allow, line {}", grant.line),
             counter: String::new(),
@@ -353,6 +382,7 @@ impl Destination {
             accept_parameters: Vec::new(),
             secret: None,
             sealed_place: Vec::new(),
+            attach: false,
             terms: entries::egress_terms(rule),
             label: format!("egress, line {}", rule.line),
             counter: String::new(),
@@ -373,20 +403,15 @@ fn deny(rule: Rule, asked: &Asked<'_>, reason: String, remedy: String) -> Denial
 
 /// The places of the open grants that hold exactly the placeholder of their secret, and the entries that the request draws on:
 /// the grant of each, or the first entry that covers the request.
-fn substitutions<'d>(
-    open: &[&'d Destination],
-    asked: &Asked<'_>,
-    url: &CanonicalUrl,
-    placeholders: &Placeholders,
-) -> (Vec<Substitution>, Vec<&'d Destination>) {
+fn substitutions<'d>(open: &[&'d Destination], seen: &Seen<'_>, placeholders: &Placeholders) -> (Vec<Substitution>, Vec<&'d Destination>) {
     let (mut found, mut used): (Vec<Substitution>, Vec<&Destination>) = (Vec::new(), Vec::new());
     for Granted { destination, secret, place, text, scheme, is_for_sealed } in granted_places(open) {
         let source = |text: &str| match is_for_sealed {
             false => placeholders.stands_for(text, secret),
-            true => placeholders.sealed_by(text, secret, url),
+            true => placeholders.sealed_by(text, secret, seen.url),
         };
-        if let Some((target, source)) = Target::find(place, asked.headers, url, source)
-            && !found.iter().any(|s| s.scheme.target().same_place(&target))
+        if let Some((target, source)) = Target::find(place, seen, source)
+            && !found.iter().any(|s| s.scheme.fills(&target))
         {
             found.push(Substitution::new(secret, source, scheme(target), Arc::clone(text)));
             used.push(destination);
@@ -396,6 +421,43 @@ fn substitutions<'d>(
         used.extend(open.first());
     }
     (found, used)
+}
+
+/// Adds the secrets that the host puts into requests by itself, where their places are free: what an agent has put there is judged as its own.
+fn attach<'d>(open: &[&'d Destination], seen: &Seen<'_>, found: &mut Vec<Substitution>, used: &mut Vec<&'d Destination>) {
+    for destination in open.iter().copied().filter(|d| d.attach) {
+        let Some((secret, places)) = &destination.secret else { continue };
+        let Some(Placed { place, text, scheme }) = places.first().filter(|placed| placed.place.is_attachable()) else { continue };
+        let target = Target::of(place);
+        let is_there = |s: &Substitution| s.source == Source::Secret(*secret) || s.scheme.fills(&target);
+        if !found.iter().any(is_there) && credential::is_free(place, seen) {
+            // The first entry that covers the request counted it, where no place did.
+            if found.is_empty() {
+                used.clear();
+            }
+            found.push(Substitution::new(*secret, Source::Secret(*secret), scheme(target), Arc::clone(text)));
+            used.push(destination);
+        }
+    }
+}
+
+/// What of a request came from its own origin, with what the request carries; and the secret that a cookie of the origin's stands for, in the
+/// place of that secret.
+fn session(
+    open: &[&Destination],
+    seen: &Seen<'_>,
+    placeholders: &Placeholders,
+    found: &[Substitution],
+) -> (session::Session, Option<usize>) {
+    let granted =
+        granted_places(open).filter(|granted| !granted.is_for_sealed).filter_map(|granted| match credential::part(granted.place) {
+            Part::Cookie(name) => Some((granted.secret, name)),
+            _ => None,
+        });
+    let renewed = placeholders.renewed(seen.headers, seen.url, granted);
+    let carried = found.iter().filter(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).chain(renewed).collect::<Vec<_>>();
+    let filled: Vec<&str> = found.iter().filter_map(|s| s.scheme.target()?.cookie()).collect();
+    (placeholders.session(seen.headers, seen.url, &carried, &filled), renewed)
 }
 
 /// A place, and how records name it.

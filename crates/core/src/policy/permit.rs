@@ -115,9 +115,19 @@ impl Permit {
         self.substitutions.iter().any(|substitution| substitution.scheme.may_challenge())
     }
 
-    /// The first secret that it carries.
+    /// The first secret that it carries, or that a cookie of the origin's stands for.
     pub fn carries(&self) -> Option<usize> {
-        self.substitutions.iter().find(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret)
+        self.substitutions.iter().find(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).or(self.terms.renewed)
+    }
+
+    /// Whether a value goes into its body, which was judged as a whole.
+    pub fn fills_body(&self) -> bool {
+        self.terms.fills_body
+    }
+
+    /// A secret whose placeholder stands in its body as text, beside those that are filled.
+    pub fn inert(&self) -> Option<usize> {
+        self.terms.inert
     }
 
     /// What happens to what looks like a secret in it.
@@ -148,8 +158,7 @@ impl Permit {
     /// Whether a header may hold a credential: the granted one, or one of the agent's own where the destination takes it.
     pub fn is_for_credentials(&self, name: &HeaderName) -> bool {
         let own = self.terms.own_credentials && super::headers::is_credential(name);
-        own || self.terms.passes.contains(name)
-            || self.substitutions.iter().any(|substitution| substitution.scheme.target().is_header(name))
+        own || self.terms.passes.contains(name) || self.substitutions.iter().any(|substitution| substitution.scheme.is_header(name))
     }
 
     /// The manifest's entry that allowed it.

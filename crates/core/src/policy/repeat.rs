@@ -64,7 +64,9 @@ mod tests {
         placeholders.insert(0, PLACEHOLDER.to_owned());
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, PLACEHOLDER.parse().expect("a header"));
-        policy.authorize(&Asked { method: &method, uri: &Uri::from_static(url), headers: &headers }, &placeholders).expect("a permit")
+        policy
+            .authorize(&Asked { method: &method, uri: &Uri::from_static(url), headers: &headers, body: Some(&[]) }, &placeholders)
+            .expect("a permit")
     }
 
     /// What the schemes of a request become when its answer brings a nonce.

@@ -5,7 +5,7 @@
 
 use super::permit::Substitution;
 use super::placeholder::{Placeholders, Source};
-use crate::credential::{Scheme, Target};
+use crate::credential::{Scheme, Target, cookies};
 use crate::url::CanonicalUrl;
 use http::{HeaderMap, HeaderName, header};
 
@@ -67,6 +67,8 @@ pub(super) struct Session {
     pub(super) query: Option<(usize, Source)>,
     /// Headers that hold what the guest has as it is, and nothing else.
     pub(super) passes: Vec<HeaderName>,
+    /// Whether beside a cookie that a grant fills there are others, which did not come from the origin.
+    pub(super) has_others: bool,
 }
 
 impl Session {
@@ -84,8 +86,8 @@ impl Session {
         });
         let query = self.query.map(|(secret, source)| back(secret, source, Target::WholeQuery, "query".to_owned()));
         for substitution in cookies.chain(headers).chain(query) {
-            let target = substitution.scheme.target();
-            if target.is_cookie() || !substitutions.iter().any(|s| s.scheme.target().same_place(target)) {
+            let is_free = |target: &Target| target.cookie().is_some() || !substitutions.iter().any(|s| s.scheme.fills(target));
+            if substitution.scheme.target().is_some_and(is_free) {
                 substitutions.push(substitution);
             }
         }
@@ -104,13 +106,31 @@ impl Placeholders {
         issued.push(Issued { origin: origin.to_owned(), back, value: value.to_owned(), with });
     }
 
-    /// What of a request came from its own origin, where it carries these secrets.
-    pub(super) fn session(&self, headers: &HeaderMap, url: &CanonicalUrl, carried: &[usize]) -> Session {
+    /// The secret whose cookie the origin has replaced: in the place of the one that is granted stands what an answer brought with it.
+    pub(super) fn renewed<'g>(
+        &self,
+        headers: &HeaderMap,
+        url: &CanonicalUrl,
+        mut granted: impl Iterator<Item = (usize, &'g str)>,
+    ) -> Option<usize> {
+        let (pairs, origin, sealed) = (cookies(headers)?, url.origin_pattern(), self.sealed.read());
+        let is_of = |known: &super::placeholder::SealedEntry, secret: usize, name: &str| {
+            let bound = &known.bound;
+            bound.origin == origin
+                && bound.with == Some(secret)
+                && matches!(&bound.back, Back::Cookie(of) if of == name)
+                && pairs.contains(&(name, &known.entry.text))
+        };
+        granted.find(|(secret, name)| sealed.iter().any(|known| is_of(known, *secret, name))).map(|(secret, _)| secret)
+    }
+
+    /// What of a request came from its own origin, where it carries these secrets. Cookies of the names in `filled` are filled by grants.
+    pub(super) fn session(&self, headers: &HeaderMap, url: &CanonicalUrl, carried: &[usize], filled: &[&str]) -> Session {
         let is_there = |with: Option<usize>| with.is_none_or(|secret| carried.contains(&secret));
         let sealed = self.sealed.read();
         let issued = self.issued.read();
         let mut session = Session::default();
-        if sealed.is_empty() && issued.is_empty() {
+        if sealed.is_empty() && issued.is_empty() && filled.is_empty() {
             return session;
         }
         let origin = url.origin_pattern();
@@ -124,11 +144,13 @@ impl Placeholders {
             issued.iter().any(|known| known.value == text && known.origin == origin && known.back == *back && is_there(known.with))
         };
 
-        if let Some(line) = crate::credential::single(headers, &header::COOKIE) {
-            let pairs: Option<Vec<(&str, &str)>> = line.split(';').map(|pair| pair.trim().split_once('=')).collect();
-            let pairs = pairs.unwrap_or_default();
+        if headers.contains_key(header::COOKIE) {
+            let pairs = cookies(headers).unwrap_or_default();
             let once = (1..pairs.len()).all(|at| !pairs[..at].iter().any(|(name, _)| *name == pairs[at].0));
             let all = pairs.iter().try_for_each(|(name, value)| {
+                if filled.contains(name) {
+                    return Some(());
+                }
                 let back = Back::Cookie((*name).to_owned());
                 match find_sealed(value, &back) {
                     Some((secret, source)) => session.cookies.push((secret, source, (*name).to_owned())),
@@ -137,9 +159,11 @@ impl Placeholders {
                 }
                 Some(())
             });
-            if all.is_none() || !once {
-                session = Session::default();
-            } else if session.cookies.is_empty() && !session.plain_cookies.is_empty() {
+            // More than one line, or what is no list of pairs, holds no pair that is known.
+            let is_odd = pairs.is_empty() && !filled.is_empty();
+            if all.is_none() || !once || is_odd {
+                session = Session { has_others: !filled.is_empty(), ..Session::default() };
+            } else if filled.is_empty() && session.cookies.is_empty() && !session.plain_cookies.is_empty() {
                 session.passes.push(header::COOKIE);
             }
         }

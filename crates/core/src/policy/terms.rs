@@ -28,6 +28,12 @@ pub(super) struct Terms {
     pub(super) answers_allowed: Vec<AnswerRule>,
     pub(super) signed_urls: Vec<(usize, Seal)>,
     pub(super) is_sealed: bool,
+    /// Whether a value goes into the body.
+    pub(super) fills_body: bool,
+    /// A secret whose placeholder stands in a body that was judged as a whole, where it is text.
+    pub(super) inert: Option<usize>,
+    /// The secret whose cookie the origin has replaced.
+    pub(super) renewed: Option<usize>,
 }
 
 impl Terms {

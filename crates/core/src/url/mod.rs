@@ -172,7 +172,7 @@ fn check_query(query: &str) -> Result<(), &'static str> {
 }
 
 /// The pairs of a query; and where a `;` stands in one, its parts.
-fn pairs(query: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn pairs(query: &str) -> impl Iterator<Item = &str> {
     query.split('&').chain(query.split('&').filter(|pair| pair.contains(';')).flat_map(|pair| pair.split(';')))
 }
 

@@ -116,6 +116,12 @@ const AMBIGUOUS: &[&str] = &["key", "sid", "session", "pass", "apiid", "accessco
 /// Shortest credential of an API; object names of that length without a dot or a slash are rare.
 const SHORTEST_KEY: usize = 16;
 
+/// Whether servers may take two header names for one: those of the CGI family read `x_api_key` as `x-api-key`.
+pub(crate) fn same_header(a: &str, b: &str) -> bool {
+    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    a.len() == b.len() && a.bytes().zip(b.bytes()).all(|(a, b)| fold(a) == fold(b))
+}
+
 /// A name as servers may read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name {

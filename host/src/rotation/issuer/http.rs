@@ -3,7 +3,7 @@
 //! No text of the API is ever passed on, and no URL of a call that names a key: both may hold one.
 
 use super::{IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
-use crate::credential::{Head, Outgoing, Scheme};
+use crate::credential::{Draft, Outgoing, Scheme};
 use crate::errand::Errand;
 use crate::manifest::{Endpoint, HttpIssuerConfig};
 use crate::secrets::SetupError;
@@ -61,10 +61,10 @@ impl HttpIssuer {
             body: Some(body.unwrap_or_default().as_bytes()),
             time: SystemTime::now(),
         };
-        let head = Head::new(HeaderMap::new(), path, query, &[]);
-        let head = Scheme::of(&self.config.place).apply(with.reveal().as_bytes(), head, &outgoing).map_err(|_| unfit())?;
-        let url = Zeroizing::new(format!("{}{}", self.config.url, *head.target()));
-        let mut request = self.http.request(endpoint.method.clone(), url.as_str()).headers(head.headers);
+        let mut draft = Draft::new(HeaderMap::new(), path, query, &[]);
+        Scheme::of(&self.config.place).apply(with.reveal().as_bytes(), &mut draft, &outgoing).map_err(|_| unfit())?;
+        let url = Zeroizing::new(format!("{}{}", self.config.url, *draft.target()));
+        let mut request = self.http.request(endpoint.method.clone(), url.as_str()).headers(draft.headers);
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_owned());
         }

@@ -1,7 +1,7 @@
 //! A guest that does what its arguments say, one after the other, and prints what it saw. The tests' hand inside the room.
 //!
 //! `{NAME}` in an argument stands for the placeholder of that secret; `{NAME|upper}`, `{NAME|b64}` and `{NAME|pct}` for a
-//! disguise of it.
+//! disguise of it. `<(` and `)>` stand for braces.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -354,7 +354,7 @@ fn filled(argument: &str) -> String {
         rest = after;
     }
     out.push_str(rest);
-    out
+    out.replace("<(", "{").replace(")>", "}")
 }
 
 fn disguised(placeholder: &str, how: &str) -> String {

@@ -2,7 +2,8 @@
 //!
 //! They are known by the words of their names, since every proxy and cloud has spellings of its own.
 
-use super::{begins_with, same_name, words};
+use super::{begins_with, words};
+use crate::url::names::same_header;
 
 /// Words of headers that say how a proxy got the request: nobody but a proxy says that.
 const FORWARDED: &[&str] = &["forwarded", "forward", "forwarder"];
@@ -71,7 +72,7 @@ pub(super) fn overrides(name: &str) -> bool {
     let overridden = is(&["override", "rewrite", "original"]) && is(PARTS);
     let methods = ["httpmethod", "methodoverride", "httpverb"].iter().any(|known| is_spelled(name, known));
     let forwarded = is(FORWARDED) && !is(&["for"]) && !is(CLIENT_WORDS) && !is(&["cert"]);
-    OVERRIDES.iter().any(|known| same_name(name, known))
+    OVERRIDES.iter().any(|known| same_header(name, known))
         || OVERRIDING.iter().any(|known| begins_with(name, known))
         || is_followed(name, REPLACING, PARTS)
         || overridden
@@ -100,7 +101,7 @@ pub(super) fn names_another(name: &str) -> Option<&'static str> {
         return Some("a second resource");
     }
     let forwarded = words(name).any(|word| FORWARDED.contains(&word) || word == "originating");
-    let client = words(name).any(|word| CLIENT_WORDS.contains(&word)) || CLIENTS.iter().any(|known| same_name(name, known));
+    let client = words(name).any(|word| CLIENT_WORDS.contains(&word)) || CLIENTS.iter().any(|known| same_header(name, known));
     let original = words(name).skip(1).any(|word| word == "original");
     let begins = CLIENT_BEGINNINGS.iter().any(|known| begins_with(name, known));
     (forwarded || client || original || begins).then_some("another client or another origin of the request")

@@ -1,7 +1,8 @@
 //! The headers that shape a response. To a destination with a grant only the host sets them, except for a list, so that a response arrives
 //! whole, in a charset and a coding that can be searched.
 
-use super::{begins_with, is_ordinary, same_name, words};
+use super::{begins_with, is_ordinary, words};
+use crate::url::names::same_header;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Headers that frame the message: the host writes its own.
@@ -56,14 +57,15 @@ pub fn take_over(headers: &mut HeaderMap, shape: Shape<'_>) -> Vec<HeaderName> {
     match shape {
         Shape::Free => Vec::new(),
         Shape::Searched => {
-            let dropped = remove(headers, |name| chooses_part(name.as_str()) || same_name(name.as_str(), "a-im"));
+            let dropped = remove(headers, |name| chooses_part(name.as_str()) || same_header(name.as_str(), "a-im"));
             let codings = known_codings(headers);
-            remove(headers, |name| same_name(name.as_str(), "accept-encoding"));
+            remove(headers, |name| same_header(name.as_str(), "accept-encoding"));
             headers.insert(header::ACCEPT_ENCODING, codings);
             dropped
         }
         Shape::Guarded(parameters) => {
-            let dropped = remove(headers, |name| !is_ordinary(name) && !same_name(name.as_str(), "accept") && shapes_answer(name.as_str()));
+            let dropped =
+                remove(headers, |name| !is_ordinary(name) && !same_header(name.as_str(), "accept") && shapes_answer(name.as_str()));
             rebuild_accept(headers, parameters);
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
             // Every library sends it, and none minds.
@@ -80,7 +82,7 @@ fn remove(headers: &mut HeaderMap, is: impl Fn(&HeaderName) -> bool) -> Vec<Head
 
 /// Whether a header frames the message. Servers of the CGI family would read a `content_length` beside the one that is true.
 fn frames(name: &str) -> bool {
-    FRAMING.iter().any(|known| same_name(known, name)) || name == "content_length"
+    FRAMING.iter().any(|known| same_header(known, name)) || name == "content_length"
 }
 
 /// Whether a header is the host's to say, or has a say in how an answer looks.
@@ -96,7 +98,7 @@ fn chooses_part(name: &str) -> bool {
 
 /// Whether a header has a say in how an answer looks, beyond what a guest may say.
 fn shapes_answer(name: &str) -> bool {
-    let is_any = |names: &[&str]| names.iter().any(|known| same_name(name, known));
+    let is_any = |names: &[&str]| names.iter().any(|known| same_header(name, known));
     let accepts = words(name).any(|word| word == "accept") && !is_any(ACCEPTED);
     let conditions = words(name).next() == Some("if") && !is_any(CONDITIONS);
     let codes = words(name).any(|word| matches!(word, "charset" | "charsets"));
@@ -105,7 +107,7 @@ fn shapes_answer(name: &str) -> bool {
 
 /// The codings that a guest asks for, as far as the host can undo them.
 fn known_codings(headers: &HeaderMap) -> HeaderValue {
-    let lines = headers.iter().filter(|(name, _)| same_name(name.as_str(), "accept-encoding"));
+    let lines = headers.iter().filter(|(name, _)| same_header(name.as_str(), "accept-encoding"));
     let text: Vec<&str> = lines.filter_map(|(_, value)| value.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim).collect();
     let is_known = |item: &&str| {
         let name = item.split(';').next().unwrap_or_default().trim();
@@ -117,9 +119,9 @@ fn known_codings(headers: &HeaderMap) -> HeaderValue {
 
 /// Writes `Accept` anew, of the media types and the parameters that are known.
 fn rebuild_accept(headers: &mut HeaderMap, parameters: &[String]) {
-    let lines = headers.iter().filter(|(name, _)| same_name(name.as_str(), "accept"));
+    let lines = headers.iter().filter(|(name, _)| same_header(name.as_str(), "accept"));
     let text: Vec<String> = lines.map(|(_, value)| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect();
-    remove(headers, |name| same_name(name.as_str(), "accept"));
+    remove(headers, |name| same_header(name.as_str(), "accept"));
     let ranges: Vec<String> =
         text.iter().flat_map(|line| outside_quotes(line, ',')).filter_map(|range| media_range(range, parameters)).collect();
     if let Ok(value) = HeaderValue::from_str(&ranges.join(", "))

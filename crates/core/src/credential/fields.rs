@@ -1,0 +1,140 @@
+//! The fields of a body: forms and JSON documents, as far as a secret may stand in them.
+//!
+//! A field is found as the most lenient server would find it, and filled only where every server finds the same: it stands there once, under
+//! exactly its name, in a body whose kind, charset and coding are said. Anything else is told apart from a field that is not there, for
+//! whoever judges it.
+
+use super::{form, json};
+use crate::manifest::Place;
+use http::{HeaderMap, header};
+use std::ops::Range;
+
+/// Longest body in which a field is looked for, in bytes.
+pub const MOST_HELD: usize = 1 << 20;
+
+/// A body whose fields can be found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fields<'b> {
+    /// It has none: it is empty.
+    Empty,
+    /// `application/x-www-form-urlencoded`, as the WHATWG URL standard has it.
+    Form(&'b str),
+    /// A JSON document (RFC 8259).
+    Json(&'b str),
+}
+
+/// What a body holds in one place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// Nothing, for any server.
+    Nothing,
+    /// This text, once, for every server; and where it stands in the body.
+    Text(String, Range<usize>),
+    /// Something else, which this says.
+    Other(&'static str),
+}
+
+impl<'b> Fields<'b> {
+    /// Reads a body by what its head says about it.
+    ///
+    /// # Errors
+    /// Why its fields can't be found with certainty.
+    pub(crate) fn read(headers: &HeaderMap, body: &'b [u8]) -> Result<Self, &'static str> {
+        if body.is_empty() {
+            return Ok(Self::Empty);
+        }
+        if headers.contains_key(header::CONTENT_ENCODING) {
+            return Err("`content-encoding` hides the fields of the body");
+        }
+        let content_type = super::single(headers, &header::CONTENT_TYPE).ok_or("the body's `content-type` is not said once")?;
+        let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+        let is_utf8 = |parameter: &str| match parameter.trim().split_once('=') {
+            Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+                let value = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value);
+                value.eq_ignore_ascii_case("utf-8")
+            }
+            // RFC 6838: what else is said does not change how it is read. A second charset would.
+            Some((name, _)) => !name.to_ascii_lowercase().contains("charset"),
+            None => parameter.trim().is_empty(),
+        };
+        let charsets = parameters.split(';').filter(|parameter| parameter.to_ascii_lowercase().contains("charset")).count();
+        if charsets > 1 || !parameters.split(';').all(is_utf8) {
+            return Err("the body's `content-type` says more than `charset=utf-8`");
+        }
+        let text = std::str::from_utf8(body).map_err(|_| "the body is not UTF-8")?;
+        let essence = essence.trim().to_ascii_lowercase();
+        if essence == "application/x-www-form-urlencoded" {
+            return Ok(Self::Form(text));
+        }
+        if essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json") {
+            json::check(text)?;
+            return Ok(Self::Json(text));
+        }
+        Err("the body's `content-type` is neither a form nor JSON")
+    }
+
+    /// What stands in a place; `None` where that is no place of a body.
+    pub(crate) fn held(&self, place: &Place) -> Option<Held> {
+        const OTHER_KIND: Held = Held::Other("the body is of another kind than the field that is granted");
+        let held = match (place, self) {
+            (Place::Form(_) | Place::Json(_), Self::Empty) => Held::Nothing,
+            (Place::Form(name), Self::Form(form)) => form::held(form, name),
+            (Place::Json(pointer), Self::Json(document)) => json::held(document, pointer),
+            (Place::Form(_) | Place::Json(_), _) => OTHER_KIND,
+            _ => return None,
+        };
+        Some(held)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(headers: &[(&str, &str)], body: &[u8]) -> Result<&'static str, &'static str> {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name.parse::<http::HeaderName>().expect("a name"), value.parse().expect("a value"));
+        }
+        Fields::read(&map, body).map(|fields| match fields {
+            Fields::Empty => "empty",
+            Fields::Form(_) => "form",
+            Fields::Json(_) => "json",
+        })
+    }
+
+    #[test]
+    fn the_kind_of_a_body_is_what_every_server_takes_it_for() {
+        for (content_type, kind) in [
+            ("application/x-www-form-urlencoded", "form"),
+            ("Application/X-WWW-Form-Urlencoded; charset=UTF-8", "form"),
+            ("application/json", "json"),
+            ("application/json; charset=\"utf-8\"", "json"),
+            ("application/vnd.api+json;v=1", "json"),
+        ] {
+            assert_eq!(read(&[("content-type", content_type)], b"{}"), Ok(kind), "{content_type}");
+        }
+        assert_eq!(read(&[], b""), Ok("empty"));
+        for headers in [
+            &[("content-type", "application/json; charset=utf-16")][..],
+            &[("content-type", "application/json; charset=utf-7")],
+            &[("content-type", "application/json; charset=utf-8; charset=utf-16")],
+            &[("content-type", "application/json; x-charset=utf-16")],
+            &[("content-type", "application/json; charset")],
+            &[("content-type", "application/json, text/plain")],
+            &[("content-type", "application/json"), ("content-type", "application/x-www-form-urlencoded")],
+            &[("content-type", "text/plain")],
+            &[("content-type", "multipart/form-data; boundary=x")],
+            &[("content-type", "application/json"), ("content-encoding", "gzip")],
+            &[("content-type", "application/json"), ("content-encoding", "identity")],
+            &[],
+        ] {
+            assert!(read(headers, b"{}").is_err(), "{headers:?}");
+        }
+        for body in [&b"\xef\xbb\xbf{}"[..], b"\xff\xfe{\0}\0", b"{\"a\":\"\xc3\"}", b"{}{}", b"{'a':1}", b"{\"a\":1,}", b"{\"\\ud800\":1}"]
+        {
+            assert!(read(&[("content-type", "application/json")], body).is_err(), "{body:?}");
+        }
+        assert!(read(&[("content-type", "application/x-www-form-urlencoded")], b"a=\xff").is_err());
+    }
+}
