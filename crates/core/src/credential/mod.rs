@@ -8,6 +8,7 @@
 mod head;
 #[cfg(any(test, feature = "test-util"))]
 mod nonce;
+pub mod sigv4;
 mod template;
 
 pub use head::Head;
