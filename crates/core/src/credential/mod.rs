@@ -12,6 +12,7 @@ mod form;
 mod json;
 #[cfg(any(test, feature = "test-util"))]
 mod nonce;
+pub mod sigv4;
 mod template;
 
 pub(crate) use checksums::unknown as unknown_checksum;
