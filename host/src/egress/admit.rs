@@ -10,7 +10,7 @@ use crate::shared::{SharedRates, Taken, Use};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Request, header};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A request that may leave.
@@ -40,7 +40,7 @@ pub(super) async fn admit(outbound: &Outbound, request: Request<AgentBody>) -> R
     // The `Host` that a door adds is the authority once more, which is judged as the URL.
     parts.headers.remove(header::HOST);
     session.policy.forget_referer(&mut parts.headers, &session.keyring.placeholders);
-    let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: None };
+    let asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: None, time: SystemTime::now() };
     let place = outbound.slots.place().await;
     if session.meter.is_stopped() {
         return Err(Error::host("strongroom: the run is stopped").into());
@@ -66,7 +66,7 @@ pub(super) async fn judge(
 ) -> Result<Judged, Broke> {
     let session = &outbound.session;
     let deny = |denial: Denial| Broke::from(session.deny(denial));
-    let mut asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: None };
+    let mut asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: None, time: SystemTime::now() };
     let held = match session.policy.reads_body(&asked) {
         true => Some(held::whole(body).await?.ok_or_else(|| deny(Policy::body_too_long(&asked)))?),
         false => None,

@@ -7,6 +7,9 @@ pub(crate) enum Error {
     Host(Option<String>),
     #[error("the request's body does not have its declared length, or is too long")]
     RequestBodySize(Option<u64>),
+    /// Another body than the agent has signed; why.
+    #[error("{0}")]
+    OtherBody(String),
     #[error("the request's head is too long")]
     RequestHead,
     /// The agent broke off its own request, or it was broken off.

@@ -28,6 +28,7 @@ mod repeat;
 mod request_body;
 mod sealing;
 mod server_body;
+mod signed_body;
 mod silence;
 mod slots;
 mod substitution;

@@ -3,15 +3,16 @@
 use super::admit::{Admitted, scrubber_for, target};
 use super::agent_body::Copied;
 use super::exchange::Exchange;
-use super::refusal::Broke;
+use super::refusal::{Broke, OTHER_BODY};
 use super::request_body::{Bounds, Broken, RequestBody, Written};
+use super::substitution::Filled;
 use super::tags::Tags;
 use super::{Error, Outbound, pool, sealing};
 use crate::audit::{Event, Used};
 use crate::credential::Scheme;
 use crate::policy::{Leave, Overrides, Permit, Source, Substitution, headers};
 use crate::scrub::{Known, Replacement, Stream};
-use crate::secrets::InUse;
+use crate::secrets::{InUse, SecretValue};
 use crate::session::{self, NoRecord};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
@@ -39,6 +40,8 @@ pub(super) struct Kept {
     pub(super) number: u64,
     pub(super) exchange: Exchange,
     pub(super) ready: Vec<Ready>,
+    /// What was made of values for this request alone.
+    pub(super) derived: Vec<(usize, SecretValue)>,
     /// The secret that it carries, where what its answer gives is a session of that.
     pub(super) carried: Option<usize>,
     pub(super) written: Written,
@@ -67,6 +70,10 @@ pub(super) struct Ready {
     pub(super) secret: Option<usize>,
     /// As long as the request lasts, the value is not taken back.
     pub(super) version: InUse,
+    /// What the scheme reads beside it.
+    pub(super) others: Vec<InUse>,
+    /// A number that was never used with it.
+    pub(super) number: Option<u64>,
     /// Past its time: its backend does not answer.
     stale: bool,
 }
@@ -110,12 +117,15 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
     outbound.tags().sent(&permit);
     let mut tried = as_sent.is_some().then(Vec::new);
     let filled = outbound.substitute(&permit, substitutions, &ready, headers, body, tried.as_mut());
-    let (credential, request) = filled.inspect_err(|_| exchange.failed("a value can't be put in its place"))?;
+    let Filled { credential, request, derived } = filled.inspect_err(|error| {
+        let is_other = matches!(error, Error::OtherBody(_));
+        exchange.failed(if is_other { OTHER_BODY } else { "a value can't be put in its place" });
+    })?;
     let (broken, written) = (request.body().broken(), request.body().written());
     let again = as_sent
         .zip(tried)
         .map(|((parts, conditions, body), schemes)| Box::new(Again { parts: *parts, conditions, body, schemes, since: Instant::now() }));
-    let kept = Kept { permit, number, exchange, ready, carried, written, dropped, again };
+    let kept = Kept { permit, number, exchange, ready, derived, carried, written, dropped, again };
     Ok(Prepared { leave, credential, request, broken, kept })
 }
 
@@ -143,8 +153,14 @@ impl Outbound {
             };
             // What a template is filled with is the value itself. A scheme that mints something of it does so here.
             let had = self.session.version(substitution.secret, substitution.source).await;
-            let (version, stale) = had.map_err(Error::host)?;
-            ready.push(Ready { secret, version, stale });
+            let (version, mut stale) = had.map_err(Error::host)?;
+            let mut others = Vec::with_capacity(substitution.with.len());
+            for (index, _) in &substitution.with {
+                let (other, is_stale) = self.session.version(*index, Source::Secret(*index)).await.map_err(Error::host)?;
+                stale |= is_stale;
+                others.push(other);
+            }
+            ready.push(Ready { secret, version, others, number: None, stale });
         }
         self.session.learn();
         Ok(ready)
@@ -185,11 +201,17 @@ impl Outbound {
     }
 
     /// What a request carries and not all text is searched for: values of answers that are too short or too long for that.
-    pub(super) fn carried(&self, ready: &[Ready]) -> Vec<(Arc<Known>, Replacement)> {
+    pub(super) fn carried(&self, ready: &[Ready], derived: &[(usize, SecretValue)]) -> Vec<(Arc<Known>, Replacement)> {
         let sealed = ready.iter().filter(|ready| ready.secret.is_none() && !session::is_telling(&ready.version));
         // One that was forgotten since has no placeholder any more.
         let placeholder = |version| self.session.keyring.sealed_as(version).unwrap_or_else(|| "[sealed]".to_owned());
-        sealed.map(|ready| session::sealed(&ready.version, &placeholder(ready.version.version()))).collect()
+        let sealed = sealed.map(|ready| session::sealed(&ready.version, &placeholder(ready.version.version())));
+        // What was made for this request alone has no placeholder: an echo of it says whose it is.
+        let made = derived.iter().filter_map(|(secret, value)| {
+            let name = &self.session.keyring.get(*secret)?.name;
+            Some((value.known(false), Replacement::new(format!("[redacted:{name}]"), format!("[redacted:{name}]"))))
+        });
+        sealed.chain(made).collect()
     }
 
     /// Hands the record of a request to the audit log.

@@ -15,7 +15,7 @@ const DROPPED: HeaderName = HeaderName::from_static("strongroom-dropped");
 
 pub(super) async fn receive(outbound: &Arc<Outbound>, dispatched: Dispatched, between_bytes: Duration) -> Result<Response<Answer>, Error> {
     let Dispatched { mut answer, kept, charge: _ } = dispatched;
-    let Kept { permit, number, mut exchange, ready, carried, written, dropped, again: _ } = kept;
+    let Kept { permit, number, mut exchange, ready, derived, carried, written, dropped, again: _ } = kept;
     let session = &outbound.session;
     if permit.guarded() {
         let written = answer.headers().contains_key(header::ETAG).then(|| written.md5()).flatten();
@@ -28,7 +28,7 @@ pub(super) async fn receive(outbound: &Arc<Outbound>, dispatched: Dispatched, be
         secrets.clone().for_each(|(index, version)| session.suspect(index, version));
     }
     session.answered(secrets.map(|(index, _)| index), permit.url(), answer.status(), answer.headers());
-    let searched = Searched::new(&session.scrubbing.live, outbound.carried(&ready));
+    let searched = Searched::new(&session.scrubbing.live, outbound.carried(&ready, &derived));
     exchange.hold(ready.into_iter().map(|ready| ready.version));
     let answer = if permit.guarded() {
         let sealing = Sealing::of(&permit, outbound, number, carried, answer.headers());

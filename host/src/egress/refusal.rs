@@ -13,6 +13,8 @@ use std::task::{Context, Poll};
 
 /// What every header of the host's own begins with. In answers of servers none is let through.
 pub(super) const OWN: &str = "strongroom-";
+/// How an exchange ends whose body is not the one that the agent has signed.
+pub(super) const OTHER_BODY: &str = "its body is not the one that the agent has signed";
 /// Names the rule that denied.
 const DENIAL: HeaderName = HeaderName::from_static("strongroom-denial");
 
@@ -41,6 +43,7 @@ impl Broke {
         match self {
             Self::Denied(refused) => exchange.failed_with("the host denied its body", format!("rule `{}`", refused.rule)),
             Self::Failed(Error::RequestBodySize(Some(_))) => exchange.failed("its body does not have the length that the agent declared"),
+            Self::Failed(Error::OtherBody(_)) => exchange.failed(OTHER_BODY),
             // The run has ended with it, which the record says by itself.
             Self::Failed(Error::RequestBodySize(None)) => {}
             Self::Failed(Error::Host(_)) => exchange.failed("the host could not keep a record of it"),

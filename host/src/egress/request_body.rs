@@ -2,7 +2,9 @@
 //! flows.
 
 use super::refusal::Broke;
+use super::signed_body::SignedBody;
 use super::{AgentBody, Error};
+use crate::credential::sigv4::{self, Refused};
 use crate::credential::{MOST_HELD, has_checksum};
 use crate::lock::Mutex;
 use crate::meter::Meter;
@@ -32,6 +34,10 @@ pub(crate) struct RequestBody {
     written: Written,
     /// Whether it is another one than the agent wrote.
     is_edited: bool,
+    /// The length that the guest said.
+    claimed: Option<u64>,
+    /// What its bytes are held to, once all else is done with them.
+    signed: Option<SignedBody>,
 }
 
 /// The bytes of a body that left: all of them, or their digest as far as they did.
@@ -82,6 +88,8 @@ pub(crate) struct Watch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Edits {
     Possible,
+    /// Its bytes are signed, or have a checksum that is sent before them.
+    Signed,
     /// Its length has left, in the head.
     TooLate,
 }
@@ -92,13 +100,19 @@ pub(crate) struct Bounds {
     claimed: Option<u64>,
     whole: usize,
     has_checksum: bool,
+    is_signed: bool,
 }
 
 impl Bounds {
     /// Takes the length out of the headers. `wasi:http` lets no guest say two, or what is no number.
     pub(crate) fn of(headers: &mut http::HeaderMap, permit: &Permit) -> Self {
         let claimed = headers.remove(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        Self { claimed, whole: if permit.fills_body() { MOST_HELD } else { WHOLE }, has_checksum: has_checksum(headers) }
+        Self {
+            claimed,
+            whole: if permit.fills_body() { MOST_HELD } else { WHOLE },
+            has_checksum: has_checksum(headers),
+            is_signed: permit.fixes_body(),
+        }
     }
 
     fn is_long(self) -> bool {
@@ -161,7 +175,12 @@ impl Filter {
         if self.scrub.kinds_found() == before {
             return Ok(());
         }
-        (self.watch.leaked)(self.scrub.kinds(), if self.is_bound { Edits::TooLate } else { Edits::Possible })
+        let edits = match (self.bounds.is_signed, self.is_bound) {
+            (true, _) => Edits::Signed,
+            (false, true) => Edits::TooLate,
+            (false, false) => Edits::Possible,
+        };
+        (self.watch.leaked)(self.scrub.kinds(), edits)
     }
 }
 
@@ -196,19 +215,40 @@ impl RequestBody {
         ready.extend(filter.finish()?);
         let ready = Bytes::from(ready);
         let is_edited = !filter.scrub.kinds().is_empty();
-        Ok(Self { written: Written::Whole(ready.clone()), ready, rest: None, broken: Broken::default(), is_edited })
+        let (broken, claimed, signed) = (Broken::default(), bounds.claimed, None);
+        Ok(Self { written: Written::Whole(ready.clone()), ready, rest: None, broken, is_edited, claimed, signed })
     }
 
     fn flowing(ready: Vec<u8>, body: AgentBody, mut filter: Filter) -> Self {
         let written = Written::Flowing(Arc::default());
         filter.is_bound |= filter.bounds.has_checksum;
-        Self { ready: ready.into(), rest: Some(Rest { body, filter }), broken: Broken::default(), written, is_edited: false }
+        let (broken, claimed, signed) = (Broken::default(), filter.bounds.claimed, None);
+        Self { ready: ready.into(), rest: Some(Rest { body, filter }), broken, written, is_edited: false, claimed, signed }
     }
 
     /// The same with values in it. It was whole.
     pub(super) fn filled(self, body: Zeroizing<Vec<u8>>) -> Self {
         let ready = Bytes::from_owner(body);
         Self { written: Written::Whole(ready.clone()), ready, rest: None, is_edited: true, ..self }
+    }
+
+    /// The same, held to what a signature says of it. One that is whole is so at once, before anything leaves.
+    pub(super) fn signed(mut self, body: sigv4::Body) -> Result<Self, Error> {
+        self.signed = SignedBody::of(body);
+        if self.rest.is_none()
+            && let Some(mut signed) = self.signed.take()
+        {
+            let mut out = signed.push(std::mem::take(&mut self.ready)).map_err(other_body)?.to_vec();
+            out.extend_from_slice(&signed.finish().map_err(other_body)?);
+            self.ready = out.into();
+            self.written = Written::Whole(self.ready.clone());
+        }
+        Ok(self)
+    }
+
+    /// The length that is sent, where the guest said it.
+    pub(super) fn claimed(&self) -> Option<u64> {
+        self.size_hint().exact().filter(|exact| self.claimed == Some(*exact))
     }
 
     /// Whether it is known to be another one than the agent wrote.
@@ -248,12 +288,57 @@ impl Body for RequestBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         loop {
-            if !self.ready.is_empty() {
-                let out = std::mem::take(&mut self.ready);
+            let scrubbed = std::task::ready!(self.poll_scrubbed(cx)).transpose()?;
+            let is_last = scrubbed.is_none();
+            let out = match (scrubbed, &mut self.signed) {
+                (scrubbed, None) => Ok(scrubbed.unwrap_or_default()),
+                (Some(piece), Some(signed)) => signed.push(piece),
+                (None, signed @ Some(_)) => signed.take().map_or_else(|| Ok(Bytes::new()), SignedBody::finish),
+            };
+            let out = match out {
+                Ok(out) => out,
+                Err(why) => return Poll::Ready(Some(Err(self.breaks(other_body(why).into())))),
+            };
+            if !out.is_empty() {
                 if let Written::Flowing(digest) = &self.written {
                     digest.lock().update(&out);
                 }
                 return Poll::Ready(Some(Ok(Frame::data(out))));
+            }
+            if is_last {
+                return Poll::Ready(None);
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ready.is_empty() && self.rest.is_none() && self.signed.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.rest {
+            // What a signature holds back is sent with the rest.
+            None if self.signed.is_some() => SizeHint::default(),
+            None => SizeHint::with_exact(self.ready.len() as u64),
+            // Nothing was taken out: what was scrubbed is what was written, a part of it held back.
+            Some(Rest { filter: Filter { bounds: Bounds { claimed: Some(claimed), .. }, is_bound: true, .. }, .. }) => {
+                SizeHint::with_exact(*claimed)
+            }
+            Some(_) => SizeHint::default(),
+        }
+    }
+}
+
+fn other_body(why: Refused) -> Error {
+    Error::OtherBody(format!("strongroom: the body is not the one that the request's signature is for: {why}"))
+}
+
+impl RequestBody {
+    /// What may leave of it, as far as secrets go; `None` at its end.
+    fn poll_scrubbed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            if !self.ready.is_empty() {
+                return Poll::Ready(Some(Ok(std::mem::take(&mut self.ready))));
             }
             let Some(rest) = &mut self.rest else { return Poll::Ready(None) };
             let out = match std::task::ready!(Pin::new(&mut rest.body).poll_frame(cx)) {
@@ -268,21 +353,6 @@ impl Body for RequestBody {
                 Ok(out) => self.ready = out.into(),
                 Err(why) => return Poll::Ready(Some(Err(self.breaks(why)))),
             }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.ready.is_empty() && self.rest.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.rest {
-            None => SizeHint::with_exact(self.ready.len() as u64),
-            // Nothing was taken out: what was scrubbed is what was written, a part of it held back.
-            Some(Rest { filter: Filter { bounds: Bounds { claimed: Some(claimed), .. }, is_bound: true, .. }, .. }) => {
-                SizeHint::with_exact(*claimed)
-            }
-            Some(_) => SizeHint::default(),
         }
     }
 }

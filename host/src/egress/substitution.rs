@@ -3,10 +3,19 @@
 use super::prepare::Ready;
 use super::request_body::RequestBody;
 use super::{Error, Outbound, pool};
-use crate::credential::{Draft, Outgoing, Scheme, renew_checksums};
+use crate::credential::{Draft, Outgoing, Scheme, Values, renew_checksums};
 use crate::policy::{Permit, Substitution};
-use http::{Request, Uri};
+use crate::secrets::SecretValue;
+use http::{Request, Uri, header};
 use std::time::SystemTime;
+
+/// A request with its values in it.
+pub(super) struct Filled {
+    pub(super) credential: pool::Credential,
+    pub(super) request: Request<RequestBody>,
+    /// What was made of values for this request, each with its secret.
+    pub(super) derived: Vec<(usize, SecretValue)>,
+}
 
 impl Outbound {
     /// Puts the values in their places, each by its scheme, and the schemes where they are asked for.
@@ -18,7 +27,7 @@ impl Outbound {
         headers: http::HeaderMap,
         body: RequestBody,
         mut tried: Option<&mut Vec<Scheme>>,
-    ) -> Result<(pool::Credential, Request<RequestBody>), Error> {
+    ) -> Result<Filled, Error> {
         let url = permit.url();
         let cannot = || Error::host("strongroom: a secret's value can't be put in its granted place");
         let authority = url.authority();
@@ -28,9 +37,27 @@ impl Outbound {
         if permit.fills_body() {
             draft = draft.with_body(body.whole().ok_or_else(cannot)?);
         }
-        for (substitution, Ready { secret, version, .. }) in substitutions.into_iter().zip(ready) {
-            let (scheme, reveal) = substitution.into_parts();
-            scheme.apply(version.value.reveal(reveal), &mut draft, &outgoing).map_err(|_| cannot())?;
+        let renewed = |draft: &mut Draft, whole: &[u8]| {
+            renew_checksums(&mut draft.headers, whole).map_err(|name| {
+                Error::host(format!("strongroom: the header `{name}` is a checksum of a body that the host has changed; leave it out"))
+            })
+        };
+        // Checksums and the length are among what signatures cover.
+        if let (true, Some(whole)) = (body.is_edited(), body.whole()) {
+            renewed(&mut draft, whole)?;
+        }
+        if let Some(length) = body.claimed().filter(|_| permit.is_signed()) {
+            draft.headers.insert(header::CONTENT_LENGTH, length.into());
+        }
+        let (mut derived, mut signed) = (Vec::new(), None);
+        for (substitution, Ready { secret, version, others, number, .. }) in substitutions.into_iter().zip(ready) {
+            let name = substitution.secret;
+            let (scheme, reveal, with) = substitution.into_parts();
+            let others: Vec<&[u8]> = others.iter().zip(with).map(|(other, reveal)| other.value.reveal(reveal)).collect();
+            let values = Values { value: version.value.reveal(reveal), others: &others, number: *number };
+            let applied = scheme.apply(&values, &mut draft, &outgoing).map_err(|_| cannot())?;
+            signed = signed.or(applied.body);
+            derived.extend(applied.derived.map(|text| (name, SecretValue::on_heap(text.as_bytes().to_vec()))));
             if let Some(tried) = &mut tried {
                 tried.push(scheme);
             }
@@ -38,18 +65,20 @@ impl Outbound {
         }
         let uri = Uri::builder().scheme(url.scheme.as_str()).authority(authority).path_and_query(draft.target().as_str()).build();
         let body = match draft.take_body() {
-            Some(filled) => body.filled(filled),
+            Some(filled) => {
+                renewed(&mut draft, &filled)?;
+                body.filled(filled)
+            }
             None => body,
         };
-        if let (true, Some(whole)) = (body.is_edited(), body.whole()) {
-            renew_checksums(&mut draft.headers, whole).map_err(|name| {
-                Error::host(format!("strongroom: the header `{name}` is a checksum of a body that the host has changed; leave it out"))
-            })?;
-        }
+        let body = match signed {
+            Some(signed) => body.signed(signed)?,
+            None => body,
+        };
         let mut request = Request::new(body);
         *request.method_mut() = permit.method().clone();
         *request.uri_mut() = uri.map_err(|_| cannot())?;
         *request.headers_mut() = draft.headers;
-        Ok((credential, request))
+        Ok(Filled { credential, request, derived })
     }
 }

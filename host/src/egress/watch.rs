@@ -66,8 +66,14 @@ impl Outbound {
         };
         let session = Arc::clone(&self.session);
         let leaked = move |kinds: Vec<String>, edits: Edits| {
-            if edits == Edits::TooLate {
-                let place = "body, which is longer than 64 KiB and is sent with the length that the agent declared, so that nothing can be taken out of it,";
+            let place = match edits {
+                Edits::Possible => None,
+                Edits::Signed => Some("body, which is signed, so that nothing can be taken out of it,"),
+                Edits::TooLate => Some(
+                    "body, which is longer than 64 KiB and is sent with the length or the checksum that the agent declared, so that nothing can be taken out of it,",
+                ),
+            };
+            if let Some(place) = place {
                 return Err(session.deny(Policy::leak(&permit, &kinds.join(", "), place)).into());
             }
             if permit.leaks().treatment != Treatment::Redact {

@@ -6,6 +6,7 @@ use crate::manifest::{HostConfig, Manifest};
 use crate::policy::{Asked, Denial, Permit, Placeholders, Policy};
 use http::{HeaderMap, Method, Uri};
 use serde::Serialize;
+use std::time::SystemTime;
 
 /// Judges requests of one agent on one host.
 pub struct Judge {
@@ -66,7 +67,7 @@ impl Judge {
         let (method, url) = request.split_once(' ').ok_or_else(wrong)?;
         let method: Method = method.parse().map_err(|_| wrong())?;
         let uri: Uri = url.trim().parse().map_err(|_| wrong())?;
-        let asked = Asked { method: &method, uri: &uri, headers: &HeaderMap::new(), body: Some(&[]) };
+        let asked = Asked { method: &method, uri: &uri, headers: &HeaderMap::new(), body: Some(&[]), time: SystemTime::now() };
         Ok(match self.verdict(&asked).await {
             Ok((permit, resolved)) => Verdict::Allowed(Allowed {
                 rule: permit.rule().to_owned(),

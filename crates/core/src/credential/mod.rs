@@ -27,13 +27,16 @@ use crate::manifest::{PathPlace, Place};
 use crate::url::CanonicalUrl;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use std::time::SystemTime;
+use zeroize::Zeroizing;
 
 /// How one credential is made, and where it goes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Scheme {
     /// The value itself, in its place.
     Template(Target),
+    /// AWS Signature Version 4.
+    SigV4(Box<sigv4::SigV4>),
     /// For tests: the value in its place, and a nonce of the server's where it asks for one.
     #[cfg(any(test, feature = "test-util"))]
     Nonce(nonce::Nonce),
@@ -57,6 +60,26 @@ pub struct Outgoing<'r> {
     pub time: SystemTime,
 }
 
+/// What a credential is made of.
+#[derive(Clone, Copy)]
+pub struct Values<'v> {
+    /// The secret's value.
+    pub value: &'v [u8],
+    /// Those of the secrets that belong to it, in the order of [`Substitution::with`](crate::policy::Substitution).
+    pub others: &'v [&'v [u8]],
+    /// A number that was never used with it, where the scheme asks for one.
+    pub number: Option<u64>,
+}
+
+/// What came of a scheme beside the request.
+#[derive(Default)]
+pub struct Applied {
+    /// What it has put into the request that is not the value itself: a signature, a token. Coming back, it is scrubbed as the value is.
+    pub derived: Option<Zeroizing<String>>,
+    /// What the body is held to as it leaves.
+    pub body: Option<sigv4::Body>,
+}
+
 /// The value can't stand in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unfit;
@@ -71,6 +94,7 @@ impl Scheme {
     pub(crate) fn target(&self) -> Option<&Target> {
         match self {
             Self::Template(target) => Some(target),
+            Self::SigV4(_) => None,
             #[cfg(any(test, feature = "test-util"))]
             Self::Nonce(nonce) => Some(nonce.target()),
         }
@@ -82,11 +106,17 @@ impl Scheme {
     }
 
     pub(crate) fn is_header(&self, name: &HeaderName) -> bool {
-        self.target().is_some_and(|target| target.is_header(name))
+        match self {
+            Self::SigV4(signed) => signed.is_header(name),
+            _ => self.target().is_some_and(|target| target.is_header(name)),
+        }
     }
 
     pub(crate) fn is_parameter(&self, name: &str) -> bool {
-        self.target().is_some_and(|target| target.is_parameter(name))
+        match self {
+            Self::SigV4(signed) => signed.is_parameter(name),
+            _ => self.target().is_some_and(|target| target.is_parameter(name)),
+        }
     }
 
     /// The segment of the path that it fills, where it fills one.
@@ -103,21 +133,30 @@ impl Scheme {
     ///
     /// # Errors
     /// Where the value can't stand there.
-    pub fn apply(&self, value: &[u8], draft: &mut Draft, outgoing: &Outgoing<'_>) -> Result<(), Unfit> {
-        // Of the request a template looks at nothing but the draft.
-        let _ = outgoing;
+    pub fn apply(&self, values: &Values<'_>, draft: &mut Draft, outgoing: &Outgoing<'_>) -> Result<Applied, Unfit> {
         let filled = match self {
-            Self::Template(target) => target.apply(value, draft),
+            Self::Template(target) => target.apply(values.value, draft),
+            Self::SigV4(signed) => return signed.apply(values, draft, outgoing),
             #[cfg(any(test, feature = "test-util"))]
-            Self::Nonce(nonce) => nonce.apply(value, draft, outgoing),
+            Self::Nonce(nonce) => nonce.apply(values.value, draft, outgoing),
         };
-        filled.ok_or(Unfit)
+        filled.map(|()| Applied::default()).ok_or(Unfit)
+    }
+
+    /// When its turn is among those of one request: what signs a request comes after what is signed.
+    pub(crate) fn turn(&self) -> u8 {
+        u8::from(matches!(self, Self::SigV4(_)))
+    }
+
+    /// Whether the body has to leave as the agent wrote it.
+    pub(crate) fn fixes_body(&self) -> bool {
+        matches!(self, Self::SigV4(signed) if signed.fixes_body())
     }
 
     /// Whether some answer may ask for one more try. Where none may, nothing of a request is kept for one.
     pub fn may_challenge(&self) -> bool {
         match self {
-            Self::Template(_) => false,
+            Self::Template(_) | Self::SigV4(_) => false,
             #[cfg(any(test, feature = "test-util"))]
             Self::Nonce(_) => true,
         }
@@ -127,7 +166,7 @@ impl Scheme {
     pub fn challenge(&self, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         let _ = (status, headers);
         match self {
-            Self::Template(_) => None,
+            Self::Template(_) | Self::SigV4(_) => None,
             #[cfg(any(test, feature = "test-util"))]
             Self::Nonce(nonce) => nonce.challenge(status, headers).map(Self::Nonce),
         }
@@ -146,7 +185,7 @@ mod tests {
 
         assert!(!scheme.may_challenge());
         for status in [StatusCode::UNAUTHORIZED, StatusCode::PAYMENT_REQUIRED, StatusCode::PROXY_AUTHENTICATION_REQUIRED] {
-            assert_eq!(scheme.challenge(status, &headers), None, "{status}");
+            assert!(scheme.challenge(status, &headers).is_none(), "{status}");
         }
     }
 }

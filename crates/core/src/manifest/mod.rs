@@ -16,6 +16,7 @@ mod public_suffix;
 mod reader;
 mod rotation;
 mod scan;
+mod scheme;
 mod seal;
 mod shape;
 mod signers;
@@ -37,6 +38,7 @@ pub use pattern::{NamePattern, PathPattern, PathPlace};
 pub use place::{Basic, Place, Template};
 pub use pointer::Pointer;
 pub use rotation::{AfterDrain, Endpoint, HttpIssuerConfig, IssuerConfig, Listing, RotationConfig};
+pub use scheme::{SchemeSpec, SigV4Spec};
 pub use seal::{AnswerRule, Seal};
 pub use shape::Shape;
 pub use signers::{Bound, is_registered_claim};
@@ -48,6 +50,7 @@ pub use units::Rate;
 use http::HeaderName;
 use reader::{Document, Section};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 macro_rules! with {
@@ -156,6 +159,8 @@ pub struct SecretSpec {
     pub placeholder: Shape,
     /// Whether the placeholder is in the environment under the secret's name.
     pub expose_env: bool,
+    /// How it becomes a credential, where its value does not stand in requests as it is.
+    pub scheme: Option<Arc<SchemeSpec>>,
     /// How long an old value keeps working after it has been replaced, where the operator knows.
     pub overlap: Option<Duration>,
     /// The destinations and places it may go to.
@@ -424,6 +429,13 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
             }
         }
     }
+    for secret in &manifest.secrets {
+        let named = secret.scheme.iter().flat_map(|scheme| scheme.companions());
+        for name in named.filter(|name| *name == secret.name || !manifest.secrets.iter().any(|known| known.name == **name)) {
+            let found = format!("`{name}`, which `secrets.{}` names, is not another secret of this manifest", secret.name);
+            root.report_here(Problem::new(found, format!("add a `[secrets.{name}]`, or name the secret that it is")));
+        }
+    }
     manifest.signers = signers::read(root, text);
     set(&mut manifest.denials, root.parse("denials", denials));
     manifest.egress = root.tables("egress").iter().filter_map(|section| egress_rule(section, text)).collect();
@@ -483,7 +495,8 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
         ));
     }
     let overlap = section.table("rotation").and_then(|rotation| rotation.parse("overlap", units::duration));
-    let allow: Vec<Grant> = section.tables("allow").iter().filter_map(|section| grant(section, text)).collect();
+    let scheme = scheme::read(section);
+    let allow: Vec<Grant> = section.tables("allow").iter().filter_map(|section| grant(section, text, scheme.as_deref())).collect();
     let seals = allow.iter().any(|grant| grant.seal.iter().any(|seal| *seal != Seal::SetCookie));
     if !seals && allow.iter().any(|grant| !grant.sealed_place.is_empty()) {
         let remedy =
@@ -492,6 +505,7 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
     }
     Some(SecretSpec {
         overlap,
+        scheme,
         from: from.unwrap_or_else(|| SecretRef::Bare(name.clone())),
         name,
         namespace,
@@ -504,14 +518,22 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
     })
 }
 
-fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
+fn grant(section: &Section<'_>, text: &str, scheme: Option<&SchemeSpec>) -> Option<Grant> {
     section.elsewhere(&[("own_credentials", "in an `[[egress]]`")]);
     let host = section.require("host", "host = ?", HostPattern::parse);
     let methods = section.non_empty("methods", "`GET`", method);
     let paths = section.require_list("paths", "paths = ?", PathPattern::parse);
     let place = section.non_empty("place", "`header:authorization`", Place::parse);
     let attach = section.bool("attach").unwrap_or(false);
-    if attach && !place.as_ref().and_then(|places| places.first()).is_none_or(Place::is_attachable) {
+    let signs = scheme.filter(|scheme| scheme.has_own_places());
+    if let (Some(scheme), Some(_)) = (signs, &place) {
+        let remedy = "leave it out: what stands in a request, and where, is the scheme's";
+        section.report_here(Problem::new(format!("`place` of a secret with `{}`", scheme.name()), remedy));
+    }
+    if let Some(scheme) = signs.filter(|scheme| attach && !scheme.is_attachable()) {
+        let remedy = "leave it out: the agent's client library signs, with the placeholders";
+        section.report_here(Problem::new(format!("`attach` of a secret with `{}`", scheme.name()), remedy));
+    } else if attach && signs.is_none() && !place.as_ref().and_then(|places| places.first()).is_none_or(Place::is_attachable) {
         let remedy =
             "name first, in `place`, one where the host can put a value by itself: `header:NAME`, `basic`, `query:NAME` or `cookie:NAME`";
         section.report_here(Problem::new("`attach` with a place that only the agent can provide", remedy));
@@ -544,7 +566,7 @@ fn grant(section: &Section<'_>, text: &str) -> Option<Grant> {
         host: host?,
         methods: methods.unwrap_or_else(|| vec!["GET".into()]),
         paths: paths?,
-        place: place.unwrap_or_else(|| vec![Place::bearer()]),
+        place: if signs.is_some() { Vec::new() } else { place.unwrap_or_else(|| vec![Place::bearer()]) },
         attach,
         rate,
         misplaced: misplaced.unwrap_or_default(),

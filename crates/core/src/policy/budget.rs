@@ -64,7 +64,8 @@ mod tests {
         let manifest = crate::manifest::Manifest::parse("agent.toml", manifest).expect("a manifest");
         let policy = super::super::Policy::new(&manifest, super::super::Closed::default());
         let (method, uri, headers) = (http::Method::GET, http::Uri::from_static("https://api.test/"), http::HeaderMap::new());
-        let asked = super::super::Asked { method: &method, uri: &uri, headers: &headers, body: Some(&[]) };
+        let asked =
+            super::super::Asked { method: &method, uri: &uri, headers: &headers, body: Some(&[]), time: std::time::SystemTime::UNIX_EPOCH };
         let start = Instant::now();
         let permit = policy.authorize(&asked, &super::super::Placeholders::default()).expect("a permit");
         let ask = |at: Instant| policy.charge(&permit, at).map(drop);

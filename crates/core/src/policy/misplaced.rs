@@ -70,7 +70,13 @@ impl Policy {
         match permit.misplaced() {
             Misplaced::ByPlace | Misplaced::Pass => None,
             treatment @ (Misplaced::Deny | Misplaced::Stop) => {
-                let asked = Asked { method: permit.method(), uri: &Uri::default(), headers: &HeaderMap::new(), body: None };
+                let asked = Asked {
+                    method: permit.method(),
+                    uri: &Uri::default(),
+                    headers: &HeaderMap::new(),
+                    body: None,
+                    time: std::time::UNIX_EPOCH,
+                };
                 let denial = self.misplaced(&asked, "body", treatment, Some(secret));
                 Some(Denial { asked: format!("{} {}", permit.method(), permit.url()), ..denial })
             }

@@ -19,6 +19,7 @@ mod permit;
 pub mod placeholder;
 mod repeat;
 pub mod session;
+mod signed;
 mod signing;
 mod terms;
 
@@ -35,15 +36,16 @@ pub use signing::{
     token_claims,
 };
 
-use crate::credential::{self, Part, Scheme, Seen, Target};
+use crate::credential::{self, Fields, Part, Scheme, Seen, Target};
 use crate::manifest::{
     AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal,
 };
 use crate::url::CanonicalUrl;
 use crate::url::names::Name;
 use http::{HeaderMap, HeaderName, Method, Uri};
+use signed::Signs;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 use terms::Terms;
 
 /// What one agent may do, made from its manifest.
@@ -80,6 +82,8 @@ struct Destination {
     sealed_place: Vec<Placed>,
     /// Whether the host puts the secret into requests by itself.
     attach: bool,
+    /// The scheme that signs requests with the secret.
+    signs: Option<Signs>,
     /// What it says beside these, as the manifest writes it.
     terms: toml::Table,
     /// How messages and records name it.
@@ -95,6 +99,8 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
     /// All of its body, where that has to be known ([`Policy::reads_body`]); what asks without a body has an empty one.
     pub body: Option<&'a [u8]>,
+    /// By the host's clock.
+    pub time: SystemTime,
 }
 
 impl Policy {
@@ -103,7 +109,10 @@ impl Policy {
         let grants = manifest.secrets.iter().enumerate().flat_map(|(index, secret)| {
             let counter = move |number| format!("{agent}/secrets.{}.allow.{number}", secret.name);
             let grants = secret.allow.iter().enumerate();
-            grants.map(move |(number, grant)| Destination::from_grant(index, &secret.name, grant).counted_as(counter(number)))
+            let signs = Signs::of(secret, manifest);
+            grants.map(move |(number, grant)| {
+                Destination::from_grant(index, &secret.name, grant).signing(signs.clone()).counted_as(counter(number))
+            })
         });
         let egress = manifest.egress.iter().enumerate();
         let egress = egress.map(|(number, rule)| Destination::from_egress(rule).counted_as(format!("{agent}/egress.{number}")));
@@ -127,9 +136,15 @@ impl Policy {
 
     /// Whether a request may only be judged with its body at hand, since a secret may be granted in one of its fields.
     pub fn reads_body(&self, asked: &Asked<'_>) -> bool {
-        let reads = |d: &&Destination| granted_places(&[*d]).any(|granted| granted.place.is_field());
-        let mut reading = self.destinations.iter().filter(reads).peekable();
-        reading.peek().is_some() && CanonicalUrl::read(asked.uri).is_ok_and(|url| reading.any(|d| d.covers(asked, &url)))
+        let has_fields = |d: &Destination| granted_places(&[d]).any(|granted| granted.place.is_field());
+        let mut reading = self.destinations.iter().filter(|d| d.signs.is_some() || has_fields(d)).peekable();
+        if reading.peek().is_none() {
+            return false;
+        }
+        let Ok(url) = CanonicalUrl::read(asked.uri) else { return false };
+        let seen = Seen { headers: asked.headers, url: &url, fields: Fields::Empty };
+        let is_signed = |d: &Destination| d.signs.as_ref().is_some_and(|signs| signs.reads_body(&seen, asked.method.as_str()));
+        reading.any(|d| d.covers(asked, &url) && (has_fields(d) || is_signed(d)))
     }
 
     /// The denial of a request whose body is longer than one that is judged as a whole.
@@ -164,11 +179,13 @@ impl Policy {
         let seen = Seen { headers: asked.headers, url: &url, fields };
         let (mut substitutions, mut used) = substitutions(&open, &seen, placeholders);
         attach(&open, &seen, &mut substitutions, &mut used);
+        signed::sign(&open, asked, &seen, placeholders, misplaced, &mut substitutions, &mut used)?;
         let (session, renewed) = session(&open, &seen, placeholders, &substitutions);
         if session.has_others {
             return Err(foreign::cookies(asked, misplaced));
         }
         let (passes, plain_cookies) = session.join(&mut substitutions);
+        substitutions.sort_by_key(|s| s.scheme.turn());
         foreign::credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)?;
         if misplaced != Misplaced::Pass {
             self.elsewhere(&open, asked, &url, &substitutions, placeholders, misplaced)?;
@@ -192,9 +209,24 @@ impl Policy {
         let is_sealed =
             self.destinations.iter().any(|d| !(d.seal.is_empty() && d.signed_urls.is_empty()) && d.host.matches_name(&url.host));
         let fills_body = substitutions.iter().any(|s| s.scheme.fills_body());
+        let is_signed = substitutions.iter().any(|s| s.scheme.turn() > 0);
+        let fixes_body = substitutions.iter().any(|s| s.scheme.fixes_body());
         let of_entries = Terms::of_entries(&open, &bound, &used);
-        let terms =
-            Terms { guarded, graphql, misplaced, passes, plain_cookies, carries_own, is_sealed, fills_body, inert, renewed, ..of_entries };
+        let terms = Terms {
+            guarded,
+            graphql,
+            misplaced,
+            passes,
+            plain_cookies,
+            carries_own,
+            is_sealed,
+            fills_body,
+            fixes_body,
+            is_signed,
+            inert,
+            renewed,
+            ..of_entries
+        };
         Ok(Permit::new(url, asked.method.clone(), substitutions, terms, rule, counted))
     }
 
@@ -359,6 +391,7 @@ impl Destination {
             secret: Some((index, placed(&grant.place))),
             sealed_place: placed(&grant.sealed_place),
             attach: grant.attach,
+            signs: None,
             terms: entries::grant_terms(grant),
             label: format!("secrets.{name}.allow, line {}", grant.line),
             counter: String::new(),
@@ -383,10 +416,15 @@ impl Destination {
             secret: None,
             sealed_place: Vec::new(),
             attach: false,
+            signs: None,
             terms: entries::egress_terms(rule),
             label: format!("egress, line {}", rule.line),
             counter: String::new(),
         }
+    }
+
+    fn signing(self, signs: Option<Signs>) -> Self {
+        Self { signs, ..self }
     }
 
     fn counted_as(self, counter: String) -> Self {

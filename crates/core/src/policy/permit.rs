@@ -44,6 +44,8 @@ pub struct Substitution {
     pub scheme: Scheme,
     /// The place as the manifest writes it.
     pub place: Arc<str>,
+    /// The secrets that the scheme reads beside it, each with leave to.
+    pub with: Vec<(usize, Reveal)>,
     reveal: Reveal,
 }
 
@@ -123,6 +125,16 @@ impl Permit {
     /// Whether a value goes into its body, which was judged as a whole.
     pub fn fills_body(&self) -> bool {
         self.terms.fills_body
+    }
+
+    /// Whether the host signs it.
+    pub fn is_signed(&self) -> bool {
+        self.terms.is_signed
+    }
+
+    /// Whether its body has to leave as the agent wrote it, since it is signed.
+    pub fn fixes_body(&self) -> bool {
+        self.terms.fixes_body
     }
 
     /// A secret whose placeholder stands in its body as text, beside those that are filled.
@@ -211,11 +223,17 @@ impl Leave {
 
 impl Substitution {
     pub(super) fn new(secret: usize, source: Source, scheme: Scheme, place: Arc<str>) -> Self {
-        Self { secret, source, scheme, place, reveal: Reveal(()) }
+        Self { secret, source, scheme, place, with: Vec::new(), reveal: Reveal(()) }
     }
 
-    pub fn into_parts(self) -> (Scheme, Reveal) {
-        (self.scheme, self.reveal)
+    /// The same with secrets that the scheme reads beside it.
+    pub(super) fn with(self, secrets: &[usize]) -> Self {
+        Self { with: secrets.iter().map(|secret| (*secret, Reveal(()))).collect(), ..self }
+    }
+
+    /// Its scheme, and leave to read the value and those beside it.
+    pub fn into_parts(self) -> (Scheme, Reveal, Vec<Reveal>) {
+        (self.scheme, self.reveal, self.with.into_iter().map(|(_, reveal)| reveal).collect())
     }
 }
 

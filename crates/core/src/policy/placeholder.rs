@@ -77,6 +77,11 @@ impl Placeholders {
         self.sealed.write().retain(|sealed| sealed.number != number);
     }
 
+    /// The placeholder of a secret of the manifest.
+    pub(super) fn text_of(&self, secret: usize) -> Option<&str> {
+        self.entries.iter().find(|entry| entry.secret == secret).map(|entry| entry.text.as_str())
+    }
+
     /// Whether this text stands for the secret itself.
     pub(super) fn stands_for(&self, text: &str, secret: usize) -> Option<Source> {
         let is = |entry: &Entry| entry.secret == secret && entry.text == text;

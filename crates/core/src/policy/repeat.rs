@@ -65,7 +65,16 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::AUTHORIZATION, PLACEHOLDER.parse().expect("a header"));
         policy
-            .authorize(&Asked { method: &method, uri: &Uri::from_static(url), headers: &headers, body: Some(&[]) }, &placeholders)
+            .authorize(
+                &Asked {
+                    method: &method,
+                    uri: &Uri::from_static(url),
+                    headers: &headers,
+                    body: Some(&[]),
+                    time: std::time::SystemTime::UNIX_EPOCH,
+                },
+                &placeholders,
+            )
             .expect("a permit")
     }
 

@@ -30,6 +30,9 @@ pub(super) struct Terms {
     pub(super) is_sealed: bool,
     /// Whether a value goes into the body.
     pub(super) fills_body: bool,
+    pub(super) is_signed: bool,
+    /// Whether the body has to leave as the agent wrote it.
+    pub(super) fixes_body: bool,
     /// A secret whose placeholder stands in a body that was judged as a whole, where it is text.
     pub(super) inert: Option<usize>,
     /// The secret whose cookie the origin has replaced.

@@ -7,6 +7,7 @@ use wasmtime_wasi_http::Error;
 pub(super) fn for_guest(error: egress::Error) -> Error {
     match error {
         egress::Error::Host(text) => Error::InternalError(text),
+        egress::Error::OtherBody(text) => Error::InternalError(Some(text)),
         egress::Error::RequestBodySize(bytes) => Error::HttpRequestBodySize(bytes),
         egress::Error::RequestHead => Error::HttpRequestHeaderSectionSize(None),
         egress::Error::Broken => Error::HttpProtocolError,

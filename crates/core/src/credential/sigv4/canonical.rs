@@ -47,6 +47,10 @@ impl SignedHeaders {
         self.0.retain(|known| known.as_str() != name);
     }
 
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&str) -> bool) {
+        self.0.retain(|known| is_kept(known.as_str()));
+    }
+
     pub(super) fn text(&self) -> String {
         self.0.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(";")
     }

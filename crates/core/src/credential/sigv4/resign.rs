@@ -59,7 +59,11 @@ impl Verified {
         Ok(resigned.0)
     }
 
-    fn check_time(&self, now: SystemTime) -> Result<(), Refused> {
+    /// Whether a signature of that time is good at this one.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub fn check_time(&self, now: SystemTime) -> Result<(), Refused> {
         let age = self.signed.time.age(now);
         let skew = i64::try_from(MAX_SKEW).unwrap_or(i64::MAX);
         match self.signed.expires {
@@ -72,6 +76,8 @@ impl Verified {
 
     fn in_header(&self, request: &Request<'_>, real: &KeyPair<'_>, key: &SigningKey) -> Result<(Resigned, Signature), Refused> {
         let mut headers = self.signed.headers.clone();
+        // What the host does not send is not signed, such as a range of a response that has to be searched. Instructions of AWS always are.
+        headers.retain(|name| name == "host" || name.starts_with("x-amz-") || request.headers.contains_key(name));
         match real.token {
             // One that the guest left unsigned stays so: the service takes it so.
             Some(_) if self.signed.token.is_none() || self.token_signed => headers.add(TOKEN),
@@ -148,6 +154,11 @@ impl Verified {
         let parts = Parts { style: self.signed.scope.path_style(), query, unsigned, signed: headers, token, payload: &payload };
         let canonical = canonical_request(request, &parts)?;
         Ok(key.sign(string_to_sign(&self.signed.time, &self.signed.scope, &canonical).as_bytes()))
+    }
+
+    /// Whether the body has to leave as it was signed.
+    pub fn fixes_body(&self) -> bool {
+        self.payload != Payload::Unsigned
     }
 
     fn body(&self, key: SigningKey, seed: Signature) -> Body {

@@ -1,0 +1,87 @@
+//! Requests that are signed: by an agent's client library with placeholders, and by the host with what they stand for.
+
+use super::{Asked, Denial, Destination, Placeholders, Rule, Source, Substitution, deny};
+use crate::credential::sigv4::{self, SigV4};
+use crate::credential::{Scheme, Seen};
+use crate::manifest::{Manifest, Misplaced, SchemeSpec, SecretSpec};
+use std::sync::Arc;
+
+/// How a grant has requests signed.
+#[derive(Debug, Clone)]
+pub(super) struct Signs {
+    pub(super) spec: Arc<SchemeSpec>,
+    /// The secrets that belong to the one that is granted, by their indices.
+    pub(super) with: Vec<usize>,
+    /// How records name it.
+    pub(super) text: Arc<str>,
+}
+
+impl Signs {
+    /// The scheme of a secret, where that signs.
+    pub(super) fn of(secret: &SecretSpec, manifest: &Manifest) -> Option<Self> {
+        let spec = secret.scheme.as_ref().filter(|spec| spec.has_own_places())?;
+        let index = |name: &str| manifest.secrets.iter().position(|known| known.name == name);
+        Some(Self { spec: Arc::clone(spec), with: spec.companions().filter_map(index).collect(), text: spec.name().into() })
+    }
+
+    /// Whether a request can be judged only with its body at hand.
+    pub(super) fn reads_body(&self, seen: &Seen<'_>, method: &str) -> bool {
+        match &*self.spec {
+            SchemeSpec::SigV4(_) => SigV4::reads_body(seen, method),
+        }
+    }
+
+    /// The scheme that makes the credential of a request; `None` where there is nothing to make; or why what the agent has signed can't
+    /// be taken for its own.
+    fn find(&self, secret: usize, asked: &Asked<'_>, seen: &Seen<'_>, placeholders: &Placeholders) -> Result<Option<Scheme>, String> {
+        match &*self.spec {
+            SchemeSpec::SigV4(_) => {
+                let [of_secret, id] =
+                    [Some(secret), self.with.first().copied()].map(|index| index.and_then(|index| placeholders.text_of(index)));
+                // Where no agent runs there is nothing that could be signed.
+                let (Some(secret), Some(access_key_id)) = (of_secret, id) else { return Ok(None) };
+                let session_token = self.with.get(1).and_then(|index| placeholders.text_of(*index));
+                let pair = sigv4::Placeholders { secret, access_key_id, session_token };
+                let found = SigV4::find(seen, asked.method.as_str(), asked.body, &pair, asked.time);
+                found.transpose().map(|found| found.map(|found| Scheme::SigV4(Box::new(found)))).map_err(|why| why.to_string())
+            }
+        }
+    }
+}
+
+/// Adds the signatures that the host makes. A signature that no placeholder of a grant has made is denied.
+pub(super) fn sign<'d>(
+    open: &[&'d Destination],
+    asked: &Asked<'_>,
+    seen: &Seen<'_>,
+    placeholders: &Placeholders,
+    misplaced: Misplaced,
+    found: &mut Vec<Substitution>,
+    used: &mut Vec<&'d Destination>,
+) -> Result<(), Denial> {
+    let mut refused = None;
+    for destination in open.iter().copied() {
+        let (Some(signs), Some((secret, _))) = (&destination.signs, &destination.secret) else { continue };
+        match signs.find(*secret, asked, seen, placeholders) {
+            Ok(None) => {}
+            Err(why) => refused = Some((why, signs)),
+            Ok(Some(scheme)) => {
+                if found.is_empty() {
+                    used.clear();
+                }
+                found.push(Substitution::new(*secret, Source::Secret(*secret), scheme, Arc::clone(&signs.text)).with(&signs.with));
+                used.push(destination);
+                return Ok(());
+            }
+        }
+    }
+    match refused {
+        None => Ok(()),
+        Some((why, signs)) => {
+            let reason = format!("the request's signature ({}) is not one of the granted placeholders: {why}", signs.spec.name());
+            let remedy =
+                "have the agent's client library sign the request with the placeholders of the granted secrets, as it is sent".to_owned();
+            Err(Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::ForeignCredential, asked, reason, remedy) })
+        }
+    }
+}
