@@ -6,6 +6,8 @@
 //!    to say (`policy::Attempt`).
 
 mod head;
+pub mod hmac;
+pub mod jwt;
 #[cfg(any(test, feature = "test-util"))]
 mod nonce;
 mod template;
