@@ -311,7 +311,7 @@ fn numbers_rise_over_all_runs_of_a_host() {
         let mut config = HostConfig::default();
         config.state_dir = Some(dir.path().join("state"));
         let host = Host::builder().config(config).without_audit().max_agents(1).build().unwrap();
-        block_on(async { (host.nonces().next(b"key").await.unwrap(), host.nonces().next(b"key").await.unwrap()) })
+        block_on(async { (host.nonces().next(b"key", 0).await.unwrap(), host.nonces().next(b"key", 0).await.unwrap()) })
     };
 
     let (first, second) = (next(), next());

@@ -3,6 +3,7 @@
 //!
 //! * `manifest`: text to types; after it, invalid configuration does not exist.
 //! * `url`: the one reading of a URL.
+//! * `jose`: what tokens and their keys look like.
 //! * `credential`: how a secret stands in a request.
 //! * `policy`: a request, a transaction, a token to a permit or a denial.
 //! * `value`: values, which are read against a permit.
@@ -14,6 +15,7 @@
 #![allow(missing_docs)]
 
 pub mod credential;
+mod jose;
 pub mod keys;
 pub mod manifest;
 pub mod policy;

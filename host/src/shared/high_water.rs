@@ -1,6 +1,7 @@
 //! The numbers of a host by itself: for each key a file in the state directory, with a mark that no number above it was ever given out.
 //!
-//! A block of numbers is reserved by one write that moves the mark, and given out from memory; whoever ends in between leaves out the rest. All processes
+//! A block of numbers is reserved by one write that moves the mark, and given out from memory; whoever ends in between leaves out the rest. Where
+//! numbers follow the time, a block reaches so far ahead of it that a write is due once in a minute or two ([`block`]). All processes
 //! on one state directory move the same mark, one at a time. Before each number a process looks whether the mark is still where it has put it: where
 //! another has moved it, numbers of the old block would come after larger ones, and it is given up.
 
@@ -16,8 +17,10 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::sync::Arc;
 
-/// Numbers for one write.
+/// Numbers for one write, at least.
 const BLOCK: u64 = 1_024;
+/// A block is such a part of the least number that is asked for.
+const PART: u64 = 1 << 24;
 /// Bytes of a mark as it is written: its digits, a checksum, a line's end.
 const WRITTEN: usize = 32;
 /// The mark is written in two places by turns, so that one that was cut off leaves the one before. They share no block of a disk.
@@ -46,6 +49,14 @@ struct Block {
     mark: u64,
 }
 
+/// What one write has reserved: from the first number to the mark.
+struct Moved {
+    /// Where the mark was.
+    before: u64,
+    first: u64,
+    mark: u64,
+}
+
 impl HighWater {
     /// In that state directory, which need not be there where no number is asked for.
     pub(crate) fn new(state: Option<StateDir>) -> Self {
@@ -59,9 +70,9 @@ impl HighWater {
 
 #[async_trait]
 impl Nonces for HighWater {
-    async fn next(&self, key: &[u8]) -> Result<u64, SharedError> {
+    async fn next(&self, key: &[u8], least: u64) -> Result<u64, SharedError> {
         let known = self.known(key);
-        if let Some(number) = known.as_ref().and_then(|series| series.take()) {
+        if let Some(number) = known.as_ref().and_then(|series| series.take(least)) {
             return Ok(number);
         }
         let state = self.state.clone().ok_or_else(|| SharedError::Refused("this host keeps no state, and no numbers".to_owned()))?;
@@ -69,7 +80,7 @@ impl Nonces for HighWater {
         // The disk is waited for elsewhere.
         let reserved = tokio::task::spawn_blocking(move || {
             let series = known.map_or_else(|| Series::open(&state, &name).map(Arc::new), Ok)?;
-            Ok((series.reserve()?, series))
+            Ok((series.reserve(least)?, series))
         });
         let failed = |error: io::Error| SharedError::Unavailable(format!("numbers can't be reserved: {error}"));
         let (number, series) = reserved.await.map_err(|error| failed(io::Error::other(error)))?.map_err(failed)?;
@@ -87,36 +98,36 @@ impl Series {
         Ok(Self { file, at_hand: Mutex::default(), reserving: Mutex::default() })
     }
 
-    /// The next number of the block, unless there is none or somebody else has moved the mark.
-    fn take(&self) -> Option<u64> {
+    /// The next number of the block, unless it has none so large or somebody else has moved the mark.
+    fn take(&self, least: u64) -> Option<u64> {
         let mut block = self.at_hand.lock();
-        if block.given >= block.mark || self.newest().ok()?.is_none_or(|(mark, _)| mark != block.mark) {
+        if block.given >= block.mark || least > block.mark || self.newest().ok()?.is_none_or(|(mark, _)| mark != block.mark) {
             return None;
         }
-        block.given += 1;
+        block.given = least.max(block.given + 1);
         Some(block.given)
     }
 
     /// The next number, where need be of a new block.
-    fn reserve(&self) -> io::Result<u64> {
+    fn reserve(&self, least: u64) -> io::Result<u64> {
         let _turn = self.reserving.lock();
-        if let Some(number) = self.take() {
+        if let Some(number) = self.take(least) {
             return Ok(number);
         }
         self.file.lock()?;
-        let moved = self.move_mark();
+        let moved = self.move_mark(least);
         self.file.unlock()?;
-        let (before, mark) = moved?;
+        let Moved { before, first, mark } = moved?;
         let mut block = self.at_hand.lock();
         if before < block.mark {
             return Err(io::Error::other("the mark in their file went back, and no number may be given twice"));
         }
-        *block = Block { given: before + 1, mark };
-        Ok(before + 1)
+        *block = Block { given: first, mark };
+        Ok(first)
     }
 
-    /// Moves the mark by a block; gives where it was, and where it is on the disk now.
-    fn move_mark(&self) -> io::Result<(u64, u64)> {
+    /// Moves the mark by a block from `least` on, or from where it was.
+    fn move_mark(&self, least: u64) -> io::Result<Moved> {
         let file = self.file.metadata()?;
         if file.nlink() == 0 {
             return Err(io::Error::other("their file was removed while the host ran"));
@@ -126,10 +137,11 @@ impl Series {
             None if file.len() == 0 => (0, 0),
             None => return Err(io::Error::other("the mark in their file can't be read, and no number may be given twice")),
         };
-        let mark = before.checked_add(BLOCK).ok_or_else(|| io::Error::other("there are no further numbers"))?;
+        let last = least.saturating_sub(1).max(before);
+        let mark = last.checked_add(block(least)).ok_or_else(|| io::Error::other("there are no further numbers"))?;
         self.file.write_all_at(&written(mark), PLACES[place])?;
         self.file.sync_data()?;
-        Ok((before, mark))
+        Ok(Moved { before, first: last + 1, mark })
     }
 
     /// The mark and its place. There is none in a new file, or in one that is damaged.
@@ -143,6 +155,11 @@ impl Series {
         }
         Ok(newest)
     }
+}
+
+/// How many numbers are reserved at once. Where the least one is the time since 1970, a part of it is some 105 seconds, in whatever unit.
+fn block(least: u64) -> u64 {
+    BLOCK.max(least / PART)
 }
 
 fn written(mark: u64) -> [u8; WRITTEN] {
@@ -166,13 +183,20 @@ mod tests {
     const KEY: &[u8] = b"an exchange's key";
     /// Tells a child of the test where its state directory is.
     const CHILD: &str = "STRONGROOM_TEST_NUMBERS";
+    /// Some time, in milliseconds.
+    const NOW: u64 = 1_764_453_600_123;
 
     fn host(dir: &Path) -> HighWater {
         HighWater::new(Some(StateDir::open(&dir.join("state")).expect("a state directory")))
     }
 
     async fn next(host: &HighWater) -> u64 {
-        host.next(KEY).await.expect("a number")
+        host.next(KEY, 0).await.expect("a number")
+    }
+
+    fn clock() -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+        u64::try_from(since.as_millis()).expect("for a while")
     }
 
     fn series(dir: &Path) -> Series {
@@ -187,7 +211,53 @@ mod tests {
         for number in 1..=3 * BLOCK {
             assert_eq!(next(&host).await, number);
         }
-        assert_eq!(host.next(b"another key").await, Ok(1));
+        assert_eq!(host.next(b"another key", 0).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn a_number_is_at_least_what_is_asked_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let host = host(dir.path());
+        let mut last = 0;
+        // Forward within a block, to its end, beyond it, and back, as a clock that is set.
+        for least in [0, 5, 5, 4, BLOCK, BLOCK + 1, 10 * BLOCK, 3, 0, NOW, NOW + 1, NOW - 1, NOW + 500, NOW, NOW + 10 * NOW / PART, 0, 1] {
+            let number = host.next(KEY, least).await.expect("a number");
+            assert!(number > last && number >= least, "{number} after {last}, of at least {least}");
+            last = number;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_no_number_is_left_for_is_refused_and_moves_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let host = host(dir.path());
+        let first = next(&host).await;
+
+        for least in [u64::MAX, u64::MAX - 1_000] {
+            assert!(matches!(host.next(KEY, least).await, Err(SharedError::Unavailable(_))), "{least}");
+        }
+
+        assert_eq!(next(&host).await, first + 1);
+    }
+
+    /// An hour of requests, one in a second, in each unit: a write is due for some hundred of them.
+    #[tokio::test]
+    async fn numbers_that_follow_the_time_cost_few_writes() {
+        for unit in [1, 1_000, 1_000_000, 1_000_000_000] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let host = host(dir.path());
+            let (mut writes, mut mark) = (0, 0);
+            for second in 0..3_600 {
+                let least = (NOW / 1_000 + second) * unit;
+                let number = host.next(KEY, least).await.expect("a number");
+                assert!(number >= least, "{number}");
+                let now = host.known(KEY).expect("known").newest().expect("read").expect("a mark").0;
+                assert!(now - least <= block(least) + 1, "the mark is {} ahead", now - least);
+                writes += u64::from(now != mark);
+                mark = now;
+            }
+            assert!((3..=36).contains(&writes), "{writes} writes, {unit} in a second");
+        }
     }
 
     #[tokio::test]
@@ -207,22 +277,27 @@ mod tests {
     #[tokio::test]
     async fn a_crash_between_reserving_and_use_leaves_the_block_out() {
         let dir = tempfile::tempdir().expect("a directory");
-        let (before, mark) = series(dir.path()).move_mark().expect("reserved, and never used");
+        let Moved { before, mark, .. } = series(dir.path()).move_mark(0).expect("reserved, and never used");
 
         assert_eq!((before, next(&host(dir.path())).await), (0, mark + 1));
+
+        // The same where numbers follow the time: the block that was lost reaches ahead of it, and nothing in it comes again.
+        let dir = tempfile::tempdir().expect("a directory");
+        let Moved { first, mark, .. } = series(dir.path()).move_mark(NOW).expect("reserved, and never used");
+        assert_eq!((first, host(dir.path()).next(KEY, NOW + 7).await), (NOW, Ok(mark + 1)));
     }
 
     #[tokio::test]
     async fn a_mark_that_was_cut_off_leaves_the_one_before() {
-        for cut in 0..WRITTEN {
+        for (cut, least) in (0..WRITTEN).flat_map(|cut| [(cut, 0), (cut, NOW)]) {
             let dir = tempfile::tempdir().expect("a directory");
-            let last = next(&host(dir.path())).await;
+            let last = host(dir.path()).next(KEY, least).await.expect("a number");
             let torn = series(dir.path());
             let (mark, place) = torn.newest().expect("read").expect("a mark");
             let text = written(mark + BLOCK);
             torn.file.write_all_at(&text[..cut], PLACES[1 - place]).expect("a part of it");
 
-            let after = next(&host(dir.path())).await;
+            let after = host(dir.path()).next(KEY, least).await.expect("a number");
 
             assert!(after > last, "{after} after {last}, cut after {cut} bytes");
         }
@@ -238,14 +313,14 @@ mod tests {
             damaged.file.write_all_at(b"no mark", place).expect("written");
         }
 
-        assert!(first.next(KEY).await.is_err());
-        assert!(host(dir.path()).next(KEY).await.is_err());
-        assert!(HighWater::new(None).next(KEY).await.is_err(), "without a state directory there are none");
+        assert!(first.next(KEY, 0).await.is_err());
+        assert!(host(dir.path()).next(KEY, 0).await.is_err());
+        assert!(HighWater::new(None).next(KEY, 0).await.is_err(), "without a state directory there are none");
 
         let dir = tempfile::tempdir().expect("a directory");
         let gone = series(dir.path());
         std::fs::remove_dir_all(dir.path().join("state/nonces")).expect("removed");
-        assert!(gone.reserve().is_err());
+        assert!(gone.reserve(0).is_err());
     }
 
     #[tokio::test]
@@ -254,8 +329,9 @@ mod tests {
         let hosts = [host(dir.path()), host(dir.path())];
         let mut last = 0;
         for turn in 0..3 * BLOCK {
-            // Now and then one has several turns.
-            let number = next(&hosts[usize::from(turn % 5 == 0)]).await;
+            // Now and then one has several turns, and now and then the time is asked for.
+            let least = if turn > 2 * BLOCK && turn % 3 == 0 { NOW + turn } else { 0 };
+            let number = hosts[usize::from(turn % 5 == 0)].next(KEY, least).await.expect("a number");
             assert!(number > last, "{number} after {last}");
             last = number;
         }
@@ -265,7 +341,7 @@ mod tests {
     fn threads_of_one_host_get_each_number_once() {
         let dir = tempfile::tempdir().expect("a directory");
         let series = series(dir.path());
-        let take = || (0..500).map(|_| series.reserve().expect("a number")).collect::<Vec<_>>();
+        let take = || (0..500).map(|_| series.reserve(0).expect("a number")).collect::<Vec<_>>();
 
         let mut all: Vec<u64> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
@@ -280,7 +356,7 @@ mod tests {
     async fn a_process_that_is_killed_repeats_nothing_and_holds_nobody_up() {
         let dir = tempfile::tempdir().expect("a directory");
         let here = host(dir.path());
-        let mut last = next(&here).await;
+        let mut last = here.next(KEY, clock()).await.expect("a number");
         for _ in 0..3 {
             let mut child = Command::new(std::env::current_exe().expect("this test"))
                 .args(["--exact", "--nocapture", "shared::high_water::tests::a_child_counts"])
@@ -295,14 +371,14 @@ mod tests {
             assert!(first > last, "{first} there after {last} here");
             // While the other one counts on, this one does too; then the other one is killed in the midst of it.
             for _ in 0..50 {
-                next(&here).await;
+                here.next(KEY, clock()).await.expect("a number");
                 number();
             }
             child.kill().expect("it runs");
             child.wait().expect("it ends");
             let largest = std::iter::from_fn(number).last().unwrap_or(first);
 
-            last = next(&here).await;
+            last = here.next(KEY, clock()).await.expect("a number");
 
             assert!(last > largest, "{last} here after {largest} there");
         }
@@ -314,7 +390,7 @@ mod tests {
         let Some(dir) = std::env::var_os(CHILD) else { return };
         let host = host(Path::new(&dir));
         loop {
-            println!("number {}", next(&host).await);
+            println!("number {}", host.next(KEY, clock()).await.expect("a number"));
         }
     }
 }

@@ -9,7 +9,9 @@ mod checksums;
 mod draft;
 mod fields;
 mod form;
+pub mod hmac;
 mod json;
+pub mod jwt;
 #[cfg(any(test, feature = "test-util"))]
 mod nonce;
 pub mod sigv4;

@@ -1,7 +1,7 @@
 //! Tokens (RFC 7519) as compact JWS (RFC 7515). Which algorithm signs is the key's to say, never the agent's.
 
 use super::local::is_wallet_key;
-use super::pem::{self, Algorithm};
+use crate::jose::pem::{self, Algorithm};
 use crate::policy::{MacPermit, Reveal, TokenPermit};
 use crate::text::hex;
 use crate::value::SecretValue;
@@ -13,7 +13,7 @@ use k256::ecdsa::signature::Signer as _;
 use k256::pkcs8::DecodePrivateKey;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -79,12 +79,7 @@ impl TokenKey {
 
     /// The compact token of a header and claims.
     pub(super) fn token(&self, permit: &TokenPermit) -> Result<String, String> {
-        let part = |part: &Map<String, Value>| {
-            serde_json::to_vec(part).map(|text| URL_SAFE_NO_PAD.encode(text)).map_err(|error| error.to_string())
-        };
-        let input = format!("{}.{}", part(permit.header())?, part(permit.claims())?);
-        let signature = self.sign(input.as_bytes())?;
-        Ok(format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        crate::jose::compact(permit.header(), permit.claims(), |input| self.sign(input))
     }
 
     /// The same over any input, for the standards' own examples.

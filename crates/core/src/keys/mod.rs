@@ -6,7 +6,6 @@ mod identity;
 mod jose;
 mod keystore;
 mod local;
-mod pem;
 mod signer;
 mod solana;
 #[cfg(test)]

@@ -171,7 +171,7 @@ fn check_query(query: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The pairs of a query; and where a `;` stands in one, its parts.
+/// The pairs of a query, or of a form; and where a `;` stands in one, its parts.
 pub(crate) fn pairs(query: &str) -> impl Iterator<Item = &str> {
     query.split('&').chain(query.split('&').filter(|pair| pair.contains(';')).flat_map(|pair| pair.split(';')))
 }

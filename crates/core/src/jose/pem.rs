@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// What a key is for, by its algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Algorithm {
+pub(crate) enum Algorithm {
     Rsa,
     P256,
     Secp256k1,
@@ -18,11 +18,11 @@ pub(super) enum Algorithm {
 }
 
 /// A private key as it lies in its frame.
-pub(super) struct PrivateKey {
-    pub(super) algorithm: Algorithm,
+pub(crate) struct PrivateKey {
+    pub(crate) algorithm: Algorithm,
     /// PKCS#8, or PKCS#1 where `is_pkcs1`.
-    pub(super) der: Zeroizing<Vec<u8>>,
-    pub(super) is_pkcs1: bool,
+    pub(crate) der: Zeroizing<Vec<u8>>,
+    pub(crate) is_pkcs1: bool,
 }
 
 const INTEGER: u8 = 0x02;
@@ -89,7 +89,7 @@ const PRIVATE_HALF: &str = "give the private key, which begins with `-----BEGIN 
 ///
 /// # Errors
 /// What was found, and what helps.
-pub(super) fn private_key(bytes: &[u8]) -> Result<PrivateKey, String> {
+pub(crate) fn private_key(bytes: &[u8]) -> Result<PrivateKey, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is a PEM with bytes that are not text; save it as UTF-8".to_owned())?;
     let text = unescaped(text);
     let blocks = blocks(&text)?;
@@ -107,7 +107,7 @@ pub(super) fn private_key(bytes: &[u8]) -> Result<PrivateKey, String> {
 }
 
 /// What a value is that is no PEM, and would be taken for the bytes of a symmetric key: a key in a form that is to be undone first.
-pub(super) fn disguised(bytes: &[u8]) -> Option<String> {
+pub(crate) fn disguised(bytes: &[u8]) -> Option<String> {
     let is_marked = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     if is_marked && bytes[2..].chunks(2).all(|pair| pair.contains(&0)) {
         return Some("it is text in UTF-16; save it as UTF-8".to_owned());
@@ -132,7 +132,7 @@ pub(super) fn disguised(bytes: &[u8]) -> Option<String> {
 }
 
 /// The way to a PEM within a JSON document, as a manifest writes it after the entry: `#private_key`.
-pub(super) fn field_of(document: &Value) -> Option<String> {
+pub(crate) fn field_of(document: &Value) -> Option<String> {
     let name_of = |path: &[&str]| match path {
         [name] if !name.starts_with('/') => format!("#{name}"),
         path => path.iter().fold("#".to_owned(), |way, name| way + "/" + &name.replace('~', "~0").replace('/', "~1")),

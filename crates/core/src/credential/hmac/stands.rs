@@ -1,0 +1,139 @@
+//! What of signature, time and nonce a request holds already, and where: each at most once, under one name.
+
+use super::body::Body;
+use super::{HmacKey, Part, Refused, Request, same_header, stamp};
+use crate::manifest::HmacSpec;
+use crate::manifest::hmac::{NonceSpec, Spot, TimestampSpec};
+use crate::url::{pairs, percent_decoded, same_parameter};
+use http::HeaderName;
+use std::time::SystemTime;
+
+/// What a request holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stands {
+    /// The signature.
+    pub signature: Option<Found>,
+    /// The time.
+    pub timestamp: Option<Found>,
+    /// The number.
+    pub nonce: Option<Found>,
+}
+
+/// What stands in a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// The place.
+    pub place: Spot,
+    /// What stands there, decoded. Of a request that has not left, it is nothing secret: no value has signed it.
+    pub text: String,
+    /// Whether it is a number of a JSON document, without quotes.
+    pub is_number: bool,
+}
+
+/// What a request holds, signed with the placeholder not long ago.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified(Stands);
+
+impl Verified {
+    /// What it holds.
+    #[must_use]
+    pub fn stands(&self) -> &Stands {
+        &self.0
+    }
+}
+
+impl HmacSpec {
+    /// What the request holds of signature, time and nonce.
+    ///
+    /// # Errors
+    /// Where one of them stands twice, or may for some server, is empty, or stands in a body that can't be read.
+    pub fn stands(&self, request: &Request<'_>) -> Result<Stands, Refused> {
+        let needs_body = self.places().any(|place| matches!(place, Spot::Form(_) | Spot::Json(_)));
+        let body = if needs_body { Body::read(request)? } else { Body::Empty(super::body::Kind::Other) };
+        let find = |places: &[Spot], part| find(request, &body, places, part);
+        let timestamps = self.timestamp.iter().map(|TimestampSpec { places, .. }| places.as_slice()).next();
+        let nonces = self.nonce.iter().map(|NonceSpec { places, .. }| places.as_slice()).next();
+        Ok(Stands {
+            signature: find(&self.signature, Part::Signature)?,
+            timestamp: find(timestamps.unwrap_or_default(), Part::Timestamp)?,
+            nonce: find(nonces.unwrap_or_default(), Part::Nonce)?,
+        })
+    }
+
+    /// Shows that the agent has signed this request with its placeholder, at most 5 minutes from `now`. The comparison takes the same time
+    /// for every wrong signature.
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn verify(&self, placeholder: &HmacKey, request: &Request<'_>, now: SystemTime) -> Result<Verified, Refused> {
+        let stands = self.stands(request)?;
+        let signature = stands.signature.as_ref().ok_or(Refused::Missing(Part::Signature))?;
+        if let Some(TimestampSpec { format, .. }) = &self.timestamp {
+            let found = stands.timestamp.as_ref().ok_or(Refused::Missing(Part::Timestamp))?;
+            let then = stamp::read(*format, &found.text).ok_or(Refused::Malformed(Part::Timestamp))?;
+            stamp::is_near(then, now).then_some(()).ok_or(Refused::Skew)?;
+        }
+        if self.nonce.is_some() {
+            let found = stands.nonce.as_ref().ok_or(Refused::Missing(Part::Nonce))?;
+            stamp::number(&found.text).ok_or(Refused::Malformed(Part::Nonce))?;
+        }
+        let given = self.encoding.decoded(&signature.text).ok_or(Refused::Malformed(Part::Signature))?;
+        match placeholder.is_of(&self.signed(request, &stands), &given)? {
+            true => Ok(Verified(stands)),
+            false => Err(Refused::Wrong),
+        }
+    }
+}
+
+fn find(request: &Request<'_>, body: &Body<'_>, places: &[Spot], part: Part) -> Result<Option<Found>, Refused> {
+    let mut found = None;
+    for place in places {
+        let held = match place {
+            Spot::Header(name) => in_headers(request, name, part)?,
+            Spot::Query(name) => in_pairs(request.query.unwrap_or_default(), name, part)?,
+            Spot::Form(name) => in_pairs(body.form(), name, part)?,
+            Spot::Json(pointer) => in_json(body, pointer, part)?,
+        };
+        match held {
+            Some(_) if found.is_some() => return Err(Refused::Twice(part)),
+            Some((text, _)) if text.is_empty() => return Err(Refused::Malformed(part)),
+            Some((text, is_number)) => found = Some(Found { place: place.clone(), text, is_number }),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+fn in_headers(request: &Request<'_>, name: &HeaderName, part: Part) -> Result<Option<(String, bool)>, Refused> {
+    let mut lines = request.headers.iter().filter(|(known, _)| same_header(known, name));
+    match (lines.next(), lines.next()) {
+        (None, _) => Ok(None),
+        (Some((known, value)), None) if known == name => {
+            value.to_str().map(|text| Some((text.to_owned(), false))).map_err(|_| Refused::Malformed(part))
+        }
+        _ => Err(Refused::Twice(part)),
+    }
+}
+
+fn in_pairs(text: &str, name: &str, part: Part) -> Result<Option<(String, bool)>, Refused> {
+    let pairs = pairs(text).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let mut alike = pairs.filter(|(known, _)| same_parameter(known, name));
+    match (alike.next(), alike.next()) {
+        (None, _) => Ok(None),
+        (Some((known, value)), None) if known == name => {
+            String::from_utf8(percent_decoded(value)).map(|text| Some((text, false))).map_err(|_| Refused::Malformed(part))
+        }
+        _ => Err(Refused::Twice(part)),
+    }
+}
+
+fn in_json(body: &Body<'_>, pointer: &str, part: Part) -> Result<Option<(String, bool)>, Refused> {
+    let Some(value) = body.member(pointer, part)? else { return Ok(None) };
+    match value.get().as_bytes().first() {
+        Some(b'"') => serde_json::from_str(value.get()).map(|text| Some((text, false))).map_err(|_| Refused::Malformed(part)),
+        Some(b'-' | b'0'..=b'9') => Ok(Some((value.get().to_owned(), true))),
+        _ => Err(Refused::Malformed(part)),
+    }
+}

@@ -1,0 +1,210 @@
+//! The scheme `jwt` at work: a token for one request (RFC 7519), signed with the secret as its key. Pure but for the randomness of ECDSA: time
+//! and nonce are given.
+//!
+//! An agent has its placeholder where the token goes, or a token that its client library has signed with the placeholder as a key of Ed25519
+//! ([`JwtKey::of_placeholder`]). Either way the host puts a token of its own there, whose claims are the manifest's: nothing of an agent's is
+//! passed on. A placeholder can't be a key of P-256: those are PEM, with a public half that would have to belong to it.
+
+use super::hmac::{Request, lenient, of_seed};
+use crate::jose::{compact, pem};
+use crate::manifest::RequestJwt;
+use crate::manifest::jwt::UriClaim;
+use crate::text::hex;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use serde_json::{Map, Value, json};
+use std::fmt;
+use std::time::SystemTime;
+use zeroize::Zeroizing;
+
+/// Bytes of a seed of Ed25519.
+const SEED: usize = 32;
+
+/// A key of the scheme `jwt`.
+pub struct JwtKey(Kind);
+
+enum Kind {
+    Es256(EcdsaKeyPair),
+    EdDsa(Ed25519KeyPair),
+}
+
+impl JwtKey {
+    /// Reads a secret's value: a key of P-256 or Ed25519 in PEM (SEC 1 or PKCS#8), or the base64 of a seed of Ed25519, with its public half
+    /// or without.
+    ///
+    /// # Errors
+    /// What is wrong with it, without a part of it.
+    pub fn read(value: &[u8]) -> Result<Self, String> {
+        if memchr::memmem::find(value, b"-----BEGIN").is_none() {
+            let bytes = lenient(value).ok_or("it is neither a private key in PEM nor a key of Ed25519 in base64")?;
+            return of_seed(&bytes).map(Kind::EdDsa).map(Self);
+        }
+        let key = pem::private_key(value)?;
+        let broken = |_| "its key is broken, or lacks its public half; `openssl pkey -in KEY.pem -out NEW.pem` writes it anew".to_owned();
+        match key.algorithm {
+            pem::Algorithm::P256 => {
+                let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &key.der, &SystemRandom::new());
+                pair.map(Kind::Es256).map(Self).map_err(broken)
+            }
+            pem::Algorithm::Ed25519 => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&key.der).map(Kind::EdDsa).map(Self).map_err(broken),
+            _ => Err("it is a private key of another algorithm; one of P-256 or Ed25519 is needed".to_owned()),
+        }
+    }
+
+    /// Reads a placeholder as a library does that takes base64 of a seed and a public half, and looks at the seed alone.
+    ///
+    /// # Errors
+    /// Where no library could sign with it: its shape does not suit the scheme.
+    pub fn of_placeholder(placeholder: &str) -> Result<Self, String> {
+        let decoded = lenient(placeholder.as_bytes());
+        let seed = decoded.as_ref().and_then(|bytes| bytes.get(..SEED));
+        let pair = seed.and_then(|seed| Ed25519KeyPair::from_seed_unchecked(seed).ok());
+        pair.map(Kind::EdDsa).map(Self).ok_or_else(|| "the placeholder is not the base64 of at least 32 bytes".to_owned())
+    }
+
+    fn algorithm(&self) -> &'static str {
+        match self.0 {
+            Kind::Es256(_) => "ES256",
+            Kind::EdDsa(_) => "EdDSA",
+        }
+    }
+
+    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, String> {
+        match &self.0 {
+            Kind::Es256(pair) => {
+                let signature = pair.sign(&SystemRandom::new(), input).map_err(|_| "the key can't sign".to_owned())?;
+                Ok(signature.as_ref().to_vec())
+            }
+            Kind::EdDsa(pair) => Ok(pair.sign(input).as_ref().to_vec()),
+        }
+    }
+
+    /// Whether a compact token was signed with this key, which is a placeholder's. Its claims are not looked at: none of them is passed on.
+    #[must_use]
+    pub fn has_signed(&self, token: &str) -> bool {
+        let Kind::EdDsa(pair) = &self.0 else { return false };
+        let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).ok();
+        let Some((input, signature)) = token.rsplit_once('.') else { return false };
+        let header = input.split_once('.').and_then(|(header, _)| serde_json::from_slice::<Value>(&decoded(header)?).ok());
+        let is_ours = header.is_some_and(|header| header["alg"].as_str().is_some_and(|alg| alg.eq_ignore_ascii_case(self.algorithm())));
+        let key = UnparsedPublicKey::new(&ED25519, pair.public_key());
+        is_ours && decoded(signature).is_some_and(|signature| key.verify(input.as_bytes(), &signature).is_ok())
+    }
+}
+
+impl RequestJwt {
+    /// The token for a request, made `now`. The nonce is random, and used once.
+    ///
+    /// # Errors
+    /// Where the key can't sign.
+    pub fn token(&self, key: &JwtKey, request: &Request<'_>, now: SystemTime, nonce: [u8; 16]) -> Result<Zeroizing<String>, String> {
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut header = Map::new();
+        for (name, value) in [("alg", key.algorithm()), ("typ", "JWT"), ("kid", &self.key_id), ("nonce", &hex(&nonce))] {
+            header.insert(name.to_owned(), value.into());
+        }
+        let uri = format!("{} {}{}", request.method, request.host, request.path);
+        let mut claims = Map::new();
+        claims.insert("iss".to_owned(), self.issuer.as_str().into());
+        claims.insert("sub".to_owned(), self.key_id.as_str().into());
+        claims.insert("nbf".to_owned(), now.into());
+        claims.insert("exp".to_owned(), now.saturating_add(self.lifetime.as_secs()).into());
+        if !self.audience.is_empty() {
+            claims.insert("aud".to_owned(), json!(self.audience));
+        }
+        match self.uri {
+            UriClaim::Uri => claims.insert("uri".to_owned(), uri.into()),
+            UriClaim::Uris => claims.insert("uris".to_owned(), json!([uri])),
+        };
+        compact(&header, &claims, |input| key.sign(input)).map(Zeroizing::new)
+    }
+}
+
+impl fmt::Debug for JwtKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JwtKey([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::jwt::Preset;
+    use http::HeaderMap;
+    use ring::signature::ECDSA_P256_SHA256_FIXED;
+    use std::time::Duration;
+
+    /// SEC 1, as Coinbase hands its keys out, and PKCS#8.
+    const PEMS: [&str; 2] = ["sec1-p256-after-its-parameters.pem", "apple-p8-control.pem"];
+
+    fn read(file: &str) -> Vec<u8> {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/field/jwt").join(file);
+        std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    }
+
+    fn decoded(part: &str) -> Vec<u8> {
+        URL_SAFE_NO_PAD.decode(part).expect("base64")
+    }
+
+    #[test]
+    fn a_key_of_p256_signs_in_both_forms_of_its_pem() {
+        let headers = HeaderMap::new();
+        let (method, host, path) = ("GET", "api.coinbase.com", "/api/v3/brokerage/accounts");
+        let request = Request { method, host, path, query: Some("limit=1"), headers: &headers, body: b"" };
+        let spec = Preset::named("coinbase-cdp").expect("a preset").spec("organizations/o/apiKeys/k");
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_764_453_600);
+        for pem in PEMS {
+            let key = JwtKey::read(&read(pem)).expect("a key");
+            let token = spec.token(&key, &request, now, [0xab; 16]).expect("a token");
+            let parts: Vec<&str> = token.split('.').collect();
+            let [header, claims] = [0, 1].map(|at: usize| serde_json::from_slice::<Value>(&decoded(parts[at])).expect("JSON"));
+
+            let nonce = "ab".repeat(16);
+            assert_eq!(header, json!({ "alg": "ES256", "typ": "JWT", "kid": "organizations/o/apiKeys/k", "nonce": nonce }));
+            assert_eq!(
+                claims,
+                json!({
+                    "iss": "cdp", "sub": "organizations/o/apiKeys/k", "nbf": 1_764_453_600, "exp": 1_764_453_720,
+                    "uri": "GET api.coinbase.com/api/v3/brokerage/accounts",
+                })
+            );
+            let Kind::Es256(pair) = &key.0 else { panic!("another kind") };
+            let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, pair.public_key());
+            let input = token.rsplit_once('.').expect("a signature").0;
+            assert!(public.verify(input.as_bytes(), &decoded(parts[2])).is_ok());
+            assert!(!key.has_signed(&token), "no placeholder is a key of P-256");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_of_the_placeholder_is_told_from_one() {
+        let key = JwtKey::of_placeholder(&"aB3".repeat(30)[..88]).expect("a key");
+        let input = |header: &str| format!("{}.e30", URL_SAFE_NO_PAD.encode(header));
+        let token = |input: &str| format!("{input}.{}", URL_SAFE_NO_PAD.encode(key.sign(input.as_bytes()).expect("a signature")));
+        let good = token(&input("{\"alg\":\"EdDSA\"}"));
+        assert!(key.has_signed(&good));
+        let changed = good.replace(".e30.", ".e3x.");
+        let cut = &good[..good.len() - 4];
+        for bad in [
+            "",
+            ".",
+            "..",
+            "a.b.c",
+            &changed,
+            cut,
+            &token(&input("{\"alg\":\"none\"}")),
+            &token(&input("{\"alg\":\"HS256\"}")),
+            &token(&input("{}")),
+            &token("e30"),
+            &format!("{good}."),
+        ] {
+            assert!(!key.has_signed(bad), "{bad}");
+        }
+        for odd in ["sr_0123456789abcdefghijklmnopqrstuv", "", "aGVsbG8="] {
+            assert!(JwtKey::of_placeholder(odd).is_err(), "{odd}");
+            assert!(JwtKey::read(odd.as_bytes()).is_err(), "{odd}");
+        }
+    }
+}
