@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use http_body::Body;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// Most characters of a URL in the audit log: an agent chooses its paths, and must not fill the disk with them.
 const MAX_RECORDED: usize = 512;
@@ -160,7 +160,11 @@ impl Outbound {
                 stale |= is_stale;
                 others.push(other);
             }
-            ready.push(Ready { secret, version, others, number: None, stale });
+            let number = match substitution.scheme.least_number(SystemTime::now()) {
+                Some(least) => Some(self.session.number(substitution.secret, least).await.map_err(Error::host)?),
+                None => None,
+            };
+            ready.push(Ready { secret, version, others, number, stale });
         }
         self.session.learn();
         Ok(ready)

@@ -109,7 +109,7 @@ impl Bounds {
         let claimed = headers.remove(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         Self {
             claimed,
-            whole: if permit.fills_body() { MOST_HELD } else { WHOLE },
+            whole: if permit.holds_body() { MOST_HELD } else { WHOLE },
             has_checksum: has_checksum(headers),
             is_signed: permit.fixes_body(),
         }

@@ -34,7 +34,7 @@ impl Outbound {
         let outgoing = Outgoing { method: permit.method(), authority: &authority, body: body.whole(), time: SystemTime::now() };
         let mut credential = Vec::new();
         let mut draft = Draft::new(headers, &url.path, url.query.as_deref(), permit.plain_cookies());
-        if permit.fills_body() {
+        if permit.holds_body() {
             draft = draft.with_body(body.whole().ok_or_else(cannot)?);
         }
         let renewed = |draft: &mut Draft, whole: &[u8]| {
@@ -65,11 +65,13 @@ impl Outbound {
         }
         let uri = Uri::builder().scheme(url.scheme.as_str()).authority(authority).path_and_query(draft.target().as_str()).build();
         let body = match draft.take_body() {
-            Some(filled) => {
+            Some(filled) if body.whole().is_none_or(|whole| whole != filled.as_slice()) => {
+                // It may have been empty before.
+                draft.headers.remove(header::CONTENT_LENGTH);
                 renewed(&mut draft, &filled)?;
                 body.filled(filled)
             }
-            None => body,
+            _ => body,
         };
         let body = match signed {
             Some(signed) => body.signed(signed)?,

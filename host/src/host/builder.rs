@@ -229,8 +229,9 @@ impl HostBuilder {
         let rotations = rotations.map_err(|(name, reason)| BuildError::Rotation { name, reason })?;
         let signing = Arc::new(signing);
         let (rates, inspector, runs) = (self.rates, self.inspector, AtomicU64::new(0));
-        let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, rates, inspector, runs, name };
-        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network), nonces, tickets })))
+        let parts =
+            HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, rates, nonces, inspector, runs, name };
+        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network), tickets })))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::meter::{Meter, Stop};
 use crate::policy::{Policy, Source};
 use crate::rotation::Rotation;
 use crate::secrets::{BackendError, InUse, Keyring, Version};
-use crate::shared::SharedRates;
+use crate::shared::{self, Nonces, SharedRates};
 use crate::url::CanonicalUrl;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) meter: Arc<Meter>,
     /// The rates that this host shares with others.
     pub(crate) rates: Option<SharedRates>,
+    /// The numbers of keys that need one for each request.
+    nonces: Arc<dyn Nonces>,
     /// The rotations of the run's secrets, by the secret's index.
     rotations: Vec<(usize, Arc<Rotation>)>,
     /// Why secrets were unavailable, as far as the log has it.
@@ -48,9 +50,10 @@ impl Session {
         journal: Arc<Journal>,
         meter: Arc<Meter>,
         rates: Option<SharedRates>,
+        nonces: Arc<dyn Nonces>,
         rotations: Vec<(usize, Arc<Rotation>)>,
     ) -> Self {
-        Self { policy, keyring, scrubbing, journal, meter, rates, rotations, unavailable: Mutex::default() }
+        Self { policy, keyring, scrubbing, journal, meter, rates, nonces, rotations, unavailable: Mutex::default() }
     }
 
     /// Accounts for what is about to be done.
@@ -64,6 +67,14 @@ impl Session {
     /// A value as it is now, and whether it is past its time; or what the agent is told.
     pub(crate) async fn version(&self, secret: usize, source: Source) -> Result<(InUse, bool), String> {
         self.keyring.version(source, self).await.map_err(|why| self.unavailable(secret, &why))
+    }
+
+    /// A number that no request with the secret has had, at least `least`; or what the agent is told.
+    pub(crate) async fn number(&self, secret: usize, least: u64) -> Result<u64, String> {
+        let place = self.keyring.get(secret).and_then(|key| key.place());
+        let key = place.map(|(backend, entry)| format!("{backend}:{entry}")).unwrap_or_default();
+        let number = shared::within(self.nonces.next(key.as_bytes(), least)).await;
+        number.map_err(|why| self.unavailable(secret, &BackendError::Unavailable(format!("a number for its next request: {why}"))))
     }
 
     /// Records that a secret was unavailable, and returns what the agent is told about it.

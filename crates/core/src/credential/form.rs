@@ -49,6 +49,18 @@ pub(super) fn filled(form: &str, name: &str, value: &[u8]) -> Option<Zeroizing<V
     Some(out)
 }
 
+/// The form, or query, without the pairs of that name.
+pub(super) fn without(form: &str, name: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(form.len()));
+    for pair in form.split('&').filter(|pair| pair.split('=').next() != Some(name)) {
+        if !out.is_empty() {
+            out.push('&');
+        }
+        out.push_str(pair);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -100,6 +100,28 @@ pub(super) fn filled(text: &str, pointer: &Pointer, value: &[u8]) -> Option<Zero
     Some(out)
 }
 
+/// The document with a value, as it is written, in the place that the pointer names: over what stands there, or as the last member of the
+/// object that would have it. None where there is no such object.
+pub(super) fn with_raw(text: &str, pointer: &str, raw: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let pointer = Pointer::parse(pointer).ok()?;
+    let document: &RawValue = serde_json::from_str(text).ok()?;
+    let (name, way) = pointer.tokens().split_last()?;
+    let (at, new) = match walk(document, pointer.tokens()).ok()? {
+        Some(value) => (within(text, value.get()), raw.to_owned()),
+        None => {
+            let object = walk(document, way).ok()??;
+            let between = if members(object)?.is_empty() { "" } else { "," };
+            let end = within(text, object.get()).end.checked_sub(1)?;
+            (end..end, format!("{between}{}:{raw}", serde_json::to_string(name).ok()?))
+        }
+    };
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len() + new.len()));
+    for part in [&text[..at.start], &new, &text[at.end..]] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    Some(out)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,6 +169,19 @@ mod tests {
         assert_eq!(check(&nested(64)), Ok(()));
         assert!(check(&nested(65)).is_err() && check(&nested(100_000)).is_err());
         assert_eq!(check(&format!("\"{}\\\"[\"", "[".repeat(100))), Ok(()), "in a string they are text");
+    }
+
+    #[test]
+    fn a_member_is_set_where_it_stands_or_behind_the_others() {
+        let set = |text: &str, way: &str| with_raw(text, way, "7").and_then(|set| String::from_utf8(set.to_vec()).ok());
+        assert_eq!(set(r#"{"nonce": "1","a":1.0 }"#, "/nonce").as_deref(), Some(r#"{"nonce": 7,"a":1.0 }"#));
+        assert_eq!(set(r#"{"a":1.0 }"#, "/nonce").as_deref(), Some(r#"{"a":1.0 ,"nonce":7}"#));
+        assert_eq!(set("{}", "/nonce").as_deref(), Some(r#"{"nonce":7}"#));
+        assert_eq!(set(r#"{"a":{}}"#, "/a/n").as_deref(), Some(r#"{"a":{"n":7}}"#));
+        for text in ["[]", "7", r#"{"a":1}"#, r#"{"nonce":1,"nonce":2}"#, r#"{"Nonce":1}"#, ""] {
+            let way = if text.contains("\"a\":1") { "/a/n" } else { "/nonce" };
+            assert_eq!(set(text, way), None, "{text}");
+        }
     }
 
     #[test]

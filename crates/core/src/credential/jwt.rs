@@ -6,6 +6,7 @@
 //! passed on. A placeholder can't be a key of P-256: those are PEM, with a public half that would have to belong to it.
 
 use super::hmac::{Request, lenient, of_seed};
+use crate::credential::{Applied, Draft, Outgoing, Target, Unfit, Values};
 use crate::jose::{compact, pem};
 use crate::manifest::RequestJwt;
 use crate::manifest::jwt::UriClaim;
@@ -16,6 +17,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde_json::{Map, Value, json};
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 use zeroize::Zeroizing;
 
@@ -119,6 +121,45 @@ impl RequestJwt {
             UriClaim::Uris => claims.insert("uris".to_owned(), json!([uri])),
         };
         compact(&header, &claims, |input| key.sign(input)).map(Zeroizing::new)
+    }
+}
+
+/// A request that a token will be made for.
+#[derive(Debug)]
+pub struct Minted {
+    spec: Arc<RequestJwt>,
+    target: Target,
+}
+
+impl Minted {
+    pub(crate) fn new(spec: &Arc<RequestJwt>, target: Target) -> Self {
+        Self { spec: Arc::clone(spec), target }
+    }
+
+    /// Whether a text is a token that the placeholder has signed.
+    pub(crate) fn is_of(placeholder: &str, text: &str) -> bool {
+        JwtKey::of_placeholder(placeholder).is_ok_and(|key| key.has_signed(text))
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(crate) fn apply(&self, values: &Values<'_>, draft: &mut Draft, outgoing: &Outgoing<'_>) -> Result<Applied, Unfit> {
+        let key = JwtKey::read(values.value).map_err(|_| Unfit)?;
+        let mut nonce = [0; 16];
+        getrandom::fill(&mut nonce).map_err(|_| Unfit)?;
+        let request = Request {
+            method: outgoing.method.as_str(),
+            host: outgoing.authority,
+            path: &draft.path,
+            query: draft.query.as_ref().map(|query| query.as_str()),
+            headers: &draft.headers,
+            body: b"",
+        };
+        let token = self.spec.token(&key, &request, outgoing.time, nonce).map_err(|_| Unfit)?;
+        self.target.apply(token.as_bytes(), draft).ok_or(Unfit)?;
+        Ok(Applied { derived: Some(token), ..Applied::default() })
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod checksums;
 mod draft;
+mod edit;
 mod fields;
 mod form;
 pub mod hmac;
@@ -37,6 +38,10 @@ use zeroize::Zeroizing;
 pub enum Scheme {
     /// The value itself, in its place.
     Template(Target),
+    /// A signature of the request, as exchanges want it.
+    Hmac(Box<hmac::Hmac>),
+    /// A token that is made for the request.
+    Jwt(Box<jwt::Minted>),
     /// AWS Signature Version 4.
     SigV4(Box<sigv4::SigV4>),
     /// For tests: the value in its place, and a nonce of the server's where it asks for one.
@@ -96,6 +101,8 @@ impl Scheme {
     pub(crate) fn target(&self) -> Option<&Target> {
         match self {
             Self::Template(target) => Some(target),
+            Self::Hmac(hmac) => Some(hmac.target()),
+            Self::Jwt(jwt) => Some(jwt.target()),
             Self::SigV4(_) => None,
             #[cfg(any(test, feature = "test-util"))]
             Self::Nonce(nonce) => Some(nonce.target()),
@@ -138,6 +145,8 @@ impl Scheme {
     pub fn apply(&self, values: &Values<'_>, draft: &mut Draft, outgoing: &Outgoing<'_>) -> Result<Applied, Unfit> {
         let filled = match self {
             Self::Template(target) => target.apply(values.value, draft),
+            Self::Hmac(hmac) => return hmac.apply(values, draft, outgoing),
+            Self::Jwt(jwt) => return jwt.apply(values, draft, outgoing),
             Self::SigV4(signed) => return signed.apply(values, draft, outgoing),
             #[cfg(any(test, feature = "test-util"))]
             Self::Nonce(nonce) => nonce.apply(values.value, draft, outgoing),
@@ -147,7 +156,17 @@ impl Scheme {
 
     /// When its turn is among those of one request: what signs a request comes after what is signed.
     pub(crate) fn turn(&self) -> u8 {
-        u8::from(matches!(self, Self::SigV4(_)))
+        u8::from(matches!(self, Self::Hmac(_) | Self::SigV4(_)))
+    }
+
+    /// The least number that the request may have, where it has one of its own.
+    pub fn least_number(&self, now: SystemTime) -> Option<u64> {
+        if let Self::Hmac(hmac) = self { hmac.least_number(now) } else { None }
+    }
+
+    /// Whether the body is written or read as the request leaves, so that all of it has to be at hand.
+    pub(crate) fn holds_body(&self) -> bool {
+        matches!(self, Self::Hmac(_)) || self.fills_body()
     }
 
     /// Whether the body has to leave as the agent wrote it.
@@ -158,7 +177,7 @@ impl Scheme {
     /// Whether some answer may ask for one more try. Where none may, nothing of a request is kept for one.
     pub fn may_challenge(&self) -> bool {
         match self {
-            Self::Template(_) | Self::SigV4(_) => false,
+            Self::Template(_) | Self::Hmac(_) | Self::Jwt(_) | Self::SigV4(_) => false,
             #[cfg(any(test, feature = "test-util"))]
             Self::Nonce(_) => true,
         }
@@ -168,7 +187,7 @@ impl Scheme {
     pub fn challenge(&self, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
         let _ = (status, headers);
         match self {
-            Self::Template(_) | Self::SigV4(_) => None,
+            Self::Template(_) | Self::Hmac(_) | Self::Jwt(_) | Self::SigV4(_) => None,
             #[cfg(any(test, feature = "test-util"))]
             Self::Nonce(nonce) => nonce.challenge(status, headers).map(Self::Nonce),
         }

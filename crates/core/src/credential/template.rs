@@ -288,7 +288,7 @@ pub(super) fn percent_encode(value: &[u8], out: &mut Vec<u8>) {
 }
 
 /// The query with the value of one parameter replaced, or added.
-fn with_parameter(query: Option<&str>, name: &str, value: &str) -> Zeroizing<String> {
+pub(super) fn with_parameter(query: Option<&str>, name: &str, value: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(query.map_or(0, str::len) + name.len() + value.len() + 2));
     let mut is_there = false;
     for pair in query.iter().flat_map(|query| query.split('&')) {

@@ -486,7 +486,7 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
     let format = section.parse("format", |text| {
         regex::Regex::new(text).map_err(|_| Problem::new("not a regular expression", "see https://docs.rs/regex/#syntax"))
     });
-    let placeholder = section.parse("placeholder", Shape::parse).unwrap_or_default();
+    let placeholder = section.parse("placeholder", Shape::parse);
     let expose_env = section.parse("expose", |text| match text {
         "env" => Ok(true),
         "handle" => Ok(false),
@@ -507,6 +507,7 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
             "name in a `seal` of this secret what from a response may be put there, as in `json:/token`; cookies are sent back anyway";
         section.report_here(Problem::new("`sealed_place` without anything that is sealed", remedy));
     }
+    let placeholder = placeholder.or_else(|| scheme.as_ref()?.placeholder()).unwrap_or_default();
     Some(SecretSpec {
         overlap,
         scheme,

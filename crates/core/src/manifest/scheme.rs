@@ -1,14 +1,21 @@
 //! How a secret becomes a credential, where its value does not leave as it is: the scheme tables of `[secrets.NAME]`.
 
 use super::diagnostic::Problem;
+use super::hmac::{self, HmacSpec};
+use super::jwt::{self, RequestJwt};
 use super::names;
 use super::reader::Section;
+use super::shape::Shape;
 use std::sync::Arc;
 
 /// A scheme, as the manifest states it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SchemeSpec {
+    /// A signature of the request, as exchanges want it; the secret is the key.
+    Hmac(Arc<HmacSpec>),
+    /// A token that is made for the request; the secret is the private key.
+    Jwt(Arc<RequestJwt>),
     /// AWS Signature Version 4; the secret is the secret access key.
     SigV4(SigV4Spec),
 }
@@ -24,7 +31,11 @@ pub struct SigV4Spec {
 }
 
 /// The tables, each with what its keys say.
-const TABLES: &[(&str, fn(&Section<'_>) -> Option<SchemeSpec>)] = &[("sigv4", sigv4)];
+const TABLES: &[(&str, fn(&Section<'_>) -> Option<SchemeSpec>)] = &[
+    ("hmac", |section| hmac::read(section).map(Arc::new).map(SchemeSpec::Hmac)),
+    ("jwt", |section| jwt::read(section).map(Arc::new).map(SchemeSpec::Jwt)),
+    ("sigv4", sigv4),
+];
 
 /// The scheme of a secret; none where its value stands in requests as it is.
 pub(super) fn read(section: &Section<'_>) -> Option<Arc<SchemeSpec>> {
@@ -49,6 +60,8 @@ impl SchemeSpec {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Hmac(_) => "hmac",
+            Self::Jwt(_) => "jwt",
             Self::SigV4(_) => "sigv4",
         }
     }
@@ -56,6 +69,7 @@ impl SchemeSpec {
     /// The secrets of the manifest that belong to it, in the order in which the scheme takes them.
     pub fn companions(&self) -> impl Iterator<Item = &str> {
         match self {
+            Self::Hmac(_) | Self::Jwt(_) => [None, None],
             Self::SigV4(SigV4Spec { access_key_id, session_token }) => [Some(access_key_id), session_token.as_ref()],
         }
         .into_iter()
@@ -66,17 +80,23 @@ impl SchemeSpec {
     /// Whether it says itself where its credential stands: then grants name no place.
     #[must_use]
     pub fn has_own_places(&self) -> bool {
-        match self {
-            Self::SigV4(_) => true,
-        }
+        !matches!(self, Self::Jwt(_))
     }
 
     /// Whether the host can make the credential of a request that the agent has put nothing into.
     #[must_use]
     pub fn is_attachable(&self) -> bool {
-        match self {
-            // Region and service are what the agent's own signature says.
-            Self::SigV4(_) => false,
-        }
+        // Region and service are what the agent's own signature says.
+        !matches!(self, Self::SigV4(_))
+    }
+
+    /// What a placeholder looks like with which client libraries can sign, where the manifest does not say.
+    pub(super) fn placeholder(&self) -> Option<Shape> {
+        let shape = match self {
+            Self::Hmac(spec) => hmac::Preset::named(spec.preset?)?.placeholder,
+            Self::Jwt(spec) => jwt::Preset::named(spec.preset?)?.placeholder,
+            Self::SigV4(_) => return None,
+        };
+        Shape::parse(shape).ok()
     }
 }

@@ -36,9 +36,11 @@ pub use signing::{
     token_claims,
 };
 
+use crate::credential::jwt::Minted;
 use crate::credential::{self, Fields, Part, Scheme, Seen, Target};
 use crate::manifest::{
-    AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, Seal,
+    AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, RequestJwt,
+    SchemeSpec, Seal,
 };
 use crate::url::CanonicalUrl;
 use crate::url::names::Name;
@@ -111,7 +113,8 @@ impl Policy {
             let grants = secret.allow.iter().enumerate();
             let signs = Signs::of(secret, manifest);
             grants.map(move |(number, grant)| {
-                Destination::from_grant(index, &secret.name, grant).signing(signs.clone()).counted_as(counter(number))
+                let destination = Destination::from_grant(index, &secret.name, grant);
+                destination.by_scheme(secret.scheme.as_deref(), signs.clone()).counted_as(counter(number))
             })
         });
         let egress = manifest.egress.iter().enumerate();
@@ -125,7 +128,7 @@ impl Policy {
     #[must_use]
     pub fn with_nonces(mut self) -> Self {
         let granted = self.destinations.iter_mut().filter_map(|d| d.secret.as_mut());
-        granted.flat_map(|(_, places)| places).for_each(|placed| placed.scheme = Scheme::nonce);
+        granted.flat_map(|(_, places)| places).for_each(|placed| placed.made = Made::Nonce);
         self
     }
 
@@ -210,6 +213,7 @@ impl Policy {
             self.destinations.iter().any(|d| !(d.seal.is_empty() && d.signed_urls.is_empty()) && d.host.matches_name(&url.host));
         let fills_body = substitutions.iter().any(|s| s.scheme.fills_body());
         let is_signed = substitutions.iter().any(|s| s.scheme.turn() > 0);
+        let holds_body = substitutions.iter().any(|s| s.scheme.holds_body());
         let fixes_body = substitutions.iter().any(|s| s.scheme.fixes_body());
         let of_entries = Terms::of_entries(&open, &bound, &used);
         let terms = Terms {
@@ -221,6 +225,7 @@ impl Policy {
             carries_own,
             is_sealed,
             fills_body,
+            holds_body,
             fixes_body,
             is_signed,
             inert,
@@ -423,7 +428,11 @@ impl Destination {
         }
     }
 
-    fn signing(self, signs: Option<Signs>) -> Self {
+    /// The same with the secret's scheme: one that signs, or one that makes what stands in the places.
+    fn by_scheme(mut self, scheme: Option<&SchemeSpec>, signs: Option<Signs>) -> Self {
+        if let (Some(SchemeSpec::Jwt(spec)), Some((_, places))) = (scheme, &mut self.secret) {
+            places.iter_mut().for_each(|placed| placed.made = Made::Token(Arc::clone(spec)));
+        }
         Self { signs, ..self }
     }
 
@@ -443,15 +452,15 @@ fn deny(rule: Rule, asked: &Asked<'_>, reason: String, remedy: String) -> Denial
 /// the grant of each, or the first entry that covers the request.
 fn substitutions<'d>(open: &[&'d Destination], seen: &Seen<'_>, placeholders: &Placeholders) -> (Vec<Substitution>, Vec<&'d Destination>) {
     let (mut found, mut used): (Vec<Substitution>, Vec<&Destination>) = (Vec::new(), Vec::new());
-    for Granted { destination, secret, place, text, scheme, is_for_sealed } in granted_places(open) {
+    for Granted { destination, secret, place, text, made, is_for_sealed } in granted_places(open) {
         let source = |text: &str| match is_for_sealed {
-            false => placeholders.stands_for(text, secret),
+            false => placeholders.stands_for(text, secret).or_else(|| made.stands_for(text, secret, placeholders)),
             true => placeholders.sealed_by(text, secret, seen.url),
         };
         if let Some((target, source)) = Target::find(place, seen, source)
             && !found.iter().any(|s| s.scheme.fills(&target))
         {
-            found.push(Substitution::new(secret, source, scheme(target), Arc::clone(text)));
+            found.push(Substitution::new(secret, source, made.scheme(target), Arc::clone(text)));
             used.push(destination);
         }
     }
@@ -465,7 +474,7 @@ fn substitutions<'d>(open: &[&'d Destination], seen: &Seen<'_>, placeholders: &P
 fn attach<'d>(open: &[&'d Destination], seen: &Seen<'_>, found: &mut Vec<Substitution>, used: &mut Vec<&'d Destination>) {
     for destination in open.iter().copied().filter(|d| d.attach) {
         let Some((secret, places)) = &destination.secret else { continue };
-        let Some(Placed { place, text, scheme }) = places.first().filter(|placed| placed.place.is_attachable()) else { continue };
+        let Some(Placed { place, text, made }) = places.first().filter(|placed| placed.place.is_attachable()) else { continue };
         let target = Target::of(place);
         let is_there = |s: &Substitution| s.source == Source::Secret(*secret) || s.scheme.fills(&target);
         if !found.iter().any(is_there) && credential::is_free(place, seen) {
@@ -473,7 +482,7 @@ fn attach<'d>(open: &[&'d Destination], seen: &Seen<'_>, found: &mut Vec<Substit
             if found.is_empty() {
                 used.clear();
             }
-            found.push(Substitution::new(*secret, Source::Secret(*secret), scheme(target), Arc::clone(text)));
+            found.push(Substitution::new(*secret, Source::Secret(*secret), made.scheme(target), Arc::clone(text)));
             used.push(destination);
         }
     }
@@ -503,12 +512,40 @@ fn session(
 struct Placed {
     place: Place,
     text: Arc<str>,
-    /// By which scheme what stands there is filled.
-    scheme: fn(Target) -> Scheme,
+    made: Made,
+}
+
+/// What is put into a place.
+#[derive(Debug)]
+enum Made {
+    /// The value.
+    Value,
+    /// A token that the value signs.
+    Token(Arc<RequestJwt>),
+    /// For tests.
+    #[cfg(any(test, feature = "test-util"))]
+    Nonce,
+}
+
+impl Made {
+    fn scheme(&self, target: Target) -> Scheme {
+        match self {
+            Self::Value => Scheme::Template(target),
+            Self::Token(spec) => Scheme::Jwt(Box::new(Minted::new(spec, target))),
+            #[cfg(any(test, feature = "test-util"))]
+            Self::Nonce => Scheme::nonce(target),
+        }
+    }
+
+    /// Whether a text that is not the placeholder was made of it, as a client library would.
+    fn stands_for(&self, text: &str, secret: usize, placeholders: &Placeholders) -> Option<Source> {
+        let Self::Token(_) = self else { return None };
+        Minted::is_of(placeholders.text_of(secret)?, text).then_some(Source::Secret(secret))
+    }
 }
 
 fn placed(places: &[Place]) -> Vec<Placed> {
-    places.iter().map(|place| Placed { place: place.clone(), text: place.to_string().into(), scheme: Scheme::Template }).collect()
+    places.iter().map(|place| Placed { place: place.clone(), text: place.to_string().into(), made: Made::Value }).collect()
 }
 
 /// A place of a grant.
@@ -517,7 +554,7 @@ struct Granted<'d> {
     secret: usize,
     place: &'d Place,
     text: &'d Arc<str>,
-    scheme: fn(Target) -> Scheme,
+    made: &'d Made,
     /// For what the grant seals, not for the secret itself.
     is_for_sealed: bool,
 }
@@ -525,14 +562,8 @@ struct Granted<'d> {
 fn granted_places<'d>(open: &[&'d Destination]) -> impl Iterator<Item = Granted<'d>> {
     let of = |destination: &'d Destination, (secret, places): &'d (usize, Vec<Placed>)| {
         let each = move |places: &'d [Placed], is_for_sealed| {
-            let granted = move |Placed { place, text, scheme }: &'d Placed| Granted {
-                destination,
-                secret: *secret,
-                place,
-                text,
-                scheme: *scheme,
-                is_for_sealed,
-            };
+            let granted =
+                move |Placed { place, text, made }: &'d Placed| Granted { destination, secret: *secret, place, text, made, is_for_sealed };
             places.iter().map(granted)
         };
         each(places, false).chain(each(&destination.sealed_place, true))

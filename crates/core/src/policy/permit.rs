@@ -127,6 +127,11 @@ impl Permit {
         self.terms.fills_body
     }
 
+    /// Whether all of its body has to be at hand as it leaves.
+    pub fn holds_body(&self) -> bool {
+        self.terms.holds_body
+    }
+
     /// Whether the host signs it.
     pub fn is_signed(&self) -> bool {
         self.terms.is_signed

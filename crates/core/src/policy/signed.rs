@@ -1,6 +1,7 @@
 //! Requests that are signed: by an agent's client library with placeholders, and by the host with what they stand for.
 
 use super::{Asked, Denial, Destination, Placeholders, Rule, Source, Substitution, deny};
+use crate::credential::hmac::Hmac;
 use crate::credential::sigv4::{self, SigV4};
 use crate::credential::{Scheme, Seen};
 use crate::manifest::{Manifest, Misplaced, SchemeSpec, SecretSpec};
@@ -28,13 +29,28 @@ impl Signs {
     pub(super) fn reads_body(&self, seen: &Seen<'_>, method: &str) -> bool {
         match &*self.spec {
             SchemeSpec::SigV4(_) => SigV4::reads_body(seen, method),
+            _ => true,
         }
     }
 
     /// The scheme that makes the credential of a request; `None` where there is nothing to make; or why what the agent has signed can't
     /// be taken for its own.
-    fn find(&self, secret: usize, asked: &Asked<'_>, seen: &Seen<'_>, placeholders: &Placeholders) -> Result<Option<Scheme>, String> {
+    fn find(
+        &self,
+        secret: usize,
+        attach: bool,
+        asked: &Asked<'_>,
+        seen: &Seen<'_>,
+        placeholders: &Placeholders,
+    ) -> Result<Option<Scheme>, String> {
         match &*self.spec {
+            SchemeSpec::Hmac(spec) => {
+                let body = asked.body.ok_or("its body is not known")?;
+                let parts = (asked.method.as_str(), body);
+                let found = Hmac::find(spec, seen, parts, placeholders.text_of(secret), attach, asked.time)?;
+                Ok(found.map(|found| Scheme::Hmac(Box::new(found))))
+            }
+            SchemeSpec::Jwt(_) => Ok(None),
             SchemeSpec::SigV4(_) => {
                 let [of_secret, id] =
                     [Some(secret), self.with.first().copied()].map(|index| index.and_then(|index| placeholders.text_of(index)));
@@ -62,7 +78,7 @@ pub(super) fn sign<'d>(
     let mut refused = None;
     for destination in open.iter().copied() {
         let (Some(signs), Some((secret, _))) = (&destination.signs, &destination.secret) else { continue };
-        match signs.find(*secret, asked, seen, placeholders) {
+        match signs.find(*secret, destination.attach, asked, seen, placeholders) {
             Ok(None) => {}
             Err(why) => refused = Some((why, signs)),
             Ok(Some(scheme)) => {

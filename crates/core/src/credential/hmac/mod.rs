@@ -9,6 +9,7 @@
 
 mod body;
 mod key;
+mod scheme;
 mod sign;
 mod stamp;
 mod stands;
@@ -18,6 +19,7 @@ mod tests;
 pub use crate::manifest::hmac::Spot;
 pub use key::HmacKey;
 pub(super) use key::{lenient, of_seed};
+pub use scheme::Hmac;
 pub use stamp::{Edit, Plan, Stamp};
 pub use stands::{Found, Stands, Verified};
 

@@ -12,6 +12,7 @@ mod tests;
 
 pub use input::{Hash, Input, Piece};
 pub use presets::{Companion, Preset};
+pub(super) use read::read;
 pub use spot::Spot;
 
 use std::fmt;
