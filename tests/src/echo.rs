@@ -1,5 +1,5 @@
 //! A server that repeats the credential it was sent, in whatever form the path asks for: `/v1/echo/FORM`, with the query
-//! `coding`, `chunk` and `in` (`body`, `header`, `cookie`, `trailer`, `name`).
+//! `coding`, `chunk` and `in` (`body`, `header`, `cookie`, `trailer`, `name`); and at `/v1/mirror/NAME`, a header.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -59,6 +59,9 @@ pub fn handle(seen: &Seen) -> Response {
         let query = seen.target.split_once('?').map_or("", |(_, query)| query);
         query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default().to_owned()
     };
+    if let Some(header) = seen.path().strip_prefix("/v1/mirror/") {
+        return respond(200, "text/plain", format!("<<{}>>", seen.header(header)));
+    }
     let Some(form) = seen.path().strip_prefix("/v1/echo/") else {
         return respond(200, "text/plain", "hello from the server");
     };

@@ -206,6 +206,11 @@ fn places_hold_the_granted_secret_or_nothing() {
     each(&read(include_str!("../hostile/places.toml")));
 }
 
+#[test]
+fn requests_are_signed_as_the_agent_signed_them_or_not_at_all() {
+    each(&read(include_str!("../hostile/signed.toml")));
+}
+
 macro_rules! rows {
     ($($name:ident $number:literal,)*) => {
         $(#[test] fn $name() { row($number); })*

@@ -5,7 +5,7 @@ use crate::meter::{Limit, Meter, Stop};
 use crate::secrets::InUse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// How an exchange ends that nothing else has ended.
@@ -62,6 +62,11 @@ impl Exchange {
 
     pub(crate) fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.counters)
+    }
+
+    /// How long it has been under way.
+    pub(crate) fn under_way(&self) -> Duration {
+        self.started.elapsed()
     }
 
     pub(crate) fn answered(&mut self, status: u16) {

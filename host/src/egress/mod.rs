@@ -30,6 +30,7 @@ mod sealing;
 mod server_body;
 mod signed_body;
 mod silence;
+mod skew;
 mod slots;
 mod substitution;
 mod tags;

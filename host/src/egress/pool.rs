@@ -5,6 +5,7 @@ use super::connection::{Answered, Connection, Failed};
 use super::idle::Idle;
 use super::request_body::RequestBody;
 use super::server_body::{Over, ServerBody};
+use super::skew::Skews;
 use crate::policy::{Charge, Leave};
 use crate::secrets::Fingerprint;
 use http::uri::{Authority, Scheme, Uri};
@@ -62,12 +63,14 @@ pub(crate) struct Pools {
     connector: Connector,
     tls: TlsSettings,
     idle: Arc<Idle>,
+    /// What the servers' clocks differ from the host's by.
+    pub(super) skews: Skews,
 }
 
 impl Pools {
     pub(crate) fn new(network: Arc<Network>) -> Self {
         let tls = TlsSettings { common: Arc::clone(&network.tls), own: Vec::new() };
-        Self { connector: Connector::new(network), tls, idle: Arc::default() }
+        Self { connector: Connector::new(network), tls, idle: Arc::default(), skews: Skews::default() }
     }
 
     /// Sends a request over a connection of its credential's. The one way to a server for what an agent asks. With the answer comes what is

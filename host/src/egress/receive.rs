@@ -8,7 +8,7 @@ use super::sealing::{Sealing, infrastructure};
 use super::{Error, Outbound};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What of a request the server was not told, since its answer could not be searched then.
 const DROPPED: HeaderName = HeaderName::from_static("strongroom-dropped");
@@ -21,6 +21,9 @@ pub(super) async fn receive(outbound: &Arc<Outbound>, dispatched: Dispatched, be
         let written = answer.headers().contains_key(header::ETAG).then(|| written.md5()).flatten();
         let taken = outbound.tags().take(&permit, answer.headers_mut(), written.as_deref());
         taken.map_err(|_| Error::host("strongroom: the system's random source failed"))?;
+    }
+    if let (true, Some(date)) = (permit.is_timed(), answer.headers().get(header::DATE)) {
+        outbound.pools.skews.note(&permit.url().origin_pattern(), date, SystemTime::now(), exchange.under_way());
     }
     infrastructure(outbound, &permit, answer.headers());
     let secrets = ready.iter().filter_map(|ready| Some((ready.secret?, ready.version.version())));

@@ -31,7 +31,9 @@ impl Outbound {
         let url = permit.url();
         let cannot = || Error::host("strongroom: a secret's value can't be put in its granted place");
         let authority = url.authority();
-        let outgoing = Outgoing { method: permit.method(), authority: &authority, body: body.whole(), time: SystemTime::now() };
+        let now = SystemTime::now();
+        let time = if permit.is_timed() { self.pools.skews.time_at(&url.origin_pattern(), now) } else { now };
+        let outgoing = Outgoing { method: permit.method(), authority: &authority, body: body.whole(), time };
         let mut credential = Vec::new();
         let mut draft = Draft::new(headers, &url.path, url.query.as_deref(), permit.plain_cookies());
         if permit.holds_body() {

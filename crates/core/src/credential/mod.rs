@@ -164,6 +164,11 @@ impl Scheme {
         if let Self::Hmac(hmac) = self { hmac.least_number(now) } else { None }
     }
 
+    /// Whether the request says when it was made, by the host's clock.
+    pub(crate) fn is_timed(&self) -> bool {
+        matches!(self, Self::Hmac(_) | Self::Jwt(_))
+    }
+
     /// Whether the body is written or read as the request leaves, so that all of it has to be at hand.
     pub(crate) fn holds_body(&self) -> bool {
         matches!(self, Self::Hmac(_)) || self.fills_body()

@@ -82,6 +82,7 @@ fn sounds_like_a_credential(name: &str) -> bool {
         "apikey",
         "password",
         "passwd",
+        "passphrase",
         "credential",
         "credentials",
         "cookie",

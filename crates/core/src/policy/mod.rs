@@ -214,6 +214,7 @@ impl Policy {
         let fills_body = substitutions.iter().any(|s| s.scheme.fills_body());
         let is_signed = substitutions.iter().any(|s| s.scheme.turn() > 0);
         let holds_body = substitutions.iter().any(|s| s.scheme.holds_body());
+        let is_timed = substitutions.iter().any(|s| s.scheme.is_timed());
         let fixes_body = substitutions.iter().any(|s| s.scheme.fixes_body());
         let of_entries = Terms::of_entries(&open, &bound, &used);
         let terms = Terms {
@@ -226,6 +227,7 @@ impl Policy {
             is_sealed,
             fills_body,
             holds_body,
+            is_timed,
             fixes_body,
             is_signed,
             inert,

@@ -132,6 +132,11 @@ impl Permit {
         self.terms.holds_body
     }
 
+    /// Whether it says when it was made, by the host's clock.
+    pub fn is_timed(&self) -> bool {
+        self.terms.is_timed
+    }
+
     /// Whether the host signs it.
     pub fn is_signed(&self) -> bool {
         self.terms.is_signed

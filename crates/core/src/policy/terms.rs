@@ -31,6 +31,7 @@ pub(super) struct Terms {
     /// Whether a value goes into the body.
     pub(super) fills_body: bool,
     pub(super) holds_body: bool,
+    pub(super) is_timed: bool,
     pub(super) is_signed: bool,
     /// Whether the body has to leave as the agent wrote it.
     pub(super) fixes_body: bool,

@@ -43,6 +43,7 @@ const CREDENTIALS: &[&str] = &[
     "licensekey",
     "oauthconsumerkey",
     "ocpapimsubscriptionkey",
+    "passphrase",
     "passwd",
     "password",
     "pwd",

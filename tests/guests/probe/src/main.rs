@@ -1,12 +1,14 @@
 //! A guest that does what its arguments say, one after the other, and prints what it saw. The tests' hand inside the room.
 //!
 //! `{NAME}` in an argument stands for the placeholder of that secret; `{NAME|upper}`, `{NAME|b64}` and `{NAME|pct}` for a
-//! disguise of it. `<(` and `)>` stand for braces.
+//! disguise of it; `{NAME|mac:TEXT}` for the HMAC of a text with it. `<(` and `)>` stand for braces, `(NOW)` for the time in milliseconds.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use std::io::{Read, Write};
-use std::time::Duration;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use std::time::{Duration, SystemTime};
 use strongroom_guest::{Access, Authorization, Fee, Secret, Signed, Signer, Transaction, http, log};
 
 fn main() {
@@ -342,7 +344,8 @@ fn deeper(depth: u64) -> u64 {
 
 fn filled(argument: &str) -> String {
     let mut out = String::new();
-    let mut rest = argument;
+    let argument = argument.replace("(NOW)", &now());
+    let mut rest = argument.as_str();
     while let Some((before, after)) = rest.split_once('{') {
         let Some((inside, after)) = after.split_once('}') else { break };
         out.push_str(before);
@@ -357,6 +360,18 @@ fn filled(argument: &str) -> String {
     out.replace("<(", "{").replace(")>", "}")
 }
 
+/// The HMAC-SHA-256 of a text with the placeholder as its key, as a client library would make it.
+fn mac(placeholder: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(placeholder.as_bytes()).expect("any key");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Milliseconds since 1970.
+fn now() -> String {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
+}
+
 fn disguised(placeholder: &str, how: &str) -> String {
     match how {
         "upper" => placeholder.to_uppercase(),
@@ -364,6 +379,7 @@ fn disguised(placeholder: &str, how: &str) -> String {
         "basic" => STANDARD.encode(format!("user:{placeholder}")),
         "alone" => STANDARD.encode(format!("{placeholder}:")),
         "pct" => placeholder.bytes().map(|b| format!("%{b:02X}")).collect(),
+        how if how.starts_with("mac:") => mac(placeholder, &how["mac:".len()..]),
         "half" => placeholder[..placeholder.len() / 2].to_owned(),
         _ => placeholder.to_owned(),
     }
