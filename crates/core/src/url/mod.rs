@@ -184,7 +184,7 @@ fn with_slashes(path: &str) -> Option<String> {
 
 /// Whether servers may take two parameter names for one.
 pub(crate) fn same_parameter(a: &str, b: &str) -> bool {
-    a == b || Name::encoded(a).is_like(&Name::encoded(b))
+    a == b || names::plainly_alike(a, b).unwrap_or_else(|| Name::encoded(a).is_like(&Name::encoded(b)))
 }
 
 /// `text` with its percent-encodings decoded; what is no percent-encoding stays.

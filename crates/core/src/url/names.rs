@@ -197,6 +197,18 @@ impl Name {
     }
 }
 
+/// Whether two names are alike, where both are such as nearly all are: letters and digits of ASCII, joined by what every reader reads alike.
+/// The same as by [`Name`], without a text being made.
+pub(super) fn plainly_alike(a: &str, b: &str) -> Option<bool> {
+    let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(&b));
+    (is_plain(a) && is_plain(b)).then(|| kept(a).next().is_some() && kept(a).eq(kept(b)))
+}
+
+/// The letters and digits of a plain name that are compared.
+fn kept(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase()).take(LONGEST + 1)
+}
+
 fn is_credential_name(name: &str) -> bool {
     if let Some(before) = name.strip_suffix("token")
         && HARMLESS_TOKENS.contains(&before)
@@ -257,6 +269,20 @@ mod tests {
             assert!(!Name::encoded(other).is_like(&Name::encoded("api_key")), "{other}");
         }
         assert!(!Name::encoded("_").is_like(&Name::encoded("%20")), "names without letters are not alike");
+    }
+
+    #[test]
+    fn plain_names_are_alike_as_all_names_are() {
+        let long = "k".repeat(LONGEST);
+        let longer = [64, 65, 66, 67].map(|length| "k".repeat(length));
+        let mut names = vec!["", "_", "-.", "api_key", "API-KEY", "apikey", "api.key_", "~apikey", "api_keys", "a", "A", "1", &long];
+        names.extend(longer.iter().map(String::as_str));
+        names.extend(["api%5Fkey", "api_key[]", "\u{212a}"]);
+        for (a, b) in names.iter().flat_map(|a| names.iter().map(move |b| (*a, *b))) {
+            let alike = Name::encoded(a).is_like(&Name::encoded(b));
+            assert!(plainly_alike(a, b).is_none_or(|plainly| plainly == alike), "{a} {b}");
+        }
+        assert_eq!((plainly_alike("a", "b[]"), plainly_alike("api_key", "ApiKey")), (None, Some(true)));
     }
 
     #[test]

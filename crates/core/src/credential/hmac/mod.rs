@@ -26,8 +26,8 @@ pub use stands::{Found, Stands, Verified};
 use http::{HeaderMap, HeaderName};
 use std::fmt;
 
-/// A request as far as it may be signed: as it came from the agent, or as it leaves.
-#[derive(Debug, Clone, Copy)]
+/// A request as far as it may be signed: as it came from the agent, or as it leaves. It does not print: values may stand in it.
+#[derive(Clone, Copy)]
 pub struct Request<'r> {
     /// Upper-case.
     pub method: &'r str,

@@ -6,6 +6,7 @@ use crate::manifest::HmacSpec;
 use crate::manifest::hmac::{NonceSpec, Spot, TimestampSpec};
 use crate::url::{pairs, percent_decoded, same_parameter};
 use http::HeaderName;
+use std::fmt;
 use std::time::SystemTime;
 
 /// What a request holds.
@@ -20,13 +21,13 @@ pub struct Stands {
     pub nonce: Option<Found>,
 }
 
-/// What stands in a place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What stands in a place. It prints without the text, which may be a signature that counts.
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Found {
     /// The place.
     pub place: Spot,
-    /// What stands there, decoded. Of a request that has not left, it is nothing secret: no value has signed it.
+    /// What stands there, decoded. As it came from the agent, it is nothing secret.
     pub text: String,
     /// Whether it is a number of a JSON document, without quotes.
     pub is_number: bool,
@@ -41,6 +42,12 @@ impl Verified {
     #[must_use]
     pub fn stands(&self) -> &Stands {
         &self.0
+    }
+}
+
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Found({})", self.place)
     }
 }
 

@@ -5,7 +5,7 @@
 
 mod input;
 mod presets;
-mod read;
+pub(super) mod read;
 mod spot;
 #[cfg(test)]
 mod tests;

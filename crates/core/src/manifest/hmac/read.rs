@@ -19,7 +19,7 @@ impl HmacSpec {
 }
 
 /// Reads the table.
-pub(in crate::manifest) fn read(section: &Section<'_>) -> Option<HmacSpec> {
+pub fn read(section: &Section<'_>) -> Option<HmacSpec> {
     if section.has("preset") {
         return preset(section);
     }
