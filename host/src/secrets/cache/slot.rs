@@ -1,6 +1,6 @@
 //! One entry of one backend: what is held of it, whose turn it is to ask, and what holders see of a newer value.
 
-use super::{Common, PATIENCE};
+use super::Common;
 use super::freshness::{Decision, Failed, Kind, Known, Terms, is_suspicious};
 use super::keep::{Due, Keeper};
 use super::lease::Renewal;
@@ -174,7 +174,7 @@ impl Slot {
         let anew = anew || self.state.read().suspect;
         if anew || !self.renew(now).await {
             self.common.counts.asked.fetch_add(1, Ordering::Relaxed);
-            let asked = tokio::time::timeout(PATIENCE, self.from.backend.get(&self.entry)).await;
+            let asked = tokio::time::timeout(self.from.backend.patience(), self.from.backend.get(&self.entry)).await;
             match asked.unwrap_or_else(|_| Err(self.from.silent())) {
                 Ok(found) => self.keep(found, now, &run),
                 Err(error) => self.fail(error),
