@@ -214,7 +214,7 @@ impl Where {
         let backend = self.open(host)?;
         backend.store().ok_or_else(|| {
             let name = backend.name();
-            Failure::new(code::USAGE, format!("the backend `{name}` can't be written to or listed: set the variable in the environment or in the `.env` file that the configuration names, or configure a backend of type `file`, `vault` or `aws`"))
+            Failure::new(code::USAGE, format!("the backend `{name}` can't be written to or listed: set the variable in the environment or in the `.env` file that the configuration names, write the secret where a `command` or `dir` backend finds it, or configure a backend of type `file`, `vault` or `aws`"))
         })
     }
 

@@ -75,12 +75,12 @@ mod tls;
 pub mod manifest {
     pub(crate) use strongroom_core::manifest::*;
     pub use strongroom_core::manifest::{
-        AfterDrain, AnswerRule, Asset, AwsConfig, BackendConfig, Basic, CallSpec, ChainSpec, CredentialRef, Denials, Diagnostic,
-        Diagnostics, EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern, HttpIssuerConfig, IssuerConfig, JwtSpec, KmsConfig,
-        Leaks, LimitSpec, Limits, Listing, Manifest, Misplaced, Most, Movement, NamePattern, OnChain, Passes, PathPattern, PathPlace,
-        Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RotationConfig, Scheme, Seal, SecretIdRenewal, SecretRef, SecretSpec,
-        Shape, SignInSpec, SignerCap, SignerSpec, SigningConfig, Spends, Standard, Template, Treatment, TypedSpec, VaultAuth, VaultConfig,
-        WalletSpec, Which,
+        AfterDrain, AnswerRule, Asset, AwsConfig, BackendConfig, Basic, CallSpec, ChainSpec, CommandConfig, CommandProtocol, CredentialRef,
+        Denials, Diagnostic, Diagnostics, DirConfig, EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern, HttpIssuerConfig,
+        IssuerConfig, JwtSpec, KmsConfig, Leaks, LimitSpec, Limits, Listing, Manifest, Misplaced, Most, Movement, NamePattern, OnChain,
+        Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RotationConfig, Scheme, Seal,
+        SecretIdRenewal, SecretRef, SecretSpec, Shape, SignInSpec, SignerCap, SignerSpec, SigningConfig, Spends, Standard, Template,
+        Treatment, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Which,
     };
 }
 
@@ -121,8 +121,9 @@ pub use secrets::AwsBackend;
 #[cfg(feature = "vault")]
 pub use secrets::VaultBackend;
 pub use secrets::{
-    BackendError, Deposit, Entry, EnvBackend, Fingerprint, Found, Freshness, Lease, Leases, MAX_LENGTH, MIN_LENGTH, Missing, Rotator,
-    SecretBackend, SecretCounts, SecretStore, SecretValue, SecretsUnavailable, SetupError, StaticBackend, StoreError, Stored, VersionInfo,
+    BackendError, CommandBackend, Deposit, DirBackend, Entry, EnvBackend, Fingerprint, Found, Freshness, Lease, Leases, MAX_LENGTH,
+    MIN_LENGTH, Missing, Rotator, SecretBackend, SecretCounts, SecretStore, SecretValue, SecretsUnavailable, SetupError, StaticBackend,
+    StoreError, Stored, VersionInfo,
 };
 #[cfg(feature = "file")]
 pub use secrets::{FileBackend, FileKey, Identities, Rekeyed};

@@ -130,6 +130,22 @@ fn refused(path: &Path, what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
 
+/// Whether nobody else can rename or replace what lies in a directory: a sticky bit, as on `/tmp`, keeps what is the user's or root's.
+pub(crate) fn directory_is_kept(directory: &Metadata) -> Result<(), &'static str> {
+    Standing::of(directory).holds_private(User::this())
+}
+
+/// Whether nobody but the host's user and root can write to a file.
+pub(crate) fn file_is_kept(file: &Metadata) -> Result<(), &'static str> {
+    Standing::of(file).kept(User::this())
+}
+
+/// Whether a file, a directory or a link belongs to the host's user or to root.
+pub(crate) fn is_owned(file: &Metadata) -> bool {
+    let user = User::this();
+    [0, user.id].contains(&Standing::of(file).owner)
+}
+
 impl User {
     fn this() -> Self {
         Self { id: rustix::process::geteuid().as_raw(), group: rustix::process::getegid().as_raw() }
@@ -151,6 +167,14 @@ impl Standing {
             return Err(if is_directory { "can be entered by other users" } else { "can be read or written by other users" });
         }
         Ok(())
+    }
+
+    /// Whether nobody but the user and root can write to it.
+    fn kept(self, user: User) -> Result<(), &'static str> {
+        if self.owner != user.id && self.owner != 0 {
+            return Err("belongs to another user");
+        }
+        if self.mode & 0o022 == 0 { Ok(()) } else { Err("can be written by other users") }
     }
 
     /// Whether nobody else can rename or replace what lies within.
@@ -178,6 +202,19 @@ mod tests {
 
     fn refusal(path: &Path) -> String {
         StateDir::open(path).expect_err("it is refused").to_string()
+    }
+
+    #[test]
+    fn a_file_that_others_can_write_to_is_not_kept() {
+        for (file, kept) in [
+            (standing(1_000, 1_000, 0o644), true),
+            (standing(0, 0, 0o755), true),
+            (standing(1_000, 1_000, 0o664), false),
+            (standing(0, 0, 0o646), false),
+            (standing(1_001, 1_000, 0o600), false),
+        ] {
+            assert_eq!(file.kept(USER).is_ok(), kept, "{file:?}");
+        }
     }
 
     #[test]

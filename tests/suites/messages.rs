@@ -179,7 +179,7 @@ fn the_host_configuration_is_as_strict() {
         ),
         (
             "[backends.env]",
-            "strongroom.toml:1:11: `backends.env.type` is missing; add `type = ?`, which is `\"env\"`, `\"file\"`, `\"vault\"` or `\"aws\"`",
+            "strongroom.toml:1:11: `backends.env.type` is missing; add `type = ?`, which is `\"env\"`, `\"file\"`, `\"vault\"`, `\"aws\"`, `\"command\"` or `\"dir\"`",
         ),
         (
             "[backends.v]\ntype = \"vault\"\naddress = \"https://vault\"\nauth = { method = \"token\", token = \"env:T\", mount = \"x\" }\nregion = \"x\"",

@@ -190,6 +190,22 @@ paths = ["agents/{agent}"]
 cache = "1m"
 stale = "1h"
 
+[backends.command]
+type = "command"
+command = ["/usr/bin/op", "read", "op://agents/{path}"]
+protocol = "json"
+env = { HOME = "/" }
+pass_env = ["OP_SERVICE_ACCOUNT_TOKEN"]
+paths = ["{agent}/**"]
+not_found = [1, 2]
+timeout = "30s"
+cache = "1m"
+stale = "1h"
+[backends.dir]
+type = "dir"
+path = "/run/secrets"
+paths = ["*"]
+
 [network]
 allow = ["127.0.0.1/32"]
 ca = ["ca.pem"]
@@ -349,7 +365,7 @@ fn each_key_that_a_host_configuration_lacks_is_the_one_finding() {
 
     assert_eq!(
         counted(&required),
-        "address:7 asset:1 auth:5 chain:3 decimals:1 id:1 issue:1 issuer:1 jwt:1 key:1 method:5 module:1 native:1 path:1 pin:1 \
-         probe:1 revoke:1 role:3 role_id:2 secret_id:2 secrets:1 signer:1 standard:2 symbol:2 token:2 total:1 type:11 url:2"
+        "address:7 asset:1 auth:5 chain:3 command:1 decimals:1 id:1 issue:1 issuer:1 jwt:1 key:1 method:5 module:1 native:1 path:2 \
+         pin:1 probe:1 protocol:1 revoke:1 role:3 role_id:2 secret_id:2 secrets:1 signer:1 standard:2 symbol:2 token:2 total:1 type:13 url:2"
     );
 }

@@ -197,10 +197,10 @@ fn all_that_the_suites_lack_is_told_at_once() {
 
     let missing = prepare(&bare.machine(), Purpose::Tests, |_| ()).unwrap_err().to_string();
 
-    let packages = "bash coreutils gcc git libc6-dev npm opensc postgresql procps python3 python3-venv softhsm2 util-linux";
+    let packages = "bash coreutils gcc git gnupg libc6-dev npm opensc pass postgresql procps python3 python3-venv softhsm2 util-linux";
     assert!(missing.contains(&format!("sudo apt-get update && sudo apt-get install -y {packages} ")), "{missing}");
     assert!(missing.contains("\n  rustup toolchain install\n"), "{missing}");
-    for part in ["Rust target", "C compiler", "Python 3", "npm", "PostgreSQL", "SoftHSM", "pkcs11-tool", "setpriv"] {
+    for part in ["Rust target", "C compiler", "Python 3", "npm", "PostgreSQL", "SoftHSM", "pkcs11-tool", "pass, gpg", "setpriv"] {
         assert_eq!(missing.lines().filter(|line| line.starts_with("  - ") && line.contains(part)).count(), 1, "{part} in\n{missing}");
     }
     let machine = Machine { superuser: true, ..bare.machine() };

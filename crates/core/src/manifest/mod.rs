@@ -23,6 +23,7 @@ mod seal;
 mod shape;
 mod signers;
 mod signing;
+mod sources;
 mod suspicion;
 mod units;
 
@@ -48,6 +49,7 @@ pub use shape::Shape;
 pub use signers::{Bound, is_registered_claim};
 pub use signers::{CallSpec, JwtSpec, LimitSpec, Most, Movement, OnChain, Purpose, SignInSpec, SignerSpec, Spends, TypedSpec, WalletSpec};
 pub use signing::{Asset, ChainSpec, KmsConfig, Pkcs11Config, SignerCap, SigningConfig, Standard};
+pub use sources::{CommandConfig, CommandProtocol, DirConfig, PATH_SLOT};
 pub use suspicion::looks_like_a_secret;
 pub use units::Rate;
 
@@ -72,6 +74,8 @@ macro_rules! with {
 
 with!(
     AwsConfig,
+    CommandConfig,
+    DirConfig,
     HostConfig,
     HttpIssuerConfig,
     KmsConfig,

@@ -4,8 +4,8 @@
 //! to a credential.
 
 use super::{
-    AwsConfig, BackendConfig, CredentialRef, FileKeyRef, HostConfig, HttpIssuerConfig, IssuerConfig, KmsConfig, Pkcs11Config,
-    SigningConfig, VaultAuth, VaultConfig,
+    AwsConfig, BackendConfig, CommandConfig, CredentialRef, DirConfig, FileKeyRef, HostConfig, HttpIssuerConfig, IssuerConfig, KmsConfig,
+    Pkcs11Config, SigningConfig, VaultAuth, VaultConfig,
 };
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -24,6 +24,8 @@ pub struct HostsOwn {
     /// In upper case.
     variables: BTreeSet<String>,
     files: Vec<PathBuf>,
+    /// All that lies below these.
+    directories: Vec<PathBuf>,
 }
 
 impl HostsOwn {
@@ -36,7 +38,16 @@ impl HostsOwn {
     /// Whether a file is one of the host's own, by whatever name, link or path.
     pub fn has_file(&self, path: &Path) -> bool {
         let same = |own: &PathBuf| own == path || identity(own).is_some_and(|own| identity(path) == Some(own));
-        self.files.iter().any(same)
+        self.files.iter().any(same) || self.lies_within(path)
+    }
+
+    /// Whether a file lies below a directory of the host's own, or is that directory.
+    fn lies_within(&self, path: &Path) -> bool {
+        let resolved = path.canonicalize();
+        let below = |own: &PathBuf| {
+            path.starts_with(own) || resolved.as_ref().is_ok_and(|path| own.canonicalize().is_ok_and(|own| path.starts_with(own)))
+        };
+        self.directories.iter().any(below)
     }
 
     fn variable(&mut self, name: &str) {
@@ -71,6 +82,18 @@ impl HostsOwn {
             BackendConfig::Vault(vault) => self.vault(vault),
             // Its credentials come by the SDK's own variables and files.
             BackendConfig::Aws(AwsConfig { region: _, endpoint_url: _, profile: _, paths: _, cache: _, stale: _ }) => {}
+            BackendConfig::Command(CommandConfig {
+                command: _,
+                protocol: _,
+                env: _,
+                pass_env,
+                paths: _,
+                not_found: _,
+                timeout: _,
+                cache: _,
+                stale: _,
+            }) => pass_env.iter().for_each(|name| self.variable(name)),
+            BackendConfig::Dir(DirConfig { path, paths: _ }) => self.directories.push(path.clone()),
         }
     }
 
@@ -187,6 +210,14 @@ auth = { method = "approle", role_id = "file:FILE_ROLE", secret_id = "file:FILE_
 type = "vault"
 address = "https://vault.test"
 auth = { method = "jwt", role = "agents", jwt = "env:OWN_JWT" }
+[backends.command]
+type = "command"
+command = ["/usr/bin/op", "read", "op://agents/{path}"]
+protocol = "raw"
+pass_env = ["OWN_PASSED"]
+[backends.dir]
+type = "dir"
+path = "FILE_DIRECTORY"
 [issuers.preset]
 type = "purpleflea"
 url = "https://api.test"
@@ -206,7 +237,13 @@ pin = "env:OWN_PIN"
 
     /// The fields of the configuration's types that refer to a credential.
     fn fields() -> Vec<String> {
-        let sources = [include_str!("backends.rs"), include_str!("rotation.rs"), include_str!("signing.rs"), include_str!("config.rs")];
+        let sources = [
+            include_str!("backends.rs"),
+            include_str!("sources.rs"),
+            include_str!("rotation.rs"),
+            include_str!("signing.rs"),
+            include_str!("config.rs"),
+        ];
         let types = ["CredentialRef", "FileKeyRef"];
         let is_field = |line: &&str| {
             let declared = line.trim().trim_start_matches("pub ");
@@ -286,5 +323,19 @@ pin = "env:OWN_PIN"
             assert_eq!(is_own, name != "../key", "{name}");
         }
         assert!(!own.has_file(&path("other")) && !own.has_file(&path("missing")));
+    }
+
+    #[test]
+    fn what_lies_in_a_directory_of_the_hosts_own_is_its_own() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(path("secrets/bot")).expect("made");
+        std::fs::write(path("secrets/bot/KEY"), "x").expect("written");
+        std::fs::write(path("secrets-of-others"), "x").expect("written");
+        std::os::unix::fs::symlink(path("secrets/bot/KEY"), path("link")).expect("linked");
+        let own = HostsOwn { directories: vec![path("secrets")], ..HostsOwn::default() };
+
+        assert!(["secrets/bot/KEY", "secrets", "link", "secrets/none"].iter().all(|name| own.has_file(&path(name))));
+        assert!(!own.has_file(&path("secrets-of-others")) && !own.has_file(dir.path()));
     }
 }

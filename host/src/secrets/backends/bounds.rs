@@ -21,7 +21,6 @@ impl Bounds {
         Self::default()
     }
 
-    #[cfg(any(test, feature = "file", feature = "vault", feature = "aws"))]
     pub(crate) fn new(paths: Vec<NamePattern>) -> Self {
         Self { paths: Some(paths), ..Self::default() }
     }

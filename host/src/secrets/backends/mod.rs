@@ -6,6 +6,8 @@
 #[cfg(feature = "aws")]
 mod aws;
 mod bounds;
+mod command;
+mod dir;
 #[cfg(any(feature = "file", feature = "vault"))]
 mod disk;
 mod env;
@@ -19,6 +21,8 @@ mod vault;
 #[cfg(feature = "aws")]
 pub use aws::AwsBackend;
 pub(crate) use bounds::Bounds;
+pub use command::CommandBackend;
+pub use dir::DirBackend;
 pub use env::EnvBackend;
 #[cfg(feature = "ops")]
 pub(crate) use env::{read_lines, variables as env_variables};
@@ -35,6 +39,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long a backend may take to answer, unless it says otherwise.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An entry of a backend: a path, one of its versions, and a field of it where entries have fields.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -200,6 +207,11 @@ pub trait SecretBackend: Send + Sync {
     /// How long the last value may be used where the backend does not answer: an hour, unless it says otherwise.
     fn stale(&self) -> Duration {
         DEFAULT_STALE
+    }
+
+    /// How long it may take to answer: 20 s, unless it says otherwise.
+    fn patience(&self) -> Duration {
+        PATIENCE
     }
 
     /// The same as a store that can be written to, if it is one.

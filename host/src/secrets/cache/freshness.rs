@@ -8,6 +8,8 @@ use std::time::Duration;
 const NEGATIVE: Duration = Duration::from_secs(5);
 /// How long a backend that has failed is left alone; twice as long after each further failure, up to the second.
 const RETRY: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(30) };
+/// Least time that a value is used which its backend says has ended: it is not asked for without a pause.
+const LEAST: Duration = Duration::from_secs(1);
 /// Least time between two askings that the answers of destinations give rise to.
 const SUSPICION: Duration = Duration::from_secs(60);
 
@@ -123,6 +125,12 @@ impl Terms {
     /// Of what is used for `stale` at most where its backend does not answer.
     pub(super) fn lenient(ttl: Duration, stale: Duration) -> Self {
         Self { fresh_for: ttl, usable_for: ttl.max(stale) }
+    }
+
+    /// The same of a value that ends by itself so long after it was confirmed.
+    pub(super) fn until(self, left: Duration) -> Self {
+        let left = left.max(LEAST);
+        Self { fresh_for: self.fresh_for.min(left), usable_for: self.usable_for.min(left) }
     }
 }
 
@@ -298,6 +306,15 @@ mod tests {
         for (stale, usable_for) in [(0, 60), (59, 60), (60, 60), (61, 61)] {
             let terms = Terms::lenient(seconds(60), seconds(stale));
             assert_eq!(terms, Terms { fresh_for: seconds(60), usable_for: seconds(usable_for) });
+        }
+    }
+
+    #[test]
+    fn a_value_that_ends_by_itself_is_used_no_longer_than_that() {
+        let terms = Terms::lenient(seconds(60), seconds(600));
+        for (left, fresh_for, usable_for) in [(0, 1, 1), (1, 1, 1), (59, 59, 59), (60, 60, 60), (300, 60, 300), (601, 60, 600)] {
+            let expected = Terms { fresh_for: seconds(fresh_for), usable_for: seconds(usable_for) };
+            assert_eq!(terms.until(seconds(left)), expected, "{left}");
         }
     }
 

@@ -10,7 +10,7 @@ pub(super) use lease::Lent;
 pub(super) use slot::Use;
 
 use super::Fingerprint;
-use super::backends::{BackendError, Configured, Entry, Freshness};
+use super::backends::{BackendError, Configured, Entry, Freshness, PATIENCE};
 use super::held::{Register, Uses};
 use crate::clock::Clock;
 use crate::lock::Mutex;
@@ -22,9 +22,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
-
-/// How long a backend may take to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What backends gave, by entry.
 pub(crate) struct Cache {
@@ -176,6 +173,6 @@ impl Configured {
     }
 
     fn silent(&self) -> BackendError {
-        BackendError::Unavailable(format!("the backend `{}` did not answer within {} s", self.name, PATIENCE.as_secs()))
+        BackendError::Unavailable(format!("the backend `{}` did not answer within {} s", self.name, self.backend.patience().as_secs()))
     }
 }

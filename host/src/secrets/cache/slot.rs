@@ -1,9 +1,9 @@
 //! One entry of one backend: what is held of it, whose turn it is to ask, and what holders see of a newer value.
 
+use super::Common;
 use super::freshness::{Decision, Failed, Kind, Known, Terms, is_suspicious};
 use super::keep::{Due, Keeper};
 use super::lease::Renewal;
-use super::{Common, PATIENCE};
 use crate::backoff::most_of;
 use crate::lock::RwLock;
 use crate::secrets::backends::{BackendError, Configured, Entry, Found, Freshness};
@@ -42,6 +42,8 @@ struct State {
     held: Option<Arc<Held>>,
     /// When what is held was last confirmed by the backend.
     confirmed: Duration,
+    /// How long after that it ends by itself, where the backend knows it.
+    lasts: Option<Duration>,
     failure: Option<Failure>,
     suspect: bool,
     last_suspected: Option<Duration>,
@@ -172,7 +174,7 @@ impl Slot {
         let anew = anew || self.state.read().suspect;
         if anew || !self.renew(now).await {
             self.common.counts.asked.fetch_add(1, Ordering::Relaxed);
-            let asked = tokio::time::timeout(PATIENCE, self.from.backend.get(&self.entry)).await;
+            let asked = tokio::time::timeout(self.from.backend.patience(), self.from.backend.get(&self.entry)).await;
             match asked.unwrap_or_else(|_| Err(self.from.silent())) {
                 Ok(found) => self.keep(found, now, &run),
                 Err(error) => self.fail(error),
@@ -216,7 +218,10 @@ impl Slot {
         }
         match self.from.backend.freshness() {
             Freshness::EachRun => None,
-            Freshness::For(ttl) => Some(Terms::lenient(ttl, self.from.stale)),
+            Freshness::For(ttl) => {
+                let terms = Terms::lenient(ttl, self.from.stale);
+                Some(state.lasts.map_or(terms, |left| terms.until(left)))
+            }
         }
     }
 
@@ -264,9 +269,11 @@ impl Slot {
     fn keep(&self, found: Found, now: Duration, run: &TaskTracker) {
         // Whoever keeps something has the turn: no other asking ends meanwhile.
         let number = self.state.read().asked + 1;
+        let lasts = found.expires_at.map(left);
         let held = Held::of(found, number, &self.from, &self.common, run);
         let mut state = self.state.write();
         state.confirm(now);
+        state.lasts = lasts;
         if state.held.as_ref().is_some_and(|known| known.is_as(&held)) {
             return;
         }
@@ -293,6 +300,12 @@ impl Slot {
         state.failure = Some(Failure { at, in_a_row, error });
         state.suspect = false;
     }
+}
+
+/// How long it is until a time, in seconds since 1970.
+fn left(until: u64) -> Duration {
+    let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or(0);
+    Duration::from_secs(until.saturating_sub(now))
 }
 
 impl State {
