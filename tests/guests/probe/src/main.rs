@@ -5,9 +5,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use std::io::{Read, Write};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
 use strongroom_guest::{Access, Authorization, Fee, Secret, Signed, Signer, Transaction, http, log};
 
