@@ -72,8 +72,8 @@ impl AgentBody {
     }
 
     /// Puts back what was read: it comes again, before the rest.
-    pub(super) fn put_back(&mut self, read: Vec<u8>) {
-        self.again = read.into();
+    pub(super) fn put_back(&mut self, read: Bytes) {
+        self.again = read;
     }
 }
 

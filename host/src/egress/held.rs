@@ -3,15 +3,15 @@
 use super::{AgentBody, Error};
 use crate::credential::MOST_HELD;
 use crate::policy::{Denial, Graphql, MAX_GRAPHQL, Permit, Policy};
+use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body_util::BodyExt;
 
 /// All of a body, which comes again after it; `None` where it is longer than one in which granted fields are looked for.
-pub(super) async fn whole(body: &mut AgentBody) -> Result<Option<Vec<u8>>, Error> {
-    let held = read(body, MOST_HELD).await?;
-    let whole = (held.len() <= MOST_HELD).then(|| held.clone());
-    body.put_back(held);
-    Ok(whole)
+pub(super) async fn whole(body: &mut AgentBody) -> Result<Option<Bytes>, Error> {
+    let held = Bytes::from(read(body, MOST_HELD).await?);
+    body.put_back(held.clone());
+    Ok(Some(held).filter(|held| held.len() <= MOST_HELD))
 }
 
 /// The beginning of a body: all of it, or more than `most` bytes.
@@ -38,6 +38,6 @@ pub(super) async fn judge(permit: &Permit, headers: &HeaderMap, body: &mut Agent
     } else {
         None
     };
-    body.put_back(held);
+    body.put_back(held.into());
     Ok(refused.map(|reason| Policy::graphql_denied(permit, reason)))
 }

@@ -264,6 +264,11 @@ impl RequestBody {
         }
     }
 
+    /// The same, to be kept.
+    pub(super) fn bytes(&self) -> Option<Bytes> {
+        if let Written::Whole(bytes) = &self.written { Some(bytes.clone()) } else { None }
+    }
+
     /// What leaves of it.
     pub(crate) fn written(&self) -> Written {
         self.written.clone()

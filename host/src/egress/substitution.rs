@@ -37,7 +37,7 @@ impl Outbound {
         let mut credential = Vec::new();
         let mut draft = Draft::new(headers, &url.path, url.query.as_deref(), permit.plain_cookies());
         if permit.holds_body() {
-            draft = draft.with_body(body.whole().ok_or_else(cannot)?);
+            draft = draft.with_body(body.bytes().ok_or_else(cannot)?);
         }
         let renewed = |draft: &mut Draft, whole: &[u8]| {
             renew_checksums(&mut draft.headers, whole).map_err(|name| {
@@ -56,7 +56,7 @@ impl Outbound {
             let name = substitution.secret;
             let (scheme, reveal, with) = substitution.into_parts();
             let others: Vec<&[u8]> = others.iter().zip(with).map(|(other, reveal)| other.value.reveal(reveal)).collect();
-            let values = Values { value: version.value.reveal(reveal), others: &others, number: *number };
+            let values = Values { value: version.value.reveal(reveal), others: &others, number: *number, prepared: &version.prepared };
             let applied = scheme.apply(&values, &mut draft, &outgoing).map_err(|_| cannot())?;
             signed = signed.or(applied.body);
             derived.extend(applied.derived.map(|text| (name, SecretValue::on_heap(text.as_bytes().to_vec()))));
@@ -67,13 +67,13 @@ impl Outbound {
         }
         let uri = Uri::builder().scheme(url.scheme.as_str()).authority(authority).path_and_query(draft.target().as_str()).build();
         let body = match draft.take_body() {
-            Some(filled) if body.whole().is_none_or(|whole| whole != filled.as_slice()) => {
+            Some(filled) => {
                 // It may have been empty before.
                 draft.headers.remove(header::CONTENT_LENGTH);
                 renewed(&mut draft, &filled)?;
                 body.filled(filled)
             }
-            _ => body,
+            None => body,
         };
         let body = match signed {
             Some(signed) => body.signed(signed)?,

@@ -3,6 +3,7 @@
 use super::backends::{BackendError, Configured, Entry, Found};
 use super::cache::{Common, Lent};
 use super::{Fingerprint, NoField, SecretValue};
+use crate::credential::Prepared;
 use crate::lock::Mutex;
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -33,6 +34,8 @@ pub(crate) struct Version {
     pub(crate) label: Option<String>,
     lease: Option<Arc<Lent>>,
     uses: Arc<Uses>,
+    /// What schemes have read of it.
+    pub(crate) prepared: Prepared,
 }
 
 /// A version that a request takes with it. Whoever replaces the value can wait until nobody does.
@@ -94,8 +97,15 @@ impl Held {
         };
         let fingerprint = value.fingerprint(&self.common.fingerprint_key);
         let uses = self.common.uses.of(fingerprint);
-        let version =
-            Version { value, fingerprint, expires_at: self.expires_at, label: self.label.clone(), lease: self.lease.clone(), uses };
+        let version = Version {
+            value,
+            fingerprint,
+            expires_at: self.expires_at,
+            label: self.label.clone(),
+            lease: self.lease.clone(),
+            uses,
+            prepared: Prepared::default(),
+        };
         let version = Arc::new(version);
         versions.push((entry.field.clone(), Arc::clone(&version)));
         Ok(version)
@@ -115,7 +125,15 @@ impl Version {
     /// A value that no backend gave.
     pub(crate) fn unbacked(value: SecretValue, fingerprint_key: &[u8; 32]) -> Arc<Self> {
         let fingerprint = value.fingerprint(fingerprint_key);
-        Arc::new(Self { value: Arc::new(value), fingerprint, expires_at: None, label: None, lease: None, uses: Arc::default() })
+        Arc::new(Self {
+            value: Arc::new(value),
+            fingerprint,
+            expires_at: None,
+            label: None,
+            lease: None,
+            uses: Arc::default(),
+            prepared: Prepared::default(),
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! A request while values are put into it.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use zeroize::Zeroizing;
 
@@ -9,8 +10,10 @@ pub struct Draft {
     pub(super) path: Zeroizing<String>,
     pub(super) query: Option<Zeroizing<String>>,
     pub(super) cookies: Zeroizing<Vec<u8>>,
-    /// The whole body, where a value goes into it.
-    pub(super) body: Option<Zeroizing<Vec<u8>>>,
+    /// The whole body, where a scheme reads it or writes into it.
+    given: Option<Bytes>,
+    /// The body as it was written anew.
+    pub(super) written: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Draft {
@@ -18,13 +21,18 @@ impl Draft {
     pub fn new(headers: HeaderMap, path: &str, query: Option<&str>, cookies: &[String]) -> Self {
         let query = query.map(|query| Zeroizing::new(query.to_owned()));
         let cookies = Zeroizing::new(cookies.join("; ").into_bytes());
-        Self { headers, path: Zeroizing::new(path.to_owned()), query, cookies, body: None }
+        Self { headers, path: Zeroizing::new(path.to_owned()), query, cookies, given: None, written: None }
     }
 
-    /// The same with its body, for values that go into that.
+    /// The same with its body, for schemes that read it or write into it.
     #[must_use]
-    pub fn with_body(self, body: &[u8]) -> Self {
-        Self { body: Some(Zeroizing::new(body.to_vec())), ..self }
+    pub fn with_body(self, body: Bytes) -> Self {
+        Self { given: Some(body), ..self }
+    }
+
+    /// The body as far as it is known.
+    pub(super) fn body(&self) -> Option<&[u8]> {
+        self.written.as_deref().map(Vec::as_slice).or(self.given.as_deref())
     }
 
     /// Path and query as they leave.
@@ -35,8 +43,8 @@ impl Draft {
         })
     }
 
-    /// The body as it leaves, where values went into it.
+    /// The body as it leaves, where something was written into it.
     pub fn take_body(&mut self) -> Option<Zeroizing<Vec<u8>>> {
-        self.body.take()
+        self.written.take()
     }
 }

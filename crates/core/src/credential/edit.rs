@@ -19,13 +19,13 @@ impl Draft {
                 self.query = Some(with_pair(pairs, name, text));
             }
             Spot::Form(name) => {
-                let pairs = std::str::from_utf8(self.body.as_deref()?).ok()?;
-                self.body = Some(Zeroizing::new(with_pair(pairs, name, text).as_bytes().to_vec()));
+                let pairs = std::str::from_utf8(self.body()?).ok()?;
+                self.written = Some(Zeroizing::new(with_pair(pairs, name, text).as_bytes().to_vec()));
             }
             Spot::Json(pointer) => {
                 let raw = if is_number { text.to_owned() } else { serde_json::to_string(text).ok()? };
-                let document = std::str::from_utf8(self.body.as_deref()?).ok()?;
-                self.body = Some(json::with_raw(document, pointer, &raw)?);
+                let document = std::str::from_utf8(self.body()?).ok()?;
+                self.written = Some(json::with_raw(document, pointer, &raw)?);
             }
         }
         Some(())
@@ -39,8 +39,8 @@ impl Draft {
                 self.query = left;
             }
             Spot::Form(name) => {
-                let left = self.body.as_deref().and_then(|body| std::str::from_utf8(body).ok()).map(|pairs| form::without(pairs, name));
-                self.body = left.map(|left| Zeroizing::new(left.as_bytes().to_vec())).or(self.body.take());
+                let left = self.body().and_then(|body| std::str::from_utf8(body).ok()).map(|pairs| form::without(pairs, name));
+                self.written = left.map(|left| Zeroizing::new(left.as_bytes().to_vec())).or(self.written.take());
             }
             Spot::Header(_) | Spot::Json(_) => {}
         }

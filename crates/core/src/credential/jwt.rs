@@ -146,7 +146,7 @@ impl Minted {
     }
 
     pub(crate) fn apply(&self, values: &Values<'_>, draft: &mut Draft, outgoing: &Outgoing<'_>) -> Result<Applied, Unfit> {
-        let key = JwtKey::read(values.value).map_err(|_| Unfit)?;
+        let key = values.prepared.jwt(values.value).map_err(|_| Unfit)?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|_| Unfit)?;
         let request = Request {

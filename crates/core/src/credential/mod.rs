@@ -15,6 +15,7 @@ mod json;
 pub mod jwt;
 #[cfg(any(test, feature = "test-util"))]
 mod nonce;
+mod prepared;
 pub mod sigv4;
 mod template;
 
@@ -23,6 +24,7 @@ pub use checksums::{has_checksum, renew as renew_checksums};
 pub use draft::Draft;
 pub use fields::MOST_HELD;
 pub(crate) use fields::{Fields, Held};
+pub use prepared::Prepared;
 pub use template::Target;
 pub(crate) use template::{Part, around, cookies, is_free, part, single};
 
@@ -76,6 +78,8 @@ pub struct Values<'v> {
     pub others: &'v [&'v [u8]],
     /// A number that was never used with it, where the scheme asks for one.
     pub number: Option<u64>,
+    /// What was read of the value before.
+    pub prepared: &'v Prepared,
 }
 
 /// What came of a scheme beside the request.

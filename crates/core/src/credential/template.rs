@@ -262,9 +262,9 @@ impl Target {
                 draft.path = filled;
             }
             Self::Form { .. } | Self::Json(_) => {
-                let body = draft.body.as_deref()?;
+                let body = draft.body()?;
                 let body = std::str::from_utf8(body).ok()?;
-                draft.body = Some(match self {
+                draft.written = Some(match self {
                     Self::Form { name } => form::filled(body, name, value)?,
                     Self::Json(pointer) => json::filled(body, pointer, value)?,
                     _ => return None,
@@ -366,7 +366,7 @@ mod tests {
         assert_eq!(target("path:/{}/x", ("/P/x", None), ".."), None);
 
         let body = |place: &str, body: &str, value: &str| {
-            let mut draft = Draft::new(HeaderMap::new(), "/", None, &[]).with_body(body.as_bytes());
+            let mut draft = Draft::new(HeaderMap::new(), "/", None, &[]).with_body(body.to_owned().into());
             Target::of(&Place::parse(place).expect("a place")).apply(value.as_bytes(), &mut draft)?;
             String::from_utf8(draft.take_body()?.to_vec()).ok()
         };

@@ -3,7 +3,7 @@
 //! No text of the API is ever passed on, and no URL of a call that names a key: both may hold one.
 
 use super::{IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
-use crate::credential::{Draft, Outgoing, Scheme, Values};
+use crate::credential::{Draft, Outgoing, Prepared, Scheme, Values};
 use crate::errand::Errand;
 use crate::manifest::{Endpoint, HttpIssuerConfig};
 use crate::secrets::SetupError;
@@ -62,7 +62,7 @@ impl HttpIssuer {
             time: SystemTime::now(),
         };
         let mut draft = Draft::new(HeaderMap::new(), path, query, &[]);
-        let values = Values { value: with.reveal().as_bytes(), others: &[], number: None };
+        let values = Values { value: with.reveal().as_bytes(), others: &[], number: None, prepared: &Prepared::default() };
         Scheme::of(&self.config.place).apply(&values, &mut draft, &outgoing).map_err(|_| unfit())?;
         let url = Zeroizing::new(format!("{}{}", self.config.url, *draft.target()));
         let mut request = self.http.request(endpoint.method.clone(), url.as_str()).headers(draft.headers);

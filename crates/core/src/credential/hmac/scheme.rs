@@ -58,7 +58,7 @@ impl Hmac {
 
     pub(crate) fn apply(&self, values: &Values<'_>, draft: &mut Draft, outgoing: &Outgoing<'_>) -> Result<Applied, Unfit> {
         let spec = &*self.spec;
-        let key = HmacKey::read(spec, values.value).map_err(|_| Unfit)?;
+        let key = values.prepared.hmac(&self.spec, values.value).map_err(|_| Unfit)?;
         let stamp = spec.stamp(outgoing.time, values.number).map_err(|_| Unfit)?;
         let plan = {
             let request = leaving(draft, outgoing);
@@ -83,7 +83,7 @@ fn leaving<'d>(draft: &'d Draft, outgoing: &'d Outgoing<'_>) -> Request<'d> {
         path: &draft.path,
         query: draft.query.as_ref().map(|query| query.as_str()),
         headers: &draft.headers,
-        body: draft.body.as_deref().map(Vec::as_slice).unwrap_or_default(),
+        body: draft.body().unwrap_or_default(),
     }
 }
 

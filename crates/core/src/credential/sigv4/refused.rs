@@ -17,7 +17,7 @@ pub enum Refused {
     Version4a,
     #[error("unknown signature algorithm; `AWS4-HMAC-SHA256` is supported, written exactly so")]
     Algorithm,
-    #[error("the request is signed twice, in the header `Authorization` and in the query; sign it in one of them")]
+    #[error("the request has a credential in the header `Authorization` and a signature in the query; sign it in one of them")]
     TwoForms,
     #[error("the header `{0}` stands beside a signature in the query; a presigned URL has it in its query")]
     BesideQuery(&'static str),

@@ -51,12 +51,11 @@ impl Verified {
             return Err(Refused::RealPair);
         }
         let key = SigningKey::derive(real.secret, &self.signed.scope);
-        let mut resigned = match self.signed.form {
+        let (resigned, seed) = match self.signed.form {
             Form::Header => self.in_header(request, real, &key)?,
             Form::Query => self.in_query(request, real, &key)?,
         };
-        resigned.0.body = self.body(key, resigned.1);
-        Ok(resigned.0)
+        Ok(Resigned { body: self.body(key, seed), ..resigned })
     }
 
     /// Whether a signature of that time is good at this one.

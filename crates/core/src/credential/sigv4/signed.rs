@@ -137,6 +137,11 @@ impl Signed {
         &self.access_key_id
     }
 
+    /// The session token that it brings, which [`Self::verify`] lets be nothing but the placeholder.
+    pub fn token(&self) -> Option<&[u8]> {
+        self.token.as_deref()
+    }
+
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
