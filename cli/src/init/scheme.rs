@@ -90,8 +90,18 @@ struct Declared {
     /// What it is, for whoever reads the file.
     what: String,
     lines: Vec<String>,
-    /// The line `place` of its grant; none where the scheme says where things stand. Without it at all: no grant.
-    place: Option<Option<&'static str>>,
+    granted: Granted,
+}
+
+/// Where a secret may go.
+#[derive(Clone, Copy)]
+enum Granted {
+    /// Where the one goes that it belongs to.
+    WithAnother,
+    /// Where its scheme puts what it makes.
+    ByScheme,
+    /// Into a place.
+    In(&'static str),
 }
 
 /// The secrets of a scheme, with their grants.
@@ -110,19 +120,21 @@ pub(in crate::init) fn text(choice: Choice, secret: Option<&str>, host: Option<&
         (None, _) => format!("{stem}_SECRET"),
     };
     let mut text = format!("\n# {}. Its documentation: {source}\n", choice.title());
-    for Declared { name, what, lines, place } in declared(choice, &stem, key) {
+    for Declared { name, what, lines, granted } in declared(choice, &stem, key) {
         let _ = write!(text, "\n[secrets.{name}]      # {what}\n");
         lines.iter().for_each(|line| {
             let _ = writeln!(text, "{line}");
         });
         text.push_str("expose = \"env\"       # the placeholder as an environment variable; the agent's library takes it for the key\n");
-        let Some(place) = place else { continue };
+        if let Granted::WithAnother = granted {
+            continue;
+        }
         let host = quoted(host.unwrap_or(own_host));
         let _ = write!(
             text,
             "\n[[secrets.{name}.allow]]\nhost = {host}\nmethods = {methods}\npaths = {paths}      # what reads: add what the agent needs, and nothing that pays out\n"
         );
-        if let Some(place) = place {
+        if let Granted::In(place) = granted {
             let _ = writeln!(text, "place = [{}]", quoted(place));
         }
         text.push_str("# rate = \"60/min\"\n");
@@ -140,21 +152,21 @@ fn declared(choice: Choice, stem: &str, key: String) -> Vec<Declared> {
         name: format!("{stem}_{}", what.replace(' ', "_").to_ascii_uppercase()),
         what: format!("the {what} that goes with it"),
         lines: Vec::new(),
-        place: Some(Some(place)),
+        granted: Granted::In(place),
     });
-    let signing = |what: &str, line: String, place| Declared { name: key.clone(), what: what.to_owned(), lines: vec![line], place };
+    let signing = |what: &str, line: String, granted| Declared { name: key.clone(), what: what.to_owned(), lines: vec![line], granted };
     match choice {
         Choice::Place(_) => Vec::new(),
         Choice::Hmac(preset) => {
             let signing =
-                signing("signs requests; it never stands in one", format!("hmac = {{ preset = \"{}\" }}", preset.name), Some(None));
+                signing("signs requests; it never stands in one", format!("hmac = {{ preset = \"{}\" }}", preset.name), Granted::ByScheme);
             std::iter::once(signing).chain(companions).collect()
         }
         Choice::Jwt(preset) => {
             let named = "organizations/ORGANIZATION/apiKeys/KEY";
             let line =
                 format!("jwt = {{ preset = \"{}\", key_id = \"{named}\" }}      # the key's name, as its issuer shows it", preset.name);
-            std::iter::once(signing("the private key: it signs a token for each request", line, Some(Some("header:authorization"))))
+            std::iter::once(signing("the private key: it signs a token for each request", line, Granted::In("header:authorization")))
                 .chain(companions)
                 .collect()
         }
@@ -173,12 +185,12 @@ fn aws(key: String) -> Vec<Declared> {
         format!("sigv4 = {{ access_key_id = \"{ACCESS_KEY_ID}\" }}      # and `session_token = \"AWS_SESSION_TOKEN\"` for temporary keys");
     let what = "signs requests; it never stands in one".to_owned();
     vec![
-        Declared { lines: vec![from(SECRET_ACCESS_KEY), scheme], name: key, what, place: Some(None) },
+        Declared { lines: vec![from(SECRET_ACCESS_KEY), scheme], name: key, what, granted: Granted::ByScheme },
         Declared {
             name: ACCESS_KEY_ID.to_owned(),
             what: "goes with the signature".to_owned(),
             lines: vec![from(ACCESS_KEY_ID)],
-            place: None,
+            granted: Granted::WithAnother,
         },
     ]
 }
