@@ -20,7 +20,7 @@ use crate::secrets::backends::{Bounds, Configured};
 use crate::secrets::{Backends, Cache as SecretCache, CommandBackend, DirBackend, EnvBackend, SecretBackend, Variables};
 #[cfg(feature = "file")]
 use crate::secrets::{FileBackend, FileKey};
-use crate::shared::{self, HighWater, Nonces, SharedRates, Tickets, WaitingList};
+use crate::shared::{self, Counts, HighWater, Nonces, SharedRates, Tickets, WaitingList};
 use crate::signing::{Sharing, Signing};
 use crate::state::StateDir;
 use crate::tls;
@@ -228,9 +228,8 @@ impl HostBuilder {
         let rotations = Rotations::new(&self.config, self.issuers, &backends, &parts);
         let rotations = rotations.map_err(|(name, reason)| BuildError::Rotation { name, reason })?;
         let signing = Arc::new(signing);
-        let (rates, inspector, runs) = (self.rates, self.inspector, AtomicU64::new(0));
-        let parts =
-            HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, rates, nonces, inspector, runs, name };
+        let (counts, inspector, runs) = (Counts { rates: self.rates, nonces }, self.inspector, AtomicU64::new(0));
+        let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, counts, inspector, runs, name };
         Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network), tickets })))
     }
 }

@@ -13,7 +13,7 @@ use crate::meter::{Meter, Stop};
 use crate::policy::{Policy, Source};
 use crate::rotation::Rotation;
 use crate::secrets::{BackendError, InUse, Keyring, Version};
-use crate::shared::{self, Nonces, SharedRates};
+use crate::shared::{self, Counts};
 use crate::url::CanonicalUrl;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
@@ -28,10 +28,7 @@ pub(crate) struct Session {
     pub(crate) scrubbing: Scrubbing,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
-    /// The rates that this host shares with others.
-    pub(crate) rates: Option<SharedRates>,
-    /// The numbers of keys that need one for each request.
-    nonces: Arc<dyn Nonces>,
+    pub(crate) counts: Counts,
     /// The rotations of the run's secrets, by the secret's index.
     rotations: Vec<(usize, Arc<Rotation>)>,
     /// Why secrets were unavailable, as far as the log has it.
@@ -49,11 +46,10 @@ impl Session {
         scrubbing: Scrubbing,
         journal: Arc<Journal>,
         meter: Arc<Meter>,
-        rates: Option<SharedRates>,
-        nonces: Arc<dyn Nonces>,
+        counts: Counts,
         rotations: Vec<(usize, Arc<Rotation>)>,
     ) -> Self {
-        Self { policy, keyring, scrubbing, journal, meter, rates, nonces, rotations, unavailable: Mutex::default() }
+        Self { policy, keyring, scrubbing, journal, meter, counts, rotations, unavailable: Mutex::default() }
     }
 
     /// Accounts for what is about to be done.
@@ -73,7 +69,7 @@ impl Session {
     pub(crate) async fn number(&self, secret: usize, least: u64) -> Result<u64, String> {
         let place = self.keyring.get(secret).and_then(|key| key.place());
         let key = place.map(|(backend, entry)| format!("{backend}:{entry}")).unwrap_or_default();
-        let number = shared::within(self.nonces.next(key.as_bytes(), least)).await;
+        let number = shared::within(self.counts.nonces.next(key.as_bytes(), least)).await;
         number.map_err(|why| self.unavailable(secret, &BackendError::Unavailable(format!("a number for its next request: {why}"))))
     }
 
