@@ -33,15 +33,5 @@ pub use nonces::Nonces;
 pub(crate) use patience::within;
 pub(crate) use rates::SharedRates;
 pub use rates::{Rates, Taken, Use};
-use std::sync::Arc;
 pub use tickets::{Tickets, Waiting};
 pub(crate) use waiting::WaitingList;
-
-/// What requests are counted by, over all runs.
-#[derive(Clone)]
-pub(crate) struct Counts {
-    /// The rates that this host shares with others.
-    pub(crate) rates: Option<SharedRates>,
-    /// The numbers of keys that need one for each request.
-    pub(crate) nonces: Arc<dyn Nonces>,
-}

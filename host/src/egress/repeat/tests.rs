@@ -10,8 +10,8 @@ use crate::policy::{Closed, MOST_REPEATED, Policy};
 use crate::scrub::{Known, Live, Replacement, Scrubber, Search};
 use crate::secrets::backends::{Bounds, Configured};
 use crate::secrets::{Backends, Cache, Keyring, StaticBackend};
-use crate::session::{Scrubbing, Session};
-use crate::shared::{Counts, HighWater};
+use crate::session::{Counts, Numbers, Scrubbing, Session};
+use crate::shared::HighWater;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use http_body::Frame;
@@ -86,7 +86,7 @@ impl Fixture {
             scrubbing,
             Arc::new(journal),
             meter,
-            Counts { rates: None, nonces: Arc::new(HighWater::new(None)) },
+            Counts { rates: None, numbers: Arc::new(Numbers::shared(Arc::new(HighWater::new(None)))) },
             Vec::new(),
         );
         let network = Network {
