@@ -86,3 +86,46 @@ fn taken(key: &str, at: &Entry) -> String {
          remove {at} from the backend"
     )
 }
+
+#[cfg(all(test, feature = "file"))]
+mod tests {
+    use super::*;
+    use crate::secrets::backends::{Bounds, FileBackend, FileKey};
+    use async_trait::async_trait;
+    use std::time::Duration;
+
+    struct Least;
+
+    #[async_trait]
+    impl Nonces for Least {
+        async fn next(&self, _key: &[u8], least: u64) -> Result<u64, SharedError> {
+            Ok(least)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_another_host_has_numbers_for_gets_none_here() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let identity = dir.path().join("identity.txt");
+        FileKey::create_identity(&identity).expect("a key");
+        // Each host opens the file by itself.
+        let backend = || {
+            let file = FileBackend::new(dir.path().join("secrets.age"), FileKey::identity_file(&identity).expect("a key"));
+            Configured { name: "file".to_owned(), backend: Arc::new(file), bounds: Bounds::none(), stale: Duration::ZERO }
+        };
+        FileBackend::new(dir.path().join("secrets.age"), FileKey::identity_file(&identity).expect("a key")).create().expect("a file");
+        let host = |key: u8| Numbers::own(Arc::new(Least), &[key; 32]);
+        let (kraken, other) = (Entry::new("bot/kraken"), Entry::new("bot/other"));
+
+        let first = host(1);
+        assert_eq!(first.next(&backend(), &kraken, 7).await, Ok(7));
+        assert_eq!(first.next(&backend(), &kraken, 8).await, Ok(8));
+        assert_eq!(host(1).next(&backend(), &kraken, 9).await, Ok(9), "after a restart it is the same host");
+
+        let refused = host(2).next(&backend(), &kraken, 9).await.map_err(|why| why.to_string());
+        let told = "another host gives out the numbers for file:bot/kraken; give each host a key of its own";
+        assert!(refused.as_ref().is_err_and(|why| why.contains(told)), "{refused:?}");
+        assert_eq!(host(2).next(&backend(), &other, 1).await, Ok(1), "another key is free");
+        assert_eq!(Numbers::shared(Arc::new(Least)).next(&backend(), &kraken, 9).await, Ok(9), "hosts that share numbers share the key");
+    }
+}
