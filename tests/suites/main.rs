@@ -36,6 +36,7 @@ mod rotation;
 mod rotation_crash;
 mod rotation_faults;
 mod rotation_hosts;
+mod schemes;
 mod sealing;
 mod secrets;
 mod sessions;

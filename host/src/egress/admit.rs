@@ -50,7 +50,7 @@ pub(super) async fn admit(outbound: &Outbound, request: Request<AgentBody>) -> R
     let place = place.map_err(|_| deny(Policy::too_many_open(&asked, session.meter.limits.requests)))?;
     let Judged { permit, as_sent } = judge(outbound, &mut parts, &mut body, None).await?;
     let leave = session.policy.charge(&permit, Instant::now()).map_err(deny)?;
-    let leave = match &session.rates {
+    let leave = match &session.counts.rates {
         None => leave,
         Some(rates) => among_hosts(session, rates, &permit, leave).await?,
     };

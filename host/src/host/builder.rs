@@ -20,6 +20,7 @@ use crate::secrets::backends::{Bounds, Configured};
 use crate::secrets::{Backends, Cache as SecretCache, CommandBackend, DirBackend, EnvBackend, SecretBackend, Variables};
 #[cfg(feature = "file")]
 use crate::secrets::{FileBackend, FileKey};
+use crate::session::{Counts, Numbers};
 use crate::shared::{self, HighWater, Nonces, SharedRates, Tickets, WaitingList};
 use crate::signing::{Sharing, Signing};
 use crate::state::StateDir;
@@ -209,7 +210,10 @@ impl HostBuilder {
         };
         let backends = backends(self.backends, &self.config, &self.clock, self.default_backend)?;
         let tickets = self.tickets.unwrap_or_else(|| Arc::new(WaitingList::default()));
-        let nonces = self.nonces.unwrap_or_else(|| Arc::new(HighWater::new(state.clone())));
+        let numbers = match self.nonces {
+            Some(nonces) => Numbers::shared(nonces),
+            None => Numbers::own(Arc::new(HighWater::new(state.clone())), &fingerprint_key),
+        };
         let signing = Signing::new(
             self.config.signing.clone(),
             self.signers,
@@ -228,9 +232,8 @@ impl HostBuilder {
         let rotations = Rotations::new(&self.config, self.issuers, &backends, &parts);
         let rotations = rotations.map_err(|(name, reason)| BuildError::Rotation { name, reason })?;
         let signing = Arc::new(signing);
-        let (rates, inspector, runs) = (self.rates, self.inspector, AtomicU64::new(0));
-        let parts =
-            HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, rates, nonces, inspector, runs, name };
+        let (counts, inspector, runs) = (Counts { rates: self.rates, numbers: Arc::new(numbers) }, self.inspector, AtomicU64::new(0));
+        let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, counts, inspector, runs, name };
         Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network), tickets })))
     }
 }

@@ -184,7 +184,7 @@ impl Host {
     /// Numbers that rise from one to the next, over all runs of this host and all that share them.
     #[must_use]
     pub fn nonces(&self) -> &dyn Nonces {
-        &*self.0.parts.nonces
+        self.0.parts.counts.numbers.nonces()
     }
 
     /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds; before that, a rotation that is under way

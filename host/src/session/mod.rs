@@ -2,9 +2,11 @@
 //! Whatever acts for an agent takes a session; no room below `doors` knows what kind of program the agent is.
 
 mod denials;
+mod numbers;
 mod scrubbing;
 
 pub(crate) use denials::Refused;
+pub(crate) use numbers::Numbers;
 pub(crate) use scrubbing::{Scrubbing, is_telling, sealed};
 
 use crate::audit::{Event, Journal};
@@ -13,13 +15,22 @@ use crate::meter::{Meter, Stop};
 use crate::policy::{Policy, Source};
 use crate::rotation::Rotation;
 use crate::secrets::{BackendError, InUse, Keyring, Version};
-use crate::shared::{self, Nonces, SharedRates};
+use crate::shared::{SharedError, SharedRates};
 use crate::url::CanonicalUrl;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 
 /// How many different reasons for unavailable secrets one run records.
 const MAX_REASONS: usize = 64;
+
+/// What requests are counted by, over all runs.
+#[derive(Clone)]
+pub(crate) struct Counts {
+    /// The rates that this host shares with others.
+    pub(crate) rates: Option<SharedRates>,
+    /// The numbers of keys that need one for each request.
+    pub(crate) numbers: Arc<Numbers>,
+}
 
 /// What the parts of one run share.
 pub(crate) struct Session {
@@ -28,10 +39,7 @@ pub(crate) struct Session {
     pub(crate) scrubbing: Scrubbing,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
-    /// The rates that this host shares with others.
-    pub(crate) rates: Option<SharedRates>,
-    /// The numbers of keys that need one for each request.
-    nonces: Arc<dyn Nonces>,
+    pub(crate) counts: Counts,
     /// The rotations of the run's secrets, by the secret's index.
     rotations: Vec<(usize, Arc<Rotation>)>,
     /// Why secrets were unavailable, as far as the log has it.
@@ -49,11 +57,10 @@ impl Session {
         scrubbing: Scrubbing,
         journal: Arc<Journal>,
         meter: Arc<Meter>,
-        rates: Option<SharedRates>,
-        nonces: Arc<dyn Nonces>,
+        counts: Counts,
         rotations: Vec<(usize, Arc<Rotation>)>,
     ) -> Self {
-        Self { policy, keyring, scrubbing, journal, meter, rates, nonces, rotations, unavailable: Mutex::default() }
+        Self { policy, keyring, scrubbing, journal, meter, counts, rotations, unavailable: Mutex::default() }
     }
 
     /// Accounts for what is about to be done.
@@ -71,9 +78,11 @@ impl Session {
 
     /// A number that no request with the secret has had, at least `least`; or what the agent is told.
     pub(crate) async fn number(&self, secret: usize, least: u64) -> Result<u64, String> {
-        let place = self.keyring.get(secret).and_then(|key| key.place());
-        let key = place.map(|(backend, entry)| format!("{backend}:{entry}")).unwrap_or_default();
-        let number = shared::within(self.nonces.next(key.as_bytes(), least)).await;
+        let kept = self.keyring.get(secret).and_then(|key| key.kept());
+        let number = match kept {
+            Some((from, entry)) => self.counts.numbers.next(from, entry, least).await,
+            None => Err(SharedError::Refused("a default value is no key".to_owned())),
+        };
         number.map_err(|why| self.unavailable(secret, &BackendError::Unavailable(format!("a number for its next request: {why}"))))
     }
 

@@ -225,6 +225,9 @@ mod tests {
             assert!(number > last && number >= least, "{number} after {last}, of at least {least}");
             last = number;
         }
+        // A process that begins with its clock set back.
+        let number = self::host(dir.path()).next(KEY, 5).await.expect("a number");
+        assert!(number > last, "{number} after {last}");
     }
 
     #[tokio::test]

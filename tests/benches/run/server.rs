@@ -86,7 +86,7 @@ fn serve_tls<S: Read + Write>(stream: S, wrong: &AtomicU64) {
 fn answer(input: &mut impl BufRead, output: &mut impl Write, wrong: &AtomicU64) -> Option<()> {
     let mut request = String::new();
     input.read_line(&mut request).ok().filter(|read| *read > 0)?;
-    let (mut chunked, mut keyed) = (false, false);
+    let (mut chunked, mut keyed, mut length) = (false, false, 0u64);
     loop {
         let mut line = String::new();
         input.read_line(&mut line).ok()?;
@@ -95,6 +95,9 @@ fn answer(input: &mut impl BufRead, output: &mut impl Write, wrong: &AtomicU64) 
             break;
         }
         chunked |= line.eq_ignore_ascii_case("transfer-encoding: chunked");
+        if let Some((_, said)) = line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
+            length = said.parse().ok()?;
+        }
         keyed |= line
             .split_once(": ")
             .is_some_and(|(name, value)| name.eq_ignore_ascii_case("authorization") && value == format!("Bearer {}", super::KEY));
@@ -102,6 +105,7 @@ fn answer(input: &mut impl BufRead, output: &mut impl Write, wrong: &AtomicU64) 
     if chunked {
         skip_chunks(input)?;
     }
+    skip(input, length)?;
     let path = request.split(' ').nth(1)?;
     if let Some(bytes) = path.strip_prefix("/download/") {
         let mut left: u64 = bytes.parse().ok()?;
@@ -120,21 +124,25 @@ fn answer(input: &mut impl BufRead, output: &mut impl Write, wrong: &AtomicU64) 
     output.write_all(ANSWER).ok()
 }
 
+fn skip(input: &mut impl BufRead, mut left: u64) -> Option<()> {
+    while left > 0 {
+        let now = (input.fill_buf().ok()?.len() as u64).min(left);
+        if now == 0 {
+            return None;
+        }
+        input.consume(usize::try_from(now).ok()?);
+        left -= now;
+    }
+    Some(())
+}
+
 fn skip_chunks(input: &mut impl BufRead) -> Option<()> {
     loop {
         let mut size = String::new();
         input.read_line(&mut size).ok()?;
-        let mut left = u64::from_str_radix(size.trim_end(), 16).ok()? + 2;
+        let left = u64::from_str_radix(size.trim_end(), 16).ok()? + 2;
         let last = left == 2;
-        while left > 0 {
-            let have = input.fill_buf().ok()?.len() as u64;
-            let now = have.min(left);
-            if now == 0 {
-                return None;
-            }
-            input.consume(usize::try_from(now).ok()?);
-            left -= now;
-        }
+        skip(input, left)?;
         if last {
             return Some(());
         }

@@ -6,10 +6,13 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use md5::Md5;
 use sha2::{Digest, Sha256, Sha512};
 
+/// Makes a digest.
+type Hash = fn(&[u8]) -> Vec<u8>;
+
 /// The form in which a header has a checksum.
 enum Form {
     /// Base64 of one digest.
-    Base64(fn(&[u8]) -> Vec<u8>),
+    Base64(Hash),
     /// Hexadecimal digits of SHA-256; other words say how the body is signed.
     HexOrWord,
     /// `NAME=BASE64, …` (RFC 3230).
@@ -83,7 +86,7 @@ fn each(text: &str, anew: impl Fn(&str) -> Option<String>) -> Option<String> {
 }
 
 /// The digest of that name, as both registries of digests spell it.
-fn named(name: &str) -> Option<fn(&[u8]) -> Vec<u8>> {
+fn named(name: &str) -> Option<Hash> {
     match name.to_ascii_lowercase().as_str() {
         "md5" => Some(digest::<Md5>),
         "sha-256" => Some(digest::<Sha256>),

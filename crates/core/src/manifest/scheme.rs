@@ -30,8 +30,10 @@ pub struct SigV4Spec {
     pub session_token: Option<String>,
 }
 
+type Read = fn(&Section<'_>) -> Option<SchemeSpec>;
+
 /// The tables, each with what its keys say.
-const TABLES: &[(&str, fn(&Section<'_>) -> Option<SchemeSpec>)] = &[
+const TABLES: &[(&str, Read)] = &[
     ("hmac", |section| hmac::read(section).map(Arc::new).map(SchemeSpec::Hmac)),
     ("jwt", |section| jwt::read(section).map(Arc::new).map(SchemeSpec::Jwt)),
     ("sigv4", sigv4),

@@ -30,8 +30,8 @@ use crate::policy::Policy;
 use crate::rotation::Rotations;
 use crate::scrub::{Live, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables};
+use crate::session::Counts;
 use crate::session::{Scrubbing, Session};
-use crate::shared::{Nonces, SharedRates};
 use crate::signing::{Granted, Opened, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
@@ -90,8 +90,7 @@ pub(crate) struct HostParts {
     pub(crate) cache: Arc<SecretCache>,
     pub(crate) signing: Arc<Signing>,
     pub(crate) rotations: Rotations,
-    pub(crate) rates: Option<SharedRates>,
-    pub(crate) nonces: Arc<dyn Nonces>,
+    pub(crate) counts: Counts,
     pub(crate) inspector: Option<Inspector>,
     pub(crate) runs: AtomicU64,
     pub(crate) name: String,
@@ -146,8 +145,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
         Scrubbing::new(scrubber.clone()),
         Arc::clone(&journal),
         Arc::clone(&meter),
-        host.rates.clone(),
-        Arc::clone(&host.nonces),
+        host.counts.clone(),
         rotations,
     ));
     let outbound = Arc::new(Outbound::new(Arc::clone(&session), Arc::clone(&agent.pools), manifest.limits.requests, manifest.denials));

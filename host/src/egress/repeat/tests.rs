@@ -10,7 +10,7 @@ use crate::policy::{Closed, MOST_REPEATED, Policy};
 use crate::scrub::{Known, Live, Replacement, Scrubber, Search};
 use crate::secrets::backends::{Bounds, Configured};
 use crate::secrets::{Backends, Cache, Keyring, StaticBackend};
-use crate::session::{Scrubbing, Session};
+use crate::session::{Counts, Numbers, Scrubbing, Session};
 use crate::shared::HighWater;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -80,8 +80,15 @@ impl Fixture {
         let journal = Journal::new(Some(Arc::clone(&audit) as _), "run".to_owned(), "a".to_owned()).bounded(&meter);
         let scrubbing = Scrubbing::new(Live::new(Scrubber::new(Arc::new(Search::new(Vec::new(), None)), Vec::new())));
         let policy = Arc::new(scheme(Policy::new(&manifest, Closed::default())));
-        let session =
-            Session::new(policy, Arc::new(keyring), scrubbing, Arc::new(journal), meter, None, Arc::new(HighWater::new(None)), Vec::new());
+        let session = Session::new(
+            policy,
+            Arc::new(keyring),
+            scrubbing,
+            Arc::new(journal),
+            meter,
+            Counts { rates: None, numbers: Arc::new(Numbers::shared(Arc::new(HighWater::new(None)))) },
+            Vec::new(),
+        );
         let network = Network {
             guard: AddressGuard::new(vec!["127.0.0.0/8".parse().expect("a network")]),
             resolver: Arc::new(SystemResolver),

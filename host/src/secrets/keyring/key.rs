@@ -3,7 +3,7 @@
 use super::Listener;
 use crate::lock::{Mutex, RwLock};
 use crate::manifest::SecretSpec;
-use crate::secrets::backends::{BackendError, Entry};
+use crate::secrets::backends::{BackendError, Configured, Entry};
 use crate::secrets::cache::Use;
 use crate::secrets::held::{Held, InUse, Version};
 use std::sync::Arc;
@@ -67,6 +67,11 @@ impl Key {
     /// The same, apart.
     pub(crate) fn place(&self) -> Option<(&str, &Entry)> {
         self.source.as_ref().map(|source| (source.slot.from().name.as_str(), &source.entry))
+    }
+
+    /// The same, with the backend itself.
+    pub(crate) fn kept(&self) -> Option<(&Configured, &Entry)> {
+        self.source.as_ref().map(|source| (source.slot.from(), &source.entry))
     }
 
     pub(crate) fn is_default(&self) -> bool {

@@ -176,9 +176,12 @@ mod tests {
     async fn gone(pid: &str) {
         let pid = Pid::from_raw(pid.trim().parse().expect("a number")).expect("a process");
         let is_there = || rustix::process::test_kill_process(pid).is_ok() && !is_zombie(pid);
-        while is_there() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let gone = async {
+            while is_there() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(tokio::time::timeout(Duration::from_secs(60), gone).await.is_ok(), "the process {pid:?} runs on");
     }
 
     /// Where nobody reaps what has lost its parent, as in a container without an init, it stays as a zombie.

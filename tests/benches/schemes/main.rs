@@ -1,0 +1,168 @@
+//! What a scheme adds to a request, against the plain bearer path, in this process. `cargo bench --bench schemes`.
+//!
+//! The same guest sends the same requests to the same server, once with a bearer token and once with the scheme, by turns. What is told is what
+//! a request takes longer. Prints a table and writes `target/figures/schemes.json`.
+
+#[path = "../run/server.rs"]
+mod server;
+
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use sha2::{Digest, Sha256};
+use std::hint::black_box;
+use std::time::Instant;
+use strongroom::{Agent, End, FileAudit, Host, HostConfig, Manifest, Resolve, RunOptions, StaticBackend};
+use strongroom_tests::figures::{Figure, Figures, median};
+use tokio::runtime::Runtime;
+
+/// Requests in one loop, and repetitions of it, by turns with the bearer path.
+const REQUESTS: usize = 2_000;
+const LONG_REQUESTS: usize = 60;
+const REPETITIONS: usize = 15;
+/// Bytes of a long body: the longest that is signed whole.
+const LONG: usize = 1 << 20;
+const KEY: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+const AWS_ID: &str = "AKIAIOSFODNN7EXAMPLE";
+/// Most microseconds that a signature of a request may add.
+const MOST: f64 = 25.0;
+
+struct Loopback;
+
+#[async_trait::async_trait]
+impl Resolve for Loopback {
+    async fn resolve(&self, _host: &str, port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
+        Ok(vec![([127, 0, 0, 1], port).into()])
+    }
+}
+
+/// One server, one host, and the agents that are compared.
+struct Bench {
+    server: server::Server,
+    host: Host,
+    runtime: Runtime,
+    _dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = HostConfig::default().with(|new| new.network_allow = vec!["127.0.0.1/32".parse().expect("a network")]);
+        let backend = StaticBackend::new().with("KEY", KEY).with("PEM", pem()).with("AWS_ID", AWS_ID);
+        let audit = FileAudit::open(&dir.path().join("audit.jsonl")).expect("a file");
+        let host = Host::builder().config(config).backend("static", backend).default_backend("static").resolver(Loopback);
+        let host = host.without_state().max_agents(16).audit(audit).build().expect("a host");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        Self { server: server::Server::start(false), host, runtime, _dir: dir }
+    }
+
+    fn url(&self) -> String {
+        format!("http://localhost:{}/price", self.server.port)
+    }
+
+    /// An agent with these lines of its secret, and of the secret's grant.
+    fn agent(&self, secret: &str, grant: &str) -> Agent {
+        let manifest = format!(
+            "name = \"looper\"\ncomponent = \"looper.wasm\"\n[limits]\nwall = \"1h\"\ncpu = \"1h\"\nsent = \"4GiB\"\nreceived = \"4GiB\"\n\
+             [secrets.AWS_ID]\nexpose = \"env\"\n[secrets.KEY]\nexpose = \"env\"\n{secret}\n[[secrets.KEY.allow]]\nhost = \"http://localhost:{}\"\n\
+             methods = [\"GET\", \"POST\"]\npaths = [\"/**\"]\nrate = \"100000000/min\"\n{grant}\n",
+            self.server.port
+        );
+        let manifest = Manifest::parse("agent.toml", &manifest).expect("a valid manifest");
+        self.host.agent(manifest, &strongroom_components::bytes("looper")).expect("a component that loads")
+    }
+
+    /// Microseconds a request of each of two agents, by turns.
+    fn by_turns(&self, requests: usize, agents: [(&Agent, &[&str]); 2]) -> [Vec<f64>; 2] {
+        let mut taken = [Vec::new(), Vec::new()];
+        for round in 0..=REPETITIONS {
+            for (times, (agent, args)) in taken.iter_mut().zip(agents) {
+                let start = Instant::now();
+                let ran = self.runtime.block_on(agent.run(
+                    RunOptions::default().stdout(std::io::sink()).stderr(std::io::sink()).args(args.iter().map(|arg| (*arg).to_owned())),
+                ));
+                let took = start.elapsed().as_secs_f64() * 1e6 / requests as f64;
+                assert_eq!(ran.expect("a run").end, End::Exit(0), "{args:?}");
+                // The first round warms up.
+                if round > 0 {
+                    times.push(took);
+                }
+            }
+        }
+        taken
+    }
+
+    /// What the second takes longer than the first, in microseconds: the median over the pairs. And what the first takes.
+    fn added(&self, requests: usize, agents: [(&Agent, &[&str]); 2]) -> (f64, f64) {
+        let [plain, scheme] = self.by_turns(requests, agents);
+        let apart: Vec<f64> = plain.iter().zip(&scheme).map(|(plain, scheme)| scheme - plain).collect();
+        (median(&apart), median(&plain))
+    }
+}
+
+fn main() {
+    let mut figures = Figures::new("schemes");
+    let bench = Bench::new();
+    let (url, count) = (bench.url(), REQUESTS.to_string());
+    let attached = bench.agent("", "attach = true");
+    let plain: [&str; 5] = ["attached", "POST", &url, &count, "64"];
+
+    let hmac = bench.agent("hmac = { preset = \"okx\" }", "attach = true");
+    let (added, of) = bench.added(REQUESTS, [(&attached, &plain), (&hmac, &plain)]);
+    figures.add(Figure::at_most("hmac, a request with 64 bytes", added, "µs more", "bearer path, µs a request", of, MOST));
+
+    let jwt = bench.agent("from = \"PEM\"\njwt = { preset = \"coinbase-cdp\", key_id = \"organizations/o/apiKeys/k\" }", "attach = true");
+    let bare = signature();
+    let (added, _) = bench.added(REQUESTS, [(&attached, &plain), (&jwt, &plain)]);
+    figures.add(Figure::at_most("jwt, a token for each request", added / bare, "×", "a bare ES256 signature, µs", bare, 1.2));
+
+    // The same headers, with a bearer token in the place of the signature.
+    let bearer = bench.agent("", "");
+    let aws = bench.agent("sigv4 = { access_key_id = \"AWS_ID\" }", "");
+    let (with_bearer, signed) = (["aws", &url, &count, "bearer"], ["aws", &url, &count, "signed"]);
+    let (added, of) = bench.added(REQUESTS, [(&bearer, &with_bearer), (&aws, &signed)]);
+    figures.add(Figure::at_most("sigv4, a request", added, "µs more", "bearer path, µs a request", of, MOST));
+
+    let (long, count) = (LONG.to_string(), LONG_REQUESTS.to_string());
+    let plain: [&str; 5] = ["attached", "POST", &url, &count, &long];
+    let (added, _) = bench.added(LONG_REQUESTS, [(&attached, &plain), (&hmac, &plain)]);
+    let bare = hash();
+    figures.add(Figure::at_least("hmac, hashing of 1 MiB", bare / (added - MOST).max(0.001), "ratio", "bare SHA-256, µs", bare, 0.8));
+    figures.finish(true);
+}
+
+fn pem() -> String {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("field/jwt/apple-p8-control.pem");
+    std::fs::read_to_string(file).expect("a key")
+}
+
+/// Microseconds of one signature of ES256, without anything around it.
+fn signature() -> f64 {
+    use base64::Engine;
+    let body: String = pem().lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = base64::engine::general_purpose::STANDARD.decode(body).expect("base64");
+    let random = SystemRandom::new();
+    let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der, &random).expect("a key");
+    let text = [b'x'; 400];
+    timed(|| {
+        black_box(key.sign(&random, black_box(&text)).expect("a signature"));
+    })
+}
+
+/// Microseconds of SHA-256 over a long body.
+fn hash() -> f64 {
+    let body = vec![b'x'; LONG];
+    timed(|| {
+        black_box(Sha256::digest(black_box(&body)));
+    })
+}
+
+fn timed(work: impl Fn()) -> f64 {
+    let times: Vec<f64> = (0..REPETITIONS)
+        .map(|_| {
+            let start = Instant::now();
+            (0..100).for_each(|_| work());
+            start.elapsed().as_secs_f64() * 1e6 / 100.0
+        })
+        .collect();
+    median(&times)
+}
