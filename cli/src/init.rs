@@ -1,8 +1,11 @@
 //! `init`: a manifest to begin with, commented, that `check` reads.
 
+mod scheme;
+
 use super::output::Answer;
 use super::{Done, Failure, code};
 use clap::Args;
+use scheme::Choice;
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -32,6 +35,9 @@ pub(super) struct Init {
     /// Methods that may be used there; GET, if none is given
     #[arg(long = "method", value_name = "METHOD")]
     methods: Vec<String>,
+    /// Where the key stands in requests, or how it signs them. For an API that is known by name, --secret and --host may be left out
+    #[arg(long, value_name = "SCHEME", value_parser = Choice::parser())]
+    scheme: Option<Choice>,
     /// Put the placeholders into the agent's environment, for agents that do not use the SDK
     #[arg(long)]
     env: bool,
@@ -47,6 +53,8 @@ pub(super) struct Outline<'o> {
     pub(super) methods: &'o [String],
     /// The shape of the placeholders, where it is known.
     pub(super) placeholder: Option<&'o str>,
+    /// Where in a request they stand, if that is said.
+    pub(super) place: Option<&'o str>,
     pub(super) is_exposed: bool,
 }
 
@@ -54,17 +62,30 @@ impl Init {
     pub(super) fn perform(self) -> Done {
         let name = self.name.map_or_else(|| name_of_directory(&self.file), Ok)?;
         let component = self.component.unwrap_or_else(|| format!("target/wasm32-wasip2/release/{name}.wasm"));
-        let grants = paired(self.secret, self.host)?;
+        let known = self.scheme.filter(|scheme| !matches!(scheme, Choice::Place(_)));
+        let grants = if known.is_some() { Vec::new() } else { paired(self.secret.clone(), self.host.clone())? };
+        let spot = self.scheme.and_then(|scheme| if let Choice::Place(spot) = scheme { Some(spot) } else { None });
+        let methods = match spot {
+            Some(spot) if spot.is_in_body && self.methods.is_empty() => vec!["POST".to_owned()],
+            _ => self.methods,
+        };
         let outline = Outline {
             name: &name,
             component: &component,
             grants: &grants,
             paths: &self.paths,
-            methods: &self.methods,
+            methods: &methods,
             placeholder: None,
+            place: spot.map(|spot| spot.place),
             is_exposed: self.env,
         };
-        put(&self.file, &outline)?;
+        match known {
+            None => put(&self.file, &outline)?,
+            Some(choice) => {
+                let (secret, host) = (only(&self.secret, "--secret")?, only(&self.host, "--host")?);
+                written(&self.file, &format!("{}{}{END}", head(&outline), scheme::text(choice, secret, host, &outline)))?;
+            }
+        }
         let file = self.file.display();
         Answer::new().line(format_args!("{file}: written; `strongroom explain {file}` says what the agent may do"))?;
         Ok(0)
@@ -88,6 +109,17 @@ pub(super) fn is_name(name: &str) -> bool {
 /// A text as TOML writes it.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
+}
+
+/// What may be given once for a scheme that says the rest itself.
+fn only<'g>(given: &'g [String], option: &str) -> Result<Option<&'g str>, Failure> {
+    match given {
+        [] => Ok(None),
+        [given] => Ok(Some(given)),
+        _ => {
+            Err(Failure::new(code::USAGE, format!("`{option}` may be given once with this `--scheme`; add the others to the file by hand")))
+        }
+    }
 }
 
 /// Each secret with its host; what is missing is asked for.
@@ -119,9 +151,12 @@ fn asked(prompt: &str, option: &str) -> Result<String, Failure> {
 
 /// Writes a manifest, unless it would be refused or something is there already.
 pub(super) fn put(file: &Path, outline: &Outline<'_>) -> Result<(), Failure> {
-    let text = text(outline);
+    written(file, &text(outline))
+}
+
+fn written(file: &Path, text: &str) -> Result<(), Failure> {
     let name = file.display().to_string();
-    Manifest::parse(&name, &text)
+    Manifest::parse(&name, text)
         .map_err(|error| Failure::new(code::USAGE, format!("nothing was written, since it would be refused:\n{error}")))?;
     let mut out = OpenOptions::new().write(true).create_new(true).open(file).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::new(code::USAGE, format!("{name}: already exists; name another file, or move it away")),
@@ -130,17 +165,30 @@ pub(super) fn put(file: &Path, outline: &Outline<'_>) -> Result<(), Failure> {
     out.write_all(text.as_bytes()).map_err(|error| Failure::new(code::USAGE, format!("{name}: can't be written ({error})")))
 }
 
-fn text(outline: &Outline<'_>) -> String {
-    let list = |given: &[String], default: &str| match given {
-        [] => format!("[{default}]"),
-        given => format!("[{}]", given.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ")),
+/// A list as TOML writes it: what is given, or what is so without it.
+fn listed(given: &[String], default: &[&str]) -> String {
+    let quoted: Vec<String> = match given {
+        [] => default.iter().map(|text| quoted(text)).collect(),
+        given => given.iter().map(|text| quoted(text)).collect(),
     };
-    let mut text = format!(
+    format!("[{}]", quoted.join(", "))
+}
+
+fn head(outline: &Outline<'_>) -> String {
+    format!(
         "# What this agent may do. Whatever this file does not say is denied. `strongroom explain` says it in sentences.\n\
          name = {}\ncomponent = {}\n",
         quoted(outline.name),
         quoted(outline.component)
-    );
+    )
+}
+
+/// What may follow the secrets.
+const END: &str = "\n# [[egress]]                          # a host that gets no secret\n# host = \"www.example.com\"\n\
+    \n# [limits]                            # the defaults\n# memory = \"64MiB\"\n# cpu = \"10s\"\n# wall = \"60s\"\n";
+
+fn text(outline: &Outline<'_>) -> String {
+    let mut text = head(outline);
     for (secret, host) in outline.grants {
         // A name that is no bare key of TOML's is refused where the text is read, at its place.
         let _ = write!(text, "\n[secrets.{secret}]\n");
@@ -161,14 +209,18 @@ fn text(outline: &Outline<'_>) -> String {
              host = {}\n\
              paths = {}                        # `*` is one segment, `**` any rest: narrow it to what the agent needs\n\
              methods = {}\n\
-             # place = [\"header:authorization\"]   # where in a request; `query:NAME`, `basic`, `path:/bot{{}}/**` and others\n\
+             {}\n\
              # rate = \"60/min\"\n",
             quoted(host),
-            list(outline.paths, "\"/**\""),
-            list(outline.methods, "\"GET\""),
+            listed(outline.paths, &["/**"]),
+            listed(outline.methods, &["GET"]),
+            match outline.place {
+                Some(place) => format!("place = [{}]      # where in a request; the name is the API's to say", quoted(place)),
+                None => "# place = [\"header:authorization\"]   # where in a request; `query:NAME`, `basic`, `path:/bot{}/**` and others"
+                    .to_owned(),
+            },
         );
     }
-    text.push_str("\n# [[egress]]                          # a host that gets no secret\n# host = \"www.example.com\"\n");
-    text.push_str("\n# [limits]                            # the defaults\n# memory = \"64MiB\"\n# cpu = \"10s\"\n# wall = \"60s\"\n");
+    text.push_str(END);
     text
 }

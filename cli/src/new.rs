@@ -118,6 +118,7 @@ impl New {
             paths: &["/v1/price".to_owned()],
             methods: &[],
             placeholder: Some("pk_live_{hex:32}"),
+            place: None,
             is_exposed: template.is_exposed,
         };
         init::put(&directory.join("agent.toml"), &outline)?;

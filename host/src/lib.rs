@@ -78,10 +78,23 @@ pub mod manifest {
         AfterDrain, AnswerRule, Asset, AwsConfig, BackendConfig, Basic, CallSpec, ChainSpec, CommandConfig, CommandProtocol, CredentialRef,
         Denials, Diagnostic, Diagnostics, DirConfig, EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern, HttpIssuerConfig,
         IssuerConfig, JwtSpec, KmsConfig, Leaks, LimitSpec, Limits, Listing, Manifest, Misplaced, Most, Movement, NamePattern, OnChain,
-        Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RotationConfig, Scheme, Seal,
-        SecretIdRenewal, SecretRef, SecretSpec, Shape, SignInSpec, SignerCap, SignerSpec, SigningConfig, Spends, Standard, Template,
-        Treatment, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Which,
+        Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RotationConfig, Scheme, SchemeSpec, Seal,
+        SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap, SignerSpec, SigningConfig, Spends, Standard,
+        Template, Treatment, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Which,
     };
+
+    /// The scheme `hmac`: secrets that sign requests.
+    pub mod hmac {
+        pub use strongroom_core::manifest::hmac::{
+            Algorithm, Companion, Encoding, Hash, HmacSpec, Input, KeyForm, NonceSpec, NonceUnit, Piece, Preset, Spot, TimeFormat,
+            TimestampSpec,
+        };
+    }
+
+    /// The scheme `jwt`: secrets that sign a token for each request.
+    pub mod jwt {
+        pub use strongroom_core::manifest::jwt::{Preset, RequestJwt, UriClaim};
+    }
 }
 
 /// Finds secrets in text and takes them out.

@@ -323,6 +323,56 @@ fn explain_reads_a_manifest_aloud_and_judges_requests() {
 }
 
 #[test]
+fn explain_says_what_the_host_does_to_requests_by_each_scheme() {
+    let allow = |name: &str, host: &str| format!("[[secrets.{name}.allow]]\nhost = \"{host}\"\npaths = [\"/v1/**\"]\n");
+    let desk = CliFixture::new(&format!(
+        "[secrets.KEY]\nhmac = {{ preset = \"binance\" }}\n{}[secrets.ID]\n[secrets.AWS]\nsigv4 = {{ access_key_id = \"ID\" }}\n{}\
+         [secrets.CDP]\njwt = {{ preset = \"coinbase-cdp\", key_id = \"k/1\" }}\n{}[secrets.PLAIN]\n{}",
+        allow("KEY", "exchange.test"),
+        allow("AWS", "s3.test"),
+        allow("CDP", "cdp.test"),
+        allow("PLAIN", "plain.test"),
+    ));
+
+    let aloud = desk.run("explain agent.toml");
+    let json = desk.run("explain agent.toml --json");
+
+    assert_eq!((aloud.code, json.code), (0, 0), "{}", aloud.stderr);
+    let told: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let texts: Vec<&str> = told["sentences"].as_array().unwrap().iter().map(|sentence| sentence["text"].as_str().unwrap()).collect();
+    for line in [
+        "which may sign requests to exchange.test with GET /v1/** (line 5)",
+        "the host signs each such request that the agent's library signed with the placeholder (hmac, preset binance): HMAC-SHA256 over the query \
+         and the body, in hexadecimal, in query:signature or form:signature",
+        "a request without a signature is sent unsigned",
+        "which goes with the requests that are signed with AWS (sigv4)",
+        "the host signs each such request that the agent's SDK signed with the placeholders (sigv4), in its header or its query: with the access \
+         key ID ID, for the region and service that the SDK names",
+        "the host puts a token for just this request in the place of the placeholder, or of a token signed with it (jwt, preset coinbase-cdp), in \
+         the header `authorization`, after `Bearer` or alone: from cdp with the key k/1, the request in `uri`, good for 120 s",
+        "the host replaces the placeholder with the value in the header `authorization`, after `Bearer` or alone",
+    ] {
+        assert!(aloud.stdout.contains(&format!("  {line}\n")), "{line} is missing in\n{}", aloud.stdout);
+        assert!(texts.contains(&line), "{line} is missing in\n{texts:#?}");
+    }
+    assert!(!aloud.stdout.contains("in ,") && !aloud.stdout.contains("sent nowhere"), "{}", aloud.stdout);
+    for (host, may_carry) in [
+        ("exchange", "KEY as a signature (hmac)"),
+        ("s3", "AWS as a signature (sigv4)"),
+        ("cdp", "CDP as a token (jwt) in header:authorization"),
+        ("plain", "PLAIN in header:authorization"),
+    ] {
+        let allowed = desk.run(&format!("explain agent.toml --request GET+https://{host}.test/v1/x"));
+        assert!(
+            allowed.code == 0 && allowed.stdout.contains(&format!("  may carry {may_carry}\n")),
+            "{}{}",
+            allowed.stdout,
+            allowed.stderr
+        );
+    }
+}
+
+#[test]
 fn explain_leaves_out_nothing_that_a_manifest_grants() {
     let desk = CliFixture::new(
         "[secrets.KEY]\n[[secrets.KEY.allow]]\nhost = \"api.test\"\npaths = [\"/v1/**\"]\nleaks = \"deny\"\nleaks_allowed = [\"aws-access-key-id\"]\n\

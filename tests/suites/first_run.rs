@@ -100,6 +100,51 @@ fn init_writes_a_manifest_that_is_read_as_it_was_asked_for() {
 }
 
 #[test]
+fn init_writes_a_manifest_for_each_scheme_that_it_knows() {
+    let desk = CliFixture::new("");
+    let unknown = desk.run("init x.toml --name bot --scheme nothing");
+    let known =
+        unknown.stderr.split_once("[possible values: ").and_then(|(_, rest)| rest.split_once(']')).map(|(known, _)| known.to_owned());
+    let known = known.unwrap_or_else(|| panic!("{}", unknown.stderr)).replace(',', " ");
+    let known: Vec<&str> = known.split_whitespace().collect();
+    let places = ["bearer", "basic", "header", "query", "cookie", "form", "json"];
+    let schemes = ["binance", "binance-ed25519", "bybit", "okx", "kraken", "coinbase-exchange", "coinbase-cdp", "sigv4"];
+    assert_eq!((unknown.code, known.as_slice()), (120, [&places[..], &schemes[..]].concat().as_slice()));
+
+    for scheme in known {
+        let is_place = places.contains(&scheme);
+        let more = if is_place { " --secret KEY --host api.test" } else { "" };
+        let done = desk.run(&format!("init {scheme}.toml --name bot --component probe.wasm --scheme {scheme}{more}"));
+        assert_eq!(done.code, 0, "{scheme}: {}", done.stderr);
+        assert_eq!(desk.run(&format!("check {scheme}.toml")).code, 0, "{scheme}");
+
+        let manifest = Manifest::read(&desk.path(&format!("{scheme}.toml"))).unwrap();
+        let signing = manifest.secrets.iter().filter(|secret| secret.scheme.is_some()).count();
+        assert_eq!(signing, usize::from(!is_place), "{scheme}");
+        assert!(manifest.secrets.iter().all(|secret| secret.expose_env != is_place), "{scheme}: client libraries read the environment");
+        let explained = desk.run(&format!("explain {scheme}.toml"));
+        for never in ["in ,", "may be sent nowhere", "is not available"] {
+            assert!(explained.code == 0 && !explained.stdout.contains(never), "{scheme}: {}", explained.stdout);
+        }
+        for withdrawal in ["POST+https://api.binance.com/sapi/v1/capital/withdraw/apply", "POST+https://api.kraken.com/0/private/Withdraw"]
+        {
+            assert_eq!(desk.run(&format!("explain {scheme}.toml --request {withdrawal}")).code, 124, "{scheme}");
+        }
+    }
+    let form = Manifest::read(&desk.path("form.toml")).unwrap();
+    assert_eq!(
+        (form.secrets[0].allow[0].methods[0].as_str(), form.secrets[0].allow[0].place[0].to_string()),
+        ("POST", "form:client_secret".to_owned())
+    );
+
+    let named = desk.run("init own.toml --name bot --scheme okx --secret MY_KEY --host eea.okx.com --path /api/v5/account/* --method GET");
+    assert_eq!(named.code, 0, "{}", named.stderr);
+    let own = Manifest::read(&desk.path("own.toml")).unwrap();
+    let secrets: Vec<String> = own.secrets.iter().map(|secret| format!("{} {}", secret.name, secret.allow[0].host)).collect();
+    assert_eq!(secrets, ["MY_KEY eea.okx.com", "OKX_API_KEY eea.okx.com", "OKX_PASSPHRASE eea.okx.com"]);
+}
+
+#[test]
 fn init_overwrites_nothing_and_writes_nothing_that_check_refuses() {
     let desk = CliFixture::new("");
     let before = std::fs::read_to_string(desk.path("agent.toml")).unwrap();
@@ -110,6 +155,8 @@ fn init_overwrites_nothing_and_writes_nothing_that_check_refuses() {
         ("init new.toml --name a --secret KEY --host *.com", "nothing was written, since it would be refused"),
         ("init new.toml --name a --secret a+b --host api.test", "nothing was written, since it would be refused"),
         ("init new.toml --secret KEY --host api.test", "give one with `--name`"),
+        ("init new.toml --name a --scheme okx --secret KEY --secret B", "`--secret` may be given once with this `--scheme`"),
+        ("init new.toml --name a --scheme header", "`--secret NAME` is missing"),
     ] {
         let done = desk.pipe_words(line, "");
         assert!(done.code == 120 && done.stderr.contains(says), "{line}: {}", done.stderr);

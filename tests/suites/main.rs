@@ -4,6 +4,7 @@
 
 mod adopt;
 mod answers;
+mod apis;
 mod arrows;
 mod backends;
 mod cli;

@@ -1,11 +1,13 @@
 //! A manifest read aloud: all that it grants, an entry with what belongs to it below.
 
+mod credential;
+
 use super::Failed;
 use crate::clock::Clock;
 use crate::manifest::HostConfig;
 use crate::manifest::{
-    AnswerRule, EgressRule, Grant, JwtSpec, Leaks, Limits, Manifest, Misplaced, Most, Passes, Purpose, Seal, SecretSpec, SignInSpec,
-    SignerSpec, Treatment, WalletSpec,
+    AnswerRule, EgressRule, Grant, JwtSpec, Leaks, Limits, Manifest, Misplaced, Most, Passes, Purpose, SchemeSpec, Seal, SecretSpec,
+    SignInSpec, SignerSpec, Treatment, WalletSpec,
 };
 use crate::secrets::Backends;
 use serde::Serialize;
@@ -83,20 +85,22 @@ fn secret(lines: &mut Lines, manifest: &Manifest, spec: &SecretSpec, backends: &
         Ok((from, entries)) => lines.say(2, format_args!("which is looked up in the backend `{}` at {}", from.name, list(entries))),
         Err(why) => lines.say(2, format_args!("which is not available: {why}")),
     }
-    spec.allow.iter().for_each(|entry| grant(lines, entry));
-    if spec.allow.is_empty() {
+    let belongs_to = |other: &&SecretSpec| other.scheme.iter().any(|scheme| scheme.companions().any(|name| name == spec.name));
+    let signing: Vec<&SecretSpec> = manifest.secrets.iter().filter(belongs_to).collect();
+    for SecretSpec { name, scheme, .. } in &signing {
+        let scheme = scheme.as_ref().map_or("", |scheme| scheme.name());
+        lines.say(2, format_args!("which goes with the requests that are signed with {name} ({scheme})"));
+    }
+    spec.allow.iter().for_each(|entry| grant(lines, spec.scheme.as_deref(), entry));
+    if spec.allow.is_empty() && signing.is_empty() {
         lines.say(2, "which may be sent nowhere");
     }
 }
 
-fn grant(lines: &mut Lines, entry: &Grant) {
+fn grant(lines: &mut Lines, scheme: Option<&SchemeSpec>, entry: &Grant) {
     let rate = entry.rate.map(|rate| format!(", at most {} in {} s", rate.requests, rate.per.as_secs())).unwrap_or_default();
-    let (methods, paths, places) = (list(&entry.methods), list(&entry.paths), list(&entry.place));
-    lines.say(2, format_args!("which may go to {} with {methods} {paths}, in {places}{rate} (line {})", entry.host, entry.line));
-    if entry.attach {
-        let place = entry.place.first().map(ToString::to_string).unwrap_or_default();
-        lines.say(3, format_args!("the host puts it in {place} by itself: any request of the agent to these paths is authenticated"));
-    }
+    lines.say(2, format_args!("{}{rate} (line {})", credential::granted(scheme, entry), entry.line));
+    credential::sentences(scheme, entry).iter().for_each(|sentence| lines.say(3, sentence));
     lines.say(3, format_args!("misplaced there: {}", misplaced(entry.misplaced)));
     leaks(lines, 3, &entry.leaks);
     entry.host.covers_strangers().into_iter().for_each(|why| lines.say(3, format_args!("beware: {why}")));

@@ -121,13 +121,13 @@ pub(super) fn read(section: &Section<'_>) -> Option<RequestJwt> {
     if section.has("preset") {
         let preset = section.parse("preset", |text| {
             let known = PRESETS.iter().map(|preset| format!("`\"{}\"`", preset.name)).collect::<Vec<_>>().join(", ");
-            let remedy = || format!("write {known}, or all of the scheme without a preset");
+            let remedy = || format!("write {known}, or leave `preset` out and write the scheme itself");
             Preset::named(text).ok_or_else(|| Problem::new("an unknown preset", remedy()))
         });
         if OF_PRESETS.iter().any(|key| section.has(key)) {
             section.set_aside(OF_PRESETS);
-            let remedy = "leave the other keys out, or write all of the scheme without a preset";
-            section.report_here(Problem::new("a preset with keys that it says already", remedy));
+            let remedy = "leave the other keys out, or leave `preset` out and write the scheme itself";
+            section.report_here(Problem::new("keys that the preset sets itself", remedy));
         }
         return Some(preset?.spec(&key_id?));
     }
@@ -140,7 +140,7 @@ pub(super) fn read(section: &Section<'_>) -> Option<RequestJwt> {
     let audience = section.list("audience", text).unwrap_or_default();
     let lifetime = section.require("lifetime", "lifetime = ?", |text| match units::duration(text)? {
         lifetime if lifetime.subsec_nanos() == 0 && lifetime <= LONGEST => Ok(lifetime),
-        _ => Err(Problem::new("no life of a token for one request", "write whole seconds, at most `1h`, as in `120s`")),
+        _ => Err(Problem::new("not a lifetime of a token for one request", "write whole seconds, at most `1h`, as in `120s`")),
     });
     let uri = section.require_one_of("uri", "an unknown claim", &["uri", "uris"]);
     let uri = uri.map(|word| if word == "uri" { UriClaim::Uri } else { UriClaim::Uris });
@@ -189,11 +189,11 @@ mod tests {
         for (of, to, told) in [
             ("k/1", "", "not the name of a key"),
             ("k/1", "-----BEGIN EC PRIVATE KEY-----", "not the name of a key"),
-            ("120s", "1500ms", "no life of a token"),
-            ("120s", "2h", "no life of a token"),
+            ("120s", "1500ms", "not a lifetime of a token"),
+            ("120s", "2h", "not a lifetime of a token"),
             ("\"uris\"", "\"url\"", "an unknown claim"),
             ("issuer = \"cdp\"\n", "", "`issuer` is missing"),
-            ("key_id", "preset = \"coinbase-cdp\"\nkey_id", "a preset with keys that it says already"),
+            ("key_id", "preset = \"coinbase-cdp\"\nkey_id", "keys that the preset sets itself"),
         ] {
             let text = WHOLE.replacen(of, to, 1);
             let found = RequestJwt::parse("m", &text).expect_err(&text).to_string();

@@ -536,11 +536,11 @@ fn grant(section: &Section<'_>, text: &str, scheme: Option<&SchemeSpec>) -> Opti
     let attach = section.bool("attach").unwrap_or(false);
     let signs = scheme.filter(|scheme| scheme.has_own_places());
     if let (Some(scheme), Some(_)) = (signs, &place) {
-        let remedy = "leave it out: what stands in a request, and where, is the scheme's";
+        let remedy = "leave it out: the scheme says what stands in a request, and where";
         section.report_here(Problem::new(format!("`place` of a secret with `{}`", scheme.name()), remedy));
     }
     if let Some(scheme) = signs.filter(|scheme| attach && !scheme.is_attachable()) {
-        let remedy = "leave it out: the agent's client library signs, with the placeholders";
+        let remedy = "leave it out: the agent's SDK signs with the placeholders, since region and service are its to say";
         section.report_here(Problem::new(format!("`attach` of a secret with `{}`", scheme.name()), remedy));
     } else if attach && signs.is_none() && !place.as_ref().and_then(|places| places.first()).is_none_or(Place::is_attachable) {
         let remedy =

@@ -5,7 +5,7 @@ use crate::credential::{Fields, Held, MOST_HELD, Part, Target, part, unknown_che
 use crate::manifest::Misplaced;
 
 /// How a request is sent whose fields can be found.
-const READABLE: &str = "send a form or JSON in UTF-8, with its `content-type` and without a coding; for other bodies at these paths, grant the secret in a header";
+const READABLE: &str = "send a form or JSON in UTF-8, with its `content-type` and without a `content-encoding`; for other bodies at these paths, grant the secret in a header";
 
 /// The body as far as its fields have to be found.
 pub(super) fn read<'b>(open: &[&Destination], asked: &Asked<'b>) -> Result<Fields<'b>, Denial> {
@@ -16,7 +16,7 @@ pub(super) fn read<'b>(open: &[&Destination], asked: &Asked<'b>) -> Result<Field
         return Err(deny(
             Rule::Body,
             asked,
-            "the body is not known, and a secret is granted in one of its fields".to_owned(),
+            "the host has not read the body, and a secret is granted in one of its fields".to_owned(),
             READABLE.to_owned(),
         ));
     };
@@ -40,10 +40,10 @@ pub(super) fn judge(
             Some(Held::Text(text, _)) if placeholders.within(text.as_bytes()).is_some() => {
                 "it holds more than the placeholder, or that of another secret"
             }
-            Some(Held::Text(..)) => "it is not the granted one",
+            Some(Held::Text(..)) => "it holds something else",
             Some(other) => other.why().unwrap_or_default(),
         };
-        let found = format!("the field `{}` of the body holds a credential that can't be taken for the granted one: {why}", granted.place);
+        let found = format!("the field `{}` of the body does not hold the granted placeholder: {why}", granted.place);
         let remedy = "an agent may send the granted placeholder there, whole and once, or nothing".to_owned();
         return Err(Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::ForeignCredential, asked, found, remedy) });
     }
@@ -52,7 +52,7 @@ pub(super) fn judge(
         return Ok(None);
     }
     if let Some(name) = unknown_checksum(asked.headers) {
-        let reason = format!("`{name}` is a checksum of the body that the host can't make anew once the secret is in it");
+        let reason = format!("the header `{name}` is a checksum of the body, which the host can't recompute once the secret is in it");
         return Err(deny(Rule::Header, asked, reason, "leave the checksum out, or send one of SHA-256, SHA-512 or MD5".to_owned()));
     }
     filled.sort_by_key(|at| at.start);
@@ -64,6 +64,14 @@ pub(super) fn judge(
 
 /// The denial of a body in which fields can't be looked for, since it is too long.
 pub(super) fn too_long(asked: &Asked<'_>) -> Denial {
-    let reason = format!("the body is longer than {} MiB, the most in which a granted field is looked for", MOST_HELD >> 20);
-    deny(Rule::Body, asked, reason, "send less at once; for longer bodies at these paths, grant the secret in a header".to_owned())
+    let reason = format!(
+        "the body is longer than {} MiB, the most that is held where a secret is granted in a field, or signs the body",
+        MOST_HELD >> 20
+    );
+    deny(
+        Rule::Body,
+        asked,
+        reason,
+        "send less at once; for longer bodies, name their paths in an entry with the secret in a header, or in an `[[egress]]`".to_owned(),
+    )
 }

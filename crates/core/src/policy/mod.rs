@@ -279,9 +279,17 @@ impl Policy {
     pub fn places(&self, asked: &Asked<'_>) -> Vec<String> {
         let Ok(url) = CanonicalUrl::read(asked.uri) else { return Vec::new() };
         let open = self.open(asked, &url, &Placeholders::default()).unwrap_or_default();
+        let signed = open.iter().filter_map(|d| {
+            let (secret, scheme) = (d.secret.as_ref()?.0, &d.signs.as_ref()?.text);
+            Some(format!("{} as a signature ({scheme})", self.secrets[secret]))
+        });
         granted_places(&open)
             .filter(|granted| !granted.is_for_sealed)
-            .map(|granted| format!("{} in {}", self.secrets[granted.secret], granted.place))
+            .map(|granted| match granted.made {
+                Made::Token(_) => format!("{} as a token (jwt) in {}", self.secrets[granted.secret], granted.place),
+                _ => format!("{} in {}", self.secrets[granted.secret], granted.place),
+            })
+            .chain(signed)
             .collect()
     }
 

@@ -45,7 +45,7 @@ impl Signs {
     ) -> Result<Option<Scheme>, String> {
         match &*self.spec {
             SchemeSpec::Hmac(spec) => {
-                let body = asked.body.ok_or("its body is not known")?;
+                let body = asked.body.ok_or("the host has not read its body")?;
                 let parts = (asked.method.as_str(), body);
                 let found = Hmac::find(spec, seen, parts, placeholders.text_of(secret), attach, asked.time)?;
                 Ok(found.map(|found| Scheme::Hmac(Box::new(found))))
@@ -94,9 +94,9 @@ pub(super) fn sign<'d>(
     match refused {
         None => Ok(()),
         Some((why, signs)) => {
-            let reason = format!("the request's signature ({}) is not one of the granted placeholders: {why}", signs.spec.name());
+            let reason = format!("the request is not signed ({}) with a granted placeholder: {why}", signs.spec.name());
             let remedy =
-                "have the agent's client library sign the request with the placeholders of the granted secrets, as it is sent".to_owned();
+                "have the agent's client library take the placeholders of the granted secrets for its keys, and send the request just as it has signed it".to_owned();
             Err(Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::ForeignCredential, asked, reason, remedy) })
         }
     }

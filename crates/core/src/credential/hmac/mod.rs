@@ -59,31 +59,31 @@ pub enum Part {
 #[non_exhaustive]
 pub enum Refused {
     /// It stands in two places, twice in one, or under a name that servers may take for its own.
-    #[error("the {0} stands in the request more than once, or under a name that servers may take for its own")]
+    #[error("the request has more than one {0}, or one under a name that some servers read as the same")]
     Twice(Part),
     /// It is not there.
     #[error("the request has no {0}")]
     Missing(Part),
     /// It is empty, or not what the scheme writes there.
-    #[error("the {0} is empty, or not written as the scheme has it")]
+    #[error("the {0} is empty, or not in the form that the scheme has")]
     Malformed(Part),
     /// None of its places is in this request, as a field of a form is not where the body is none.
-    #[error("none of the places for the {0} is in this request")]
+    #[error("the request has no place for the {0}: a form field needs a form, a JSON field a JSON body")]
     NoPlace(Part),
     /// What stands there is not what the host was to write.
-    #[error("the {0} in the request is not the host's own")]
+    #[error("the {0} in the request is not the one that the host has set")]
     NotStamped(Part),
     /// The agent's clock is wrong, or the request is an old one.
-    #[error("the request's time is more than 5 minutes from the host's")]
+    #[error("the request's time differs from the host's clock by more than 5 minutes")]
     Skew,
     /// The signature is not the placeholder's, or not one of this request.
-    #[error("the signature is not the placeholder's signature of this request")]
+    #[error("the signature doesn't match; it must be made with the placeholder as the key, over the request as it is sent")]
     Wrong,
     /// A header that is signed.
-    #[error("the header `{0}`, which is signed, does not stand in the request exactly once")]
+    #[error("the signed header `{0}` must be in the request exactly once")]
     Header(HeaderName),
     /// The body, in which something of the scheme may stand, is neither a form nor a JSON document, by its type or by its bytes; or it is coded.
-    #[error("the body is neither a form nor a JSON document in UTF-8, uncoded and with its `content-type`")]
+    #[error("the body must be a form or JSON in UTF-8, with its `content-type` and without a `content-encoding`")]
     Body,
 }
 

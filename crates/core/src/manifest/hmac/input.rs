@@ -83,7 +83,7 @@ impl Input {
         let pieces = pieces(&mut rest, 0)?;
         match pieces.iter().any(Piece::is_of_the_request) {
             true => Ok(Self(pieces)),
-            false => Err(Problem::new("a template in which nothing of the request stands", REMEDY)),
+            false => Err(Problem::new("a template without anything of the request", REMEDY)),
         }
     }
 
@@ -156,7 +156,7 @@ fn piece(rest: &mut &str, depth: usize) -> Result<Piece, Problem> {
             let known = Hash::ALL.iter().find(|(word, _)| *word == hash);
             let (_, hash) = known.ok_or_else(|| Problem::new("an unknown digest", REMEDY))?;
             if depth == MAX_DEPTH {
-                return Err(Problem::new(format!("digests in more than {MAX_DEPTH} digests"), "take some of them out"));
+                return Err(Problem::new(format!("digests nested more than {MAX_DEPTH} deep"), "take some of them out"));
             }
             *rest = &behind[1..];
             let of = pieces(rest, depth + 1)?;

@@ -63,13 +63,13 @@ pub fn read(section: &Section<'_>) -> Option<HmacSpec> {
 fn preset(section: &Section<'_>) -> Option<HmacSpec> {
     let known = || Preset::all().iter().map(|preset| format!("`\"{}\"`", preset.name)).collect::<Vec<_>>().join(", ");
     let preset = section.parse("preset", |text| {
-        let remedy = || format!("write one of {}, or all of the scheme without a preset", known());
+        let remedy = || format!("write one of {}, or leave `preset` out and write the scheme itself", known());
         Preset::named(text).ok_or_else(|| Problem::new("an unknown preset", remedy()))
     });
     if OF_PRESETS.iter().any(|key| section.has(key)) {
         section.set_aside(OF_PRESETS);
-        let remedy = "leave the other keys out, or write all of the scheme without a preset";
-        section.report_here(Problem::new("a preset with keys that it says already", remedy));
+        let remedy = "leave the other keys out, or leave `preset` out and write the scheme itself";
+        section.report_here(Problem::new("keys that the preset sets itself", remedy));
     }
     preset.map(Preset::spec)
 }
@@ -94,7 +94,7 @@ fn words<T: Words>(section: &Section<'_>, key: &'static str, wrong: &str) -> Opt
 fn places(section: &Section<'_>, key: &'static str, of_signature: bool) -> Option<Vec<Spot>> {
     let place = |text: &str| match Spot::parse(text)? {
         Spot::Json(_) if of_signature => {
-            Err(Problem::new("a place in a JSON document", "write `header:NAME`, `query:NAME` or `form:NAME`"))
+            Err(Problem::new("a signature in a JSON document", "write `header:NAME`, `query:NAME` or `form:NAME`"))
         }
         place => Ok(place),
     };
@@ -108,11 +108,11 @@ fn key_of(spec: &HmacSpec) -> Option<Problem> {
     match (spec.algorithm, spec.key) {
         (Algorithm::Ed25519, KeyForm::Text | KeyForm::Hex) => {
             let remedy = "write `key = \"pem\"` for PKCS#8 in PEM, or `key = \"base64\"` for its seed";
-            Some(Problem::new("a form that keys of Ed25519 do not have", remedy))
+            Some(Problem::new("a key form that Ed25519 does not have", remedy))
         }
         (Algorithm::HmacSha256 | Algorithm::HmacSha384 | Algorithm::HmacSha512, KeyForm::Pem) => {
             let remedy = "write `\"text\"`, `\"base64\"` or `\"hex\"`, or take `algorithm = \"ed25519\"`";
-            Some(Problem::new("a form that keys of HMAC do not have", remedy))
+            Some(Problem::new("a key form that HMAC does not have", remedy))
         }
         _ => None,
     }
@@ -120,7 +120,7 @@ fn key_of(spec: &HmacSpec) -> Option<Problem> {
 
 fn pieces_of(spec: &HmacSpec) -> Option<Problem> {
     let lacking = |piece: &Piece, is_there: bool, example: &str| {
-        let found = format!("`input` has `{piece}`, and there is no table for it");
+        let found = format!("`input` uses `{piece}`, and the table for it is missing");
         (!is_there && spec.input.has(&|found| found == piece)).then(|| Problem::new(found, format!("add `{example}` with its own place")))
     };
     let timestamp = lacking(&Piece::Timestamp, spec.timestamp.is_some(), "timestamp = { place = ?, format = ? }");
@@ -129,7 +129,7 @@ fn pieces_of(spec: &HmacSpec) -> Option<Problem> {
         let is_signature = |piece: &Piece| matches!(piece, Piece::Header(name) if spec.signature.contains(&Spot::Header(name.clone())));
         spec.input
             .has(&is_signature)
-            .then(|| Problem::new("`input` has the signature's own header", "leave it out: it is made of the rest"))
+            .then(|| Problem::new("`input` uses the signature's own header", "leave it out: a signature can't cover itself"))
     };
     timestamp.or_else(nonce).or_else(itself)
 }
@@ -138,5 +138,7 @@ fn pieces_of(spec: &HmacSpec) -> Option<Problem> {
 fn places_of(spec: &HmacSpec) -> Option<Problem> {
     let places: Vec<&Spot> = spec.places().collect();
     let twice = places.iter().enumerate().find(|(at, place)| places[..*at].iter().any(|before| before.is_like(place)));
-    twice.map(|(_, place)| Problem::new(format!("the place `{place}` twice"), "give signature, time and nonce a place of its own each"))
+    twice.map(|(_, place)| {
+        Problem::new(format!("the place `{place}` is used twice"), "give the signature, the time and the nonce different places")
+    })
 }

@@ -31,7 +31,7 @@ impl Spot {
     pub fn parse(text: &str) -> Result<Self, Problem> {
         match text.split_once(':') {
             Some(("header", name)) if name.contains('=') => {
-                Err(Problem::new("a header with a template", "name the header alone: what stands there is all of it"))
+                Err(Problem::new("a header with a template", "name the header alone: the host writes all of its value"))
             }
             Some(("header", _)) => match Place::parse(text)? {
                 Place::Header(name, _) => Ok(Self::Header(name)),

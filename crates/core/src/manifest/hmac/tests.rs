@@ -69,15 +69,15 @@ fn whatever_is_wrong_with_a_scheme_is_told_with_its_remedy() {
         ("{method}", "{{method}}", "braces that do not match"),
         ("{method}", "{sha256 {body}", "braces that do not match"),
         ("{method}", "{sha256 }", "a digest of nothing"),
-        ("{method}", "{sha256 {sha256 {sha256 {sha256 {sha256 {body}}}}}}", "digests in more than 4 digests"),
+        ("{method}", "{sha256 {sha256 {sha256 {sha256 {sha256 {body}}}}}}", "digests nested more than 4 deep"),
         ("{method}", "\\\\t", "a backslash or a control character"),
-        ("{timestamp}{method}{target}{body}", "fixed", "nothing of the request"),
+        ("{timestamp}{method}{target}{body}", "fixed", "without anything of the request"),
         ("{method}", "{header:ok-access-sign}", "the signature's own header"),
-        ("timestamp = {", "#", "`input` has `{timestamp}`, and there is no table for it"),
+        ("timestamp = {", "#", "`input` uses `{timestamp}`, and the table for it is missing"),
         ("{target}{body}\"", "{target}{sha256 {nonce}}\"\n[gone]\n", "unknown key `gone`"),
         ("hmac-sha256", "hmac-md5", "an unknown algorithm"),
-        ("hmac-sha256", "ed25519", "a form that keys of Ed25519 do not have"),
-        ("\"text\"", "\"pem\"", "a form that keys of HMAC do not have"),
+        ("hmac-sha256", "ed25519", "a key form that Ed25519 does not have"),
+        ("\"text\"", "\"pem\"", "a key form that HMAC does not have"),
         ("\"text\"", "\"utf-8\"", "an unknown form of a key"),
         ("\"base64\"", "\"base32\"", "an unknown encoding"),
         ("rfc3339", "iso8601", "an unknown format of a time"),
@@ -86,14 +86,14 @@ fn whatever_is_wrong_with_a_scheme_is_told_with_its_remedy() {
         ("header:ok-access-sign", "basic", "not a place that the host can write"),
         ("header:ok-access-sign", "header:host", "a header that only the host sets"),
         ("header:ok-access-sign", "header:x=v {}", "a header with a template"),
-        ("header:ok-access-sign", "json:/sign", "a place in a JSON document"),
+        ("header:ok-access-sign", "json:/sign", "a signature in a JSON document"),
         ("header:ok-access-sign", "query:a b", "not the name of a parameter"),
         ("header:ok-access-sign", "query:_", "not the name of a parameter"),
         ("json:/nonce", "json:nonce", "not a JSON Pointer"),
         ("json:/nonce", "json:/a~2", "not a JSON Pointer"),
-        ("header:ok-access-timestamp", "header:ok-access-sign", "the place `header:ok-access-sign` twice"),
-        ("header:ok-access-timestamp", "header:ok_access_sign", "the place `header:ok_access_sign` twice"),
-        ("algorithm", "preset = \"okx\"\nalgorithm", "a preset with keys that it says already"),
+        ("header:ok-access-timestamp", "header:ok-access-sign", "the place `header:ok-access-sign` is used twice"),
+        ("header:ok-access-timestamp", "header:ok_access_sign", "the place `header:ok_access_sign` is used twice"),
+        ("algorithm", "preset = \"okx\"\nalgorithm", "keys that the preset sets itself"),
         ("algorithm = \"hmac-sha256\"", "", "`algorithm` is missing"),
         ("encoding = \"base64\"", "", "`encoding` is missing"),
     ];
@@ -105,7 +105,7 @@ fn whatever_is_wrong_with_a_scheme_is_told_with_its_remedy() {
     }
     let nonce = WHOLE.replace("{body}", "{nonce}").lines().filter(|line| !line.starts_with("nonce")).collect::<Vec<_>>().join("\n");
     let found = HmacSpec::parse("m", &nonce).expect_err("refused").to_string();
-    assert!(found.contains("`input` has `{nonce}`, and there is no table for it"), "{found}");
+    assert!(found.contains("`input` uses `{nonce}`, and the table for it is missing"), "{found}");
     let unknown = HmacSpec::parse("m", r#"preset = "binanze""#).expect_err("refused").to_string();
     assert!(unknown.contains("an unknown preset") && unknown.contains("`\"binance-ed25519\"`"), "{unknown}");
 }
