@@ -37,7 +37,12 @@ pub fn first(component: &[u8]) -> Option<First> {
 
 /// The component that a table's agent is in.
 pub fn component(table: &Table) -> Vec<u8> {
-    match table.language {
+    component_of(table.language)
+}
+
+/// The component with all agents of a language.
+pub fn component_of(language: Language) -> Vec<u8> {
+    match language {
         Language::Rust => strongroom_components::bytes(RUST),
         Language::Javascript => read(&javascript()),
         Language::Python => read(&python()),

@@ -1,8 +1,8 @@
 //! Real client libraries in agents, unmodified, each against a server that plays its API (`apis/`). A library is pinned by a lock file
 //! and bundled here; the server looks for the key in exactly its place, the agent for what its library made of the answers.
 //!
-//! Three libraries are a part of every run of the tests, the examples that people copy (`examples.rs`), the
-//! packages of the contract (`contract.rs`), and the requests that ccxt signs (`signed.rs`). All of them:
+//! Three libraries are a part of every run of the tests, the examples that people copy (`examples.rs`), the packages of the contract
+//! (`contract.rs`), the requests that ccxt signs (`signed.rs`), and one flow of objects that AWS's SDK signs (`storage.rs`). All of them:
 //! `cargo test --workspace --test libraries -- --include-ignored`.
 
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is an assertion")]
@@ -13,6 +13,7 @@ mod contract;
 mod examples;
 mod play;
 mod signed;
+mod storage;
 mod table;
 
 use table::Table;

@@ -1,6 +1,7 @@
 //! The end-to-end tests' hand: a [`AgentFixture`] with a guest inside, a server outside, and everything that either saw.
 
 pub mod arrows;
+pub mod aws;
 pub mod corpus;
 pub mod cuts;
 pub mod echo;

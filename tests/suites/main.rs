@@ -46,6 +46,7 @@ mod signers;
 mod signing;
 mod signing_crash;
 mod signing_table;
+mod sigv4;
 mod sources;
 mod stalls;
 mod store;

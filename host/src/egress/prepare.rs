@@ -186,11 +186,16 @@ impl Outbound {
 
     /// The values of a request, for its record.
     fn used<'r>(&'r self, substitutions: &'r [Substitution], ready: &'r [Ready]) -> Vec<Used<'r>> {
-        let used = substitutions.iter().zip(ready).filter_map(|(substitution, ready)| {
-            let name = &self.session.keyring.get(substitution.secret)?.name;
-            Some(Used { place: Some((&*substitution.place).into()), stale: ready.stale, ..Used::of(name, &ready.version) })
+        let used = |secret: usize, substitution: &'r Substitution, version: &'r InUse, stale: bool| {
+            let name = &self.session.keyring.get(secret)?.name;
+            Some(Used { place: Some((&*substitution.place).into()), stale, ..Used::of(name, version) })
+        };
+        let each = substitutions.iter().zip(ready).flat_map(|(substitution, ready)| {
+            let own = used(substitution.secret, substitution, &ready.version, ready.stale);
+            let with = substitution.with.iter().zip(&ready.others);
+            [own].into_iter().chain(with.map(|((secret, _), other)| used(*secret, substitution, other, false))).collect::<Vec<_>>()
         });
-        used.collect()
+        each.flatten().collect()
     }
 
     /// How much of its answer's shape an agent may choose.

@@ -2,12 +2,12 @@
 
 import json
 
-from agents import boto3_client, google_auth, httpx_client, requests_client
+from agents import aws_client, boto3_client, google_auth, httpx_client, requests_client
 from componentize_py_types import Err
 from wit_world import exports
 from wit_world.imports import environment
 
-AGENTS = {"boto3": boto3_client, "google-auth": google_auth, "httpx": httpx_client, "requests": requests_client}
+AGENTS = {"aws": aws_client, "boto3": boto3_client, "google-auth": google_auth, "httpx": httpx_client, "requests": requests_client}
 
 
 def say(name, value):

@@ -187,15 +187,20 @@ pub fn call(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&ser
     if let Some(body) = body {
         *request.body_mut() = Some(serde_json::to_vec(body).expect("JSON").into());
     }
+    let (status, _, bytes) = exchange(request);
+    (status, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+/// Sends a request over plain HTTP: the status, the headers and the body of its answer.
+fn exchange(request: reqwest::Request) -> (u16, http::HeaderMap, bytes::Bytes) {
     // On a thread of its own, so that it can be called from anywhere.
     let answered = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let client = reqwest::Client::builder().tls_backend_preconfigured(no_roots()).no_proxy().build().expect("a client");
             let answer = client.execute(request).await.expect("an answer");
-            let status = answer.status().as_u16();
-            let bytes = answer.bytes().await.expect("a body");
-            (status, serde_json::from_slice(&bytes).unwrap_or_default())
+            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+            (status, headers, answer.bytes().await.expect("a body"))
         })
     });
     answered.join().expect("the call is made")

@@ -23,6 +23,14 @@ pub(crate) enum Fields<'b> {
     Json(&'b str),
 }
 
+/// What a body is by its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Form,
+    Json,
+    Other,
+}
+
 /// What a body holds in one place.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Held {
@@ -30,21 +38,36 @@ pub(crate) enum Held {
     Nothing,
     /// This text, once, for every server; and where it stands in the body.
     Text(String, Range<usize>),
-    /// Something else, which this says.
-    Other(&'static str),
+    /// This number of a JSON document, as it is written.
+    Number(String),
+    /// The body is of another kind than the place.
+    OtherKind,
+    /// More than one, or one that only some servers take for it.
+    Twice(&'static str),
+    /// Something that is no text.
+    Odd(&'static str),
 }
 
-impl<'b> Fields<'b> {
-    /// Reads a body by what its head says about it.
+impl Held {
+    /// Why it is not one text, where something is there.
+    pub(crate) fn why(&self) -> Option<&'static str> {
+        match self {
+            Self::Nothing | Self::Text(..) => None,
+            Self::Number(_) => Some("the field is not a string"),
+            Self::OtherKind => Some("the body is of another kind than the field that is granted"),
+            Self::Twice(why) | Self::Odd(why) => Some(why),
+        }
+    }
+}
+
+impl Kind {
+    /// The kind that the head says.
     ///
     /// # Errors
-    /// Why its fields can't be found with certainty.
-    pub(crate) fn read(headers: &HeaderMap, body: &'b [u8]) -> Result<Self, &'static str> {
-        if body.is_empty() {
-            return Ok(Self::Empty);
-        }
-        if headers.contains_key(header::CONTENT_ENCODING) {
-            return Err("`content-encoding` hides the fields of the body");
+    /// Why it can't be told.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, &'static str> {
+        if !headers.contains_key(header::CONTENT_TYPE) {
+            return Ok(Self::Other);
         }
         let content_type = super::single(headers, &header::CONTENT_TYPE).ok_or("the body's `content-type` is not said once")?;
         let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
@@ -61,26 +84,44 @@ impl<'b> Fields<'b> {
         if charsets > 1 || !parameters.split(';').all(is_utf8) {
             return Err("the body's `content-type` says more than `charset=utf-8`");
         }
-        let text = std::str::from_utf8(body).map_err(|_| "the body is not UTF-8")?;
         let essence = essence.trim().to_ascii_lowercase();
-        if essence == "application/x-www-form-urlencoded" {
-            return Ok(Self::Form(text));
+        Ok(match essence.as_str() {
+            "application/x-www-form-urlencoded" => Self::Form,
+            "application/json" => Self::Json,
+            essence if essence.starts_with("application/") && essence.ends_with("+json") => Self::Json,
+            _ => Self::Other,
+        })
+    }
+}
+
+impl<'b> Fields<'b> {
+    /// Reads a body by what its head says about it.
+    ///
+    /// # Errors
+    /// Why its fields can't be found with certainty.
+    pub(crate) fn read(headers: &HeaderMap, body: &'b [u8]) -> Result<Self, &'static str> {
+        if body.is_empty() {
+            return Ok(Self::Empty);
         }
-        if essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json") {
-            json::check(text)?;
-            return Ok(Self::Json(text));
+        if headers.contains_key(header::CONTENT_ENCODING) {
+            return Err("`content-encoding` hides the fields of the body");
         }
-        Err("the body's `content-type` is neither a form nor JSON")
+        let kind = Kind::of(headers)?;
+        let text = std::str::from_utf8(body).map_err(|_| "the body is not UTF-8")?;
+        match kind {
+            Kind::Form => Ok(Self::Form(text)),
+            Kind::Json => json::check(text).map(|()| Self::Json(text)),
+            Kind::Other => Err("the body's `content-type` is neither a form nor JSON"),
+        }
     }
 
     /// What stands in a place; `None` where that is no place of a body.
     pub(crate) fn held(&self, place: &Place) -> Option<Held> {
-        const OTHER_KIND: Held = Held::Other("the body is of another kind than the field that is granted");
         let held = match (place, self) {
             (Place::Form(_) | Place::Json(_), Self::Empty) => Held::Nothing,
             (Place::Form(name), Self::Form(form)) => form::held(form, name),
             (Place::Json(pointer), Self::Json(document)) => json::held(document, pointer),
-            (Place::Form(_) | Place::Json(_), _) => OTHER_KIND,
+            (Place::Form(_) | Place::Json(_), _) => Held::OtherKind,
             _ => return None,
         };
         Some(held)

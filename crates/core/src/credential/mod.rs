@@ -23,7 +23,7 @@ pub(crate) use checksums::unknown as unknown_checksum;
 pub use checksums::{has_checksum, renew as renew_checksums};
 pub use draft::Draft;
 pub use fields::MOST_HELD;
-pub(crate) use fields::{Fields, Held};
+pub(crate) use fields::{Fields, Held, Kind};
 pub use prepared::Prepared;
 pub use template::Target;
 pub(crate) use template::{Part, around, cookies, is_free, part, single};

@@ -125,7 +125,7 @@ impl Target {
             Place::Path(path) => Some((Self::Path(path.clone()), source(path.held(&seen.url.path)?)?)),
             Place::Form(_) | Place::Json(_) => match seen.fields.held(place)? {
                 Held::Text(text, _) => Some((Self::of(place), source(&text)?)),
-                Held::Nothing | Held::Other(_) => None,
+                _ => None,
             },
         }
     }

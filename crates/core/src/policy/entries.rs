@@ -2,6 +2,7 @@
 //! placeholder stands. What the neighbouring entry says beyond that holds for the new one too, so that nothing gets looser on the way.
 
 use super::placeholder::Placeholders;
+use super::signed::Signer;
 use super::{Asked, Destination};
 use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, METHODS, Misplaced, PathPattern, Place, Rate, Treatment};
 use crate::url::CanonicalUrl;
@@ -39,14 +40,21 @@ pub(super) fn lines(
     if !PathPattern::parse(&url.path).is_ok_and(|pattern| exactly(&pattern)) {
         return Err("in `paths` a `*` stands for any segment, and not for itself".to_owned());
     }
-    let carried = carried(asked.headers, url, placeholders, all);
+    let signer = Signer::of(asked, url, placeholders, all);
+    if let Some(signer) = signer.as_ref().filter(|signer| signer.key.is_none()) {
+        return Err(signer.remedy(secrets));
+    }
+    let carried = if signer.is_some() { None } else { carried(asked.headers, url, placeholders, all) };
     let path = carried.as_ref().and_then(|carried| carried.path.clone()).unwrap_or_else(|| url.path.clone());
     let host = HostPattern::parse(&url.origin_pattern()).map_err(|problem| problem.found)?;
     let mut entry = Table::new();
     entry.insert("host".into(), host.to_string().into());
     entry.insert("methods".into(), vec![method.to_owned()].into());
     entry.insert("paths".into(), vec![path].into());
+    let signing = signer.and_then(|signer| signer.key);
     let grant = match carried {
+        // What signs has places of its own.
+        _ if signing.is_some() => signing.map(|secret| (secret, vec![Place::bearer()])),
         Some(Carried { place: None, .. }) => return Err("a placeholder is where no secret can be put".to_owned()),
         Some(Carried { secret, place: Some(place), .. }) => Some((secret, vec![place])),
         // Where a request is judged without an agent, what it would carry is what the nearest entry is for.
@@ -63,7 +71,7 @@ pub(super) fn lines(
     let root = match grant {
         None => nested("egress", vec![entry].into()),
         Some((secret, places)) => {
-            if places != [Place::bearer()] {
+            if !places.is_empty() && places != [Place::bearer()] {
                 entry.insert("place".into(), places.iter().map(Place::to_string).collect::<Vec<_>>().into());
             }
             let name = secrets.get(secret).map_or("", String::as_str);

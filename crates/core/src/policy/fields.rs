@@ -37,11 +37,11 @@ pub(super) fn judge(
         let why = match fields.held(granted.place) {
             None | Some(Held::Nothing) => continue,
             Some(_) if substitutions.iter().any(|s| s.scheme.fills(&Target::of(granted.place))) => continue,
-            Some(Held::Other(why)) => why,
             Some(Held::Text(text, _)) if placeholders.within(text.as_bytes()).is_some() => {
                 "it holds more than the placeholder, or that of another secret"
             }
             Some(Held::Text(..)) => "it holds something else",
+            Some(other) => other.why().unwrap_or_default(),
         };
         let found = format!("the field `{}` of the body does not hold the granted placeholder: {why}", granted.place);
         let remedy = "an agent may send the granted placeholder there, whole and once, or nothing".to_owned();

@@ -1,6 +1,7 @@
 //! Placeholders where their values do not belong: what is done about them, and what is said.
 
 use super::placeholder::Placeholders;
+use super::signed::Signer;
 use super::{Asked, Denial, Destination, Permit, Policy, Rule, Substitution, denial, deny, foreign, granted_places};
 use crate::credential::around;
 use crate::manifest::{Misplaced, Place};
@@ -47,20 +48,25 @@ impl Policy {
         placeholders: &Placeholders,
         misplaced: Misplaced,
     ) -> Result<(), Denial> {
+        // A placeholder with which AWS's library has signed stands where it would, were the host to sign.
+        let aws = |denial: Denial| match Signer::of(asked, url, placeholders, &self.destinations) {
+            Some(signer) => Denial { remedy: signer.remedy(&self.secrets), ..denial },
+            None => denial,
+        };
         let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.is_header(name));
         for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
             let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));
             if inside.is_some() {
                 let denial = self.misplaced(asked, &format!("header `{name}`"), misplaced, inside);
                 return Err(match in_another_form(open, placeholders, name, value) {
-                    Some((reason, remedy)) => Denial { reason, remedy, ..denial },
+                    Some((reason, remedy)) => aws(Denial { reason, remedy, ..denial }),
                     None if placeholders.holds_sealed(value.as_bytes()) => sealed(denial, name),
-                    None => denial,
+                    None => aws(denial),
                 });
             }
         }
         match foreign::in_url(url, substitutions, placeholders) {
-            Some(secret) => Err(self.misplaced(asked, "URL", misplaced, Some(secret))),
+            Some(secret) => Err(aws(self.misplaced(asked, "URL", misplaced, Some(secret)))),
             None => Ok(()),
         }
     }
@@ -106,9 +112,7 @@ fn in_another_form(open: &[&Destination], placeholders: &Placeholders, name: &He
     let scheme = before.trim_end_matches([' ', '=', ':']);
     let is_scheme = !scheme.is_empty() && scheme.len() <= 16 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     let is_simple = after.is_empty() && is_scheme && Place::parse(&place).is_ok();
-    let remedy = if before.starts_with("AWS4-") {
-        "a signature of AWS (SigV4) is made with the key itself, which an agent does not have; call the service through a key that is sent, or through the host".to_owned()
-    } else if is_simple {
+    let remedy = if is_simple {
         denial::added(&toml::Value::from(place), "place", &granted.destination.label)
     } else {
         format!("send it as `{form}`, and nothing else in that header")

@@ -3,8 +3,9 @@
 use super::{Asked, Denial, Destination, Placeholders, Rule, Source, Substitution, deny};
 use crate::credential::hmac::Hmac;
 use crate::credential::sigv4::{self, SigV4};
-use crate::credential::{Scheme, Seen};
+use crate::credential::{Fields, Scheme, Seen};
 use crate::manifest::{Manifest, Misplaced, SchemeSpec, SecretSpec};
+use crate::url::CanonicalUrl;
 use std::sync::Arc;
 
 /// How a grant has requests signed.
@@ -61,6 +62,40 @@ impl Signs {
                 let found = SigV4::find(seen, asked.method.as_str(), asked.body, &pair, asked.time);
                 found.transpose().map(|found| found.map(|found| Scheme::SigV4(Box::new(found)))).map_err(|why| why.to_string())
             }
+        }
+    }
+}
+
+/// What a request says of the key that has signed it, as AWS's libraries sign.
+pub(super) struct Signer {
+    /// The secret whose placeholder is the key's id.
+    id: usize,
+    /// The secret access key that the manifest names with it, where that has a grant.
+    pub(super) key: Option<usize>,
+}
+
+impl Signer {
+    /// `None` where the request is not signed, or with an id that is no placeholder.
+    pub(super) fn of(asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders, all: &[Destination]) -> Option<Self> {
+        let seen = Seen { headers: asked.headers, url, fields: Fields::Empty };
+        let Some((id, "", "")) = placeholders.standing(&SigV4::key_id(&seen, asked.method.as_str())?) else { return None };
+        let names = |d: &&Destination| {
+            d.signs.as_ref().is_some_and(|signs| matches!(&*signs.spec, SchemeSpec::SigV4(_)) && signs.with.first() == Some(&id))
+        };
+        let key = all.iter().find(names).and_then(|d| Some(d.secret.as_ref()?.0));
+        Some(Self { id, key })
+    }
+
+    /// What has to be granted for the host to sign the request, where it was not.
+    pub(super) fn remedy(&self, secrets: &[String]) -> String {
+        let name = |index: usize| secrets.get(index).map_or("", String::as_str);
+        match self.key {
+            Some(key) => format!("grant this request to the secret that signs it: add a `[[secrets.{}.allow]]` that covers it", name(key)),
+            None => format!(
+                "the host signs for AWS: add `sigv4 = {{ access_key_id = \"{}\" }}` to the table of the secret access key, and an `allow` \
+                 that covers this request",
+                name(self.id)
+            ),
         }
     }
 }

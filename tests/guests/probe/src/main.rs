@@ -3,6 +3,8 @@
 //! `{NAME}` in an argument stands for the placeholder of that secret; `{NAME|upper}`, `{NAME|b64}` and `{NAME|pct}` for a
 //! disguise of it; `{NAME|mac:TEXT}` for the HMAC of a text with it. `<(` and `)>` stand for braces, `(NOW)` for the time in milliseconds.
 
+mod aws;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use hmac::{Hmac, Mac};
@@ -114,6 +116,8 @@ fn perform(verb: &str, rest: &[&str]) {
                 _ => println!("{answer}"),
             }
         }
+        // A request that is signed for AWS.
+        "aws" => println!("aws {}", aws::sign(rest)),
         "sign" => println!("sign {}", sign(rest).unwrap_or_else(|error| error.to_string())),
         // `sign-quietly FIRST TIMES SIGNER FIELDS…`: one transaction whose nonce counts up; prints how many were signed.
         "sign-quietly" => {

@@ -7,7 +7,6 @@
 //! ([`HmacSpec::stands`]). Of signature, time and nonce each stands once and under one name, as [`crate::url`] compares names: what a server
 //! could read in two ways is refused.
 
-mod body;
 mod key;
 mod scheme;
 mod sign;
@@ -98,9 +97,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// Whether servers may take two names of headers for one: those of the CGI family read `x_api_key` as `x-api-key`.
+/// Whether servers may take two names of headers for one.
 fn same_header(a: &HeaderName, b: &HeaderName) -> bool {
-    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    let (a, b) = (a.as_str().as_bytes(), b.as_str().as_bytes());
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| fold(*a) == fold(*b))
+    crate::url::names::same_header(a.as_str(), b.as_str())
 }

@@ -1,8 +1,8 @@
 //! The scheme as the phases of a request have it: found in what an agent has signed, or asked for by a grant, and applied as it leaves.
 
-use super::{HmacKey, Request, Spot};
+use super::{HmacKey, Request};
 use crate::credential::{Applied, Draft, Outgoing, Seen, Target, Unfit, Values};
-use crate::manifest::HmacSpec;
+use crate::manifest::{HmacSpec, Place};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -44,7 +44,7 @@ impl Hmac {
         }
         let stamp = spec.stamp(now, spec.least_nonce(now)).map_err(told)?;
         let place = spec.plan(&stands, &request, &stamp).map_err(told)?.signature;
-        Ok(Some(Self { spec: Arc::clone(spec), target: target(&place) }))
+        Ok(Some(Self { spec: Arc::clone(spec), target: Target::of(&Place::from(&place)) }))
     }
 
     pub(crate) fn target(&self) -> &Target {
@@ -84,15 +84,5 @@ fn leaving<'d>(draft: &'d Draft, outgoing: &'d Outgoing<'_>) -> Request<'d> {
         query: draft.query.as_ref().map(|query| query.as_str()),
         headers: &draft.headers,
         body: draft.body().unwrap_or_default(),
-    }
-}
-
-fn target(place: &Spot) -> Target {
-    match place {
-        Spot::Header(name) => Target::Header { name: name.clone(), before: String::new(), after: String::new() },
-        Spot::Query(name) => Target::Query { name: name.clone() },
-        Spot::Form(name) => Target::Form { name: name.clone() },
-        // No signature stands in a JSON document: the manifest is refused.
-        Spot::Json(pointer) => Target::Form { name: pointer.clone() },
     }
 }

@@ -1,7 +1,7 @@
 //! The time and the number that the host writes into a request, and how those of an agent are read.
 
-use super::body::{Body, Kind};
 use super::{Part, Refused, Request, Stands};
+use crate::credential::Kind;
 use crate::manifest::HmacSpec;
 use crate::manifest::hmac::{NonceSpec, NonceUnit, Spot, TimeFormat, TimestampSpec};
 use jiff::Timestamp;
@@ -97,11 +97,12 @@ impl HmacSpec {
 
 /// The first place that can be added to the request. A header and a parameter always can.
 fn fitting(places: &[Spot], request: &Request<'_>, part: Part) -> Result<Spot, Refused> {
-    let body = || Body::read(request).unwrap_or(Body::Empty(Kind::Other));
+    let kind = || Kind::of(request.headers).unwrap_or(Kind::Other);
     let fits = |place: &&Spot| match place {
         Spot::Header(_) | Spot::Query(_) => true,
-        Spot::Form(_) => body().takes_fields(),
-        Spot::Json(_) => body().takes_members(),
+        Spot::Form(_) => kind() == Kind::Form,
+        // A member has to be added to something.
+        Spot::Json(_) => kind() == Kind::Json && request.body.trim_ascii_start().starts_with(b"{"),
     };
     places.iter().find(fits).cloned().ok_or(Refused::NoPlace(part))
 }

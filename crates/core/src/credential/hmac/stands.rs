@@ -1,9 +1,9 @@
 //! What of signature, time and nonce a request holds already, and where: each at most once, under one name.
 
-use super::body::Body;
 use super::{HmacKey, Part, Refused, Request, same_header, stamp};
-use crate::manifest::HmacSpec;
+use crate::credential::{Fields, Held};
 use crate::manifest::hmac::{NonceSpec, Spot, TimestampSpec};
+use crate::manifest::{HmacSpec, Place};
 use crate::url::{pairs, percent_decoded, same_parameter};
 use http::HeaderName;
 use std::fmt;
@@ -58,8 +58,8 @@ impl HmacSpec {
     /// Where one of them stands twice, or may for some server, is empty, or stands in a body that can't be read.
     pub fn stands(&self, request: &Request<'_>) -> Result<Stands, Refused> {
         let needs_body = self.places().any(|place| matches!(place, Spot::Form(_) | Spot::Json(_)));
-        let body = if needs_body { Body::read(request)? } else { Body::Empty(super::body::Kind::Other) };
-        let find = |places: &[Spot], part| find(request, &body, places, part);
+        let fields = if needs_body { Fields::read(request.headers, request.body).map_err(|_| Refused::Body)? } else { Fields::Empty };
+        let find = |places: &[Spot], part| find(request, &fields, places, part);
         let timestamps = self.timestamp.iter().map(|TimestampSpec { places, .. }| places.as_slice()).next();
         let nonces = self.nonce.iter().map(|NonceSpec { places, .. }| places.as_slice()).next();
         Ok(Stands {
@@ -94,14 +94,13 @@ impl HmacSpec {
     }
 }
 
-fn find(request: &Request<'_>, body: &Body<'_>, places: &[Spot], part: Part) -> Result<Option<Found>, Refused> {
+fn find(request: &Request<'_>, fields: &Fields<'_>, places: &[Spot], part: Part) -> Result<Option<Found>, Refused> {
     let mut found = None;
     for place in places {
         let held = match place {
             Spot::Header(name) => in_headers(request, name, part)?,
             Spot::Query(name) => in_pairs(request.query.unwrap_or_default(), name, part)?,
-            Spot::Form(name) => in_pairs(body.form(), name, part)?,
-            Spot::Json(pointer) => in_json(body, pointer, part)?,
+            Spot::Form(_) | Spot::Json(_) => in_fields(fields, place, part)?,
         };
         match held {
             Some(_) if found.is_some() => return Err(Refused::Twice(part)),
@@ -136,11 +135,12 @@ fn in_pairs(text: &str, name: &str, part: Part) -> Result<Option<(String, bool)>
     }
 }
 
-fn in_json(body: &Body<'_>, pointer: &str, part: Part) -> Result<Option<(String, bool)>, Refused> {
-    let Some(value) = body.member(pointer, part)? else { return Ok(None) };
-    match value.get().as_bytes().first() {
-        Some(b'"') => serde_json::from_str(value.get()).map(|text| Some((text, false))).map_err(|_| Refused::Malformed(part)),
-        Some(b'-' | b'0'..=b'9') => Ok(Some((value.get().to_owned(), true))),
-        _ => Err(Refused::Malformed(part)),
+fn in_fields(fields: &Fields<'_>, place: &Spot, part: Part) -> Result<Option<(String, bool)>, Refused> {
+    match fields.held(&Place::from(place)) {
+        None | Some(Held::Nothing | Held::OtherKind) => Ok(None),
+        Some(Held::Text(text, _)) => Ok(Some((text, false))),
+        Some(Held::Number(number)) => Ok(Some((number, true))),
+        Some(Held::Twice(_)) => Err(Refused::Twice(part)),
+        Some(Held::Odd(_)) => Err(Refused::Malformed(part)),
     }
 }

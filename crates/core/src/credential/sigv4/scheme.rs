@@ -31,6 +31,12 @@ impl SigV4 {
         matches!(Signed::read(&request(seen, method, &host)), Some(Ok(signed)) if signed.payload().is_none())
     }
 
+    /// The access key id that a request says it is signed with.
+    pub(crate) fn key_id(seen: &Seen<'_>, method: &str) -> Option<String> {
+        let host = seen.url.authority();
+        Signed::read(&request(seen, method, &host))?.ok().map(|signed| signed.access_key_id().to_owned())
+    }
+
     /// The signature that a request has; `None` where it has none.
     pub(crate) fn find(
         seen: &Seen<'_>,

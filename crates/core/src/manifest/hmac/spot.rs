@@ -1,6 +1,6 @@
 //! A place of a signature, a time or a nonce: what stands there is written by the host as a whole, without anything around it.
 
-use crate::manifest::{Place, Problem};
+use crate::manifest::{Place, Pointer, Problem, Template};
 use http::HeaderName;
 use std::fmt;
 
@@ -20,7 +20,7 @@ pub enum Spot {
     /// A field of a body that is a form (`application/x-www-form-urlencoded`).
     Form(String),
     /// A member of a body that is a JSON document, by its JSON Pointer (RFC 6901). It leads through objects alone.
-    Json(String),
+    Json(Pointer),
 }
 
 impl Spot {
@@ -42,7 +42,7 @@ impl Spot {
             }
             Some(("query", name)) => Ok(Self::Query(name.to_owned())),
             Some(("form", name)) => Ok(Self::Form(name.to_owned())),
-            Some(("json", pointer)) if is_pointer(pointer) => Ok(Self::Json(pointer.to_owned())),
+            Some(("json", pointer)) if is_pointer(pointer) => Pointer::parse(pointer).map(Self::Json),
             Some(("json", _)) => Err(Problem::new("not a JSON Pointer", "write it as in `json:/nonce`, with `~1` for a slash in a name")),
             _ => Err(Problem::new("not a place that the host can write", REMEDY)),
         }
@@ -53,7 +53,8 @@ impl Spot {
         let folded = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect::<String>();
         match (self, other) {
             (Self::Header(a), Self::Header(b)) => folded(a.as_str()) == folded(b.as_str()),
-            (Self::Query(a), Self::Query(b)) | (Self::Form(a), Self::Form(b)) | (Self::Json(a), Self::Json(b)) => folded(a) == folded(b),
+            (Self::Query(a), Self::Query(b)) | (Self::Form(a), Self::Form(b)) => folded(a) == folded(b),
+            (Self::Json(a), Self::Json(b)) => folded(&a.to_string()) == folded(&b.to_string()),
             _ => false,
         }
     }
@@ -72,6 +73,17 @@ fn is_pointer(text: &str) -> bool {
         !token.is_empty() && escapes && !token.chars().any(char::is_control) && token.chars().any(char::is_alphanumeric)
     };
     text.len() <= MAX_POINTER && text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(token))
+}
+
+impl From<&Spot> for Place {
+    fn from(spot: &Spot) -> Self {
+        match spot {
+            Spot::Header(name) => Self::Header(name.clone(), Template::Exact { before: String::new(), after: String::new() }),
+            Spot::Query(name) => Self::Query(name.clone()),
+            Spot::Form(name) => Self::Form(name.clone()),
+            Spot::Json(pointer) => Self::Json(pointer.clone()),
+        }
+    }
 }
 
 impl fmt::Display for Spot {

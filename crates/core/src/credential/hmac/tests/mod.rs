@@ -58,7 +58,7 @@ impl Held {
             }
             Spot::Json(pointer) => {
                 let mut document: serde_json::Value = serde_json::from_slice(&self.body).expect("JSON");
-                *document.pointer_mut(pointer).expect("it is there") = text.into();
+                *document.pointer_mut(&pointer.to_string()).expect("it is there") = text.into();
                 self.body = document.to_string().into_bytes();
             }
         }

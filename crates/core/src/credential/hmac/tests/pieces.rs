@@ -80,7 +80,7 @@ fn a_request_without_a_signature_gets_one_in_the_first_place_that_fits() {
     let form = Held::new("POST", "/0/private/Balance", &[FORM], "");
     assert_eq!(placed("kraken", &form).expect("a plan"), ["form:nonce", "header:api-sign"]);
     let json = Held::new("POST", "/0/private/Balance", &[JSON], "{\"nonce\":5}");
-    let nonce = Edit { place: Spot::Json("/nonce".to_owned()), text: "9".to_owned(), is_number: true };
+    let nonce = Edit { place: Spot::parse("json:/nonce").expect("a place"), text: "9".to_owned(), is_number: true };
     assert_eq!(plan("kraken", &json).expect("a plan").stamps, [nonce]);
 
     let spec = preset("binance");
