@@ -56,7 +56,7 @@ const CASES: &[(&str, &str, Ends)] = &[
         "aws POST https://api.test/v1/a x:1048577 payload:none service:execute-api token:TOKEN",
         Denied(&["body"]),
     ),
-    ("a leak in a signed body", "aws PUT https://api.test/v1/a b:ghp_16C7e42F292c6912E7710c838347Ae178B4a token:TOKEN", Denied(&["leak"])),
+    ("a leak in a signed body", "aws PUT https://api.test/v1/a b: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 token:TOKEN", Denied(&["leak"])),
     // Chunks.
     ("another byte in the first chunk", "aws PUT https://api.test/v1/a chunks:8x65536 break:0 token:TOKEN", OTHER_BODY),
     ("another byte in the second chunk", "aws PUT https://api.test/v1/a chunks:8x65536 break:1 token:TOKEN", OTHER_BODY),
@@ -67,9 +67,9 @@ const CASES: &[(&str, &str, Ends)] = &[
     // Another signature.
     ("the secret of another pair", "aws PUT https://api.test/v1/a b:hello key:OTHER token:TOKEN", FOREIGN),
     ("the id of another pair", "aws PUT https://api.test/v1/a b:hello id:OTHER token:TOKEN", FOREIGN),
-    ("a key of the agent's own", "aws PUT https://api.test/v1/a b:hello key:wJalrXUtnFEMI id:AKIAIOSFODNN7EXAMPLE", FOREIGN),
-    ("a session of the agent's own", "aws PUT https://api.test/v1/a b:hello own-token:mine", FOREIGN),
-    ("a URL with a session of the agent's own", "aws GET https://api.test/v1/a presign:60 own-token:mine", FOREIGN),
+    ("a key of the agent's own", "aws PUT https://api.test/v1/a b:hello key:=wJalrXUtnFEMI id:=AKIAIOSFODNN7EXAMPLE", FOREIGN),
+    ("a session of the agent's own", "aws PUT https://api.test/v1/a b:hello token:=mine", FOREIGN),
+    ("a URL with a session of the agent's own", "aws GET https://api.test/v1/a presign:60 token:=mine", FOREIGN),
     ("a signature moved to another path", "aws PUT https://api.test/v1/a b:hello for:https://api.test/v1/b token:TOKEN", FOREIGN),
     ("a signature moved to another query", "aws GET https://api.test/v1/?acl for:https://api.test/v1/ token:TOKEN", FOREIGN),
     ("a signature moved to another method", "aws PUT https://api.test/v1/a b:hello as:POST token:TOKEN", FOREIGN),
@@ -79,7 +79,7 @@ const CASES: &[(&str, &str, Ends)] = &[
     ("a URL of tomorrow", "aws GET https://api.test/v1/a presign:60 at:86400 token:TOKEN", FOREIGN),
     ("an old signature", "aws PUT https://api.test/v1/a b:hello at:-600 token:TOKEN", FOREIGN),
     ("an instruction to AWS that is not signed", "aws PUT https://api.test/v1/a b:hello add:x-amz-acl=public-read token:TOKEN", FOREIGN),
-    ("the same beside a URL", "aws PUT https://api.test/v1/a presign:60 b:hello add:x-amz-copy-source=/other/secret token:TOKEN", FOREIGN),
+    ("the same beside a URL", "aws PUT https://api.test/v1/a presign:60 b:hello add:x-amz-acl=public-read token:TOKEN", FOREIGN),
     (
         "a second signature in the header",
         "aws GET https://api.test/v1/a presign:60 add:authorization=AWS4-HMAC-SHA256+x token:TOKEN",
@@ -91,7 +91,7 @@ const CASES: &[(&str, &str, Ends)] = &[
     ("the id elsewhere", "send GET https://other.test/{ID}", Denied(&["misplaced-placeholder"])),
     ("the session's token elsewhere", "send GET https://other.test/ h:x-amz-security-token={TOKEN}", Denied(&["misplaced-placeholder"])),
     ("a signature elsewhere", "aws PUT https://other.test/v1/a b:hello token:TOKEN", Denied(&["misplaced-placeholder"])),
-    ("a signed URL elsewhere", "aws GET https://other.test/v1/a presign:60 token:TOKEN", Denied(&["misplaced-placeholder"])),
+    ("a signed URL elsewhere", "aws GET https://other.test/v1/a presign:60 token:TOKEN", Denied(&["foreign-credential"])),
 ];
 
 fn pair() -> KeyPair {

@@ -29,6 +29,8 @@ impl Moto {
             let mut command = Command::new(python().join("bin/python"));
             command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/services/moto_server.py"));
             command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).env("PYTHONUNBUFFERED", "1");
+            // Parts as short as an engine that interprets its JavaScript can make checksums of.
+            command.env("S3_UPLOAD_PART_MIN_SIZE", "65536");
             command
         });
         Self { service, address: format!("http://127.0.0.1:{port}") }

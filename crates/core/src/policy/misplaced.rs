@@ -38,6 +38,14 @@ impl Policy {
         Denial { stop: misplaced == Misplaced::Stop, ..deny(Rule::Misplaced, asked, reason, remedy) }
     }
 
+    /// A denial of what AWS's library has signed with placeholders: they stand where they would, were the host to sign.
+    pub(super) fn of_signer(&self, denial: Denial, asked: &Asked<'_>, url: &CanonicalUrl, placeholders: &Placeholders) -> Denial {
+        match Signer::of(asked, url, placeholders, &self.destinations) {
+            Some(signer) => Denial { remedy: signer.remedy(&self.secrets), ..denial },
+            None => denial,
+        }
+    }
+
     /// Refuses a request whose headers or URL hold a placeholder where its value does not belong.
     pub(super) fn elsewhere(
         &self,
@@ -48,11 +56,7 @@ impl Policy {
         placeholders: &Placeholders,
         misplaced: Misplaced,
     ) -> Result<(), Denial> {
-        // A placeholder with which AWS's library has signed stands where it would, were the host to sign.
-        let aws = |denial: Denial| match Signer::of(asked, url, placeholders, &self.destinations) {
-            Some(signer) => Denial { remedy: signer.remedy(&self.secrets), ..denial },
-            None => denial,
-        };
+        let aws = |denial: Denial| self.of_signer(denial, asked, url, placeholders);
         let substituted = |name: &HeaderName| substitutions.iter().any(|s| s.scheme.is_header(name));
         for (name, value) in asked.headers.iter().filter(|(name, _)| !substituted(name)) {
             let inside = placeholders.within(value.as_bytes()).or_else(|| placeholders.disguised(name.as_str()));

@@ -189,7 +189,8 @@ impl Policy {
         }
         let (passes, plain_cookies) = session.join(&mut substitutions);
         substitutions.sort_by_key(|s| s.scheme.turn());
-        foreign::credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)?;
+        foreign::credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)
+            .map_err(|denial| self.of_signer(denial, asked, &url, placeholders))?;
         if misplaced != Misplaced::Pass {
             self.elsewhere(&open, asked, &url, &substitutions, placeholders, misplaced)?;
         }

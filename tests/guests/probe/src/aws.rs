@@ -6,7 +6,7 @@
 //! - `chunks:COUNTxSIZE` a body in signed chunks, `break:AT` with another byte in one of them, `end:TEXT` with something behind its end,
 //! - `payload:NAME` what is signed of the body, `none` for nothing said,
 //! - `presign:SECONDS` a URL instead of a header, `at:SECONDS` by a clock that is so much ahead,
-//! - `key:NAME`, `id:NAME`, `token:NAME` secrets, `own-token:TEXT`,
+//! - `key:NAME`, `id:NAME`, `token:NAME` secrets whose placeholders are used, `=TEXT` for a name is the agent's own,
 //! - `as:METHOD` and `for:URL` what is signed instead, `service:NAME`.
 
 use crate::{outcome, request};
@@ -24,9 +24,12 @@ struct Signer {
 pub fn sign(words: &[&str]) -> String {
     let all = |name: &str| words[2..].iter().filter_map(|word| word.strip_prefix(&format!("{name}:"))).collect::<Vec<_>>();
     let one = |name: &str| all(name).first().copied();
-    let placeholder = |name: &str| Secret::open(name).map(|secret| secret.placeholder()).unwrap_or_else(|_| name.to_owned());
+    let placeholder = |name: &str| match name.strip_prefix('=') {
+        Some(own) => own.to_owned(),
+        None => Secret::open(name).map(|secret| secret.placeholder()).unwrap_or_default(),
+    };
     let (key, id) = (placeholder(one("key").unwrap_or("KEY")), placeholder(one("id").unwrap_or("ID")));
-    let token = one("own-token").map(str::to_owned).or_else(|| one("token").map(placeholder));
+    let token = one("token").map(placeholder);
     let service = one("service").unwrap_or("s3");
     let stamp = stamp(one("at").and_then(|at| at.parse().ok()).unwrap_or(0));
     let scope = format!("{}/us-east-1/{service}/aws4_request", &stamp[..8]);

@@ -23,7 +23,7 @@ const client = (env, options) =>
     ...options,
   });
 const Bucket = 'reports';
-const KEYS = ['a', '2026/november é.txt', "odd/+ &=?#%25~(1)!*'@:,;$"];
+const KEYS = ['a', '2026/november é.txt', "odd/+ &=?#100% ~(1)!*'@:,$"];
 
 // Text that no two places of have in common.
 function text(length) {
@@ -53,25 +53,6 @@ export async function objects({ env, say }) {
   }
 }
 
-// A body that flows, with its checksum behind it.
-export async function streamed({ env, say }) {
-  const store = client(env);
-  for (const length of [100, 100_000, 1_500_000]) {
-    const bytes = new TextEncoder().encode(text(length));
-    let at = 0;
-    const Body = new ReadableStream({
-      pull(controller) {
-        if (at >= bytes.length) return controller.close();
-        controller.enqueue(bytes.slice(at, at + 70_000));
-        at += 70_000;
-      },
-    });
-    const put = await store.send(new PutObjectCommand({ Bucket, Key: 'flows', Body, ContentLength: length }));
-    const got = await store.send(new GetObjectCommand({ Bucket, Key: 'flows' }));
-    say('streamed', [length, put.ChecksumCRC32 !== undefined, (await got.Body.transformToString()) === text(length)]);
-  }
-}
-
 // Longer bodies that are signed whole, each with the checksum that is asked for.
 export async function long({ env, say }) {
   const store = client(env);
@@ -86,7 +67,7 @@ export async function multipart({ env, say }) {
   const store = client(env);
   const object = { Bucket, Key: 'parts é' };
   const { UploadId } = await store.send(new CreateMultipartUploadCommand(object));
-  const bodies = [text(5 << 20), 'and the end'];
+  const bodies = [text(100_000), 'and the end'];
   const parts = [];
   for (const [at, Body] of bodies.entries()) {
     const PartNumber = at + 1;

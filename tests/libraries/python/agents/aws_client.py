@@ -2,14 +2,9 @@
 
 import io
 
-import boto3
-from botocore.client import Config
-from botocore.exceptions import ClientError
-
 import wasi_http
-from agents import boto3_client
-
-assert boto3_client.STORE
+# Which has put that session into its place.
+from agents.boto3_client import ClientError, Config, boto3
 
 SESSION = boto3.Session()
 
