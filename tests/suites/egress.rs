@@ -359,15 +359,11 @@ fn urls_and_headers_count_towards_what_may_be_sent() {
 
 #[test]
 fn a_place_in_another_form_is_told_as_it_stands_and_as_it_is_granted() {
-    let ran = AgentFixture::new().run(&[
-        "send GET https://api.test/v1/x h:authorization=token+{KEY}",
-        "send GET https://api.test/v1/y h:authorization=AWS4-HMAC-SHA256+Credential={KEY}/20260101/us-east-1",
-    ]);
+    let ran = AgentFixture::new().run(&["send GET https://api.test/v1/x h:authorization=token+{KEY}"]);
 
     let told: Vec<String> = ran.records("denial").iter().map(|denial| format!("{} {}", denial["reason"], denial["remedy"])).collect();
     assert!(told[0].contains("as `token {}`, and it is granted as `Bearer {}`"), "{told:?}");
     assert!(told[0].contains("header:authorization=token {}"), "the line that allows it: {told:?}");
-    assert!(told[1].contains("SigV4"), "{told:?}");
 }
 
 #[test]
