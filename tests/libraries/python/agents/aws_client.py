@@ -24,7 +24,7 @@ def made(key, secret, token, **config):
 made("unused", "unused", None)
 
 BUCKET = "reports"
-KEYS = ["a", "2026/november é.txt", "odd/+ &=?#%25~(1)!*'@:,;$"]
+KEYS = ["a", "2026/november é.txt", "odd/+ &=?#100% ~(1)!*'@:,$"]
 
 
 def store(env, **config):
