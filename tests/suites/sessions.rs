@@ -262,7 +262,9 @@ fn a_signed_url_is_the_agents_to_use_and_not_to_read() {
     let open = "[[egress]]\nhost = \"other.test\"\npaths = [\"/files/**\"]";
     for from in ["link", "follow"] {
         // What the agent prints is searched once more: its memory tells whether it had the query.
-        let room = AgentFixture::granted(&grant).and(open).server(signing).value("SIGNED", SIGNATURE);
+        // The names in it are known to every program that signs for AWS.
+        let secret = SIGNATURE.rsplit('=').next().unwrap();
+        let room = AgentFixture::granted(&grant).and(open).server(signing).value("SIGNED", secret);
         let ran = room.run(&[&format!("send GET https://api.test/v1/{from} {ASK}")]);
         assert!(
             !ran.stdout.contains("5b9zX2kLm7") && ran.stdout.contains("https://other.test/files/report.pdf?sr_"),
