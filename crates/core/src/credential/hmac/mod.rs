@@ -2,9 +2,9 @@
 //! writes in its place. Pure: time, numbers and keys are given.
 //!
 //! An agent's client library signs with the placeholder as its key, as it would with the value. The host shows by the placeholder that the
-//! request is what the library made ([`HmacSpec::verify`]), then writes a time and a number of its own ([`HmacSpec::plan`]) and signs anew
-//! ([`HmacSpec::signature`]). A request without a signature is signed the same way, where a grant says that the host adds it
-//! ([`HmacSpec::stands`]). Of signature, time and nonce each stands once and under one name, as [`crate::url`] compares names: what a server
+//! request is what the library made (`HmacSpec::verify`), then writes a time and a number of its own (`HmacSpec::plan`) and signs anew
+//! (`HmacSpec::signature`). A request without a signature is signed the same way, where a grant says that the host adds it
+//! (`HmacSpec::stands`). Of signature, time and nonce each stands once and under one name, as [`crate::url`] compares names: what a server
 //! could read in two ways is refused.
 
 mod key;
