@@ -5,7 +5,7 @@
 //! ([`JwtKey::of_placeholder`]). Either way the host puts a token of its own there, whose claims are the manifest's: nothing of an agent's is
 //! passed on. A placeholder can't be a key of P-256: those are PEM, with a public half that would have to belong to it.
 
-use super::hmac::{Request, lenient, of_seed};
+use super::hmac::{Request, leaving, lenient, of_seed};
 use crate::credential::{Applied, Draft, Outgoing, Target, Unfit, Values};
 use crate::jose::{compact, pem};
 use crate::manifest::RequestJwt;
@@ -149,15 +149,7 @@ impl Minted {
         let key = values.prepared.jwt(values.value).map_err(|_| Unfit)?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|_| Unfit)?;
-        let request = Request {
-            method: outgoing.method.as_str(),
-            host: outgoing.authority,
-            path: &draft.path,
-            query: draft.query.as_ref().map(|query| query.as_str()),
-            headers: &draft.headers,
-            body: b"",
-        };
-        let token = self.spec.token(&key, &request, outgoing.time, nonce).map_err(|_| Unfit)?;
+        let token = self.spec.token(&key, &leaving(draft, outgoing), outgoing.time, nonce).map_err(|_| Unfit)?;
         self.target.apply(token.as_bytes(), draft).ok_or(Unfit)?;
         Ok(Applied { derived: Some(token), ..Applied::default() })
     }

@@ -19,6 +19,7 @@ pub use crate::manifest::hmac::Spot;
 pub use key::HmacKey;
 pub(super) use key::{lenient, of_seed};
 pub use scheme::Hmac;
+pub(super) use scheme::leaving;
 pub use stamp::{Edit, Plan, Stamp};
 pub use stands::{Found, Stands, Verified};
 

@@ -76,7 +76,7 @@ impl Hmac {
 }
 
 /// The request as it is about to leave.
-fn leaving<'d>(draft: &'d Draft, outgoing: &'d Outgoing<'_>) -> Request<'d> {
+pub(in crate::credential) fn leaving<'d>(draft: &'d Draft, outgoing: &'d Outgoing<'_>) -> Request<'d> {
     Request {
         method: outgoing.method.as_str(),
         host: outgoing.authority,
