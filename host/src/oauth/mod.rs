@@ -11,8 +11,6 @@ mod exchange;
 mod journal;
 mod refresh;
 mod source;
-#[cfg(all(test, feature = "file"))]
-mod tests;
 
 use crate::audit::{AuditSink, Event, Journal as Audit};
 use crate::clock::Wall;

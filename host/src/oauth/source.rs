@@ -4,8 +4,8 @@ use super::exchange::{Credentials, Failure, ask};
 use super::{NoRecord, Parts, refresh};
 use crate::credential::oauth2::Access;
 use crate::manifest::Oauth2Spec;
-use crate::secrets::backends::{BackendError, Bounds, Configured, Entry, Found, Freshness, Origin, SecretBackend};
 use crate::secrets::SecretValue;
+use crate::secrets::backends::{BackendError, Bounds, Configured, Entry, Found, Freshness, Origin, SecretBackend};
 use crate::text::hex;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
@@ -69,7 +69,13 @@ pub(super) struct Kept {
 struct Backend(Arc<Source>);
 
 impl Source {
-    pub(super) fn configured(parts: Arc<Parts>, spec: Arc<Oauth2Spec>, name: &str, secret: Origin, client: Vec<Origin>) -> (Configured, Entry) {
+    pub(super) fn configured(
+        parts: Arc<Parts>,
+        spec: Arc<Oauth2Spec>,
+        name: &str,
+        secret: Origin,
+        client: Vec<Origin>,
+    ) -> (Configured, Entry) {
         let said = format!("{spec} {}", client.iter().map(Origin::shown).collect::<Vec<_>>().join(" "));
         let asks_for = hex(&Sha256::digest(said)[..8]);
         let entry = Entry::new(format!("token for {} ({asks_for})", secret.shown()));
@@ -115,7 +121,11 @@ impl Source {
     }
 
     /// A token that is to be given out, with the secrets that stand behind it.
-    pub(super) fn given<const N: usize>(&self, access: Result<Access, String>, behind: [Option<SecretValue>; N]) -> Result<Token, BackendError> {
+    pub(super) fn given<const N: usize>(
+        &self,
+        access: Result<Access, String>,
+        behind: [Option<SecretValue>; N],
+    ) -> Result<Token, BackendError> {
         let access = access.map_err(|why| self.unavailable(&why))?;
         let behind = behind.into_iter().flatten().map(Arc::new).collect();
         Ok(Token { value: access.token, expires_at: access.expires_at, behind })
@@ -204,7 +214,9 @@ impl SecretBackend for Backend {
         // On a task of its own, which the end of the host waits for: what a server gives is kept, though nobody waits any more.
         let under_way = source.parts.under_way.clone();
         let asking = under_way.spawn(async move { source.token(began).await });
-        asking.await.unwrap_or_else(|_| Err(BackendError::Unavailable("asking for a token failed; this is a defect, please report it".to_owned())))
+        asking
+            .await
+            .unwrap_or_else(|_| Err(BackendError::Unavailable("asking for a token failed; this is a defect, please report it".to_owned())))
     }
 
     fn freshness(&self) -> Freshness {
