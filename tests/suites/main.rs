@@ -24,6 +24,7 @@ mod lenient;
 mod limits;
 mod messages;
 mod network;
+mod oauth2;
 mod odd_answers;
 mod oracle;
 mod paths;
