@@ -12,6 +12,7 @@ pub mod issuer;
 pub mod pages;
 pub mod services;
 pub mod surface;
+pub mod token_endpoint;
 
 pub use fixtures::agent::{AgentFixture, KEY, Ran, VALUE, block_on, requests_of};
 

@@ -37,7 +37,7 @@ const TESTS: &[Need] = &[
         packages: &["python3", "python3-venv"],
     },
     Need {
-        what: "npm (for the Ethereum node and agents in JavaScript)",
+        what: "npm (for the Ethereum node, the OAuth server and agents in JavaScript)",
         look: |machine| programs(machine, &["node", "npm"]),
         packages: &["npm"],
     },

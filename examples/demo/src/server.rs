@@ -194,6 +194,21 @@ async fn answer<H: Fn(&Seen) -> Response>(
 /// Where a name is none.
 #[must_use]
 pub fn certificates(names: &[&str], ended: Option<time::OffsetDateTime>) -> (String, rustls::ServerConfig) {
+    let (authority, certificate, key) = certified(names, ended);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("protocol versions");
+    let private = PrivateKeyDer::try_from(key.serialize_der()).expect("a PKCS#8 key");
+    let mut config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], private).expect("the key fits");
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    (authority, config)
+}
+
+/// A certificate authority, as PEM, and a certificate under it with its key, for servers that read them from files.
+///
+/// # Panics
+/// Where a name is none.
+#[must_use]
+pub fn certified(names: &[&str], ended: Option<time::OffsetDateTime>) -> (String, rcgen::Certificate, KeyPair) {
     let mut authority = CertificateParams::new(Vec::new()).expect("no names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key pair")).expect("an authority");
@@ -201,10 +216,5 @@ pub fn certificates(names: &[&str], ended: Option<time::OffsetDateTime>) -> (Str
     let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).expect("valid names");
     params.not_after = ended.unwrap_or(params.not_after);
     let certificate = params.signed_by(&key, &authority).expect("a certificate");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("protocol versions");
-    let private = PrivateKeyDer::try_from(key.serialize_der()).expect("a PKCS#8 key");
-    let mut config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], private).expect("the key fits");
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    (authority.pem(), config)
+    (authority.pem(), certificate, key)
 }

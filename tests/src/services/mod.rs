@@ -5,6 +5,7 @@
 mod anvil;
 mod faults;
 mod moto;
+mod oidc;
 mod openbao;
 mod postgres;
 mod softhsm;
@@ -12,10 +13,13 @@ mod softhsm;
 pub use anvil::Anvil;
 pub use faults::{Fault, Faulty};
 pub use moto::Moto;
+pub use oidc::{Browser, Oidc, SECRET as OIDC_SECRET};
 pub use openbao::OpenBao;
 pub use postgres::Postgres;
 pub use softhsm::SoftHsm;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
@@ -193,11 +197,17 @@ pub fn call(method: &str, url: &str, headers: &[(&str, &str)], body: Option<&ser
 
 /// Sends a request over plain HTTP: the status, the headers and the body of its answer.
 fn exchange(request: reqwest::Request) -> (u16, http::HeaderMap, bytes::Bytes) {
+    exchange_over(trusting(""), request)
+}
+
+/// The same over TLS of this kind. It follows no redirect.
+fn exchange_over(tls: rustls::ClientConfig, request: reqwest::Request) -> (u16, http::HeaderMap, bytes::Bytes) {
     // On a thread of its own, so that it can be called from anywhere.
     let answered = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
-            let client = reqwest::Client::builder().tls_backend_preconfigured(no_roots()).no_proxy().build().expect("a client");
+            let client = reqwest::Client::builder().tls_backend_preconfigured(tls).redirect(reqwest::redirect::Policy::none());
+            let client = client.no_proxy().build().expect("a client");
             let answer = client.execute(request).await.expect("an answer");
             let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
             (status, headers, answer.bytes().await.expect("a body"))
@@ -206,9 +216,13 @@ fn exchange(request: reqwest::Request) -> (u16, http::HeaderMap, bytes::Bytes) {
     answered.join().expect("the call is made")
 }
 
-/// TLS that trusts nobody: for clients that speak plain HTTP.
-fn no_roots() -> rustls::ClientConfig {
+/// TLS that trusts these authorities, in PEM, and nobody else: without any, for clients that speak plain HTTP.
+fn trusting(authorities: &str) -> rustls::ClientConfig {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("ring has them");
-    config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+    let mut roots = rustls::RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(authorities.as_bytes()) {
+        roots.add(authority.expect("a certificate")).expect("an authority");
+    }
+    config.with_root_certificates(roots).with_no_client_auth()
 }
