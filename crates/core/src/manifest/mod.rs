@@ -10,6 +10,7 @@ pub mod hmac;
 mod host_pattern;
 pub mod jwt;
 pub mod names;
+pub mod oauth2;
 mod own;
 mod pattern;
 mod place;
@@ -37,6 +38,7 @@ pub use host_pattern::{HostPattern, Scheme};
 pub use jwt::RequestJwt;
 pub use names::HOSTS_OWN;
 pub use names::{ADOPTED, Adopted, SecretRef, Which};
+pub use oauth2::{ClientAuth, Oauth2Grant, Oauth2Spec};
 pub use own::HostsOwn;
 pub use pattern::is_path_byte;
 pub use pattern::{NamePattern, PathPattern, PathPlace};
@@ -504,6 +506,10 @@ fn secret(name: String, section: &Section<'_>, text: &str) -> Option<SecretSpec>
     }
     let overlap = section.table("rotation").and_then(|rotation| rotation.parse("overlap", units::duration));
     let scheme = scheme::read(section);
+    if scheme.as_ref().is_some_and(|scheme| scheme.oauth2().is_some()) && (default.is_some() || format.is_some()) {
+        let remedy = "leave them out: what requests carry is a token, which the authorization server gives";
+        section.report_here(Problem::new("`default` or `format` of a secret with `oauth2`", remedy));
+    }
     let allow: Vec<Grant> = section.tables("allow").iter().filter_map(|section| grant(section, text, scheme.as_deref())).collect();
     let seals = allow.iter().any(|grant| grant.seal.iter().any(|seal| *seal != Seal::SetCookie));
     if !seals && allow.iter().any(|grant| !grant.sealed_place.is_empty()) {

@@ -4,6 +4,7 @@ use super::diagnostic::Problem;
 use super::hmac::{self, HmacSpec};
 use super::jwt::{self, RequestJwt};
 use super::names;
+use super::oauth2::{self, Oauth2Spec};
 use super::reader::Section;
 use super::shape::Shape;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub enum SchemeSpec {
     Jwt(Arc<RequestJwt>),
     /// AWS Signature Version 4; the secret is the secret access key.
     SigV4(SigV4Spec),
+    /// An access token that an authorization server gives for the secret.
+    Oauth2(Arc<Oauth2Spec>),
 }
 
 /// `sigv4 = { access_key_id = "NAME", session_token = "NAME" }`: the secrets that belong to the secret access key.
@@ -37,6 +40,7 @@ const TABLES: &[(&str, Read)] = &[
     ("hmac", |section| hmac::read(section).map(Arc::new).map(SchemeSpec::Hmac)),
     ("jwt", |section| jwt::read(section).map(Arc::new).map(SchemeSpec::Jwt)),
     ("sigv4", sigv4),
+    ("oauth2", |section| oauth2::read(section).map(Arc::new).map(SchemeSpec::Oauth2)),
 ];
 
 /// The scheme of a secret; none where its value stands in requests as it is.
@@ -65,6 +69,7 @@ impl SchemeSpec {
             Self::Hmac(_) => "hmac",
             Self::Jwt(_) => "jwt",
             Self::SigV4(_) => "sigv4",
+            Self::Oauth2(_) => "oauth2",
         }
     }
 
@@ -73,6 +78,7 @@ impl SchemeSpec {
         match self {
             Self::Hmac(_) | Self::Jwt(_) => [None, None],
             Self::SigV4(SigV4Spec { access_key_id, session_token }) => [Some(access_key_id), session_token.as_ref()],
+            Self::Oauth2(spec) => [spec.client_secret.as_ref(), None],
         }
         .into_iter()
         .flatten()
@@ -82,7 +88,13 @@ impl SchemeSpec {
     /// Whether it says itself where its credential stands: then grants name no place.
     #[must_use]
     pub fn has_own_places(&self) -> bool {
-        !matches!(self, Self::Jwt(_))
+        !matches!(self, Self::Jwt(_) | Self::Oauth2(_))
+    }
+
+    /// How access tokens are had for the secret, where it is not the credential itself.
+    #[must_use]
+    pub fn oauth2(&self) -> Option<&Arc<Oauth2Spec>> {
+        if let Self::Oauth2(spec) = self { Some(spec) } else { None }
     }
 
     /// Whether the host can make the credential of a request that the agent has put nothing into.
@@ -97,6 +109,7 @@ impl SchemeSpec {
         let shape = match self {
             Self::Hmac(spec) => hmac::Preset::named(spec.preset?)?.placeholder,
             Self::Jwt(spec) => jwt::Preset::named(spec.preset?)?.placeholder,
+            Self::Oauth2(spec) => oauth2::Preset::named(spec.preset?)?.placeholder?,
             Self::SigV4(_) => return None,
         };
         Shape::parse(shape).ok()

@@ -51,7 +51,7 @@ impl Signs {
                 let found = Hmac::find(spec, seen, parts, placeholders.text_of(secret), attach, asked.time)?;
                 Ok(found.map(|found| Scheme::Hmac(Box::new(found))))
             }
-            SchemeSpec::Jwt(_) => Ok(None),
+            SchemeSpec::Jwt(_) | SchemeSpec::Oauth2(_) => Ok(None),
             SchemeSpec::SigV4(_) => {
                 let [of_secret, id] =
                     [Some(secret), self.with.first().copied()].map(|index| index.and_then(|index| placeholders.text_of(index)));
