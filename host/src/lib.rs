@@ -60,6 +60,7 @@ mod errand;
 pub mod fuzzing;
 mod host;
 mod meter;
+mod oauth;
 #[cfg(feature = "ops")]
 pub mod ops;
 mod register;

@@ -93,6 +93,19 @@ pub enum Event<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<Text<'a>>,
     },
+    /// The host asks for an access token, or has got one. Its `agent` is empty, and its `run` names the host.
+    Token {
+        /// Where the secret is kept that the token is for.
+        credential: Text<'a>,
+        /// The step: `ask`, which is recorded before it is taken, `answer`, `failed`, `alert`.
+        step: Text<'a>,
+        /// What is to be said of it: who is asked, why there is no token, the fingerprint of a new refresh token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detail: Option<Text<'a>>,
+        /// The fingerprint of the token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<Text<'a>>,
+    },
     /// The response to a request has ended, or the request has failed. It is written with the run's next record, at the latest at the run's
     /// end.
     Answer {
@@ -247,6 +260,7 @@ impl Event<'_> {
             Self::Egress { .. } => "egress",
             Self::VersionsChanged { .. } => "versions-changed",
             Self::Rotation { .. } => "rotation",
+            Self::Token { .. } => "token",
             Self::Answer { .. } => "answer",
             Self::InertPlaceholder { .. } => "inert-placeholder",
             Self::LeakRedacted { .. } => "leak-redacted",

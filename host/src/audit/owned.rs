@@ -45,6 +45,12 @@ impl Event<'_> {
             Self::Rotation { rotation, number, step, detail } => {
                 Event::Rotation { rotation: text(rotation), number, step: text(step), detail: detail.map(text) }
             }
+            Self::Token { credential, step, detail, fingerprint } => Event::Token {
+                credential: text(credential),
+                step: text(step),
+                detail: detail.map(text),
+                fingerprint: fingerprint.map(text),
+            },
             Self::Answer { request, status, sent, received, redacted, millis, error, detail } => {
                 let (error, detail) = (error.map(text), detail.map(text));
                 Event::Answer { request, status, sent, received, redacted, millis, error, detail }

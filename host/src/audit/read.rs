@@ -260,6 +260,8 @@ mod tests {
             Event::VersionsChanged { request: 1, secrets: vec![used()] },
             Event::Rotation { rotation: "r".into(), number: 1, step: "issue".into(), detail: None },
             Event::Rotation { rotation: "r".into(), number: 2, step: "alert".into(), detail: Some("look".into()) },
+            Event::Token { credential: "file:bot/CRM".into(), step: "ask".into(), detail: Some("at login.test".into()), fingerprint: None },
+            Event::Token { credential: "file:bot/CRM".into(), step: "answer".into(), detail: None, fingerprint: Some("0123abcd".into()) },
             Event::Answer { request: 1, status: Some(200), sent: 1, received: 2, redacted: 3, millis: 4, error: None, detail: None },
             Event::Answer { request: 1, status: None, sent: 1, received: 2, redacted: 3, millis: 4, error, detail },
             Event::InertPlaceholder { request: 1, secret: "KEY".into() },

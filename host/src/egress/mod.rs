@@ -8,6 +8,7 @@ mod address;
 mod admit;
 mod agent_body;
 mod answer;
+mod call;
 mod coded;
 mod coding;
 mod connect;
@@ -38,6 +39,7 @@ mod watch;
 
 pub(crate) use address::{AddressGuard, unwrapped};
 pub(crate) use agent_body::AgentBody;
+pub(crate) use call::{Call, CallError, Caller};
 #[cfg(feature = "ops")]
 pub(crate) use connect::judge_addresses;
 pub(crate) use connect::{ConnectError, Network};

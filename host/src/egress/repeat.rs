@@ -1,5 +1,5 @@
 //! A request once more, where its response asks for that and the law on repeating allows it ([`Attempt`]). With a template no response
-//! does.
+//! does; one with an access token is repeated where there is another token.
 
 use super::Outbound;
 use super::admit::{Admitted, judge};
@@ -42,6 +42,14 @@ async fn admit(outbound: &Outbound, first: &mut Dispatched, again: Again) -> Opt
     };
     if !attempt.may_repeat() || outbound.session.meter.is_stopped() {
         return None;
+    }
+    for (scheme, ready) in attempt.asked.iter().zip(&first.kept.ready) {
+        let secret = ready.secret.filter(|_| scheme.is_token());
+        if let Some(secret) = secret
+            && !outbound.session.has_another(secret, ready.version.version()).await
+        {
+            return None;
+        }
     }
     let mut body = AgentBody::of(body?);
     // What is denied now is recorded; the agent has an answer already.

@@ -9,6 +9,7 @@ use crate::keys::SignerBackend;
 #[cfg(feature = "file")]
 use crate::manifest::FileKeyRef;
 use crate::manifest::{BackendConfig, HostConfig};
+use crate::oauth::Tokens;
 use crate::random;
 use crate::rotation::{self, Issuer, Rotations};
 use crate::scrub::Rules;
@@ -16,7 +17,7 @@ use crate::scrub::Rules;
 use crate::secrets::AwsBackend;
 #[cfg(feature = "vault")]
 use crate::secrets::VaultBackend;
-use crate::secrets::backends::{Bounds, Configured};
+use crate::secrets::backends::{Bounds, Configured, Minting};
 use crate::secrets::{Backends, Cache as SecretCache, CommandBackend, DirBackend, EnvBackend, SecretBackend, Variables};
 #[cfg(feature = "file")]
 use crate::secrets::{FileBackend, FileKey};
@@ -30,6 +31,7 @@ use std::sync::Arc;
 #[cfg(any(test, feature = "test-util"))]
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 /// Sets a host up. See [`Host::builder`].
 #[derive(Default)]
@@ -69,7 +71,7 @@ impl HostBuilder {
     #[must_use]
     pub fn backend(mut self, name: impl Into<String>, backend: impl SecretBackend + 'static) -> Self {
         let (stale, backend) = (backend.stale(), Arc::new(backend));
-        self.backends.push(Configured { name: name.into(), backend, bounds: Bounds::none(), stale });
+        self.backends.push(Configured { name: name.into(), backend, bounds: Bounds::none(), stale, settled: Duration::ZERO });
         self
     }
 
@@ -228,13 +230,17 @@ impl HostBuilder {
         let rules = rules(&self.config.scrub_rules)?;
         let name = crate::text::hex(&random::key().map_err(BuildError::State)?[..6]);
         let wall = self.wall.clone();
+        let network = Arc::new(network);
+        let fingerprints = cache.fingerprint_key().clone();
+        let tokens = Arc::new(Tokens::new(Arc::clone(&network), name.clone(), self.wall.clone(), audit.clone(), fingerprints));
+        let backends = backends.with_tokens(Arc::clone(&tokens) as Arc<dyn Minting>);
         let parts = rotation::Parts { host: name.clone(), cache: Arc::clone(&cache), clock: self.clock, wall, audit: audit.clone() };
         let rotations = Rotations::new(&self.config, self.issuers, &backends, &parts);
         let rotations = rotations.map_err(|(name, reason)| BuildError::Rotation { name, reason })?;
         let signing = Arc::new(signing);
         let (counts, inspector, runs) = (Counts { rates: self.rates, numbers: Arc::new(numbers) }, self.inspector, AtomicU64::new(0));
         let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, counts, inspector, runs, name };
-        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network: Arc::new(network), tickets })))
+        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network, tickets, tokens })))
     }
 }
 
@@ -335,7 +341,7 @@ fn configured(name: &str, config: &BackendConfig, clock: &Clock) -> Result<Confi
     };
     // Only the backends that log in have use for a clock.
     let _ = clock;
-    Ok(Configured { name: name.to_owned(), stale: backend.stale(), backend, bounds })
+    Ok(Configured { name: name.to_owned(), stale: backend.stale(), backend, bounds, settled: Duration::ZERO })
 }
 
 /// What opens a file of secrets, from where the configuration says it is.

@@ -13,10 +13,11 @@ pub use error::{BuildError, LoadError, WalletError};
 use crate::doors::wasm::{self, AgentParts, Cache, ComponentError, HostParts, Inspection, RunState};
 use crate::egress::{Network, Pools};
 use crate::lock::Mutex;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, SecretSpec, Which};
+use crate::oauth::Tokens;
 use crate::policy::Policy;
 use crate::rotation::{Progress, RotationCounts, RotationError, RotationStatus};
-use crate::secrets::SecretCounts;
+use crate::secrets::{BackendError, SecretCounts};
 #[cfg(feature = "ops")]
 use crate::secrets::{Backends, Fingerprint, SecretValue};
 use crate::shared::{Nonces, Tickets};
@@ -39,6 +40,7 @@ struct Inner {
     cache: Option<Cache>,
     network: Arc<Network>,
     tickets: Arc<dyn Tickets>,
+    tokens: Arc<Tokens>,
 }
 
 impl Host {
@@ -123,7 +125,26 @@ impl Host {
             let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
             let entries = self.0.parts.backends.entries(&secret.from, &manifest.name, namespace);
             let checked = entries.and_then(|_| self.0.parts.backends.check_file(&secret.from));
+            let checked = checked.and_then(|()| self.check_refreshed(manifest, secret));
             checked.map_err(|reason| LoadError::Secret { name: secret.name.clone(), reason })?;
+        }
+        Ok(())
+    }
+
+    /// Whether a refresh token is kept where the one that replaces it can be written.
+    fn check_refreshed(&self, manifest: &Manifest, secret: &SecretSpec) -> Result<(), BackendError> {
+        if !secret.scheme.as_ref().and_then(|scheme| scheme.oauth2()).is_some_and(|oauth2| oauth2.is_refreshed()) {
+            return Ok(());
+        }
+        for origin in self.0.parts.backends.origins(manifest, secret)? {
+            let is_pointer = origin.entry.field.as_ref().is_some_and(|field| field.starts_with('/'));
+            if origin.from.backend.store().is_none() || is_pointer || origin.entry.which != Which::Current {
+                return Err(BackendError::Refused(format!(
+                    "its server may replace a refresh token each time it is used, and {} can't be written to: keep it in a backend of type \
+                     `file`, `vault` or `aws`, without a version, and where it is a field, name that by its key",
+                    origin.shown()
+                )));
+            }
         }
         Ok(())
     }
@@ -187,11 +208,12 @@ impl Host {
         self.0.parts.counts.numbers.nonces()
     }
 
-    /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds; before that, a rotation that is under way
-    /// gets twice its `timeout` to reach a point where another host can continue it. Call it when no agent is running any more. Clones of
+    /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds; before that, a refresh of an access token that
+    /// is under way gets 30 seconds to be kept, and a rotation twice its `timeout` to reach a point where another host can continue it. Call it when no agent is running any more. Clones of
     /// the host are the same host: secrets that are asked for through one after this need a new login.
     pub async fn shutdown(self) {
         let parts = &self.0.parts;
+        self.0.tokens.close().await;
         parts.rotations.close().await;
         parts.cache.close(FAREWELL).await;
         let all = parts.backends.all().iter().map(|configured| configured.backend.close());

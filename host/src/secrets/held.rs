@@ -20,6 +20,7 @@ pub(super) struct Held {
     label: Option<String>,
     expires_at: Option<u64>,
     lease: Option<Arc<Lent>>,
+    behind: Vec<Arc<Version>>,
     /// The fields that were asked for, each once.
     versions: Mutex<Vec<(Option<String>, Arc<Version>)>>,
     common: Arc<Common>,
@@ -33,6 +34,8 @@ pub(crate) struct Version {
     /// What the backend calls it.
     pub(crate) label: Option<String>,
     lease: Option<Arc<Lent>>,
+    /// The secrets that it was had for.
+    pub(crate) behind: Vec<Arc<Version>>,
     uses: Arc<Uses>,
     /// What schemes have read of it.
     pub(crate) prepared: Prepared,
@@ -60,6 +63,7 @@ impl Held {
             label: found.version,
             expires_at: found.expires_at,
             lease: found.lease.map(|lease| Arc::new(Lent::new(lease, from, common, run))),
+            behind: found.behind.into_iter().map(|value| Version::of(value, &common.fingerprint_key)).collect(),
             versions: Mutex::default(),
             common: Arc::clone(common),
         }
@@ -103,6 +107,7 @@ impl Held {
             expires_at: self.expires_at,
             label: self.label.clone(),
             lease: self.lease.clone(),
+            behind: self.behind.clone(),
             uses,
             prepared: Prepared::default(),
         };
@@ -124,13 +129,18 @@ impl Version {
 
     /// A value that no backend gave.
     pub(crate) fn unbacked(value: SecretValue, fingerprint_key: &[u8; 32]) -> Arc<Self> {
+        Self::of(Arc::new(value), fingerprint_key)
+    }
+
+    fn of(value: Arc<SecretValue>, fingerprint_key: &[u8; 32]) -> Arc<Self> {
         let fingerprint = value.fingerprint(fingerprint_key);
         Arc::new(Self {
-            value: Arc::new(value),
+            value,
             fingerprint,
             expires_at: None,
             label: None,
             lease: None,
+            behind: Vec::new(),
             uses: Arc::default(),
             prepared: Prepared::default(),
         })

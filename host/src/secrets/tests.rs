@@ -70,7 +70,8 @@ impl Fixture {
         let open = Semaphore::new(1_000);
         let backend = Arc::new(Changing { answer: Mutex::new(Ok(FIRST)), asked: AtomicUsize::new(0), open });
         let as_backend: Arc<dyn SecretBackend> = Arc::clone(&backend) as _;
-        let configured = Configured { name: "store".to_owned(), backend: as_backend, bounds: Bounds::none(), stale: STALE };
+        let configured =
+            Configured { name: "store".to_owned(), backend: as_backend, bounds: Bounds::none(), stale: STALE, settled: Duration::ZERO };
         let slept = Arc::default();
         let cache = Cache::new(Clock::sleeping(Arc::clone(&slept)), Zeroizing::new([7; 32]));
         Self { backend, backends: Backends::new(vec![configured], "store".to_owned(), HostsOwn::default()), cache, slept }

@@ -7,7 +7,7 @@ mod scrubbing;
 
 pub(crate) use denials::Refused;
 pub(crate) use numbers::Numbers;
-pub(crate) use scrubbing::{Scrubbing, is_telling, sealed};
+pub(crate) use scrubbing::{Scrubbing, behind, is_telling, sealed};
 
 use crate::audit::{Event, Journal};
 use crate::lock::Mutex;
@@ -110,6 +110,12 @@ impl Session {
         if let Some(key) = self.keyring.get(secret) {
             key.suspect(version);
         }
+    }
+
+    /// Whether there is another token than the one that was rejected: the host asks for one, at most once a minute.
+    pub(crate) async fn has_another(&self, secret: usize, rejected: &Arc<Version>) -> bool {
+        self.suspect(secret, rejected);
+        self.version(secret, Source::Secret(secret)).await.is_ok_and(|(version, _)| !version.value.is(&rejected.value))
     }
 
     /// Tells the rotations of some secrets what a server said to a request with them.

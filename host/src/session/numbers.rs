@@ -111,7 +111,13 @@ mod tests {
         // Each host opens the file by itself.
         let backend = || {
             let file = FileBackend::new(dir.path().join("secrets.age"), FileKey::identity_file(&identity).expect("a key"));
-            Configured { name: "file".to_owned(), backend: Arc::new(file), bounds: Bounds::none(), stale: Duration::ZERO }
+            Configured {
+                name: "file".to_owned(),
+                backend: Arc::new(file),
+                bounds: Bounds::none(),
+                stale: Duration::ZERO,
+                settled: Duration::ZERO,
+            }
         };
         FileBackend::new(dir.path().join("secrets.age"), FileKey::identity_file(&identity).expect("a key")).create().expect("a file");
         let host = |key: u8| Numbers::own(Arc::new(Least), &[key; 32]);

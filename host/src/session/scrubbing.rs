@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Values};
-use crate::secrets::{Listener, Version};
+use crate::secrets::{Key, Listener, Version};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -49,11 +49,18 @@ impl Session {
                 let replacement = Replacement::new(key.placeholder.clone(), format!("[redacted:{}]", key.name));
                 (version.value.known(key.in_basic), replacement)
             });
+            let behind = self.keyring.iter().flat_map(|(_, key)| key.behind().into_iter().map(move |version| behind(key, &version)));
             let all = self.keyring.sealed();
             let telling = all.iter().filter(|known| is_telling(&known.version));
-            scrubber.knowing(newer.chain(telling.map(|known| sealed(&known.version, &known.placeholder))))
+            scrubber.knowing(newer.chain(behind).chain(telling.map(|known| sealed(&known.version, &known.placeholder))))
         });
     }
+}
+
+/// A secret that a token was had for, as the scrubber looks for it: no placeholder stands for it.
+pub(crate) fn behind(key: &Key, version: &Version) -> (Arc<Known>, Replacement) {
+    let name = format!("[redacted:{}]", key.name);
+    (version.value.known(false), Replacement::new(name.clone(), name))
 }
 
 /// Whether all text can be searched for a value that an answer brought: what an API calls a session may be `accepted`.

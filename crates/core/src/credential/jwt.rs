@@ -14,7 +14,9 @@ use crate::text::hex;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaKeyPair, UnparsedPublicKey,
+};
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::sync::Arc;
@@ -30,11 +32,12 @@ pub struct JwtKey(Kind);
 enum Kind {
     Es256(EcdsaKeyPair),
     EdDsa(Ed25519KeyPair),
+    Rs256(Box<RsaKeyPair>),
 }
 
 impl JwtKey {
-    /// Reads a secret's value: a key of P-256 or Ed25519 in PEM (SEC 1 or PKCS#8), or the base64 of a seed of Ed25519, with its public half
-    /// or without.
+    /// Reads a secret's value: a key of P-256, Ed25519 or RSA in PEM (SEC 1, PKCS#8 or PKCS#1), or the base64 of a seed of Ed25519, with its
+    /// public half or without.
     ///
     /// # Errors
     /// What is wrong with it, without a part of it.
@@ -51,7 +54,12 @@ impl JwtKey {
                 pair.map(Kind::Es256).map(Self).map_err(broken)
             }
             pem::Algorithm::Ed25519 => Ed25519KeyPair::from_pkcs8_maybe_unchecked(&key.der).map(Kind::EdDsa).map(Self).map_err(broken),
-            _ => Err("it is a private key of another algorithm; one of P-256 or Ed25519 is needed".to_owned()),
+            pem::Algorithm::Rsa => {
+                let pair = if key.is_pkcs1 { RsaKeyPair::from_der(&key.der) } else { RsaKeyPair::from_pkcs8(&key.der) };
+                let wrong = |why| format!("its RSA key can't be used ({why}); a sound one of 2,048 to 4,096 bits is needed");
+                pair.map(|pair| Self(Kind::Rs256(Box::new(pair)))).map_err(wrong)
+            }
+            _ => Err("it is a private key of another algorithm; one of P-256, Ed25519 or RSA is needed".to_owned()),
         }
     }
 
@@ -70,7 +78,29 @@ impl JwtKey {
         match self.0 {
             Kind::Es256(_) => "ES256",
             Kind::EdDsa(_) => "EdDSA",
+            Kind::Rs256(_) => "RS256",
         }
+    }
+
+    /// The public half.
+    #[cfg(test)]
+    pub(super) fn public(&self) -> Vec<u8> {
+        match &self.0 {
+            Kind::Es256(pair) => pair.public_key().as_ref().to_vec(),
+            Kind::EdDsa(pair) => pair.public_key().as_ref().to_vec(),
+            Kind::Rs256(pair) => pair.public().as_ref().to_vec(),
+        }
+    }
+
+    /// A compact token of these claims, with the name of the key where it has one.
+    ///
+    /// # Errors
+    /// Where the key can't sign.
+    pub(super) fn compact(&self, key_id: Option<&str>, claims: &Map<String, Value>) -> Result<Zeroizing<String>, String> {
+        let mut header = Map::new();
+        let pairs = [("alg", Some(self.algorithm())), ("typ", Some("JWT")), ("kid", key_id)];
+        header.extend(pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into()))));
+        compact(&header, claims, |input| self.sign(input)).map(Zeroizing::new)
     }
 
     fn sign(&self, input: &[u8]) -> Result<Vec<u8>, String> {
@@ -80,6 +110,11 @@ impl JwtKey {
                 Ok(signature.as_ref().to_vec())
             }
             Kind::EdDsa(pair) => Ok(pair.sign(input).as_ref().to_vec()),
+            Kind::Rs256(pair) => {
+                let mut signature = vec![0; pair.public().modulus_len()];
+                let signed = pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), input, &mut signature);
+                signed.map(|()| signature).map_err(|_| "the key can't sign".to_owned())
+            }
         }
     }
 

@@ -15,6 +15,7 @@ mod json;
 pub mod jwt;
 #[cfg(any(test, feature = "test-util"))]
 mod nonce;
+pub mod oauth2;
 mod prepared;
 pub mod sigv4;
 mod template;
@@ -46,6 +47,8 @@ pub enum Scheme {
     Jwt(Box<jwt::Minted>),
     /// AWS Signature Version 4.
     SigV4(Box<sigv4::SigV4>),
+    /// An access token in its place. A server that says it is over gets another, once.
+    Bearer(Target),
     /// For tests: the value in its place, and a nonce of the server's where it asks for one.
     #[cfg(any(test, feature = "test-util"))]
     Nonce(nonce::Nonce),
@@ -104,7 +107,7 @@ impl Scheme {
     /// The one place that it fills, where it fills one.
     pub(crate) fn target(&self) -> Option<&Target> {
         match self {
-            Self::Template(target) => Some(target),
+            Self::Template(target) | Self::Bearer(target) => Some(target),
             Self::Hmac(hmac) => Some(hmac.target()),
             Self::Jwt(jwt) => Some(jwt.target()),
             Self::SigV4(_) => None,
@@ -148,7 +151,7 @@ impl Scheme {
     /// Where the value can't stand there.
     pub fn apply(&self, values: &Values<'_>, draft: &mut Draft, outgoing: &Outgoing<'_>) -> Result<Applied, Unfit> {
         let filled = match self {
-            Self::Template(target) => target.apply(values.value, draft),
+            Self::Template(target) | Self::Bearer(target) => target.apply(values.value, draft),
             Self::Hmac(hmac) => return hmac.apply(values, draft, outgoing),
             Self::Jwt(jwt) => return jwt.apply(values, draft, outgoing),
             Self::SigV4(signed) => return signed.apply(values, draft, outgoing),
@@ -183,10 +186,16 @@ impl Scheme {
         matches!(self, Self::SigV4(signed) if signed.fixes_body())
     }
 
+    /// Whether what it puts into requests is a token that can be had anew.
+    pub fn is_token(&self) -> bool {
+        matches!(self, Self::Bearer(_))
+    }
+
     /// Whether some answer may ask for one more try. Where none may, nothing of a request is kept for one.
     pub fn may_challenge(&self) -> bool {
         match self {
             Self::Template(_) | Self::Hmac(_) | Self::Jwt(_) | Self::SigV4(_) => false,
+            Self::Bearer(_) => true,
             #[cfg(any(test, feature = "test-util"))]
             Self::Nonce(_) => true,
         }
@@ -194,9 +203,11 @@ impl Scheme {
 
     /// The scheme as one more try would have it, where the answer asks for one.
     pub fn challenge(&self, status: StatusCode, headers: &HeaderMap) -> Option<Self> {
-        let _ = (status, headers);
+        let _ = headers;
         match self {
             Self::Template(_) | Self::Hmac(_) | Self::Jwt(_) | Self::SigV4(_) => None,
+            // RFC 6750, 3.1. Whether there is another token is the host's to find out.
+            Self::Bearer(target) => (status == StatusCode::UNAUTHORIZED).then(|| Self::Bearer(target.clone())),
             #[cfg(any(test, feature = "test-util"))]
             Self::Nonce(nonce) => nonce.challenge(status, headers).map(Self::Nonce),
         }

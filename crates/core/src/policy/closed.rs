@@ -1,6 +1,6 @@
 //! Calls that no agent can make, whatever its manifest grants: those that make, revoke or list keys.
 
-use crate::manifest::HostPattern;
+use crate::manifest::{HostPattern, Manifest};
 use crate::url::{CanonicalUrl, percent_decoded};
 
 /// Closed calls, at whatever method, scheme and port.
@@ -29,6 +29,12 @@ impl Closed {
             Ok(Call { host, segments: segments(path) })
         };
         calls.map(call).collect::<Result<Vec<_>, String>>().map(Self)
+    }
+
+    /// The endpoints that the host itself calls for a manifest's secrets.
+    pub fn by(manifest: &Manifest) -> Self {
+        let specs = manifest.secrets.iter().filter_map(|secret| secret.scheme.as_ref()?.oauth2());
+        Self::new(specs.flat_map(|spec| spec.closed().collect::<Vec<_>>())).expect("a manifest's endpoints are canonical URLs")
     }
 
     /// These, and others.

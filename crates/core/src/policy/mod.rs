@@ -120,6 +120,7 @@ impl Policy {
         let egress = manifest.egress.iter().enumerate();
         let egress = egress.map(|(number, rule)| Destination::from_egress(rule).counted_as(format!("{agent}/egress.{number}")));
         let destinations = grants.chain(egress).collect();
+        let closed = closed.with(Closed::by(manifest));
         Self { destinations, secrets: manifest.secrets.iter().map(|secret| secret.name.clone()).collect(), closed }
     }
 
@@ -288,6 +289,7 @@ impl Policy {
             .filter(|granted| !granted.is_for_sealed)
             .map(|granted| match granted.made {
                 Made::Token(_) => format!("{} as a token (jwt) in {}", self.secrets[granted.secret], granted.place),
+                Made::Bearer => format!("{} as a token (oauth2) in {}", self.secrets[granted.secret], granted.place),
                 _ => format!("{} in {}", self.secrets[granted.secret], granted.place),
             })
             .chain(signed)
@@ -449,8 +451,13 @@ impl Destination {
 
     /// The same with the secret's scheme: one that signs, or one that makes what stands in the places.
     fn by_scheme(mut self, scheme: Option<&SchemeSpec>, signs: Option<Signs>) -> Self {
-        if let (Some(SchemeSpec::Jwt(spec)), Some((_, places))) = (scheme, &mut self.secret) {
-            places.iter_mut().for_each(|placed| placed.made = Made::Token(Arc::clone(spec)));
+        let made = |scheme: &SchemeSpec| match scheme {
+            SchemeSpec::Jwt(spec) => Some(Made::Token(Arc::clone(spec))),
+            SchemeSpec::Oauth2(_) => Some(Made::Bearer),
+            SchemeSpec::Hmac(_) | SchemeSpec::SigV4(_) => None,
+        };
+        if let (Some(made), Some((_, places))) = (scheme.and_then(made), &mut self.secret) {
+            places.iter_mut().for_each(|placed| placed.made = made.clone());
         }
         Self { signs, ..self }
     }
@@ -535,12 +542,14 @@ struct Placed {
 }
 
 /// What is put into a place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Made {
     /// The value.
     Value,
     /// A token that the value signs.
     Token(Arc<RequestJwt>),
+    /// A token that an authorization server gives for the value.
+    Bearer,
     /// For tests.
     #[cfg(any(test, feature = "test-util"))]
     Nonce,
@@ -550,6 +559,7 @@ impl Made {
     fn scheme(&self, target: Target) -> Scheme {
         match self {
             Self::Value => Scheme::Template(target),
+            Self::Bearer => Scheme::Bearer(target),
             Self::Token(spec) => Scheme::Jwt(Box::new(Minted::new(spec, target))),
             #[cfg(any(test, feature = "test-util"))]
             Self::Nonce => Scheme::nonce(target),

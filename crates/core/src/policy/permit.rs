@@ -253,6 +253,11 @@ impl Reveal {
         Self(())
     }
 
+    /// Leave to read a credential in order to present it at the token endpoint that its manifest names.
+    pub fn to_exchange() -> Self {
+        Self(())
+    }
+
     /// Leave to read a value in order to write it back into the file that it was taken from, at the operator's request.
     pub fn to_restore() -> Self {
         Self(())

@@ -29,9 +29,8 @@ use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::Policy;
 use crate::rotation::Rotations;
 use crate::scrub::{Live, Replacement, Rules, Scrubber, Search};
-use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables};
-use crate::session::Counts;
-use crate::session::{Scrubbing, Session};
+use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables, Version};
+use crate::session::{self, Counts, Scrubbing, Session};
 use crate::signing::{Granted, Opened, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
@@ -199,9 +198,10 @@ fn may_use(host: &HostParts, manifest: &Manifest, index: usize, key: &Key) -> Re
     if let Some((variable, own)) = host.backends.variable(&manifest.secrets[index].from, &manifest.name, backend, entry) {
         host.variables.take(&manifest.name, variable, own)?;
     }
-    let first = key.first();
     let by = format!("secret `{}` of `{}`", key.name, manifest.name);
-    host.signing.check_sent(&first.value, first.fingerprint, &by).map_err(BackendError::Refused)
+    let sent = |version: &Version| host.signing.check_sent(&version.value, version.fingerprint, &by).map_err(BackendError::Refused);
+    key.behind().iter().try_for_each(|version| sent(version))?;
+    sent(key.first())
 }
 
 /// Has every signer of an agent.
@@ -371,7 +371,10 @@ fn wasi(manifest: &Manifest, keyring: &Keyring, args: &[String], stdout: &GuestO
 /// The scrubber of a run. The search behind it is kept as long as the values stay the same.
 fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubber {
     let keys: Vec<_> = keyring.iter().map(|(_, key)| key).filter(|key| !key.is_default()).collect();
-    let versions: Vec<String> = keys.iter().map(|key| key.first().fingerprint.to_string()).collect();
+    let behind: Vec<_> = keys.iter().flat_map(|key| key.behind().into_iter().map(move |version| (*key, version))).collect();
+    let versions = keys.iter().map(|key| key.first().fingerprint).chain(behind.iter().map(|(_, version)| version.fingerprint));
+    let versions: Vec<String> = versions.map(|fingerprint| fingerprint.to_string()).collect();
+    let behind: Vec<_> = behind.iter().map(|(key, version)| session::behind(key, version)).collect();
     let mut kept = agent.searches.lock();
     let search = match &*kept {
         Some((known, search)) if *known == versions => Arc::clone(search),
@@ -380,14 +383,16 @@ fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubb
             let formats = agent.manifest.secrets.iter().filter_map(|secret| Some((secret.name.as_str(), secret.format.as_ref()?.as_str())));
             let formats: Vec<(&str, &str)> = formats.collect();
             let (rules, _) = rules.sealing(&formats);
-            let search = Arc::new(Search::new(keys.iter().map(known).collect(), Some(rules)));
+            let known = keys.iter().map(known).chain(behind.iter().map(|(known, _)| Arc::clone(known)));
+            let search = Arc::new(Search::new(known.collect(), Some(rules)));
             *kept = Some((versions, Arc::clone(&search)));
             search
         }
     };
     let replacement = |key: &&crate::secrets::Key| Replacement::new(key.placeholder.clone(), format!("[redacted:{}]", key.name));
     let plain = keyring.iter().filter(|(_, key)| key.is_default()).map(|(_, key)| key.placeholder.clone());
-    Scrubber::new(search, keys.iter().map(replacement).collect()).exempting(plain)
+    let replacements = keys.iter().map(replacement).chain(behind.into_iter().map(|(_, replacement)| replacement));
+    Scrubber::new(search, replacements.collect()).exempting(plain)
 }
 
 fn end(ended: Ended, meter: &Meter, limiter: &Limiter, scrubber: &Scrubber) -> Result<End, RunError> {

@@ -69,7 +69,8 @@ impl Fixture {
         );
         let manifest = Manifest::parse("agent.toml", &manifest).expect("a manifest");
         let backend = Arc::new(StaticBackend::new().with("KEY", VALUE));
-        let configured = Configured { name: "store".to_owned(), backend, bounds: Bounds::none(), stale: Duration::ZERO };
+        let configured =
+            Configured { name: "store".to_owned(), backend, bounds: Bounds::none(), stale: Duration::ZERO, settled: Duration::ZERO };
         let backends = Backends::new(vec![configured], "store".to_owned(), HostsOwn::default());
         let cache = Cache::new(Clock::default(), Zeroizing::new([7; 32]));
         let keyring = Keyring::open(&manifest, &backends, cache.for_run()).await.expect("the key");

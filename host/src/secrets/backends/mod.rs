@@ -33,7 +33,7 @@ pub use fixed::StaticBackend;
 pub use vault::VaultBackend;
 
 use super::{Deposit, SecretValue};
-use crate::manifest::{DEFAULT_STALE, HOSTS_OWN, HostConfig, HostsOwn, SecretRef, Which};
+use crate::manifest::{DEFAULT_STALE, HOSTS_OWN, HostConfig, HostsOwn, Manifest, Oauth2Spec, SecretRef, SecretSpec, Which};
 use async_trait::async_trait;
 use std::fmt;
 use std::path::Path;
@@ -89,13 +89,15 @@ pub struct Found {
     pub expires_at: Option<u64>,
     /// What keeps it alive, where it was made for this host alone.
     pub lease: Option<Lease>,
+    /// The secrets that it was had for, if there are any: text is searched for these, too, and no request carries them.
+    pub behind: Vec<Arc<SecretValue>>,
 }
 
 impl Found {
     /// A value about which nothing else is known.
     #[must_use]
     pub fn value(value: SecretValue) -> Self {
-        Self { value, version: None, expires_at: None, lease: None }
+        Self { value, version: None, expires_at: None, lease: None, behind: Vec::new() }
     }
 
     /// The same with fields set, in one expression.
@@ -441,10 +443,33 @@ pub(crate) struct Configured {
     pub(crate) bounds: Bounds,
     /// How long the last value is used where the backend does not answer.
     pub(crate) stale: Duration,
+    /// How long a value has to be in use before a destination's rejection of it has the backend asked.
+    pub(crate) settled: Duration,
+}
+
+/// Where a secret is kept.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    pub(crate) from: Configured,
+    pub(crate) entry: Entry,
+}
+
+impl Origin {
+    /// As a manifest names it, for people.
+    pub(crate) fn shown(&self) -> String {
+        crate::text::for_people(&format!("{}:{}", self.from.name, self.entry))
+    }
+}
+
+/// Who has access tokens for secrets that are no credentials themselves.
+pub(crate) trait Minting: Send + Sync {
+    /// What gives the tokens for a secret, by its name in a manifest, and the one entry of it. `client` is where the client's own secret may be.
+    fn source(&self, spec: &Arc<Oauth2Spec>, name: &str, secret: Origin, client: Vec<Origin>) -> (Configured, Entry);
 }
 
 /// The backends of a host.
 pub(crate) struct Backends {
+    tokens: Option<Arc<dyn Minting>>,
     all: Vec<Configured>,
     default: String,
     /// What manifests can't name, whatever the backends' own bounds say.
@@ -467,7 +492,33 @@ pub(crate) fn why_absent(name: &str) -> Option<&'static str> {
 
 impl Backends {
     pub(crate) fn new(all: Vec<Configured>, default: String, own: HostsOwn) -> Self {
-        Self { all, default, own }
+        Self { tokens: None, all, default, own }
+    }
+
+    /// The same with what has tokens for secrets.
+    pub(crate) fn with_tokens(self, tokens: Arc<dyn Minting>) -> Self {
+        Self { tokens: Some(tokens), ..self }
+    }
+
+    /// Where a secret of a manifest may be kept, in order.
+    pub(crate) fn origins(&self, manifest: &Manifest, spec: &SecretSpec) -> Result<Vec<Origin>, BackendError> {
+        let namespace = spec.namespace.as_deref().unwrap_or(&manifest.name);
+        let (from, entries) = self.entries(&spec.from, &manifest.name, namespace)?;
+        Ok(entries.into_iter().map(|entry| Origin { from: from.clone(), entry }).collect())
+    }
+
+    /// What gives the tokens for a secret that is kept there.
+    pub(crate) fn tokens(
+        &self,
+        manifest: &Manifest,
+        spec: &SecretSpec,
+        oauth2: &Arc<Oauth2Spec>,
+        origin: Origin,
+    ) -> Result<(Configured, Entry), BackendError> {
+        let client = oauth2.client_secret.as_ref().and_then(|name| manifest.secret(name));
+        let client = client.map_or_else(|| Ok(Vec::new()), |client| self.origins(manifest, client))?;
+        let tokens = self.tokens.as_ref().ok_or_else(|| BackendError::Refused("this host asks for no tokens".to_owned()))?;
+        Ok(tokens.source(oauth2, &spec.name, origin, client))
     }
 
     /// All backends.

@@ -113,7 +113,8 @@ impl Use {
         let slot = &self.0;
         let now = slot.now();
         let mut state = slot.state.write();
-        if is_suspicious(state.last_suspected.map(|last| now.saturating_sub(last))) {
+        let is_settled = now.saturating_sub(state.confirmed) >= slot.from.settled;
+        if is_settled && is_suspicious(state.last_suspected.map(|last| now.saturating_sub(last))) {
             state.last_suspected = Some(now);
             state.suspect = true;
             slot.common.counts.suspected.fetch_add(1, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use super::Listener;
 use crate::lock::{Mutex, RwLock};
 use crate::manifest::SecretSpec;
-use crate::secrets::backends::{BackendError, Configured, Entry};
+use crate::secrets::backends::{BackendError, Configured, Entry, Origin};
 use crate::secrets::cache::Use;
 use crate::secrets::held::{Held, InUse, Version};
 use std::sync::Arc;
@@ -13,6 +13,9 @@ use tokio_util::task::TaskTracker;
 
 /// Most versions of one secret that one run remembers: text is searched for each of them.
 const MAX_VERSIONS: usize = 16;
+
+/// Most secrets behind tokens that one run remembers.
+const MAX_BEHIND: usize = 64;
 
 /// One secret in one run.
 pub(crate) struct Key {
@@ -25,12 +28,16 @@ pub(crate) struct Key {
     first: Arc<Version>,
     /// The versions that came after it, the one in use last.
     newer: RwLock<Vec<Arc<Version>>>,
+    /// The secrets that tokens were had for, as far as the run has known them.
+    behind: RwLock<Vec<Arc<Version>>>,
 }
 
 /// What a key comes from.
 pub(super) struct Sourced {
     slot: Use,
     entry: Entry,
+    /// Where the secret itself is kept, where what is used is a token that was had for it.
+    origin: Option<Origin>,
     format: Option<regex::Regex>,
     /// The number of what was looked at last. It is written when all is done that the new version calls for.
     seen: AtomicU64,
@@ -40,7 +47,8 @@ pub(super) struct Sourced {
 
 impl Key {
     pub(super) fn new(spec: &SecretSpec, placeholder: String, source: Option<Sourced>, first: Arc<Version>) -> Self {
-        Self { name: spec.name.clone(), placeholder, in_basic: spec.in_basic(), source, first, newer: RwLock::default() }
+        let behind = RwLock::new(first.behind.clone());
+        Self { name: spec.name.clone(), placeholder, in_basic: spec.in_basic(), source, first, newer: RwLock::default(), behind }
     }
 
     /// The version in use.
@@ -59,6 +67,11 @@ impl Key {
         self.newer.read().clone()
     }
 
+    /// The secrets that tokens were had for.
+    pub(crate) fn behind(&self) -> Vec<Arc<Version>> {
+        self.behind.read().clone()
+    }
+
     /// The backend and the entry that it comes from.
     pub(crate) fn from(&self) -> Option<String> {
         self.place().map(|(backend, entry)| format!("{backend}:{entry}"))
@@ -66,12 +79,15 @@ impl Key {
 
     /// The same, apart.
     pub(crate) fn place(&self) -> Option<(&str, &Entry)> {
-        self.source.as_ref().map(|source| (source.slot.from().name.as_str(), &source.entry))
+        self.kept().map(|(from, entry)| (from.name.as_str(), entry))
     }
 
     /// The same, with the backend itself.
     pub(crate) fn kept(&self) -> Option<(&Configured, &Entry)> {
-        self.source.as_ref().map(|source| (source.slot.from(), &source.entry))
+        self.source.as_ref().map(|source| match &source.origin {
+            Some(Origin { from, entry }) => (from, entry),
+            None => (source.slot.from(), &source.entry),
+        })
     }
 
     pub(crate) fn is_default(&self) -> bool {
@@ -153,6 +169,11 @@ impl Key {
                 newer.push(version);
                 return;
             }
+            let mut behind = self.behind.write();
+            behind.retain(|known| !version.behind.iter().any(|new| new.value.is(&known.value)));
+            behind.extend(version.behind.iter().cloned());
+            let excess = behind.len().saturating_sub(MAX_BEHIND);
+            behind.drain(..excess);
             newer.push(version);
             // What a request still carries is searched for in its answer.
             let unused = newer.iter().take(newer.len().saturating_sub(MAX_VERSIONS)).take_while(|version| version.uses() == 0).count();
@@ -176,8 +197,8 @@ impl Key {
 
 impl Sourced {
     /// What was found in a slot, as the first that is used of it.
-    pub(super) fn new(slot: Use, entry: Entry, format: Option<regex::Regex>, held: &Held) -> Self {
-        Self { slot, entry, format, seen: AtomicU64::new(held.number()), unfit: Mutex::default() }
+    pub(super) fn new(slot: Use, entry: Entry, origin: Option<Origin>, format: Option<regex::Regex>, held: &Held) -> Self {
+        Self { slot, entry, origin, format, seen: AtomicU64::new(held.number()), unfit: Mutex::default() }
     }
 
     /// Whether what the slot published under that number was looked at last.

@@ -5,7 +5,7 @@ mod key;
 pub(crate) use key::Key;
 
 use super::SecretValue;
-use super::backends::{BackendError, Backends, Entry};
+use super::backends::{BackendError, Backends, Entry, Origin};
 use super::cache::{Common, Slots, Use};
 use super::held::{Held, InUse, Version};
 use crate::lock::RwLock;
@@ -201,16 +201,33 @@ impl Keyring {
     }
 }
 
-/// The entries that a secret may be found at, in order.
-fn candidates(manifest: &Manifest, spec: &SecretSpec, backends: &Backends, slots: &mut Slots) -> Result<Vec<(Use, Entry)>, BackendError> {
-    let namespace = spec.namespace.as_deref().unwrap_or(&manifest.name);
-    let (from, entries) = backends.entries(&spec.from, &manifest.name, namespace)?;
-    Ok(entries.into_iter().map(|entry| (slots.slot(from, &entry), entry)).collect())
+/// Something that a secret may be had from.
+struct Candidate {
+    slot: Use,
+    entry: Entry,
+    /// Where the secret itself is kept, where what is had is a token for it.
+    origin: Option<Origin>,
+}
+
+/// What a secret may be had from, in order.
+fn candidates(manifest: &Manifest, spec: &SecretSpec, backends: &Backends, slots: &mut Slots) -> Result<Vec<Candidate>, BackendError> {
+    let oauth2 = spec.scheme.as_ref().and_then(|scheme| scheme.oauth2());
+    let mut candidates = Vec::new();
+    for origin in backends.origins(manifest, spec)? {
+        candidates.push(match oauth2 {
+            None => Candidate { slot: slots.slot(&origin.from, &origin.entry), entry: origin.entry, origin: None },
+            Some(oauth2) => {
+                let (from, entry) = backends.tokens(manifest, spec, oauth2, origin.clone())?;
+                Candidate { slot: slots.slot(&from, &entry), entry, origin: Some(origin) }
+            }
+        });
+    }
+    Ok(candidates)
 }
 
 async fn resolve(
     spec: &SecretSpec,
-    candidates: Result<Vec<(Use, Entry)>, BackendError>,
+    candidates: Result<Vec<Candidate>, BackendError>,
     common: &Common,
     run: &TaskTracker,
 ) -> Result<Option<Key>, BackendError> {
@@ -219,11 +236,11 @@ async fn resolve(
         Err(error) => Err(error),
     };
     let (source, version) = match (found, &spec.default) {
-        (Ok((slot, entry, held, version)), _) => {
+        (Ok((Candidate { slot, entry, origin }, held, version)), _) => {
             let format = spec.format.clone();
             let refused = |why| BackendError::Refused(format!("the value at {} is refused: {why}", spec.from));
             version.value.check(format.as_ref()).map_err(refused)?;
-            (Some(Sourced::new(slot, entry, format, &held)), version)
+            (Some(Sourced::new(slot, entry, origin, format, &held)), version)
         }
         (Err(BackendError::NotFound { .. }), Some(default)) => {
             (None, Version::unbacked(SecretValue::new(default.clone()), &common.fingerprint_key))
@@ -239,15 +256,16 @@ async fn resolve(
 }
 
 /// The first of the entries that is there.
-async fn first(candidates: Vec<(Use, Entry)>, run: &TaskTracker) -> Result<(Use, Entry, Arc<Held>, Arc<Version>), BackendError> {
+async fn first(candidates: Vec<Candidate>, run: &TaskTracker) -> Result<(Candidate, Arc<Held>, Arc<Version>), BackendError> {
     let mut looked_for = Vec::new();
-    for (slot, entry) in candidates {
-        let found = slot.resolve(run).await.map_err(|error| error.of_field(entry.field.as_deref())).and_then(|resolved| {
-            let version = resolved.held.version(&entry)?;
+    for candidate in candidates {
+        let entry = &candidate.entry;
+        let found = candidate.slot.resolve(run).await.map_err(|error| error.of_field(entry.field.as_deref())).and_then(|resolved| {
+            let version = resolved.held.version(entry)?;
             Ok((resolved.held, version))
         });
         match found {
-            Ok((held, version)) => return Ok((slot, entry, held, version)),
+            Ok((held, version)) => return Ok((candidate, held, version)),
             Err(BackendError::NotFound { looked_for: at }) => looked_for.push(at),
             Err(error) => return Err(error),
         }

@@ -1,0 +1,129 @@
+//! What is known of a refresh token that several hosts may present: one JSON document, in the backend that keeps the token, below the paths
+//! that no manifest can name. It is changed by compare-and-set alone.
+
+use crate::format;
+use crate::policy::Reveal;
+use crate::secrets::backends::{BackendError, Origin};
+use crate::secrets::{Deposit, Entry, SecretStore, StoreError};
+use crate::text::hex;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+/// The only format there is so far.
+const FORMAT: u64 = 1;
+
+/// What hosts know of the refresh token at an origin.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Document {
+    format: u64,
+    /// A refresh token that is being presented, or was when its host ended.
+    #[serde(default)]
+    pub(super) sent: Option<Sent>,
+    /// The hash of one that must not be presented again, and why.
+    #[serde(default)]
+    pub(super) over: Option<Over>,
+    /// The hash of one that was presented, and not replaced: it may be presented again.
+    #[serde(default)]
+    pub(super) reusable: Option<String>,
+    /// The newest access token.
+    #[serde(default)]
+    pub(super) token: Option<Shared>,
+}
+
+/// Who presents a refresh token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sent {
+    /// The hash of the token.
+    pub(super) of: String,
+    pub(super) host: String,
+    /// What no other attempt has.
+    pub(super) nonce: u64,
+    /// Since when, in seconds since 1970.
+    pub(super) at: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Over {
+    pub(super) of: String,
+    pub(super) why: Why,
+}
+
+/// Why a refresh token must not be presented again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Why {
+    /// Its server takes it no more.
+    Refused,
+    /// It was presented, and no response came: it may have been replaced by one that nobody knows.
+    Lost,
+}
+
+/// An access token that hosts share.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Shared {
+    pub(super) value: Zeroizing<String>,
+    /// When it was given, in seconds since 1970.
+    pub(super) at: u64,
+    pub(super) expires_at: Option<u64>,
+    /// For whom: the hash of what was asked for.
+    pub(super) spec: String,
+}
+
+/// Where the document is kept.
+pub(super) struct Journal<'o> {
+    store: &'o dyn SecretStore,
+    at: Entry,
+}
+
+/// The hash of a refresh token, by which documents name it: they lie beside the token itself.
+pub(super) fn hash(token: &[u8]) -> String {
+    hex(&Sha256::new().chain_update(b"strongroom refresh token\0").chain_update(token).finalize()[..12])
+}
+
+impl<'o> Journal<'o> {
+    pub(super) fn of(origin: &'o Origin) -> Option<Self> {
+        let store = origin.from.backend.store()?;
+        let name = hex(&Sha256::digest(format!("{}:{}", origin.from.name, origin.entry))[..12]);
+        Some(Self { store, at: store.journal_entry(&format!("oauth2-{name}")) })
+    }
+
+    /// The document, with the version to write it over.
+    pub(super) async fn read(&self) -> Result<(Document, String), StoreError> {
+        let found = match self.store.get(&self.at).await {
+            Ok(found) => found,
+            Err(BackendError::NotFound { .. }) => return Ok((Document::default(), self.store.newest(&self.at.path).await?)),
+            Err(error) => return Err(error.into()),
+        };
+        let broken = |why: &str| StoreError::Unavailable(format!("the journal at {}: {why}", self.at));
+        let version = found.version.clone().ok_or_else(|| broken("its backend keeps no versions"))?;
+        let value = match &self.at.field {
+            None => found.value,
+            Some(field) => found.value.field(field).map_err(|_| broken("it has no such field"))?,
+        };
+        let text = value.reveal(Reveal::to_exchange());
+        if let Some(newer) = format::of_json(text).and_then(|format| format::refused(format, FORMAT)) {
+            return Err(broken(&newer));
+        }
+        let document = serde_json::from_slice(text).ok().filter(|document: &Document| document.format == FORMAT);
+        Ok((document.ok_or_else(|| broken("what is there is not a journal; remove it"))?, version))
+    }
+
+    /// The same, made where there is none: not every server makes one only once where two ask for it at the same time.
+    pub(super) async fn made(&self) -> Result<(Document, String), StoreError> {
+        let (document, version) = self.read().await?;
+        if document.format != 0 {
+            return Ok((document, version));
+        }
+        match self.write(&document, &version).await {
+            Ok(_) | Err(StoreError::Conflict { .. }) => self.read().await,
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) async fn write(&self, document: &Document, over: &str) -> Result<String, StoreError> {
+        let document = Document { format: FORMAT, ..document.clone() };
+        let text = Zeroizing::new(serde_json::to_vec(&document).map_err(|error| StoreError::Unavailable(error.to_string()))?);
+        self.store.put(&self.at, Deposit::new(text.to_vec()), Some(over)).await
+    }
+}
