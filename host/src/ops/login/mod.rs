@@ -148,7 +148,9 @@ impl Login {
             )
         })?;
         let value = SecretValue::new(token.as_bytes().to_vec());
-        value.check(self.secret.format.as_ref()).map_err(|why| self.failed(&format!("what it gave is refused: {why}; nothing was kept")))?;
+        value
+            .check(self.secret.format.as_ref())
+            .map_err(|why| self.failed(&format!("what it gave is refused: {why}; nothing was kept")))?;
         let fingerprint = self.host.fingerprint(&value);
         let deposit = Deposit::new(token.as_bytes().to_vec());
         let version = self.store().put(&self.entry, deposit, None).await.map_err(|error| {
@@ -171,7 +173,8 @@ impl Login {
 
 /// The secrets that a login is for.
 fn known(manifest: &Manifest) -> String {
-    let is_refreshed = |secret: &&SecretSpec| secret.scheme.as_ref().and_then(|scheme| scheme.oauth2()).is_some_and(|spec| spec.is_refreshed());
+    let is_refreshed =
+        |secret: &&SecretSpec| secret.scheme.as_ref().and_then(|scheme| scheme.oauth2()).is_some_and(|spec| spec.is_refreshed());
     let names: Vec<&str> = manifest.secrets.iter().filter(is_refreshed).map(|secret| secret.name.as_str()).collect();
     match names.is_empty() {
         true => "it has none with `oauth2 = { grant = \"refresh_token\", … }`, for which a login is".to_owned(),
@@ -198,7 +201,9 @@ async fn kept_at(host: &Host, manifest: &Manifest, secret: &SecretSpec, place: &
     let unavailable = |why: String| Failed::new(Kind::Secret, format!("{place}: nothing was asked of the server: {why}"));
     for entry in &entries {
         match store.get(&Entry { field: None, ..entry.clone() }).await {
-            Ok(found) if entry.field.as_ref().is_none_or(|field| found.value.field(field).is_ok()) => return Ok((from.clone(), entry.clone())),
+            Ok(found) if entry.field.as_ref().is_none_or(|field| found.value.field(field).is_ok()) => {
+                return Ok((from.clone(), entry.clone()));
+            }
             Ok(_) | Err(BackendError::NotFound { .. }) => {}
             Err(why) => return Err(unavailable(why.to_string())),
         }
