@@ -14,7 +14,7 @@ pub mod services;
 pub mod surface;
 pub mod token_endpoint;
 
-pub use fixtures::agent::{AgentFixture, KEY, Ran, VALUE, block_on, requests_of};
+pub use fixtures::agent::{AgentFixture, KEY, Ran, VALUE, block_on, requests_of, state_dir};
 
 /// The documents' programs in Rust, compiled by `cargo test`. Those of other pages are parts of files (`file=`), which are compiled where
 /// they lie.

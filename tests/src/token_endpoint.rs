@@ -214,12 +214,12 @@ impl TokenEndpoint {
         lock(&self.script.asked).clone()
     }
 
-    /// Waits until so many requests have arrived, whether they are answered or not.
-    ///
-    /// # Panics
-    /// Where the endpoint has stopped.
-    pub async fn arrived(&self, count: usize) {
-        self.arrived.clone().wait_for(|arrived| *arrived >= count).await.expect("the endpoint runs");
+    /// Ends when so many requests have arrived, whether they are answered or not.
+    pub fn arrival(&self, count: usize) -> impl Future<Output = ()> + Send + use<> {
+        let mut arrived = self.arrived.clone();
+        async move {
+            arrived.wait_for(|arrived| *arrived >= count).await.expect("the endpoint runs");
+        }
     }
 }
 

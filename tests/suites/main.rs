@@ -25,6 +25,7 @@ mod limits;
 mod login;
 mod messages;
 mod network;
+mod oauth2;
 mod odd_answers;
 mod oracle;
 mod paths;

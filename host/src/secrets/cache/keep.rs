@@ -73,8 +73,12 @@ async fn look_after(slot: Weak<Slot>, backend: Arc<dyn SecretBackend>, woken: Ar
         }
         let Some(slot) = slot.upgrade() else { return };
         if slot.is_used() {
+            let asked = slot.asked();
             let turn = slot.turn().await;
-            slot.ask(turn, run.clone(), anew).await;
+            // Whoever had the turn before may have asked just now: for some, each asking has a price.
+            if anew || slot.asked() == asked {
+                slot.ask(turn, run.clone(), anew).await;
+            }
         } else if slot.forget() {
             return;
         }

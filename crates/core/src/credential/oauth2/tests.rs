@@ -137,11 +137,11 @@ fn googles_key_file_says_all_but_the_scope() {
 #[test]
 fn a_secret_that_does_not_fit_is_refused_without_a_part_of_it() {
     for (text, secret, told) in [
-        (GITHUB, "ghp_0123456789abcdef", "it has"),
+        (GITHUB, "ghp_0123456789abcdef", "key of Ed25519"),
         (GITHUB, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", ""),
         (GOOGLE, "{\"client_email\":\"a\"}", "is not the key file"),
         (GOOGLE, "AIzaSy0123456789", "is not the key file"),
-        (ASSERTION, "0123456789abcdef", "it has"),
+        (ASSERTION, "0123456789abcdef", "key of Ed25519"),
     ] {
         let refused = spec(text).request(&Presented { secret: secret.as_bytes(), client: None, now: now(), id: [0; 16] }).err();
         let refused = refused.unwrap_or_else(|| panic!("{secret} is taken"));
