@@ -43,6 +43,9 @@ pub(super) struct Login {
     /// Show a code that is entered on another machine, instead of waiting for a browser of this one
     #[arg(long)]
     device: bool,
+    /// Wait for the browser on this port, for servers that know their clients' addresses to the last letter: `http://127.0.0.1:PORT/callback`
+    #[arg(long, value_name = "PORT", conflicts_with = "device", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
     /// Open the address in a browser as well
     #[arg(long)]
     browser: bool,
@@ -70,7 +73,7 @@ impl Login {
     }
 
     async fn by_code(&self, login: Begun) -> Result<LoggedIn, Failed> {
-        let login = login.by_code().await?;
+        let login = login.by_code(self.port).await?;
         say(format_args!("open this address in a browser of this machine, within 5 minutes:\n  {}", login.url()));
         self.open(login.url());
         login.finish().await

@@ -139,6 +139,10 @@ fn a_browser_brings_what_becomes_a_refresh_token_and_the_agent_uses_it() {
 fn a_second_login_replaces_what_the_first_one_brought() {
     let oidc = Oidc::start();
     let desk = at_oidc(&oidc, "public");
+    // By its bare name: it goes where `secrets set` would put it.
+    let manifest = std::fs::read_to_string(desk.path("agent.toml")).unwrap();
+    desk.write("agent.toml", &manifest.replace("from = \"file:probe-1/CRM\"\n", ""));
+    desk.write("strongroom.toml", &format!("default_backend = \"file\"\n{CONFIG}"));
     for version in ["1", "2"] {
         let mut login = Waiting::start(&desk, LOGIN);
         visit(&oidc.browser().follow(&login.word("https://")));
@@ -388,6 +392,24 @@ fn a_browser_is_opened_on_demand_with_nothing_of_the_hosts_environment() {
     assert!(seen.contains("HOME=") && !seen.contains("of-the-host-and-nobody-else"), "{seen}");
     visit(&back(&url, "code=the-code"));
     assert_eq!(login.end().code, 0);
+}
+
+#[test]
+fn a_port_that_the_server_knows_is_named_and_one_that_is_taken_is_told() {
+    let (desk, endpoint) = at_script([Answer::token("access-token", 600, Some(REFRESH))]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+
+    let taken = desk.run(&format!("{LOGIN} --port {port}"));
+    assert!(taken.code == 120 && taken.stderr.contains("name another with `--port`"), "{}", taken.stderr);
+
+    drop(free);
+    let mut login = Waiting::start(&desk, &format!("{LOGIN} --port {port}"));
+    let url = login.word("https://");
+    assert_eq!(parameter(&url, "redirect_uri"), format!("http://127.0.0.1:{port}/callback"));
+    visit(&back(&url, "code=the-code"));
+    assert_eq!(login.end().code, 0);
+    assert_eq!(endpoint.asked().len(), 1);
 }
 
 #[test]

@@ -58,8 +58,9 @@ pub(super) enum Brought {
 type Taken = Arc<Mutex<Option<Brought>>>;
 
 impl Callback {
-    pub(super) async fn bind() -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    /// This port, or any where it is 0.
+    pub(super) async fn bind(port: u16) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         Ok(Self { port: listener.local_addr()?.port(), listener })
     }
 
@@ -76,8 +77,12 @@ impl Callback {
             tokio::select! {
                 accepted = self.listener.accept(), if open.len() < CONNECTIONS => {
                     let (expected, taken) = (Arc::clone(&expected), Arc::clone(&taken));
-                    // One that was given up meanwhile is none.
-                    let Ok((stream, _)) = accepted else { continue };
+                    let stream = match accepted {
+                        Ok((stream, _)) => stream,
+                        // One that was given up meanwhile.
+                        Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                        Err(error) => return Err(error),
+                    };
                     open.spawn(async move {
                         let service = service_fn(|request: Request<Incoming>| {
                             let response = respond(&expected, &taken, &request);
@@ -99,7 +104,7 @@ impl Callback {
     }
 }
 
-fn respond(expected: &Expected, taken: &Taken, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn respond<B>(expected: &Expected, taken: &Taken, request: &Request<B>) -> Response<Full<Bytes>> {
     let query = request.uri().query().filter(|_| request.method() == Method::GET && request.uri().path() == "/callback");
     let brought = query.and_then(|query| expected.read(query));
     let mut taken = taken.lock();
@@ -175,6 +180,21 @@ mod tests {
             Some(Brought::Refused(error)) => format!("refused {error:?}"),
             Some(Brought::Stranger) => "a stranger".to_owned(),
         }
+    }
+
+    #[test]
+    fn the_first_answer_is_taken_and_no_other() {
+        let (expected, taken) = (Expected::new(STATE, "https://login.test/auth"), Taken::default());
+        let ask = |target: &str| {
+            let request = Request::get(target.replace("STATE", STATE)).body(()).expect("a request");
+            respond(&expected, &taken, &request).status().as_u16()
+        };
+
+        assert_eq!(ask("/callback?state=STATE&code=one"), 200);
+        assert_eq!(ask("/callback?state=STATE&code=two"), 404);
+        assert_eq!(ask("/callback?state=STATE&error=access_denied"), 404);
+
+        assert!(matches!(taken.lock().take(), Some(Brought::Code(code)) if *code == "one"));
     }
 
     #[test]

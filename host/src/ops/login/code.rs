@@ -22,18 +22,20 @@ pub struct CodeLogin {
 }
 
 impl Login {
-    /// Begins a login by a browser of this machine: from now on a port of 127.0.0.1 waits for it.
+    /// Begins a login by a browser of this machine: from now on a port of 127.0.0.1 waits for it, this one or, where it is none, any. Servers
+    /// that know the address of their clients to the last letter know it as `http://127.0.0.1:PORT/callback`.
     ///
     /// # Errors
-    /// [`Failed`] where the manifest names no `authorization_url`, or no port is free.
-    pub async fn by_code(self) -> Result<CodeLogin, Failed> {
-        let missing = "its `oauth2` has no `authorization_url`; add it from the server's documents";
+    /// [`Failed`] where the manifest names no `authorization_url`, or the port is not free.
+    pub async fn by_code(self, port: Option<u16>) -> Result<CodeLogin, Failed> {
         let other = if self.spec.device_url.is_some() { ", or log in with `--device`" } else { "" };
-        let callback = Callback::bind().await.map_err(|error| self.failed(&format!("no port of 127.0.0.1 could be opened ({error})")))?;
+        let missing = || self.usage(&format!("its `oauth2` has no `authorization_url`; add it from the server's documents{other}"));
+        let closed =
+            |error| Failed::usage(format!("no port of 127.0.0.1 can be opened for the browser ({error}); name another with `--port`"));
+        let callback = Callback::bind(port.unwrap_or(0)).await.map_err(closed)?;
         let text = || random().map(|bytes| Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes)));
         let (state, verifier) = (text()?, text()?);
-        let url = self.spec.authorization(&callback.url(), &state, &challenge(&verifier));
-        let url = url.ok_or_else(|| self.usage(&format!("{missing}{other}")))?;
+        let url = self.spec.authorization(&callback.url(), &state, &challenge(&verifier)).ok_or_else(missing)?;
         Ok(CodeLogin { login: self, callback, state, verifier, url })
     }
 }
