@@ -13,6 +13,7 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod login;
 mod new;
 mod output;
 mod overview;
@@ -93,6 +94,8 @@ enum Verb {
     ///
     /// References take their place, which `--undo` replaces with the values again.
     Adopt(adopt::Adopt),
+    /// Logs in at an authorization server, and keeps the refresh token
+    Login(login::Login),
     /// Runs one agent, once
     Run(run::Run),
     /// Checks manifests and components without running them
@@ -163,6 +166,7 @@ pub fn main() -> ExitCode {
         Verb::New(new) => new.perform(),
         Verb::Init(init) => init.perform(),
         Verb::Adopt(adopt) => adopt.perform(),
+        Verb::Login(login) => login.perform(),
         Verb::Run(run) => run.perform(),
         Verb::Check(check) => check.perform(),
         Verb::Explain(explain) => explain.perform(),

@@ -8,13 +8,13 @@ use std::fmt::Write;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Start", &["new", "init"]),
     ("Run an agent, and check it first", &["run", "check", "explain", "inspect", "rules"]),
-    ("Keep keys", &["adopt", "secrets", "wallet", "limits"]),
+    ("Keep keys", &["adopt", "login", "secrets", "wallet", "limits"]),
     ("See what happened", &["audit"]),
     ("Set up the shell", &["completions", "man", "help"]),
 ];
 
 /// How each command is called.
-const EXAMPLES: [(&[&str], &str); 27] = [
+const EXAMPLES: [(&[&str], &str); 28] = [
     (&["new"], "--lang python price-bot"),
     (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
     (&["run"], "agent.toml --env-file .env -- ETH-USD"),
@@ -23,6 +23,7 @@ const EXAMPLES: [(&[&str], &str); 27] = [
     (&["inspect"], "agent.wasm"),
     (&["rules"], "--json"),
     (&["adopt"], ".env --namespace price-bot --dry-run"),
+    (&["login"], "agent.toml CRM --config strongroom.toml"),
     (&["secrets", "init"], "--backend file --config strongroom.toml"),
     (&["secrets", "rekey"], "--backend file --config strongroom.toml"),
     (&["secrets", "set"], "OPENAI_API_KEY --namespace price-bot"),

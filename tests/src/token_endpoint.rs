@@ -2,7 +2,10 @@
 //! speaks HTTP/1.1 byte by byte, so that an answer can be cut anywhere, and waits for nothing but the gates that a test opens.
 
 use crate::echo::coded;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -257,6 +260,12 @@ impl Script {
         }
         stream.shutdown().await
     }
+}
+
+/// The challenge of a verifier (RFC 7636, 4.2).
+#[must_use]
+pub fn challenge(verifier: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(verifier))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -283,6 +283,7 @@ fn a_name_that_no_manifest_can_use_is_refused_with_the_reason() {
         "secrets rotate bad+name",
         "secrets history bad+name",
         "secrets import bad.env --namespace bad+name",
+        "login agent.toml bad+name",
         "wallet new bad+name",
         "wallet import bad+name",
     ] {

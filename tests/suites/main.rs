@@ -22,6 +22,7 @@ mod hostile;
 mod laws;
 mod lenient;
 mod limits;
+mod login;
 mod messages;
 mod network;
 mod oauth2;

@@ -97,7 +97,8 @@ pub enum Event<'a> {
     Token {
         /// Where the secret is kept that the token is for.
         credential: Text<'a>,
-        /// The step: `ask`, which is recorded before it is taken, `answer`, `failed`, `alert`.
+        /// The step: `ask`, which is recorded before it is taken, `answer`, `failed`, `alert`; `login`, where a person has got a
+        /// new refresh token.
         step: Text<'a>,
         /// What is to be said of it: who is asked, why there is no token, the fingerprint of a new refresh token.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -97,6 +97,18 @@ impl Host {
         rotations.named(name).ok().or_else(by_entry).map(|rotation| rotation.name().to_owned())
     }
 
+    /// Records of what the host does for no run.
+    #[cfg(feature = "ops")]
+    pub(crate) fn journal(&self) -> crate::audit::Journal {
+        crate::audit::Journal::new(self.0.parts.audit.clone(), self.0.parts.name.clone(), String::new())
+    }
+
+    /// The network of the agents.
+    #[cfg(feature = "ops")]
+    pub(crate) fn network(&self) -> &Arc<Network> {
+        &self.0.network
+    }
+
     #[cfg(feature = "ops")]
     pub(crate) fn signing(&self) -> &Signing {
         &self.0.parts.signing

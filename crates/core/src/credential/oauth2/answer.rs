@@ -43,10 +43,12 @@ pub enum NoToken {
     Unknown(String),
 }
 
-/// The registered errors (RFC 6749, 5.2; RFC 8628, 3.5; RFC 8707, 2; OpenID Connect Core, 3.1.2.6), and of common servers.
+/// The registered errors (RFC 6749, 4.1.2.1 and 5.2; RFC 8628, 3.5; RFC 8707, 2; OpenID Connect Core, 3.1.2.6), and of common servers.
 const ERRORS: &[&str] = &[
     "access_denied",
+    "authorization_pending",
     "consent_required",
+    "expired_token",
     "interaction_required",
     "invalid_client",
     "invalid_grant",
@@ -55,9 +57,11 @@ const ERRORS: &[&str] = &[
     "invalid_target",
     "login_required",
     "server_error",
+    "slow_down",
     "temporarily_unavailable",
     "unauthorized_client",
     "unsupported_grant_type",
+    "unsupported_response_type",
 ];
 
 #[derive(Default, Deserialize)]
@@ -88,13 +92,13 @@ enum Seconds {
 pub fn read(spec: &Oauth2Spec, status: StatusCode, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<TokenAnswer, NoToken> {
     let said = parse(headers, body);
     if !status.is_success() {
-        return Err(refusal(status, said.ok().and_then(|body| body.error)));
+        return Err(refusal(status, error(headers, body)));
     }
-    let unreadable = |why: &str| NoToken::Unknown(format!("its response (status {}) can't be read: {why}", status.as_u16()));
+    let unreadable = |why: &str| unreadable(status, why);
     let body = said.map_err(unreadable)?;
     // Some servers refuse with status 200.
     if let (Some(error), None) = (&body.error, &body.access_token) {
-        return Err(refusal(StatusCode::BAD_REQUEST, Some(error.clone())));
+        return Err(refusal(StatusCode::BAD_REQUEST, error.as_str().and_then(registered)));
     }
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let refresh = match body.refresh_token {
@@ -122,6 +126,21 @@ pub fn read(spec: &Oauth2Spec, status: StatusCode, headers: &HeaderMap, body: &[
         }
     };
     Ok(TokenAnswer { access, refresh })
+}
+
+/// The name of an error, where it is a registered one: what else stands there is not shown.
+#[must_use]
+pub fn registered(error: &str) -> Option<&'static str> {
+    ERRORS.iter().find(|known| error == **known).copied()
+}
+
+/// The registered error that a response names.
+pub(super) fn error(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
+    parse(headers, body).ok()?.error?.as_str().and_then(registered)
+}
+
+pub(super) fn unreadable(status: StatusCode, why: &str) -> NoToken {
+    NoToken::Unknown(format!("its response (status {}) can't be read: {why}", status.as_u16()))
 }
 
 fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Body, &'static str> {
@@ -166,11 +185,10 @@ fn form_urlencoded(text: &str) -> impl Iterator<Item = (String, Zeroizing<String
 }
 
 /// What a response that is no success says of what was presented.
-fn refusal(status: StatusCode, error: Option<serde_json::Value>) -> NoToken {
-    let known = error.as_ref().and_then(|error| ERRORS.iter().find(|known| error.as_str() == Some(known)));
+pub(super) fn refusal(status: StatusCode, known: Option<&'static str>) -> NoToken {
     let named = known.map_or_else(String::new, |known| format!(", `{known}`"));
     let text = format!("it answered with status {}{named}", status.as_u16());
-    match (status, known.copied()) {
+    match (status, known) {
         (_, Some("invalid_grant")) => NoToken::Over(text),
         (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) | (_, Some("temporarily_unavailable")) => NoToken::Later(text),
         (status, _) if status.is_redirection() => NoToken::Refused(format!("{text}; name the endpoint itself as `token_url`")),

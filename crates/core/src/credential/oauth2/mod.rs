@@ -2,9 +2,10 @@
 //! the call.
 
 mod answer;
+pub mod login;
 mod request;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Access, NoToken, TokenAnswer, read};
+pub use answer::{Access, NoToken, TokenAnswer, read, registered};
 pub use request::{Presented, TokenRequest};

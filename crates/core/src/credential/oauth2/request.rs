@@ -59,7 +59,7 @@ struct Claims<'c> {
 }
 
 #[derive(Default)]
-struct Form(Zeroizing<Vec<u8>>);
+pub(super) struct Form(Zeroizing<Vec<u8>>);
 
 impl Oauth2Spec {
     /// The request for an access token.
@@ -67,14 +67,7 @@ impl Oauth2Spec {
     /// # Errors
     /// What is wrong with the secret, without a part of it.
     pub fn request(&self, with: &Presented<'_>) -> Result<TokenRequest, String> {
-        let mut call = TokenRequest {
-            url: self.token_url.clone().unwrap_or_default(),
-            headers: HeaderMap::new(),
-            body: Zeroizing::default(),
-            made: Vec::new(),
-        };
-        call.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        call.headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("strongroom/", env!("CARGO_PKG_VERSION"))));
+        let mut call = TokenRequest::to(self.token_url.as_deref().unwrap_or_default());
         if let Oauth2Grant::GithubApp { app_id, .. } = &self.grant {
             return github(call, app_id, with);
         }
@@ -122,6 +115,11 @@ impl Oauth2Spec {
         }
         pair(&mut form, "audience", &self.audience);
         pair(&mut form, "resource", &self.resource);
+        self.posted(call, form, with)
+    }
+
+    /// The call with a form, and with the client's own authentication.
+    pub(super) fn posted(&self, mut call: TokenRequest, mut form: Form, with: &Presented<'_>) -> Result<TokenRequest, String> {
         self.authenticate(&mut form, &mut call, with)?;
         call.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         call.body = form.0;
@@ -163,6 +161,16 @@ impl Oauth2Spec {
             ClientAuth::None => form.add("client_id", client_id.as_bytes()),
         }
         Ok(())
+    }
+}
+
+impl TokenRequest {
+    /// A call to this endpoint, with nothing in it.
+    pub(super) fn to(url: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("strongroom/", env!("CARGO_PKG_VERSION"))));
+        Self { url: url.to_owned(), headers, body: Zeroizing::default(), made: Vec::new() }
     }
 }
 
@@ -219,7 +227,7 @@ impl Claims<'_> {
 }
 
 impl Form {
-    fn add(&mut self, name: &str, value: &[u8]) {
+    pub(super) fn add(&mut self, name: &str, value: &[u8]) {
         if !self.0.is_empty() {
             self.0.push(b'&');
         }
