@@ -373,6 +373,27 @@ fn a_response_whose_refresh_token_can_not_be_written_is_withheld() {
     assert!(record["error"].as_str().unwrap().contains("could not be written") && record["detail"].is_string(), "{record}");
 }
 
+/// The token that it replaces is worth nothing any more: what comes too late for the agent is written down all the same.
+#[test]
+fn a_refresh_token_is_kept_though_the_agent_waits_no_longer() {
+    let store = Store::new();
+    let (told, waits) = std::sync::mpsc::channel::<()>();
+    let waits = std::sync::Mutex::new(waits);
+    let answer = move |_: &Seen| {
+        let _ = waits.lock().unwrap().recv();
+        respond(200, JSON, tokens())
+    };
+    let room = store.room("file:probe-1/KEPT", answer).watched(move |said| {
+        if said.contains("send ") {
+            let _ = told.send(());
+        }
+    });
+
+    let ran = room.run(&[&format!("send {EXCHANGE} t:50")]);
+
+    assert!(!ran.stdout.contains("send 200") && store.has(REFRESH), "{}", ran.stdout);
+}
+
 #[test]
 fn where_a_refresh_token_can_not_be_kept_the_run_does_not_start() {
     let store = Store::new();

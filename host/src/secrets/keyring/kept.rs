@@ -55,6 +55,11 @@ fn place(manifest: &Manifest, spec: &SecretSpec, backends: &Backends) -> Result<
 }
 
 impl Keyring {
+    /// Has something done to its end, though its run ends meanwhile.
+    pub(crate) fn outliving(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.run.spawn(work));
+    }
+
     /// Writes a refresh token down as that secret. What was begun is ended, though nobody waits for it any more: the token that it replaces may
     /// be worth nothing by now.
     pub(crate) fn keep(self: &Arc<Self>, name: String, token: Deposit) -> JoinHandle<Result<(), StoreError>> {
