@@ -96,6 +96,13 @@ fn a_refresh_token_goes_back_to_its_endpoint_in_the_body() {
     let places: Vec<String> =
         ran.records("egress")[1]["secrets"].as_array().unwrap().iter().map(|used| used["place"].to_string()).collect();
     assert_eq!(places, ["\"form:client_secret\"", "\"form:refresh_token\""]);
+
+    // RFC 7009: it is revoked in a request of its own, where the secret is granted for that.
+    let revoke = "[[secrets.KEY.allow]]\nhost = \"sub.api.test\"\nmethods = [\"POST\"]\npaths = [\"/revoke\"]\nplace = [\"form:client_secret\"]\nsealed_place = [\"form:token\"]";
+    let ran = room(FOR_API, |_| respond(200, JSON, tokens())).and(revoke).run(&[&format!(
+        "login {AFTER_REFRESH} {EXCHANGE} -- POST https://sub.api.test/revoke h:content-type=application/x-www-form-urlencoded b:token=(SEALED)&client_secret={{KEY}}"
+    )]);
+    assert_eq!(form_of(&ran.seen[1], "token"), REFRESH, "{}", ran.stdout);
 }
 
 #[test]
