@@ -1,6 +1,7 @@
 //! Token responses (RFC 6749 5.1): the agent's own OAuth library exchanges a code or its credentials for tokens, and has placeholders of them.
 
 use super::network::{Fixed, once};
+use crate::cli::CliFixture;
 use std::io::Write;
 use strongroom::{FileBackend, FileKey, SecretBackend};
 use strongroom_demo::server::{Response, Seen, respond};
@@ -61,6 +62,19 @@ fn an_access_token_goes_to_the_hosts_of_its_grant_and_its_lifetime_stays() {
     assert_eq!(fields, ["access_token", "refresh_token"], "{:?}", ran.audit);
     assert_eq!(ran.records("sealed")[0]["secret"], "KEY");
     assert_eq!(ran.records("egress")[1]["secrets"][0]["place"], "header:authorization", "{:?}", ran.audit);
+}
+
+#[test]
+fn answers_of_hosts_that_tokens_go_to_are_searched_by_the_rules_too() {
+    const THEIRS: &str = "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";
+    let endpoint = "host = \"sub.api.test\"\nmethods = [\"POST\"]\npaths = [\"/token\"]\nseal = [\"oauth2\"]\ntokens_for = [\"api.test\"]";
+    let ran = AgentFixture::granted(endpoint)
+        .and("[[egress]]\nhost = \"api.test\"")
+        .value("THEIRS", THEIRS)
+        .server(|_| respond(200, "text/plain", format!("{THEIRS} and more")))
+        .run(&["send GET https://api.test/v1/me"]);
+
+    assert!(ran.stdout.contains("and more") && ran.records("answer")[0]["redacted"] == 1, "{:?}", ran.audit);
 }
 
 #[test]
@@ -345,7 +359,9 @@ fn a_refresh_token_that_is_kept_is_the_next_runs_secret() {
     let store = Store::new();
     let next = "rt-second-9zX2kLm7Rt4VwPs8";
 
-    let first = store.room("file:probe-1/KEPT", |_| respond(200, JSON, tokens())).run(&[&format!("send {EXCHANGE}")]);
+    // Another account's stands in front of it.
+    let both = tokens().replacen('{', "{\"of_user\":{\"refresh_token\":\"rt-of-a-user-Kd3Fz7Lp1\"},", 1);
+    let first = store.room("file:probe-1/KEPT", move |_| respond(200, JSON, both.clone())).run(&[&format!("send {EXCHANGE}")]);
     assert!(first.stdout.contains("\"refresh_token\":\"sr_") && store.has(REFRESH), "{}", first.stdout);
 
     let answer = move |seen: &Seen| match form_of(seen, "refresh_token").as_str() {
@@ -421,4 +437,30 @@ fn a_manifest_says_of_tokens_what_can_be_true() {
     refused("tokens_for = [\"evil.test\"]", "`tokens_for` names evil.test, to which the manifest lets nothing go");
     refused("keep = \"NOBODY\"", "`keep` names `NOBODY`, which is not a secret of this manifest");
     refused("id_token = \"drop\"", "not a treatment of ID tokens");
+}
+
+/// What an operator is told without a run.
+#[test]
+fn operators_are_told_what_becomes_of_tokens() {
+    let manifest = |from: &str| {
+        format!(
+            "[secrets.CLIENT]\n[[secrets.CLIENT.allow]]\nhost = \"auth.test\"\nmethods = [\"POST\"]\npaths = [\"/token\"]\nseal = [\"oauth2\"]\ntokens_for = [\"api.test\"]\nkeep = \"KEPT\"\n\
+             [secrets.KEPT]\nfrom = \"{from}\"\nrequired = false\n[[egress]]\nhost = \"api.test\""
+        )
+    };
+    let desk = CliFixture::new(&manifest("env:KEPT"));
+
+    let checked = desk.run("check agent.toml");
+    let explained = desk.run("explain agent.toml");
+
+    assert_ne!(checked.code, 0);
+    let why = "secret `KEPT`: the manifest keeps refresh tokens there, and the backend `env` can't be written to; name another in `from`, or leave `keep` out";
+    assert!(checked.stderr.contains(why), "{}{}", checked.stdout, checked.stderr);
+    for sentence in [
+        "an access token's goes to api.test, in header:authorization, where the manifest opens the request; a refresh token's goes back to the token endpoint, in form:refresh_token",
+        "an ID token keeps its claims, and has a signature that verifies nowhere",
+        "a refresh token is written to where the secret KEPT is kept before the agent has the response, and is that secret in the next run",
+    ] {
+        assert!(explained.stdout.contains(sentence), "{}", explained.stdout);
+    }
 }

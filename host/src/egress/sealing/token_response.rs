@@ -31,6 +31,8 @@ pub(super) struct Found {
     pub(super) text: Zeroizing<String>,
     /// Where it stands; in JSON with its quotation marks.
     pub(super) at: Range<usize>,
+    /// Whether it stands in something else.
+    pub(super) is_nested: bool,
 }
 
 /// What stands in a token response.
@@ -123,7 +125,8 @@ fn of_value(text: &str, value: &RawValue, kind: Option<Kind>, depth: usize, resp
             Ok(string) => {
                 // The value is a part of the text.
                 let start = raw.as_ptr() as usize - text.as_ptr() as usize;
-                response.found.push(Found { kind, text: Zeroizing::new(string), at: start..start + raw.len() });
+                let is_nested = depth < DEEPEST;
+                response.found.push(Found { kind, text: Zeroizing::new(string), at: start..start + raw.len(), is_nested });
             }
             Err(_) => response.wrong(Withheld::NotTokens),
         },
@@ -164,7 +167,7 @@ fn of_form(text: &str) -> TokenResponse {
         }
         if let (Some(kind), false) = (kind(&name), string.is_empty()) {
             let at = from + pair.len() - value.len()..from + pair.len();
-            response.found.push(Found { kind, text: Zeroizing::new(string), at });
+            response.found.push(Found { kind, text: Zeroizing::new(string), at, is_nested: false });
         }
         if names.contains(&name) {
             response.wrong(Withheld::Twice);

@@ -112,7 +112,7 @@ impl Sealing {
     /// The refresh token that outlives the run, if the grant says so and there is a new one.
     fn kept(&self, found: &[Found], tokens: &Tokens) -> Option<RefreshToken> {
         let name = tokens.keep.as_ref()?;
-        let token = &found.iter().find(|found| found.kind == Kind::Refresh)?.text;
+        let token = &found.iter().find(|found| found.kind == Kind::Refresh && !found.is_nested)?.text;
         let is_known = self.outbound.session.keyring.placeholder_of(token.as_bytes()).is_some() || self.holds_a_secret(token);
         (!is_known).then(|| RefreshToken { secret: name.clone(), token: Deposit::new(token.as_bytes()) })
     }
