@@ -257,8 +257,11 @@ pub(crate) struct AnswerBody {
     /// Why no more of it can be read: said when all that was read is handed on.
     broken: Option<Error>,
     /// What is being written down before the rest is handed on.
-    keeping: Option<(JoinHandle<Result<(), StoreError>>, Vec<u8>)>,
+    keeping: Option<Keeping>,
 }
+
+/// A refresh token on its way into its store, and the body that is handed on after that.
+type Keeping = (JoinHandle<Result<(), StoreError>>, Vec<u8>);
 
 /// Steps of decoding that give nothing before others have a turn.
 const MOST_STEPS: usize = 64;
