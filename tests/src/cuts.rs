@@ -3,12 +3,17 @@
 //! has its points.
 
 use async_trait::async_trait;
+use serde_json::Value;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use strongroom::audit::{Event, Record};
+use strongroom::manifest::{AwsConfig, CredentialRef, VaultAuth, VaultConfig};
 use strongroom::{
-    BackendError, Deposit, Entry, Found, Freshness, IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked, SecretBackend, SecretStore,
-    StoreError, Stored, VersionInfo,
+    AuditSink, AwsBackend, BackendError, Deposit, Entry, FileBackend, FileKey, Found, Freshness, HostBuilder, IssuedKey, Issuer,
+    IssuerError, ListedKey, Probe, Revoked, SecretBackend, SecretStore, StoreError, Stored, VaultBackend, VersionInfo,
 };
 
 /// What happens at a point.
@@ -39,6 +44,21 @@ pub struct CutIssuer<I> {
     cuts: Cuts,
 }
 
+/// An audit log with points around its records of tokens.
+pub struct CutAudit(Cuts);
+
+impl AuditSink for CutAudit {
+    fn record(&self, records: &[Record<'_>]) -> std::io::Result<()> {
+        for record in records {
+            if let Event::Token { step, .. } = &record.event {
+                self.0.point("before", &format!("record {step}"));
+                self.0.point("after", &format!("record {step}"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Cuts {
     /// Points of which one ends the process; the first is 1.
     #[must_use]
@@ -54,6 +74,37 @@ impl Cuts {
     /// The issuer with points.
     pub fn issuer<I>(&self, issuer: I) -> CutIssuer<I> {
         CutIssuer { issuer, cuts: self.clone() }
+    }
+
+    /// An audit log that keeps nothing, with points around each record of a token.
+    #[must_use]
+    pub fn audit(&self) -> CutAudit {
+        CutAudit(self.clone())
+    }
+
+    /// A host over the store that this describes, as `rotor-under-test` is told of it, under the name `store`.
+    ///
+    /// # Panics
+    /// Where there is none.
+    #[must_use]
+    pub fn stored(&self, builder: HostBuilder, store: &Value) -> HostBuilder {
+        let text = |name: &str| store[name].as_str();
+        if let (Some(path), Some(key)) = (text("file"), text("key")) {
+            let key = FileKey::identity_file(Path::new(key)).expect("an identity");
+            return builder.backend("store", self.store(FileBackend::new(path.into(), key)));
+        }
+        if let (Some(address), Some(token)) = (text("vault"), text("token")) {
+            let config = VaultConfig::new(address, VaultAuth::Token(CredentialRef::File(token.into())));
+            return builder.backend("store", self.store(VaultBackend::new(&config).expect("a server")));
+        }
+        // No host uses it here, so that nothing has to be waited for.
+        let moment = Duration::from_millis(50);
+        let config = AwsConfig::default().with(|new| {
+            new.endpoint_url = text("aws").map(str::to_owned);
+            new.cache = moment;
+            new.stale = moment;
+        });
+        builder.backend("store", self.store(AwsBackend::new(&config)))
     }
 
     fn point(&self, side: &str, call: &str) {

@@ -18,6 +18,7 @@ struct Api {
 }
 
 const BEARER: &str = "in header:authorization";
+const TOKEN: &str = "as a token (oauth2) in header:authorization";
 
 const APIS: &[Api] = &[
     Api {
@@ -46,6 +47,31 @@ const APIS: &[Api] = &[
             ("POST https://api.github.com/repos/OWNER/REPOSITORY/keys", "method"),
             ("GET https://api.github.com/repos/OWNER/OTHER", "path"),
             ("DELETE https://api.github.com/repos/OWNER/REPOSITORY", "method"),
+        ],
+    },
+    Api {
+        name: "github-app",
+        admits: &[
+            (
+                "GET https://api.github.com/repos/OWNER/REPOSITORY/contents/README.md",
+                &[TOKEN, "as a token (oauth2) in header:authorization=token {}"],
+            ),
+            ("POST https://api.github.com/repos/OWNER/REPOSITORY/issues", &[TOKEN, "as a token (oauth2) in header:authorization=token {}"]),
+        ],
+        denies: &[
+            ("POST https://api.github.com/app/installations/1234567/access_tokens", "issuer"),
+            ("DELETE https://api.github.com/repos/OWNER/REPOSITORY", "method"),
+        ],
+    },
+    Api {
+        name: "google",
+        admits: &[
+            ("GET https://storage.googleapis.com/storage/v1/b/my-bucket/o/a.txt?alt=media", &[TOKEN]),
+            ("POST https://storage.googleapis.com/upload/storage/v1/b/my-bucket/o?uploadType=media&name=a.txt", &[TOKEN]),
+        ],
+        denies: &[
+            ("DELETE https://storage.googleapis.com/storage/v1/b/my-bucket/o/a.txt", "method"),
+            ("GET https://storage.googleapis.com/storage/v1/b/my-bucket/iam", "path"),
         ],
     },
     Api {

@@ -109,6 +109,8 @@ fn init_writes_a_manifest_for_each_scheme_that_it_knows() {
     let known: Vec<&str> = known.split_whitespace().collect();
     let places = ["bearer", "basic", "header", "query", "cookie", "form", "json"];
     let schemes = ["binance", "binance-ed25519", "bybit", "okx", "kraken", "coinbase-exchange", "coinbase-cdp", "sigv4"];
+    let tokens = ["oauth2", "oauth2-client", "google-service-account", "github-app"];
+    let schemes = [&schemes[..], &tokens].concat();
     assert_eq!((unknown.code, known.as_slice()), (120, [&places[..], &schemes[..]].concat().as_slice()));
 
     for scheme in known {
@@ -116,12 +118,18 @@ fn init_writes_a_manifest_for_each_scheme_that_it_knows() {
         let more = if is_place { " --secret KEY --host api.test" } else { "" };
         let done = desk.run(&format!("init {scheme}.toml --name bot --component probe.wasm --scheme {scheme}{more}"));
         assert_eq!(done.code, 0, "{scheme}: {}", done.stderr);
-        assert_eq!(desk.run(&format!("check {scheme}.toml")).code, 0, "{scheme}");
+        let checked = desk.run(&format!("check {scheme}.toml"));
+        // A refresh token needs a backend that can be written to, which is not configured here.
+        let is_missing = scheme == "oauth2" && checked.stderr.contains("no backend `file` is configured");
+        assert_eq!(checked.code != 0, is_missing, "{scheme}: {}", checked.stderr);
 
         let manifest = Manifest::read(&desk.path(&format!("{scheme}.toml"))).unwrap();
         let signing = manifest.secrets.iter().filter(|secret| secret.scheme.is_some()).count();
         assert_eq!(signing, usize::from(!is_place), "{scheme}");
         assert!(manifest.secrets.iter().all(|secret| secret.expose_env != is_place), "{scheme}: client libraries read the environment");
+        if is_missing {
+            continue;
+        }
         let explained = desk.run(&format!("explain {scheme}.toml"));
         for never in ["in ,", "may be sent nowhere", "is not available"] {
             assert!(explained.code == 0 && !explained.stdout.contains(never), "{scheme}: {}", explained.stdout);

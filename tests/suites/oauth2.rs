@@ -1,5 +1,6 @@
 //! Access tokens that the host has for a secret: asked for at a real endpoint, carried to a real API, and nowhere else.
 
+mod crash;
 mod desk;
 mod refresh;
 
@@ -163,6 +164,41 @@ fn a_token_that_is_asked_for_late_is_asked_for_once() {
 
     assert_eq!(ran.len(), 4);
     assert_eq!((bearer(&desk.seen()), desk.endpoint.asked().len()), (vec![TOKEN.to_owned(); 4], 1));
+}
+
+/// A thousand requests find that the token has ended. Three of ten are dropped while they wait, among them the one that has the host ask; the
+/// endpoint takes two seconds, and fails once.
+#[test]
+fn however_many_requests_wait_and_are_dropped_one_exchange_counts() {
+    let (failing, giving) = (Gate::default(), Gate::default());
+    let answers = [
+        Answer::token(TOKEN, 3600, None),
+        Answer::new(503, "text/plain", "busy").after(&failing),
+        Answer::token(SECOND, 3600, None).after(&giving),
+    ];
+    let desk = Desk::new(CLIENT, SECRET, answers).and("[limits]\nrequests = 300\nwall = \"5m\"").rated("10000/min");
+    let host = desk.host();
+    for (gate, arrived) in [(failing, desk.endpoint.arrival(2)), (giving, desk.endpoint.arrival(3))] {
+        desk.on(async move {
+            arrived.await;
+            // The endpoint takes its time.
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            gate.open();
+        });
+    }
+
+    let ran = desk.run_at_once(
+        &host,
+        desk::MEETING,
+        &["send GET https://api.test/v1/meet h:authorization=Bearer+{KEY}", "dropping 250 api.test /v1/x"],
+    );
+
+    for ran in &ran {
+        assert!(ran.stdout.ends_with("dropping {\"200\": 175}\n"), "{}", ran.stdout);
+    }
+    assert_eq!(desk.endpoint.asked().len(), 3);
+    let carried = bearer(&desk.seen().into_iter().filter(|seen| seen.path() == "/v1/x").collect::<Vec<_>>());
+    assert!(carried.len() >= 4 * 175 && carried.iter().all(|token| token == SECOND), "{}", carried.len());
 }
 
 #[test]

@@ -17,7 +17,66 @@ pub(in crate::init) enum Choice {
     Jwt(&'static jwt::Preset),
     /// It signs as AWS wants it.
     SigV4,
+    /// The host has access tokens for it.
+    Oauth2(&'static Tokens),
 }
+
+/// Something that access tokens are had for.
+pub(in crate::init) struct Tokens {
+    name: &'static str,
+    title: &'static str,
+    /// What the secret is.
+    what: &'static str,
+    /// What its name ends with.
+    suffix: &'static str,
+    /// The table, with capitals for what only the operator knows.
+    table: &'static str,
+    /// A host that tokens are for.
+    host: &'static str,
+    source: &'static str,
+}
+
+/// The one whose secret the host writes.
+const REFRESHED: &str = "oauth2";
+
+const TOKENS: &[Tokens] = &[
+    Tokens {
+        name: REFRESHED,
+        title: "OAuth 2.0, with a refresh token that `strongroom login` gets",
+        what: "the refresh token; keep it in a backend that can be written to",
+        suffix: "REFRESH_TOKEN",
+        table: "{ grant = \"refresh_token\", token_url = \"https://login.example.com/token\", client_id = \"CLIENT\", authorization_url = \"https://login.example.com/authorize\", scope = \"SCOPE\" }",
+        host: "api.example.com",
+        source: "https://www.rfc-editor.org/rfc/rfc6749#section-6",
+    },
+    Tokens {
+        name: "oauth2-client",
+        title: "OAuth 2.0, with a client's own secret",
+        what: "the client's secret",
+        suffix: "CLIENT_SECRET",
+        table: "{ grant = \"client_credentials\", token_url = \"https://login.example.com/token\", client_id = \"CLIENT\", scope = \"SCOPE\" }",
+        host: "api.example.com",
+        source: "https://www.rfc-editor.org/rfc/rfc6749#section-4.4",
+    },
+    Tokens {
+        name: "google-service-account",
+        title: "Google, with the key file of a service account",
+        what: "the whole key file, JSON",
+        suffix: "ACCOUNT",
+        table: "{ preset = \"google-service-account\", scope = \"https://www.googleapis.com/auth/devstorage.read_only\" }",
+        host: "storage.googleapis.com",
+        source: "https://developers.google.com/identity/protocols/oauth2/service-account#httprest",
+    },
+    Tokens {
+        name: "github-app",
+        title: "GitHub, with the private key of an App, as one of its installations",
+        what: "the App's private key, PEM",
+        suffix: "APP",
+        table: "{ preset = \"github-app\", app_id = \"APP\", installation_id = \"1234567\" }",
+        host: "api.github.com",
+        source: "https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app",
+    },
+];
 
 /// A place where a key may stand.
 pub(in crate::init) struct Spot {
@@ -50,13 +109,15 @@ const READS: &[(&str, &[&str], &[&str])] = &[
     ("kraken", &["GET", "POST"], &["/0/public/*", "/0/private/Balance", "/0/private/OpenOrders"]),
     ("coinbase-exchange", &["GET"], &["/products/**", "/accounts", "/accounts/*", "/orders", "/orders/*"]),
     ("coinbase-cdp", &["GET"], &["/api/v3/brokerage/**"]),
+    ("google-service-account", &["GET"], &["/storage/v1/b/my-bucket/o/**"]),
+    ("github-app", &["GET"], &["/repos/OWNER/REPOSITORY/**"]),
 ];
 
 impl Choice {
     fn all() -> impl Iterator<Item = Self> {
         let places = SPOTS.iter().map(Self::Place);
         let signing = hmac::Preset::all().iter().map(Self::Hmac);
-        places.chain(signing).chain(jwt::Preset::all().iter().map(Self::Jwt)).chain([Self::SigV4])
+        places.chain(signing).chain(jwt::Preset::all().iter().map(Self::Jwt)).chain([Self::SigV4]).chain(TOKENS.iter().map(Self::Oauth2))
     }
 
     fn name(self) -> &'static str {
@@ -65,6 +126,7 @@ impl Choice {
             Self::Hmac(preset) => preset.name,
             Self::Jwt(preset) => preset.name,
             Self::SigV4 => SIGV4,
+            Self::Oauth2(tokens) => tokens.name,
         }
     }
 
@@ -74,6 +136,7 @@ impl Choice {
             Self::Hmac(preset) => preset.title,
             Self::Jwt(preset) => preset.title,
             Self::SigV4 => "AWS, with Signature Version 4",
+            Self::Oauth2(tokens) => tokens.title,
         }
     }
 
@@ -110,6 +173,7 @@ pub(in crate::init) fn text(choice: Choice, secret: Option<&str>, host: Option<&
     let (source, own_host) = match choice {
         Choice::Hmac(preset) => (preset.source, preset.host),
         Choice::Jwt(preset) => (preset.source, preset.host),
+        Choice::Oauth2(tokens) => (tokens.source, tokens.host),
         _ => ("https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html", "my-bucket.s3.eu-central-1.amazonaws.com"),
     };
     let (_, methods, paths) = READS.iter().find(|(name, ..)| *name == choice.name()).unwrap_or(&("", &["GET", "HEAD"], &["/**"]));
@@ -117,6 +181,7 @@ pub(in crate::init) fn text(choice: Choice, secret: Option<&str>, host: Option<&
     let key = match (secret, choice) {
         (Some(secret), _) => secret.to_owned(),
         (None, Choice::SigV4) => SECRET_ACCESS_KEY.to_owned(),
+        (None, Choice::Oauth2(tokens)) => format!("{}_{}", stem.split('_').next().unwrap_or(&stem), tokens.suffix),
         (None, _) => format!("{stem}_SECRET"),
     };
     let mut text = format!("\n# {}. Its documentation: {source}\n", choice.title());
@@ -146,7 +211,7 @@ fn declared(choice: Choice, stem: &str, key: String) -> Vec<Declared> {
     let companions = match choice {
         Choice::Hmac(preset) => preset.companions,
         Choice::Jwt(preset) => preset.companions,
-        Choice::Place(_) | Choice::SigV4 => &[],
+        Choice::Place(_) | Choice::SigV4 | Choice::Oauth2(_) => &[],
     };
     let companions = companions.iter().map(|hmac::Companion { what, place, .. }| Declared {
         name: format!("{stem}_{}", what.replace(' ', "_").to_ascii_uppercase()),
@@ -171,6 +236,12 @@ fn declared(choice: Choice, stem: &str, key: String) -> Vec<Declared> {
                 .collect()
         }
         Choice::SigV4 => aws(key),
+        Choice::Oauth2(tokens) => {
+            let from = format!("from = \"file:{}/{key}\"", key.to_ascii_lowercase().split('_').next().unwrap_or_default());
+            let from = (tokens.name == REFRESHED).then_some(from);
+            let lines = from.into_iter().chain([format!("oauth2 = {}", tokens.table)]).collect();
+            vec![Declared { name: key, what: tokens.what.to_owned(), lines, granted: Granted::In("header:authorization") }]
+        }
     }
 }
 

@@ -7,12 +7,11 @@
 //! It prints each point and each step, and in the end `ended …`.
 
 use serde_json::Value;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use strongroom::manifest::{AfterDrain, AwsConfig, CredentialRef, HttpIssuerConfig, RotationConfig, SecretRef, VaultAuth, VaultConfig};
-use strongroom::{AwsBackend, FileBackend, FileKey, Host, HostBuilder, HostConfig, HttpIssuer, VaultBackend};
+use strongroom::manifest::{AfterDrain, HttpIssuerConfig, RotationConfig, SecretRef};
+use strongroom::{Host, HostConfig, HttpIssuer};
 use strongroom_tests::cuts::{Cuts, End};
 
 fn main() {
@@ -34,7 +33,7 @@ fn main() {
     let slept = Arc::new(AtomicU64::new(0));
     let builder = Host::builder().config(config).without_audit().without_state().max_agents(1);
     let builder = builder.issuer("issuer", cuts.issuer(issuer)).slept(Arc::clone(&slept));
-    let host = stored(builder, &job["store"], &cuts).build().expect("a host");
+    let host = cuts.stored(builder, &job["store"]).build().expect("a host");
     if job["hurry"] == true {
         // Its clock runs, so that whoever came before it counts as gone as soon as it has been looked at twice.
         std::thread::spawn(move || {
@@ -59,24 +58,4 @@ fn main() {
         Ok(()) => println!("ended well"),
         Err(error) => println!("ended {error:?}"),
     }
-}
-
-fn stored(builder: HostBuilder, store: &Value, cuts: &Cuts) -> HostBuilder {
-    let text = |name: &str| store[name].as_str();
-    if let (Some(path), Some(key)) = (text("file"), text("key")) {
-        let key = FileKey::identity_file(Path::new(key)).expect("an identity");
-        return builder.backend("store", cuts.store(FileBackend::new(path.into(), key)));
-    }
-    if let (Some(address), Some(token)) = (text("vault"), text("token")) {
-        let config = VaultConfig::new(address, VaultAuth::Token(CredentialRef::File(token.into())));
-        return builder.backend("store", cuts.store(VaultBackend::new(&config).expect("a server")));
-    }
-    // No host uses it here, so that nothing has to be waited for.
-    let moment = Duration::from_millis(50);
-    let config = AwsConfig::default().with(|new| {
-        new.endpoint_url = text("aws").map(str::to_owned);
-        new.cache = moment;
-        new.stale = moment;
-    });
-    builder.backend("store", cuts.store(AwsBackend::new(&config)))
 }

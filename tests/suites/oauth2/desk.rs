@@ -1,6 +1,9 @@
 //! What the tests of tokens stand on: a secret in an encrypted file, a token endpoint, an API that takes bearer tokens, and hosts, each like a
 //! process of its own.
 
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use serde_json::Value;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -13,6 +16,7 @@ use strongroom::{
 use strongroom_demo::scan::Needle;
 use strongroom_demo::server::{Seen, Server, respond};
 use strongroom_tests::token_endpoint::{Answer, TokenEndpoint};
+use tokio::sync::watch;
 
 /// The client's secret, or what else the endpoint knows it by.
 pub const SECRET: &str = "client-secret-51d0b7c2f94e";
@@ -35,11 +39,21 @@ pub struct Desk {
 }
 
 /// What the API does.
-#[derive(Default)]
 struct Rules {
     rejected: Vec<String>,
     echoed: Vec<String>,
+    /// How many agents have met.
+    met: watch::Sender<usize>,
 }
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { rejected: Vec::new(), echoed: Vec::new(), met: watch::channel(0).0 }
+    }
+}
+
+/// How many agents meet before an hour goes by.
+pub const MEETING: usize = 4;
 
 struct To(SocketAddr);
 
@@ -87,6 +101,12 @@ impl Desk {
     pub fn and(mut self, lines: &str) -> Self {
         let port = self.endpoint.url.trim_end_matches("/token").rsplit(':').next().unwrap().to_owned();
         self.manifest = format!("{}{}\n", self.manifest, lines.replace("PORT", &port));
+        self
+    }
+
+    /// So many requests may be sent.
+    pub fn rated(mut self, rate: &str) -> Self {
+        self.manifest = self.manifest.replace("paths = [\"/**\"]", &format!("paths = [\"/**\"]\nrate = \"{rate}\""));
         self
     }
 
@@ -164,16 +184,21 @@ impl Desk {
         self.runtime.block_on(self.perform(host, operations))
     }
 
-    /// Runs so many agents side by side.
-    pub fn run_at_once(&self, host: &Host, runs: usize, operations: &[&str]) -> Vec<Ran> {
-        let all = (0..runs).map(|_| self.perform(host, operations));
+    /// Runs so many agents side by side, each of a name of its own.
+    pub fn run_at_once(&self, host: &Host, agents: usize, operations: &[&str]) -> Vec<Ran> {
+        let all = (0..agents).map(|agent| self.perform_as(format!("bot-{agent}"), host, operations));
         let all = self.runtime.block_on(futures_util::future::join_all(all));
         all.into_iter().map(Result::unwrap).collect()
     }
 
     async fn perform(&self, host: &Host, operations: &[&str]) -> Result<Ran, String> {
+        self.perform_as("bot".to_owned(), host, operations).await
+    }
+
+    async fn perform_as(&self, name: String, host: &Host, operations: &[&str]) -> Result<Ran, String> {
         let port = self.endpoint.url.trim_end_matches("/token").rsplit(':').next().unwrap();
-        let manifest = Manifest::parse("agent.toml", &self.manifest).map_err(|error| error.to_string())?;
+        let manifest = Manifest::parse("agent.toml", &self.manifest.replacen("\"bot\"", &format!("\"{name}\""), 1))
+            .map_err(|error| error.to_string())?;
         let agent = host.agent(manifest, &strongroom_components::bytes("probe")).map_err(|error| error.to_string())?;
         let (stdout, stderr) = (Captured::default(), Captured::default());
         let operations = operations.iter().map(|operation| operation.replace("PORT", port));
@@ -231,7 +256,7 @@ impl Desk {
     }
 }
 
-/// An hour goes by before it answers `/v1/hour`.
+/// An hour goes by before it answers `/v1/hour`; and before it answers `/v1/meet`, once all agents have asked for it.
 fn answering(
     rules: Arc<Mutex<Rules>>,
     slept: Arc<AtomicU64>,
@@ -240,6 +265,20 @@ fn answering(
         let rules = rules.lock().unwrap();
         if seen.path() == "/v1/hour" {
             slept.fetch_add(3_600_000, Ordering::SeqCst);
+        }
+        if seen.path() == "/v1/meet" {
+            let (mut met, slept) = (rules.met.subscribe(), Arc::clone(&slept));
+            rules.met.send_modify(|met| {
+                *met += 1;
+                if *met == MEETING {
+                    slept.fetch_add(3_600_000, Ordering::SeqCst);
+                }
+            });
+            let last = futures_util::stream::once(async move {
+                met.wait_for(|met| *met >= MEETING).await.unwrap();
+                Ok(Frame::data(Bytes::from_static(b"met")))
+            });
+            return http::Response::new(BodyExt::boxed(StreamBody::new(last)));
         }
         let token = seen.header("authorization").trim_start_matches("Bearer ");
         if rules.rejected.iter().any(|rejected| rejected == token) {

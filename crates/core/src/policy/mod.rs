@@ -162,8 +162,13 @@ impl Policy {
             .map_err(|reason| deny(Rule::Url, asked, reason.to_owned(), "write the URL in its canonical form".to_owned()))?;
         headers::check(asked.headers).map_err(|reason| deny(Rule::Header, asked, reason, "leave the header out".to_owned()))?;
         if self.closed.covers(&url) {
-            let remedy = "leave it to the host, which makes and revokes keys itself (`[issuers]` in its configuration)";
-            return Err(deny(Rule::Issuer, asked, "this call makes, revokes or lists keys".to_owned(), remedy.to_owned()));
+            let remedy = "leave it to the host, which makes and revokes keys (`[issuers]` in its configuration) and asks for tokens (`oauth2`) itself";
+            return Err(deny(
+                Rule::Issuer,
+                asked,
+                "this call makes, revokes or lists keys, or asks for tokens".to_owned(),
+                remedy.to_owned(),
+            ));
         }
         let open = self.open(asked, &url, placeholders)?;
         let bound = self.bound(&open, asked, &url);

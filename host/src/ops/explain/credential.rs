@@ -3,7 +3,7 @@
 use super::list;
 use crate::manifest::hmac::{Algorithm, Encoding, Hash, HmacSpec, NonceUnit, Piece, Spot, TimeFormat};
 use crate::manifest::jwt::{RequestJwt, UriClaim};
-use crate::manifest::{Basic, Grant, Place, SchemeSpec, SigV4Spec, Template};
+use crate::manifest::{Basic, Grant, Oauth2Grant, Oauth2Spec, Place, SchemeSpec, SigV4Spec, Template};
 use std::fmt::Display;
 
 /// What a grant lets a secret do, with the places where that is the grant's to say.
@@ -13,6 +13,7 @@ pub(super) fn granted(scheme: Option<&SchemeSpec>, entry: &Grant) -> String {
     match scheme {
         Some(scheme) if scheme.has_own_places() => format!("which may sign requests to {requests}"),
         Some(SchemeSpec::Jwt(_)) => format!("which may sign tokens for requests to {requests}, in {places}"),
+        Some(SchemeSpec::Oauth2(_)) => format!("whose access tokens may go to {requests}, in {places}"),
         _ => format!("which may go to {requests}, in {places}"),
     }
 }
@@ -23,6 +24,7 @@ pub(super) fn sentences(scheme: Option<&SchemeSpec>, entry: &Grant) -> Vec<Strin
         Some(SchemeSpec::Hmac(spec)) => hmac(spec, entry.attach),
         Some(SchemeSpec::Jwt(spec)) => vec![jwt(spec, &entry.place)].into_iter().chain(attached(entry)).collect(),
         Some(SchemeSpec::SigV4(spec)) => sigv4(spec),
+        Some(SchemeSpec::Oauth2(spec)) => oauth2(spec, &entry.place).into_iter().chain(attached(entry)).collect(),
         _ => vec![value(&entry.place)].into_iter().chain(attached(entry)).collect(),
     }
 }
@@ -106,6 +108,30 @@ fn sigv4(spec: &SigV4Spec) -> Vec<String> {
         ),
         UNSIGNED.to_owned(),
     ]
+}
+
+fn oauth2(spec: &Oauth2Spec, places: &[Place]) -> Vec<String> {
+    let client = spec.client_id.as_ref().map(|client| format!(" as the client {client}")).unwrap_or_default();
+    let scope = spec.scope.as_ref().map(|scope| format!(", for {scope}")).unwrap_or_default();
+    let presented = match &spec.grant {
+        Oauth2Grant::ClientCredentials => "the client's own credential",
+        Oauth2Grant::RefreshToken => "the refresh token",
+        _ => "an assertion that the secret signs",
+    };
+    let mut sentences = vec![
+        format!(
+            "the host replaces the placeholder with an access token ({}), in {}: it has the token from {}{client} for {presented}{scope}",
+            named("oauth2", spec.preset),
+            either(places.iter().map(place)),
+            spec.server()
+        ),
+        "where the host of a request answers 401, the host has another token, at most once a minute, and sends the request once more"
+            .to_owned(),
+    ];
+    if spec.is_refreshed() {
+        sentences.push("a refresh token that the server replaces is written to the place of the old one".to_owned());
+    }
+    sentences
 }
 
 /// A scheme with its preset.
@@ -260,6 +286,16 @@ mod tests {
         assert_eq!(token[0], "which may sign tokens for requests to api.test with GET /**, in header:authorization");
         assert!(token[1].contains("(jwt, preset coinbase-cdp)") && token[1].ends_with("the request in `uri`, good for 120 s"), "{token:?}");
         assert!(token[2].contains("by itself"), "{token:?}");
+
+        let tokens = said(&format!(
+            "oauth2 = {{ grant = \"refresh_token\", token_url = \"https://login.test/t\", client_id = \"bot\", scope = \"a b\" }}\n{grant}"
+        ));
+        assert_eq!(tokens[0], "whose access tokens may go to api.test with GET /**, in header:authorization");
+        assert!(tokens[1].ends_with("it has the token from login.test as the client bot for the refresh token, for a b"), "{tokens:?}");
+        assert!(
+            tokens[2].contains("sends the request once more") && tokens[3].contains("written to the place of the old one"),
+            "{tokens:?}"
+        );
 
         let aws = said(&format!("sigv4 = {{ access_key_id = \"ID\", session_token = \"TOKEN\" }}\n{grant}"));
         assert!(aws[1].contains("(sigv4)") && aws[1].contains("with the access key ID ID and the session token TOKEN, for"), "{aws:?}");

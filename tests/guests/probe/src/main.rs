@@ -58,6 +58,10 @@ fn perform(verb: &str, rest: &[&str]) {
             println!("unsized {}", outcome_of(request(&rest[1..]).send_from(body.as_slice())));
         }
         // `at-once COUNT AUTHORITY PATH [SCHEME]`: so many requests before the first answer is waited for; prints how many were answered.
+        // The same, and the first of them and three of each ten are dropped before any has an answer.
+        "dropping" => {
+            println!("dropping {}", outcomes(open_at_once(rest[0].parse().unwrap_or(1), rest[1], rest[2], "https", |at| at % 10 < 3)))
+        }
         "at-once" => {
             println!("at-once {}", at_once(rest[0].parse().unwrap_or(1), rest[1], rest[2], rest.get(3).copied().unwrap_or("https")))
         }
@@ -492,6 +496,17 @@ fn hoard_fields(_count: usize, _bytes: usize) -> usize {
 /// Sends requests one after the other and waits for their answers afterwards, as programs with promises do.
 #[cfg(target_family = "wasm")]
 fn at_once(count: usize, authority: &str, path: &str, scheme: &str) -> String {
+    outcomes(open_at_once(count, authority, path, scheme, |_| false))
+}
+
+#[cfg(target_family = "wasm")]
+fn open_at_once(
+    count: usize,
+    authority: &str,
+    path: &str,
+    scheme: &str,
+    is_dropped: impl Fn(usize) -> bool,
+) -> Vec<wasip2::http::types::FutureIncomingResponse> {
     use wasip2::http::outgoing_handler::handle;
     use wasip2::http::types::{Fields, OutgoingRequest, Scheme};
 
@@ -504,6 +519,12 @@ fn at_once(count: usize, authority: &str, path: &str, scheme: &str) -> String {
         handle(request, None).expect("a request")
     };
     let answers: Vec<_> = (0..count).map(send).collect();
+    answers.into_iter().enumerate().filter(|(at, _)| !is_dropped(*at)).map(|(_, answer)| answer).collect()
+}
+
+/// How often each status came.
+#[cfg(target_family = "wasm")]
+fn outcomes(answers: Vec<wasip2::http::types::FutureIncomingResponse>) -> String {
     let mut statuses = std::collections::BTreeMap::new();
     for answer in answers {
         answer.subscribe().block();
@@ -514,6 +535,16 @@ fn at_once(count: usize, authority: &str, path: &str, scheme: &str) -> String {
         *statuses.entry(status).or_insert(0) += 1;
     }
     format!("{statuses:?}")
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn open_at_once(_count: usize, _authority: &str, _path: &str, _scheme: &str, _is_dropped: impl Fn(usize) -> bool) {
+    unreachable!("the probe runs as a component")
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn outcomes(_answers: ()) -> String {
+    unreachable!("the probe runs as a component")
 }
 
 #[cfg(not(target_family = "wasm"))]

@@ -5,7 +5,7 @@ use super::{Assertion, ClientAuth, Oauth2Grant, Oauth2Spec};
 use crate::manifest::diagnostic::Problem;
 use crate::manifest::names;
 use crate::manifest::reader::Section;
-use crate::url::CanonicalUrl;
+use crate::manifest::{HostPattern, PathPattern};
 
 /// Longest text of the table.
 const LONGEST: usize = 2048;
@@ -147,16 +147,18 @@ fn client_auth(text: &str) -> Result<ClientAuth, Problem> {
     all.into_iter().find(|auth| auth.name() == text).ok_or_else(|| Problem::new("an unknown way for a client to authenticate", remedy))
 }
 
-/// A URL of `https`, as it is sent.
-pub(in crate::manifest) fn endpoint(text: &str) -> Result<String, Problem> {
+/// A URL of `https` without a query, as it is sent.
+fn endpoint(text: &str) -> Result<String, Problem> {
     let wrong = |found: &str| Problem::new(found.to_owned(), "write it as `https://HOST/PATH`, in its canonical form");
-    let uri: http::Uri = text.parse().map_err(|_| wrong("not a URL"))?;
-    let url = CanonicalUrl::read(&uri).map_err(wrong)?;
-    match url.scheme {
-        _ if text.len() > LONGEST => Err(wrong("too long")),
-        crate::manifest::Scheme::Https if url.query.is_none() => Ok(text.to_owned()),
-        crate::manifest::Scheme::Https => Err(wrong("a URL with a query")),
-        _ => Err(wrong("not a URL of `https`, to which a credential could be sent")),
+    let rest = text.strip_prefix("https://").ok_or_else(|| wrong("not a URL of `https`, to which a credential could be sent"))?;
+    if text.contains('?') {
+        return Err(wrong("a URL with a query"));
+    }
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let is_plain = text.len() <= LONGEST && !text.contains('*') && HostPattern::parse(&format!("https://{authority}")).is_ok();
+    match is_plain && (path.is_empty() || PathPattern::parse(path).is_ok()) {
+        true => Ok(text.to_owned()),
+        false => Err(wrong("not a URL")),
     }
 }
 
