@@ -81,7 +81,7 @@ pub mod manifest {
         IssuerConfig, JwtSpec, KmsConfig, Leaks, LimitSpec, Limits, Listing, Manifest, Misplaced, Most, Movement, NamePattern, OnChain,
         Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RotationConfig, Scheme, SchemeSpec, Seal,
         SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap, SignerSpec, SigningConfig, Spends, Standard,
-        Template, Treatment, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Which,
+        Template, Tokens, Treatment, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Which,
     };
 
     /// The scheme `hmac`: secrets that sign requests.

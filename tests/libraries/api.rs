@@ -67,10 +67,14 @@ impl Api {
     /// Whether each key is in its place, or in none.
     fn misplaced(&self, request: &Request, seen: &Seen) -> Vec<String> {
         let place = |key: &Key| {
-            let found: Vec<&str> = seen.headers.get_all(&key.header).iter().filter_map(|line| line.to_str().ok()).collect();
+            let body = String::from_utf8_lossy(&seen.body);
+            let found: Vec<&str> = match &key.field {
+                Some(field) => body.split('&').filter_map(|pair| pair.strip_prefix(field.as_str())?.strip_prefix('=')).collect(),
+                None => seen.headers.get_all(&key.header).iter().filter_map(|line| line.to_str().ok()).collect(),
+            };
             let expected = request.keys.then(|| key.template.replace("{}", &key.value));
             let right = found == expected.as_deref().into_iter().collect::<Vec<_>>();
-            (!right).then(|| format!("{} is not in `{}`, whole and once", key.name, key.header))
+            (!right).then(|| format!("{} is not in `{}`, whole and once", key.name, key.field.as_ref().unwrap_or(&key.header)))
         };
         self.keys.iter().filter_map(place).collect()
     }
@@ -79,7 +83,10 @@ impl Api {
     fn elsewhere(&self, seen: &Seen, line: &str) -> Vec<String> {
         let mut rest = seen.clone();
         for key in &self.keys {
-            rest.headers.remove(&key.header);
+            match &key.field {
+                Some(field) => rest.body = without(&rest.body, field),
+                None => drop(rest.headers.remove(&key.header)),
+            }
         }
         let text = rest.text();
         let find = |key: &Key| {
@@ -124,6 +131,13 @@ impl Api {
     }
 }
 
+/// A form without one of its fields.
+fn without(form: &[u8], field: &str) -> Bytes {
+    let form = String::from_utf8_lossy(form);
+    let others = form.split('&').filter(|pair| pair.split('=').next() != Some(field));
+    others.collect::<Vec<_>>().join("&").into()
+}
+
 /// What a request has otherwise than the table.
 fn unlike(request: &Request, seen: &Seen) -> Vec<String> {
     let headers = request.headers.iter().filter(|(name, value)| seen.header(name) != value.as_str());
@@ -139,6 +153,9 @@ fn unlike(request: &Request, seen: &Seen) -> Vec<String> {
 
 /// The key as it came.
 fn arrived<'s>(key: &Key, seen: &'s Seen) -> &'s str {
+    if key.field.is_some() {
+        return "";
+    }
     let (before, after) = key.template.split_once("{}").unwrap();
     seen.header(&key.header).strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).unwrap_or_default()
 }

@@ -48,6 +48,8 @@ libraries! {
     #[ignore = "long form"]
     mcp: "mcp",
     #[ignore = "long form"]
+    openid: "openid",
+    #[ignore = "long form"]
     requests: "requests",
     #[ignore = "long form"]
     s3: "s3",

@@ -40,6 +40,7 @@ pub fn one(table: &Table, case: &Case) -> Result<(), Vec<String>> {
     for key in &table.key {
         room = room.value(&key.name, &key.value);
     }
+    room = room.seeking(table.sought.iter().cloned());
     let ran = room.try_run(&[&table.name, &case.name]).map_err(|error| vec![error])?;
     let mut faults = api.faults();
     faults.extend(ran.leaks.iter().cloned());

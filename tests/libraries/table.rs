@@ -17,6 +17,9 @@ pub struct Table {
     pub manifest: String,
     /// The keys that it grants.
     pub key: Vec<Key>,
+    /// What the agent must not have besides: values that answers bring.
+    #[serde(default)]
+    pub sought: Vec<String>,
     /// The agent's runs.
     pub case: Vec<Case>,
 }
@@ -40,7 +43,10 @@ pub struct Key {
     /// What its value and its placeholder begin with, and nothing else that is sent.
     pub beginning: String,
     /// The header that it arrives in.
+    #[serde(default)]
     pub header: String,
+    /// The field of a form that it arrives in, where that is no header.
+    pub field: Option<String>,
     /// The header's whole value, with `{}` for the key.
     #[serde(default = "whole")]
     pub template: String,

@@ -211,6 +211,11 @@ fn requests_are_signed_as_the_agent_signed_them_or_not_at_all() {
     each(&read(include_str!("../hostile/signed.toml")));
 }
 
+#[test]
+fn tokens_are_sealed_or_their_response_is_withheld() {
+    each(&read(include_str!("../hostile/tokens.toml")));
+}
+
 macro_rules! rows {
     ($($name:ident $number:literal,)*) => {
         $(#[test] fn $name() { row($number); })*

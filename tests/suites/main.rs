@@ -55,6 +55,7 @@ mod stalls;
 mod store;
 mod streams;
 mod surface;
+mod tokens;
 mod traces;
 mod variables;
 mod wallet;

@@ -6,10 +6,11 @@ use super::coding::{Coding, Decoders};
 use super::exchange::Exchange;
 use super::readable::{self, Opening};
 use super::refusal::OWN;
-use super::sealing::{Allowed, SealedBody, Sealing, Withheld};
+use super::sealing::{Allowed, RefreshToken, SealedBody, Sealing, Withheld};
 use super::server_body::ServerBody;
 use super::silence::Silence;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream, Values};
+use crate::secrets::StoreError;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::{Body, Frame};
@@ -18,6 +19,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
 /// Headers that describe the bytes of a body as the server sent them, and no longer fit.
@@ -58,6 +60,14 @@ impl Searched {
     fn allow(&mut self, texts: Vec<Allowed>) {
         if !texts.is_empty() {
             (self.allowed, self.of) = (texts, None);
+        }
+    }
+
+    /// Looks for more that came with it.
+    fn bring(&mut self, values: Vec<(Arc<Known>, Replacement)>) {
+        if !values.is_empty() {
+            self.carried.extend(values);
+            self.of = None;
         }
     }
 
@@ -104,6 +114,7 @@ pub(super) async fn guarded(
         patience: None,
         silence: Silence::new(),
         broken: None,
+        keeping: None,
     };
     if body.seal.is_some() || body.is_over() {
         body.first = body.frame().await.transpose()?;
@@ -146,6 +157,7 @@ pub(super) async fn searched(
         patience: None,
         silence: Silence::new(),
         broken: None,
+        keeping: None,
     };
     let headers = if has_values { body.scrubbed(&parts.headers) } else { parts.headers };
     if body.is_over() {
@@ -244,6 +256,8 @@ pub(crate) struct AnswerBody {
     silence: Silence,
     /// Why no more of it can be read: said when all that was read is handed on.
     broken: Option<Error>,
+    /// What is being written down before the rest is handed on.
+    keeping: Option<(JoinHandle<Result<(), StoreError>>, Vec<u8>)>,
 }
 
 /// Steps of decoding that give nothing before others have a turn.
@@ -469,10 +483,33 @@ impl AnswerBody {
         match seal.finish() {
             Ok(edited) => {
                 self.searched.allow(edited.allowed);
+                self.searched.bring(edited.brought);
+                if let (Some(RefreshToken { secret, token }), Some(sealing)) = (edited.kept, &self.sealing) {
+                    self.keeping = Some((sealing.keep(secret, token), edited.body));
+                    return Ok(None);
+                }
                 self.scrubbed_piece(edited.body.into())
             }
             Err(withheld) => Err(self.withhold(withheld)),
         }
+    }
+
+    /// The body whose refresh token is written down; or none of it, where that failed.
+    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        let Some((keeping, _)) = &mut self.keeping else { return Poll::Ready(Ok(None)) };
+        let written = std::task::ready!(Pin::new(keeping).poll(cx));
+        let body = self.keeping.take().map(|(_, body)| body).unwrap_or_default();
+        let why = match written {
+            Ok(Ok(())) => return Poll::Ready(self.scrubbed_piece(body.into())),
+            Ok(Err(why)) => why.to_string(),
+            Err(_) => "the host is ending".to_owned(),
+        };
+        let why = self.searched.now().scrub_text(&why).into_owned();
+        tracing::error!(%why, "a refresh token could not be written down, and its response is withheld");
+        if let Some(exchange) = &mut self.exchange {
+            exchange.failed_with(Withheld::NotKept.reason(), why);
+        }
+        Poll::Ready(Err(Error::host(Withheld::NotKept.for_guest())))
     }
 
     /// The end of what was read, in order or not.
@@ -501,6 +538,7 @@ impl Body for AnswerBody {
         }
         for _ in 0..MOST_STEPS {
             let ready = match self.next_decoded() {
+                _ if self.keeping.is_some() => std::task::ready!(self.poll_kept(cx)),
                 Err(error) => Err(error),
                 Ok(Some(piece)) => self.hand_on(piece),
                 Ok(None) if self.inner.is_some() => match std::task::ready!(self.poll_server(cx)) {

@@ -19,6 +19,7 @@ mod exchange;
 mod head;
 mod held;
 mod idle;
+mod outliving;
 mod pool;
 mod prepare;
 mod proxy;
@@ -53,6 +54,7 @@ use crate::lock::{Mutex, MutexGuard};
 use crate::manifest::Denials;
 use crate::session::Session;
 use http::{Request, Response};
+use prepare::Prepared;
 use refusal::Broke;
 use sealing::Sent;
 use std::sync::Arc;
@@ -118,6 +120,14 @@ pub(crate) async fn send(outbound: Arc<Outbound>, request: Request<AgentBody>, t
 async fn exchange(outbound: Arc<Outbound>, request: Request<AgentBody>, timeouts: Timeouts) -> Result<Response<Answer>, Broke> {
     let admitted = admit::admit(&outbound, request).await?;
     let prepared = prepare::prepare(&outbound, admitted).await?;
+    match prepared.kept.permit.keeps_tokens() {
+        true => outliving::send(outbound, prepared, timeouts).await,
+        false => way(outbound, prepared, timeouts).await,
+    }
+}
+
+/// The way of a request that has its values, and back.
+async fn way(outbound: Arc<Outbound>, prepared: Prepared, timeouts: Timeouts) -> Result<Response<Answer>, Broke> {
     let mut dispatched = dispatch::dispatch(&outbound, prepared, timeouts.first_byte).await?;
     if dispatched.kept.again.is_some() {
         // In a box: the way of all others is not to be longer for it.

@@ -9,16 +9,19 @@ mod login;
 mod sent;
 mod session;
 mod signed;
+mod token_response;
+mod tokens;
 
 pub(crate) use sent::Sent;
 pub(super) use session::infrastructure;
+pub(super) use tokens::RefreshToken;
 
 use super::Outbound;
 use crate::audit::Event;
 use crate::manifest::Seal;
 use crate::policy::session::Back;
 use crate::policy::{Permit, Sealed};
-use crate::scrub::carries;
+use crate::scrub::{Known, Replacement, carries};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::ops::Range;
 use std::sync::Arc;
@@ -69,7 +72,7 @@ impl Sealing {
                         headers.append(header::SET_COOKIE, line);
                     });
                 }
-                Seal::Json(_) => {}
+                Seal::Json(_) | Seal::OAuth2(_) => {}
             }
         }
         self.location(headers);
@@ -135,7 +138,7 @@ impl Sealing {
     }
 
     fn name(&self, secret: usize) -> &str {
-        self.outbound.session.keyring.get(secret).map(|key| key.name.as_str()).unwrap_or_default()
+        self.outbound.session.policy.name_of(secret)
     }
 
     /// What stands for a value that has no placeholder.
@@ -145,7 +148,7 @@ impl Sealing {
 }
 
 fn is_field((_, seal): &(usize, Seal)) -> bool {
-    matches!(seal, Seal::Json(_))
+    matches!(seal, Seal::Json(_) | Seal::OAuth2(_))
 }
 
 /// Whether this is an attribute of a cookie that an agent may read: a known one, with nothing else in it. Older servers put several
@@ -160,13 +163,18 @@ fn is_attribute(text: &str) -> bool {
 
 /// Asks for JSON where fields of it are sealed: in another form they would not be found.
 pub(super) fn shape_answer(headers: &mut HeaderMap, permit: &Permit) {
-    if !permit.seals().iter().any(|(_, seal)| matches!(seal, Seal::Json(_))) {
+    let seals = |is: fn(&Seal) -> bool| permit.seals().iter().any(|(_, seal)| is(seal));
+    let (fields, tokens) = (seals(|seal| matches!(seal, Seal::Json(_))), seals(|seal| matches!(seal, Seal::OAuth2(_))));
+    // A token endpoint that is asked for nothing answers as it always does, and client libraries rely on that.
+    if !fields && (!tokens || !headers.contains_key(header::ACCEPT)) {
         return;
     }
     let is_json =
         |kind: &str| kind.trim() == "application/json" || kind.trim().starts_with("application/") && kind.trim().ends_with("+json");
+    let is_form = |kind: &str| matches!(kind.trim(), "application/x-www-form-urlencoded" | "*/*" | "application/*");
+    let is_wanted = |kind: &str| is_json(kind) || !fields && is_form(kind);
     let mut lines = headers.get_all(header::ACCEPT).iter();
-    let asks = lines.next().and_then(|line| line.to_str().ok()).is_some_and(|line| line.split(',').all(is_json));
+    let asks = lines.next().and_then(|line| line.to_str().ok()).is_some_and(|line| line.split(',').all(is_wanted));
     if !asks || lines.next().is_some() {
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     }
@@ -181,11 +189,16 @@ pub(super) struct SealedBody {
 }
 
 /// Why an answer is withheld.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Withheld {
     TooLong,
     NotJson,
     Missing,
+    NotTokens,
+    NoToken,
+    Twice,
+    TokenType,
+    NotKept,
 }
 
 impl Withheld {
@@ -195,12 +208,23 @@ impl Withheld {
             Self::TooLong => "withheld: the manifest seals a field of it, and it is longer than 1 MiB",
             Self::NotJson => "withheld: the manifest seals a field of it, and it is not JSON in UTF-8",
             Self::Missing => "withheld: a field that the manifest seals is missing, or is not a string",
+            Self::NotTokens => "withheld: the manifest seals its tokens, and it is neither a JSON object nor a form",
+            Self::NoToken => "withheld: the manifest seals its tokens, and its `access_token` is missing, or is not a string",
+            Self::Twice => "withheld: the manifest seals its tokens, and it has a name twice",
+            Self::TokenType => "withheld: the manifest seals its tokens, and their type is not `bearer`",
+            Self::NotKept => "withheld: its refresh token could not be written to where the manifest keeps it",
         }
     }
 
     /// For the agent.
     pub(super) fn for_guest(self) -> String {
-        format!("strongroom: the response is {}; an `allow` with that `seal` should cover only the calls that return it", self.reason())
+        match self {
+            Self::NotKept => format!("strongroom: the response is {}", self.reason()),
+            _ => format!(
+                "strongroom: the response is {}; an `allow` with that `seal` should cover only the calls that return it",
+                self.reason()
+            ),
+        }
     }
 }
 
@@ -208,10 +232,15 @@ impl Withheld {
 pub(super) type Allowed = (Option<String>, String);
 
 /// A body of which everything has been taken care of that the manifest names.
+#[derive(Default)]
 pub(super) struct Edited {
     pub(super) body: Vec<u8>,
     /// What rules may find in it.
     pub(super) allowed: Vec<Allowed>,
+    /// What it brought, as it is looked for in the rest of the answer.
+    pub(super) brought: Vec<(Arc<Known>, Replacement)>,
+    /// What has to be written down before any of it is handed on.
+    pub(super) kept: Option<RefreshToken>,
 }
 
 impl SealedBody {
@@ -227,17 +256,20 @@ impl SealedBody {
     /// The whole body with its fields sealed.
     pub(super) fn finish(self) -> Result<Edited, Withheld> {
         if self.held.is_empty() {
-            return Ok(Edited { body: Vec::new(), allowed: Vec::new() });
+            return Ok(Edited::default());
         }
         match self.sealed() {
             Ok(sealed) => Ok(sealed),
             // What is no success need not hold anything, and may be a page that says why.
-            Err(_) if !self.has_to => Ok(Edited { body: self.held.to_vec(), allowed: Vec::new() }),
+            Err(_) if !self.has_to => Ok(Edited { body: self.held.to_vec(), ..Edited::default() }),
             Err(withheld) => Err(withheld),
         }
     }
 
     fn sealed(&self) -> Result<Edited, Withheld> {
+        if let Some((secret, tokens)) = self.sealing.tokens() {
+            return self.sealing.token_response(&self.held, secret, tokens, self.has_to);
+        }
         let text = std::str::from_utf8(&self.held).map_err(|_| Withheld::NotJson)?;
         let mut allowed = self.sealing.allowed(text);
         let mut replaced: Vec<(Range<usize>, String)> = self.sealing.signed(text, &mut allowed);
@@ -267,6 +299,6 @@ impl SealedBody {
             from = at.end;
         }
         out.extend_from_slice(&self.held[from..]);
-        Ok(Edited { body: out, allowed })
+        Ok(Edited { body: out, allowed, ..Edited::default() })
     }
 }

@@ -4,7 +4,7 @@ use super::{Failed, Kind, at_rest, rules};
 use crate::host::{Agent, Host, Resolved};
 use crate::manifest::{HostConfig, Manifest};
 use crate::scrub::{Scrubber, Search};
-use crate::secrets::Freshness;
+use crate::secrets::{Freshness, kept_as};
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,6 +50,7 @@ impl Checker {
             Ok(agent) => {
                 let manifest = agent.manifest();
                 checked.found_at_rest(at_rest::secrets(path, manifest.component.as_deref(), &self.scrubber));
+                checked.kept(path, &self.host, manifest);
                 checked.warnings.extend(overlaps(&self.host, path, manifest).chain(strangers(path, manifest)));
                 if resolve {
                     checked.resolve(path, &agent).await;
@@ -71,6 +72,13 @@ impl Checked {
             self.kind = Some(Kind::Usage);
         }
         self.errors.extend(found);
+    }
+
+    /// What is wrong with the secrets that refresh tokens are to be kept as.
+    fn kept(&mut self, path: &Path, host: &Host, manifest: &Manifest) {
+        let Err(missing) = kept_as(manifest, host.backends()) else { return };
+        self.kind = self.kind.max(Some(Kind::Secret));
+        self.errors.extend(missing.iter().map(|missing| format!("{}: secret `{}`: {}", path.display(), missing.name, missing.why)));
     }
 
     /// Fetches an agent's secrets and the keys of its signers: a line for each that says where it is, or why it is unavailable.

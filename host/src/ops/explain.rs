@@ -108,7 +108,9 @@ fn grant(lines: &mut Lines, scheme: Option<&SchemeSpec>, entry: &Grant) {
         lines.say(3, format_args!("sealed in its responses: {}", list(&entry.seal)));
         lines.say(3, format_args!("GraphQL there is {}", if entry.graphql { "read, without aliases" } else { "denied" }));
     }
-    if !entry.sealed_place.is_empty() {
+    if let Some(tokens) = entry.seal.iter().find_map(|seal| if let Seal::OAuth2(tokens) = seal { Some(tokens) } else { None }) {
+        credential::tokens(tokens, entry).iter().for_each(|sentence| lines.say(3, sentence));
+    } else if !entry.sealed_place.is_empty() {
         lines.say(3, format_args!("a placeholder of what was sealed may be put in {}", list(&entry.sealed_place)));
     }
     if !entry.signed_urls.is_empty() {

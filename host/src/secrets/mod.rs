@@ -24,6 +24,8 @@ pub use backends::{FileBackend, FileKey, Identities, Rekeyed};
 pub(crate) use cache::Cache;
 pub use cache::SecretCounts;
 pub(crate) use held::{InUse, Uses, Version};
+#[cfg(feature = "ops")]
+pub(crate) use keyring::kept_as;
 pub(crate) use keyring::{Key, Keyring, Listener};
 pub use keyring::{Missing, SecretsUnavailable};
 pub use setup::SetupError;

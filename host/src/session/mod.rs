@@ -7,7 +7,7 @@ mod scrubbing;
 
 pub(crate) use denials::Refused;
 pub(crate) use numbers::Numbers;
-pub(crate) use scrubbing::{Scrubbing, behind, is_telling, sealed};
+pub(crate) use scrubbing::{Scrubbing, TELLING, behind, is_telling, sealed};
 
 use crate::audit::{Event, Journal};
 use crate::lock::Mutex;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// Bytes of values of answers that all further text is searched for. What is shorter or longer is searched for in the answer to a request
 /// that carries it.
-const TELLING: RangeInclusive<usize> = 16..=4096;
+pub(crate) const TELLING: RangeInclusive<usize> = 16..=4096;
 
 /// The search of one run.
 pub(crate) struct Scrubbing {

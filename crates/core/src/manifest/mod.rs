@@ -26,6 +26,7 @@ mod signers;
 mod signing;
 mod sources;
 mod suspicion;
+mod tokens;
 mod units;
 
 pub use backends::DEFAULT_STALE;
@@ -53,6 +54,7 @@ pub use signers::{CallSpec, JwtSpec, LimitSpec, Most, Movement, OnChain, Purpose
 pub use signing::{Asset, ChainSpec, KmsConfig, Pkcs11Config, SignerCap, SigningConfig, Standard};
 pub use sources::{CommandConfig, CommandProtocol, DirConfig, PATH_SLOT};
 pub use suspicion::looks_like_a_secret;
+pub use tokens::Tokens;
 pub use units::Rate;
 
 use http::HeaderName;
@@ -195,7 +197,8 @@ pub struct Grant {
     pub seal: Vec<Seal>,
     /// Whether the host puts the secret into requests by itself, in the first of the places: then every request to these paths is authenticated.
     pub attach: bool,
-    /// Where a placeholder of a field that a grant of this secret seals may be put, except for those of cookies. Default nowhere.
+    /// Where a placeholder of a field that a grant of this secret seals may be put, except for those of cookies. Default nowhere; where tokens
+    /// are sealed, `header:authorization` and `form:refresh_token`.
     pub sealed_place: Vec<Place>,
     /// Whether GraphQL may be asked there although fields are sealed: documents without aliases and fragments.
     pub graphql: bool,
@@ -449,6 +452,7 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
     manifest.signers = signers::read(root, text);
     set(&mut manifest.denials, root.parse("denials", denials));
     manifest.egress = root.tables("egress").iter().filter_map(|section| egress_rule(section, text)).collect();
+    Tokens::check(&manifest, |line, problem| root.report_in_line(line, problem));
     Some(manifest)
 }
 
@@ -556,13 +560,14 @@ fn grant(section: &Section<'_>, text: &str, scheme: Option<&SchemeSpec>) -> Opti
     let rate = section.parse("rate", units::rate);
     let misplaced = section.parse("misplaced", misplaced);
     let leaks = leaks(section);
-    let seal = section.list("seal", Seal::parse).unwrap_or_default();
-    let sealed_place = section.list("sealed_place", Place::parse_in_head).unwrap_or_default();
+    let mut seal = section.list("seal", Seal::parse).unwrap_or_default();
+    let mut sealed_place = section.list("sealed_place", Place::parse_for_sealed).unwrap_or_default();
     let graphql = section.parse("graphql", |text| match text {
         "no-alias" => Ok(true),
         _ => Err(Problem::new("not a treatment of GraphQL", "write `\"no-alias\"`, or leave it out")),
     });
     let answers_allowed: Vec<AnswerRule> = section.tables("answers_allowed").iter().filter_map(answer_rule).collect();
+    Tokens::read(section, &mut seal, &mut sealed_place);
     if !answers_allowed.is_empty() && !seal.is_empty() {
         let remedy = "an entry either seals fields or lets rules pass; name the paths of each in an `allow` of its own, at another host";
         section.report_here(Problem::new("`answers_allowed` and `seal` in one entry", remedy));
@@ -609,6 +614,9 @@ fn egress_rule(section: &Section<'_>, text: &str) -> Option<EgressRule> {
         ("attach", OF_SECRETS),
         ("seal", OF_SECRETS),
         ("sealed_place", OF_SECRETS),
+        ("tokens_for", OF_SECRETS),
+        ("id_token", OF_SECRETS),
+        ("keep", OF_SECRETS),
         ("graphql", OF_SECRETS),
         ("answers_allowed", OF_SECRETS),
         ("signed_urls", OF_SECRETS),

@@ -94,12 +94,19 @@ impl Place {
         }
     }
 
-    /// The same, where nothing but a header or a parameter is a place: what a response brought goes back in one, and issuers are called
-    /// with one.
+    /// The same, where nothing but a header or a parameter is a place: issuers are called with one.
     pub(crate) fn parse_in_head(text: &str) -> Result<Self, Problem> {
         match Self::parse(text)? {
             place if place.is_attachable() && !matches!(place, Self::Cookie(_)) => Ok(place),
             _ => Err(Problem::new("not a place where the value can be put here", "write `header:NAME`, `basic` or `query:NAME`")),
+        }
+    }
+
+    /// The same or a field of the body: where something goes back to that a response brought.
+    pub(crate) fn parse_for_sealed(text: &str) -> Result<Self, Problem> {
+        match Self::parse(text)? {
+            place if place.is_field() => Ok(place),
+            _ => Self::parse_in_head(text),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What in a response is a secret of its own: a session that the API opens, a token that it hands out.
 
 use super::diagnostic::Problem;
+use super::tokens::Tokens;
 use http::HeaderName;
 use std::fmt;
 
@@ -13,17 +14,20 @@ pub enum Seal {
     Header(HeaderName),
     /// A string of a JSON body, by JSON Pointer (RFC 6901). Its placeholder may be put where the secret may.
     Json(Vec<String>),
+    /// The tokens of a token response (RFC 6749 5.1), and what becomes of them.
+    OAuth2(Tokens),
 }
 
 impl Seal {
-    /// Parses `set-cookie`, `header:NAME`, `json:/POINTER`.
+    /// Parses `set-cookie`, `header:NAME`, `json:/POINTER`, `oauth2`.
     ///
     /// # Errors
     /// A [`Problem`] that says what is wrong with the field.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        let wrong = || Problem::new("not a field of a response", "write `set-cookie`, `header:NAME` or `json:/POINTER`");
+        let wrong = || Problem::new("not a field of a response", "write `set-cookie`, `header:NAME`, `json:/POINTER` or `oauth2`");
         match text.split_once(':') {
             None if text == "set-cookie" => Ok(Self::SetCookie),
+            None if text == "oauth2" => Ok(Self::OAuth2(Tokens::default())),
             Some(("header", name)) if !name.eq_ignore_ascii_case("set-cookie") => {
                 HeaderName::from_bytes(name.as_bytes()).map(Self::Header).map_err(|_| wrong())
             }
@@ -71,6 +75,7 @@ impl fmt::Display for Seal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SetCookie => f.write_str("set-cookie"),
+            Self::OAuth2(_) => f.write_str("oauth2"),
             Self::Header(name) => write!(f, "header:{name}"),
             Self::Json(tokens) => {
                 let pointer: String = tokens.iter().map(|token| format!("/{}", token.replace('~', "~0").replace('/', "~1"))).collect();

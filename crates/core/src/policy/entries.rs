@@ -4,7 +4,7 @@
 use super::placeholder::Placeholders;
 use super::signed::Signer;
 use super::{Asked, Destination};
-use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, METHODS, Misplaced, PathPattern, Place, Rate, Treatment};
+use crate::manifest::{EgressRule, Grant, HostPattern, Leaks, METHODS, Misplaced, PathPattern, Place, Rate, Seal, Treatment};
 use crate::url::CanonicalUrl;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -160,6 +160,11 @@ pub(super) fn grant_terms(grant: &Grant) -> Table {
     }
     if grant.attach {
         terms.insert("attach".into(), true.into());
+    }
+    let hosts = grant.seal.iter().filter_map(|seal| if let Seal::OAuth2(tokens) = seal { Some(&tokens.hosts) } else { None });
+    let hosts: Vec<String> = hosts.flatten().map(HostPattern::to_string).collect();
+    if !hosts.is_empty() {
+        terms.insert("tokens_for".into(), hosts.into());
     }
     if !grant.seal.is_empty() {
         terms.insert("seal".into(), grant.seal.iter().map(ToString::to_string).collect::<Vec<_>>().into());

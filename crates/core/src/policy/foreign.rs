@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 /// What to add to a list of an entry that covers the request.
 fn added_to(open: &[&Destination], key: &str, value: &str) -> String {
-    let labels: Vec<&str> = open.iter().map(|d| d.label.as_str()).collect();
+    let labels: Vec<&str> = open.iter().filter(|d| d.is_entry()).map(|d| d.label.as_str()).collect();
     denial::added(&toml::Value::from(value), key, &labels.join(" or of "))
 }
 

@@ -1,6 +1,7 @@
 //! Placeholders where their values do not belong: what is done about them, and what is said.
 
 use super::placeholder::Placeholders;
+use super::session::Back;
 use super::signed::Signer;
 use super::{Asked, Denial, Destination, Permit, Policy, Rule, Substitution, denial, deny, foreign, granted_places};
 use crate::credential::around;
@@ -64,8 +65,10 @@ impl Policy {
                 let denial = self.misplaced(asked, &format!("header `{name}`"), misplaced, inside);
                 return Err(match in_another_form(open, placeholders, name, value) {
                     Some((reason, remedy)) => aws(Denial { reason, remedy, ..denial }),
-                    None if placeholders.holds_sealed(value.as_bytes()) => sealed(denial, name),
-                    None => aws(denial),
+                    None => match placeholders.back_of(value.as_bytes()) {
+                        Some(back) => sealed(denial, &back, name),
+                        None => aws(denial),
+                    },
                 });
             }
         }
@@ -124,9 +127,12 @@ fn in_another_form(open: &[&Destination], placeholders: &Placeholders, name: &He
     Some((reason, remedy))
 }
 
-/// What an answer brought goes back to its own origin, in its own cookie or where the grant says so.
-fn sealed(denial: Denial, header: &HeaderName) -> Denial {
-    let remedy = if header == http::header::COOKIE {
+/// What an answer brought goes back to its own origin, in its own cookie or where the grant says so; an access token, to the hosts of its
+/// grant.
+fn sealed(denial: Denial, back: &Back, header: &HeaderName) -> Denial {
+    let remedy = if matches!(back, Back::Access(_) | Back::Refresh) {
+        "an access token goes to the hosts in `tokens_for` of the grant that sealed it, or to its own origin where there are none, in a `sealed_place` in the head; a refresh token goes back to the request that the grant covers, in a `sealed_place` in the body".to_owned()
+    } else if header == http::header::COOKIE {
         "a sealed cookie goes back to the origin that set it, under its own name, with the credential that it was set for, and without cookies of the agent's own".to_owned()
     } else {
         format!(

@@ -40,7 +40,7 @@ use crate::credential::jwt::Minted;
 use crate::credential::{self, Fields, Part, Scheme, Seen, Target};
 use crate::manifest::{
     AnswerRule, Diagnostics, EgressRule, Grant, HostPattern, Leaks, Manifest, Misplaced, Passes, PathPattern, Place, Rate, RequestJwt,
-    SchemeSpec, Seal,
+    SchemeSpec, Seal, Tokens,
 };
 use crate::url::CanonicalUrl;
 use crate::url::names::Name;
@@ -54,6 +54,8 @@ use terms::Terms;
 #[derive(Debug)]
 pub struct Policy {
     destinations: Vec<Destination>,
+    /// Where tokens go that answers bring, each with its places. They open nothing.
+    tokens: Arc<[Destination]>,
     /// The secrets' names, by index.
     secrets: Vec<String>,
     /// What is denied whatever the manifest grants.
@@ -121,7 +123,10 @@ impl Policy {
         let egress = egress.map(|(number, rule)| Destination::from_egress(rule).counted_as(format!("{agent}/egress.{number}")));
         let destinations = grants.chain(egress).collect();
         let closed = closed.with(Closed::by(manifest));
-        Self { destinations, secrets: manifest.secrets.iter().map(|secret| secret.name.clone()).collect(), closed }
+        let granted = manifest.secrets.iter().enumerate();
+        let granted = granted.flat_map(|(index, secret)| secret.allow.iter().map(move |grant| (index, secret.name.as_str(), grant)));
+        let tokens = granted.flat_map(|(index, name, grant)| Destination::of_tokens(index, name, grant)).collect();
+        Self { destinations, tokens, secrets: manifest.secrets.iter().map(|secret| secret.name.clone()).collect(), closed }
     }
 
     /// The same with all secrets in the scheme for tests, which has requests repeated.
@@ -133,9 +138,14 @@ impl Policy {
         self
     }
 
+    /// The name of a secret, by its index in the manifest.
+    pub fn name_of(&self, secret: usize) -> &str {
+        self.secrets.get(secret).map_or("", String::as_str)
+    }
+
     /// Whether a host of that name holds a grant, at whatever scheme, port, method or path.
     fn guards(&self, host: &str) -> bool {
-        self.destinations.iter().any(|d| d.secret.is_some() && d.host.matches_name(host))
+        self.destinations.iter().chain(&*self.tokens).any(|d| d.secret.is_some() && d.host.matches_name(host))
     }
 
     /// Whether a request may only be judged with its body at hand, since a secret may be granted in one of its fields.
@@ -186,7 +196,10 @@ impl Policy {
 
         let fields = fields::read(&open, asked)?;
         let seen = Seen { headers: asked.headers, url: &url, fields };
-        let (mut substitutions, mut used) = substitutions(&open, &seen, placeholders);
+        // What a token response brought may stand in a request that something else opens.
+        let tokens = self.tokens.iter().filter(|d| d.host.matches(url.scheme, &url.host, url.port));
+        let placed: Vec<&Destination> = open.iter().copied().chain(tokens).collect();
+        let (mut substitutions, mut used) = substitutions(&placed, &seen, placeholders);
         attach(&open, &seen, &mut substitutions, &mut used);
         signed::sign(&open, asked, &seen, placeholders, misplaced, &mut substitutions, &mut used)?;
         let (session, renewed) = session(&open, &seen, placeholders, &substitutions);
@@ -195,7 +208,7 @@ impl Policy {
         }
         let (passes, plain_cookies) = session.join(&mut substitutions);
         substitutions.sort_by_key(|s| s.scheme.turn());
-        foreign::credential(&open, asked, &url, &substitutions, &passes, placeholders, misplaced)
+        foreign::credential(&placed, asked, &url, &substitutions, &passes, placeholders, misplaced)
             .map_err(|denial| self.of_signer(denial, asked, &url, placeholders))?;
         if misplaced != Misplaced::Pass {
             self.elsewhere(&open, asked, &url, &substitutions, placeholders, misplaced)?;
@@ -366,7 +379,8 @@ impl Policy {
             secret.allow.iter().map(of_grant)
         });
         let destinations = grants.chain(manifest.egress.iter().map(Destination::from_egress)).collect();
-        let trial = Self { destinations, secrets: self.secrets.clone(), closed: Closed::default() };
+        let tokens = Arc::clone(&self.tokens);
+        let trial = Self { destinations, tokens, secrets: self.secrets.clone(), closed: Closed::default() };
         // Where nothing covered the request, the trial would look for lines in its turn.
         if !trial.destinations.iter().any(|d| d.covers(asked, url)) {
             return Err("no entry names it exactly".to_owned());
@@ -395,6 +409,11 @@ impl Destination {
         self.reaches(&url.path) || decoded.is_some_and(|path| self.reaches(&path))
     }
 
+    /// Whether it is an entry of the manifest, and opens something.
+    fn is_entry(&self) -> bool {
+        !self.methods.is_empty()
+    }
+
     /// Whether it is a grant of that secret.
     fn is_for(&self, secret: usize) -> bool {
         self.secret.as_ref().is_some_and(|(index, _)| *index == secret)
@@ -420,13 +439,26 @@ impl Destination {
             passes: grant.passes.clone(),
             accept_parameters: grant.accept_parameters.clone(),
             secret: Some((index, placed(&grant.place))),
-            sealed_place: placed(&grant.sealed_place),
+            sealed_place: placed(grant.sealed_place.iter().filter(|place| tokens_of(grant).is_none() || place.is_field())),
             attach: grant.attach,
             signs: None,
             terms: entries::grant_terms(grant),
             label: format!("secrets.{name}.allow, line {}", grant.line),
             counter: String::new(),
         }
+    }
+
+    /// Where the access tokens go that a grant seals, one for each host: it has their places, and opens nothing.
+    fn of_tokens(index: usize, name: &str, grant: &Grant) -> Vec<Self> {
+        let Some(tokens) = tokens_of(grant) else { return Vec::new() };
+        let hosts = if tokens.hosts.is_empty() { std::slice::from_ref(&grant.host) } else { &tokens.hosts };
+        let of_host = |host: &HostPattern| {
+            let heads = grant.sealed_place.iter().filter(|place| !place.is_field());
+            let rule = EgressRule::of_tokens(host, grant.line);
+            let label = format!("secrets.{name}.allow, line {}", grant.line);
+            Self { secret: Some((index, Vec::new())), sealed_place: placed(heads), label, ..Self::from_egress(&rule) }
+        };
+        hosts.iter().map(of_host).collect()
     }
 
     fn from_egress(rule: &EgressRule) -> Self {
@@ -486,13 +518,13 @@ fn substitutions<'d>(open: &[&'d Destination], seen: &Seen<'_>, placeholders: &P
     for Granted { destination, secret, place, text, made, is_for_sealed } in granted_places(open) {
         let source = |text: &str| match is_for_sealed {
             false => placeholders.stands_for(text, secret).or_else(|| made.stands_for(text, secret, placeholders)),
-            true => placeholders.sealed_by(text, secret, seen.url),
+            true => placeholders.sealed_by(text, secret, place, seen.url),
         };
         if let Some((target, source)) = Target::find(place, seen, source)
             && !found.iter().any(|s| s.scheme.fills(&target))
         {
             found.push(Substitution::new(secret, source, made.scheme(target), Arc::clone(text)));
-            used.push(destination);
+            used.extend(destination.is_entry().then_some(destination));
         }
     }
     if used.is_empty() {
@@ -578,8 +610,13 @@ impl Made {
     }
 }
 
-fn placed(places: &[Place]) -> Vec<Placed> {
-    places.iter().map(|place| Placed { place: place.clone(), text: place.to_string().into(), made: Made::Value }).collect()
+/// What a grant says of tokens, where it seals some.
+fn tokens_of(grant: &Grant) -> Option<&Tokens> {
+    grant.seal.iter().find_map(|seal| if let Seal::OAuth2(tokens) = seal { Some(tokens) } else { None })
+}
+
+fn placed<'p>(places: impl IntoIterator<Item = &'p Place>) -> Vec<Placed> {
+    places.into_iter().map(|place| Placed { place: place.clone(), text: place.to_string().into(), made: Made::Value }).collect()
 }
 
 /// A place of a grant.

@@ -162,6 +162,11 @@ impl Permit {
         &self.terms.seals
     }
 
+    /// Whether its answer may bring a token that outlives the run.
+    pub fn keeps_tokens(&self) -> bool {
+        self.terms.seals.iter().any(|(_, seal)| matches!(seal, Seal::OAuth2(tokens) if tokens.keep.is_some()))
+    }
+
     /// The rules that fields of its answer may break.
     pub fn answers_allowed(&self) -> &[AnswerRule] {
         &self.terms.answers_allowed

@@ -2,7 +2,7 @@
 
 use super::session::{Back, Issued};
 use crate::lock::RwLock;
-use crate::manifest::Shape;
+use crate::manifest::{Place, Shape};
 use crate::url::{CanonicalUrl, percent_decoded};
 
 /// The placeholders of one run, by the index of their secret; and those of what its answers brought.
@@ -40,7 +40,7 @@ pub enum Source {
 /// What a sealed value is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sealed {
-    /// The origin that it came from, and the only one that it goes to.
+    /// The origin that it came from. All but an access token goes to no other.
     pub origin: String,
     /// Where it stands on its way back.
     pub back: Back,
@@ -68,8 +68,7 @@ impl Placeholders {
     /// The numbers of what was sealed for the same place of the same origin: something newer stands in it now.
     pub fn older_than(&self, bound: &Sealed) -> Vec<u64> {
         let sealed = self.sealed.read();
-        let is_place = !matches!(bound.back, Back::Granted | Back::Query(_));
-        sealed.iter().filter(|known| is_place && known.bound == *bound).map(|known| known.number).collect()
+        sealed.iter().filter(|known| bound.back.is_single() && known.bound == *bound).map(|known| known.number).collect()
     }
 
     /// Lets a placeholder of a sealed value mean nothing any more.
@@ -88,15 +87,11 @@ impl Placeholders {
         self.entries.iter().any(is).then_some(Source::Secret(secret))
     }
 
-    /// Which value that a grant of `secret` sealed this text stands for, at this URL.
-    pub(super) fn sealed_by(&self, text: &str, secret: usize, url: &CanonicalUrl) -> Option<Source> {
+    /// Which value that a grant of `secret` sealed this text stands for, in this place of a request to this URL.
+    pub(super) fn sealed_by(&self, text: &str, secret: usize, place: &Place, url: &CanonicalUrl) -> Option<Source> {
         let sealed = self.sealed.read();
-        if sealed.is_empty() {
-            return None;
-        }
-        let origin = url.origin_pattern();
         let is = |SealedEntry { entry, bound, .. }: &&SealedEntry| {
-            entry.secret == secret && entry.text == text && bound.back == Back::Granted && bound.origin == origin
+            entry.secret == secret && entry.text == text && bound.back.goes(&bound.origin, place, url)
         };
         sealed.iter().find(is).map(|sealed| Source::Sealed(sealed.number))
     }
@@ -116,10 +111,11 @@ impl Placeholders {
         self.find(|entry| memchr::memmem::find(text, entry.text.as_bytes()).is_some())
     }
 
-    /// Whether the placeholder of something that an answer brought stands somewhere in `text`.
-    pub(super) fn holds_sealed(&self, text: &[u8]) -> bool {
+    /// Where something that an answer brought goes back to, if its placeholder stands somewhere in `text`.
+    pub(super) fn back_of(&self, text: &[u8]) -> Option<Back> {
         let sealed = self.sealed.read();
-        sealed.iter().any(|sealed| memchr::memmem::find(text, sealed.entry.text.as_bytes()).is_some())
+        let found = sealed.iter().find(|sealed| memchr::memmem::find(text, sealed.entry.text.as_bytes()).is_some());
+        found.map(|sealed| sealed.bound.back.clone())
     }
 
     /// As [`Placeholders::within`], and in whatever letter case or percent-encoding.

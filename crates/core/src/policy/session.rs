@@ -6,6 +6,7 @@
 use super::permit::Substitution;
 use super::placeholder::{Placeholders, Source};
 use crate::credential::{Scheme, Target, cookies};
+use crate::manifest::{HostPattern, Place};
 use crate::url::CanonicalUrl;
 use http::{HeaderMap, HeaderName, header};
 
@@ -20,6 +21,31 @@ pub enum Back {
     Header(HeaderName),
     /// As the whole query of a URL with this path.
     Query(String),
+    /// As an access token, in the head of requests to these hosts; where there are none, to its origin.
+    Access(Vec<HostPattern>),
+    /// As a refresh token, in the body of requests to its origin.
+    Refresh,
+    /// Nowhere.
+    Nowhere,
+}
+
+impl Back {
+    /// Whether a grant's place for what it seals, in a request to this URL, is one for something that came from `origin`.
+    pub(super) fn goes(&self, origin: &str, place: &Place, url: &CanonicalUrl) -> bool {
+        let is_origin = || url.origin_pattern() == origin;
+        match self {
+            Self::Granted => is_origin(),
+            Self::Access(hosts) if hosts.is_empty() => !place.is_field() && is_origin(),
+            Self::Access(hosts) => !place.is_field() && hosts.iter().any(|host| host.matches(url.scheme, &url.host, url.port)),
+            Self::Refresh => place.is_field() && is_origin(),
+            Self::Cookie(_) | Self::Header(_) | Self::Query(_) | Self::Nowhere => false,
+        }
+    }
+
+    /// Whether it is a place that holds one thing at a time, so that what is newer takes the place of what was there.
+    pub(super) fn is_single(&self) -> bool {
+        matches!(self, Self::Cookie(_) | Self::Header(_))
+    }
 }
 
 /// Something short that an answer brought and that is no secret: the guest has it as it is.

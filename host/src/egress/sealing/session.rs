@@ -59,7 +59,7 @@ impl Sealing {
             let name = match &back {
                 Back::Cookie(name) => name,
                 Back::Header(name) => name.as_str(),
-                Back::Granted | Back::Query(_) => "",
+                Back::Granted | Back::Query(_) | Back::Access(_) | Back::Refresh | Back::Nowhere => "",
             };
             if !self.outbound.sent().may_hold_short(name, value) {
                 self.outbound.session.keyring.placeholders.issue(&self.origin(), back, value, Some(secret));

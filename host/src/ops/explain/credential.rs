@@ -3,7 +3,7 @@
 use super::list;
 use crate::manifest::hmac::{Algorithm, Encoding, Hash, HmacSpec, NonceUnit, Piece, Spot, TimeFormat};
 use crate::manifest::jwt::{RequestJwt, UriClaim};
-use crate::manifest::{Basic, Grant, Oauth2Grant, Oauth2Spec, Place, SchemeSpec, SigV4Spec, Template};
+use crate::manifest::{Basic, Grant, Oauth2Grant, Oauth2Spec, Place, SchemeSpec, SigV4Spec, Template, Tokens};
 use std::fmt::Display;
 
 /// What a grant lets a secret do, with the places where that is the grant's to say.
@@ -31,6 +31,27 @@ pub(super) fn sentences(scheme: Option<&SchemeSpec>, entry: &Grant) -> Vec<Strin
 
 fn value(places: &[Place]) -> String {
     format!("the host replaces the placeholder with the value in {}", either(places.iter().map(place)))
+}
+
+/// What becomes of the tokens that a token endpoint hands out.
+pub(super) fn tokens(tokens: &Tokens, entry: &Grant) -> Vec<String> {
+    let (fields, heads): (Vec<&Place>, Vec<&Place>) =
+        entry.sealed_place.iter().partition(|place| matches!(place, Place::Form(_) | Place::Json(_)));
+    let hosts = if tokens.hosts.is_empty() { "the origin that it came from".to_owned() } else { list(&tokens.hosts) };
+    let mut sentences = vec![format!(
+        "the host takes the tokens out of the response and gives the agent placeholders: an access token's goes to {hosts}, in {}, where the \
+         manifest opens the request; a refresh token's goes back to the token endpoint, in {}",
+        either(heads),
+        either(fields)
+    )];
+    sentences.push(match tokens.passes_id_token {
+        true => "the agent gets an ID token whole, and can use it as a credential".to_owned(),
+        false => "an ID token keeps its claims, and has a signature that verifies nowhere".to_owned(),
+    });
+    sentences.extend(tokens.keep.iter().map(|name| {
+        format!("a refresh token is written to where the secret {name} is kept before the agent has the response, and is that secret in the next run")
+    }));
+    sentences
 }
 
 /// What the host does without being asked, where a grant says so.

@@ -1,7 +1,9 @@
 //! The secrets of one run: resolved before the first guest instruction, each with the placeholder that stands for it.
 
+mod kept;
 mod key;
 
+pub(crate) use kept::{KeptAs, kept_as};
 pub(crate) use key::Key;
 
 use super::SecretValue;
@@ -32,6 +34,9 @@ pub(crate) struct Keyring {
     /// Who waits for the run's leases to be given back.
     run: TaskTracker,
     common: Arc<Common>,
+    /// Where refresh tokens are kept, and whose turn it is to write one.
+    kept: Vec<KeptAs>,
+    keeping: tokio::sync::Mutex<()>,
 }
 
 /// Who has to know a newer version of a run's secrets before a request can carry it: what is sent may come back.
@@ -93,9 +98,19 @@ impl Keyring {
         let asked = manifest.secrets.iter().zip(candidates).map(|(spec, candidates)| resolve(spec, candidates, &common, &run));
         let resolved = futures_util::future::join_all(asked).await;
 
-        let keys = Vec::with_capacity(resolved.len());
-        let mut keyring = Self { keys, sealed: RwLock::default(), placeholders: Placeholders::default(), run, common };
-        let mut missing = Vec::new();
+        let (kept, mut missing) = match kept_as(manifest, backends) {
+            Ok(kept) => (kept, Vec::new()),
+            Err(missing) => (Vec::new(), missing),
+        };
+        let mut keyring = Self {
+            keys: Vec::with_capacity(resolved.len()),
+            sealed: RwLock::default(),
+            placeholders: Placeholders::default(),
+            run,
+            common,
+            kept,
+            keeping: tokio::sync::Mutex::default(),
+        };
         for (index, (spec, resolved)) in manifest.secrets.iter().zip(resolved).enumerate() {
             match resolved {
                 Ok(key) => {
@@ -190,6 +205,12 @@ impl Keyring {
     pub(crate) fn sealed_as(&self, version: &Arc<Version>) -> Option<String> {
         let sealed = self.sealed.read();
         sealed.kept.iter().find(|sealed| Arc::ptr_eq(&sealed.version, version)).map(|sealed| sealed.placeholder.clone())
+    }
+
+    /// The placeholder of the secret of the manifest that has, or had, this value.
+    pub(crate) fn placeholder_of(&self, value: &[u8]) -> Option<String> {
+        let has = |key: &Key| key.first().value.equals(value) || key.newer().iter().any(|version| version.value.equals(value));
+        self.iter().find(|(_, key)| !key.is_default() && has(key)).map(|(_, key)| key.placeholder.clone())
     }
 
     pub(crate) fn by_name(&self, name: &str) -> Option<(usize, &Key)> {

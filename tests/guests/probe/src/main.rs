@@ -6,7 +6,7 @@
 mod aws;
 
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::io::{Read, Write};
@@ -100,6 +100,18 @@ fn perform(verb: &str, rest: &[&str]) {
             let sealed: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
             let second: Vec<String> = rest[at + 1..].iter().map(|word| word.replace("(SEALED)", &sealed)).collect();
             println!("login {sealed} {}", outcome(request(&second.iter().map(String::as_str).collect::<Vec<_>>())));
+        }
+        // `jwt MARK REQUEST`: head, claims and signature of the token behind MARK; what looks like one is taken out of what an agent prints.
+        "jwt" => {
+            let answer = outcome(request(&rest[1..]));
+            let (_, after) = answer.split_once(rest[0]).unwrap_or_default();
+            let token: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
+            let parts: Vec<&str> = token.split('.').collect();
+            let read = |part: &str| String::from_utf8_lossy(&URL_SAFE_NO_PAD.decode(part).unwrap_or_default()).into_owned();
+            match parts.as_slice() {
+                [head, claims, signature] => println!("jwt {} {} {signature}", read(head), read(claims)),
+                _ => println!("jwt: none in {answer}"),
+            }
         }
         // The same with a request between the two.
         "login-then" => {
