@@ -7,9 +7,9 @@ use std::process::{Child, ChildStderr, Stdio};
 use strongroom_tests::services::{OIDC_SECRET, Oidc, OpenBao, call};
 use strongroom_tests::token_endpoint::{Answer, TokenEndpoint};
 
-const CONFIG: &str = "[network]\nallow = [\"127.0.0.1/32\"]\nca = [\"ca.pem\"]\n[audit]\nfile = \"audit.jsonl\"\n\
+pub(crate) const CONFIG: &str = "[network]\nallow = [\"127.0.0.1/32\"]\nca = [\"ca.pem\"]\n[audit]\nfile = \"audit.jsonl\"\n\
                       [backends.file]\ntype = \"file\"\npath = \"secrets.age\"\nkey = \"file:secrets.key\"\n";
-const LOGIN: &str = "login agent.toml CRM --config strongroom.toml --env-file .env";
+pub(crate) const LOGIN: &str = "login agent.toml CRM --config strongroom.toml --env-file .env";
 const REFRESH: &str = "refresh-5d0c71be93f8a246";
 
 /// A desk with a secret whose access tokens come from the server at this address, and an encrypted file for it.
@@ -31,7 +31,7 @@ fn desk(server: &str, ca: &str, client: &str) -> CliFixture {
     desk
 }
 
-fn at_oidc(oidc: &Oidc, client: &str) -> CliFixture {
+pub(crate) fn at_oidc(oidc: &Oidc, client: &str) -> CliFixture {
     desk(&oidc.issuer, &std::fs::read_to_string(oidc.ca()).unwrap(), client)
 }
 
@@ -42,21 +42,21 @@ fn at_script(answers: impl IntoIterator<Item = Answer>) -> (CliFixture, TokenEnd
 }
 
 /// A login that waits for a person.
-struct Waiting {
+pub(crate) struct Waiting {
     child: Child,
     stderr: BufReader<ChildStderr>,
     told: String,
 }
 
 impl Waiting {
-    fn start(desk: &CliFixture, line: &str) -> Self {
+    pub(crate) fn start(desk: &CliFixture, line: &str) -> Self {
         let mut child = desk.command(line).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         Self { child, stderr, told: String::new() }
     }
 
     /// The next word that begins so.
-    fn word(&mut self, start: &str) -> String {
+    pub(crate) fn word(&mut self, start: &str) -> String {
         loop {
             let mut line = String::new();
             assert!(self.stderr.read_line(&mut line).unwrap() > 0, "it ended before it said `{start}`:\n{}", self.told);
@@ -67,7 +67,7 @@ impl Waiting {
         }
     }
 
-    fn end(mut self) -> Transcript {
+    pub(crate) fn end(mut self) -> Transcript {
         self.stderr.read_to_string(&mut self.told).unwrap();
         let output = self.child.wait_with_output().unwrap();
         Transcript { code: output.status.code().unwrap(), stdout: String::from_utf8(output.stdout).unwrap(), stderr: self.told }
@@ -87,7 +87,7 @@ fn back(url: &str, with: &str) -> String {
     format!("{}?state={}&{with}", parameter(url, "redirect_uri"), parameter(url, "state"))
 }
 
-fn visit(url: &str) -> u16 {
+pub(crate) fn visit(url: &str) -> u16 {
     call("GET", url, &[], None).0
 }
 
@@ -99,7 +99,7 @@ fn kept(desk: &CliFixture) -> Value {
 }
 
 /// Has the agent use the secret; what the server's resource says.
-fn used(desk: &CliFixture, oidc: &Oidc) -> String {
+pub(crate) fn used(desk: &CliFixture, oidc: &Oidc) -> String {
     let ran = desk.run(&format!("run agent.toml --config strongroom.toml --env-file .env -- send+GET+{}/api/me", oidc.issuer));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     ran.stdout

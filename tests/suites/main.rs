@@ -27,6 +27,7 @@ mod messages;
 mod network;
 mod oauth2;
 mod odd_answers;
+mod oidc;
 mod oracle;
 mod paths;
 mod patterns;
