@@ -3,7 +3,7 @@
 mod kept;
 mod key;
 
-pub(crate) use kept::{KeptAs, kept_as};
+pub(crate) use kept::{KeptAs, Written, kept_as};
 pub(crate) use key::Key;
 
 use super::backends::{BackendError, Backends, Entry, Origin};
