@@ -2,9 +2,14 @@
 
 use super::tokens::{ACCESS, EXCHANGE, FOR_API, JSON, REFRESH, form_of, room, tokens};
 use crate::cli::CliFixture;
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use std::sync::Arc;
 use strongroom::{FileBackend, FileKey, SecretBackend};
 use strongroom_demo::server::{Response, Seen, respond};
 use strongroom_tests::AgentFixture;
+use tokio::sync::Notify;
 
 /// A manifest that keeps its refresh token as `KEPT`, in an encrypted file, and what the file has of it afterwards.
 struct Store {
@@ -85,15 +90,19 @@ fn a_response_whose_refresh_token_can_not_be_written_is_withheld() {
 #[test]
 fn a_refresh_token_is_kept_though_the_agent_waits_no_longer() {
     let store = Store::new();
-    let (told, waits) = std::sync::mpsc::channel::<()>();
-    let waits = std::sync::Mutex::new(waits);
+    let given_up = Arc::new(Notify::new());
+    let waits = Arc::clone(&given_up);
     let answer = move |_: &Seen| {
-        let _ = waits.lock().unwrap().recv();
-        respond(200, JSON, tokens())
+        let waits = Arc::clone(&waits);
+        let body = futures_util::stream::once(async move {
+            waits.notified().await;
+            Ok(Frame::data(Bytes::from(tokens())))
+        });
+        http::Response::builder().header("content-type", JSON).body(BodyExt::boxed(StreamBody::new(body))).unwrap()
     };
     let room = store.room("file:probe-1/KEPT", answer).watched(move |said| {
         if said.contains("send ") {
-            let _ = told.send(());
+            given_up.notify_one();
         }
     });
 

@@ -15,7 +15,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Sends it in a task of its own.
 pub(super) async fn send(outbound: Arc<Outbound>, prepared: Prepared, timeouts: Timeouts) -> Result<Response<Answer>, Broke> {
     let (tell, told) = oneshot::channel();
-    let own = Timeouts { first_byte: timeouts.first_byte.max(PATIENCE), ..timeouts };
+    // How long the agent waits bounds its own waiting, not what is received: the head is handed on when the whole response is there.
+    let own = Timeouts { first_byte: timeouts.first_byte.max(PATIENCE), between_bytes: timeouts.between_bytes.max(PATIENCE) };
     let session = Arc::clone(&outbound.session);
     session.keyring.outliving(to_its_end(outbound, prepared, own, tell));
     match tokio::time::timeout(timeouts.first_byte, told).await {

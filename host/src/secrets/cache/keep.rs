@@ -73,10 +73,9 @@ async fn look_after(slot: Weak<Slot>, backend: Arc<dyn SecretBackend>, woken: Ar
         }
         let Some(slot) = slot.upgrade() else { return };
         if slot.is_used() {
-            let asked = slot.asked();
             let turn = slot.turn().await;
-            // Whoever had the turn before may have asked just now: for some, each asking has a price.
-            if anew || slot.asked() == asked {
+            // Somebody may have asked meanwhile: for some backends, each asking has a price.
+            if anew || slot.due().is_some_and(|due| due.wait.is_zero()) {
                 slot.ask(turn, run.clone(), anew).await;
             }
         } else if slot.forget() {

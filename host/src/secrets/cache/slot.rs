@@ -168,11 +168,6 @@ impl Slot {
         Arc::clone(&self.turn).lock_owned().await
     }
 
-    /// Askings that have come to an end so far.
-    pub(super) fn asked(&self) -> u64 {
-        self.state.read().asked
-    }
-
     /// Asks the backend and keeps what it says; `anew` where a lease is not to be prolonged.
     pub(super) async fn ask(self: Arc<Self>, turn: OwnedMutexGuard<()>, run: TaskTracker, anew: bool) {
         let now = self.now();
