@@ -59,7 +59,7 @@ const APIS: &[Api] = &[
             ("POST https://api.github.com/repos/OWNER/REPOSITORY/issues", &[TOKEN, "as a token (oauth2) in header:authorization=token {}"]),
         ],
         denies: &[
-            ("POST https://api.github.com/app/installations/1234567/access_tokens", "issuer"),
+            ("POST https://api.github.com/app/installations/1234567/access_tokens", "path"),
             ("DELETE https://api.github.com/repos/OWNER/REPOSITORY", "method"),
         ],
     },

@@ -19,6 +19,7 @@ mod first_run;
 mod formats;
 mod host_memory;
 mod hostile;
+mod kept_tokens;
 mod laws;
 mod lenient;
 mod limits;

@@ -49,6 +49,9 @@ fn a_signature_of_the_agents_library_becomes_one_of_the_key() {
         assert!(signed.starts_with("b=2&a=%C3%A4&a=1&timestamp="), "{signed}");
         assert_eq!(signature, hex(&mac256(VALUE.as_bytes(), signed)), "{text}");
     }
+    let made: Vec<_> = ran.records("answer").iter().map(|record| record["made"].clone()).collect();
+    assert!(made.iter().all(|made| made[0]["name"] == "KEY" && made[0]["fingerprint"].as_str().unwrap().len() == 8), "{made:?}");
+    assert_ne!(made[0][0]["fingerprint"], made[1][0]["fingerprint"], "each signature has its own");
 }
 
 #[test]
@@ -63,6 +66,19 @@ fn the_host_signs_what_the_agent_did_not() {
     let seen = &ran.seen[0];
     let text = format!("{}POST/v5/order?x=1{{\"a\":1}}", seen.header("ok-access-timestamp"));
     assert_eq!(seen.header("ok-access-sign"), STANDARD.encode(mac256(VALUE.as_bytes(), &text)));
+}
+
+#[test]
+fn a_value_that_is_no_key_of_its_scheme_is_told_before_the_run() {
+    for (scheme, value, told) in [
+        ("hmac = { preset = \"kraken\" }", "not base64 at all", "its scheme is `hmac`"),
+        ("hmac = { preset = \"binance-ed25519\" }", "not a key in PEM", "its scheme is `hmac`"),
+        ("jwt = { preset = \"coinbase-cdp\", key_id = \"k\" }", "not a key in PEM", "its scheme is `jwt`"),
+    ] {
+        let manifest = format!("[secrets.KEY]\n{scheme}\n{GRANT}");
+        let refused = AgentFixture::with(&manifest).value("KEY", value).try_run(&[]).err().unwrap_or_else(|| panic!("{scheme}: it ran"));
+        assert!(refused.contains("secret `KEY` is unavailable") && refused.contains(told) && !refused.contains(value), "{refused}");
+    }
 }
 
 #[test]

@@ -1,4 +1,5 @@
-# What the login of a Strongroom host needs beside agents.hcl to replace keys (`[rotations.NAME]`).
+# What the login of a Strongroom host needs beside agents.hcl to replace keys (`[rotations.NAME]`), and to keep refresh tokens
+# (`oauth2`) and the host's name with keys that count nonces (`hmac`).
 
 # Puts the new key in the place of the old one, and removes the versions that hold the old one; name single agents to give it less.
 path "secret/data/agents/*" {
@@ -13,7 +14,7 @@ path "secret/destroy/agents/*" {
   capabilities = ["update"]
 }
 
-# The journals of its rotations. They hold keys; no manifest can name them.
+# The journals of its rotations, and what is noted beside refresh tokens and nonces. They hold keys; no manifest can name them.
 path "secret/data/strongroom/rotation/*" {
   capabilities = ["create", "read", "update"]
 }

@@ -279,7 +279,17 @@ mod tests {
     }
 
     fn answer(request: u64, error: Option<&'static str>) -> Event<'static> {
-        Event::Answer { request, status: None, sent: 10, received: 1, redacted: 0, millis: 0, error: error.map(Into::into), detail: None }
+        Event::Answer {
+            request,
+            status: None,
+            sent: 10,
+            received: 1,
+            redacted: 0,
+            millis: 0,
+            error: error.map(Into::into),
+            detail: None,
+            made: Vec::new(),
+        }
     }
 
     fn end() -> Event<'static> {

@@ -129,6 +129,9 @@ pub enum Event<'a> {
         /// What was found of it, where that says more.
         #[serde(skip_serializing_if = "Option::is_none")]
         detail: Option<Text<'a>>,
+        /// What schemes have made of secrets for the request: signatures and tokens, by their fingerprints.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        made: Vec<Used<'a>>,
     },
     /// A placeholder left in a body, as the harmless text it is.
     InertPlaceholder {
@@ -309,6 +312,11 @@ pub struct Used<'a> {
 }
 
 impl<'a> Used<'a> {
+    /// What a scheme has made of a secret.
+    pub(crate) fn made_of(name: &str, fingerprint: crate::secrets::Fingerprint) -> Self {
+        Self { name: name.to_owned().into(), fingerprint: fingerprint.to_string().into(), version: None, stale: false, place: None }
+    }
+
     pub(crate) fn of(name: &'a str, version: &'a crate::secrets::Version) -> Self {
         let (fingerprint, version) = (version.fingerprint.as_str().into(), version.label.as_deref().map(Cow::from));
         Self { name: name.into(), fingerprint, version, stale: false, place: None }

@@ -51,9 +51,9 @@ impl Event<'_> {
                 detail: detail.map(text),
                 fingerprint: fingerprint.map(text),
             },
-            Self::Answer { request, status, sent, received, redacted, millis, error, detail } => {
-                let (error, detail) = (error.map(text), detail.map(text));
-                Event::Answer { request, status, sent, received, redacted, millis, error, detail }
+            Self::Answer { request, status, sent, received, redacted, millis, error, detail, made } => {
+                let (error, detail, made) = (error.map(text), detail.map(text), used(made));
+                Event::Answer { request, status, sent, received, redacted, millis, error, detail, made }
             }
             Self::InertPlaceholder { request, secret } => Event::InertPlaceholder { request, secret: text(secret) },
             Self::LeakRedacted { request, kinds } => Event::LeakRedacted { request, kinds: texts(kinds) },

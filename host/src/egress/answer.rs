@@ -10,7 +10,7 @@ use super::sealing::{Allowed, RefreshToken, SealedBody, Sealing, Withheld};
 use super::server_body::ServerBody;
 use super::silence::Silence;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Stream, Values};
-use crate::secrets::StoreError;
+use crate::secrets::Written;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use http_body::{Body, Frame};
@@ -19,7 +19,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
 /// Headers that describe the bytes of a body as the server sent them, and no longer fit.
@@ -257,7 +256,13 @@ pub(crate) struct AnswerBody {
     /// Why no more of it can be read: said when all that was read is handed on.
     broken: Option<Error>,
     /// What is being written down before the rest is handed on.
-    keeping: Option<(JoinHandle<Result<(), StoreError>>, Vec<u8>)>,
+    keeping: Option<Keeping>,
+}
+
+/// A body that waits until its refresh token is written down.
+struct Keeping {
+    written: Written,
+    body: Vec<u8>,
 }
 
 /// Steps of decoding that give nothing before others have a turn.
@@ -485,7 +490,7 @@ impl AnswerBody {
                 self.searched.allow(edited.allowed);
                 self.searched.bring(edited.brought);
                 if let (Some(RefreshToken { secret, token }), Some(sealing)) = (edited.kept, &self.sealing) {
-                    self.keeping = Some((sealing.keep(secret, token), edited.body));
+                    self.keeping = Some(Keeping { written: sealing.keep(secret, token), body: edited.body });
                     return Ok(None);
                 }
                 self.scrubbed_piece(edited.body.into())
@@ -496,9 +501,10 @@ impl AnswerBody {
 
     /// The body whose refresh token is written down; or none of it, where that failed.
     fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
-        let Some((keeping, _)) = &mut self.keeping else { return Poll::Ready(Ok(None)) };
-        let written = std::task::ready!(Pin::new(keeping).poll(cx));
-        let body = self.keeping.take().map(|(_, body)| body).unwrap_or_default();
+        let Some(Keeping { written, body }) = &mut self.keeping else { return Poll::Ready(Ok(None)) };
+        let written = std::task::ready!(Pin::new(written).poll(cx));
+        let body = std::mem::take(body);
+        self.keeping = None;
         let why = match written {
             Ok(Ok(())) => return Poll::Ready(self.scrubbed_piece(body.into())),
             Ok(Err(why)) => why.to_string(),

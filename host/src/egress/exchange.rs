@@ -1,8 +1,8 @@
 //! One request and its response, from the permit to the last byte: its counters, and the record of how it ended.
 
-use crate::audit::{Event, Journal};
+use crate::audit::{Event, Journal, Used};
 use crate::meter::{Limit, Meter, Stop};
-use crate::secrets::InUse;
+use crate::secrets::{Fingerprint, InUse};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -30,6 +30,8 @@ pub(crate) struct Exchange {
     error: Option<&'static str>,
     /// What was found, where the error is not alone in saying it.
     detail: Option<String>,
+    /// What was made of secrets for it.
+    made: Vec<Used<'static>>,
     /// Its place among the run's open requests, unless it has been passed on.
     place: Option<OwnedSemaphorePermit>,
     /// The values that the request carries: none is taken back before its answer has ended.
@@ -55,6 +57,7 @@ impl Exchange {
             redacted: 0,
             error: Some(GIVEN_UP),
             detail: None,
+            made: Vec::new(),
             place: Some(place),
             held: Vec::new(),
         }
@@ -75,6 +78,11 @@ impl Exchange {
 
     pub(crate) fn hold(&mut self, values: impl Iterator<Item = InUse>) {
         self.held.extend(values);
+    }
+
+    /// Names what a scheme has made of a secret for it.
+    pub(crate) fn made(&mut self, secret: &str, fingerprint: Fingerprint) {
+        self.made.push(Used::made_of(secret, fingerprint));
     }
 
     /// Counts a piece of the answer; false where the run has received all it may.
@@ -129,6 +137,7 @@ impl Drop for Exchange {
             millis: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
             error: self.error.map(Into::into),
             detail: self.detail.take().map(Into::into),
+            made: std::mem::take(&mut self.made),
         });
     }
 }

@@ -121,6 +121,9 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
         let is_other = matches!(error, Error::OtherBody(_));
         exchange.failed(if is_other { OTHER_BODY } else { "a value can't be put in its place" });
     })?;
+    for (secret, value) in &derived {
+        exchange.made(session.policy.name_of(*secret), session.keyring.fingerprint(value));
+    }
     let (broken, written) = (request.body().broken(), request.body().written());
     let again = as_sent
         .zip(tried)

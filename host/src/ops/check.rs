@@ -2,7 +2,7 @@
 
 use super::{Failed, Kind, at_rest, rules};
 use crate::host::{Agent, Host, Resolved};
-use crate::manifest::{HostConfig, Manifest};
+use crate::manifest::{HostConfig, Manifest, SchemeSpec};
 use crate::scrub::{Scrubber, Search};
 use crate::secrets::{Freshness, kept_as};
 use serde::Serialize;
@@ -51,7 +51,9 @@ impl Checker {
                 let manifest = agent.manifest();
                 checked.found_at_rest(at_rest::secrets(path, manifest.component.as_deref(), &self.scrubber));
                 checked.kept(path, &self.host, manifest);
-                checked.warnings.extend(overlaps(&self.host, path, manifest).chain(strangers(path, manifest)));
+                checked.warnings.extend(
+                    overlaps(&self.host, path, manifest).chain(written(&self.host, path, manifest)).chain(strangers(path, manifest)),
+                );
                 if resolve {
                     checked.resolve(path, &agent).await;
                 }
@@ -112,6 +114,29 @@ fn strangers(path: &Path, manifest: &Manifest) -> impl Iterator<Item = String> {
     let grants = manifest.secrets.iter().flat_map(|secret| &secret.allow).map(|grant| (&grant.host, grant.line));
     let hosts = grants.chain(manifest.egress.iter().map(|rule| (&rule.host, rule.line)));
     hosts.filter_map(|(host, line)| Some(format!("{}:{line}: {}", path.display(), host.covers_strangers()?)))
+}
+
+/// Where a scheme has to write beside the secret, and can't, or not often.
+fn written(host: &Host, path: &Path, manifest: &Manifest) -> impl Iterator<Item = String> {
+    manifest.secrets.iter().filter_map(move |secret| {
+        let scheme = secret.scheme.as_deref()?;
+        let from = host.backends().origins(manifest, secret).ok()?.into_iter().next()?.from;
+        let store = from.backend.store();
+        let what = match (scheme, store) {
+            (SchemeSpec::Hmac(spec), None) if spec.nonce.is_some() => format!(
+                "its scheme has nonces, and the backend `{}` can't be written to: another host with the same key would not be noticed; give each host \
+                 a key of its own",
+                from.name
+            ),
+            (SchemeSpec::Oauth2(spec), Some(store)) if spec.is_refreshed() && store.counts_writes() => format!(
+                "a refresh writes twice to a journal beside its token, and the backend `{}` takes about 100 versions of an entry in a day: tokens \
+                 that live for less than 45 minutes use that up",
+                from.name
+            ),
+            _ => return None,
+        };
+        Some(format!("{}: secret `{}`: {what}", path.display(), secret.name))
+    })
 }
 
 /// Where a value may be used longer than its issuer lets it live.

@@ -24,6 +24,7 @@ pub use backends::{FileBackend, FileKey, Identities, Rekeyed};
 pub(crate) use cache::Cache;
 pub use cache::SecretCounts;
 pub(crate) use held::{InUse, Uses, Version};
+pub(crate) use keyring::Written;
 #[cfg(feature = "ops")]
 pub(crate) use keyring::kept_as;
 pub(crate) use keyring::{Key, Keyring, Listener};

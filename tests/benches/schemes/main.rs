@@ -14,6 +14,7 @@ use std::hint::black_box;
 use std::time::Instant;
 use strongroom::{Agent, End, FileAudit, Host, HostConfig, Manifest, Resolve, RunOptions, StaticBackend};
 use strongroom_tests::figures::{Figure, Figures, median};
+use strongroom_tests::token_endpoint::{Answer, TokenEndpoint};
 use tokio::runtime::Runtime;
 
 /// Requests in one loop, and repetitions of it, by turns with the bearer path.
@@ -24,8 +25,9 @@ const REPETITIONS: usize = 15;
 const LONG: usize = 1 << 20;
 const KEY: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
 const AWS_ID: &str = "AKIAIOSFODNN7EXAMPLE";
-/// Most microseconds that a signature of a request may add.
+/// Most microseconds that a signature of a request may add, and those that a token may which the host has already.
 const MOST: f64 = 25.0;
+const MOST_OF_A_TOKEN: f64 = 2.0;
 
 struct Loopback;
 
@@ -39,6 +41,7 @@ impl Resolve for Loopback {
 /// One server, one host, and the agents that are compared.
 struct Bench {
     server: server::Server,
+    endpoint: TokenEndpoint,
     host: Host,
     runtime: Runtime,
     _dir: tempfile::TempDir,
@@ -47,13 +50,19 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let config = HostConfig::default().with(|new| new.network_allow = vec!["127.0.0.1/32".parse().expect("a network")]);
+        let endpoint = TokenEndpoint::start([Answer::token(KEY, 24 * 60 * 60, None)]);
+        let ca = dir.path().join("ca.pem");
+        std::fs::write(&ca, &endpoint.ca).expect("a file");
+        let config = HostConfig::default().with(|new| {
+            new.network_allow = vec!["127.0.0.1/32".parse().expect("a network")];
+            new.network_ca = vec![ca];
+        });
         let backend = StaticBackend::new().with("KEY", KEY).with("PEM", pem()).with("AWS_ID", AWS_ID);
         let audit = FileAudit::open(&dir.path().join("audit.jsonl")).expect("a file");
         let host = Host::builder().config(config).backend("static", backend).default_backend("static").resolver(Loopback);
         let host = host.without_state().max_agents(16).audit(audit).build().expect("a host");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Self { server: server::Server::start(false), host, runtime, _dir: dir }
+        Self { server: server::Server::start(false), endpoint, host, runtime, _dir: dir }
     }
 
     fn url(&self) -> String {
@@ -110,6 +119,11 @@ fn main() {
     let hmac = bench.agent("hmac = { preset = \"okx\" }", "attach = true");
     let (added, of) = bench.added(REQUESTS, [(&attached, &plain), (&hmac, &plain)]);
     figures.add(Figure::at_most("hmac, a request with 64 bytes", added, "µs more", "bearer path, µs a request", of, MOST));
+
+    let table = format!("oauth2 = {{ grant = \"client_credentials\", token_url = \"{}\", client_id = \"bot\" }}", bench.endpoint.url);
+    let oauth2 = bench.agent(&table, "attach = true");
+    let (added, of) = bench.added(REQUESTS, [(&attached, &plain), (&oauth2, &plain)]);
+    figures.add(Figure::at_most("oauth2, a token at hand", added, "µs more", "bearer path, µs a request", of, MOST_OF_A_TOKEN));
 
     let jwt = bench.agent("from = \"PEM\"\njwt = { preset = \"coinbase-cdp\", key_id = \"organizations/o/apiKeys/k\" }", "attach = true");
     let bare = signature();

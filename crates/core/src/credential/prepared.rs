@@ -3,7 +3,7 @@
 use super::hmac::HmacKey;
 use super::jwt::JwtKey;
 use crate::lock::Mutex;
-use crate::manifest::HmacSpec;
+use crate::manifest::{HmacSpec, SchemeSpec};
 use std::sync::Arc;
 
 /// What schemes have read of one value. Nothing of it can be had but by a scheme that is applied.
@@ -14,6 +14,16 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Reads a value as a scheme's key.
+    pub(crate) fn read(&self, scheme: &SchemeSpec, value: &[u8]) -> Result<(), String> {
+        match scheme {
+            SchemeSpec::Hmac(spec) => self.hmac(spec, value).map(drop),
+            SchemeSpec::Jwt(_) => self.jwt(value).map(drop),
+            // A secret access key is any text; what a token was had for is read by whoever presents it.
+            SchemeSpec::SigV4(_) | SchemeSpec::Oauth2(_) => Ok(()),
+        }
+    }
+
     /// The key of a scheme that signs requests: read anew where another manifest reads the value in another way.
     pub(super) fn hmac(&self, spec: &Arc<HmacSpec>, value: &[u8]) -> Result<Arc<HmacKey>, String> {
         let mut known = self.hmac.lock();

@@ -5,8 +5,9 @@ mod pages;
 
 pub use deposit::Deposit;
 
+use crate::credential::Prepared;
 use crate::json;
-use crate::manifest::ADOPTED;
+use crate::manifest::{ADOPTED, SchemeSpec};
 use crate::policy::Reveal;
 use crate::scrub::{Known, carries};
 use hmac::{Hmac, Mac};
@@ -131,6 +132,11 @@ impl SecretValue {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a scheme can make credentials of the value, which is then read for it; says what is wrong without quoting it.
+    pub fn fits(&self, scheme: &SchemeSpec, prepared: &Prepared) -> Result<(), String> {
+        prepared.read(scheme, self.bytes()).map_err(|why| format!("{why}; its scheme is `{}`", scheme.name()))
     }
 
     /// Its fingerprint under a key: that of a host is its own, so that fingerprints of two hosts can't be compared.

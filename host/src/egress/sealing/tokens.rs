@@ -5,13 +5,12 @@ use super::{Edited, LEAST_BITS, SHORTEST, Sealing, Withheld};
 use crate::manifest::{Seal, Tokens};
 use crate::policy::session::Back;
 use crate::scrub::{Known, Replacement, carries};
-use crate::secrets::{Deposit, StoreError};
+use crate::secrets::{Deposit, Written};
 use crate::session::TELLING;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::fmt::Write;
 use std::sync::Arc;
-use tokio::task::JoinHandle;
 
 /// A refresh token that outlives the run, and the secret that it is kept as.
 pub(in crate::egress) struct RefreshToken {
@@ -118,7 +117,7 @@ impl Sealing {
     }
 
     /// Has a refresh token written down.
-    pub(in crate::egress) fn keep(&self, secret: String, token: Deposit) -> JoinHandle<Result<(), StoreError>> {
+    pub(in crate::egress) fn keep(&self, secret: String, token: Deposit) -> Written {
         self.outbound.session.keyring.keep(secret, token)
     }
 

@@ -11,6 +11,9 @@ use tokio::task::JoinHandle;
 /// How often it is tried to write one, where others write to the same entry.
 const ATTEMPTS: u32 = 4;
 
+/// A token that is being written down, by a task of its own.
+pub(crate) type Written = JoinHandle<Result<(), StoreError>>;
+
 /// A secret that refresh tokens are kept as.
 pub(crate) struct KeptAs {
     name: String,
@@ -62,7 +65,7 @@ impl Keyring {
 
     /// Writes a refresh token down as that secret. What was begun is ended, though nobody waits for it any more: the token that it replaces may
     /// be worth nothing by now.
-    pub(crate) fn keep(self: &Arc<Self>, name: String, token: Deposit) -> JoinHandle<Result<(), StoreError>> {
+    pub(crate) fn keep(self: &Arc<Self>, name: String, token: Deposit) -> Written {
         let keyring = Arc::clone(self);
         self.run.spawn(async move {
             let Some(kept) = keyring.kept.iter().find(|kept| kept.name == name) else {

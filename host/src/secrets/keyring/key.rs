@@ -2,7 +2,7 @@
 
 use super::Listener;
 use crate::lock::{Mutex, RwLock};
-use crate::manifest::SecretSpec;
+use crate::manifest::{SchemeSpec, SecretSpec};
 use crate::secrets::backends::{BackendError, Configured, Entry, Origin};
 use crate::secrets::cache::Use;
 use crate::secrets::held::{Held, InUse, Version};
@@ -38,11 +38,34 @@ pub(super) struct Sourced {
     entry: Entry,
     /// Where the secret itself is kept, where what is used is a token that was had for it.
     origin: Option<Origin>,
-    format: Option<regex::Regex>,
+    wanted: Wanted,
     /// The number of what was looked at last. It is written when all is done that the new version calls for.
     seen: AtomicU64,
     /// Since when what the backend gives can't be used, and why. Locked by whoever looks at something new.
     unfit: Mutex<Option<(Duration, String)>>,
+}
+
+/// What a value has to be for the host to use it.
+#[derive(Default)]
+pub(super) struct Wanted {
+    format: Option<regex::Regex>,
+    scheme: Option<Arc<SchemeSpec>>,
+}
+
+impl Wanted {
+    /// As a manifest says; of a token that was had for the secret, nothing.
+    pub(super) fn of(spec: &SecretSpec) -> Self {
+        match &spec.scheme {
+            Some(scheme) if scheme.oauth2().is_some() => Self::default(),
+            scheme => Self { format: spec.format.clone(), scheme: scheme.clone() },
+        }
+    }
+
+    /// What is wrong with a version, without a part of it.
+    pub(super) fn check(&self, version: &Version) -> Result<(), String> {
+        version.value.check(self.format.as_ref())?;
+        self.scheme.as_ref().map_or(Ok(()), |scheme| version.value.fits(scheme, &version.prepared))
+    }
 }
 
 impl Key {
@@ -140,7 +163,7 @@ impl Key {
             return Ok(held.number());
         }
         let version = held.version(&source.entry)?;
-        match version.value.check(source.format.as_ref()) {
+        match source.wanted.check(&version) {
             Ok(()) => {
                 *unfit = None;
                 self.take(version, listener);
@@ -197,8 +220,8 @@ impl Key {
 
 impl Sourced {
     /// What was found in a slot, as the first that is used of it.
-    pub(super) fn new(slot: Use, entry: Entry, origin: Option<Origin>, format: Option<regex::Regex>, held: &Held) -> Self {
-        Self { slot, entry, origin, format, seen: AtomicU64::new(held.number()), unfit: Mutex::default() }
+    pub(super) fn new(slot: Use, entry: Entry, origin: Option<Origin>, wanted: Wanted, held: &Held) -> Self {
+        Self { slot, entry, origin, wanted, seen: AtomicU64::new(held.number()), unfit: Mutex::default() }
     }
 
     /// Whether what the slot published under that number was looked at last.

@@ -3,18 +3,18 @@
 mod kept;
 mod key;
 
-pub(crate) use kept::{KeptAs, kept_as};
+pub(crate) use kept::{KeptAs, Written, kept_as};
 pub(crate) use key::Key;
 
-use super::SecretValue;
 use super::backends::{BackendError, Backends, Entry, Origin};
 use super::cache::{Common, Slots, Use};
 use super::held::{Held, InUse, Version};
+use super::{Fingerprint, SecretValue};
 use crate::lock::RwLock;
 use crate::manifest::{Manifest, SecretSpec, Shape};
 use crate::policy::placeholder::mint;
 use crate::policy::{Placeholders, Sealed, Source};
-use key::Sourced;
+use key::{Sourced, Wanted};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -201,6 +201,11 @@ impl Keyring {
         each
     }
 
+    /// The fingerprint of a value that no backend gave.
+    pub(crate) fn fingerprint(&self, value: &SecretValue) -> Fingerprint {
+        value.fingerprint(&self.common.fingerprint_key)
+    }
+
     /// The placeholder of a value that an answer brought.
     pub(crate) fn sealed_as(&self, version: &Arc<Version>) -> Option<String> {
         let sealed = self.sealed.read();
@@ -258,10 +263,10 @@ async fn resolve(
     };
     let (source, version) = match (found, &spec.default) {
         (Ok((Candidate { slot, entry, origin }, held, version)), _) => {
-            let format = spec.format.clone();
+            let wanted = Wanted::of(spec);
             let refused = |why| BackendError::Refused(format!("the value at {} is refused: {why}", spec.from));
-            version.value.check(format.as_ref()).map_err(refused)?;
-            (Some(Sourced::new(slot, entry, origin, format, &held)), version)
+            wanted.check(&version).map_err(refused)?;
+            (Some(Sourced::new(slot, entry, origin, wanted, &held)), version)
         }
         (Err(BackendError::NotFound { .. }), Some(default)) => {
             (None, Version::unbacked(SecretValue::new(default.clone()), &common.fingerprint_key))
