@@ -451,6 +451,11 @@ fn a_field_of_a_document_is_replaced_and_the_others_stay() {
         bao.address
     );
     desk.write("strongroom.toml", &format!("{CONFIG}{vault}"));
+    desk.write("agent.toml", &manifest.replace("#crm_refresh", ""));
+    let whole = desk.run(LOGIN);
+    assert!(whole.code == 120 && whole.stderr.contains("is a document; name one of its fields"), "{}", whole.stderr);
+    assert_eq!(endpoint.asked().len(), 0);
+    desk.write("agent.toml", &manifest);
     let mut login = Waiting::start(&desk, &format!("{LOGIN} --json"));
 
     visit(&back(&login.word("https://"), "code=the-code"));
