@@ -40,7 +40,9 @@ mod watch;
 
 pub(crate) use address::{AddressGuard, unwrapped};
 pub(crate) use agent_body::AgentBody;
-pub(crate) use call::{Call, CallError, Caller, Reply};
+#[cfg(feature = "ops")]
+pub(crate) use call::Reply;
+pub(crate) use call::{Call, CallError, Caller};
 #[cfg(feature = "ops")]
 pub(crate) use connect::judge_addresses;
 pub(crate) use connect::{ConnectError, Network};
