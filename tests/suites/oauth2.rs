@@ -130,6 +130,19 @@ fn an_answer_that_is_no_token_is_told_without_a_word_of_the_servers() {
 }
 
 #[test]
+fn a_server_that_refuses_is_not_asked_the_same_at_once() {
+    let desk = Desk::new(CLIENT, SECRET, [Answer::error("invalid_client"), Answer::token(TOKEN, 3600, None)]);
+    let host = desk.host();
+
+    for _ in 0..3 {
+        let refused = desk.try_run(&host, &[ASK]).err().expect("it has no token");
+        assert!(refused.contains("invalid_client"), "{refused}");
+    }
+
+    assert_eq!(desk.endpoint.asked().len(), 1);
+}
+
+#[test]
 fn a_form_is_read_as_a_token_too() {
     let form = format!("access_token={TOKEN}&token_type=bearer&expires_in=3600&scope=read");
     let desk = Desk::new(CLIENT, SECRET, [Answer::new(200, "application/x-www-form-urlencoded;charset=utf-8", form)]);

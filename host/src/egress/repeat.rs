@@ -11,21 +11,21 @@ use crate::credential::Scheme;
 use crate::policy::Attempt;
 use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The answer to the request; or to its repetition, which has what is left of the agent's patience. What the first answer says beyond its
 /// challenge is lost with it: the agent gets one answer, and only the last one tells whether a credential works.
 pub(super) async fn repeat(outbound: &Arc<Outbound>, mut first: Dispatched, patience: Duration) -> Result<Dispatched, Broke> {
     let Some(again) = first.kept.again.take() else { return Ok(first) };
-    let patience = patience.saturating_sub(again.since.elapsed());
-    if patience.is_zero() {
+    let (since, left) = (again.since, |since: Instant| patience.saturating_sub(since.elapsed()));
+    if left(since).is_zero() {
         return Ok(first);
     }
     let Some(admitted) = admit(outbound, &mut first, *again).await else { return Ok(first) };
     // Its record comes before that of what repeats it.
     drop(first);
     let prepared = prepare(outbound, admitted).await?;
-    dispatch(outbound, prepared, patience).await
+    dispatch(outbound, prepared, left(since)).await
 }
 
 /// Judges the request anew, as the agent has sent it; `None` where it is not repeated, and the agent gets the answer that came.
@@ -50,6 +50,10 @@ async fn admit(outbound: &Outbound, first: &mut Dispatched, again: Again) -> Opt
         {
             return None;
         }
+    }
+    // It may have been a while.
+    if outbound.session.meter.is_stopped() {
+        return None;
     }
     let mut body = AgentBody::of(body?);
     // What is denied now is recorded; the agent has an answer already.

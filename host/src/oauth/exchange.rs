@@ -49,7 +49,7 @@ impl From<NoToken> for Failure {
 pub(super) async fn ask(source: &Source, with: &Credentials<'_>, patience: Duration) -> Result<TokenAnswer, Failure> {
     let server = source.spec.server();
     let asked = SystemTime::now();
-    let TokenRequest { url, headers, body, made: _ } = request(source, with, asked).map_err(Failure::Refused)?;
+    let TokenRequest { url, headers, body } = request(source, with, asked).map_err(Failure::Refused)?;
     let unrecorded = |_| Failure::Later("the audit log can't be written".to_owned());
     source.record("ask", Some(format!("{} at {server}", source.spec.grant.name())), None).map_err(unrecorded)?;
     let call = Call { method: Method::POST, url, headers, body };

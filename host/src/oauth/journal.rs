@@ -1,6 +1,7 @@
 //! What is known of a refresh token that several hosts may present: one JSON document, in the backend that keeps the token, below the paths
 //! that no manifest can name. It is changed by compare-and-set alone.
 
+use super::source::silent;
 use crate::format;
 use crate::policy::Reveal;
 use crate::secrets::backends::{BackendError, Origin};
@@ -20,9 +21,9 @@ pub(super) struct Document {
     /// A refresh token that is being presented, or was when its host ended.
     #[serde(default)]
     pub(super) sent: Option<Sent>,
-    /// The hash of one that must not be presented again, and why.
+    /// Those that must not be presented again, the newest last.
     #[serde(default)]
-    pub(super) over: Option<Over>,
+    pub(super) over: Vec<Over>,
     /// The hash of one that was presented, and not replaced: it may be presented again.
     #[serde(default)]
     pub(super) reusable: Option<String>,
@@ -45,8 +46,11 @@ pub(super) struct Sent {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Over {
+    /// Its hash.
     pub(super) of: String,
     pub(super) why: Why,
+    /// For whom: another client may well present what was not this one's.
+    pub(super) spec: String,
 }
 
 /// Why a refresh token must not be presented again.
@@ -68,12 +72,30 @@ pub(super) struct Shared {
     pub(super) expires_at: Option<u64>,
     /// For whom: the hash of what was asked for.
     pub(super) spec: String,
+    /// The hash of the refresh token that is to be presented next.
+    pub(super) of: String,
 }
 
+/// Most refresh tokens that are remembered as over.
+const MOST_OVER: usize = 4;
+
 /// Where the document is kept.
-pub(super) struct Journal<'o> {
+pub(crate) struct Journal<'o> {
     store: &'o dyn SecretStore,
     at: Entry,
+}
+
+impl Document {
+    /// The same with a claim.
+    pub(super) fn claimed(&self, sent: Sent) -> Self {
+        Self { sent: Some(sent), ..self.clone() }
+    }
+
+    pub(super) fn put_over(&mut self, over: Over) {
+        self.over.push(over);
+        let excess = self.over.len().saturating_sub(MOST_OVER);
+        self.over.drain(..excess);
+    }
 }
 
 /// The hash of a refresh token, by which documents name it: they lie beside the token itself.
@@ -82,17 +104,20 @@ pub(super) fn hash(token: &[u8]) -> String {
 }
 
 impl<'o> Journal<'o> {
-    pub(super) fn of(origin: &'o Origin) -> Option<Self> {
+    pub(crate) fn of(origin: &'o Origin) -> Option<Self> {
         let store = origin.from.backend.store()?;
-        let name = hex(&Sha256::digest(format!("{}:{}", origin.from.name, origin.entry))[..12]);
+        // Without the backend's name, which is each host's own.
+        let name = hex(&Sha256::digest(origin.entry.to_string())[..12]);
         Some(Self { store, at: store.journal_entry(&format!("oauth2-{name}")) })
     }
 
     /// The document, with the version to write it over.
     pub(super) async fn read(&self) -> Result<(Document, String), StoreError> {
-        let found = match self.store.get(&self.at).await {
+        let found = match self.within(self.store.get(&self.at)).await {
             Ok(found) => found,
-            Err(BackendError::NotFound { .. }) => return Ok((Document::default(), self.store.newest(&self.at.path).await?)),
+            Err(BackendError::NotFound { .. }) => {
+                return Ok((Document::default(), self.within(self.store.newest(&self.at.path)).await?));
+            }
             Err(error) => return Err(error.into()),
         };
         let broken = |why: &str| StoreError::Unavailable(format!("the journal at {}: {why}", self.at));
@@ -124,6 +149,26 @@ impl<'o> Journal<'o> {
     pub(super) async fn write(&self, document: &Document, over: &str) -> Result<String, StoreError> {
         let document = Document { format: FORMAT, ..document.clone() };
         let text = Zeroizing::new(serde_json::to_vec(&document).map_err(|error| StoreError::Unavailable(error.to_string()))?);
-        self.store.put(&self.at, Deposit::new(text.to_vec()), Some(over)).await
+        self.within(self.store.put(&self.at, Deposit::new(text.to_vec()), Some(over))).await
+    }
+
+    /// Forgets what was said of the tokens before: a person has logged in.
+    pub(crate) async fn begin_anew(&self) -> Result<(), StoreError> {
+        for _ in 0..4 {
+            let (document, version) = self.read().await?;
+            if document.format == 0 {
+                return Ok(());
+            }
+            match self.write(&Document::default(), &version).await {
+                Err(StoreError::Conflict { .. }) => {}
+                written => return written.map(drop),
+            }
+        }
+        Err(StoreError::Unavailable(format!("the journal at {} is written all the time", self.at)))
+    }
+
+    async fn within<T, E: From<BackendError>>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let patience = self.store.patience();
+        tokio::time::timeout(patience, call).await.unwrap_or_else(|_| Err(silent(&self.at.to_string()).into()))
     }
 }

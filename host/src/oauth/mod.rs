@@ -12,6 +12,9 @@ mod journal;
 mod refresh;
 mod source;
 
+#[cfg(feature = "ops")]
+pub(crate) use journal::Journal;
+
 use crate::audit::{AuditSink, Event, Journal as Audit};
 use crate::clock::Wall;
 use crate::egress::{Caller, Network};
@@ -24,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 /// How long the end of a host waits for exchanges that are under way.
-const FAREWELL: Duration = Duration::from_secs(30);
+const FAREWELL: Duration = Duration::from_secs(100);
 
 /// What makes tokens.
 pub(crate) struct Tokens(Arc<Parts>);

@@ -1,250 +1,252 @@
 //! A token for a refresh token (RFC 6749, 6), which a server may replace each time it is presented, and whose second use it may take for a
 //! theft (RFC 9700, 4.14.2). So:
 //!
-//! 1. The journal says that it is about to be presented, by a compare-and-set: of several hosts one presents it, and the others wait.
+//! 1. The journal is read, then the token. The journal says, by a compare-and-set over what was read of it, that the token is about to be
+//!    presented: whoever presented it in between has changed the journal.
 //! 2. It is presented, once.
 //! 3. What replaces it is written in its place by a compare-and-set, before the access token is used.
 //! 4. The journal says so, with the access token for the other hosts.
 //!
 //! A host that ends between 1 and 3 leaves a refresh token that may have been used: nobody presents it again, and a person is asked to log in.
-//! One that was presented before and not replaced can be presented again, and needs no step 1.
+//! One that was presented before and not replaced is presented again after a lost answer.
 
 use super::exchange::{Credentials, Failure, ask};
 use super::journal::{Document, Journal, Over, Sent, Shared, Why, hash};
-use super::source::{CALL, Kept, PAUSE, Source, State, Token};
+use super::source::{Kept, PAUSE, Source, State, Token, Unkept};
+use crate::credential::oauth2::TokenAnswer;
 use crate::policy::Reveal;
 use crate::secrets::backends::{BackendError, Origin};
 use crate::secrets::{Deposit, SecretValue, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 /// How long the response to a refresh is waited for.
-const REFRESH: Duration = Duration::from_secs(60);
-/// How long another host may take for one, in seconds, before it counts as lost.
-const LOST: u64 = 90;
+const REFRESH: Duration = Duration::from_secs(50);
+/// How long another host may take for one, in seconds, before it counts as lost: longer than any takes.
+const LOST: u64 = 180;
 /// How long it is waited for another host's refresh at a time, and how often it is looked for.
 const WAIT: Duration = Duration::from_secs(40);
 const LOOK: Duration = Duration::from_millis(200);
 /// How often a step is tried against a store that does not answer, or that others write to.
 const ATTEMPTS: u32 = 8;
 
-/// What comes of looking at the journal.
+/// Whose turn it is to present a refresh token.
 enum Turn {
     /// Another host has a token already.
     Given(Shared),
-    /// This host presents the refresh token; the version of the journal that says so, where it has to.
-    Mine(Document, Option<String>),
+    /// This host's, once the journal says so.
+    Free,
+    /// This host's: the journal says so.
+    Mine,
     /// Another host is at it.
     Theirs,
-    /// It must not be presented.
+    /// Nobody's.
     Over(Why),
 }
 
 /// A token: from the journal where another host had one just now, or from the server.
 pub(super) async fn token(source: &Source, state: &mut State) -> Result<Token, BackendError> {
     let until = Instant::now() + WAIT;
+    let journal = Journal::of(&source.secret).ok_or_else(|| not_writable(&source.secret))?;
+    let mut attempts = 0;
     loop {
+        keep(source, state).await?;
+        let client = source.client().await?;
+        let (document, version) = journal.made().await.map_err(|error| unkept(&error))?;
         let kept = source.secret.read().await?;
+        if kept.version.is_none() {
+            return Err(not_writable(&source.secret));
+        }
         let of = hash(kept.value.reveal(Reveal::to_exchange()));
-        let journal = Journal::of(&source.secret).ok_or_else(|| not_writable(&source.secret))?;
-        match turn(source, state, &journal, &of).await.map_err(|error| unkept(&error))? {
+        match turn(source, state, &document, &of) {
             Turn::Given(Shared { value, expires_at, .. }) => {
-                let behind = [Some(kept.value), source.client().await?].into_iter().flatten().map(Arc::new).collect();
+                let behind = [Some(kept.value), client].into_iter().flatten().map(Arc::new).collect();
                 return Ok(Token { value, expires_at, behind });
             }
-            Turn::Mine(document, version) => return presented(source, state, &journal, document, version, kept, of).await,
-            Turn::Theirs if Instant::now() < until => tokio::time::sleep(LOOK).await,
-            Turn::Theirs => return Err(source.unavailable("another host, which is asking for one")),
             Turn::Over(why) => return Err(alert(source, state, of, why)),
-        }
-    }
-}
-
-/// Whose turn it is to present the token of this hash.
-async fn turn(source: &Source, state: &State, journal: &Journal<'_>, of: &str) -> Result<Turn, StoreError> {
-    let nonce = getrandom::u64().map_err(|_| StoreError::Unavailable("the system's random source failed".to_owned()))?;
-    let mut failed = StoreError::Unavailable("the journal is never written".to_owned());
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            tokio::time::sleep(LOOK * attempt).await;
-        }
-        let (mut document, version) = match journal.made().await {
-            Ok(read) => read,
-            Err(error @ StoreError::Refused(_)) => return Err(error),
-            Err(error) => {
-                failed = error;
+            Turn::Theirs if Instant::now() >= until => return Err(source.unavailable("another host, which is asking for one")),
+            Turn::Theirs => {
+                tokio::time::sleep(LOOK).await;
                 continue;
             }
-        };
-        let now = source.now();
-        if let Some(token) = document.token.take_if(|token| is_news(token, source, state, now)) {
-            return Ok(Turn::Given(token));
+            Turn::Mine => {}
+            Turn::Free => {
+                let sent = Sent { of: of.clone(), host: source.parts.host.clone(), nonce: source.nonce, at: source.now() };
+                let claimed = journal.write(&document.claimed(sent), &version).await;
+                // What was not answered may have been written: the next look tells.
+                if let Err(error) = claimed {
+                    attempts += 1;
+                    if attempts == ATTEMPTS || matches!(error, StoreError::Refused(_)) {
+                        return Err(unkept(&error));
+                    }
+                    tokio::time::sleep(LOOK * attempts).await;
+                    continue;
+                }
+            }
         }
-        if let Some(over) = document.over.as_ref().filter(|over| over.of == of) {
-            return Ok(Turn::Over(over.why));
-        }
-        match &document.sent {
-            // What was not answered may have been written after all.
-            Some(sent) if sent.nonce == nonce => return Ok(Turn::Mine(document, Some(version))),
-            Some(sent) if sent.of == of && sent.at.saturating_add(LOST) > now => return Ok(Turn::Theirs),
-            Some(sent) if sent.of == of => return Ok(Turn::Over(Why::Lost)),
-            _ => {}
-        }
-        if document.reusable.as_deref() == Some(of) {
-            return Ok(Turn::Mine(document, None));
-        }
-        document.sent = Some(Sent { of: of.to_owned(), host: source.parts.host.clone(), nonce, at: now });
-        match journal.write(&document, &version).await {
-            Ok(version) => return Ok(Turn::Mine(document, Some(version))),
-            Err(error @ StoreError::Refused(_)) => return Err(error),
-            Err(error) => failed = error,
-        }
+        let is_reusable = document.reusable.as_deref() == Some(&*of);
+        return Refresh { source, journal: &journal, kept, client, of, is_reusable }.present(state).await;
     }
-    Err(failed)
 }
 
-/// Whether an access token of the journal's was not given out here before, and has most of its life before it.
-fn is_news(token: &Shared, source: &Source, state: &State, now: u64) -> bool {
+/// Whose turn it is, by what the journal says of the token of this hash.
+fn turn(source: &Source, state: &State, document: &Document, of: &str) -> Turn {
+    let now = source.now();
+    if let Some(token) = document.token.as_ref().filter(|token| is_news(token, source, state, of, now)) {
+        return Turn::Given(token.clone());
+    }
+    let is_over = |over: &&Over| over.of == of && (over.why == Why::Lost || over.spec == source.asks_for());
+    if let Some(over) = document.over.iter().find(is_over) {
+        return Turn::Over(over.why);
+    }
+    let was_presented = state.presented.as_deref() == Some(of);
+    match document.sent.as_ref().filter(|sent| sent.of == of) {
+        // One that was never presented, by a call that came to nothing before.
+        Some(sent) if sent.nonce == source.nonce && !was_presented => Turn::Mine,
+        Some(sent) if sent.nonce != source.nonce && now.abs_diff(sent.at) < LOST => Turn::Theirs,
+        Some(_) => Turn::Over(Why::Lost),
+        None => Turn::Free,
+    }
+}
+
+/// Whether an access token of the journal's was had for this refresh token or brought it, was not given out here before, and has most of its
+/// life before it.
+fn is_news(token: &Shared, source: &Source, state: &State, of: &str, now: u64) -> bool {
     let known = state.given.as_ref().is_some_and(|given| *given.value == *token.value);
     let is_young = token.expires_at.is_some_and(|end| {
         let life = end.saturating_sub(token.at);
         end.saturating_sub(now) > life / 2 && end <= now.saturating_add(life)
     });
-    !known && is_young && token.spec == source.asks_for()
+    !known && is_young && token.of == of && token.spec == source.asks_for()
 }
 
-/// Presents a refresh token, and keeps what replaces it.
-async fn presented(
-    source: &Source,
-    state: &mut State,
-    journal: &Journal<'_>,
-    document: Document,
-    version: Option<String>,
+/// A refresh token that is this host's to present, as the journal says.
+struct Refresh<'r> {
+    source: &'r Source,
+    journal: &'r Journal<'r>,
     kept: Kept,
+    client: Option<SecretValue>,
     of: String,
-) -> Result<Token, BackendError> {
-    let is_reusable = version.is_none();
-    let client = source.client().await;
-    let asked = source.now();
-    let answer = match &client {
-        Ok(client) => {
-            let with = Credentials { secret: &kept.value, client: client.as_ref() };
-            let patience = if is_reusable { CALL } else { REFRESH };
-            match ask(source, &with, patience).await {
-                Err(Failure::Later(_)) => again(source, &with, patience).await,
-                Err(Failure::Unknown(_)) if is_reusable => again(source, &with, patience).await,
-                answer => answer,
+    /// Whether it was presented before, and not replaced.
+    is_reusable: bool,
+}
+
+impl Refresh<'_> {
+    /// Presents it, and keeps what replaces it.
+    async fn present(self, state: &mut State) -> Result<Token, BackendError> {
+        let source = self.source;
+        let asked = source.now();
+        state.presented = Some(self.of.clone());
+        let answer = match self.ask().await {
+            Err(Failure::Later(_)) => self.again().await,
+            Err(Failure::Unknown(_)) if self.is_reusable => self.again().await,
+            answer => answer,
+        };
+        let over = |why| Over { of: self.of.clone(), why, spec: source.asks_for() };
+        let TokenAnswer { access, refresh } = match answer {
+            Ok(answer) => answer,
+            Err(Failure::Over(_)) => {
+                self.note(|document| document.put_over(over(Why::Refused))).await;
+                return Err(alert(source, state, self.of, Why::Refused));
             }
-        }
-        Err(error) => Err(Failure::Later(error.to_string())),
-    };
-    let client = client.ok().flatten();
-    let note = Note { source, journal, nonce: document.sent.as_ref().map(|sent| sent.nonce), of: &of };
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(Failure::Over(_)) => {
-            note.made(|document| document.over = Some(Over { of: of.clone(), why: Why::Refused })).await;
-            return Err(alert(source, state, of, Why::Refused));
-        }
-        Err(Failure::Unknown(_)) if !is_reusable => {
-            note.made(|document| document.over = Some(Over { of: of.clone(), why: Why::Lost })).await;
-            return Err(alert(source, state, of, Why::Lost));
-        }
-        Err(failure) => {
-            if !is_reusable {
-                note.made(|_| ()).await;
+            Err(Failure::Unknown(_)) if !self.is_reusable => {
+                self.note(|document| document.put_over(over(Why::Lost))).await;
+                return Err(alert(source, state, self.of, Why::Lost));
             }
-            return Err(source.unavailable(failure.text()));
+            Err(failure) => {
+                state.presented = None;
+                self.note(|_| ()).await;
+                return Err(source.refused(state, &failure));
+            }
+        };
+        let next = refresh.filter(|next| !self.kept.value.equals(next.as_bytes()));
+        let replaced = next.as_ref().map(|next| SecretValue::new(next.as_bytes().to_vec()));
+        let of_next = next.as_ref().map_or_else(|| self.of.clone(), |next| hash(next.as_bytes()));
+        let is_replaced = next.is_some();
+        if let (Some(token), Some(over)) = (next, self.kept.version.clone()) {
+            state.unkept = Some(Unkept { token, instead_of: self.of.clone(), over });
+            keep(source, state).await?;
         }
-    };
-    let next = answer.refresh.filter(|next| !kept.value.equals(next.as_bytes()));
-    let replaced = next.as_ref().map(|next| SecretValue::new(next.as_bytes().to_vec()));
-    if let Some(next) = &next {
-        replace(source, &kept, next).await.map_err(|error| {
-            let _ = source.record("alert", Some(format!("the new refresh token can't be kept: {error}")), None);
-            unkept(&error)
-        })?;
+        state.presented = None;
+        let shared = access.as_ref().ok().map(|access| Shared {
+            value: access.token.clone(),
+            at: asked,
+            expires_at: access.expires_at,
+            spec: source.asks_for(),
+            of: of_next,
+        });
+        self.note(|document| {
+            document.reusable = (!is_replaced).then(|| self.of.clone());
+            document.token.clone_from(&shared);
+        })
+        .await;
+        source.given(access, [Some(self.kept.value), replaced, self.client])
     }
-    let access = answer.access;
-    let shared = access.as_ref().ok().map(|access| Shared {
-        value: access.token.clone(),
-        at: asked,
-        expires_at: access.expires_at,
-        spec: source.asks_for(),
-    });
-    let is_replaced = next.is_some();
-    note.made(|document| {
-        document.reusable = (!is_replaced).then(|| of.clone());
-        document.token.clone_from(&shared);
-    })
-    .await;
-    source.given(access, [Some(kept.value), replaced, client])
-}
 
-/// Once more, a while later, after what has used nothing up.
-async fn again(source: &Source, with: &Credentials<'_>, patience: Duration) -> Result<crate::credential::oauth2::TokenAnswer, Failure> {
-    tokio::time::sleep(PAUSE).await;
-    ask(source, with, patience).await
-}
+    async fn ask(&self) -> Result<TokenAnswer, Failure> {
+        ask(self.source, &Credentials { secret: &self.kept.value, client: self.client.as_ref() }, REFRESH).await
+    }
 
-/// A note in the journal of what came of it.
-struct Note<'n> {
-    source: &'n Source,
-    journal: &'n Journal<'n>,
-    nonce: Option<u64>,
-    of: &'n str,
-}
+    /// Once more, a while later.
+    async fn again(&self) -> Result<TokenAnswer, Failure> {
+        tokio::time::sleep(PAUSE).await;
+        self.ask().await
+    }
 
-impl Note<'_> {
-    /// Nothing depends on it but what other hosts need not do, so that it is not told of where it fails.
-    async fn made(&self, change: impl Fn(&mut Document)) {
-        for attempt in 0..ATTEMPTS {
-            let Ok((mut document, version)) = self.journal.read().await else {
-                tokio::time::sleep(LOOK * (attempt + 1)).await;
-                continue;
-            };
-            // Another host goes on with another token.
-            if document.sent.as_ref().is_some_and(|sent| Some(sent.nonce) != self.nonce && sent.of != self.of) {
-                return;
-            }
-            if document.sent.as_ref().is_some_and(|sent| Some(sent.nonce) == self.nonce) {
+    /// A note in the journal of what came of it. Nothing depends on it but what other hosts need not do, so that it is not told of where it
+    /// fails.
+    async fn note(&self, change: impl Fn(&mut Document)) {
+        for attempt in 1..=ATTEMPTS {
+            if let Ok((mut document, version)) = self.journal.read().await {
+                // Another host goes on with another token, or a person has logged in.
+                if document.sent.as_ref().is_none_or(|sent| sent.nonce != self.source.nonce || sent.of != self.of) {
+                    return;
+                }
                 document.sent = None;
+                change(&mut document);
+                if self.journal.write(&document, &version).await.is_ok() {
+                    return;
+                }
             }
-            change(&mut document);
-            match self.journal.write(&document, &version).await {
-                Ok(_) => return,
-                Err(_) => tokio::time::sleep(LOOK * (attempt + 1)).await,
-            }
+            tokio::time::sleep(LOOK * attempt).await;
         }
         tracing::warn!(secret = %self.source.secret.shown(), "the journal of a refresh token can't be written");
     }
 }
 
-/// Puts a refresh token in the place of the one that it replaces.
-async fn replace(source: &Source, kept: &Kept, next: &Zeroizing<String>) -> Result<(), StoreError> {
+/// Puts a refresh token in the place of the one that it replaces. What can't be kept now is kept by the next call, before anything else: as
+/// long as this process lives it is not lost.
+async fn keep(source: &Source, state: &mut State) -> Result<(), BackendError> {
+    let Some(Unkept { token, instead_of, over }) = &mut state.unkept else { return Ok(()) };
     let origin = &source.secret;
-    let store = origin.from.backend.store().ok_or_else(|| StoreError::Refused("its backend can't be written".to_owned()))?;
-    let mut over = kept.version.clone();
-    let mut failed = StoreError::Refused("its backend keeps no versions".to_owned());
-    for attempt in 0..ATTEMPTS {
-        let Some(version) = &over else { break };
-        match store.put(&origin.entry, Deposit::new(next.as_bytes().to_vec()), Some(version)).await {
-            Ok(_) => return Ok(()),
-            Err(error @ StoreError::Refused(_)) => return Err(error),
+    let mut failed = StoreError::Refused("its backend can't be written to".to_owned());
+    for attempt in 1..=ATTEMPTS {
+        match origin.write(Deposit::new(token.as_bytes().to_vec()), over).await {
+            Ok(_) => {
+                state.unkept = None;
+                return Ok(());
+            }
             Err(error) => failed = error,
         }
-        tokio::time::sleep(LOOK * (attempt + 1)).await;
+        tokio::time::sleep(LOOK * attempt).await;
         // What was not answered may have been written; and others may have written another field, or another token.
         match origin.read().await {
-            Ok(now) if now.value.equals(next.as_bytes()) => return Ok(()),
-            Ok(now) if now.value.is(&kept.value) => over = now.version,
-            Ok(_) => return Ok(()),
+            Ok(now) if hash(now.value.reveal(Reveal::to_exchange())) == *instead_of => {
+                if let Some(version) = now.version {
+                    *over = version;
+                }
+            }
+            // It is there, or a person has put another one there.
+            Ok(_) => {
+                state.unkept = None;
+                return Ok(());
+            }
             Err(error) => failed = error.into(),
         }
     }
-    Err(failed)
+    let _ = source.record("alert", Some(format!("the new refresh token can't be kept, and is tried again: {failed}")), None);
+    Err(unkept(&failed))
 }
 
 /// Says once, of each refresh token, that a person has to log in.

@@ -4,14 +4,14 @@ use super::exchange::{Credentials, Failure, ask};
 use super::{NoRecord, Parts, refresh};
 use crate::credential::oauth2::Access;
 use crate::manifest::Oauth2Spec;
-use crate::secrets::SecretValue;
 use crate::secrets::backends::{BackendError, Bounds, Configured, Entry, Found, Freshness, Origin, SecretBackend};
+use crate::secrets::{Deposit, SecretValue, StoreError};
 use crate::text::hex;
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use zeroize::Zeroizing;
 
 /// How long a token is used that its server gives no end.
@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(45);
 pub(super) const CALL: Duration = Duration::from_secs(20);
 /// How long is waited before what may pass is tried a second time.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
+/// How long a server that has refused a request is not asked the same again.
+const REFUSED: Duration = Duration::from_secs(60);
 /// How long before its end a token is used no more: requests take their time.
 const MARGIN: u64 = 10;
 
@@ -38,6 +40,8 @@ pub(super) struct Source {
     client: Vec<Origin>,
     /// The hash of what is asked for.
     asks_for: String,
+    /// What no other source has: which claim of the journal's is this one's.
+    pub(super) nonce: u64,
     turn: tokio::sync::Mutex<State>,
     /// Exchanges that have come to an end.
     ended: AtomicU64,
@@ -49,6 +53,21 @@ pub(super) struct State {
     pub(super) given: Option<Token>,
     /// The hash of the refresh token whose end was told of.
     pub(super) alerted: Option<String>,
+    /// That of one which was presented, and of which nothing is known since.
+    pub(super) presented: Option<String>,
+    /// A refresh token that is nowhere but here.
+    pub(super) unkept: Option<Unkept>,
+    /// What the server has refused, and when: it is not asked the same at once.
+    refused: Option<(Instant, String)>,
+}
+
+/// A refresh token that is to be written.
+pub(super) struct Unkept {
+    pub(super) token: Zeroizing<String>,
+    /// The hash of the one that it replaces.
+    pub(super) instead_of: String,
+    /// The version that it is written over.
+    pub(super) over: String,
 }
 
 /// A token that was given out, with what stands behind it.
@@ -81,7 +100,8 @@ impl Source {
         let entry = Entry::new(format!("token for {} ({asks_for})", secret.shown()));
         let server = spec.server().to_owned();
         let (turn, ended) = (tokio::sync::Mutex::default(), AtomicU64::new(0));
-        let source = Self { parts, spec, name: name.to_owned(), secret, client, asks_for, turn, ended };
+        let nonce = getrandom::u64().unwrap_or_default();
+        let source = Self { parts, spec, name: name.to_owned(), secret, client, asks_for, nonce, turn, ended };
         let backend = Arc::new(Backend(Arc::new(source)));
         (Configured { name: server, backend, bounds: Bounds::none(), stale: DAY, settled: SETTLED }, entry)
     }
@@ -94,9 +114,13 @@ impl Source {
         {
             return Ok(token.found());
         }
+        if let Some((at, why)) = state.refused.as_ref().filter(|(at, _)| at.elapsed() < REFUSED) {
+            let _ = at;
+            return Err(self.unavailable(why));
+        }
         let token = match self.spec.is_refreshed() {
             true => refresh::token(self, &mut state).await,
-            false => self.minted().await,
+            false => self.minted(&mut state).await,
         };
         self.ended.fetch_add(1, Ordering::AcqRel);
         let token = token?;
@@ -106,7 +130,7 @@ impl Source {
     }
 
     /// A token for a secret that can be presented as often as is wanted.
-    async fn minted(&self) -> Result<Token, BackendError> {
+    async fn minted(&self, state: &mut State) -> Result<Token, BackendError> {
         let (secret, client) = (self.secret.read().await?.value, self.client().await?);
         let with = Credentials { secret: &secret, client: client.as_ref() };
         let answer = match ask(self, &with, CALL).await {
@@ -116,7 +140,7 @@ impl Source {
             }
             answer => answer,
         };
-        let answer = answer.map_err(|failure| self.unavailable(failure.text()))?;
+        let answer = answer.map_err(|failure| self.refused(state, &failure))?;
         self.given(answer.access, [Some(secret), client])
     }
 
@@ -145,6 +169,14 @@ impl Source {
             true => Ok(None),
             false => Err(BackendError::Unavailable(format!("not found: looked for {}", looked_for.join(", then ")))),
         }
+    }
+
+    /// What is told of a failure of the server's; one that would come again is remembered for a while.
+    pub(super) fn refused(&self, state: &mut State, failure: &Failure) -> BackendError {
+        if let Failure::Refused(why) = failure {
+            state.refused = Some((Instant::now(), why.clone()));
+        }
+        self.unavailable(failure.text())
     }
 
     /// What is told of a failure. What was given before may be used to its end.
@@ -187,7 +219,9 @@ impl Token {
 impl Origin {
     /// What is kept there now, past the cache.
     pub(super) async fn read(&self) -> Result<Kept, BackendError> {
-        let found = self.from.backend.get(&Entry { field: None, ..self.entry.clone() }).await?;
+        let whole = Entry { field: None, ..self.entry.clone() };
+        let get = self.from.backend.get(&whole);
+        let found = tokio::time::timeout(self.from.backend.patience(), get).await.unwrap_or_else(|_| Err(silent(&self.from.name)))?;
         let shown = || self.shown();
         let value = match &self.entry.field {
             None => found.value,
@@ -196,6 +230,17 @@ impl Origin {
         value.check(None).map_err(|why| BackendError::Refused(format!("the value at {} is refused: {why}", shown())))?;
         Ok(Kept { value, version: found.version })
     }
+
+    /// Writes another value there, over the version that was read.
+    pub(super) async fn write(&self, value: Deposit, over: &str) -> Result<String, StoreError> {
+        let cannot = || StoreError::Refused("its backend can't be written to".to_owned());
+        let put = self.from.backend.store().ok_or_else(cannot)?.put(&self.entry, value, Some(over));
+        tokio::time::timeout(self.from.backend.patience(), put).await.unwrap_or_else(|_| Err(silent(&self.from.name).into()))
+    }
+}
+
+pub(super) fn silent(backend: &str) -> BackendError {
+    BackendError::Unavailable(format!("the backend `{backend}` did not answer in time"))
 }
 
 #[async_trait]

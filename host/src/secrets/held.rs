@@ -75,7 +75,12 @@ impl Held {
 
     /// Whether another answer says nothing new. What is lent is new each time.
     pub(super) fn is_as(&self, other: &Self) -> bool {
-        other.lease.is_none() && self.document.is(&other.document) && self.label == other.label && self.expires_at == other.expires_at
+        let is_behind = || self.behind.iter().map(|behind| behind.fingerprint).eq(other.behind.iter().map(|behind| behind.fingerprint));
+        other.lease.is_none()
+            && self.document.is(&other.document)
+            && self.label == other.label
+            && self.expires_at == other.expires_at
+            && is_behind()
     }
 
     pub(super) fn lease(&self) -> Option<&Arc<Lent>> {

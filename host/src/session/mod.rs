@@ -114,6 +114,7 @@ impl Session {
 
     /// Whether there is another token than the one that was rejected: the host asks for one, at most once a minute.
     pub(crate) async fn has_another(&self, secret: usize, rejected: &Arc<Version>) -> bool {
+        self.learn();
         self.suspect(secret, rejected);
         self.version(secret, Source::Secret(secret)).await.is_ok_and(|(version, _)| !version.value.is(&rejected.value))
     }

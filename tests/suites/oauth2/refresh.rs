@@ -140,6 +140,32 @@ fn a_refresh_that_is_answered_late_is_kept_though_nobody_waits_any_more() {
 }
 
 #[test]
+fn two_secrets_that_share_a_refresh_token_present_it_one_after_the_other() {
+    const THIRD: &str = "refresh-0f83c1d6a94be752";
+    let answers = [Answer::token(TOKEN, 3600, Some(NEXT)), Answer::token(SECOND, 3600, Some(THIRD))];
+    let desk = Desk::new(REFRESH, FIRST, answers);
+    let other = REFRESH.replace("URL", &desk.endpoint.url).replace("client_id", "scope = \"write\", client_id");
+    let desk = desk.and(&format!("[secrets.WRITE]\nfrom = \"file:bot#KEY\"\n{other}"));
+
+    desk.run(&desk.host(), &[]);
+
+    assert_eq!(presented(&desk), [FIRST, NEXT]);
+    assert!(desk.keeps("KEY", THIRD));
+}
+
+#[test]
+fn after_a_login_no_token_of_the_one_before_is_used() {
+    let desk = Desk::new(REFRESH, FIRST, [Answer::token(TOKEN, 3600, Some(NEXT)), Answer::token(SECOND, 3600, None)]);
+    desk.run(&desk.host(), &[ASK]);
+    desk.keep("KEY", "refresh-of-somebody-else");
+
+    desk.run(&desk.host(), &[ASK]);
+
+    assert_eq!(presented(&desk), [FIRST, "refresh-of-somebody-else"]);
+    assert_eq!(bearer(&desk.seen()), [TOKEN, SECOND]);
+}
+
+#[test]
 fn a_refresh_token_has_to_be_kept_where_its_successor_can_be_written() {
     let desk = Desk::new(REFRESH, FIRST, []);
     let host = desk.host_over(StaticBackend::new().with("bot", format!("{{\"KEY\":\"{FIRST}\"}}")));

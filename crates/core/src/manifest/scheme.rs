@@ -109,7 +109,7 @@ impl SchemeSpec {
         let shape = match self {
             Self::Hmac(spec) => hmac::Preset::named(spec.preset?)?.placeholder,
             Self::Jwt(spec) => jwt::Preset::named(spec.preset?)?.placeholder,
-            Self::Oauth2(spec) => oauth2::Preset::named(spec.preset?)?.placeholder?,
+            Self::Oauth2(spec) => spec.placeholder()?,
             Self::SigV4(_) => return None,
         };
         Shape::parse(shape).ok()

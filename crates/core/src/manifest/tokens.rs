@@ -65,6 +65,10 @@ impl Tokens {
                     report(line, Problem::new(found, format!("add an `[[egress]]` with `host = \"{host}\"`: tokens open no destination")));
                 }
                 let Some(keep) = &tokens.keep else { continue };
+                if manifest.secret(keep).is_some_and(|secret| secret.scheme.is_some()) {
+                    let found = format!("`keep` names `{keep}`, of which the host makes credentials itself");
+                    report(line, Problem::new(found, "name a secret without a scheme, which the agent's library presents"));
+                }
                 if manifest.secret(keep).is_none() {
                     let found = format!("`keep` names `{keep}`, which is not a secret of this manifest");
                     report(line, Problem::new(found, format!("add a `[secrets.{keep}]` with `required = false`")));

@@ -20,8 +20,9 @@ use crate::credential::oauth2::{NoToken, Presented, TokenAnswer, TokenRequest, r
 use crate::egress::{Call, CallError, Caller, Reply};
 use crate::host::Host;
 use crate::manifest::{Manifest, Oauth2Spec, SecretRef, SecretSpec, Which};
+use crate::oauth::Journal as TokenJournal;
 use crate::policy::Reveal;
-use crate::secrets::backends::Configured;
+use crate::secrets::backends::{Configured, Origin};
 use crate::secrets::{BackendError, Deposit, Entry, Fingerprint, SecretStore, SecretValue};
 use http::Method;
 use serde::Serialize;
@@ -119,6 +120,7 @@ impl Login {
 
     /// Makes a call of what `request` makes of the client's credentials.
     async fn ask(&self, request: impl FnOnce(&Presented<'_>) -> Result<TokenRequest, String>) -> Result<Result<Reply, CallError>, Failed> {
+        self.record("ask", &format!("login at {}", self.spec.server()))?;
         let mut id = [0; 16];
         id.copy_from_slice(&random()?[..16]);
         let client = self.client.as_ref().map(|value| value.reveal(Reveal::to_exchange()));
@@ -131,7 +133,6 @@ impl Login {
 
     /// Takes a code to the token endpoint, and keeps what that gives.
     async fn granted(self, granted: &Granted<'_>) -> Result<LoggedIn, Failed> {
-        self.record("ask", &format!("login at {}", self.spec.server()))?;
         let reply = self.ask(|with| self.spec.login(granted, with)).await?;
         let reply = reply.map_err(|error| self.failed(&error.to_string()))?;
         let answer = read(&self.spec, reply.status, &reply.headers, &reply.body, SystemTime::now());
@@ -157,6 +158,13 @@ impl Login {
             let at = self.shown();
             Failed::new(Kind::Secret, format!("{}: the new refresh token could not be kept at {at}: {error}; log in once more", self.place))
         })?;
+        // What hosts know of the tokens before is of another login. Where it can't be forgotten, they come to that by themselves.
+        let origin = Origin { from: self.from.clone(), entry: self.entry.clone() };
+        if let Some(journal) = TokenJournal::of(&origin)
+            && let Err(why) = journal.begin_anew().await
+        {
+            tracing::warn!(%why, "what is noted beside the refresh token can't be written");
+        }
         self.record("login", &format!("refresh token {fingerprint}, version {version}"))?;
         let Entry { path, field, .. } = self.entry;
         Ok(LoggedIn { secret: self.secret.name, backend: self.from.name, path, field, version, fingerprint })

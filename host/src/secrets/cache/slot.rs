@@ -93,6 +93,12 @@ impl Use {
         slot.answer(&slot.state.read(), true).unwrap_or_else(nothing)
     }
 
+    /// Asks the backend, however fresh what is held may be.
+    pub(in crate::secrets) async fn renew(&self, run: &TaskTracker) {
+        let turn = self.0.turn().await;
+        Arc::clone(&self.0).ask(turn, run.clone(), true).await;
+    }
+
     /// The number of the value in use: another than that of a [`Held`] says that there is a newer one.
     pub(in crate::secrets) fn published(&self) -> u64 {
         self.0.published.load(Ordering::SeqCst)

@@ -74,13 +74,12 @@ impl Keyring {
             token.value().check(kept.format.as_ref()).map_err(|why| StoreError::Refused(format!("it can't be a secret: {why}")))?;
             // One after the other: the newest is the last.
             let _turn = keyring.keeping.lock().await;
-            let key = keyring.by_name(&name).map(|(_, key)| key);
-            let (from, entry) = key.and_then(|key| key.kept()).unwrap_or((&kept.from, &kept.entry));
+            let KeptAs { from, entry, .. } = kept;
             let silent = StoreError::Unavailable(format!("the backend `{}` did not answer in time", from.name));
             tokio::time::timeout(from.backend.patience(), write(from, entry, &token)).await.unwrap_or(Err(silent))?;
             // What the run began with is worth nothing now.
-            if let Some(key) = key {
-                key.suspect(&key.current());
+            if let Some((_, key)) = keyring.by_name(&name) {
+                key.renew(&keyring.run).await;
             }
             Ok(())
         })

@@ -178,31 +178,51 @@ impl Key {
         Ok(held.number())
     }
 
-    /// Takes a version into use, and tells of a value that was not in use before.
+    /// Takes a version into use, and tells of what was not known before: its value, or what stands behind it.
     fn take(&self, version: Arc<Version>, listener: &impl Listener) {
+        let brought = self.takes_behind(&version);
         {
             let mut newer = self.newer.write();
             let last = newer.last().unwrap_or(&self.first);
             if Arc::ptr_eq(last, &version) {
                 return;
             }
-            if last.value.is(&version.value) {
+            let is_same = last.value.is(&version.value);
+            if is_same {
                 // The same value under another label or lease: text is searched for it already.
                 newer.pop();
-                newer.push(version);
+            }
+            newer.push(version);
+            if is_same && !brought {
                 return;
             }
-            let mut behind = self.behind.write();
-            behind.retain(|known| !version.behind.iter().any(|new| new.value.is(&known.value)));
-            behind.extend(version.behind.iter().cloned());
-            let excess = behind.len().saturating_sub(MAX_BEHIND);
-            behind.drain(..excess);
-            newer.push(version);
             // What a request still carries is searched for in its answer.
             let unused = newer.iter().take(newer.len().saturating_sub(MAX_VERSIONS)).take_while(|version| version.uses() == 0).count();
             newer.drain(..unused);
         }
         listener.newer_version();
+    }
+
+    /// Remembers the secrets that a token was had for; whether one of them is new.
+    fn takes_behind(&self, version: &Version) -> bool {
+        let mut behind = self.behind.write();
+        let before = behind.len();
+        for new in &version.behind {
+            if !behind.iter().any(|known| known.value.is(&new.value)) {
+                behind.push(Arc::clone(new));
+            }
+        }
+        let is_new = behind.len() > before;
+        let excess = behind.len().saturating_sub(MAX_BEHIND);
+        behind.drain(..excess);
+        is_new
+    }
+
+    /// Asks the backend at once: what is held is known to be worth nothing any more.
+    pub(super) async fn renew(&self, run: &TaskTracker) {
+        if let Some(source) = &self.source {
+            source.slot.renew(run).await;
+        }
     }
 
     fn usable(&self, source: &Sourced, stale: bool) -> Result<(InUse, bool), BackendError> {

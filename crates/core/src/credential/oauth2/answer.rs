@@ -5,6 +5,7 @@ use crate::manifest::{Oauth2Grant, Oauth2Spec};
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::time::{Duration, SystemTime};
 use zeroize::Zeroizing;
 
@@ -67,22 +68,24 @@ const ERRORS: &[&str] = &[
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Body {
-    access_token: Option<Zeroizing<String>>,
-    refresh_token: Option<Zeroizing<String>>,
-    token_type: Option<String>,
-    expires_in: Option<Seconds>,
-    error: Option<serde_json::Value>,
+    access_token: Option<Said>,
+    refresh_token: Option<Said>,
+    token_type: Option<Said>,
+    expires_in: Option<Said>,
+    error: Option<Said>,
     /// Those of GitHub.
-    token: Option<Zeroizing<String>>,
-    expires_at: Option<String>,
+    token: Option<Said>,
+    expires_at: Option<Said>,
 }
 
-/// Some servers write numbers as texts, or with a fraction.
+/// What stands in a field, whatever it is: nothing that is odd about one loses what stands in another. Some servers write numbers as texts, or
+/// with a fraction.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Seconds {
+enum Said {
+    Text(Zeroizing<String>),
     Number(f64),
-    Text(String),
+    Other(IgnoredAny),
 }
 
 /// Reads a response that came at `now`.
@@ -98,12 +101,12 @@ pub fn read(spec: &Oauth2Spec, status: StatusCode, headers: &HeaderMap, body: &[
     let body = said.map_err(unreadable)?;
     // Some servers refuse with status 200.
     if let (Some(error), None) = (&body.error, &body.access_token) {
-        return Err(refusal(StatusCode::BAD_REQUEST, error.as_str().and_then(registered)));
+        return Err(refusal(StatusCode::BAD_REQUEST, error.text().and_then(|error| registered(error))));
     }
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let refresh = match body.refresh_token {
-        Some(token) if is_token(&token) => Some(token),
-        Some(token) if token.is_empty() => None,
+        Some(Said::Text(token)) if is_token(&token) => Some(token),
+        Some(Said::Text(token)) if token.is_empty() => None,
         Some(_) => return Err(unreadable("its `refresh_token` is not one")),
         None => None,
     };
@@ -111,19 +114,17 @@ pub fn read(spec: &Oauth2Spec, status: StatusCode, headers: &HeaderMap, body: &[
     let access = match if is_github { body.token } else { body.access_token } {
         None if refresh.is_none() => return Err(unreadable("it holds no token")),
         None => Err("its response holds no access token".to_owned()),
-        Some(token) if !is_token(&token) => {
-            Err("its response holds an access token that can't stand in a header, or is no secret".to_owned())
-        }
-        Some(_) if body.token_type.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) => {
+        Some(_) if body.token_type.is_some_and(|kind| kind.text().is_none_or(|kind| !kind.eq_ignore_ascii_case("bearer"))) => {
             Err("its access token is not of the type `Bearer`, the one that the host can use".to_owned())
         }
-        Some(token) => {
+        Some(Said::Text(token)) if is_token(&token) => {
             let expires_at = match is_github {
-                true => body.expires_at.and_then(|at| u64::try_from(at.parse::<Timestamp>().ok()?.as_second()).ok()),
-                false => body.expires_in.and_then(|seconds| seconds.read()).map(|seconds| now + seconds),
+                true => body.expires_at.and_then(|at| u64::try_from(at.text()?.parse::<Timestamp>().ok()?.as_second()).ok()),
+                false => body.expires_in.and_then(|seconds| seconds.seconds()).map(|seconds| now + seconds),
             };
             Ok(Access { token, expires_at })
         }
+        Some(_) => Err("its response holds an access token that can't stand in a header, or is no secret".to_owned()),
     };
     Ok(TokenAnswer { access, refresh })
 }
@@ -136,7 +137,7 @@ pub fn registered(error: &str) -> Option<&'static str> {
 
 /// The registered error that a response names.
 pub(super) fn error(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
-    parse(headers, body).ok()?.error?.as_str().and_then(registered)
+    parse(headers, body).ok()?.error?.text().and_then(|error| registered(error))
 }
 
 pub(super) fn unreadable(status: StatusCode, why: &str) -> NoToken {
@@ -162,11 +163,11 @@ fn form(text: &str) -> Result<Body, &'static str> {
     let mut body = Body::default();
     for (name, value) in form_urlencoded(text) {
         let is_new = match &*name {
-            "access_token" => body.access_token.replace(value).is_none(),
-            "refresh_token" => body.refresh_token.replace(value).is_none(),
-            "token_type" => body.token_type.replace(value.to_string()).is_none(),
-            "expires_in" => body.expires_in.replace(Seconds::Text(value.to_string())).is_none(),
-            "error" => body.error.replace(value.to_string().into()).is_none(),
+            "access_token" => body.access_token.replace(Said::Text(value)).is_none(),
+            "refresh_token" => body.refresh_token.replace(Said::Text(value)).is_none(),
+            "token_type" => body.token_type.replace(Said::Text(value)).is_none(),
+            "expires_in" => body.expires_in.replace(Said::Text(value)).is_none(),
+            "error" => body.error.replace(Said::Text(value)).is_none(),
             _ => true,
         };
         if !is_new {
@@ -202,14 +203,19 @@ fn is_token(text: &str) -> bool {
     (SHORTEST..=LONGEST).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-impl Seconds {
-    /// Whole seconds, of a life that is believed.
-    fn read(&self) -> Option<u64> {
+impl Said {
+    fn text(&self) -> Option<&Zeroizing<String>> {
+        if let Self::Text(text) = self { Some(text) } else { None }
+    }
+
+    /// Whole seconds, of a life that is believed; some servers write 0 where there is no end.
+    fn seconds(&self) -> Option<u64> {
         let seconds = match self {
             Self::Number(seconds) => *seconds,
             Self::Text(text) => text.trim().parse().ok()?,
+            Self::Other(IgnoredAny) => return None,
         };
         let whole = Duration::try_from_secs_f64(seconds).ok()?.as_secs();
-        Some(whole.min(YEAR))
+        Some(whole.min(YEAR)).filter(|seconds| *seconds > 0)
     }
 }

@@ -122,7 +122,7 @@ impl Oauth2Spec {
         if let Some(resource) = &self.resource {
             form.add("resource", resource.as_bytes());
         }
-        self.posted(TokenRequest::to(self.token_url.as_deref().unwrap_or_default()), form, with)
+        self.posted(TokenRequest::to(self.endpoint()), form, with)
     }
 
     /// The request that gives a device a code (RFC 8628, 3.1), at the URL that the manifest names for it.

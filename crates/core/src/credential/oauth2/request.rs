@@ -36,17 +36,14 @@ pub struct TokenRequest {
     pub url: String,
     pub headers: HeaderMap,
     pub body: Zeroizing<Vec<u8>>,
-    /// What was made of the secret for it, and is as good as the secret for some minutes.
-    pub made: Vec<Zeroizing<String>>,
 }
 
-/// A key file of Google's.
+/// A key file of Google's. It names an endpoint too: where an assertion goes is not left to whoever writes the file.
 #[derive(Deserialize)]
 struct KeyFile {
     client_email: String,
     private_key: Zeroizing<String>,
     private_key_id: String,
-    token_uri: Option<String>,
 }
 
 /// The claims of an assertion (RFC 7523, 3).
@@ -67,7 +64,7 @@ impl Oauth2Spec {
     /// # Errors
     /// What is wrong with the secret, without a part of it.
     pub fn request(&self, with: &Presented<'_>) -> Result<TokenRequest, String> {
-        let mut call = TokenRequest::to(self.token_url.as_deref().unwrap_or_default());
+        let call = TokenRequest::to(self.endpoint());
         if let Oauth2Grant::GithubApp { app_id, .. } = &self.grant {
             return github(call, app_id, with);
         }
@@ -87,26 +84,24 @@ impl Oauth2Spec {
                 let claims = Claims {
                     issuer: &assertion.issuer,
                     subject: Some(&assertion.subject),
-                    audience: assertion.audience.as_deref().or(self.token_url.as_deref()),
+                    audience: Some(assertion.audience.as_deref().unwrap_or(self.endpoint())),
                     scope: None,
                     id: Some(with.id),
                 };
                 let assertion = claims.signed(&JwtKey::read(with.secret)?, self.key_id.as_deref(), with.now)?;
-                form.present(JWT_BEARER, assertion, &mut call);
+                form.present(&assertion);
             }
             Oauth2Grant::GoogleServiceAccount { subject } => {
                 let file = key_file(with.secret)?;
-                let url = self.token_url.as_deref().or(file.token_uri.as_deref()).unwrap_or_default();
-                url.clone_into(&mut call.url);
                 let claims = Claims {
                     issuer: &file.client_email,
                     subject: subject.as_deref(),
-                    audience: Some(file.token_uri.as_deref().unwrap_or(url)),
+                    audience: Some(self.endpoint()),
                     scope: self.scope.as_deref(),
                     id: None,
                 };
                 let assertion = claims.signed(&JwtKey::read(file.private_key.as_bytes())?, Some(&file.private_key_id), with.now)?;
-                form.present(JWT_BEARER, assertion, &mut call);
+                form.present(&assertion);
             }
             Oauth2Grant::GithubApp { .. } => unreachable!("it sends no form"),
         }
@@ -145,18 +140,12 @@ impl Oauth2Spec {
                 form.add("client_secret", own);
             }
             ClientAuth::PrivateKeyJwt => {
-                let claims = Claims {
-                    issuer: client_id,
-                    subject: Some(client_id),
-                    audience: self.token_url.as_deref(),
-                    scope: None,
-                    id: Some(with.id),
-                };
+                let claims =
+                    Claims { issuer: client_id, subject: Some(client_id), audience: Some(self.endpoint()), scope: None, id: Some(with.id) };
                 let assertion = claims.signed(&JwtKey::read(own)?, self.key_id.as_deref(), with.now)?;
                 form.add("client_id", client_id.as_bytes());
                 form.add("client_assertion_type", CLIENT_ASSERTION.as_bytes());
                 form.add("client_assertion", assertion.as_bytes());
-                call.made.push(assertion);
             }
             ClientAuth::None => form.add("client_id", client_id.as_bytes()),
         }
@@ -170,7 +159,7 @@ impl TokenRequest {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("strongroom/", env!("CARGO_PKG_VERSION"))));
-        Self { url: url.to_owned(), headers, body: Zeroizing::default(), made: Vec::new() }
+        Self { url: url.to_owned(), headers, body: Zeroizing::default() }
     }
 }
 
@@ -181,28 +170,15 @@ fn github(mut call: TokenRequest, app_id: &str, with: &Presented<'_>) -> Result<
     call.headers.insert(header::AUTHORIZATION, sensitive(&Zeroizing::new(format!("Bearer {}", *token)))?);
     call.headers.insert(header::ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
     call.headers.insert(HeaderName::from_static("x-github-api-version"), HeaderValue::from_static("2022-11-28"));
-    call.made.push(token);
     Ok(call)
 }
 
 fn key_file(secret: &[u8]) -> Result<KeyFile, String> {
-    let wrong = |_| {
+    serde_json::from_slice(secret).map_err(|_| {
         "it is not the key file of a Google service account: keep the whole JSON document with `client_email`, `private_key` and \
          `private_key_id`"
             .to_owned()
-    };
-    let file: KeyFile = serde_json::from_slice(secret).map_err(wrong)?;
-    let is_google = |url: &str| {
-        let host = url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap_or_default();
-        host == "oauth2.googleapis.com" || host == "accounts.google.com"
-    };
-    match file.token_uri.as_deref() {
-        // Where the key's own document could send the assertion to is not left to whoever writes that.
-        Some(url) if !is_google(url) => {
-            Err("its `token_uri` is not Google's; where that is meant, name the endpoint as `token_url` in the manifest".to_owned())
-        }
-        _ => Ok(file),
-    }
+    })
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue, String> {
@@ -236,10 +212,9 @@ impl Form {
         self.encode(value);
     }
 
-    fn present(&mut self, grant: &str, assertion: Zeroizing<String>, call: &mut TokenRequest) {
-        self.add("grant_type", grant.as_bytes());
+    fn present(&mut self, assertion: &str) {
+        self.add("grant_type", JWT_BEARER.as_bytes());
         self.add("assertion", assertion.as_bytes());
-        call.made.push(assertion);
     }
 
     /// As in a form: a space may be `%20` as well as `+`.

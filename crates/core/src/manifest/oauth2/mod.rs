@@ -8,7 +8,6 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub use presets::Preset;
 pub(super) use read::read;
 
 use super::diagnostic::Diagnostics;
@@ -110,17 +109,32 @@ impl Oauth2Spec {
         self.grant == Oauth2Grant::RefreshToken
     }
 
+    /// What a placeholder looks like that client libraries take for a token, where they look.
+    pub(super) fn placeholder(&self) -> Option<&'static str> {
+        matches!(self.grant, Oauth2Grant::GithubApp { .. }).then_some(presets::GITHUB_TOKEN)
+    }
+
+    /// The token endpoint; where the secret says it itself, that of Google.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.token_url.as_deref().unwrap_or(presets::GOOGLE_TOKEN)
+    }
+
     /// The endpoints that agents can't call, each as an origin with a path.
     pub fn closed(&self) -> impl Iterator<Item = String> {
-        let urls = [&self.token_url, &self.device_url].into_iter().flatten();
-        urls.map(|url| url.split_once('?').map_or(url.as_str(), |(path, _)| path).to_owned())
+        // GitHub's call that ends the token with which it is made: others use it too.
+        let ending = match &self.grant {
+            Oauth2Grant::GithubApp { installation_id, .. } => self.endpoint().strip_suffix(&presets::installation(installation_id)),
+            _ => None,
+        };
+        let ending = ending.map(|api| format!("{api}/installation/token"));
+        std::iter::once(self.endpoint()).chain(self.device_url.as_deref()).map(str::to_owned).chain(ending)
     }
 
     /// The host of the token endpoint, for people.
     #[must_use]
     pub fn server(&self) -> &str {
-        let url = self.token_url.as_deref().unwrap_or("https://oauth2.googleapis.com/token");
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let rest = self.endpoint().trim_start_matches("https://");
         rest.split_once('/').map_or(rest, |(host, _)| host)
     }
 }

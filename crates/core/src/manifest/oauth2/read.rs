@@ -1,6 +1,6 @@
 //! The table `oauth2` of a secret.
 
-use super::presets::{GITHUB, GITHUB_API, GOOGLE, Preset, installation};
+use super::presets::{GITHUB, GITHUB_API, GOOGLE, installation};
 use super::{Assertion, ClientAuth, Oauth2Grant, Oauth2Spec};
 use crate::manifest::diagnostic::Problem;
 use crate::manifest::names;
@@ -19,24 +19,20 @@ pub(in crate::manifest) fn read(section: &Section<'_>) -> Option<Oauth2Spec> {
 }
 
 fn preset(section: &Section<'_>) -> Option<Oauth2Spec> {
-    let preset = section.parse("preset", |text| {
-        let known = Preset::all().iter().map(|preset| format!("`\"{}\"`", preset.name)).collect::<Vec<_>>().join(", ");
-        Preset::named(text)
-            .ok_or_else(|| Problem::new("an unknown preset", format!("write {known}, or leave `preset` out and write the grant itself")))
-    });
+    let preset = section.require_one_of("preset", "an unknown preset", &[GOOGLE, GITHUB]);
     let Some(preset) = preset else {
         section.ignore_rest();
         return None;
     };
-    let spec = |grant| Oauth2Spec { preset: Some(preset.name), ..empty(grant, ClientAuth::None) };
-    match preset.name {
+    let spec = |grant| Oauth2Spec { preset: Some(preset), ..empty(grant, ClientAuth::None) };
+    match preset {
         GOOGLE => {
             let scope = section.require("scope", "scope = ?", scope);
             let token_url = section.parse("token_url", endpoint);
             let subject = section.parse("subject", visible);
             Some(Oauth2Spec { scope: Some(scope?), token_url, ..spec(Oauth2Grant::GoogleServiceAccount { subject }) })
         }
-        GITHUB => {
+        _ => {
             let app_id = section.require("app_id", "app_id = ?", visible);
             let id = section.require("installation_id", "installation_id = ?", number);
             let api = section.parse("api_url", |text| match endpoint(text)? {
@@ -51,7 +47,6 @@ fn preset(section: &Section<'_>) -> Option<Oauth2Spec> {
             let token_url = Some(format!("{api}{}", installation(&installation_id)));
             Some(Oauth2Spec { token_url, ..spec(Oauth2Grant::GithubApp { app_id, installation_id }) })
         }
-        other => unreachable!("the preset {other} is read"),
     }
 }
 
