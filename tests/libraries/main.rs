@@ -15,6 +15,7 @@ mod play;
 mod signed;
 mod storage;
 mod table;
+mod vendors;
 
 use table::Table;
 

@@ -1,0 +1,6 @@
+# Each connection of this process leads to the recorder, whatever it is for. Names, and certificates for them, are checked as ever.
+import os
+import socket
+
+RECORDER = ("127.0.0.1", int(os.environ["RECORDER"]))
+socket.getaddrinfo = lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 0, "", RECORDER)]
