@@ -11,10 +11,13 @@ mod agents;
 mod api;
 mod contract;
 mod examples;
+mod exchanges;
 mod play;
+mod signatures;
 mod signed;
 mod storage;
 mod table;
+mod vendor;
 mod vendors;
 
 use table::Table;

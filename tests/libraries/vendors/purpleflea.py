@@ -1,4 +1,3 @@
-import lead  # noqa: F401, before the library
 import os
 
 from purpleflea import CasinoClient, PurpleFleaClient
