@@ -11,7 +11,6 @@ mod agents;
 mod api;
 mod contract;
 mod examples;
-mod exchanges;
 mod play;
 mod signatures;
 mod signed;
@@ -19,6 +18,7 @@ mod storage;
 mod table;
 mod vendor;
 mod vendors;
+mod within;
 
 use table::Table;
 

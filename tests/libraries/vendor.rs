@@ -17,7 +17,9 @@ pub const RECORDER: &str = "recorder.test";
 pub struct Vendor {
     /// The file's name, and the manifest's.
     #[serde(skip)]
-    name: String,
+    pub name: String,
+    /// The agent in JavaScript that the library is in, and its function; where there is none, the script of this name makes the calls.
+    pub agent: Option<[String; 2]>,
     /// The manifest's secrets.
     secret: BTreeMap<String, Secret>,
     /// Each request, once.
@@ -234,4 +236,11 @@ impl Secret {
 /// Where the tables lie, and the libraries' scripts beside them.
 pub fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("libraries/vendors")
+}
+
+/// The names of the tables in a directory.
+pub fn names(directory: &Path) -> BTreeSet<String> {
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let tables = files.filter(|file| file.extension().is_some_and(|extension| extension == "toml"));
+    tables.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }

@@ -4,11 +4,10 @@
 //! the writes that the manifest is not for are denied.
 
 use crate::agents;
-use crate::vendor::{RECORDER, Recorded, Vendor, directory};
+use crate::vendor::{self, RECORDER, Recorded, Vendor, directory};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
 use strongroom_demo::server::{Seen, Server, respond};
@@ -21,11 +20,11 @@ const OF_THE_CONNECTION: [&str; 6] = ["host", "connection", "content-length", "t
 
 /// One test for each table.
 macro_rules! vendors {
-    ($($test:ident: $table:literal,)*) => {
-        const TRIED: &[&str] = &[$($table),*];
+    ($($test:ident: $vendor:literal,)*) => {
+        const TRIED: &[&str] = &[$($vendor),*];
         $(#[test]
         fn $test() {
-            tried($table);
+            tried($vendor);
         })*
     };
 }
@@ -50,26 +49,21 @@ vendors! {
 
 #[test]
 fn every_manifest_is_tried() {
-    let names = |directory: &Path| -> BTreeSet<String> {
-        let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-        let tables = files.filter(|file| file.extension().is_some_and(|extension| extension == "toml"));
-        tables.map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
-    };
     let tried: BTreeSet<String> = TRIED.iter().map(|&name| name.to_owned()).collect();
 
-    assert_eq!(names(&directory()), tried, "a table in `vendors` and a line in `vendors!` belong together");
-    assert_eq!(names(&agents::root().join("examples/apis")), tried, "each manifest has a table in `vendors`");
+    assert_eq!(vendor::names(&directory()), tried, "a table in `vendors` and a line in `vendors!` belong together");
+    assert_eq!(vendor::names(&agents::root().join("examples/apis")), tried, "each manifest has a table in `vendors`");
 }
 
 /// Has the library make its calls, and the agent send them.
 fn tried(name: &str) {
-    let table = Arc::new(Vendor::read(name));
+    let vendor = Arc::new(Vendor::read(name));
     let (print, printed) = mpsc::channel::<String>();
     let printed = Mutex::new(printed);
     let kept: Arc<Mutex<Recorded>> = Arc::default();
-    let (played, keep, library) = (Arc::clone(&table), Arc::clone(&kept), name.to_owned());
-    let hosts = table.hosts();
-    let fixture = AgentFixture::of(format!("{}\n[[egress]]\nhost = \"{RECORDER}\"\n", table.manifest()))
+    let (played, keep) = (Arc::clone(&vendor), Arc::clone(&kept));
+    let hosts = vendor.hosts();
+    let fixture = AgentFixture::of(format!("{}\n[[egress]]\nhost = \"{RECORDER}\"\n", vendor.manifest()))
         .names(hosts.iter().map(String::as_str).chain([RECORDER]))
         .watched(move |text| drop(print.send(text.to_owned())))
         .server(move |seen| {
@@ -79,15 +73,15 @@ fn tried(name: &str) {
             // The library's process and the recorder take their time.
             tokio::task::block_in_place(|| {
                 let environment = environment(&printed.lock().unwrap());
-                let (seen, failure) = record(&library, &played, &environment);
+                let (seen, failure) = record(&played, &environment);
                 let recorded = Recorded { seen, failure, placeholders: played.placeholders(environment) };
                 let lines: Vec<String> = recorded.seen.iter().map(line).collect();
                 *keep.lock().unwrap() = recorded;
                 respond(200, "text/plain", lines.join("\n"))
             })
         });
-    let ran = table.with_values(fixture).run(&["env", &format!("print {ALL}"), &format!("replay https://{RECORDER}/")]);
-    let faults = table.faults(&kept.lock().unwrap(), &ran);
+    let ran = vendor.with_values(fixture).run(&["env", &format!("print {ALL}"), &format!("replay https://{RECORDER}/")]);
+    let faults = vendor.faults(&kept.lock().unwrap(), &ran);
     assert!(faults.is_empty(), "{name}:\n{}\n{}", faults.join("\n"), ran.stdout);
 }
 
@@ -101,11 +95,11 @@ fn environment(printed: &mpsc::Receiver<String>) -> BTreeMap<String, String> {
     text.lines().filter_map(variable).collect()
 }
 
-/// Runs the calls of `vendors/NAME.mjs` against a recorder that answers as the table says. What came there, and what was said where it failed.
-fn record(name: &str, table: &Arc<Vendor>, environment: &BTreeMap<String, String>) -> (Vec<Seen>, Option<String>) {
-    let mut library = library(name);
-    let hosts = table.hosts();
-    let (played, placeholders) = (Arc::clone(table), environment.clone());
+/// Runs the calls of a table against a recorder that answers as the vendor says. What came there, and what was said where it failed.
+fn record(vendor: &Arc<Vendor>, environment: &BTreeMap<String, String>) -> (Vec<Seen>, Option<String>) {
+    let mut library = library(vendor);
+    let hosts = vendor.hosts();
+    let (played, placeholders) = (Arc::clone(vendor), environment.clone());
     let came: Mutex<Vec<String>> = Mutex::default();
     let recorded = async {
         let answer = move |seen: &Seen| {
@@ -130,11 +124,11 @@ fn record(name: &str, table: &Arc<Vendor>, environment: &BTreeMap<String, String
 }
 
 /// The process that a library makes its calls in, with all that it needs installed.
-fn library(name: &str) -> Command {
+fn library(vendor: &Vendor) -> Command {
     let (home, _lock) = agents::entered("javascript");
     let scripts = home.join("vendors");
     agents::copied(&directory(), &scripts);
-    let python = scripts.join(format!("{name}.py"));
+    let python = scripts.join(format!("{}.py", vendor.name));
     if python.exists() {
         let venv = agents::home().join("vendors");
         agents::once(&home, &agents::sum(&[scripts.join("requirements.txt")]), || {
@@ -147,7 +141,11 @@ fn library(name: &str) -> Command {
     }
     agents::with_npm(&home);
     let mut process = Command::new("node");
-    process.arg("--import").arg(scripts.join("lead.mjs")).arg(scripts.join(format!("{name}.mjs")));
+    process.arg("--import").arg(scripts.join("lead.mjs"));
+    match &vendor.agent {
+        Some(calls) => process.arg(scripts.join("agent.mjs")).args(calls),
+        None => process.arg(scripts.join(format!("{}.mjs", vendor.name))),
+    };
     process
 }
 

@@ -6,6 +6,7 @@ import Bybit from '../node_modules/ccxt/js/src/bybit.js';
 import Coinbase from '../node_modules/ccxt/js/src/coinbase.js';
 import Kraken from '../node_modules/ccxt/js/src/kraken.js';
 import Okx from '../node_modules/ccxt/js/src/okx.js';
+import { beyond } from '../beyond.js';
 
 // An exchange whose key and secret stand in headers: nothing is signed.
 const exchange = (env) => new Alpaca({ apiKey: env.ALPACA_KEY_ID, secret: env.ALPACA_SECRET, enableRateLimit: false });
@@ -20,7 +21,6 @@ export async function trading({ env, say }) {
 // From here on: what the manifests of `examples/apis` are for, with the options that they name, then what they are not for. An agent that
 // asks for this is denied.
 const quick = { enableRateLimit: false };
-const beyond = (call) => call.catch(() => undefined);
 const ADDRESS = '0x0000000000000000000000000000000000000001';
 
 async function trade(exchange, pair) {
@@ -38,8 +38,8 @@ export async function binance({ env }) {
   await exchange.fetchOrderBook('BTC/USDT');
   await exchange.fetchOrder('1', 'BTC/USDT');
   await exchange.fetchMyTrades('BTC/USDT');
-  await beyond(exchange.withdraw('USDT', 10, ADDRESS, undefined, { network: 'ETH' }));
-  await beyond(exchange.cancelAllOrders('BTC/USDT'));
+  await beyond(() => exchange.withdraw('USDT', 10, ADDRESS, undefined, { network: 'ETH' }));
+  await beyond(() => exchange.cancelAllOrders('BTC/USDT'));
 }
 
 export async function bybit({ env }) {
@@ -47,21 +47,21 @@ export async function bybit({ env }) {
   const has = { fetchCurrencies: false };
   const exchange = new Bybit({ ...quick, apiKey: env.BYBIT_API_KEY, secret: env.BYBIT_SECRET, has, options });
   await trade(exchange, 'BTC/USDT');
-  await beyond(exchange.withdraw('USDT', 10, ADDRESS, undefined, { network: 'ETH' }));
+  await beyond(() => exchange.withdraw('USDT', 10, ADDRESS, undefined, { network: 'ETH' }));
 }
 
 export async function kraken({ env }) {
   const exchange = new Kraken({ ...quick, apiKey: env.KRAKEN_API_KEY, secret: env.KRAKEN_SECRET });
   await trade(exchange, 'BTC/USD');
   await exchange.fetchOrder('O-1', 'BTC/USD');
-  await beyond(exchange.withdraw('BTC', 1, '3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy', undefined, { key: 'mine' }));
+  await beyond(() => exchange.withdraw('BTC', 1, '3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy', undefined, { key: 'mine' }));
 }
 
 export async function okx({ env }) {
   const keys = { apiKey: env.OKX_API_KEY, secret: env.OKX_SECRET, password: env.OKX_PASSPHRASE };
   const exchange = new Okx({ ...quick, ...keys, has: { fetchCurrencies: false }, options: { fetchMarkets: { types: ['spot'] } } });
   await trade(exchange, 'BTC/USDT');
-  await beyond(exchange.withdraw('USDT', 10, ADDRESS, undefined, { network: 'ERC20', fee: '1' }));
+  await beyond(() => exchange.withdraw('USDT', 10, ADDRESS, undefined, { network: 'ERC20', fee: '1' }));
 }
 
 export async function coinbase({ env }) {
@@ -69,5 +69,5 @@ export async function coinbase({ env }) {
   const apiKey = 'organizations/ORGANIZATION/apiKeys/KEY';
   const exchange = new Coinbase({ ...quick, apiKey, secret: env.COINBASE_PRIVATE_KEY, options });
   await trade(exchange, 'BTC/USD');
-  await beyond(exchange.withdraw('BTC', 1, '3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy', undefined, { account_id: 'a' }));
+  await beyond(() => exchange.withdraw('BTC', 1, '3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy', undefined, { account_id: 'a' }));
 }

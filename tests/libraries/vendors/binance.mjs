@@ -1,3 +1,0 @@
-import { binance } from '../agents/ccxt.js';
-
-await binance({ env: process.env });

@@ -1,3 +1,0 @@
-import { bybit } from '../agents/ccxt.js';
-
-await bybit({ env: process.env });

@@ -1,3 +1,0 @@
-import { coinbase } from '../agents/ccxt.js';
-
-await coinbase({ env: process.env });

@@ -1,3 +1,0 @@
-import { kraken } from '../agents/ccxt.js';
-
-await kraken({ env: process.env });

@@ -1,3 +1,0 @@
-import { okx } from '../agents/ccxt.js';
-
-await okx({ env: process.env });
