@@ -1,4 +1,4 @@
-//! The manifests of `examples/apis`, each tried by its vendor's own client library. The library runs unmodified in a process of Node, with the
+//! The manifests of `examples/apis`, each tried by its vendor's own client library. The library runs unmodified in a process of Node or Python, with the
 //! placeholders of a run for its keys, against a recorder that every connection of the process leads to. What it sent there, the agent of that
 //! run sends through the host, with the manifest as people copy it: each request is admitted and carries what its table in `vendors` says, and
 //! the writes that the manifest is not for are denied.
