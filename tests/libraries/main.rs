@@ -2,7 +2,8 @@
 //! and bundled here; the server looks for the key in exactly its place, the agent for what its library made of the answers.
 //!
 //! Three libraries are a part of every run of the tests, the examples that people copy (`examples.rs`), the packages of the contract
-//! (`contract.rs`), the requests that ccxt signs (`signed.rs`), and one flow of objects that AWS's SDK signs (`storage.rs`). All of them:
+//! (`contract.rs`), the requests that ccxt signs (`signed.rs`), one flow of objects that AWS's SDK signs (`storage.rs`), and what vendors' own
+//! libraries send under the manifests of `examples/apis` (`vendors.rs`; in an agent, `within.rs`). All of them:
 //! `cargo test --workspace --test libraries -- --include-ignored`.
 
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is an assertion")]
@@ -12,9 +13,13 @@ mod api;
 mod contract;
 mod examples;
 mod play;
+mod signatures;
 mod signed;
 mod storage;
 mod table;
+mod vendor;
+mod vendors;
+mod within;
 
 use table::Table;
 

@@ -98,6 +98,26 @@ fn a_form_is_sealed_as_json_is_and_the_agents_accept_stays() {
     }
 }
 
+/// RFC 6749 4.4 and 6, as the crate `oauth2` asks.
+#[test]
+fn a_client_library_in_rust_gets_its_tokens_and_refreshes_them() {
+    const SECOND: &str = "at-3Wd8nPz5Vb1Qx6Ky0Gh4Jt";
+    let answer = |seen: &Seen| match form_of(seen, "grant_type").as_str() {
+        "refresh_token" => respond(200, JSON, tokens().replace(ACCESS, SECOND)),
+        _ => respond(200, JSON, tokens()),
+    };
+
+    let ran =
+        room(FOR_API, answer).value("SECOND", SECOND).guest("token-bot").run(&["https://sub.api.test/token", "https://api.test/v1/me"]);
+
+    let [asked, first, refreshed, second] = ran.seen.as_slice() else { panic!("{:?}\n{}", ran.seen, ran.stdout) };
+    assert_eq!((form_of(asked, "client_id"), form_of(asked, "client_secret")), ("bot".to_owned(), VALUE.to_owned()));
+    assert_eq!((form_of(refreshed, "refresh_token"), form_of(refreshed, "client_secret")), (REFRESH.to_owned(), VALUE.to_owned()));
+    assert_eq!([first, second].map(|seen| seen.header("authorization")), [format!("Bearer {ACCESS}"), format!("Bearer {SECOND}")]);
+    assert!(ran.stdout.starts_with("lives for Some(3599s)\n"), "{}", ran.stdout);
+    assert_eq!(ran.stdout.matches("you sent <Bearer sr_").count(), 2, "an echo of them is scrubbed: {}", ran.stdout);
+}
+
 #[test]
 fn a_refresh_token_goes_back_to_its_endpoint_in_the_body() {
     let refresh = "POST https://sub.api.test/token h:content-type=application/x-www-form-urlencoded b:grant_type=refresh_token&refresh_token=(SEALED)&client_secret={KEY}";

@@ -37,8 +37,9 @@ impl Needle {
                 forms.push(("base64", coded.as_bytes()[whole].to_vec()));
             }
         }
-        // A value of random characters is given away by a part of it as well.
+        // A value of random characters is given away by a part of it as well. The first and the last line of a PEM are in every program.
         let random = value.rsplit('_').next().unwrap_or(value);
+        let random = random.lines().filter(|line| !line.starts_with("-----")).collect::<Vec<_>>().join("\n");
         if random.len() > 16 {
             forms.extend(random.as_bytes().windows(16).map(|part| ("a part", part.to_vec())));
         }

@@ -11,8 +11,6 @@ const [wit, out, ...agents] = process.argv.slice(2);
 
 // What libraries import of Node, as bundlers for workers supply it.
 const { env } = defineEnv({ nodeCompat: true });
-// One exchange of ccxt's hundred.
-const exchange = { 'ccxt/alpaca': join(here, 'node_modules/ccxt/js/src/alpaca.js') };
 const options = {
   bundle: true,
   write: false,
@@ -20,7 +18,7 @@ const options = {
   target: 'es2022',
   conditions: ['worker', 'browser', 'import'],
   mainFields: ['browser', 'module', 'main'],
-  alias: { ...env.alias, ...exchange },
+  alias: env.alias,
   define: { global: 'globalThis' },
   minifyWhitespace: true,
   // The engine is built without Unicode's tables: such a pattern is an error where it is used, not in the whole bundle.

@@ -77,7 +77,6 @@ fn sounds_like_a_credential(name: &str) -> bool {
         "authorization",
         "authentication",
         "authenticate",
-        "token",
         "secret",
         "apikey",
         "password",
@@ -93,11 +92,12 @@ fn sounds_like_a_credential(name: &str) -> bool {
         "signature",
     ];
     let mut before = "";
-    let mut key = words(name).filter_map(|word| {
-        let before = std::mem::replace(&mut before, word);
-        (word == "key").then_some(before)
-    });
-    key.next().is_some_and(|before| before != "idempotency") || words(name).any(|word| WORDS.contains(&word))
+    words(name).any(|word| match (std::mem::replace(&mut before, word), word) {
+        // `idempotency-key`, and what Google's client library for storage calls `x-goog-gcs-idempotency-token`: numbers of a request.
+        ("idempotency", "key" | "token") => false,
+        (_, "key" | "token") => true,
+        (_, word) => WORDS.contains(&word),
+    })
 }
 
 #[cfg(test)]
@@ -116,11 +116,20 @@ mod tests {
             b"x-auth-token",
             b"proxy-authorization",
             b"ocp-apim-subscription-key",
+            b"x-idempotency-token-key",
             b"x_session",
         ] {
             assert!(is_credential(&name(yes)), "{yes:?}");
         }
-        for no in [&b"accept"[..], b"content-type", b"idempotency-key", b"x-author", b"x-keyboard", b"user-agent"] {
+        for no in [
+            &b"accept"[..],
+            b"content-type",
+            b"idempotency-key",
+            b"x-goog-gcs-idempotency-token",
+            b"x-author",
+            b"x-keyboard",
+            b"user-agent",
+        ] {
             assert!(!is_credential(&name(no)), "{no:?}");
         }
     }

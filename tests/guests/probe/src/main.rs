@@ -77,6 +77,12 @@ fn perform(verb: &str, rest: &[&str]) {
                 println!("back {}", outcome(request(&words.iter().map(String::as_str).collect::<Vec<_>>())));
             }
         }
+        // `replay URL`: sends the requests that an answer lists, one a line. Words are METHOD, URL, BODY and NAME=VALUE for each header line; all
+        // but METHOD and NAME are in base64.
+        "replay" => match http::get(rest[0]).send().and_then(http::Response::text) {
+            Ok(listed) => listed.lines().for_each(|line| println!("replay {}", outcome(recorded(line)))),
+            Err(error) => println!("replay: {error}"),
+        },
         // `read REQUEST`: prints what comes of the answer's body, and then what ended it.
         "read" => println!("read {}", request(rest).send().map_or_else(|error| error.to_string(), read)),
         "download" => println!("download {}", request(rest).send().map_or_else(|error| error.to_string(), count)),
@@ -291,6 +297,15 @@ fn request(words: &[&str]) -> http::Request {
         };
     }
     request
+}
+
+fn recorded(line: &str) -> http::Request {
+    let decoded = |word: &str| STANDARD.decode(word).expect("base64");
+    let text = |word: &str| String::from_utf8(decoded(word)).expect("UTF-8");
+    let words: Vec<&str> = line.split(' ').collect();
+    let request = http::request(words[0], text(words[1])).body(decoded(words[2]));
+    let lines = words[3..].iter().filter_map(|word| word.split_once('='));
+    lines.fold(request, |request, (name, value)| request.header(name, text(value)))
 }
 
 fn outcome(request: http::Request) -> String {

@@ -1,4 +1,5 @@
 import Anthropic from '@anthropic-ai/sdk';
+import { beyond } from '../beyond.js';
 
 const QUESTION = { model: 'claude-opus-5', max_tokens: 64, messages: [{ role: 'user', content: 'What is the price?' }] };
 
@@ -31,4 +32,19 @@ export async function overloaded({ env, say }) {
   } catch (error) {
     say('error', [error instanceof Anthropic.APIError, error.status, error.error.error.type]);
   }
+}
+
+// What the manifest of `examples/apis` is for, then what it is not for: an agent that asks for this is denied.
+export async function documented({ env }) {
+  // The key in `x-api-key`, and as a bearer token.
+  const keyed = new Anthropic({ apiKey: env.ANTHROPIC_API_KEY, maxRetries: 0 });
+  const bearing = new Anthropic({ apiKey: null, authToken: env.ANTHROPIC_API_KEY, maxRetries: 0 });
+  const { max_tokens, ...counted } = QUESTION;
+  for (const client of [keyed, bearing]) {
+    await client.messages.create(QUESTION);
+    await client.messages.countTokens(counted);
+    await client.models.list();
+  }
+  await beyond(() => keyed.messages.batches.create({ requests: [{ custom_id: '1', params: QUESTION }] }));
+  await beyond(() => keyed.messages.batches.delete('batch_1'));
 }

@@ -5,11 +5,13 @@ import {
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  PutBucketPolicyCommand,
   PutObjectCommand,
   S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { beyond } from '../beyond.js';
 
 // As the library comes: it signs with what stands in the environment.
 const client = (env, options) =>
@@ -87,4 +89,19 @@ export async function presigned({ env, say }) {
   const stored = await fetch(put, { method: 'PUT', headers: { 'content-type': 'text/plain' }, body: 'a report' });
   const got = await fetch(await getSignedUrl(store, new GetObjectCommand(object), { expiresIn: 60 }));
   say('presigned', [stored.status, got.status, await got.text()]);
+}
+
+// What the manifest of `examples/apis` is for, then what it is not for: an agent that asks for this is denied.
+export async function documented({ env }) {
+  const credentials = { accessKeyId: env.AWS_ACCESS_KEY_ID, secretAccessKey: env.AWS_SECRET_ACCESS_KEY };
+  const store = new S3Client({ region: env.AWS_REGION, credentials, maxAttempts: 1 });
+  const object = { Bucket: 'my-bucket', Key: 'reports/2026/a b.txt' };
+  await store.send(new PutObjectCommand({ ...object, Body: 'a report' }));
+  const { Body } = await store.send(new GetObjectCommand(object));
+  await Body.transformToString();
+  await store.send(new HeadObjectCommand(object));
+  await store.send(new ListObjectsV2Command({ Bucket: 'my-bucket', Prefix: 'reports/' }));
+  await beyond(() => store.send(new DeleteObjectCommand(object)));
+  await beyond(() => store.send(new PutObjectCommand({ ...object, Key: 'elsewhere.txt', Body: 'a report' })));
+  await beyond(() => store.send(new PutBucketPolicyCommand({ Bucket: 'my-bucket', Policy: '{}' })));
 }

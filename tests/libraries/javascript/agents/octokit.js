@@ -1,4 +1,5 @@
 import { Octokit } from '@octokit/rest';
+import { beyond } from '../beyond.js';
 
 const quiet = { debug() {}, info() {}, warn() {}, error() {} };
 const client = (env) => new Octokit({ auth: env.GITHUB_TOKEN, log: quiet });
@@ -38,4 +39,32 @@ export async function empty({ env, say }) {
   const github = client(env);
   const starred = await github.activity.starRepoForAuthenticatedUser(REPO);
   say('starred', starred.status);
+}
+
+// What the manifest of `examples/apis` is for, then what it is not for: an agent that asks for this is denied.
+async function documented(auth) {
+  const github = new Octokit({ auth, log: quiet });
+  const repository = { owner: 'OWNER', repo: 'REPOSITORY' };
+  await github.repos.get(repository);
+  await github.repos.getContent({ ...repository, path: 'README.md' });
+  await github.repos.getContent({ ...repository, path: 'src/lib.rs' });
+  await github.git.getRef({ ...repository, ref: 'heads/main' });
+  await github.issues.listForRepo(repository);
+  await github.issues.create({ ...repository, title: 'A title' });
+  await github.issues.createComment({ ...repository, issue_number: 7, body: 'A comment' });
+  await beyond(() => github.repos.createDeployKey({ ...repository, key: 'ssh-ed25519 AAAA', read_only: false }));
+  await beyond(() => github.repos.delete(repository));
+  await beyond(() => github.repos.createInOrg({ org: 'OWNER', name: 'another' }));
+  return github;
+}
+
+export async function token({ env }) {
+  const github = await documented(env.GITHUB_TOKEN);
+  await github.users.getAuthenticated();
+}
+
+// An installation of an App.
+export async function app({ env }) {
+  const github = await documented(env.GITHUB_APP);
+  await beyond(() => github.apps.createInstallationAccessToken({ installation_id: 1234567 }));
 }

@@ -1,4 +1,5 @@
 import OpenAI, { toFile } from 'openai';
+import { beyond } from '../beyond.js';
 
 const QUESTION = { model: 'gpt-5', messages: [{ role: 'user', content: 'What is the price?' }] };
 
@@ -58,4 +59,17 @@ export async function denied({ env, say }) {
   } catch (error) {
     say('error', [error instanceof OpenAI.PermissionDeniedError, error.status ?? null]);
   }
+}
+
+// What the manifest of `examples/apis` is for, then what it is not for: an agent that asks for this is denied.
+export async function documented({ env }) {
+  const client = new OpenAI({ apiKey: env.OPENAI_API_KEY, adminAPIKey: env.OPENAI_API_KEY, maxRetries: 0 });
+  await client.chat.completions.create(QUESTION);
+  await client.responses.create({ model: 'gpt-5', input: 'What is the price?' });
+  await client.embeddings.create({ model: 'text-embedding-3-small', input: 'a price' });
+  await client.models.list();
+  await client.models.retrieve('gpt-5');
+  await beyond(() => client.admin.organization.adminAPIKeys.create({ name: 'another' }));
+  await beyond(() => client.models.delete('ft:gpt-5:mine'));
+  await beyond(() => client.files.list());
 }
