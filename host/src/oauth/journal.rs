@@ -153,6 +153,7 @@ impl<'o> Journal<'o> {
     }
 
     /// Forgets what was said of the tokens before: a person has logged in.
+    #[cfg(feature = "ops")]
     pub(crate) async fn begin_anew(&self) -> Result<(), StoreError> {
         for _ in 0..4 {
             let (document, version) = self.read().await?;

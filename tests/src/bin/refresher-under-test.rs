@@ -25,7 +25,7 @@ fn main() {
     let wall = Arc::new(AtomicI64::new(0));
     if job["late"] == true {
         // Whoever came before it counts as gone.
-        wall.store(100_000, Ordering::Relaxed);
+        wall.store(200_000, Ordering::Relaxed);
     }
     let builder = Host::builder().config(config).audit(cuts.audit()).max_agents(1).wall_clock(wall);
     let host = cuts.stored(builder, &job["store"]).build().expect("a host");
