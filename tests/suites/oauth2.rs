@@ -123,7 +123,10 @@ fn an_answer_that_is_no_token_is_told_without_a_word_of_the_servers() {
 
         let refused = desk.try_run(&desk.host(), &[ASK]).err().unwrap_or_else(|| panic!("{name}: it ran"));
 
-        assert!(refused.contains("secret `KEY` is unavailable: no access token for it") && refused.contains(told), "{name}: {refused}");
+        assert!(
+            refused.contains("secret `KEY` is unavailable: no access token for it from 127.0.0.1:") && refused.contains(told),
+            "{name}: {refused}"
+        );
         desk.assert_silent(&[SECRET, TOKEN]);
         assert_eq!(desk.seen().len(), 0, "{name}");
     }

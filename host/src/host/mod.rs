@@ -221,8 +221,9 @@ impl Host {
     }
 
     /// Ends the host's use of its backends: gives leases back and logs out, within 10 seconds; before that, a refresh of an access token that
-    /// is under way gets 100 seconds to be kept, and a rotation twice its `timeout` to reach a point where another host can continue it. Call it when no agent is running any more. Clones of
-    /// the host are the same host: secrets that are asked for through one after this need a new login.
+    /// is under way gets 100 seconds to be kept, and a rotation twice its `timeout` to reach a point where another host can continue it. Call
+    /// it when no agent is running any more. Clones of the host are the same host: secrets that are asked for through one after this need a
+    /// new login.
     pub async fn shutdown(self) {
         let parts = &self.0.parts;
         self.0.tokens.close().await;

@@ -53,11 +53,10 @@ pub(super) async fn ask(source: &Source, with: &Credentials<'_>, patience: Durat
     let unrecorded = |_| Failure::Later("the audit log can't be written".to_owned());
     source.record("ask", Some(format!("{} at {server}", source.spec.grant.name())), None).map_err(unrecorded)?;
     let call = Call { method: Method::POST, url, headers, body };
-    let failed = |why: &str| format!("{server}: {why}");
     let answer = match source.parts.caller.send(call, patience).await {
         Ok(reply) => read(&source.spec, reply.status, &reply.headers, &reply.body, asked).map_err(Failure::from),
-        Err(CallError::Unsent(why)) => Err(Failure::Later(failed(&why))),
-        Err(CallError::Lost(why)) => Err(Failure::Unknown(failed(why))),
+        Err(CallError::Unsent(why)) => Err(Failure::Later(why)),
+        Err(CallError::Lost(why)) => Err(Failure::Unknown(why.to_owned())),
     };
     // What is done cannot be undone by a log that fails now: the next request is refused by it.
     let _ = match &answer {

@@ -65,7 +65,7 @@ pub(super) async fn token(source: &Source, state: &mut State) -> Result<Token, B
                 return Ok(Token { value, expires_at, behind });
             }
             Turn::Over(why) => return Err(alert(source, state, of, why)),
-            Turn::Theirs if Instant::now() >= until => return Err(source.unavailable("another host, which is asking for one")),
+            Turn::Theirs if Instant::now() >= until => return Err(source.unavailable("another host is asking for one")),
             Turn::Theirs => {
                 tokio::time::sleep(LOOK).await;
                 continue;
@@ -216,7 +216,7 @@ impl Refresh<'_> {
 }
 
 /// Puts a refresh token in the place of the one that it replaces. What can't be kept now is kept by the next call, before anything else: as
-/// long as this process lives it is not lost.
+/// long as a run of this process uses the secret it is not lost.
 async fn keep(source: &Source, state: &mut State) -> Result<(), BackendError> {
     let Some(Unkept { token, instead_of, over }) = &mut state.unkept else { return Ok(()) };
     let origin = &source.secret;

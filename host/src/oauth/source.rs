@@ -114,8 +114,7 @@ impl Source {
         {
             return Ok(token.found());
         }
-        if let Some((at, why)) = state.refused.as_ref().filter(|(at, _)| at.elapsed() < REFUSED) {
-            let _ = at;
+        if let Some((_, why)) = state.refused.as_ref().filter(|(at, _)| at.elapsed() < REFUSED) {
             return Err(self.unavailable(why));
         }
         let token = match self.spec.is_refreshed() {
@@ -181,7 +180,7 @@ impl Source {
 
     /// What is told of a failure. What was given before may be used to its end.
     pub(super) fn unavailable(&self, why: &str) -> BackendError {
-        BackendError::Unavailable(format!("no access token for it from {why}"))
+        BackendError::Unavailable(format!("no access token for it from {}: {why}", self.spec.server()))
     }
 
     pub(super) fn record(&self, step: &str, detail: Option<String>, token: Option<&str>) -> Result<(), NoRecord> {
