@@ -3,7 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the one place where clients of the host's own are made")]
 
-use crate::tls::{self, TlsError};
+use crate::tls::{self, Identity, TlsError};
 use reqwest::Client;
 use reqwest::header::HeaderMap;
 use std::path::PathBuf;
@@ -19,6 +19,8 @@ pub(crate) enum Errand {
     Issuer,
     /// To tell the operator.
     Alert,
+    /// To have something signed, or to ask who can.
+    Signature(Duration),
 }
 
 /// Why there is no client.
@@ -33,8 +35,13 @@ pub(crate) enum ErrandError {
 impl Errand {
     /// A client for it, which trusts these authorities in addition to the Mozilla roots and sends these headers with each call.
     pub(crate) fn client(self, authorities: &[PathBuf], headers: HeaderMap) -> Result<Client, ErrandError> {
+        self.client_of(authorities, None, headers)
+    }
+
+    /// The same, which shows that certificate.
+    pub(crate) fn client_of(self, authorities: &[PathBuf], identity: Option<Identity>, headers: HeaderMap) -> Result<Client, ErrandError> {
         let builder = Client::builder()
-            .tls_backend_preconfigured(tls::client(authorities)?)
+            .tls_backend_preconfigured(tls::client_of(authorities, identity)?)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .default_headers(headers);
@@ -44,6 +51,10 @@ impl Errand {
             // On a connection that was closed meanwhile a call is lost that never left.
             Self::Issuer => builder.connect_timeout(Duration::from_secs(5)).pool_max_idle_per_host(0),
             Self::Alert => builder.timeout(Duration::from_secs(10)),
+            // As of an issuer; and nothing is asked twice, since it might be signed twice.
+            Self::Signature(deadline) => {
+                builder.connect_timeout(deadline).timeout(deadline).pool_max_idle_per_host(0).retry(reqwest::retry::never())
+            }
         };
         Ok(builder.build()?)
     }

@@ -79,9 +79,9 @@ pub mod manifest {
         AfterDrain, AnswerRule, Asset, AwsConfig, BackendConfig, Basic, CallSpec, ChainSpec, CommandConfig, CommandProtocol, CredentialRef,
         Denials, Diagnostic, Diagnostics, DirConfig, EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern, HttpIssuerConfig,
         IssuerConfig, JwtSpec, KmsConfig, Leaks, LimitSpec, Limits, Listing, Manifest, Misplaced, Most, Movement, NamePattern, OnChain,
-        Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RotationConfig, Scheme, SchemeSpec, Seal,
-        SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap, SignerSpec, SigningConfig, Spends, Standard,
-        Template, Tokens, Treatment, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Which,
+        Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RemoteConfig, RotationConfig, Scheme,
+        SchemeSpec, Seal, SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap, SignerSpec, SigningConfig,
+        Spends, Standard, Template, Tokens, Treatment, TypedDataMethod, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Which,
     };
 
     /// The scheme `hmac`: secrets that sign requests.
@@ -145,6 +145,6 @@ pub use secrets::{FileBackend, FileKey, Identities, Rekeyed};
 pub use signing::Kms;
 #[cfg(feature = "pkcs11")]
 pub use signing::Pkcs11;
-pub use signing::Verdict;
+pub use signing::{Remote, Verdict};
 pub use strongroom_core::keys::{Answer, PublicKey, SignRequest, Signature, Signer, SignerBackend, SignerError, Ticket};
 pub use strongroom_core::policy::{Denial, Rule};

@@ -1,8 +1,8 @@
 //! TLS as every client of the host speaks it.
 
 use crate::files;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,12 +11,44 @@ use std::sync::Arc;
 pub(crate) enum TlsError {
     #[error("{path}: {reason}; authorities are certificates in PEM", path = path.display())]
     Authorities { path: PathBuf, reason: String },
+    #[error("{path}: {reason}; a client's certificate is in PEM, with those between it and its authority", path = path.display())]
+    Certificate { path: PathBuf, reason: String },
+    #[error("the key of the client's certificate can't be used: {0}")]
+    Key(String),
     #[error("TLS can't be set up: {0}")]
     Protocols(rustls::Error),
 }
 
+/// A client's own certificate with those between it and its authority, and its key.
+pub(crate) struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// The certificates of a file, and a key, both in PEM.
+    pub(crate) fn read(certificate: &Path, key: &str) -> Result<Self, TlsError> {
+        let wrong = |reason: String| TlsError::Certificate { path: certificate.to_owned(), reason };
+        let pem = files::read(certificate, files::MAX_TEXT).map_err(|error| wrong(format!("can't be read ({error})")))?;
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let chain = chain.map_err(|error| wrong(error.to_string()))?;
+        if chain.is_empty() {
+            return Err(wrong("it holds no certificate".to_owned()));
+        }
+        // The text of an error could quote the key.
+        let key =
+            PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| TlsError::Key("it is not one private key in PEM".to_owned()))?;
+        Ok(Self { chain, key })
+    }
+}
+
 /// TLS 1.2 and 1.3 with the Mozilla roots, further authorities, and ALPN for HTTP/2 and HTTP/1.1.
 pub(crate) fn client(authorities: &[PathBuf]) -> Result<rustls::ClientConfig, TlsError> {
+    client_of(authorities, None)
+}
+
+/// The same, for a client with that certificate.
+pub(crate) fn client_of(authorities: &[PathBuf], identity: Option<Identity>) -> Result<rustls::ClientConfig, TlsError> {
     let mut roots = rustls::RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     for path in authorities {
@@ -24,7 +56,13 @@ pub(crate) fn client(authorities: &[PathBuf]) -> Result<rustls::ClientConfig, Tl
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let mut config = config.map_err(TlsError::Protocols)?.with_root_certificates(roots).with_no_client_auth();
+    let config = config.map_err(TlsError::Protocols)?.with_root_certificates(roots);
+    let mut config = match identity {
+        None => config.with_no_client_auth(),
+        Some(Identity { chain, key }) => {
+            config.with_client_auth_cert(chain, key).map_err(|_| TlsError::Key("it is not that of the certificate".to_owned()))?
+        }
+    };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

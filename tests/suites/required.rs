@@ -292,6 +292,15 @@ token = "agents"
 pin = "env:PIN"
 keys = ["{agent}"]
 sessions = 4
+[signing.remote.custody]
+url = "https://signer.test:9000"
+ca = ["ca.pem"]
+certificate = "client.pem"
+key = "file:client.key"
+token = "env:TOKEN"
+typed_data = "eth_signTypedData_v4"
+accounts = ["bot/0x70997970C51812dc3A010C7d01b50e0d17dc79C8"]
+timeout = "5s"
 "#;
 
 /// Keys that say what their table is: without one, the others are for something else.
@@ -365,7 +374,7 @@ fn each_key_that_a_host_configuration_lacks_is_the_one_finding() {
 
     assert_eq!(
         counted(&required),
-        "address:7 asset:1 auth:5 chain:3 command:1 decimals:1 id:1 issue:1 issuer:1 jwt:1 key:1 method:5 module:1 native:1 path:2 \
-         pin:1 probe:1 protocol:1 revoke:1 role:3 role_id:2 secret_id:2 secrets:1 signer:1 standard:2 symbol:2 token:2 total:1 type:13 url:2"
+        "accounts:1 address:7 asset:1 auth:5 certificate:1 chain:3 command:1 decimals:1 id:1 issue:1 issuer:1 jwt:1 key:2 method:5 module:1 native:1 path:2 \
+         pin:1 probe:1 protocol:1 revoke:1 role:3 role_id:2 secret_id:2 secrets:1 signer:1 standard:2 symbol:2 token:2 total:1 type:13 url:3"
     );
 }

@@ -32,10 +32,12 @@ fn whatever_the_host_configuration_refers_to_is_closed_however_it_is_named() {
         "strongroom.toml",
         "[issuers.exchange]\ntype = \"purpleflea\"\nurl = \"https://api.test\"\ncredential = \"env:ISSUER_ADMIN\"\n\
          [backends.kept]\ntype = \"file\"\npath = \"kept.age\"\nkey = \"env:STORE_PASSPHRASE\"\n\
-         [signing.pkcs11]\nmodule = \"libhsm.so\"\ntoken = \"agents\"\npin = \"env:HSM_PIN\"",
+         [signing.pkcs11]\nmodule = \"libhsm.so\"\ntoken = \"agents\"\npin = \"env:HSM_PIN\"\n\
+         [signing.remote.custody]\nurl = \"https://signer.test\"\ntoken = \"env:SIGNER_TOKEN\"\n\
+         accounts = [\"a/0x70997970C51812dc3A010C7d01b50e0d17dc79C8\"]",
     );
-    let env = [("ISSUER_ADMIN", SECRET), ("STORE_PASSPHRASE", SECRET), ("HSM_PIN", SECRET)];
-    for own in ["ISSUER_ADMIN", "STORE_PASSPHRASE", "HSM_PIN"] {
+    let env = [("ISSUER_ADMIN", SECRET), ("STORE_PASSPHRASE", SECRET), ("HSM_PIN", SECRET), ("SIGNER_TOKEN", SECRET)];
+    for own in ["ISSUER_ADMIN", "STORE_PASSPHRASE", "HSM_PIN", "SIGNER_TOKEN"] {
         let lower = own.to_lowercase();
         let (agent, rest) = lower.split_once('_').unwrap();
         for (agent, secret) in [

@@ -50,6 +50,28 @@ impl Recoverable {
         Some(Self { r: r.into(), s: s.into(), odd: recovery.is_y_odd() })
     }
 
+    /// Reads `r`, `s` and `v` of a signed message: `v` is 27 or 28, or the bare parity 0 or 1, as some signers have it.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let (r_and_s, odd) = match bytes {
+            [r_and_s @ .., 0 | 27] => (r_and_s, false),
+            [r_and_s @ .., 1 | 28] => (r_and_s, true),
+            _ => return None,
+        };
+        Self::of(&Signature::from_slice(r_and_s).ok()?, RecoveryId::new(odd, false))
+    }
+
+    /// The same as two: the signature, and which of the two points `r` stands for.
+    pub fn parts(&self) -> (Signature, RecoveryId) {
+        let signature = Signature::from_scalars(self.r, self.s).expect("it was made of a signature");
+        (signature, RecoveryId::new(self.odd, false))
+    }
+
+    /// The account whose key has signed that digest.
+    pub fn signer(&self, digest: &[u8; 32]) -> Option<Address> {
+        let (signature, recovery) = self.parts();
+        VerifyingKey::recover_from_prehash(digest, &signature, recovery).ok().map(|key| address_of(&key))
+    }
+
     /// `r`, `s`, and `v` as 27 or 28: how signatures of messages are written.
     pub fn to_bytes(self) -> [u8; 65] {
         let mut bytes = [0; 65];

@@ -4,6 +4,7 @@
 use super::rlp::{Item, Malformed, Writer};
 use super::signature::Recoverable;
 use alloy_primitives::{Address, B256, U256, keccak256};
+use k256::ecdsa::{RecoveryId, Signature};
 
 /// Blobs of one transaction, at most: above what any hard fork so far allows in a block.
 const MAX_BLOBS: usize = 32;
@@ -132,6 +133,54 @@ impl Transaction {
         }
     }
 
+    /// Reads a signed transaction, as nodes take it: the transaction, and the signature, which is in the form of EIP-2. Whose it is, is not looked at.
+    pub fn read_signed(raw: &[u8]) -> Result<(Self, Recoverable), Malformed> {
+        let (transaction, odd, [r, s]) = match raw {
+            [1..=0x7f, list @ ..] => {
+                let list = Item::read(list)?;
+                let Some((items, [odd, r, s])) = list.list()?.split_last_chunk() else { return Err(NO_SIGNATURE) };
+                let odd = match odd.small()? {
+                    parity @ (0 | 1) => parity == 1,
+                    _ => return Err(Malformed("the parity of the signature is neither 0 nor 1")),
+                };
+                (typed(raw[0], items)?, odd, [r.number()?, s.number()?])
+            }
+            _ => signed_legacy(Item::read(raw)?.list()?)?,
+        };
+        transaction.check()?;
+        let signature = Signature::from_scalars(r.to_be_bytes::<32>(), s.to_be_bytes::<32>());
+        let signature = signature.map_err(|_| Malformed("a half of the signature is zero, or beyond the order of the curve"))?;
+        let signature = Recoverable::of(&signature, RecoveryId::new(odd, false));
+        let signature = signature.ok_or(Malformed("the signature's `s` is in the upper half of the order (EIP-2)"))?;
+        match transaction.signed(&signature) == raw {
+            true => Ok((transaction, signature)),
+            false => Err(Malformed("the signed transaction is not in its canonical form")),
+        }
+    }
+
+    /// The first field in which another transaction differs from this one, by its name in JSON-RPC.
+    pub fn difference(&self, other: &Self) -> Option<&'static str> {
+        let fees = |of: &Self| match &of.kind {
+            Kind::Legacy { price } | Kind::AccessList { price, .. } => (*price, *price, U256::ZERO),
+            Kind::DynamicFee { market, .. } | Kind::SetCode { market, .. } => (market.max, market.priority, U256::ZERO),
+            Kind::Blob { market, blob_fee, .. } => (market.max, market.priority, *blob_fee),
+        };
+        let differs = [
+            ("type", self.kind_name() != other.kind_name()),
+            ("chainId", self.chain != other.chain),
+            ("nonce", self.nonce != other.nonce),
+            ("to", self.to != other.to),
+            ("value", self.value != other.value),
+            ("gas", self.gas != other.gas),
+            ("fee", fees(self) != fees(other)),
+            ("input", self.input != other.input),
+            ("accessList", self.access() != other.access()),
+            // Whatever else a kind has.
+            ("kind", self.kind != other.kind),
+        ];
+        differs.into_iter().find(|(_, differs)| *differs).map(|(name, _)| name)
+    }
+
     /// What no transaction of its kind may be, however it was given.
     pub fn check(&self) -> Result<(), Malformed> {
         if self.chain == 0 {
@@ -217,7 +266,8 @@ impl Transaction {
         BASE + (TOKEN * tokens + creation + access + authorizations).max(least)
     }
 
-    fn access(&self) -> &[(Address, Vec<B256>)] {
+    /// What it will touch, where its kind says so.
+    pub fn access(&self) -> &[(Address, Vec<B256>)] {
         match &self.kind {
             Kind::Legacy { .. } => &[],
             Kind::AccessList { access, .. }
@@ -357,6 +407,20 @@ fn legacy(items: &[Item<'_>]) -> Result<Transaction, Malformed> {
     }
     let kind = Kind::Legacy { price: price.number()? };
     transaction(chain, nonce, gas, to, value, input, kind)
+}
+
+/// Of a transaction whose list is too short for one.
+const NO_SIGNATURE: Malformed = Malformed("the transaction does not have the fields of its type, with a signature");
+
+/// EIP-155's list of nine, with the parity and the halves of its signature.
+fn signed_legacy(items: &[Item<'_>]) -> Result<(Transaction, bool, [U256; 2]), Malformed> {
+    let [nonce, price, gas, to, value, input, v, r, s] = items else { return Err(NO_SIGNATURE) };
+    let v = v.number()?.checked_sub(U256::from(35)).ok_or(Malformed("the signature is for any chain: it is not in the form of EIP-155"))?;
+    let chain = u64::try_from(v >> 1).map_err(|_| Malformed("the chain id has more than 64 bits"))?;
+    let to = if to.bytes()?.is_empty() { None } else { Some(to.address()?) };
+    let (nonce, gas, value, input) = (nonce.small()?, gas.small()?, value.number()?, input.bytes()?.to_vec());
+    let transaction = Transaction { chain, nonce, gas, to, value, input, kind: Kind::Legacy { price: price.number()? } };
+    Ok((transaction, v.bit(0), [r.number()?, s.number()?]))
 }
 
 fn typed(kind: u8, items: &[Item<'_>]) -> Result<Transaction, Malformed> {

@@ -8,6 +8,7 @@ use super::quantity;
 use super::rlp::Malformed;
 use super::value::Value;
 use alloy_primitives::{Address, B256, I256, U256, keccak256};
+use serde_json::json;
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,6 +37,8 @@ pub struct TypedData {
     pub message: Value,
     /// What is signed: the hash of domain and message.
     pub signing_hash: B256,
+    /// The structures that it is made of.
+    types: Types,
 }
 
 /// For whom a document is.
@@ -99,7 +102,7 @@ impl TypedData {
         }
         let whole: &RawValue = serde_json::from_str(text).map_err(|_| Malformed("not a JSON document"))?;
         let [types, primary, domain, message] = Json::read(whole, 0)?.exactly(["types", "primaryType", "domain", "message"])?;
-        let types = Types::read(&types, &domain).map_err(|why| Unreadable::from(why).within("types"))?;
+        let mut types = Types::read(&types, &domain).map_err(|why| Unreadable::from(why).within("types"))?;
         let Json::Text(primary) = primary else { return Err(Malformed("`primaryType` is not a string").into()) };
         if primary == DOMAIN {
             return Err(Malformed("the document is nothing but a domain").into());
@@ -115,7 +118,30 @@ impl TypedData {
         let message = types.value(&primary, &message).map_err(|error| error.within("message"))?;
         let message_hash = hashes.structure(&primary, &message)?;
         let signing_hash = keccak256([&[0x19, 0x01], domain_hash.as_slice(), message_hash.as_slice()].concat());
-        Ok(Self { domain: Domain::of(domain_value)?, encoded_type, message, signing_hash })
+        let used = hashes.of;
+        types.0.retain(|name, _| used.contains_key(name));
+        Ok(Self { domain: Domain::of(domain_value)?, encoded_type, message, signing_hash, types })
+    }
+
+    /// The document once more, as `eth_signTypedData_v4` takes it: with what is signed and nothing else. Numbers are decimal texts.
+    pub fn to_json(&self) -> serde_json::Value {
+        let field = |(name, of): &(String, String)| json!({ "name": name, "type": of });
+        let types = self.types.0.iter().map(|(name, fields)| (name.clone(), fields.iter().map(field).collect()));
+        let Domain { name, version, chain, contract, salt } = &self.domain;
+        let domain = [
+            ("name", name.clone()),
+            ("version", version.clone()),
+            ("chainId", chain.map(quantity::digits)),
+            ("verifyingContract", contract.map(|contract| contract.to_string())),
+            ("salt", salt.map(|salt| salt.to_string())),
+        ];
+        let domain = domain.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into())));
+        json!({
+            "types": serde_json::Map::from_iter(types),
+            "primaryType": self.name(),
+            "domain": serde_json::Map::from_iter(domain),
+            "message": self.message.to_json(),
+        })
     }
 
     /// The name of the primary type.

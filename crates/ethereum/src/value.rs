@@ -1,6 +1,7 @@
 //! Decoded values, of calldata and of typed data alike: what policy reads, audit prints and the hash is made of.
 
 use alloy_primitives::{Address, I256, U256};
+use serde_json::Value as Json;
 use std::fmt;
 
 /// One decoded value.
@@ -119,6 +120,20 @@ impl Value {
                 named.or_else(|| fields.get(name.parse::<usize>().ok()?)).map(|(_, value)| value)
             }
             _ => None,
+        }
+    }
+
+    /// The value as JSON has it in typed data: numbers as decimal texts, bytes as `0x` and digits.
+    pub(crate) fn to_json(&self) -> Json {
+        match self {
+            Self::Uint(number) => number.to_string().into(),
+            Self::Int(number) => number.to_string().into(),
+            Self::Address(address) => address.to_string().into(),
+            Self::Bool(bool) => (*bool).into(),
+            Self::Bytes(bytes) => format!("0x{}", strongroom_ground::text::hex(bytes)).into(),
+            Self::Text(text) => text.as_str().into(),
+            Self::Struct(fields) => Json::Object(fields.iter().map(|(name, value)| (name.clone(), value.to_json())).collect()),
+            Self::List(items) => items.iter().map(Self::to_json).collect(),
         }
     }
 

@@ -86,7 +86,7 @@ impl From<TlsError> for BuildError {
     fn from(error: TlsError) -> Self {
         match error {
             TlsError::Authorities { path, reason } => Self::Ca { path, reason },
-            TlsError::Protocols(_) => Self::Engine(error.to_string()),
+            TlsError::Certificate { .. } | TlsError::Key(_) | TlsError::Protocols(_) => Self::Engine(error.to_string()),
         }
     }
 }

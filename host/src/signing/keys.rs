@@ -1,4 +1,4 @@
-//! Finds the key that a manifest names: in a backend of signers by `kms:`, `pkcs11:` or an embedder's own name, or else in a backend of
+//! Finds the key that a manifest names: in a backend of signers by `kms:`, `pkcs11:`, `remote:` or an embedder's own name, or else in a backend of
 //! secrets, from where it comes into this process.
 
 use super::known::Known;
@@ -6,13 +6,14 @@ use super::{Granted, Use};
 use crate::keys::{self, FIRST_ACCOUNT, Identity, Key, SignerBackend, SignerError};
 use crate::manifest::{Manifest, Purpose, SecretRef, SignerSpec, SigningConfig, Which};
 use crate::secrets::{BackendError, Backends, Entry, Fingerprint, NoField, SecretValue, Variables};
+use alloy_primitives::Address;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Names that `from` may begin with, whose backends may not be configured.
-const KNOWN: &[&str] = &["kms", "pkcs11", "mpc"];
+const KNOWN: &[&str] = &["kms", "pkcs11", "remote", "mpc"];
 
 /// How long the way to a key may take, with the wait for others who are opening the same one.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,6 +30,8 @@ pub(super) struct Keys {
     backends: Vec<(String, Arc<dyn SignerBackend>)>,
     /// Those that were had, by the signer's entry and agent: a keystore takes a second to open.
     opened: crate::lock::Mutex<HashMap<(String, String), Slot>>,
+    /// What each account is known by: there is one way to its key, since what it spends would be counted apart.
+    accounts: crate::lock::Mutex<HashMap<Address, Vec<u8>>>,
     /// Keys in this process that the operator was told of.
     warned: crate::lock::Mutex<HashSet<Vec<u8>>>,
     /// What was opened, whichever way it was named.
@@ -57,11 +60,13 @@ impl Keys {
             |config| Some(("kms".to_owned(), Arc::new(super::Kms::new(config.kms.as_ref()?)))),
             #[cfg(feature = "pkcs11")]
             |config| Some(("pkcs11".to_owned(), Arc::new(super::Pkcs11::new(config.pkcs11.as_ref()?)))),
+            |config| (!config.remote.is_empty()).then(|| ("remote".to_owned(), Arc::new(super::Remote::new(&config.remote)) as _)),
         ];
         // An embedder's own come first, and take the place of one by that name.
         let configured = configured.iter().filter_map(|make| make(config));
         let backends: Vec<(String, Arc<dyn SignerBackend>)> = own.into_iter().chain(configured).collect();
-        Self { uses: Default::default(), backends, opened: Default::default(), warned: Default::default(), known, variables }
+        let (uses, opened, accounts, warned) = Default::default();
+        Self { uses, backends, opened, accounts, warned, known, variables }
     }
 
     fn backend(&self, spec: &SignerSpec) -> Option<(&Arc<dyn SignerBackend>, String)> {
@@ -78,14 +83,14 @@ impl Keys {
 
     /// Whether a manifest may name that key at all, without asking where it is kept.
     pub(super) fn check(&self, spec: &SignerSpec, manifest: &Manifest, backends: &Backends) -> Result<(), String> {
-        if self.backend(spec).is_some() {
+        if let Some((backend, key)) = self.backend(spec) {
             if let SecretRef::Exact { which, .. } = &spec.from
                 && *which != Which::Current
             {
                 return Err("keys of a signer have no versions".to_owned());
             }
             return match spec.purpose {
-                Purpose::Wallet(_) | Purpose::Digest | Purpose::Solana { .. } => Ok(()),
+                Purpose::Wallet(_) | Purpose::Digest | Purpose::Solana { .. } => backend.check(&key, &manifest.name, &spec.purpose),
                 _ => Err("a key outside the backends of secrets is a wallet's, signs digests, or signs for Solana".to_owned()),
             };
         }
@@ -157,6 +162,7 @@ impl Keys {
         let (id, by) = (key.id(), format!("signer `{}` of `{agent}`", granted.spec.name));
         let identities = key.identities(&written);
         self.known.signs(&identities, granted.spec.purpose.name(), &by).map_err(SignerError::Refused)?;
+        self.known_one_way(&key).map_err(SignerError::Refused)?;
         if let Some(address) = key.address()
             && key.is_hot()
             && self.warned.lock().insert(id.clone())
@@ -167,6 +173,19 @@ impl Keys {
         }
         let shown = key.shown();
         Ok(Arc::new(Opened { granted: Arc::clone(granted), key, id, shown, agent: agent.to_owned() }))
+    }
+
+    /// Refuses a key whose account is known by another id: once by the key's public half, and once by its address alone.
+    fn known_one_way(&self, key: &Key) -> Result<(), String> {
+        let Some(address) = key.address() else { return Ok(()) };
+        let id = key.id();
+        if *self.accounts.lock().entry(address).or_insert_with(|| id.clone()) == id {
+            return Ok(());
+        }
+        Err(format!(
+            "the account {address} is in use by its key and by its address alone (`remote:`), and what it spends would be counted apart; \
+             name it in the same way in all manifests of this host"
+        ))
     }
 
     /// Refuses a value that an agent may send where it is a key that signs, whichever way either is named or written.

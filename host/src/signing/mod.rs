@@ -15,6 +15,7 @@ mod outliving;
 mod pending;
 #[cfg(feature = "pkcs11")]
 mod pkcs11;
+mod remote;
 mod report;
 mod shared_ledger;
 mod sign;
@@ -28,6 +29,7 @@ pub use kms::Kms;
 pub(crate) use mac::authenticate;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::Pkcs11;
+pub use remote::Remote;
 pub use report::Verdict;
 pub(crate) use report::{judge, standing};
 pub(crate) use sign::sign;

@@ -107,6 +107,7 @@ impl Key {
     fn of(signer: Arc<dyn Signer>, public: PublicKey) -> Self {
         let address = match &public {
             PublicKey::Secp256k1(key) => Some(address_of(key)),
+            PublicKey::Account(address) => Some(*address),
             PublicKey::Ed25519(_) => None,
         };
         Self(Kind::Signer { signer, public, address })
@@ -142,11 +143,12 @@ impl Key {
         if let Kind::Signer { signer, .. } = &self.0 { signer.is_hot() } else { true }
     }
 
-    /// What the ledger knows it by: its public half, or where it has none a hash of it.
+    /// What the ledger knows it by: its public half, or where that is not known its account, or where it has none a hash of it.
     pub fn id(&self) -> Vec<u8> {
         match &self.0 {
             Kind::Signer { public: PublicKey::Secp256k1(key), .. } => key.to_encoded_point(true).as_bytes().to_vec(),
             Kind::Signer { public: PublicKey::Ed25519(key), .. } => [b"ed25519:", &key[..]].concat(),
+            Kind::Signer { public: PublicKey::Account(address), .. } => [b"account:", &address[..]].concat(),
             Kind::Token(key) => key.id(),
             Kind::Mac(key) => symmetric_id(key),
         }
@@ -168,12 +170,12 @@ impl Key {
         }
     }
 
-    /// The public half: SEC 1 uncompressed, or the 32 bytes of Ed25519. Nothing of a key of tokens or MACs.
+    /// The public half: SEC 1 uncompressed, or the 32 bytes of Ed25519. Nothing of a key of tokens or MACs, or where only the account is known.
     pub fn public_key(&self) -> Vec<u8> {
         match &self.0 {
             Kind::Signer { public: PublicKey::Secp256k1(key), .. } => key.to_encoded_point(false).as_bytes().to_vec(),
             Kind::Signer { public: PublicKey::Ed25519(key), .. } => key.to_vec(),
-            Kind::Token(_) | Kind::Mac(_) => Vec::new(),
+            Kind::Signer { public: PublicKey::Account(_), .. } | Kind::Token(_) | Kind::Mac(_) => Vec::new(),
         }
     }
 

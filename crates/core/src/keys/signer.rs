@@ -3,7 +3,9 @@
 //! alike.
 
 use crate::ethereum::signature::Recoverable;
+use crate::manifest::Purpose;
 use crate::policy::{Payload, SignPermit};
+use alloy_primitives::Address;
 use async_trait::async_trait;
 use k256::ecdsa::RecoveryId;
 use ring::signature::{ED25519, UnparsedPublicKey};
@@ -38,6 +40,15 @@ pub trait Signer: Send + Sync {
 /// Opens signers by what a manifest's `from` writes after the colon.
 #[async_trait]
 pub trait SignerBackend: Send + Sync {
+    /// Whether a manifest of that agent may name that key for that purpose, without asking where it is kept. Asked as the manifest is loaded;
+    /// [`SignerBackend::open`] asks for itself.
+    ///
+    /// # Errors
+    /// Why it may not, as a sentence for whoever wrote it.
+    fn check(&self, _key: &str, _agent: &str, _purpose: &Purpose) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The signer of that key. `agent` is whose manifest names it.
     ///
     /// # Errors
@@ -60,6 +71,8 @@ pub enum PublicKey {
     Secp256k1(k256::ecdsa::VerifyingKey),
     /// The 32 bytes of a key of Ed25519 (RFC 8032).
     Ed25519([u8; 32]),
+    /// The account of a key of secp256k1, where its signer tells no more. Its signatures have to say which point `r` stands for.
+    Account(Address),
 }
 
 /// A signer's answer.
@@ -128,8 +141,21 @@ impl<'a> SignRequest<'a> {
     pub fn message(&self) -> Option<&'a [u8]> {
         match self.permit.payload() {
             Payload::Message(message) => Some(message),
-            Payload::Transaction(_) | Payload::Digest => None,
+            _ => None,
         }
+    }
+
+    /// The message for people that is signed (EIP-191), without its prefix. `None` for everything else.
+    #[must_use]
+    pub fn personal_message(&self) -> Option<&'a [u8]> {
+        if let Payload::Personal(message) = self.permit.payload() { Some(message) } else { None }
+    }
+
+    /// The document that is signed (EIP-712), as `eth_signTypedData_v4` takes it, with what is signed and nothing else. `None` for everything
+    /// else.
+    #[must_use]
+    pub fn typed_data(&self) -> Option<serde_json::Value> {
+        if let Payload::TypedData(document) = self.permit.payload() { Some(document.to_json()) } else { None }
     }
 
     /// The transaction that is signed, as it is hashed (EIP-155, EIP-2718): for signers that check it themselves. `None` for everything
@@ -138,7 +164,7 @@ impl<'a> SignRequest<'a> {
     pub fn transaction(&self) -> Option<Vec<u8>> {
         match self.permit.payload() {
             Payload::Transaction(transaction) => Some(transaction.payload()),
-            Payload::Message(_) | Payload::Digest => None,
+            _ => None,
         }
     }
 
@@ -196,9 +222,11 @@ impl Ticket {
 /// Asks a signer until it gives a signature that is one, and puts it in its form.
 pub(super) async fn sign(signer: &dyn Signer, key: &PublicKey, permit: &SignPermit, agent: &str) -> Result<Outcome, SignerError> {
     let request = SignRequest::new(permit, agent);
-    for attempt in 0..ATTEMPTS {
+    // Such a signer has read what it signs: where it errs, it would err again, and each time there is a signature more.
+    let attempts = if matches!(key, PublicKey::Account(_)) { 1 } else { ATTEMPTS };
+    for attempt in 1..=attempts {
         let answer = signer.sign(&request).await.map_err(|error| match attempt {
-            0 => error,
+            1 => error,
             // One of the answers before may have been a signature.
             _ => SignerError::Unknown(error.to_string()),
         })?;
@@ -209,22 +237,28 @@ pub(super) async fn sign(signer: &dyn Signer, key: &PublicKey, permit: &SignPerm
         if let Some(signed) = checked(signature, key, permit) {
             return Ok(Outcome::Signed(Zeroizing::new(signed)));
         }
-        tracing::warn!("a signer returned something that is not a signature of its key; it is asked again");
+        tracing::warn!("a signer returned something that is not a signature of its key; it is asked {attempts} times at most");
     }
-    Err(SignerError::Unknown(format!("the signer returned something that is not a signature of its key, {ATTEMPTS} times")))
+    let times = if attempts == 1 { String::new() } else { format!(", {attempts} times") };
+    Err(SignerError::Unknown(format!("the signer returned something that is not a signature of its key over what was permitted{times}")))
 }
 
 /// The signature in its form, if it is one of that key over what was permitted.
 fn checked(signature: Signature, key: &PublicKey, permit: &SignPermit) -> Option<Vec<u8>> {
     match (signature, key, permit.payload()) {
-        (Signature::Secp256k1(signature, recovery), PublicKey::Secp256k1(key), payload) => {
-            let signature = match recovery {
-                Some(recovery) => Recoverable::of(&signature, recovery),
-                None => Recoverable::check(&signature, &permit.digest().0, key),
+        (Signature::Secp256k1(signature, recovery), key, payload) => {
+            let digest = &permit.digest().0;
+            let signature = match (key, recovery) {
+                (PublicKey::Secp256k1(_), Some(recovery)) => Recoverable::of(&signature, recovery),
+                (PublicKey::Secp256k1(key), None) => Recoverable::check(&signature, digest, key),
+                (PublicKey::Account(account), Some(recovery)) => {
+                    Recoverable::of(&signature, recovery).filter(|signature| signature.signer(digest) == Some(*account))
+                }
+                _ => None,
             }?;
             match payload {
                 Payload::Transaction(transaction) => Some(transaction.signed(&signature)),
-                Payload::Digest => Some(signature.to_bytes().to_vec()),
+                Payload::TypedData(_) | Payload::Personal(_) | Payload::Digest => Some(signature.to_bytes().to_vec()),
                 Payload::Message(_) => None,
             }
         }

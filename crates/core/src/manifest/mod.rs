@@ -17,6 +17,7 @@ mod place;
 mod pointer;
 mod public_suffix;
 mod reader;
+mod remote;
 mod rotation;
 mod scan;
 mod scheme;
@@ -45,6 +46,7 @@ pub use pattern::is_path_byte;
 pub use pattern::{NamePattern, PathPattern, PathPlace};
 pub use place::{Basic, Place, Template};
 pub use pointer::Pointer;
+pub use remote::{RemoteConfig, TypedDataMethod};
 pub use rotation::{AfterDrain, Endpoint, HttpIssuerConfig, IssuerConfig, Listing, RotationConfig};
 pub use scheme::{SchemeSpec, SigV4Spec};
 pub use seal::{AnswerRule, Seal};
@@ -85,6 +87,7 @@ with!(
     KmsConfig,
     Limits,
     Pkcs11Config,
+    RemoteConfig,
     RotationConfig,
     SecretIdRenewal,
     SigningConfig,

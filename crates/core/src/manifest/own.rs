@@ -5,7 +5,7 @@
 
 use super::{
     AwsConfig, BackendConfig, CommandConfig, CredentialRef, DirConfig, FileKeyRef, HostConfig, HttpIssuerConfig, IssuerConfig, KmsConfig,
-    Pkcs11Config, SigningConfig, VaultAuth, VaultConfig,
+    Pkcs11Config, RemoteConfig, SigningConfig, VaultAuth, VaultConfig,
 };
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -130,11 +130,25 @@ impl HostsOwn {
     }
 
     fn signing(&mut self, signing: &SigningConfig) {
-        let SigningConfig { assets: _, chains: _, caps: _, hot_limit: _, ledger: _, max_downtime: _, raw: _, permit2: _, kms, pkcs11 } =
-            signing;
+        let SigningConfig {
+            assets: _,
+            chains: _,
+            caps: _,
+            hot_limit: _,
+            ledger: _,
+            max_downtime: _,
+            raw: _,
+            permit2: _,
+            kms,
+            pkcs11,
+            remote,
+        } = signing;
         if let Some(KmsConfig { region: _, endpoint_url: _, profile: _, keys: _ }) = kms {}
         if let Some(Pkcs11Config { module: _, token: _, pin, keys: _, sessions: _ }) = pkcs11 {
             self.credential(pin);
+        }
+        for (_, RemoteConfig { url: _, ca: _, certificate: _, key, token, typed_data: _, accounts: _, timeout: _ }) in remote {
+            key.iter().chain(token).for_each(|credential| self.credential(credential));
         }
     }
 }
@@ -233,6 +247,12 @@ probe = "GET /me"
 module = "libhsm.so"
 token = "agents"
 pin = "env:OWN_PIN"
+[signing.remote.custody]
+url = "https://signer.test"
+certificate = "client.pem"
+key = "file:FILE_CLIENT_KEY"
+token = "env:OWN_SIGNER_TOKEN"
+accounts = ["bot/0x70997970C51812dc3A010C7d01b50e0d17dc79C8"]
 "#;
 
     /// The fields of the configuration's types that refer to a credential.
@@ -240,6 +260,7 @@ pin = "env:OWN_PIN"
         let sources = [
             include_str!("backends.rs"),
             include_str!("sources.rs"),
+            include_str!("remote.rs"),
             include_str!("rotation.rs"),
             include_str!("signing.rs"),
             include_str!("config.rs"),
@@ -301,7 +322,9 @@ pin = "env:OWN_PIN"
             "jwt: CredentialRef,",
             "key: FileKeyRef,",
             "pub credential: Option<CredentialRef>,",
+            "pub key: Option<CredentialRef>,",
             "pub pin: CredentialRef,",
+            "pub token: Option<CredentialRef>,",
             "role_id: CredentialRef,",
             "secret_id: CredentialRef,",
         ];

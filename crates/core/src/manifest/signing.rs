@@ -6,7 +6,7 @@ use super::diagnostic::Problem;
 use super::pattern::NamePattern;
 use super::reader::Section;
 use super::signers::{address, amount, limit, symbol};
-use super::{LimitSpec, names, units};
+use super::{LimitSpec, RemoteConfig, names, remote, units};
 use crate::ethereum::quantity;
 use alloy_primitives::{Address, address};
 use std::path::PathBuf;
@@ -65,6 +65,8 @@ pub struct SigningConfig {
     pub kms: Option<KmsConfig>,
     /// Keys in an HSM.
     pub pkcs11: Option<Pkcs11Config>,
+    /// Services that keep keys and sign by JSON-RPC, each with the name that manifests know it by.
+    pub remote: Vec<(String, RemoteConfig)>,
 }
 
 /// An asset on one chain.
@@ -190,6 +192,7 @@ impl Default for SigningConfig {
             permit2: PERMIT2,
             kms: None,
             pkcs11: None,
+            remote: Vec::new(),
         }
     }
 }
@@ -201,7 +204,8 @@ impl SigningConfig {
             CredentialRef::File(pin) => vec![&mut hsm.module, pin],
             CredentialRef::Env(_) => vec![&mut hsm.module],
         });
-        self.ledger.iter_mut().chain(hsm.into_iter().flatten()).collect()
+        let remote = self.remote.iter_mut().flat_map(|(_, remote)| remote.files());
+        self.ledger.iter_mut().chain(hsm.into_iter().flatten()).chain(remote).collect()
     }
 
     /// The asset of that contract, or the chain's own.
@@ -265,6 +269,11 @@ pub(super) fn read(section: &Section<'_>) -> SigningConfig {
         permit2: section.parse("permit2", address).unwrap_or(default.permit2),
         kms: section.table("kms").map(|section| kms(&section)),
         pkcs11: section.table("pkcs11").and_then(|section| pkcs11(&section)),
+        remote: section
+            .named_tables("remote")
+            .into_iter()
+            .filter_map(|(name, span, section)| remote::read(&name, span, &section))
+            .collect(),
     }
 }
 

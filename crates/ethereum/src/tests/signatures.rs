@@ -31,6 +31,31 @@ fn a_signature_in_the_upper_half_is_brought_into_its_one_form() {
 }
 
 #[test]
+fn a_signed_message_is_read_with_its_parity_in_both_forms() {
+    let key = key(&"46".repeat(32));
+    let order = U256::from_be_bytes(hex!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"));
+    for number in 0..8_u8 {
+        let hash = keccak256([number]);
+        let signature = sign(&key, hash);
+        let bytes = signature.to_bytes();
+        let with = |v: u8| Recoverable::read(&[&bytes[..64], &[v]].concat());
+
+        assert_eq!(Recoverable::read(&bytes), Some(signature));
+        assert_eq!(with(u8::from(signature.odd)), Some(signature));
+        assert_eq!(signature.signer(&hash), Some(address_of(key.verifying_key())));
+        for v in [u8::from(!signature.odd), 27 + u8::from(!signature.odd)] {
+            let other = with(v).expect("a signature of another key");
+            assert_ne!(other.signer(&hash), signature.signer(&hash));
+        }
+        assert!([2, 26, 29, 35, 36, 255].into_iter().all(|v| with(v).is_none()));
+        assert!([0, 1, 63, 64].into_iter().all(|length| Recoverable::read(&bytes[..length]).is_none()));
+        assert!(Recoverable::read(&[&bytes[..], &bytes[64..]].concat()).is_none());
+        let high = (order - U256::from_be_bytes(signature.s)).to_be_bytes::<32>();
+        assert!(Recoverable::read(&[&bytes[..32], &high[..], &bytes[64..]].concat()).is_none());
+    }
+}
+
+#[test]
 fn the_point_of_a_signature_is_the_one_that_its_signer_knows() {
     let key = key(&"46".repeat(32));
     let mut odd = 0;

@@ -100,7 +100,69 @@ fn transactions_of_public_chains_keep_their_hash_and_sender() {
         assert_eq!(transaction.signed(&signature), bytes, "{reference}");
         assert_eq!(keccak256(&bytes), hash, "{reference}");
         assert!(Transaction::read(&bytes).is_err(), "signed already: {reference}");
+        assert_eq!(Transaction::read_signed(&bytes), Ok((transaction, signature)), "{reference}");
+        assert_eq!(signature.signer(&keccak256(&parts.payload)), Some(sender), "{reference}");
     }
+}
+
+#[test]
+fn a_signed_transaction_is_read_in_its_one_form_alone() {
+    let key = key(&"46".repeat(32));
+    for transaction in [legacy(), access_list(), dynamic_fee(), blob(), set_code()] {
+        let signature = sign(&key, transaction.signing_hash());
+        let raw = transaction.signed(&signature);
+        let order = U256::from_be_bytes(hex!("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"));
+        let high = Recoverable { s: (order - U256::from_be_bytes(signature.s)).to_be_bytes(), ..signature };
+        let [no_r, no_s] = [Recoverable { r: [0; 32], ..signature }, Recoverable { s: [0; 32], ..signature }];
+        let beyond = Recoverable { r: order.to_be_bytes(), ..signature };
+
+        assert_eq!(Transaction::read_signed(&raw), Ok((transaction.clone(), signature)));
+        for signature in [high, no_r, no_s, beyond] {
+            let error = Transaction::read_signed(&transaction.signed(&signature)).expect_err("no signature of EIP-2");
+            assert!(error.to_string().contains("signature"), "{error}");
+        }
+        let mut every = vec![transaction.payload(), [&raw[..], &[0]].concat(), raw[..raw.len() - 1].to_vec(), Vec::new()];
+        // Any other byte is another transaction, another signature, or none.
+        every.extend((0..raw.len()).map(|at| [&raw[..at], &[raw[at] ^ 1], &raw[at + 1..]].concat()));
+        for bytes in every {
+            assert_ne!(Transaction::read_signed(&bytes), Ok((transaction.clone(), signature)), "{}", hex::encode(&bytes));
+        }
+    }
+    // As before EIP-155, and with a parity that is none.
+    let vitalik = hex::decode(SIGNED[0].1).expect("hexadecimal digits");
+    let anywhere = [&vitalik[..vitalik.len() - 67], &[0x1b], &vitalik[vitalik.len() - 66..]].concat();
+    assert_eq!(vitalik[vitalik.len() - 67], 0x25);
+    assert!(Transaction::read_signed(&anywhere).expect_err("for any chain").to_string().contains("EIP-155"));
+    let market = hex::decode(SIGNED[3].1).expect("hexadecimal digits");
+    let parity = [&market[..market.len() - 67], &[2], &market[market.len() - 66..]].concat();
+    assert!(Transaction::read_signed(&parity).expect_err("no parity").to_string().contains("parity"));
+}
+
+#[test]
+fn the_field_in_which_two_transactions_differ_has_its_name() {
+    let one = Transaction { to: Some(Address::ZERO), input: vec![1], ..dynamic_fee() };
+    let Kind::DynamicFee { market, access } = one.kind.clone() else { panic!("it pays by the market") };
+    let more = Market { max: market.max + U256::ONE, ..market };
+    let tip = Market { priority: market.priority + U256::ONE, ..market };
+    let touching = [access.clone(), vec![(Address::ZERO, Vec::new())]].concat();
+    for (field, other) in [
+        ("chainId", Transaction { chain: one.chain + 1, ..one.clone() }),
+        ("nonce", Transaction { nonce: one.nonce + 1, ..one.clone() }),
+        ("to", Transaction { to: None, ..one.clone() }),
+        ("value", Transaction { value: one.value + U256::ONE, ..one.clone() }),
+        ("gas", Transaction { gas: one.gas + 1, ..one.clone() }),
+        ("input", Transaction { input: Vec::new(), ..one.clone() }),
+        ("fee", Transaction { kind: Kind::DynamicFee { market: more, access: access.clone() }, ..one.clone() }),
+        ("fee", Transaction { kind: Kind::DynamicFee { market: tip, access: access.clone() }, ..one.clone() }),
+        ("accessList", Transaction { kind: Kind::DynamicFee { market, access: touching }, ..one.clone() }),
+        ("type", Transaction { kind: Kind::AccessList { price: market.max, access }, ..one.clone() }),
+    ] {
+        assert_eq!(one.difference(&other), Some(field));
+    }
+    assert_eq!(one.difference(&one.clone()), None);
+    let Kind::SetCode { market, access, .. } = set_code().kind else { panic!("it sets code") };
+    let other = Transaction { kind: Kind::SetCode { market, access, authorizations: Vec::new() }, ..set_code() };
+    assert_eq!(set_code().difference(&other), Some("kind"));
 }
 
 #[test]

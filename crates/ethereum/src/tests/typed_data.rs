@@ -104,7 +104,23 @@ fn good_documents_have_the_hashes_of_another_implementation() {
 
         assert_eq!(ours.encoded_type, encoded_type, "{document}");
         assert_eq!(ours.signing_hash, signing_hash, "{document}");
+        // As it is written for others, it is the same document.
+        let written = ours.to_json().to_string();
+        assert_eq!(by_alloy(&written), (encoded_type, signing_hash), "{written}");
+        assert_eq!(TypedData::read(&written).map(|again| again.signing_hash), Ok(signing_hash), "{written}");
     }
+}
+
+#[test]
+fn a_document_is_written_with_what_is_signed_and_nothing_else() {
+    let unsigned = MAIL.replace("\"contents\": \"Hello", "\"bcc\": \"everybody\", \"contents\": \"Hello");
+    let unsigned = unsigned.replace("\"types\": {", "\"types\": {\"Unused\": [{\"name\": \"x\", \"type\": \"uint8\"}],");
+
+    let read = TypedData::read(&unsigned).expect("what no type names is left out");
+
+    assert_eq!(read.to_json(), TypedData::read(MAIL).expect("the example").to_json());
+    assert!(!read.to_json().to_string().contains("everybody"));
+    assert_eq!(read.to_json()["domain"]["chainId"], "1");
 }
 
 const PERMIT_2612: &str = r#"{

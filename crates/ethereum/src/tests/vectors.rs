@@ -47,6 +47,20 @@ enum Verdict {
 
 /// What the room and the two rules of its callers (the chain is the one allowed, the fee can be said) make of a signed transaction.
 fn judge(bytes: &[u8]) -> Verdict {
+    let read = Transaction::read_signed(bytes);
+    let verdict = judge_parts(bytes);
+    let expected = match verdict {
+        Verdict::Good(_) => Signed::read(bytes).is_ok_and(|signed| !signed.anywhere),
+        Verdict::Refused(how) => ["refused by the chain allowed", "refused by the most it may cost"].contains(&how) && read.is_ok(),
+    };
+    assert_eq!(read.is_ok(), expected, "{read:?}");
+    if let (Verdict::Good(signer), Ok((transaction, signature))) = (&verdict, &read) {
+        assert_eq!(signature.signer(&transaction.signing_hash()), Some(*signer));
+    }
+    verdict
+}
+
+fn judge_parts(bytes: &[u8]) -> Verdict {
     let Ok(signed) = Signed::read(bytes) else { return Verdict::Refused("refused by its encoding") };
     if signed.anywhere {
         // Valid on a chain to this day, and refused by design: it would be valid on any chain.

@@ -168,7 +168,7 @@ impl wit::HostSigner for RunState {
             Err(wrong) => return Ok(Err(malformed(&self.session, "sign typed data", wrong))),
         };
         let now = asked.signing.now();
-        let permit = wallet(&asked, "sign typed data").and_then(|(policy, own)| policy.document(own, &document, now));
+        let permit = wallet(&asked, "sign typed data").and_then(|(policy, own)| policy.document(own, document, now));
         let signature = self.sign(asked, permit);
         Ok(signature.await)
     }

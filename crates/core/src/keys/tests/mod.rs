@@ -24,7 +24,7 @@ use bip32::XPrv;
 use examples::*;
 use futures_util::FutureExt;
 use k256::ecdsa::signature::Verifier;
-use k256::ecdsa::{Signature, SigningKey, VerifyingKey};
+use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};

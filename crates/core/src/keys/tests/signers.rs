@@ -41,3 +41,57 @@ fn a_signature_that_is_none_is_asked_for_again_and_what_came_before_an_error_is_
     assert!(matches!(outcome(vec!["wrong", "away"]), Err(SignerError::Unknown(_))), "something was");
     assert!(matches!(outcome(vec!["wrong"; 20]), Err(SignerError::Unknown(_))), "it is not asked for ever");
 }
+
+/// A signer that tells its account alone, and gives what a test says.
+struct Remote(std::sync::Mutex<usize>, Box<dyn Fn(&[u8; 32]) -> Signed + Send + Sync>);
+
+#[async_trait::async_trait]
+impl Signer for Remote {
+    async fn public_key(&self) -> Result<PublicKey, SignerError> {
+        Err(SignerError::Refused("it is not asked".to_owned()))
+    }
+
+    async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError> {
+        *self.0.lock().expect("the count") += 1;
+        Ok(Answer::Signed((self.1)(&request.digest())))
+    }
+}
+
+#[test]
+fn a_signature_of_an_account_is_its_own_or_none_and_is_asked_for_once() {
+    let key = SigningKey::from_slice(&[7; 32]).expect("a key");
+    let signed = |by: &SigningKey, digest: &[u8; 32]| by.sign_prehash_recoverable(digest).expect("a signature");
+    type Lie = fn(&[u8; 32], &dyn Fn(u8, &[u8; 32]) -> (Signature, RecoveryId)) -> Signed;
+    let lies: [(&str, bool, Lie); 6] = [
+        ("nothing", true, |digest, sign| {
+            let (signature, recovery) = sign(7, digest);
+            Signed::Secp256k1(signature, Some(recovery))
+        }),
+        ("another key", false, |digest, sign| {
+            let (signature, recovery) = sign(8, digest);
+            Signed::Secp256k1(signature, Some(recovery))
+        }),
+        ("another digest", false, |_, sign| {
+            let (signature, recovery) = sign(7, &[9; 32]);
+            Signed::Secp256k1(signature, Some(recovery))
+        }),
+        ("the other parity", false, |digest, sign| {
+            let (signature, recovery) = sign(7, digest);
+            Signed::Secp256k1(signature, Some(RecoveryId::new(!recovery.is_y_odd(), false)))
+        }),
+        ("no parity", false, |digest, sign| Signed::Secp256k1(sign(7, digest).0, None)),
+        ("a signature of another kind", false, |_, _| Signed::Ed25519([0; 64])),
+    ];
+    for (name, good, lie) in lies {
+        let answer = move |digest: &[u8; 32]| lie(digest, &|by, digest| signed(&SigningKey::from_slice(&[by; 32]).expect("a key"), digest));
+        let signer = Remote(std::sync::Mutex::new(0), Box::new(answer));
+        let account = PublicKey::Account(address_of(key.verifying_key()));
+        let permit = SignPermit::example([5; 32].into());
+
+        let outcome = crate::keys::signer::sign(&signer, &account, &permit, "agent").now_or_never().expect("at once");
+
+        assert_eq!(matches!(outcome, Ok(Outcome::Signed(_))), good, "{name}: {outcome:?}");
+        assert!(good || matches!(outcome, Err(SignerError::Unknown(_))), "{name}: {outcome:?}");
+        assert_eq!(*signer.0.lock().expect("the count"), 1, "{name}");
+    }
+}

@@ -152,7 +152,7 @@ impl WalletPolicy {
     }
 
     /// The verdict on a document (EIP-712). `now` is in seconds since 1970.
-    pub fn document(&self, own: Address, document: &TypedData, now: u64) -> Result<SignPermit, Denial> {
+    pub fn document(&self, own: Address, document: TypedData, now: u64) -> Result<SignPermit, Denial> {
         let contract = document.domain.contract.map(|contract| format!(" for {contract}")).unwrap_or_default();
         let asked = format!("sign typed data `{}`{contract}", document.name());
         let deny = |(rule, reason, remedy)| Denial { rule, asked: asked.clone(), reason, remedy, stop: false };
@@ -164,9 +164,9 @@ impl WalletPolicy {
         let chain = chain.ok_or_else(chainless)?;
         self.chain(chain).map_err(deny)?;
         let mut judge = Judge::new(self, own, chain);
-        documents::judge(&mut judge, document, now).map_err(deny)?;
+        documents::judge(&mut judge, &document, now).map_err(deny)?;
         let Judge { spends, lines, .. } = judge;
-        Ok(SignPermit::digest_that_spends(document.signing_hash, spends, lines))
+        Ok(SignPermit::typed_data(document, spends, lines))
     }
 
     /// The verdict on an authorization to run code (EIP-7702).
@@ -183,7 +183,7 @@ impl WalletPolicy {
     pub fn message(&self, own: Address, message: &[u8], now: u64) -> Result<SignPermit, Denial> {
         let deny = |(rule, reason, remedy)| Denial { rule, asked: "sign a message".to_owned(), reason, remedy, stop: false };
         let line = messages::judge(&self.signer, &self.spec, own, message, now).map_err(deny)?;
-        Ok(SignPermit::of_digest(crate::ethereum::message::signing_hash(message), line))
+        Ok(SignPermit::personal(message.to_vec(), line))
     }
 
     /// The denial of what the ledger has refused.

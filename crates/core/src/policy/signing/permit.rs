@@ -2,6 +2,7 @@
 
 use super::AssetId;
 use crate::ethereum::transaction::Transaction;
+use crate::ethereum::typed_data::TypedData;
 use alloy_primitives::{B256, U256};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -21,6 +22,10 @@ pub struct SignPermit {
 pub enum Payload {
     /// A transaction, into the bytes that a node takes.
     Transaction(Box<Transaction>),
+    /// A document (EIP-712), into `r`, `s`, `v`.
+    TypedData(Box<TypedData>),
+    /// A message for people (EIP-191), without its prefix, into `r`, `s`, `v`.
+    Personal(Vec<u8>),
     /// 32 bytes, into `r`, `s`, `v`.
     Digest,
     /// These bytes as they are, into a signature of ed25519.
@@ -43,12 +48,18 @@ impl SignPermit {
         Self { spends, nonce, ..Self::new(Payload::Transaction(Box::new(transaction)), digest, lines) }
     }
 
-    pub(super) fn digest_that_spends(digest: B256, spends: Vec<(AssetId, U256)>, lines: Vec<String>) -> Self {
-        Self { spends, ..Self::new(Payload::Digest, digest, lines) }
+    pub(super) fn typed_data(document: TypedData, spends: Vec<(AssetId, U256)>, lines: Vec<String>) -> Self {
+        let digest = document.signing_hash;
+        Self { spends, ..Self::new(Payload::TypedData(Box::new(document)), digest, lines) }
     }
 
     pub(super) fn of_digest(digest: B256, line: String) -> Self {
         Self::new(Payload::Digest, digest, vec![line])
+    }
+
+    pub(super) fn personal(message: Vec<u8>, line: String) -> Self {
+        let digest = crate::ethereum::message::signing_hash(&message);
+        Self::new(Payload::Personal(message), digest, vec![line])
     }
 
     pub(super) fn message(message: Vec<u8>, line: String) -> Self {
@@ -64,7 +75,9 @@ impl SignPermit {
     pub fn has_form(&self, signed: &[u8]) -> bool {
         match &self.payload {
             Payload::Transaction(_) => !signed.is_empty(),
-            Payload::Digest => matches!(signed, [r_and_s @ .., 27 | 28] if r_and_s.len() == 64),
+            Payload::TypedData(_) | Payload::Personal(_) | Payload::Digest => {
+                matches!(signed, [r_and_s @ .., 27 | 28] if r_and_s.len() == 64)
+            }
             Payload::Message(_) => signed.len() == 64,
         }
     }
