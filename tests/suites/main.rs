@@ -34,6 +34,7 @@ mod paths;
 mod patterns;
 mod records;
 mod remedies;
+mod remote;
 mod requests;
 mod required;
 mod rotation;

@@ -1,4 +1,4 @@
-//! Signing end to end: a real component asks, a real node takes what comes of it, and the key is in a file, a KMS or an HSM.
+//! Signing end to end: a real component asks, a real node takes what comes of it, and the key is in a file, a KMS, an HSM, or at another node.
 
 use crate::cli::CliFixture;
 use alloy_primitives::{Address, B256, keccak256};
@@ -63,6 +63,14 @@ fn hsm() -> Opened {
     WalletFixture::with(&format!("[signers.wallet]\nfrom = \"pkcs11:id={id}\"\n{}", lines())).config(&config).open()
 }
 
+/// A key that a node keeps.
+fn remote(anvil: &Anvil) -> Opened {
+    let lines = lines().replace(", \"4844\", \"7702\"", "");
+    let lines = lines.split("[[signers.wallet.delegate]]").next().unwrap();
+    let config = format!("[signing.remote.node]\nurl = \"{}\"\naccounts = [\"probe-1/{ADDRESS}\"]\n", anvil.address);
+    WalletFixture::with(&format!("[signers.wallet]\nfrom = \"remote:node/{ADDRESS}\"\n{lines}")).config(&config).open()
+}
+
 /// The raw bytes and the hash of what was signed.
 fn signed(outcome: &str) -> (Vec<u8>, Vec<u8>) {
     let (raw, hash) = outcome.split_once(' ').unwrap_or_else(|| panic!("not signed: {outcome}"));
@@ -84,24 +92,32 @@ fn mined(anvil: &Anvil, raw: &[u8], hash: &[u8], sender: &str) {
     assert!(receipt["from"].as_str().unwrap().eq_ignore_ascii_case(sender), "{receipt}");
 }
 
+/// What is paid by the market.
+const FEE: &str = "max:2000000000 priority:1000000000";
+
+/// A transaction of each kind that carries nothing but itself.
+fn plain_kinds() -> [String; 4] {
+    let slot = coded([0; 32]);
+    [
+        format!("fields chain:1 nonce:0 to:{FRIEND} value:1000 price:2000000000"),
+        format!("fields chain:1 nonce:1 to:{FRIEND} value:0x3e8 gas:40000 price:2000000000 access:{FRIEND},{slot}"),
+        format!("fields chain:1 nonce:2 to:{FRIEND} value:1000 {FEE}"),
+        format!("fields chain:1 nonce:3 to:{FRIEND} value:1000 gas:30000 {FEE} access:{NOTHING}"),
+    ]
+}
+
 /// Has each kind signed by `sign`, and mined.
 fn every_kind_is_mined(sign: impl Fn(&str) -> String) -> usize {
     let anvil = Anvil::start(1);
     let sender = sign("address").split(' ').next().unwrap().to_owned();
     anvil.fund(&sender, "0x8ac7230489e80000");
-    let fee = "max:2000000000 priority:1000000000";
+    let fee = FEE;
     let authorized = sign(&format!("authorization 1 {NOTHING} 5"));
     let parts: Vec<&str> = authorized.split(' ').collect();
     let authorize = format!("authorize:1,{NOTHING},5,{},{},{}", parts[0], parts[1], parts[2]);
-    let slot = coded([0; 32]);
 
-    let kinds = [
-        format!("fields chain:1 nonce:0 to:{FRIEND} value:1000 price:2000000000"),
-        format!("fields chain:1 nonce:1 to:{FRIEND} value:0x3e8 gas:40000 price:2000000000 access:{FRIEND},{slot}"),
-        format!("fields chain:1 nonce:2 to:{FRIEND} value:1000 {fee}"),
-        format!("fields chain:1 nonce:3 to:{FRIEND} value:1000 gas:30000 {fee} access:{NOTHING}"),
-        format!("fields chain:1 nonce:4 to:{FRIEND} value:1000 gas:100000 {fee} {authorize}"),
-    ];
+    let mut kinds = plain_kinds().to_vec();
+    kinds.push(format!("fields chain:1 nonce:4 to:{FRIEND} value:1000 gas:100000 {fee} {authorize}"));
     for kind in &kinds {
         let (raw, hash) = signed(&sign(kind));
         mined(&anvil, &raw, &hash, &sender);
@@ -171,6 +187,20 @@ fn a_node_mines_every_kind_that_an_hsm_signs() {
     let opened = hsm();
 
     every_kind_is_mined(|operation| opened.sign(operation));
+}
+
+#[test]
+fn a_node_mines_every_plain_kind_that_a_remote_signer_signs() {
+    let (keeps, mines) = (Anvil::start(1), Anvil::start(1));
+    let opened = remote(&keeps);
+
+    assert_eq!(address_of(&opened), ADDRESS);
+    for kind in plain_kinds() {
+        let (raw, hash) = signed(&opened.sign(&kind));
+        mined(&mines, &raw, &hash, ADDRESS);
+    }
+
+    assert_eq!(opened.records("signed").len(), plain_kinds().len());
 }
 
 #[test]

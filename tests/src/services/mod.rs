@@ -3,6 +3,7 @@
 //! missing part is a failure.
 
 mod anvil;
+pub mod custody;
 mod faults;
 mod moto;
 mod oidc;
@@ -11,6 +12,7 @@ mod postgres;
 mod softhsm;
 
 pub use anvil::Anvil;
+pub use custody::Custody;
 pub use faults::{Fault, Faulty};
 pub use moto::Moto;
 pub use oidc::{Browser, Oidc, SECRET as OIDC_SECRET};

@@ -151,11 +151,11 @@ impl<'a> SignRequest<'a> {
         if let Payload::Personal(message) = self.permit.payload() { Some(message) } else { None }
     }
 
-    /// The document that is signed (EIP-712), as `eth_signTypedData_v4` takes it, with what is signed and nothing else. `None` for everything
-    /// else.
+    /// The document that is signed (EIP-712), in JSON as `eth_signTypedData_v4` takes it, with what is signed and nothing else. `None` for
+    /// everything else.
     #[must_use]
-    pub fn typed_data(&self) -> Option<serde_json::Value> {
-        if let Payload::TypedData(document) = self.permit.payload() { Some(document.to_json()) } else { None }
+    pub fn typed_data(&self) -> Option<String> {
+        if let Payload::TypedData(document) = self.permit.payload() { Some(document.to_json().to_string()) } else { None }
     }
 
     /// The transaction that is signed, as it is hashed (EIP-155, EIP-2718): for signers that check it themselves. `None` for everything

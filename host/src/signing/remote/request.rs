@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 /// What was permitted, of the kinds that there is a method for.
 pub(super) enum Asked {
     Transaction(Box<Transaction>),
-    /// EIP-712.
-    TypedData(Value),
+    /// EIP-712, in JSON.
+    TypedData(String),
     /// EIP-191: the service puts the prefix before it.
     Message(Vec<u8>),
 }
@@ -33,7 +33,7 @@ impl Asked {
         match self {
             Self::Transaction(transaction) => ("eth_signTransaction", json!([fields(transaction, account)])),
             // As text: web3signer has long taken nothing else, and nodes take both.
-            Self::TypedData(document) => (typed_data.name(), json!([account, document.to_string()])),
+            Self::TypedData(document) => (typed_data.name(), json!([account, document])),
             Self::Message(message) => ("eth_sign", json!([account, format!("0x{}", hex(message))])),
         }
     }

@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 const MAX_ANSWER: usize = 2 << 20;
 
 /// Errors of JSON-RPC that stand for a request which was not carried out: it can't be read, or is none; there is no such method, or it is not
-/// enabled (EIP-1474, web3signer); its parameters are wrong.
-const NOT_CARRIED_OUT: [i64; 6] = [-32700, -32600, -32601, -32602, -32604, -32004];
+/// enabled (web3signer); its parameters are wrong.
+const NOT_CARRIED_OUT: [i64; 5] = [-32700, -32600, -32601, -32602, -32604];
 
 /// A service, by its table.
 pub(super) struct Service {
@@ -79,7 +79,9 @@ impl Service {
             _ if status.is_redirection() => {
                 Err(unknown(&format!("the service sends requests elsewhere ({}); check `url`", status.as_u16())))
             }
-            Ok(Response::Error(code)) => Err(unknown(&format!("the service failed (JSON-RPC error {code}); its own log says why"))),
+            Ok(Response::Error(code)) => {
+                Err(unknown(&format!("the service failed (JSON-RPC error {code}); see its own log, and whether it has that method")))
+            }
             Err(why) if status == StatusCode::OK => Err(unknown(why)),
             Ok(Response::Result(_)) | Err(_) => Err(unknown(&format!("the service answers {}", status.as_u16()))),
         }

@@ -43,10 +43,10 @@ fn a_signature_that_is_none_is_asked_for_again_and_what_came_before_an_error_is_
 }
 
 /// A signer that tells its account alone, and gives what a test says.
-struct Remote(std::sync::Mutex<usize>, Box<dyn Fn(&[u8; 32]) -> Signed + Send + Sync>);
+struct Remote<F>(std::sync::Mutex<usize>, F);
 
 #[async_trait::async_trait]
-impl Signer for Remote {
+impl<F: Fn(&[u8; 32]) -> Signed + Send + Sync> Signer for Remote<F> {
     async fn public_key(&self) -> Result<PublicKey, SignerError> {
         Err(SignerError::Refused("it is not asked".to_owned()))
     }
@@ -84,7 +84,7 @@ fn a_signature_of_an_account_is_its_own_or_none_and_is_asked_for_once() {
     ];
     for (name, good, lie) in lies {
         let answer = move |digest: &[u8; 32]| lie(digest, &|by, digest| signed(&SigningKey::from_slice(&[by; 32]).expect("a key"), digest));
-        let signer = Remote(std::sync::Mutex::new(0), Box::new(answer));
+        let signer = Remote(std::sync::Mutex::new(0), answer);
         let account = PublicKey::Account(address_of(key.verifying_key()));
         let permit = SignPermit::example([5; 32].into());
 
