@@ -44,16 +44,20 @@ pub struct CutIssuer<I> {
     cuts: Cuts,
 }
 
-/// An audit log with points around its records of tokens.
+/// An audit log with points around its records of tokens, of requests and of their answers.
 pub struct CutAudit(Cuts);
 
 impl AuditSink for CutAudit {
     fn record(&self, records: &[Record<'_>]) -> std::io::Result<()> {
         for record in records {
-            if let Event::Token { step, .. } = &record.event {
-                self.0.point("before", &format!("record {step}"));
-                self.0.point("after", &format!("record {step}"));
-            }
+            let what = match &record.event {
+                Event::Token { step, .. } => &**step,
+                Event::Egress { .. } => "request",
+                Event::Answer { .. } => "answer",
+                _ => continue,
+            };
+            self.0.point("before", &format!("record {what}"));
+            self.0.point("after", &format!("record {what}"));
         }
         Ok(())
     }
@@ -76,7 +80,7 @@ impl Cuts {
         CutIssuer { issuer, cuts: self.clone() }
     }
 
-    /// An audit log that keeps nothing, with points around each record of a token.
+    /// An audit log that keeps nothing, with points around each record of a token, of a request or of its answer.
     #[must_use]
     pub fn audit(&self) -> CutAudit {
         CutAudit(self.clone())

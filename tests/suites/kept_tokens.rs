@@ -1,5 +1,7 @@
 //! Refresh tokens that outlive their run, and what an operator is told of tokens.
 
+mod crash;
+
 use super::tokens::{ACCESS, EXCHANGE, FOR_API, JSON, REFRESH, form_of, room, tokens};
 use crate::cli::CliFixture;
 use bytes::Bytes;
@@ -10,6 +12,9 @@ use strongroom::{FileBackend, FileKey, SecretBackend};
 use strongroom_demo::server::{Response, Seen, respond};
 use strongroom_tests::AgentFixture;
 use tokio::sync::Notify;
+
+/// The secret that refresh tokens are kept as.
+const KEPT: &str = "[secrets.KEPT]\nfrom = \"FROM\"\nrequired = false\nexpose = \"env\"\n[[secrets.KEPT.allow]]\nhost = \"sub.api.test\"\nmethods = [\"POST\"]\npaths = [\"/token\"]\nplace = [\"form:refresh_token\"]";
 
 /// A manifest that keeps its refresh token as `KEPT`, in an encrypted file, and what the file has of it afterwards.
 struct Store {
@@ -34,9 +39,7 @@ impl Store {
     }
 
     fn room(&self, from: &str, answer: impl Fn(&Seen) -> Response + Send + Sync + 'static) -> AgentFixture {
-        let kept = format!(
-            "[secrets.KEPT]\nfrom = \"{from}\"\nrequired = false\nexpose = \"env\"\n[[secrets.KEPT.allow]]\nhost = \"sub.api.test\"\nmethods = [\"POST\"]\npaths = [\"/token\"]\nplace = [\"form:refresh_token\"]"
-        );
+        let kept = KEPT.replace("FROM", from);
         let backend = self.backend();
         room(&format!("{FOR_API}\nkeep = \"KEPT\""), answer).and(&kept).host(move |builder| builder.backend("file", backend))
     }

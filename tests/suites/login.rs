@@ -154,6 +154,38 @@ fn a_second_login_replaces_what_the_first_one_brought() {
     assert!(used(&desk, &oidc).starts_with("send 200"));
 }
 
+/// Some servers give the same one again. What the journal says of it is of the session before.
+#[test]
+fn a_login_has_a_token_presented_that_was_given_up_before() {
+    let (desk, endpoint) = at_script([
+        Answer::token("access-token-1", 600, Some(REFRESH)),
+        Answer::closed(),
+        Answer::token("access-token-2", 600, Some(REFRESH)),
+        Answer::token("access-token-3", 600, None),
+        Answer::new(200, "text/plain", "me"),
+    ]);
+    let log_in = || {
+        let mut login = Waiting::start(&desk, LOGIN);
+        visit(&back(&login.word("https://"), "code=the-code"));
+        let done = login.end();
+        assert_eq!(done.code, 0, "{}", done.stderr);
+    };
+    let me = endpoint.url.replace("/token", "/api/me");
+    let run = || desk.run(&format!("run agent.toml --config strongroom.toml --env-file .env -- send+GET+{me}"));
+
+    log_in();
+    for _ in 0..2 {
+        let refused = run();
+        assert!(refused.code == 121 && refused.stderr.contains("may have been used up"), "{}", refused.stderr);
+    }
+    assert_eq!(endpoint.asked().len(), 2, "a lost answer is not asked for twice");
+    log_in();
+    let ran = run();
+
+    assert!(ran.stdout.starts_with("send 200"), "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(endpoint.asked()[3].field("refresh_token"), Some(REFRESH));
+}
+
 #[test]
 fn what_is_not_this_logins_gets_404_and_changes_nothing() {
     let (desk, endpoint) = at_script([Answer::token("access-token", 600, Some(REFRESH))]);

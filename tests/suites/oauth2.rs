@@ -2,6 +2,7 @@
 
 mod crash;
 mod desk;
+mod faults;
 mod refresh;
 
 use desk::{Desk, SECRET, bearer, granted};

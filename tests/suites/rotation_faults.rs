@@ -1,115 +1,19 @@
 //! What can go wrong while a key is replaced, row by row: what the operator is told, which key is in use after it, and what is left over.
 
-use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use strongroom::manifest::{HttpIssuerConfig, RotationConfig, SecretRef};
-use strongroom::{
-    AuditSink, BackendError, Deposit, Entry, FileBackend, FileKey, Found, Freshness, Host, HostConfig, HttpIssuer, RotationError,
-    SecretBackend, SecretStore, StoreError, Stored, VersionInfo, audit,
-};
+use strongroom::{AuditSink, FileBackend, FileKey, Host, HostConfig, HttpIssuer, RotationError, audit};
 use strongroom_tests::block_on;
+use strongroom_tests::fixtures::slippery::{Slip, Slippery};
 use strongroom_tests::fixtures::store::{Kind, StoreFixture};
 use strongroom_tests::issuer::{Fault, Issuer, Verb};
 
 /// How long a call may take here, and what is longer by far.
 const TIMEOUT: Duration = Duration::from_secs(4);
 const LONG: Duration = Duration::from_secs(10);
-
-/// What happens at the n-th write of a secret, or of the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Slip {
-    /// It is not made, and the store says nothing of use.
-    Unavailable,
-    /// It is made, and the store says nothing of use.
-    Lost,
-    /// Somebody else has written the same path before.
-    Beaten,
-}
-
-/// The store's file, which slips.
-struct Slippery {
-    store: FileBackend,
-    /// Where the path begins, from which write of it on, how often, and what.
-    slip: Option<(&'static str, usize, usize, Slip)>,
-    writes: AtomicUsize,
-}
-
-#[async_trait]
-impl SecretBackend for Slippery {
-    fn entries_for(&self, namespace: &str, name: &str) -> Vec<Entry> {
-        self.store.entries_for(namespace, name)
-    }
-
-    fn admits(&self, entry: &Entry) -> Result<(), BackendError> {
-        self.store.admits(entry)
-    }
-
-    async fn get(&self, entry: &Entry) -> Result<Found, BackendError> {
-        self.store.get(entry).await
-    }
-
-    fn freshness(&self) -> Freshness {
-        self.store.freshness()
-    }
-
-    fn store(&self) -> Option<&dyn SecretStore> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl SecretStore for Slippery {
-    fn entry_of(&self, namespace: Option<&str>, name: &str) -> Result<Entry, StoreError> {
-        self.store.entry_of(namespace, name)
-    }
-
-    async fn newest(&self, path: &str) -> Result<String, StoreError> {
-        self.store.newest(path).await
-    }
-
-    async fn versions(&self, path: &str) -> Result<Vec<VersionInfo>, StoreError> {
-        self.store.versions(path).await
-    }
-
-    async fn list(&self) -> Result<Vec<Stored>, StoreError> {
-        self.store.list().await
-    }
-
-    async fn put(&self, entry: &Entry, value: Deposit, expected: Option<&str>) -> Result<String, StoreError> {
-        let slip = self.slip.filter(|(path, ..)| entry.path.starts_with(path)).and_then(|(_, first, times, slip)| {
-            let write = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
-            (first..first.saturating_add(times)).contains(&write).then_some(slip)
-        });
-        match slip {
-            None => self.store.put(entry, value, expected).await,
-            Some(Slip::Unavailable) => Err(StoreError::Unavailable("the store slips".into())),
-            Some(Slip::Lost) => {
-                self.store.put(entry, value, expected).await?;
-                Err(StoreError::Unavailable("the store slips".into()))
-            }
-            Some(Slip::Beaten) => {
-                let other = Deposit::new("pf_live_ffffffffffffffffffffffffffffffff");
-                self.store.put(entry, other, None).await?;
-                self.store.put(entry, value, expected).await
-            }
-        }
-    }
-
-    async fn delete(&self, path: &str, version: &str) -> Result<(), StoreError> {
-        self.store.delete(path, version).await
-    }
-
-    async fn undelete(&self, path: &str, version: &str) -> Result<(), StoreError> {
-        self.store.undelete(path, version).await
-    }
-
-    async fn destroy(&self, path: &str, version: &str) -> Result<(), StoreError> {
-        self.store.destroy(path, version).await
-    }
-}
 
 /// Keeps records, for a test to read; or none, and says so.
 #[derive(Clone, Default)]
@@ -148,7 +52,7 @@ fn host_of(
     });
     let config = HostConfig::default().with(|new| new.rotations = vec![(bed.name().to_owned(), rotation)]);
     let builder = Host::builder().config(config).without_state().max_agents(1).audit(audit);
-    let builder = builder.backend("store", Slippery { store, slip, writes: AtomicUsize::new(0) });
+    let builder = builder.backend("store", Slippery::new(store, slip));
     let built = builder.issuer("issuer", HttpIssuer::new(&HttpIssuerConfig::purpleflea(issuer.url())).unwrap()).build();
     built.map_err(|error| error.to_string())
 }

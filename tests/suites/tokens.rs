@@ -104,7 +104,8 @@ fn a_client_library_in_rust_gets_its_tokens_and_refreshes_them() {
     const SECOND: &str = "at-3Wd8nPz5Vb1Qx6Ky0Gh4Jt";
     let answer = |seen: &Seen| match form_of(seen, "grant_type").as_str() {
         "refresh_token" => respond(200, JSON, tokens().replace(ACCESS, SECOND)),
-        _ => respond(200, JSON, tokens()),
+        // Of which the library reads nothing, so that it may have any signature.
+        _ => respond(200, JSON, tokens().replace("\"scope\"", &format!("\"id_token\":\"{ID_TOKEN}\",\"scope\""))),
     };
 
     let ran =

@@ -79,6 +79,10 @@ pub(super) struct Shared {
 /// Most refresh tokens that are remembered as over.
 const MOST_OVER: usize = 4;
 
+/// What was said of the tokens before a login.
+#[cfg(feature = "ops")]
+pub(crate) struct SoFar(Document);
+
 /// Where the document is kept.
 pub(crate) struct Journal<'o> {
     store: &'o dyn SecretStore,
@@ -152,15 +156,24 @@ impl<'o> Journal<'o> {
         self.within(self.store.put(&self.at, Deposit::new(text.to_vec()), Some(over))).await
     }
 
-    /// Forgets what was said of the tokens before: a person has logged in.
+    /// What is said of the tokens so far, before a login brings the next; nothing, where that can't be read.
     #[cfg(feature = "ops")]
-    pub(crate) async fn begin_anew(&self) -> Result<(), StoreError> {
+    pub(crate) async fn so_far(&self) -> SoFar {
+        SoFar(self.read().await.map(|(document, _)| document).unwrap_or_default())
+    }
+
+    /// Forgets that: a person has logged in. What has been written since stays, as hosts may be presenting the next already.
+    #[cfg(feature = "ops")]
+    pub(crate) async fn begin_anew(&self, SoFar(before): &SoFar) -> Result<(), StoreError> {
         for _ in 0..4 {
-            let (document, version) = self.read().await?;
+            let (mut document, version) = self.read().await?;
             if document.format == 0 {
                 return Ok(());
             }
-            match self.write(&Document::default(), &version).await {
+            document.sent = document.sent.filter(|sent| before.sent.as_ref() != Some(sent));
+            document.over.retain(|over| !before.over.contains(over));
+            let anew = Document { sent: document.sent, over: document.over, ..Document::default() };
+            match self.write(&anew, &version).await {
                 Err(StoreError::Conflict { .. }) => {}
                 written => return written.map(drop),
             }
@@ -171,5 +184,50 @@ impl<'o> Journal<'o> {
     async fn within<T, E: From<BackendError>>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let patience = self.store.patience();
         tokio::time::timeout(patience, call).await.unwrap_or_else(|_| Err(silent(&self.at.to_string()).into()))
+    }
+}
+
+#[cfg(all(test, feature = "ops", feature = "file"))]
+mod tests {
+    use super::*;
+    use crate::secrets::backends::{Bounds, Configured, FileBackend, FileKey};
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn origin(directory: &std::path::Path) -> Origin {
+        FileKey::create_identity(&directory.join("key")).expect("a key");
+        let backend = FileBackend::new(directory.join("secrets.age"), FileKey::identity_file(&directory.join("key")).expect("a key"));
+        backend.create().expect("a file");
+        let second = Duration::from_secs(1);
+        let from =
+            Configured { name: "file".to_owned(), backend: Arc::new(backend), bounds: Bounds::none(), stale: second, settled: second };
+        Origin { from, entry: Entry::new("bot/KEY") }
+    }
+
+    /// A host that runs may have the next token as soon as it is there.
+    #[tokio::test]
+    async fn a_login_leaves_the_claim_of_the_token_that_it_brought() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let origin = origin(directory.path());
+        let journal = Journal::of(&origin).expect("a store");
+        let claim = |of: &str, nonce| Sent { of: of.to_owned(), host: "host".to_owned(), nonce, at: 1 };
+        let over = |of: &str| Over { of: of.to_owned(), why: Why::Lost, spec: String::new() };
+        let (made, version) = journal.made().await.expect("a journal");
+        let mut of_before = made.claimed(claim("before", 1));
+        of_before.put_over(over("before"));
+        of_before.reusable = Some("before".to_owned());
+        let version = journal.write(&of_before, &version).await.expect("written");
+
+        let before = journal.so_far().await;
+        let mut of_next = of_before.claimed(claim("next", 2));
+        of_next.put_over(over("next"));
+        journal.write(&of_next, &version).await.expect("written");
+        journal.begin_anew(&before).await.expect("written");
+
+        let (now, _) = journal.read().await.expect("read");
+        assert_eq!((now.sent, now.over, now.reusable), (Some(claim("next", 2)), vec![over("next")], None));
+        journal.begin_anew(&journal.so_far().await).await.expect("written");
+        let (now, _) = journal.read().await.expect("read");
+        assert_eq!((now.sent, now.over), (None, vec![]));
     }
 }

@@ -49,6 +49,7 @@ enum Turn {
 pub(super) async fn token(source: &Source, state: &mut State) -> Result<Token, BackendError> {
     let until = Instant::now() + WAIT;
     let journal = Journal::of(&source.secret).ok_or_else(|| not_writable(&source.secret))?;
+    let nonce = source.nonce.number()?;
     let mut attempts = 0;
     loop {
         keep(source, state).await?;
@@ -59,7 +60,7 @@ pub(super) async fn token(source: &Source, state: &mut State) -> Result<Token, B
             return Err(not_writable(&source.secret));
         }
         let of = hash(kept.value.reveal(Reveal::to_exchange()));
-        match turn(source, state, &document, &of) {
+        match turn(source, state, &document, &of, nonce) {
             Turn::Given(Shared { value, expires_at, .. }) => {
                 let behind = [Some(kept.value), client].into_iter().flatten().map(Arc::new).collect();
                 return Ok(Token { value, expires_at, behind });
@@ -72,7 +73,7 @@ pub(super) async fn token(source: &Source, state: &mut State) -> Result<Token, B
             }
             Turn::Mine => {}
             Turn::Free => {
-                let sent = Sent { of: of.clone(), host: source.parts.host.clone(), nonce: source.nonce, at: source.now() };
+                let sent = Sent { of: of.clone(), host: source.parts.host.clone(), nonce, at: source.now() };
                 let claimed = journal.write(&document.claimed(sent), &version).await;
                 // What was not answered may have been written: the next look tells.
                 if let Err(error) = claimed {
@@ -86,12 +87,12 @@ pub(super) async fn token(source: &Source, state: &mut State) -> Result<Token, B
             }
         }
         let is_reusable = document.reusable.as_deref() == Some(&*of);
-        return Refresh { source, journal: &journal, kept, client, of, is_reusable }.present(state).await;
+        return Refresh { source, journal: &journal, nonce, kept, client, of, is_reusable }.present(state).await;
     }
 }
 
 /// Whose turn it is, by what the journal says of the token of this hash.
-fn turn(source: &Source, state: &State, document: &Document, of: &str) -> Turn {
+fn turn(source: &Source, state: &State, document: &Document, of: &str, nonce: u64) -> Turn {
     let now = source.now();
     if let Some(token) = document.token.as_ref().filter(|token| is_news(token, source, state, of, now)) {
         return Turn::Given(token.clone());
@@ -103,8 +104,8 @@ fn turn(source: &Source, state: &State, document: &Document, of: &str) -> Turn {
     let was_presented = state.presented.as_deref() == Some(of);
     match document.sent.as_ref().filter(|sent| sent.of == of) {
         // One that was never presented, by a call that came to nothing before.
-        Some(sent) if sent.nonce == source.nonce && !was_presented => Turn::Mine,
-        Some(sent) if sent.nonce != source.nonce && now.abs_diff(sent.at) < LOST => Turn::Theirs,
+        Some(sent) if sent.nonce == nonce && !was_presented => Turn::Mine,
+        Some(sent) if sent.nonce != nonce && now.abs_diff(sent.at) < LOST => Turn::Theirs,
         Some(_) => Turn::Over(Why::Lost),
         None => Turn::Free,
     }
@@ -125,6 +126,7 @@ fn is_news(token: &Shared, source: &Source, state: &State, of: &str, now: u64) -
 struct Refresh<'r> {
     source: &'r Source,
     journal: &'r Journal<'r>,
+    nonce: u64,
     kept: Kept,
     client: Option<SecretValue>,
     of: String,
@@ -200,7 +202,7 @@ impl Refresh<'_> {
         for attempt in 1..=ATTEMPTS {
             if let Ok((mut document, version)) = self.journal.read().await {
                 // Another host goes on with another token, or a person has logged in.
-                if document.sent.as_ref().is_none_or(|sent| sent.nonce != self.source.nonce || sent.of != self.of) {
+                if document.sent.as_ref().is_none_or(|sent| sent.nonce != self.nonce || sent.of != self.of) {
                     return;
                 }
                 document.sent = None;

@@ -40,12 +40,15 @@ pub(super) struct Source {
     client: Vec<Origin>,
     /// The hash of what is asked for.
     asks_for: String,
-    /// What no other source has: which claim of the journal's is this one's.
-    pub(super) nonce: u64,
+    pub(super) nonce: Nonce,
     turn: tokio::sync::Mutex<State>,
     /// Exchanges that have come to an end.
     ended: AtomicU64,
 }
+
+/// What no other source has: by it a source knows its own claim in the journal. Of two that had the same, each would take the other's for its
+/// own, and present what that one is presenting.
+pub(super) struct Nonce(Option<u64>);
 
 /// What is known of the exchanges so far.
 #[derive(Default)]
@@ -100,7 +103,7 @@ impl Source {
         let entry = Entry::new(format!("token for {} ({asks_for})", secret.shown()));
         let server = spec.server().to_owned();
         let (turn, ended) = (tokio::sync::Mutex::default(), AtomicU64::new(0));
-        let nonce = getrandom::u64().unwrap_or_default();
+        let nonce = Nonce(getrandom::u64().ok());
         let source = Self { parts, spec, name: name.to_owned(), secret, client, asks_for, nonce, turn, ended };
         let backend = Arc::new(Backend(Arc::new(source)));
         (Configured { name: server, backend, bounds: Bounds::none(), stale: DAY, settled: SETTLED }, entry)
@@ -202,6 +205,17 @@ impl Source {
     }
 }
 
+impl Nonce {
+    /// The number.
+    ///
+    /// # Errors
+    /// Where the system has given none.
+    pub(super) fn number(&self) -> Result<u64, BackendError> {
+        let none = || BackendError::Unavailable("no access token for it: the system's random source failed; restart the host".to_owned());
+        self.0.ok_or_else(none)
+    }
+}
+
 impl Token {
     pub(super) fn is_alive(&self, now: u64) -> bool {
         self.expires_at.is_none_or(|end| end > now + MARGIN)
@@ -273,5 +287,17 @@ impl SecretBackend for Backend {
 
     fn patience(&self) -> Duration {
         PATIENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_randomness_nothing_is_claimed() {
+        assert_eq!(Nonce(Some(7)).number(), Ok(7));
+        let refused = Nonce(None).number().expect_err("it is nobody's");
+        assert!(refused.to_string().contains("random source failed"), "{refused}");
     }
 }

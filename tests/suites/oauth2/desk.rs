@@ -225,6 +225,11 @@ impl Desk {
         });
     }
 
+    /// Closes a host, and does something as soon as that is under way.
+    pub fn close(&self, host: Host, meanwhile: impl Future<Output = ()>) {
+        self.runtime.block_on(futures_util::future::join(host.shutdown(), meanwhile));
+    }
+
     /// What the API saw.
     pub fn seen(&self) -> Vec<Seen> {
         self.api.seen()

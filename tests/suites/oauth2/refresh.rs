@@ -6,12 +6,12 @@ use serde_json::json;
 use strongroom::StaticBackend;
 use strongroom_tests::token_endpoint::{Answer, Gate};
 
-const REFRESH: &str = "oauth2 = { grant = \"refresh_token\", token_url = \"URL\", client_id = \"bot\" }";
-const FIRST: &str = "refresh-4b1f8e02c6d97a35";
-const NEXT: &str = "refresh-93ad0e7c51b2f648";
+pub(super) const REFRESH: &str = "oauth2 = { grant = \"refresh_token\", token_url = \"URL\", client_id = \"bot\" }";
+pub(super) const FIRST: &str = "refresh-4b1f8e02c6d97a35";
+pub(super) const NEXT: &str = "refresh-93ad0e7c51b2f648";
 const LOGIN: &str = "log in anew: `strongroom login AGENT.toml KEY`";
 
-fn presented(desk: &Desk) -> Vec<String> {
+pub(super) fn presented(desk: &Desk) -> Vec<String> {
     desk.endpoint.asked().iter().map(|asked| asked.field("refresh_token").unwrap_or("none").to_owned()).collect()
 }
 
@@ -42,7 +42,14 @@ fn refresh_tokens_old_and_new_are_taken_out_of_what_the_agent_gets() {
 
 #[test]
 fn a_lost_answer_is_told_once_and_the_token_is_not_presented_again() {
-    let lost = [Answer::closed(), Answer::token(TOKEN, 60, Some(NEXT)).cut(20), Answer::new(502, "text/html", "gateway")];
+    let lost = [
+        Answer::closed(),
+        Answer::token(TOKEN, 60, Some(NEXT)).cut(20),
+        Answer::new(502, "text/html", "gateway"),
+        // As proxies answer where the connection to the server breaks.
+        Answer::new(503, "text/plain", "upstream connect error or disconnect/reset before headers"),
+        Answer::error("server_error"),
+    ];
     for answer in lost {
         let desk = Desk::new(REFRESH, FIRST, [answer]);
         let host = desk.host();
@@ -77,7 +84,11 @@ fn a_token_that_is_not_accepted_any_more_is_told_with_what_mends_it() {
 
 #[test]
 fn what_has_used_nothing_up_is_tried_again_with_the_same_token() {
-    for answer in [Answer::new(503, "text/html", ""), Answer::json(400, &json!({"error": "temporarily_unavailable"}))] {
+    for answer in [
+        Answer::new(429, "text/html", ""),
+        Answer::new(503, "text/html", "").header("retry-after", "1"),
+        Answer::json(400, &json!({"error": "temporarily_unavailable"})),
+    ] {
         let desk = Desk::new(REFRESH, FIRST, [answer, Answer::token(TOKEN, 3600, Some(NEXT))]);
 
         desk.run(&desk.host(), &[ASK]);

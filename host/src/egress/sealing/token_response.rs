@@ -6,6 +6,7 @@
 use super::Withheld;
 use crate::json;
 use crate::url::percent_decoded;
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 use std::ops::Range;
 use zeroize::Zeroizing;
@@ -14,6 +15,10 @@ use zeroize::Zeroizing;
 const DEEPEST: usize = 16;
 /// How the names of members end that hold something secret, by their letters.
 const SECRET: &[&str] = &["token", "tokens", "secret", "password", "assertion", "jwt", "apikey", "privatekey"];
+/// How those end that have `token` in them too, and say something about one.
+const ABOUT: &[&str] = &["type", "scope", "scopes"];
+/// Shortest text that is opaque.
+const OPAQUE: usize = 16;
 
 /// What a text of a token response is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +28,15 @@ pub(super) enum Kind {
     Id,
     /// By its name a secret, of which nothing is known.
     Other,
+}
+
+/// What the name of a member says of what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// It is this.
+    Is(Kind),
+    /// It is a secret if it looks like one: `access_token_v2` is, `token_endpoint` is not.
+    MayBe,
 }
 
 /// A text of a token response.
@@ -70,14 +84,29 @@ impl TokenResponse {
 }
 
 /// What a member of that name holds, if it is a secret.
-fn kind(name: &str) -> Option<Kind> {
+fn named(name: &str) -> Option<Named> {
     let letters: String = name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     match letters.as_str() {
-        "accesstoken" => Some(Kind::Access),
-        "refreshtoken" => Some(Kind::Refresh),
-        "idtoken" => Some(Kind::Id),
-        letters => SECRET.iter().any(|end| letters.ends_with(end)).then_some(Kind::Other),
+        "accesstoken" => Some(Named::Is(Kind::Access)),
+        "refreshtoken" => Some(Named::Is(Kind::Refresh)),
+        "idtoken" => Some(Named::Is(Kind::Id)),
+        letters if SECRET.iter().any(|end| letters.ends_with(end)) => Some(Named::Is(Kind::Other)),
+        letters => (letters.contains("token") && !ABOUT.iter().any(|end| letters.ends_with(end))).then_some(Named::MayBe),
     }
+}
+
+/// What a text is under such a name.
+fn kind(named: Option<Named>, text: &str) -> Option<Kind> {
+    match named? {
+        Named::Is(kind) => Some(kind),
+        Named::MayBe => is_opaque(text).then_some(Kind::Other),
+    }
+}
+
+/// Whether a text is long and says nothing: no sentence, no time, no URL.
+fn is_opaque(text: &str) -> bool {
+    let is_address = text.contains("://") || text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"));
+    text.len() >= OPAQUE && text.bytes().all(|byte| byte.is_ascii_graphic()) && !is_address && text.parse::<Timestamp>().is_err()
 }
 
 fn of_json(text: &str) -> TokenResponse {
@@ -97,20 +126,21 @@ fn of_json(text: &str) -> TokenResponse {
     response.judged(has_access, token_type.as_deref(), has_error)
 }
 
-fn of_members(text: &str, members: &[(String, &RawValue)], within: Option<Kind>, depth: usize, response: &mut TokenResponse) {
+fn of_members(text: &str, members: &[(String, &RawValue)], within: Option<Named>, depth: usize, response: &mut TokenResponse) {
     for (at, (name, value)) in members.iter().enumerate() {
         if members[..at].iter().any(|(known, _)| known == name) {
             response.wrong(Withheld::Twice);
         }
-        of_value(text, value, within.or_else(|| kind(name)), depth, response);
+        let named = if let Some(Named::Is(_)) = within { within } else { named(name).or(within) };
+        of_value(text, value, named, depth, response);
     }
 }
 
-fn of_value(text: &str, value: &RawValue, kind: Option<Kind>, depth: usize, response: &mut TokenResponse) {
+fn of_value(text: &str, value: &RawValue, named: Option<Named>, depth: usize, response: &mut TokenResponse) {
     let raw = value.get();
     // What stands in a secret that is no text is one of which nothing is known.
-    let within = kind.map(|_| Kind::Other);
-    match (raw.as_bytes().first(), kind) {
+    let within = named.map(|named| if named == Named::MayBe { named } else { Named::Is(Kind::Other) });
+    match (raw.as_bytes().first(), named) {
         (Some(b'{' | b'['), _) if depth == 0 => response.wrong(Withheld::NotTokens),
         (Some(b'{'), _) => match json::members(value) {
             Some(members) => of_members(text, &members, within, depth - 1, response),
@@ -120,9 +150,10 @@ fn of_value(text: &str, value: &RawValue, kind: Option<Kind>, depth: usize, resp
             Some(elements) => elements.into_iter().for_each(|value| of_value(text, value, within, depth - 1, response)),
             None => response.wrong(Withheld::NotTokens),
         },
-        (Some(b'"'), Some(kind)) => match serde_json::from_str::<String>(raw) {
+        (Some(b'"'), Some(_)) => match serde_json::from_str::<String>(raw) {
             Ok(string) if string.is_empty() => {}
             Ok(string) => {
+                let Some(kind) = kind(named, &string) else { return };
                 // The value is a part of the text.
                 let start = raw.as_ptr() as usize - text.as_ptr() as usize;
                 let is_nested = depth < DEEPEST;
@@ -131,7 +162,7 @@ fn of_value(text: &str, value: &RawValue, kind: Option<Kind>, depth: usize, resp
             Err(_) => response.wrong(Withheld::NotTokens),
         },
         // Text alone has a placeholder.
-        (Some(b'-' | b'0'..=b'9'), Some(Kind::Access | Kind::Refresh | Kind::Id)) => response.wrong(Withheld::NoToken),
+        (Some(b'-' | b'0'..=b'9'), Some(Named::Is(Kind::Access | Kind::Refresh | Kind::Id))) => response.wrong(Withheld::NoToken),
         _ => {}
     }
 }
@@ -165,7 +196,7 @@ fn of_form(text: &str) -> TokenResponse {
             "error" => has_error |= !string.is_empty(),
             _ => {}
         }
-        if let (Some(kind), false) = (kind(&name), string.is_empty()) {
+        if let (Some(kind), false) = (kind(named(&name), &string), string.is_empty()) {
             let at = from + pair.len() - value.len()..from + pair.len();
             response.found.push(Found { kind, text: Zeroizing::new(string), at, is_nested: false });
         }
@@ -209,6 +240,31 @@ mod tests {
             ("scope=&refresh%5Ftoken=y&access_token=x", vec![owned(Refresh, "y"), owned(Access, "x")]),
         ] {
             assert_eq!((kinds(text), wrong(text).is_none()), (found, true), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_token_in_its_name_and_looks_like_one_is_found() {
+        const LONG: &str = "v2-5bQ9zX2kLm7Rt4VwPs8Jc1";
+        let of = |member: &str| kinds(&format!("{{\"access_token\":\"x\",{member}}}")).split_off(1);
+        let found = vec![(Kind::Other, LONG.to_owned())];
+        for name in ["accessTokenV2", "access_token_v2", "token_2", "tokenValue", "session-token-id"] {
+            assert_eq!(of(&format!("\"{name}\":\"{LONG}\"")), found, "{name}");
+            assert_eq!(kinds(&format!("access_token=x&{name}={LONG}")).split_off(1), found, "{name}");
+        }
+        assert_eq!(of(&format!("\"token_info\":{{\"value\":[\"{LONG}\",\"short\"],\"token_type\":\"Bearer\"}}")), found);
+        assert_eq!(of("\"token_info\":{\"secret\":\"abc\"}"), vec![(Kind::Other, "abc".to_owned())]);
+        for about in [
+            "\"issued_token_type\":\"urn:ietf:params:oauth:token-type:access_token\"",
+            "\"tokenType\":\"of-a-kind-with-a-long-name\"",
+            "\"token_scope\":\"repository-contents-read\"",
+            "\"token_expires_at\":\"2026-11-30T05:14:43.000Z\"",
+            "\"token_endpoint\":\"https://login.test/token-5bQ9zX2kLm7Rt4VwPs8Jc1\"",
+            "\"token_note\":\"a sentence is no token\"",
+            "\"token_status\":\"active\"",
+            "\"token_number\":1234567890123456789",
+        ] {
+            assert_eq!(of(about), vec![], "{about}");
         }
     }
 

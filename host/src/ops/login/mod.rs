@@ -154,14 +154,16 @@ impl Login {
             .map_err(|why| self.failed(&format!("what it gave is refused: {why}; nothing was kept")))?;
         let fingerprint = self.host.fingerprint(&value);
         let deposit = Deposit::new(token.as_bytes().to_vec());
+        let origin = Origin { from: self.from.clone(), entry: self.entry.clone() };
+        let journal = TokenJournal::of(&origin);
+        let before = if let Some(journal) = &journal { Some(journal.so_far().await) } else { None };
         let version = self.store().put(&self.entry, deposit, None).await.map_err(|error| {
             let at = self.shown();
             Failed::new(Kind::Secret, format!("{}: the new refresh token could not be kept at {at}: {error}; log in once more", self.place))
         })?;
         // What hosts know of the tokens before is of another login. Where it can't be forgotten, they come to that by themselves.
-        let origin = Origin { from: self.from.clone(), entry: self.entry.clone() };
-        if let Some(journal) = TokenJournal::of(&origin)
-            && let Err(why) = journal.begin_anew().await
+        if let (Some(journal), Some(before)) = (&journal, &before)
+            && let Err(why) = journal.begin_anew(before).await
         {
             tracing::warn!(%why, "what is noted beside the refresh token can't be written");
         }

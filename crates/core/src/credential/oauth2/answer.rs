@@ -95,13 +95,13 @@ enum Said {
 pub fn read(spec: &Oauth2Spec, status: StatusCode, headers: &HeaderMap, body: &[u8], now: SystemTime) -> Result<TokenAnswer, NoToken> {
     let said = parse(headers, body);
     if !status.is_success() {
-        return Err(refusal(status, error(headers, body)));
+        return Err(refusal(status, headers, error(headers, body)));
     }
     let unreadable = |why: &str| unreadable(status, why);
     let body = said.map_err(unreadable)?;
     // Some servers refuse with status 200.
     if let (Some(error), None) = (&body.error, &body.access_token) {
-        return Err(refusal(StatusCode::BAD_REQUEST, error.text().and_then(|error| registered(error))));
+        return Err(refusal(StatusCode::BAD_REQUEST, headers, error.text().and_then(|error| registered(error))));
     }
     let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
     let refresh = match body.refresh_token {
@@ -185,13 +185,17 @@ fn form_urlencoded(text: &str) -> impl Iterator<Item = (String, Zeroizing<String
     })
 }
 
-/// What a response that is no success says of what was presented.
-pub(super) fn refusal(status: StatusCode, known: Option<&'static str>) -> NoToken {
+/// What a response that is no success says of what was presented. That the server does nothing at the moment is believed of one that says so
+/// itself, by `Retry-After` or by an error's name: proxies answer 503 as well where the connection behind them is lost, after the server has
+/// had the request.
+pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, known: Option<&'static str>) -> NoToken {
     let named = known.map_or_else(String::new, |known| format!(", `{known}`"));
     let text = format!("it answered with status {}{named}", status.as_u16());
     match (status, known) {
         (_, Some("invalid_grant")) => NoToken::Over(text),
-        (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE, _) | (_, Some("temporarily_unavailable")) => NoToken::Later(text),
+        (_, Some("server_error")) => NoToken::Unknown(text),
+        (StatusCode::TOO_MANY_REQUESTS, _) | (_, Some("temporarily_unavailable")) => NoToken::Later(text),
+        (StatusCode::SERVICE_UNAVAILABLE, _) if headers.contains_key(header::RETRY_AFTER) => NoToken::Later(text),
         (status, _) if status.is_redirection() => NoToken::Refused(format!("{text}; name the endpoint itself as `token_url`")),
         (status, _) if status.is_client_error() => NoToken::Refused(text),
         _ => NoToken::Unknown(text),

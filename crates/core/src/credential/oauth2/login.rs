@@ -146,7 +146,7 @@ impl Oauth2Spec {
 /// [`NoToken`].
 pub fn device(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Device, NoToken> {
     if !status.is_success() {
-        return Err(refusal(status, error(headers, body)));
+        return Err(refusal(status, headers, error(headers, body)));
     }
     let unfit = |why: &str| unreadable(status, why);
     let body: Body = serde_json::from_slice(body).map_err(|_| unfit("it holds no code for a device"))?;
@@ -176,6 +176,8 @@ pub fn polled(spec: &Oauth2Spec, status: StatusCode, headers: &HeaderMap, body: 
         Some("authorization_pending") => Ok(Polled::Pending),
         Some("slow_down") => Ok(Polled::SlowDown),
         Some(over @ ("access_denied" | "expired_token")) => Err(NoToken::Over(format!("it answered `{over}`"))),
+        // What was not decided yet is asked again, as nothing is lost by it.
+        _ if status == StatusCode::SERVICE_UNAVAILABLE => Err(NoToken::Later("it answered with status 503".to_owned())),
         _ => read(spec, status, headers, body, now).map(Polled::Granted),
     }
 }

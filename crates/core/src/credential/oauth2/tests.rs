@@ -146,13 +146,14 @@ fn a_secret_that_does_not_fit_is_refused_without_a_part_of_it() {
     }
 }
 
-/// What is made of a response: `ACCESS until END, then REFRESH`, or what kind of failure.
+/// What is made of a response: `ACCESS until END, then REFRESH`, or what kind of failure. What its content type says behind ` + ` are other
+/// headers.
 fn made(text: &str, status: u16, kind: &str, body: &str) -> String {
     let mut headers = HeaderMap::new();
-    let (kind, coding) = kind.split_once(" + ").map_or((kind, None), |(kind, coding)| (kind, Some(coding)));
+    let (kind, other) = kind.split_once(" + ").map_or((kind, None), |(kind, other)| (kind, Some(other)));
     headers.insert(header::CONTENT_TYPE, kind.parse().expect("a header"));
-    if let Some(coding) = coding {
-        headers.insert(header::CONTENT_ENCODING, coding.parse().expect("a header"));
+    if let Some((name, value)) = other.and_then(|other| other.split_once(": ")) {
+        headers.insert(name.parse::<header::HeaderName>().expect("a name"), value.parse().expect("a header"));
     }
     match read(&spec(text), StatusCode::from_u16(status).expect("a status"), &headers, body.as_bytes(), now()) {
         Ok(answer) => {
@@ -233,7 +234,7 @@ fn a_response_is_read_as_the_standard_has_it() {
         ),
         (
             200,
-            "application/json + gzip",
+            "application/json + content-encoding: gzip",
             "{}",
             "unknown: its response (status 200) can't be read: it is content-coded, which nobody asked for",
         ),
@@ -246,8 +247,13 @@ fn a_response_is_read_as_the_standard_has_it() {
         (403, "text/html", "<html>s3cret", "refused: it answered with status 403"),
         (302, "text/html", "", "refused: it answered with status 302; name the endpoint itself as `token_url`"),
         (429, JSON, "{}", "later: it answered with status 429"),
-        (503, "text/html", "", "later: it answered with status 503"),
+        (503, "text/html + retry-after: 120", "", "later: it answered with status 503"),
+        (503, "text/html", "", "unknown: it answered with status 503"),
+        (503, JSON, r#"{"error":"temporarily_unavailable"}"#, "later: it answered with status 503, `temporarily_unavailable`"),
         (400, JSON, r#"{"error":"temporarily_unavailable"}"#, "later: it answered with status 400, `temporarily_unavailable`"),
+        (400, JSON, r#"{"error":"server_error"}"#, "unknown: it answered with status 400, `server_error`"),
+        (200, JSON, r#"{"error":"server_error"}"#, "unknown: it answered with status 400, `server_error`"),
+        (502, "text/html + retry-after: 120", "", "unknown: it answered with status 502"),
         (500, JSON, r#"{"error":"server_error"}"#, "unknown: it answered with status 500, `server_error`"),
         (502, "text/html", "", "unknown: it answered with status 502"),
     ] {
