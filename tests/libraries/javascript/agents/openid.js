@@ -1,3 +1,4 @@
+import '../rsa.js';
 import * as openid from 'openid-client';
 
 const SERVER = { issuer: 'https://auth.example', token_endpoint: 'https://auth.example/token', revocation_endpoint: 'https://auth.example/revoke' };
@@ -30,6 +31,23 @@ export async function code({ env, say }) {
   await openid.tokenRevocation(config, newer.refresh_token);
   say('revoked', true);
 }
+
+// With the signature of the ID token verified, by the server's keys.
+async function verified({ env, say }, token_endpoint) {
+  const server = { ...SERVER, token_endpoint, jwks_uri: 'https://auth.example/keys' };
+  const config = new openid.Configuration(server, 'room', env.OIDC_CLIENT_SECRET, openid.ClientSecretPost(env.OIDC_CLIENT_SECRET));
+  openid.enableNonRepudiationChecks(config);
+  try {
+    const back = new URL('https://room.example/callback?code=abc');
+    const tokens = await openid.authorizationCodeGrant(config, back, { idTokenExpected: true });
+    say('verified', [tokens.claims().sub, tokens.claims().email]);
+  } catch (error) {
+    say('error', [error.code, error.cause?.message]);
+  }
+}
+
+export const replaced = (room) => verified(room, 'https://auth.example/token');
+export const passed = (room) => verified(room, 'https://auth.example/whole/token');
 
 export async function refused({ env, say }) {
   try {
