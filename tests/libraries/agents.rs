@@ -1,5 +1,5 @@
-//! Makes the agents: libraries from npm and PyPI as their lock files pin them, bundled into one component for each language. What was made
-//! lies in `target/libraries` under the sum of what it was made of.
+//! Makes the agents: libraries from npm, PyPI and crates.io as their lock files pin them, bundled into one component for each language. What
+//! was made lies in `target/libraries` under the sum of what it was made of.
 
 use crate::table::{Language, Table};
 use sha2::{Digest, Sha256};
@@ -37,13 +37,16 @@ pub fn first(component: &[u8]) -> Option<First> {
 
 /// The component that a table's agent is in.
 pub fn component(table: &Table) -> Vec<u8> {
-    component_of(table.language)
+    match table.language {
+        Language::Rust => strongroom_components::bytes(RUST),
+        language => component_of(language),
+    }
 }
 
 /// The component with all agents of a language.
 pub fn component_of(language: Language) -> Vec<u8> {
     match language {
-        Language::Rust => strongroom_components::bytes(RUST),
+        Language::Rust => read(&rust()),
         Language::Javascript => read(&javascript()),
         Language::Python => read(&python()),
     }
@@ -66,6 +69,22 @@ fn sources(language: &str) -> PathBuf {
 /// Where libraries are installed, and agents made.
 pub fn home() -> PathBuf {
     root().join("target/libraries")
+}
+
+/// The component of the agent in Rust. AWS's SDK takes minutes to compile.
+fn rust() -> PathBuf {
+    made("rust", |home, out| {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let target = home.join("target");
+        cargo
+            .current_dir(home)
+            .args(["build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip2", "--target-dir"])
+            .arg(&target);
+        // What is set for this machine's builds is not for the agent's.
+        cargo.env_remove("RUSTFLAGS").env_remove("RUSTC_WRAPPER");
+        must(&mut cargo, "cargo compiles the agent in Rust");
+        std::fs::copy(target.join("wasm32-wasip2/release/rust-agents.wasm"), out).unwrap();
+    })
 }
 
 /// One component of the agents in JavaScript.
