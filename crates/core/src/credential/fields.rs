@@ -4,7 +4,8 @@
 //! exactly its name, in a body whose kind, charset and coding are said. Anything else is told apart from a field that is not there, for
 //! whoever judges it.
 
-use super::{form, json};
+use super::form;
+use super::json::Document;
 use crate::manifest::Place;
 use http::{HeaderMap, header};
 use std::ops::Range;
@@ -13,14 +14,14 @@ use std::ops::Range;
 pub const MOST_HELD: usize = 1 << 20;
 
 /// A body whose fields can be found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Fields<'b> {
     /// It has none: it is empty.
     Empty,
     /// `application/x-www-form-urlencoded`, as the WHATWG URL standard has it.
     Form(&'b str),
     /// A JSON document (RFC 8259).
-    Json(&'b str),
+    Json(Document<'b>),
 }
 
 /// What a body is by its type.
@@ -110,7 +111,7 @@ impl<'b> Fields<'b> {
         let text = std::str::from_utf8(body).map_err(|_| "the body is not UTF-8")?;
         match kind {
             Kind::Form => Ok(Self::Form(text)),
-            Kind::Json => json::check(text).map(|()| Self::Json(text)),
+            Kind::Json => Document::read(text).map(Self::Json),
             Kind::Other => Err("the body's `content-type` is neither a form nor JSON"),
         }
     }
@@ -120,7 +121,7 @@ impl<'b> Fields<'b> {
         let held = match (place, self) {
             (Place::Form(_) | Place::Json(_), Self::Empty) => Held::Nothing,
             (Place::Form(name), Self::Form(form)) => form::held(form, name),
-            (Place::Json(pointer), Self::Json(document)) => json::held(document, pointer),
+            (Place::Json(pointer), Self::Json(document)) => document.held(pointer),
             (Place::Form(_) | Place::Json(_), _) => Held::OtherKind,
             _ => return None,
         };

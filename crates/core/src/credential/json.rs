@@ -14,8 +14,44 @@ use zeroize::Zeroizing;
 /// Most objects and arrays around a value.
 const DEEPEST: usize = 64;
 
-/// Whether the text is a document that every reader reads.
-pub(super) fn check(text: &str) -> Result<(), &'static str> {
+/// A document that every reader reads. It is parsed once, however many fields are looked for in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Document<'b> {
+    text: &'b str,
+    root: &'b RawValue,
+}
+
+impl<'b> Document<'b> {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Why some readers would not, or otherwise.
+    pub(super) fn read(text: &'b str) -> Result<Self, &'static str> {
+        is_shallow(text)?;
+        let root = serde_json::from_str(text).map_err(|_| "the body is not JSON, though its `content-type` says so")?;
+        strings(root).ok_or("the body holds a name that is not Unicode")?;
+        Ok(Self { text, root })
+    }
+
+    /// What it holds there.
+    pub(super) fn held(&self, pointer: &Pointer) -> Held {
+        match walk(self.root, pointer.tokens()) {
+            Err(held) => held,
+            Ok(None) => Held::Nothing,
+            Ok(Some(value)) => match serde_json::from_str::<String>(value.get()) {
+                Ok(string) => Held::Text(string, within(self.text, value.get())),
+                Err(_) => match value.get().as_bytes().first() {
+                    Some(b'n') => Held::Nothing,
+                    Some(b'-' | b'0'..=b'9') => Held::Number(value.get().to_owned()),
+                    _ => Held::Odd("the field is not a string"),
+                },
+            },
+        }
+    }
+}
+
+/// Whether no value lies deeper than readers go.
+fn is_shallow(text: &str) -> Result<(), &'static str> {
     let (mut depth, mut in_string, mut is_escaped) = (0usize, false, false);
     for byte in text.bytes() {
         match byte {
@@ -30,10 +66,7 @@ pub(super) fn check(text: &str) -> Result<(), &'static str> {
             return Err("the body is JSON of more than 64 levels");
         }
     }
-    let document: &RawValue = serde_json::from_str(text).map_err(|_| "the body is not JSON, though its `content-type` says so")?;
-    // Raw text is looked at no closer than to find its end: an escape that stands for no character is found by reading it.
-    serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|_| "the body is not JSON, though its `content-type` says so")?;
-    strings(document).ok_or("the body holds a name that is not Unicode")
+    Ok(())
 }
 
 /// Reads all names of a document.
@@ -42,23 +75,6 @@ fn strings(value: &RawValue) -> Option<()> {
         Some(b'{') => members(value)?.into_iter().try_for_each(|(_, value)| strings(value)),
         Some(b'[') => elements(value)?.into_iter().try_for_each(strings),
         _ => Some(()),
-    }
-}
-
-/// What the document holds there. It was checked.
-pub(super) fn held(text: &str, pointer: &Pointer) -> Held {
-    let Ok(document) = serde_json::from_str::<&RawValue>(text) else { return Held::Odd("the body is not JSON") };
-    match walk(document, pointer.tokens()) {
-        Err(held) => held,
-        Ok(None) => Held::Nothing,
-        Ok(Some(value)) => match serde_json::from_str::<String>(value.get()) {
-            Ok(string) => Held::Text(string, within(text, value.get())),
-            Err(_) => match value.get().as_bytes().first() {
-                Some(b'n') => Held::Nothing,
-                Some(b'-' | b'0'..=b'9') => Held::Number(value.get().to_owned()),
-                _ => Held::Odd("the field is not a string"),
-            },
-        },
     }
 }
 
@@ -94,7 +110,8 @@ fn walk<'t>(value: &'t RawValue, tokens: &[String]) -> Result<Option<&'t RawValu
 
 /// The document with a string in the place of the one that the pointer names; `None` where there is none, or the value is no text.
 pub(super) fn filled(text: &str, pointer: &Pointer, value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let Held::Text(_, at) = held(text, pointer) else { return None };
+    let document = Document { text, root: serde_json::from_str(text).ok()? };
+    let Held::Text(_, at) = document.held(pointer) else { return None };
     let value = std::str::from_utf8(value).ok()?;
     let mut out = Zeroizing::new(Vec::with_capacity(text.len() + value.len() * 6 + 2));
     out.extend_from_slice(&text.as_bytes()[..at.start]);
@@ -130,6 +147,10 @@ mod tests {
 
     fn pointer(text: &str) -> Pointer {
         Pointer::parse(text).expect("a pointer")
+    }
+
+    fn held(text: &str, pointer: &Pointer) -> Held {
+        Document::read(text).expect(text).held(pointer)
     }
 
     #[test]
@@ -168,9 +189,10 @@ mod tests {
     #[test]
     fn a_document_of_64_levels_is_read_and_no_deeper_one() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        assert_eq!(check(&nested(64)), Ok(()));
-        assert!(check(&nested(65)).is_err() && check(&nested(100_000)).is_err());
-        assert_eq!(check(&format!("\"{}\\\"[\"", "[".repeat(100))), Ok(()), "in a string they are text");
+        let is_read = |text: &str| Document::read(text).is_ok();
+        assert!(is_read(&nested(64)));
+        assert!(!is_read(&nested(65)) && !is_read(&nested(100_000)));
+        assert!(is_read(&format!("\"{}\\\"[\"", "[".repeat(100))), "in a string they are text");
     }
 
     #[test]

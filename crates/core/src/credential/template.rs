@@ -182,7 +182,7 @@ impl Target {
     pub(crate) fn within(&self, fields: &Fields<'_>) -> Option<std::ops::Range<usize>> {
         let held = match (self, fields) {
             (Self::Form { name }, Fields::Form(text)) => form::held(text, name),
-            (Self::Json(pointer), Fields::Json(text)) => json::held(text, pointer),
+            (Self::Json(pointer), Fields::Json(document)) => document.held(pointer),
             _ => return None,
         };
         if let Held::Text(_, at) = held { Some(at) } else { None }
