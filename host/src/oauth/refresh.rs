@@ -167,7 +167,7 @@ impl Refresh<'_> {
         let of_next = next.as_ref().map_or_else(|| self.of.clone(), |next| hash(next.as_bytes()));
         let is_replaced = next.is_some();
         if let (Some(token), Some(over)) = (next, self.kept.version.clone()) {
-            state.unkept = Some(Unkept { token, instead_of: self.of.clone(), over });
+            state.unkept = Some(Unkept { token, instead_of: self.of.clone(), over, is_told: false });
             keep(source, state).await?;
         }
         state.presented = None;
@@ -217,10 +217,10 @@ impl Refresh<'_> {
     }
 }
 
-/// Puts a refresh token in the place of the one that it replaces. What can't be kept now is kept by the next call, before anything else: as
-/// long as a run of this process uses the secret it is not lost.
-async fn keep(source: &Source, state: &mut State) -> Result<(), BackendError> {
-    let Some(Unkept { token, instead_of, over }) = &mut state.unkept else { return Ok(()) };
+/// Puts a refresh token in the place of the one that it replaces. What can't be kept now is kept later, or by the next call before anything
+/// else: as long as the process lives it is not lost.
+pub(super) async fn keep(source: &Source, state: &mut State) -> Result<(), BackendError> {
+    let Some(Unkept { token, instead_of, over, is_told }) = &mut state.unkept else { return Ok(()) };
     let origin = &source.secret;
     let mut failed = StoreError::Refused("its backend can't be written to".to_owned());
     for attempt in 1..=ATTEMPTS {
@@ -247,7 +247,9 @@ async fn keep(source: &Source, state: &mut State) -> Result<(), BackendError> {
             Err(error) => failed = error.into(),
         }
     }
-    let _ = source.record("alert", Some(format!("the new refresh token can't be kept, and is tried again: {failed}")), None);
+    if !std::mem::replace(is_told, true) {
+        let _ = source.record("alert", Some(format!("the new refresh token can't be kept, and is tried again: {failed}")), None);
+    }
     Err(unkept(&failed))
 }
 

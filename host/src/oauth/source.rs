@@ -2,6 +2,7 @@
 
 use super::exchange::{Credentials, Failure, ask};
 use super::{NoRecord, Parts, refresh};
+use crate::backoff::Backoff;
 use crate::credential::oauth2::Access;
 use crate::manifest::Oauth2Spec;
 use crate::secrets::backends::{BackendError, Bounds, Configured, Entry, Found, Freshness, Origin, SecretBackend};
@@ -12,6 +13,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
 /// How long a token is used that its server gives no end.
@@ -26,6 +28,8 @@ pub(super) const CALL: Duration = Duration::from_secs(20);
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// How long a server that has refused a request is not asked the same again.
 const REFUSED: Duration = Duration::from_secs(60);
+/// How long it is waited before a refresh token is written again that the store did not take.
+const AGAIN: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(20) };
 /// How long before its end a token is used no more: requests take their time.
 const MARGIN: u64 = 10;
 
@@ -60,6 +64,8 @@ pub(super) struct State {
     pub(super) presented: Option<String>,
     /// A refresh token that is nowhere but here.
     pub(super) unkept: Option<Unkept>,
+    /// Whether a task of its own goes on writing it.
+    is_kept_on: bool,
     /// What the server has refused, and when: it is not asked the same at once.
     refused: Option<(Instant, String)>,
 }
@@ -71,6 +77,8 @@ pub(super) struct Unkept {
     pub(super) instead_of: String,
     /// The version that it is written over.
     pub(super) over: String,
+    /// Whether it was told that it can't be written.
+    pub(super) is_told: bool,
 }
 
 /// A token that was given out, with what stands behind it.
@@ -129,6 +137,24 @@ impl Source {
         let found = token.found();
         state.given = Some(token);
         Ok(found)
+    }
+
+    /// Goes on with what the store does not take, as long as the process lives: nobody else has it.
+    async fn keep_on(&self) {
+        {
+            let mut state = self.turn.lock().await;
+            if state.unkept.is_none() || std::mem::replace(&mut state.is_kept_on, true) {
+                return;
+            }
+        }
+        for attempt in 1.. {
+            tokio::time::sleep(AGAIN.after(attempt)).await;
+            let mut state = self.turn.lock().await;
+            if refresh::keep(self, &mut state).await.is_ok() {
+                state.is_kept_on = false;
+                return;
+            }
+        }
     }
 
     /// A token for a secret that can be presented as often as is wanted.
@@ -271,9 +297,12 @@ impl SecretBackend for Backend {
         let began = source.ended.load(Ordering::Acquire);
         // On a task of its own, which the end of the host waits for: what a server gives is kept, though nobody waits any more.
         let under_way = source.parts.under_way.clone();
-        let asking = under_way.spawn(async move { source.token(began).await });
-        asking
-            .await
+        let (tell, told) = oneshot::channel();
+        under_way.spawn(async move {
+            let _ = tell.send(source.token(began).await);
+            source.keep_on().await;
+        });
+        told.await
             .unwrap_or_else(|_| Err(BackendError::Unavailable("asking for a token failed; this is a defect, please report it".to_owned())))
     }
 

@@ -25,6 +25,18 @@ fn what_the_store_does_not_take_is_written_from_memory_before_anything_else() {
     assert!(alerts.iter().any(|detail| detail.contains("can't be kept, and is tried again")), "{alerts:?}");
 }
 
+#[test]
+fn a_host_that_is_closed_writes_what_the_store_did_not_take() {
+    let desk = Desk::new(REFRESH, FIRST, [Answer::token(TOKEN, 3600, Some(NEXT))]);
+    let host = desk.host_over(Slippery::new(desk.backend(), Some(("bot", 1, 8, Slip::Unavailable))));
+    let refused = desk.try_run(&host, &[ASK]).err().expect("its refresh token is nowhere yet");
+    assert!(refused.contains("the store slips") && desk.keeps("KEY", FIRST), "{refused}");
+
+    desk.close(host, async {});
+
+    assert!(desk.keeps("KEY", NEXT));
+}
+
 /// Whatever the store says of a write, it may have been made.
 #[test]
 fn a_write_that_was_made_and_not_answered_loses_nothing() {
