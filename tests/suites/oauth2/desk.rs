@@ -175,6 +175,11 @@ impl Desk {
         self.runtime.spawn(task);
     }
 
+    /// Waits for something.
+    pub fn wait(&self, until: impl Future<Output = ()>) {
+        self.runtime.block_on(until);
+    }
+
     /// Runs the agent to its end, and looks for the secret and for all tokens in what it had.
     pub fn run(&self, host: &Host, operations: &[&str]) -> Ran {
         self.try_run(host, operations).unwrap_or_else(|error| panic!("{error}"))

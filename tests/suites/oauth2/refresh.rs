@@ -4,6 +4,7 @@ use super::desk::{Desk, bearer};
 use super::{ASK, SECOND, TOKEN};
 use serde_json::json;
 use strongroom::StaticBackend;
+use strongroom_tests::fixtures::slippery::Slippery;
 use strongroom_tests::token_endpoint::{Answer, Gate};
 
 pub(super) const REFRESH: &str = "oauth2 = { grant = \"refresh_token\", token_url = \"URL\", client_id = \"bot\" }";
@@ -120,17 +121,23 @@ fn a_token_that_is_not_replaced_may_be_presented_after_a_lost_answer() {
 fn of_two_hosts_one_presents_the_token_and_the_other_waits_for_what_comes_of_it() {
     let gate = Gate::default();
     let desk = Desk::new(REFRESH, FIRST, [Answer::token(TOKEN, 3600, Some(NEXT)).after(&gate)]);
-    let (one, other) = (desk.host(), desk.host());
-    let arrived = desk.endpoint.arrival(1);
+    let store = Slippery::new(desk.backend(), None);
+    let mut looks = store.looks();
+    let (one, other) = (desk.host(), desk.host_over(store));
+    let (arrived, both) = (desk.endpoint.arrival(1), desk.endpoint.arrival(2));
+    // Once the other has found the claim, and looks again; or presents the token as well.
     desk.on(async move {
-        arrived.await;
+        tokio::select! {
+            looked = looks.wait_for(|looks| *looks >= 2) => drop(looked),
+            () = both => {}
+        }
         gate.open();
     });
 
     std::thread::scope(|scope| {
-        for host in [&one, &other] {
-            scope.spawn(|| desk.run(host, &[ASK]));
-        }
+        scope.spawn(|| desk.run(&one, &[ASK]));
+        desk.wait(arrived);
+        scope.spawn(|| desk.run(&other, &[ASK]));
     });
 
     assert_eq!(presented(&desk), [FIRST]);
