@@ -61,18 +61,6 @@ pub struct Note<'a> {
     pub lines: Arc<[String]>,
 }
 
-/// What was spent of one asset, reservations included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Sums {
-    /// In the last 60 minutes.
-    pub hour: U256,
-    /// In the last 24 hours.
-    pub day: U256,
-    /// Ever.
-    pub total: U256,
-}
-
 /// Why a claim is refused. Nothing of it was kept apart, but for [`Refused::Unavailable`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -153,14 +141,6 @@ impl<'a> Note<'a> {
     #[must_use]
     pub fn new(key: &'a [u8], agent: &'a str, digest: B256, lines: Arc<[String]>) -> Self {
         Self { key, agent, digest, lines }
-    }
-}
-
-impl Sums {
-    /// What was spent in each window.
-    #[must_use]
-    pub const fn new(hour: U256, day: U256, total: U256) -> Self {
-        Self { hour, day, total }
     }
 }
 

@@ -24,8 +24,8 @@ mod rates;
 mod tickets;
 mod waiting;
 
-pub use crate::policy::{AssetId, Limit};
-pub use claim::{Ceiling, Claim, Note, Refused, Reuse, Sums, Window};
+pub use crate::policy::{AssetId, Limit, Sums};
+pub use claim::{Ceiling, Claim, Note, Refused, Reuse, Window};
 pub use error::SharedError;
 pub(crate) use high_water::HighWater;
 pub use ledger::{Ledger, Reservation, Reserved, Standing};

@@ -17,17 +17,15 @@ mod records;
 mod settler;
 #[cfg(test)]
 mod tests;
-mod windows;
 
 pub(crate) use journal::Entry;
 use journal::Journal;
-pub(crate) use windows::Slot;
 
 use super::unkept::Unkept;
 use crate::clock::{Clock, Wall};
 use crate::ethereum::quantity::digits;
 use crate::lock::Mutex;
-use crate::policy::{AssetId, Limit};
+use crate::policy::{AssetId, Limit, Slot, Windows};
 use crate::shared::{Claim, Note, Refused, Reuse, Sums, Window};
 use crate::text::{hex, line, unhex};
 use alloy_primitives::{B256, U256};
@@ -41,7 +39,6 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-use windows::Windows;
 use zeroize::Zeroizing;
 
 /// How long a reservation lives. A signature that comes later never leaves the host.

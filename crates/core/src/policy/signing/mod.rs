@@ -9,10 +9,12 @@ mod messages;
 mod permit;
 pub mod refused;
 mod standards;
+mod windows;
 
 pub use assets::{AssetId, Limit, shown};
 pub use claims::{hmac_input, token_claims};
 pub use permit::{MacPermit, Payload, SignPermit, TokenPermit};
+pub use windows::{Slot, Sums, Windows};
 
 use super::denial::{self, host_lines, manifest_lines};
 use super::{Denial, Rule};

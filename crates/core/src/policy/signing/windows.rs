@@ -1,7 +1,6 @@
 //! What was spent of one asset in the last hour, the last day, and ever. Windows slide: an amount leaves each as it is so old, to the
 //! millisecond. Signatures for one nonce are one payment, the largest of them: a chain takes only one.
 
-use crate::shared::Sums;
 use alloy_primitives::U256;
 use smallvec::SmallVec;
 use std::collections::{HashMap, VecDeque};
@@ -14,16 +13,28 @@ const MOST: U256 = U256::from_limbs([0, 0, 0, 1 << 8]);
 
 /// What can be paid only once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Slot {
+pub enum Slot {
     /// A chain and a nonce: further transactions for it replace the first.
     Nonce(u64, u64),
     /// Whatever was signed in that reservation.
     Own(u64),
 }
 
+/// What was spent of one asset, reservations included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Sums {
+    /// In the last 60 minutes.
+    pub hour: U256,
+    /// In the last 24 hours.
+    pub day: U256,
+    /// Ever.
+    pub total: U256,
+}
+
 /// What was spent of one asset, and how much of that each window holds.
 #[derive(Debug, Default)]
-pub(super) struct Windows {
+pub struct Windows {
     slots: HashMap<Slot, Amounts>,
     /// The order in which amounts leave the windows: their times and slots, without those that have left all that they can.
     order: VecDeque<(u64, Slot)>,
@@ -52,21 +63,29 @@ struct Counted {
     amount: U256,
 }
 
+impl Sums {
+    /// What was spent in each window.
+    #[must_use]
+    pub const fn new(hour: U256, day: U256, total: U256) -> Self {
+        Self { hour, day, total }
+    }
+}
+
 impl Windows {
     /// Counts an amount under `id`.
-    pub(super) fn add(&mut self, now: u64, slot: Slot, amount: U256, id: u64) {
+    pub fn add(&mut self, now: u64, slot: Slot, amount: U256, id: u64) {
         let number = self.begin + self.order.len() as u64;
         self.order.push_back((now, slot));
         self.change(slot, |amounts| amounts.push(Counted { number, id, amount: amount.min(MOST) }));
     }
 
     /// Takes back what was counted under `id`.
-    pub(super) fn remove(&mut self, slot: Slot, id: u64) {
+    pub fn remove(&mut self, slot: Slot, id: u64) {
         self.change(slot, |amounts| amounts.retain(|counted| counted.id != id));
     }
 
     /// What the windows would hold with that amount.
-    pub(super) fn with(&mut self, now: u64, slot: Slot, amount: U256) -> Sums {
+    pub fn with(&mut self, now: u64, slot: Slot, amount: U256) -> Sums {
         self.slide(now);
         let amounts = self.slots.get(&slot).map_or(&[][..], SmallVec::as_slice);
         let with = |window: &Window| window.sum - window.largest(amounts) + window.largest(amounts).max(amount.min(MOST));

@@ -1,0 +1,361 @@
+//! What was reserved, at whichever party it began. Each party has a ledger of its own, with what it knows of all three.
+//!
+//! A signature is made by two of the three, so that each spend stands in two ledgers at least. A party acknowledges a reservation when it is in its own
+//! ledger, within its own limits, and nothing is missing there that another has signed *alone*, which is without an acknowledgement of the third.
+//! Where the third does not acknowledge, a party signs within a part of its own limits: two thirds, so that the sum over all pairs that can be made
+//! of three parties stays within the limits.
+
+mod disk;
+mod entry;
+
+pub use entry::{Entry, SignedEntry};
+
+use crate::judge::Judged;
+use crate::trio::{PARTIES, Trio};
+use alloy_primitives::U256;
+use anyhow::{Context, Result, bail};
+use disk::{Disk, Line, Written};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use strongroom_core::policy::{AssetId, Limit, Slot, Sums, Windows};
+use strongroom_ground::lock::Mutex;
+use strongroom_mpc::link::{MAX_SKEW, millis};
+use strongroom_mpc::says::Request;
+
+/// Most entries that one answer brings.
+pub const BATCH: usize = 256;
+/// What an identity's signature over an acknowledgement is for.
+const WHAT: &str = "acknowledgement";
+
+/// The ledger of one party.
+pub struct Ledger {
+    trio: Arc<Trio>,
+    disk: Disk,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    chains: [Vec<Known>; PARTIES],
+    /// The last entry of each party that this one has signed alone.
+    alone: [u64; PARTIES],
+    /// By key and agent (`None` for all agents) and asset.
+    windows: HashMap<(String, Option<String>, AssetId), Windows>,
+    idempotency: HashMap<(String, String, String), (usize, u64)>,
+    /// The latest time that was written down here. Windows do not slide back.
+    now: u64,
+}
+
+struct Known {
+    signed: SignedEntry,
+    hash: String,
+}
+
+/// How far a ledger has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Standing {
+    /// How many entries of each party it has.
+    pub counts: [u64; PARTIES],
+    /// The hash of the last of each.
+    pub heads: [String; PARTIES],
+    /// The last entry of each party that was signed alone.
+    pub alone: [u64; PARTIES],
+}
+
+/// A party's word that an entry is in its ledger, within its limits, with how far that ledger has come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledgement {
+    /// The entry's hash.
+    pub entry: String,
+    /// Who says so.
+    pub party: usize,
+    /// How far its ledger has come.
+    pub standing: Standing,
+    /// Ed25519, by its identity.
+    pub signature: String,
+}
+
+/// How much of its limits a party may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// All.
+    Whole,
+    /// So many of so many parts.
+    Part(u8, u8),
+}
+
+/// Why an entry of another party is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
+    /// Entries before it are missing here.
+    Gap,
+    /// Another entry has that number, or a different one before it: somebody's ledger was put back or forged.
+    Forked(String),
+    /// It is not what it says.
+    Wrong(String),
+    /// It can't be kept.
+    Unwritable(String),
+}
+
+impl Ledger {
+    /// Opens a ledger, and looks at each line of it again.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn open(path: &Path, trio: Arc<Trio>) -> Result<Self> {
+        let (disk, lines) = Disk::open(path)?;
+        let mut state = State::default();
+        for (number, line) in lines.into_iter().enumerate() {
+            let place = || format!("{}: line {}", path.display(), number + 1);
+            match line {
+                Line::Entry(signed, at) => {
+                    state.check(&trio, &signed).map_err(|why| anyhow::anyhow!("{why:?}")).with_context(place)?;
+                    state.take(*signed, at);
+                }
+                Line::Alone(origin, number) if origin < PARTIES => state.alone[origin] = state.alone[origin].max(number),
+                Line::Alone(..) => bail!("{}: there is no such party", place()),
+            }
+        }
+        Ok(Self { trio, disk, state: Mutex::new(state) })
+    }
+
+    /// How far it has come.
+    pub fn standing(&self) -> Standing {
+        self.state.lock().standing()
+    }
+
+    /// The entry of a request that was asked before under its idempotency key.
+    pub fn find(&self, request: &Request) -> Option<SignedEntry> {
+        let state = self.state.lock();
+        let key = (request.key.clone(), request.agent.clone(), request.idempotency.clone());
+        let (origin, number) = *state.idempotency.get(&key)?;
+        Some(state.chains[origin][usize::try_from(number).ok()? - 1].signed.clone())
+    }
+
+    /// The entry of that hash, by its origin and number.
+    pub fn get(&self, origin: usize, number: u64, hash: &str) -> Option<Entry> {
+        let state = self.state.lock();
+        let known = state.chains.get(origin)?.get(usize::try_from(number).ok()?.checked_sub(1)?)?;
+        (known.hash == hash).then(|| known.signed.entry.clone())
+    }
+
+    /// Entries of a party, from a number on.
+    pub fn entries(&self, origin: usize, from: u64) -> Vec<SignedEntry> {
+        let state = self.state.lock();
+        let from = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+        state.chains.get(origin).map(|chain| chain.iter().skip(from).take(BATCH).map(|known| known.signed.clone()).collect()).unwrap_or_default()
+    }
+
+    /// Begins an entry of this party, within all of its limits.
+    ///
+    /// # Errors
+    /// What limit it goes beyond; or why it can't be kept.
+    pub async fn begin(&self, request: &Request, judged: &Judged, limits: &[Vec<Limit>; 2]) -> Result<SignedEntry, String> {
+        let (signed, written) = {
+            let mut state = self.state.lock();
+            state.room(&request.key, &request.agent, judged.slot(), &judged.spends, limits, Share::Whole)?;
+            let chain = &state.chains[self.trio.index];
+            let (number, before) = (chain.len() as u64 + 1, chain.last().map(|known| known.hash.clone()).unwrap_or_default());
+            let at = state.now.max(millis());
+            let signed = SignedEntry::begin(&self.trio, number, before, at, request, judged);
+            state.take(signed.clone(), at);
+            (signed.clone(), self.disk.write(Line::Entry(Box::new(signed), at)))
+        };
+        written.kept().await?;
+        Ok(signed)
+    }
+
+    /// Takes an entry that another party has just begun, within all of this party's limits. One that is here already is taken again.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub async fn reserve(&self, signed: SignedEntry, judged: &Judged, limits: &[Vec<Limit>; 2]) -> Result<(), NotTaken> {
+        let entry = &signed.entry;
+        if entry.time.abs_diff(millis()) > u64::try_from(MAX_SKEW.as_millis()).unwrap_or(u64::MAX) && self.get(entry.origin, entry.number, &entry.hash()).is_none() {
+            return Err(NotTaken::Wrong("it was begun at another time than it is now; set the clocks by NTP".to_owned()));
+        }
+        let (entry, spends) = (entry.clone(), judged.spends.clone());
+        self.add(signed, |state, entry| state.room(&entry.key, &entry.agent, entry.slot(), &spends, limits, Share::Whole)).await?;
+        // It may have come here before, by catching up.
+        self.within(&entry, limits, Share::Whole).map_err(NotTaken::Wrong)
+    }
+
+    /// Takes an entry that was missing here. Whatever it spends is spent.
+    ///
+    /// # Errors
+    /// [`NotTaken`].
+    pub async fn catch_up(&self, signed: SignedEntry) -> Result<(), NotTaken> {
+        self.add(signed, |_, _| Ok(())).await
+    }
+
+    async fn add(&self, signed: SignedEntry, room: impl FnOnce(&mut State, &Entry) -> Result<(), String>) -> Result<(), NotTaken> {
+        let written: Option<Written> = {
+            let mut state = self.state.lock();
+            match state.check(&self.trio, &signed)? {
+                false => None,
+                true => {
+                    room(&mut state, &signed.entry).map_err(NotTaken::Wrong)?;
+                    let at = state.now.max(millis());
+                    state.take(signed.clone(), at);
+                    Some(self.disk.write(Line::Entry(Box::new(signed), at)))
+                }
+            }
+        };
+        match written {
+            Some(written) => written.kept().await.map_err(NotTaken::Unwritable),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what is reserved, with an entry that is here already, is within a share of the limits.
+    ///
+    /// # Errors
+    /// What limit is exceeded.
+    pub fn within(&self, entry: &Entry, limits: &[Vec<Limit>; 2], share: Share) -> Result<(), String> {
+        let assets = entry.assets().unwrap_or_default();
+        let none: Vec<_> = assets.into_iter().map(|(asset, _)| (asset, U256::ZERO)).collect();
+        self.state.lock().room(&entry.key, &entry.agent, Slot::Own(u64::MAX), &none, limits, share)
+    }
+
+    /// Writes down that an entry is signed without the third party's acknowledgement. It is not signed before this returns.
+    ///
+    /// # Errors
+    /// It can't be written down.
+    pub async fn alone(&self, entry: &Entry) -> Result<(), String> {
+        let written = {
+            let mut state = self.state.lock();
+            if state.alone[entry.origin] >= entry.number {
+                return Ok(());
+            }
+            state.alone[entry.origin] = entry.number;
+            self.disk.write(Line::Alone(entry.origin, entry.number))
+        };
+        written.kept().await
+    }
+
+    /// This party's word for an entry that it has taken.
+    pub fn acknowledge(&self, entry: String) -> Acknowledgement {
+        let standing = self.standing();
+        let signature = self.trio.sign(WHAT, &spoken(&entry, &standing));
+        Acknowledgement { entry, party: self.trio.index, standing, signature }
+    }
+
+    /// Whether a party has given its word for an entry.
+    pub fn is_acknowledged(&self, entry: &str, party: usize, by: &Acknowledgement) -> bool {
+        (by.entry.as_str(), by.party) == (entry, party) && self.trio.has_signed(party, WHAT, &spoken(entry, &by.standing), &by.signature)
+    }
+
+    /// What is missing at another party that this one has signed alone: for each origin the first number. None where nothing is.
+    pub fn owed(&self, other: &Standing) -> Vec<(usize, u64)> {
+        let state = self.state.lock();
+        (0..PARTIES).filter(|origin| other.counts[*origin] < state.alone[*origin]).map(|origin| (origin, other.counts[origin] + 1)).collect()
+    }
+
+    /// The same the other way round.
+    pub fn lacking(&self, other: &Standing) -> Vec<(usize, u64)> {
+        let state = self.state.lock();
+        let count = |origin: usize| state.chains[origin].len() as u64;
+        (0..PARTIES).filter(|origin| count(*origin) < other.alone[*origin]).map(|origin| (origin, count(origin) + 1)).collect()
+    }
+
+    /// Whose entries differ here and there, although both have so many.
+    pub fn forked(&self, other: &Standing) -> Option<usize> {
+        let state = self.state.lock();
+        (0..PARTIES).find(|origin| {
+            let count = usize::try_from(other.counts[*origin]).unwrap_or(usize::MAX);
+            let here = count.checked_sub(1).and_then(|last| state.chains[*origin].get(last));
+            here.is_some_and(|known| known.hash != other.heads[*origin])
+        })
+    }
+}
+
+impl State {
+    fn standing(&self) -> Standing {
+        Standing {
+            counts: [0, 1, 2].map(|origin| self.chains[origin].len() as u64),
+            heads: [0, 1, 2].map(|origin| self.chains[origin].last().map(|known| known.hash.clone()).unwrap_or_default()),
+            alone: self.alone,
+        }
+    }
+
+    /// Whether an entry is the next of its origin; `false` where it is here.
+    fn check(&self, trio: &Trio, signed: &SignedEntry) -> Result<bool, NotTaken> {
+        let entry = &signed.entry;
+        let chain = self.chains.get(entry.origin).ok_or_else(|| NotTaken::Wrong("there is no such party".to_owned()))?;
+        let forked = || NotTaken::Forked(format!("two entries {} of `{}`", entry.number, trio.name(entry.origin)));
+        let next = chain.len() as u64 + 1;
+        if entry.number > next {
+            return Err(NotTaken::Gap);
+        }
+        if !signed.is_signed(trio) {
+            return Err(NotTaken::Wrong(format!("`{}` has not signed it", trio.name(entry.origin))));
+        }
+        if entry.number < next {
+            let known = usize::try_from(entry.number).ok().and_then(|number| chain.get(number.checked_sub(1)?));
+            return if known.is_some_and(|known| known.hash == entry.hash()) { Ok(false) } else { Err(forked()) };
+        }
+        if entry.before != chain.last().map(|known| known.hash.clone()).unwrap_or_default() {
+            return Err(forked());
+        }
+        entry.assets().ok_or_else(|| NotTaken::Wrong("it spends what is no asset".to_owned()))?;
+        Ok(true)
+    }
+
+    fn take(&mut self, signed: SignedEntry, at: u64) {
+        let entry = &signed.entry;
+        self.now = self.now.max(at);
+        for (asset, amount) in entry.assets().unwrap_or_default() {
+            for whose in [None, Some(entry.agent.clone())] {
+                let windows = self.windows.entry((entry.key.clone(), whose, asset)).or_default();
+                windows.add(self.now, entry.slot(), amount, entry.id());
+            }
+        }
+        let key = (entry.key.clone(), entry.agent.clone(), entry.idempotency.clone());
+        self.idempotency.entry(key).or_insert((entry.origin, entry.number));
+        let hash = entry.hash();
+        self.chains[entry.origin].push(Known { signed, hash });
+    }
+
+    /// Whether there is room for what is to be spent.
+    fn room(&mut self, key: &str, agent: &str, slot: Slot, spends: &[(AssetId, U256)], limits: &[Vec<Limit>; 2], share: Share) -> Result<(), String> {
+        let now = self.now.max(millis());
+        for (asset, amount) in spends {
+            for (whose, limits, whom) in [(Some(agent), &limits[0], "the agent's limit"), (None, &limits[1], "the limit over all agents")] {
+                let Some(limit) = limits.iter().find(|limit| limit.asset == *asset) else { continue };
+                let windows = self.windows.entry((key.to_owned(), whose.map(str::to_owned), *asset)).or_default();
+                let sums = windows.with(now, slot, *amount);
+                if let Some(window) = exceeded(limit, &sums, share) {
+                    return Err(match share {
+                        Share::Whole => format!("more of {asset} than {whom} for the {window}"),
+                        Share::Part(n, of) => format!("more of {asset} than {n}/{of} of {whom} for the {window}"),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Judged {
+    fn slot(&self) -> Slot {
+        self.nonce.map_or(Slot::Own(u64::MAX), |(chain, nonce)| Slot::Nonce(chain, nonce))
+    }
+}
+
+fn exceeded(limit: &Limit, sums: &Sums, share: Share) -> Option<&'static str> {
+    let part = |most: U256| match share {
+        Share::Whole => most,
+        // Multiplied after it is divided: no amount overflows, and what is lost is less than the smallest unit of each part.
+        Share::Part(n, of) => most / U256::from(of) * U256::from(n),
+    };
+    let windows = [("hour", limit.hour, sums.hour), ("day", limit.day, sums.day), ("total", limit.total, sums.total)];
+    windows.into_iter().find(|(_, most, sum)| most.is_some_and(|most| *sum > part(most))).map(|(window, ..)| window)
+}
+
+fn spoken(entry: &str, standing: &Standing) -> Vec<u8> {
+    serde_json::to_vec(&(entry, standing)).expect("text and numbers")
+}

@@ -1,0 +1,407 @@
+//! One party: what it has, and what is done with the other two at their or a host's request.
+
+use crate::judge::Judge;
+use crate::ledger::{Ledger, Share as OfLimits};
+use crate::peers::{Ask, NoAnswer, Peers, Purpose, Reply};
+use crate::presignature::{Pool, Presignature};
+use crate::rounds::{Message, Runs, drive};
+use crate::shares::{Share, Shares, keygen};
+use crate::trio::{PARTIES, Trio};
+use anyhow::{Context, Result, bail};
+use cggmp21::ExecutionId;
+use rand_core::{OsRng, RngCore};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use strongroom_ground::lock::Mutex;
+use strongroom_ground::text::hex;
+use strongroom_mpc::Card;
+use strongroom_mpc::says::{KeyInfo, Status};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// How long another party's next message may take, within a run.
+const SILENCE: Duration = Duration::from_secs(120);
+/// How long a number for a run is good.
+const NUMBERS: Duration = Duration::from_secs(60);
+/// How often a message is sent to a party that has not opened its run yet.
+const ATTEMPTS: u32 = 200;
+
+/// One of the three.
+pub struct Party {
+    /// The three.
+    pub trio: Arc<Trio>,
+    /// The hosts that may ask.
+    pub hosts: Vec<Card>,
+    pub(crate) judge: Judge,
+    pub(crate) ledger: Ledger,
+    pub(crate) shares: Shares,
+    pub(crate) peers: Peers,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) runs: Runs,
+    /// How much of its limits it uses without the third.
+    pub(crate) alone: OfLimits,
+    /// What waits to be signed: requests that were reserved here, by the hash of their entry and by who leads.
+    pub(crate) waiting: Mutex<HashMap<(String, usize), crate::signing::Waiting>>,
+    /// Presignatures that are kept at hand.
+    pub(crate) presignatures: usize,
+    /// A presignature was taken, or one was made.
+    pub(crate) taken: Notify,
+    pub(crate) made: Notify,
+    numbers: Mutex<HashMap<String, Instant>>,
+}
+
+/// What a party is made of.
+pub struct Parts {
+    /// The three.
+    pub trio: Arc<Trio>,
+    /// The hosts that may ask.
+    pub hosts: Vec<Card>,
+    /// Its own judgement.
+    pub judge: Judge,
+    /// Its own ledger.
+    pub ledger: Ledger,
+    /// Its shares.
+    pub shares: Shares,
+    /// The way to the others.
+    pub peers: Peers,
+    /// Where presignatures are.
+    pub pool: Arc<Pool>,
+    /// How much of its limits it uses without the third.
+    pub alone: OfLimits,
+    /// Presignatures that are kept at hand.
+    pub presignatures: usize,
+}
+
+impl Party {
+    /// Puts a party together.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { trio, hosts, judge, ledger, shares, peers, pool, alone, presignatures } = parts;
+        Arc::new(Self {
+            trio,
+            hosts,
+            judge,
+            ledger,
+            shares,
+            peers,
+            pool,
+            alone,
+            presignatures,
+            runs: Runs::default(),
+            waiting: Mutex::default(),
+            taken: Notify::new(),
+            made: Notify::new(),
+            numbers: Mutex::default(),
+        })
+    }
+
+    /// How it is.
+    pub fn status(&self) -> Status {
+        let keys = self.shares.all();
+        let presignatures = keys.iter().flat_map(|share| {
+            let key = &share.info.key;
+            let count = move |other: usize| (self.trio.name(other).to_owned(), key.clone(), self.pool.count(self.trio.index, other, key));
+            self.trio.others().map(count)
+        });
+        let standing = self.ledger.standing();
+        Status {
+            name: self.trio.name(self.trio.index).to_owned(),
+            preparing: self.shares.preparing(),
+            presignatures: presignatures.collect(),
+            peers: self.trio.others().map(|other| (self.trio.name(other).to_owned(), self.peers.away(other))).to_vec(),
+            ledger: (0..PARTIES).map(|party| (self.trio.name(party).to_owned(), standing.counts[party])).collect(),
+            keys: keys.iter().map(|share| share.info.clone()).collect(),
+        }
+    }
+
+    /// Finds this party's primes, where they are not there yet.
+    pub fn prepare(&self) {
+        if let Err(error) = self.shares.primes() {
+            tracing::error!("the primes can't be kept: {error:#}");
+        }
+    }
+
+    /// A number of this party's for the name of a run: no run of one name is done twice.
+    ///
+    /// # Errors
+    /// It would not take part in such a run.
+    pub fn number(&self, purpose: &Purpose) -> Result<String, String> {
+        match purpose {
+            Purpose::Auxiliary => {}
+            Purpose::Key(key) => {
+                check_name(key)?;
+                if self.shares.get(key).is_some() {
+                    return Err(format!("there is a key `{key}` already"));
+                }
+            }
+            Purpose::Presignature(_, _, key) => drop(self.share(key)?),
+        }
+        if let Some(why) = self.shares.preparing() {
+            return Err(why);
+        }
+        let mut bytes = [0; 16];
+        OsRng.fill_bytes(&mut bytes);
+        // The auxiliary data must be that of one run at all who take part.
+        let auxiliary = match purpose {
+            Purpose::Auxiliary => None,
+            _ => self.shares.auxiliary(),
+        };
+        let number = format!("{}.{}", hex(&bytes), auxiliary.map(|known| known.run.clone()).unwrap_or_default());
+        let mut numbers = self.numbers.lock();
+        numbers.retain(|_, since| since.elapsed() < NUMBERS);
+        numbers.insert(number.clone(), Instant::now());
+        Ok(number)
+    }
+
+    /// The share of a key.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn share(&self, key: &str) -> Result<Arc<Share>, String> {
+        self.shares.get(key).ok_or_else(|| format!("there is no key `{key}` here"))
+    }
+
+    /// Has a run done with the others, and waits for its end here.
+    ///
+    /// # Errors
+    /// Why it is not done, in words.
+    pub async fn lead(self: &Arc<Self>, purpose: Purpose) -> Result<()> {
+        let others = self.parties(&purpose).map_err(anyhow::Error::msg)?;
+        let others: Vec<_> = others.into_iter().filter(|party| *party != self.trio.index).collect();
+        let mut numbers = vec![(self.trio.index, self.number(&purpose).map_err(anyhow::Error::msg)?)];
+        for party in &others {
+            match self.peers.ask(*party, &Ask::Begin(purpose.clone())).await {
+                Ok(Reply::Number(number)) => numbers.push((*party, number)),
+                other => bail!("{}: {}", self.trio.name(*party), words(other)),
+            }
+        }
+        numbers.sort_unstable();
+        let ended = self.take_part(purpose.clone(), numbers.clone()).map_err(anyhow::Error::msg)?;
+        for party in &others {
+            match self.peers.ask(*party, &Ask::Start { purpose: purpose.clone(), numbers: numbers.clone() }).await {
+                Ok(Reply::Done) => {}
+                other => {
+                    let why = format!("{}: {}", self.trio.name(*party), words(other));
+                    self.runs.close(&name(&purpose, &numbers));
+                    bail!("{why}");
+                }
+            }
+        }
+        ended.await.context("the run was dropped")?
+    }
+
+    /// Takes part in a run, on a thread of its own.
+    ///
+    /// # Errors
+    /// It is not one that this party has given a number for, or the parties' auxiliary data differ.
+    pub fn take_part(
+        self: &Arc<Self>,
+        purpose: Purpose,
+        numbers: Vec<(usize, String)>,
+    ) -> Result<tokio::task::JoinHandle<Result<()>>, String> {
+        let parties = self.parties(&purpose)?;
+        if parties.len() != numbers.len() || !parties.iter().zip(&numbers).all(|(party, (of, _))| party == of) {
+            return Err("the numbers are not those of the parties that take part".to_owned());
+        }
+        let own = numbers.iter().find(|(party, _)| *party == self.trio.index).map(|(_, number)| number);
+        let is_own = own.and_then(|number| self.numbers.lock().remove(number)).is_some_and(|since| since.elapsed() < NUMBERS);
+        if !is_own {
+            return Err("this party has not given that number, or long ago".to_owned());
+        }
+        let auxiliary = |number: &str| number.split_once('.').map(|(_, run)| run.to_owned());
+        if numbers.windows(2).any(|pair| auxiliary(&pair[0].1) != auxiliary(&pair[1].1)) {
+            return Err("the parties have auxiliary data of different ceremonies; run `strongroom mpc keygen` again".to_owned());
+        }
+        let run = name(&purpose, &numbers);
+        let heard = self.runs.open(&run, parties.clone())?;
+        let (to_others, messages) = unbounded_channel();
+        tokio::spawn(Arc::clone(self).deliver(run.clone(), parties.clone(), messages));
+        let party = Arc::clone(self);
+        Ok(tokio::task::spawn_blocking(move || {
+            let send = |to: Option<u16>, message: Message| drop(to_others.send((to, Ok(message))));
+            let done = party.driven(&purpose, &run, &parties, &heard, send);
+            party.runs.close(&run);
+            if let Err(why) = &done {
+                tracing::warn!("a run for {purpose:?} has failed: {why:#}");
+                drop(to_others.send((None, Err(format!("{why:#}")))));
+            }
+            party.made.notify_waiters();
+            done
+        }))
+    }
+
+    fn driven(
+        &self,
+        purpose: &Purpose,
+        run: &str,
+        parties: &[usize],
+        heard: &std::sync::mpsc::Receiver<crate::rounds::Heard>,
+        send: impl FnMut(Option<u16>, Message),
+    ) -> Result<()> {
+        let own = parties.iter().position(|party| *party == self.trio.index).context("this party takes no part")?;
+        let own = u16::try_from(own)?;
+        let execution = ExecutionId::new(run.as_bytes());
+        let rng = &mut OsRng;
+        match purpose {
+            Purpose::Auxiliary => {
+                let primes = self.shares.primes()?;
+                let machine = cggmp21::aux_info_gen(execution, own, PARTIES as u16, primes).into_state_machine(rng);
+                let data = drive(machine, heard, SILENCE, send)?.map_err(|error| anyhow::anyhow!("{}", causes(&error)))?;
+                self.shares.take_auxiliary(run, data)
+            }
+            Purpose::Key(key) => {
+                let machine = keygen(execution, own).into_state_machine(rng);
+                let share = drive(machine, heard, SILENCE, send)?.map_err(|error| anyhow::anyhow!("{}", causes(&error)))?;
+                self.shares.take_share(key, share)
+            }
+            Purpose::Presignature(leader, partner, key) => {
+                let share = self.share(key).map_err(anyhow::Error::msg)?;
+                let indices: Vec<u16> = parties.iter().map(|party| u16::try_from(*party)).collect::<Result<_, _>>()?;
+                let machine = cggmp21::signing(execution, own, &indices, &share.share).generate_presignature_sync(rng);
+                let made = drive(machine, heard, SILENCE, send)?.map_err(|error| anyhow::anyhow!("{}", causes(&error)))?;
+                self.pool.add(*leader, *partner, key, run.to_owned(), Presignature::new(made));
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a run's messages to the others, in their order.
+    async fn deliver(self: Arc<Self>, run: String, parties: Vec<usize>, mut messages: UnboundedReceiver<(Option<u16>, Result<Message, String>)>) {
+        while let Some((to, message)) = messages.recv().await {
+            let is_to = |index: usize| to.is_none_or(|to| usize::from(to) == index);
+            let whom = parties.iter().enumerate().filter(|(index, party)| **party != self.trio.index && is_to(*index));
+            for (_, party) in whom {
+                let ask = Ask::Say { run: run.clone(), message: message.clone() };
+                let mut attempts = 0..ATTEMPTS;
+                let lost = loop {
+                    match self.peers.ask(*party, &ask).await {
+                        Ok(_) => break None,
+                        // It has not opened the run yet, or its connection has just been lost.
+                        Err(NoAnswer::Refused(_) | NoAnswer::Away(_)) if message.is_ok() && attempts.next().is_some() => {
+                            tokio::time::sleep(Duration::from_millis(50)).await;
+                        }
+                        Err(why) => break Some(why.words()),
+                    }
+                };
+                if let Some(why) = lost.filter(|_| message.is_ok()) {
+                    let why = format!("{}: {why}", self.trio.name(*party));
+                    self.runs.hear(&run, *party, Err(why));
+                }
+            }
+        }
+    }
+
+    /// Who takes part in a run, in the order of the protocol's indices.
+    fn parties(&self, purpose: &Purpose) -> Result<Vec<usize>, String> {
+        match purpose {
+            Purpose::Auxiliary | Purpose::Key(_) => Ok((0..PARTIES).collect()),
+            Purpose::Presignature(leader, partner, _) => {
+                let mut pair = vec![*leader, *partner];
+                pair.sort_unstable();
+                let fits = leader != partner && pair[1] < PARTIES && pair.contains(&self.trio.index);
+                if fits { Ok(pair) } else { Err("this is no pair of parties, or this party is not in it".to_owned()) }
+            }
+        }
+    }
+
+    /// Makes a key with the other two, and the auxiliary data before it where that is missing.
+    ///
+    /// # Errors
+    /// Why there is no key, in words.
+    pub async fn keygen(self: &Arc<Self>, key: &str) -> Result<KeyInfo> {
+        check_name(key).map_err(anyhow::Error::msg)?;
+        // A ceremony that was interrupted when all had their shares is taken to its end.
+        if self.shares.made(key)?.is_none() || self.adopt_everywhere(key).await.is_err() {
+            if self.shares.get(key).is_some() {
+                bail!("there is a key `{key}` already");
+            }
+            let purpose = Purpose::Key(key.to_owned());
+            // The same auxiliary data serves all keys of these three.
+            if self.shares.auxiliary().is_none() || self.lead(purpose.clone()).await.is_err() {
+                self.lead(Purpose::Auxiliary).await.context("auxiliary data")?;
+                self.lead(purpose).await.context("key")?;
+            }
+            self.adopt_everywhere(key).await?;
+        }
+        self.taken.notify_one();
+        Ok(self.share(key).map_err(anyhow::Error::msg)?.info.clone())
+    }
+
+    async fn adopt_everywhere(&self, key: &str) -> Result<()> {
+        let public = self.shares.made(key)?.context("there is no share here")?;
+        for party in self.trio.others() {
+            // The other's thread may be at the last step of its run.
+            let mut attempts = 0..ATTEMPTS;
+            loop {
+                match self.peers.ask(party, &Ask::Adopt(key.to_owned(), public.clone())).await {
+                    Ok(Reply::Done) => break,
+                    Err(NoAnswer::Refused(_)) if attempts.next().is_some() => tokio::time::sleep(Duration::from_millis(50)).await,
+                    other => bail!("{}: {}", self.trio.name(party), words(other)),
+                }
+            }
+        }
+        self.shares.adopt(key, &public)
+    }
+
+    /// Keeps presignatures at hand, for ever: with the party that is asked first, and a few with the other one.
+    pub async fn keep_ready(self: Arc<Self>) {
+        loop {
+            let taken = self.taken.notified();
+            let mut made = false;
+            for share in self.shares.all() {
+                let [first, second] = self.trio.others();
+                for (partner, wanted) in [(first, self.presignatures), (second, self.presignatures.div_ceil(4))] {
+                    let key = &share.info.key;
+                    if self.pool.count(self.trio.index, partner, key) < wanted && self.peers.away(partner).is_none() {
+                        made |= self.lead(Purpose::Presignature(self.trio.index, partner, key.clone())).await.is_ok();
+                    }
+                }
+            }
+            if !made {
+                let _ = tokio::time::timeout(Duration::from_secs(2), taken).await;
+            }
+        }
+    }
+}
+
+impl NoAnswer {
+    /// For people.
+    pub fn words(self) -> String {
+        match self {
+            Self::Away(why) | Self::Refused(why) | Self::Wrong(why) => why,
+        }
+    }
+}
+
+fn words(answer: Result<Reply, NoAnswer>) -> String {
+    match answer {
+        Ok(_) => "it answers something else".to_owned(),
+        Err(why) => why.words(),
+    }
+}
+
+/// The name of a run, with a number of each that takes part in it: none of them has done one of that name before.
+fn name(purpose: &Purpose, numbers: &[(usize, String)]) -> String {
+    let text = serde_json::to_vec(&("strongroom-mpc/1 run", purpose, numbers)).expect("text and numbers");
+    hex(&Sha256::digest(text))
+}
+
+fn check_name(key: &str) -> Result<(), String> {
+    let clean = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if (1..=64).contains(&key.len()) && key.bytes().all(clean) {
+        return Ok(());
+    }
+    Err("a key's name has 1 to 64 lower-case letters, digits and `-`".to_owned())
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,216 @@
+//! The way to the other two parties: what is asked of them, and connections that are kept for the next question.
+
+use crate::ledger::{Acknowledgement, SignedEntry, Standing};
+use crate::presignature::Half;
+use crate::rounds::Message;
+use crate::trio::{PARTIES, Trio};
+use alloy_primitives::{B256, U256};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use strongroom_ground::lock::Mutex;
+use strongroom_mpc::link::{Greeting, Link, LinkError};
+use strongroom_mpc::says::Request;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a party that was out of reach is not asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Connections that are kept with each party.
+const IDLE: usize = 8;
+
+/// What one party asks another.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Ask {
+    /// Whether it would take part in a run, and a number of its own for the run's name.
+    Begin(Purpose),
+    /// Starts the run that these numbers name.
+    Start {
+        /// The party that has asked for it.
+        purpose: Purpose,
+        /// The numbers of those that take part, by party.
+        numbers: Vec<(usize, String)>,
+    },
+    /// A message of a run.
+    Say {
+        /// The run.
+        run: String,
+        /// The message, or why there is no other.
+        message: Result<Message, String>,
+    },
+    /// All three have their shares of that key, whose public half this is.
+    Adopt(String, String),
+    /// Whether it allows that.
+    Propose(Box<Request>),
+    /// Takes an entry, as a partner or as the third.
+    Reserve {
+        /// The entry.
+        entry: Box<SignedEntry>,
+        /// What it is for.
+        request: Box<Request>,
+    },
+    /// Takes entries that it lacks.
+    Take(Vec<SignedEntry>),
+    /// Gives entries of a party, from a number on.
+    Give(usize, u64),
+    /// Signs what it has reserved.
+    Sign {
+        /// The entry's hash.
+        entry: String,
+        /// The presignature.
+        presignature: String,
+        /// The third party's word, where the leader has it.
+        third: Option<Box<Acknowledgement>>,
+    },
+    /// How far its ledger has come.
+    Standing,
+}
+
+/// What a run is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Purpose {
+    /// The three parties' auxiliary data: of each the Paillier key and ring-Pedersen parameters.
+    Auxiliary,
+    /// A key of that name.
+    Key(String),
+    /// A presignature for a key: leader, partner, key.
+    Presignature(usize, usize, String),
+}
+
+/// What the other answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// Its number for a run.
+    Number(String),
+    /// It is done.
+    Done,
+    /// It allows that, and this is what it would sign and spend.
+    Fits(B256, Vec<(String, U256)>),
+    /// It has the entry.
+    Reserved(Box<Acknowledgement>),
+    /// Entries before it are missing; how far it has come.
+    Behind(Box<Standing>),
+    /// Entries.
+    Entries(Vec<SignedEntry>),
+    /// How far its ledger has come.
+    Standing(Box<Standing>),
+    /// Its half of a signature, and why it was given within two thirds of its limits.
+    Half(Half, Option<String>),
+    /// It does not do that: its own words.
+    Refused(String),
+}
+
+/// Why there is no answer that can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// It can't be reached.
+    Away(String),
+    /// It does not do that.
+    Refused(String),
+    /// What it says is wrong.
+    Wrong(String),
+}
+
+/// The connections to the others.
+pub struct Peers {
+    trio: Arc<Trio>,
+    boot: String,
+    ways: [Way; PARTIES],
+    /// Told when a party was started again: what it had in memory is gone.
+    restarted: Box<dyn Fn(usize) + Send + Sync>,
+}
+
+#[derive(Default)]
+struct Way {
+    /// Where it is, where its card is not to be followed.
+    address: Option<SocketAddr>,
+    idle: Mutex<Vec<Link>>,
+    /// Since when, and why, it is out of reach.
+    away: Mutex<Option<(Instant, String)>>,
+    boot: Mutex<String>,
+}
+
+impl Peers {
+    /// Nobody is connected to yet. `addresses` are those of the parties that are not where their cards say.
+    pub fn new(trio: Arc<Trio>, boot: String, addresses: &[(usize, SocketAddr)], restarted: Box<dyn Fn(usize) + Send + Sync>) -> Self {
+        let mut ways: [Way; PARTIES] = Default::default();
+        addresses.iter().for_each(|(party, address)| ways[*party].address = Some(*address));
+        Self { trio, boot, ways, restarted }
+    }
+
+    /// What this party greets with.
+    pub fn greeting(&self) -> Greeting {
+        Greeting::now(&self.boot, &self.trio.hash)
+    }
+
+    /// Notes with which start of a party one speaks.
+    pub fn greeted(&self, party: usize, boot: &str) {
+        let mut known = self.ways[party].boot.lock();
+        if *known != boot {
+            let first = std::mem::replace(&mut *known, boot.to_owned()).is_empty();
+            drop(known);
+            self.ways[party].idle.lock().clear();
+            *self.ways[party].away.lock() = None;
+            if !first {
+                (self.restarted)(party);
+            }
+        }
+    }
+
+    /// Why a party is not asked now.
+    pub fn away(&self, party: usize) -> Option<String> {
+        self.ways[party].away.lock().as_ref().filter(|(since, _)| since.elapsed() < PAUSE).map(|(_, why)| why.clone())
+    }
+
+    /// Asks a party.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn ask(&self, party: usize, ask: &Ask) -> Result<Reply, NoAnswer> {
+        if let Some(why) = self.away(party) {
+            return Err(NoAnswer::Away(why));
+        }
+        let late = |_| Err(LinkError::Unreachable { name: self.trio.name(party).to_owned(), why: format!("no answer within {} s", PATIENCE.as_secs()) });
+        let answer = tokio::time::timeout(PATIENCE, self.asked(party, ask)).await.unwrap_or_else(late);
+        match answer {
+            Ok(Reply::Refused(why)) => Err(NoAnswer::Refused(why)),
+            Ok(reply) => Ok(reply),
+            Err(error @ LinkError::Garbled { .. }) => Err(NoAnswer::Wrong(error.to_string())),
+            Err(error) => {
+                *self.ways[party].away.lock() = Some((Instant::now(), error.to_string()));
+                self.ways[party].idle.lock().clear();
+                Err(NoAnswer::Away(error.to_string()))
+            }
+        }
+    }
+
+    async fn asked(&self, party: usize, ask: &Ask) -> Result<Reply, LinkError> {
+        let way = &self.ways[party];
+        // One that was idle may have been closed meanwhile. All that is asked may be asked twice.
+        let kept = way.idle.lock().pop();
+        if let Some(mut link) = kept
+            && let Ok(reply) = link.ask::<Reply>(ask).await
+        {
+            way.keep(link);
+            return Ok(reply);
+        }
+        let mut link = Link::open(&self.trio.own, self.trio.card(party), way.address, self.greeting()).await?;
+        self.greeted(party, &link.greeting.boot);
+        let reply = link.ask(ask).await?;
+        way.keep(link);
+        Ok(reply)
+    }
+}
+
+impl Way {
+    fn keep(&self, link: Link) {
+        let mut idle = self.idle.lock();
+        if idle.len() < IDLE {
+            idle.push(link);
+        }
+    }
+}

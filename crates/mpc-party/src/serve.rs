@@ -1,0 +1,113 @@
+//! The door of a party: who may speak, and what is answered to whom.
+
+use crate::party::Party;
+use crate::peers::{Ask, Reply};
+use anyhow::{Context, Result};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use strongroom_mpc::link::{Doorkeeper, Link};
+use strongroom_mpc::says::{Answer, Failure, FailureKind, Question};
+use tokio::net::TcpListener;
+
+impl Party {
+    /// Listens, until the process ends.
+    ///
+    /// # Errors
+    /// The address can't be had.
+    pub async fn serve(self: Arc<Self>, listen: SocketAddr) -> Result<()> {
+        let listener = TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened on"))?;
+        let mut known = self.hosts.clone();
+        known.extend(self.trio.others().map(|party| self.trio.card(party).clone()));
+        let door = Arc::new(Doorkeeper::new(&self.trio.own, &known)?);
+        tokio::spawn(Arc::clone(&self).keep_ready());
+        tracing::info!("`{}` listens on {}", self.trio.name(self.trio.index), listener.local_addr()?);
+        loop {
+            let Ok((tcp, _)) = listener.accept().await else { continue };
+            let (party, door) = (Arc::clone(&self), Arc::clone(&door));
+            tokio::spawn(async move {
+                match door.admit(tcp, party.peers.greeting()).await {
+                    Ok(link) => party.hear(link).await,
+                    Err(error) => tracing::warn!("{error}"),
+                }
+            });
+        }
+    }
+
+    async fn hear(self: Arc<Self>, mut link: Link) {
+        let ended = match self.trio.named(&link.peer) {
+            Some(party) => {
+                self.peers.greeted(party, &link.greeting.boot);
+                self.hear_party(party, &mut link).await
+            }
+            None => self.hear_host(&mut link).await,
+        };
+        if let Err(error) = ended {
+            tracing::debug!("{error}");
+        }
+    }
+
+    async fn hear_party(self: &Arc<Self>, party: usize, link: &mut Link) -> Result<()> {
+        while let Some(ask) = link.heard::<Ask>().await? {
+            let reply = self.reply(party, ask).await.unwrap_or_else(Reply::Refused);
+            link.answer(&reply).await?;
+        }
+        Ok(())
+    }
+
+    async fn reply(self: &Arc<Self>, party: usize, ask: Ask) -> Result<Reply, String> {
+        match ask {
+            Ask::Begin(purpose) => self.number(&purpose).map(Reply::Number),
+            Ask::Start { purpose, numbers } => self.take_part(purpose, numbers).map(|_| Reply::Done),
+            Ask::Say { run, message } => match self.runs.hear(&run, party, message) {
+                true => Ok(Reply::Done),
+                false => Err("there is no such run here".to_owned()),
+            },
+            Ask::Adopt(key, public) => self.shares.adopt(&key, &public).map(|()| Reply::Done).map_err(|error| format!("{error:#}")),
+            Ask::Propose(request) => self.proposed(&request),
+            Ask::Reserve { entry, request } => self.reserved(party, *entry, *request).await,
+            Ask::Take(entries) => self.taken(entries).await,
+            Ask::Give(origin, from) => Ok(Reply::Entries(self.ledger.entries(origin, from))),
+            Ask::Sign { entry, presignature, third } => self.half(party, &entry, &presignature, third.map(|word| *word)).await,
+            Ask::Standing => Ok(Reply::Standing(Box::new(self.ledger.standing()))),
+        }
+    }
+
+    async fn hear_host(self: &Arc<Self>, link: &mut Link) -> Result<()> {
+        while let Some(question) = link.heard::<Question>().await? {
+            let answer = self.answer(question).await;
+            link.answer(&answer).await?;
+        }
+        Ok(())
+    }
+
+    async fn answer(self: &Arc<Self>, question: Question) -> Answer {
+        let own = self.trio.name(self.trio.index);
+        let failed = |kind: FailureKind, why: String| Answer::Failed(Failure::of(kind, own, why));
+        match question {
+            Question::Status => Answer::Status(Box::new(self.status())),
+            Question::Key { key } => match self.share(&key) {
+                Ok(share) => Answer::Key(share.info.clone()),
+                Err(why) => failed(FailureKind::Refused, why),
+            },
+            Question::Keygen { key } => match self.keygen(&key).await {
+                Ok(made) => Answer::Key(made),
+                Err(error) => failed(FailureKind::Unavailable, format!("{error:#}")),
+            },
+            Question::Sign(request) => match self.signed(&request).await {
+                Ok(signed) => Answer::Signed(signed),
+                Err(failure) => {
+                    tracing::warn!(agent = request.agent, key = request.key, "not signed: {}", failure.line());
+                    Answer::Failed(failure)
+                }
+            },
+            Question::Backup { key } => match self.shares.backup(&key) {
+                Ok(sealed) => Answer::Sealed(sealed),
+                Err(error) => failed(FailureKind::Refused, format!("{error:#}")),
+            },
+            Question::Restore { key, sealed } => match self.shares.restore(&key, &sealed) {
+                Ok(()) => Answer::Done,
+                Err(error) => failed(FailureKind::Refused, format!("{error:#}")),
+            },
+        }
+    }
+}

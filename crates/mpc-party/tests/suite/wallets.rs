@@ -1,0 +1,191 @@
+//! What a wallet of three parties does when all is well, and where its key is: nowhere.
+
+use crate::fixture::{ETH, KEY, RECIPIENT, Wallet, payment, payment_to, verify};
+use cggmp21::generic_ec::{Scalar, SecretScalar};
+use cggmp21::key_share::{DirtyIncompleteKeyShare, Validate};
+use cggmp21::supported_curves::Secp256k1;
+use k256::ecdsa::{SigningKey, VerifyingKey};
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use strongroom_ground::text::hex;
+use strongroom_mpc::says::{Answer, FailureKind, Question, What};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_pair_signs_and_a_chain_takes_it() {
+    let wallet = Wallet::open("1").await;
+    let key = wallet.key().await;
+
+    for party in 0..3 {
+        let (transaction, request) = payment(party as u64, ETH / 100);
+        let signed = wallet.sign(party, request).await.expect("it is signed");
+
+        verify(&key, &transaction, &signed);
+        assert_eq!(signed.unacknowledged, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_again_spends_nothing_again() {
+    let wallet = Wallet::open("0.15").await;
+    let key = wallet.key().await;
+    let (transaction, request) = payment(0, ETH / 10);
+
+    for party in [0, 0, 1, 2] {
+        let signed = wallet.sign(party, request.clone()).await.expect("it is signed");
+        verify(&key, &transaction, &signed);
+    }
+    let (_, mut other) = payment(1, ETH / 100);
+    other.idempotency = request.idempotency;
+    let failure = wallet.sign(1, other).await.expect_err("the idempotency key stands for something else");
+    assert_eq!(failure.kind, FailureKind::Refused, "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_refuses_what_its_own_manifest_does_not_grant() {
+    let wallet = Wallet::open("1").await;
+    let (_, to_another) = payment_to("0x00000000000000000000000000000000deadbeef", 0, ETH / 10);
+    let (_, mut of_another) = payment(1, ETH / 10);
+    of_another.agent = "stranger".to_owned();
+    let (_, mut message) = payment(2, 1);
+    message.what = What::Message(hex(b"hello"));
+    let (_, mut garbage) = payment(3, 1);
+    garbage.what = What::Transaction("02c0".to_owned());
+    let (_, too_much) = payment(4, 2 * ETH);
+
+    for (what, request) in [("recipient", to_another), ("agent", of_another), ("message", message), ("garbage", garbage), ("value", too_much)] {
+        let failure = wallet.sign(0, request).await.expect_err(what);
+        assert_eq!(failure.kind, FailureKind::Refused, "{what}: {failure:?}");
+    }
+    let (transaction, request) = payment(5, ETH / 10);
+    verify(&wallet.key().await, &transaction, &wallet.sign(0, request).await.expect(RECIPIENT));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_parties_disagree_in_words() {
+    let mut wallet = Wallet::open("1").await;
+    for party in [1, 2] {
+        wallet.kill(party);
+        let manifest = fs::read_to_string(wallet.directories[party].join("agent.toml")).expect("a manifest");
+        fs::write(wallet.directories[party].join("agent.toml"), manifest.replace(RECIPIENT, "0x00000000000000000000000000000000deadbeef")).expect("a manifest");
+        wallet.start(party);
+    }
+    let (_, request) = payment(0, ETH / 10);
+
+    let failure = wallet.sign(0, request).await.expect_err("two of three refuse");
+
+    assert_eq!(failure.kind, FailureKind::Refused, "{failure:?}");
+    let names: Vec<_> = failure.saw.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(names.contains(&"beta") && names.contains(&"gamma"), "{failure:?}");
+    assert!(failure.saw.iter().all(|(_, saw)| saw.contains("recipient")), "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_process_and_no_disk_has_the_key_or_two_shares() {
+    let wallet = Wallet::open("1").await;
+    let key = wallet.key().await;
+    for nonce in 0..3 {
+        let (_, request) = payment(nonce, ETH / 100);
+        wallet.sign(nonce as usize, request).await.expect("it is signed");
+    }
+
+    let shares = [0, 1, 2].map(|party| share(&wallet, party));
+    let whole = rebuilt(&shares);
+    assert_eq!(VerifyingKey::from(&SigningKey::from_slice(&whole).expect("a key")), key, "three shares are the key");
+    for party in 0..3 {
+        let places = places(&wallet, party);
+        assert!(holds(&places, &shares[party].x.as_ref().to_be_bytes().as_bytes().to_vec()), "a party's own share is found: the search finds what is there");
+        assert!(!holds(&places, &whole), "the key is at party {party}");
+        for other in (0..3).filter(|other| *other != party) {
+            let share = shares[other].x.as_ref().to_be_bytes().as_bytes().to_vec();
+            assert!(!holds(&places, &share), "the share of party {other} is at party {party}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_is_taken_back_by_its_own_party_alone() {
+    use age::secrecy::ExposeSecret;
+    let mut wallet = Wallet::open("1").await;
+    let away = age::x25519::Identity::generate();
+    for party in [0, 1] {
+        wallet.kill(party);
+        let path = wallet.directories[party].join("party.toml");
+        let text = fs::read_to_string(&path).expect("a configuration");
+        fs::write(&path, format!("backup = \"{}\"\n{text}", away.to_public())).expect("a configuration");
+        wallet.start(party);
+    }
+    let key = || KEY.to_owned();
+    let Ok(Answer::Sealed(sealed)) = wallet.ask(0, &Question::Backup { key: key() }).await else { panic!("no backup") };
+    let Ok(Answer::Failed(failure)) = wallet.ask(2, &Question::Backup { key: key() }).await else { panic!("a backup for nobody") };
+    assert!(failure.line().contains("`backup`"), "{failure:?}");
+
+    for party in [0, 1] {
+        wallet.kill(party);
+        fs::remove_file(wallet.directories[party].join(format!("state/key-{KEY}.age"))).expect("the share is lost");
+        let unlock = wallet.directories[party].join("unlock.txt");
+        let own = fs::read_to_string(&unlock).expect("an identity of age");
+        fs::write(&unlock, format!("{}\n{}\n", own.trim(), away.to_string().expose_secret())).expect("both");
+        wallet.start(party);
+    }
+    let restore = Question::Restore { key: key(), sealed };
+    let Ok(Answer::Failed(failure)) = wallet.ask(1, &restore).await else { panic!("another's share was taken") };
+    assert!(failure.line().contains("another party"), "{failure:?}");
+    assert_eq!(wallet.ask(0, &restore).await, Ok(Answer::Done));
+    let Ok(Answer::Failed(failure)) = wallet.ask(0, &restore).await else { panic!("a share was overwritten") };
+    assert!(failure.line().contains("nothing is overwritten"), "{failure:?}");
+
+    wallet.kill(1);
+    let (transaction, request) = payment(0, ETH / 100);
+    verify(&wallet.key().await, &transaction, &wallet.sign(0, request).await.expect("it signs again"));
+}
+
+type Share = DirtyIncompleteKeyShare<Secp256k1>;
+
+fn share(wallet: &Wallet, party: usize) -> Share {
+    let kept: serde_json::Value = wallet.vault(party).kept(&format!("key-{KEY}.age"), &format!("share of `{KEY}`")).expect("it opens").expect("a share");
+    let share: Share = serde_json::from_value(kept["share"].clone()).expect("a share");
+    share.is_valid().expect("it is one");
+    share
+}
+
+/// The key of all shares, by Lagrange's interpolation at zero.
+fn rebuilt(shares: &[Share; 3]) -> Vec<u8> {
+    let at: Vec<_> = shares[0].vss_setup.as_ref().expect("a threshold").I.clone();
+    let one = Scalar::<Secp256k1>::one();
+    let mut sum = Scalar::zero();
+    for share in shares {
+        let own = at[usize::from(share.i)];
+        let others = at.iter().filter(|other| **other != own);
+        let weight = others.fold(one, |weight, other| weight * other * (*other - own).invert().expect("they differ"));
+        let secret: &SecretScalar<Secp256k1> = &share.x;
+        sum += weight * secret;
+    }
+    sum.to_be_bytes().as_bytes().to_vec()
+}
+
+/// All memory of a party's process, and all files of its directory.
+fn places(wallet: &Wallet, party: usize) -> Vec<Vec<u8>> {
+    let process = wallet.parties[party].as_ref().expect("it runs").id();
+    let maps = fs::read_to_string(format!("/proc/{process}/maps")).expect("its memory is mapped");
+    let mut memory = fs::File::open(format!("/proc/{process}/mem")).expect("its memory can be read");
+    let mut found = Vec::new();
+    for line in maps.lines().filter(|line| line.contains(" rw")) {
+        let range = line.split_once(' ').and_then(|(range, _)| range.split_once('-')).expect("a range");
+        let [from, to] = [range.0, range.1].map(|at| u64::from_str_radix(at, 16).expect("an address"));
+        let mut bytes = vec![0; usize::try_from(to - from).expect("a length")];
+        if memory.seek(SeekFrom::Start(from)).is_ok() && memory.read_exact(&mut bytes).is_ok() {
+            found.push(bytes);
+        }
+    }
+    let state = wallet.directories[party].join("state");
+    found.extend(fs::read_dir(state).expect("files").map(|file| fs::read(file.expect("a file").path()).expect("a file")));
+    found
+}
+
+/// Whether 32 bytes are somewhere, in either order or as digits.
+fn holds(places: &[Vec<u8>], bytes: &[u8]) -> bool {
+    let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
+    let forms = [bytes.to_vec(), reversed, hex(bytes).into_bytes()];
+    let finders: Vec<_> = forms.iter().map(|form| memchr::memmem::Finder::new(form)).collect();
+    places.iter().any(|place| finders.iter().any(|finder| finder.find(place).is_some()))
+}
