@@ -14,6 +14,8 @@ mod import;
 mod init;
 mod inspect;
 mod login;
+#[cfg(feature = "mpc")]
+mod mpc;
 mod new;
 mod output;
 mod overview;
@@ -115,6 +117,10 @@ enum Verb {
     /// Says what may still be spent, and confirms the ledger
     #[command(subcommand)]
     Limits(wallet::Limits),
+    /// Makes wallets of which no machine has the key: keygen, status, …
+    #[cfg(feature = "mpc")]
+    #[command(subcommand)]
+    Mpc(mpc::Mpc),
     /// Reads the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -175,6 +181,8 @@ pub fn main() -> ExitCode {
         Verb::Secrets(secrets) => secrets.perform(),
         Verb::Wallet(wallet) => wallet.perform(),
         Verb::Limits(limits) => limits.perform(),
+        #[cfg(feature = "mpc")]
+        Verb::Mpc(mpc) => mpc.perform(),
         Verb::Audit(audit) => audit.perform(),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

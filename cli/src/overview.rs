@@ -8,13 +8,13 @@ use std::fmt::Write;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Start", &["new", "init"]),
     ("Run an agent, and check it first", &["run", "check", "explain", "inspect", "rules"]),
-    ("Keep keys", &["adopt", "login", "secrets", "wallet", "limits"]),
+    ("Keep keys", &["adopt", "login", "secrets", "wallet", "mpc", "limits"]),
     ("See what happened", &["audit"]),
     ("Set up the shell", &["completions", "man", "help"]),
 ];
 
 /// How each command is called.
-const EXAMPLES: [(&[&str], &str); 28] = [
+const EXAMPLES: [(&[&str], &str); 33] = [
     (&["new"], "--lang python price-bot"),
     (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
     (&["run"], "agent.toml --env-file .env -- ETH-USD"),
@@ -38,6 +38,11 @@ const EXAMPLES: [(&[&str], &str); 28] = [
     (&["wallet", "import"], "WALLET_KEY --namespace payer"),
     (&["wallet", "address"], "payer.toml"),
     (&["wallet", "show"], "payer.toml --json"),
+    (&["mpc", "identity"], "--name host mpc"),
+    (&["mpc", "keygen"], "payer --config strongroom.toml"),
+    (&["mpc", "status"], "--config strongroom.toml"),
+    (&["mpc", "backup"], "payer --party alpha --config strongroom.toml"),
+    (&["mpc", "restore"], "payer --party alpha --config strongroom.toml"),
     (&["limits", "show"], "payer.toml"),
     (&["limits", "confirm"], "payer.toml"),
     (&["audit", "show"], "--agent price-bot --event denial"),
@@ -48,10 +53,18 @@ const EXAMPLES: [(&[&str], &str); 28] = [
 /// The whole command line, with what its help says beyond its arguments.
 pub(super) fn told(mut command: Command) -> Command {
     for (path, arguments) in EXAMPLES {
+        if !is_built(&command, path[0]) {
+            continue;
+        }
         let example = format!("Example: strongroom {} {arguments}", path.join(" "));
         command = with_example(command, path, &example);
     }
     grouped(command)
+}
+
+/// Whether this build has a command: some come with a feature.
+fn is_built(command: &Command, name: &str) -> bool {
+    name == "help" || command.find_subcommand(name).is_some()
 }
 
 fn with_example(command: Command, path: &[&str], example: &str) -> Command {
@@ -70,7 +83,7 @@ fn grouped(mut command: Command) -> Command {
     let mut text = String::new();
     for (group, names) in GROUPS {
         let _ = writeln!(text, "{heading}{group}:{heading:#}");
-        for name in names {
+        for name in names.iter().filter(|name| is_built(&command, name)) {
             let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string).unwrap_or_default();
             let _ = writeln!(text, "  {literal}{name:<13}{literal:#}{about}");
         }

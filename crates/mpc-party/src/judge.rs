@@ -86,7 +86,7 @@ impl Judge {
             What::TypedData(document) if document.len() > MAX_LENGTH => return Err(too_long()),
             What::TypedData(document) => {
                 let document = TypedData::read(document).map_err(|wrong| wrong.to_string())?;
-                policy.document(own, &document, millis() / 1_000)
+                policy.document(own, document, millis() / 1_000)
             }
             What::Message(message) => policy.message(own, &bytes(message)?, millis() / 1_000),
             What::Authorization(chain, address, nonce) => {

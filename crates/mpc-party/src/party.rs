@@ -25,6 +25,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 const SILENCE: Duration = Duration::from_secs(120);
 /// How long a number for a run is good.
 const NUMBERS: Duration = Duration::from_secs(60);
+/// How long the answer to how a run has ended may wait for its end.
+const WAIT: Duration = Duration::from_secs(3);
 /// How often a message is sent to a party that has not opened its run yet.
 const ATTEMPTS: u32 = 200;
 
@@ -177,18 +179,50 @@ impl Party {
             }
         }
         numbers.sort_unstable();
+        let run = name(&purpose, &numbers);
         let ended = self.take_part(purpose.clone(), numbers.clone()).map_err(anyhow::Error::msg)?;
         for party in &others {
             match self.peers.ask(*party, &Ask::Start { purpose: purpose.clone(), numbers: numbers.clone() }).await {
                 Ok(Reply::Done) => {}
                 other => {
                     let why = format!("{}: {}", self.trio.name(*party), words(other));
-                    self.runs.close(&name(&purpose, &numbers));
+                    self.runs.close(&run, Err(why.clone()));
                     bail!("{why}");
                 }
             }
         }
-        ended.await.context("the run was dropped")?
+        ended.await.context("the run was dropped")??;
+        // It is done when all have what it has made.
+        for party in others.iter().copied() {
+            loop {
+                match self.peers.ask(party, &Ask::Ended(run.clone())).await {
+                    Ok(Reply::Done) => break,
+                    Ok(Reply::NotYet) => {}
+                    other => bail!("{}: {}", self.trio.name(party), words(other)),
+                }
+            }
+        }
+        if let Purpose::Presignature(leader, partner, key) = &purpose {
+            self.pool.ready(*leader, *partner, key, &run);
+            self.made.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// Answers how a run has ended here.
+    ///
+    /// # Errors
+    /// It has failed, in words.
+    pub async fn ended(&self, run: &str) -> Result<Reply, String> {
+        let until = tokio::time::Instant::now() + WAIT;
+        loop {
+            let made = self.made.notified();
+            match self.runs.ended(run) {
+                Some(how) => return how.map(|()| Reply::Done),
+                None if tokio::time::timeout_at(until, made).await.is_err() => return Ok(Reply::NotYet),
+                None => {}
+            }
+        }
     }
 
     /// Takes part in a run, on a thread of its own.
@@ -221,7 +255,7 @@ impl Party {
         Ok(tokio::task::spawn_blocking(move || {
             let send = |to: Option<u16>, message: Message| drop(to_others.send((to, Ok(message))));
             let done = party.driven(&purpose, &run, &parties, &heard, send);
-            party.runs.close(&run);
+            party.runs.close(&run, done.as_ref().map(|()| ()).map_err(|why| format!("{why:#}")));
             if let Err(why) = &done {
                 tracing::warn!("a run for {purpose:?} has failed: {why:#}");
                 drop(to_others.send((None, Err(format!("{why:#}")))));
@@ -331,14 +365,9 @@ impl Party {
     async fn adopt_everywhere(&self, key: &str) -> Result<()> {
         let public = self.shares.made(key)?.context("there is no share here")?;
         for party in self.trio.others() {
-            // The other's thread may be at the last step of its run.
-            let mut attempts = 0..ATTEMPTS;
-            loop {
-                match self.peers.ask(party, &Ask::Adopt(key.to_owned(), public.clone())).await {
-                    Ok(Reply::Done) => break,
-                    Err(NoAnswer::Refused(_)) if attempts.next().is_some() => tokio::time::sleep(Duration::from_millis(50)).await,
-                    other => bail!("{}: {}", self.trio.name(party), words(other)),
-                }
+            match self.peers.ask(party, &Ask::Adopt(key.to_owned(), public.clone())).await {
+                Ok(Reply::Done) => {}
+                other => bail!("{}: {}", self.trio.name(party), words(other)),
             }
         }
         self.shares.adopt(key, &public)

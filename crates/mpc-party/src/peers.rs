@@ -33,6 +33,8 @@ pub enum Ask {
         /// The numbers of those that take part, by party.
         numbers: Vec<(usize, String)>,
     },
+    /// How the run of that name has ended; the answer comes when it has, or after a while.
+    Ended(String),
     /// A message of a run.
     Say {
         /// The run.
@@ -88,6 +90,8 @@ pub enum Reply {
     Number(String),
     /// It is done.
     Done,
+    /// It is under way.
+    NotYet,
     /// It allows that, and this is what it would sign and spend.
     Fits(B256, Vec<(String, U256)>),
     /// It has the entry.

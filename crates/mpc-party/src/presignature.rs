@@ -19,7 +19,14 @@ pub struct Half(PartialSignature<Secp256k1>);
 
 /// Presignatures at hand, by the party that has begun them, the one that took part, and the key.
 #[derive(Default)]
-pub struct Pool(Mutex<HashMap<(usize, usize, String), VecDeque<(String, Presignature)>>>);
+pub struct Pool(Mutex<HashMap<(usize, usize, String), VecDeque<Kept>>>);
+
+struct Kept {
+    name: String,
+    made: Presignature,
+    /// Whether the partner has its half, as far as the leader knows.
+    is_ready: bool,
+}
 
 /// Most presignatures that one party may have this one keep for a key.
 pub const MOST: usize = 64;
@@ -55,27 +62,37 @@ impl Half {
 }
 
 impl Pool {
-    /// Adds one. The oldest goes where there are too many.
+    /// Adds one, which its leader takes once it is ready. The oldest goes where there are too many.
     pub fn add(&self, leader: usize, partner: usize, key: &str, name: String, made: Presignature) {
         let mut pool = self.0.lock();
         let those = pool.entry((leader, partner, key.to_owned())).or_default();
-        those.push_back((name, made));
+        those.push_back(Kept { name, made, is_ready: false });
         while those.len() > MOST {
             those.pop_front();
         }
     }
 
-    /// Takes the oldest.
+    /// The partner has its half of the one of that name.
+    pub fn ready(&self, leader: usize, partner: usize, key: &str, name: &str) {
+        let mut pool = self.0.lock();
+        let those = pool.get_mut(&(leader, partner, key.to_owned()));
+        those.into_iter().flatten().filter(|kept| kept.name == name).for_each(|kept| kept.is_ready = true);
+    }
+
+    /// Takes the oldest that is ready.
     pub fn take(&self, leader: usize, partner: usize, key: &str) -> Option<(String, Presignature)> {
-        self.0.lock().get_mut(&(leader, partner, key.to_owned()))?.pop_front()
+        let mut pool = self.0.lock();
+        let those = pool.get_mut(&(leader, partner, key.to_owned()))?;
+        let at = those.iter().position(|kept| kept.is_ready)?;
+        those.remove(at).map(|kept| (kept.name, kept.made))
     }
 
     /// Takes the one of that name. Nobody gets it again.
     pub fn take_named(&self, leader: usize, partner: usize, key: &str, name: &str) -> Option<Presignature> {
         let mut pool = self.0.lock();
         let those = pool.get_mut(&(leader, partner, key.to_owned()))?;
-        let at = those.iter().position(|(known, _)| known == name)?;
-        those.remove(at).map(|(_, made)| made)
+        let at = those.iter().position(|kept| kept.name == name)?;
+        those.remove(at).map(|kept| kept.made)
     }
 
     /// How many there are.

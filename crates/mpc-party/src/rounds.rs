@@ -6,7 +6,7 @@ use cggmp21::round_based::state_machine::{ProceedResult, StateMachine};
 use cggmp21::round_based::{Incoming, MessageDestination, MessageType};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use strongroom_ground::lock::Mutex;
@@ -31,7 +31,11 @@ pub type Heard = (u16, Result<Message, String>);
 
 /// The runs that are open.
 #[derive(Default)]
-pub struct Runs(Mutex<HashMap<String, Run>>);
+pub struct Runs {
+    open: Mutex<HashMap<String, Run>>,
+    /// How the last of them ended.
+    ended: Mutex<VecDeque<(String, Result<(), String>)>>,
+}
 
 struct Run {
     /// Who takes part, in the order of their indices in the protocol.
@@ -45,7 +49,7 @@ impl Runs {
     /// # Errors
     /// It is open, or too many are.
     pub fn open(&self, name: &str, parties: Vec<usize>) -> Result<Receiver<Heard>, String> {
-        let mut runs = self.0.lock();
+        let mut runs = self.open.lock();
         if runs.len() >= MOST || runs.contains_key(name) {
             return Err("the run is open already, or too many are".to_owned());
         }
@@ -56,15 +60,28 @@ impl Runs {
 
     /// Takes a message to its run. `false` where there is none of that name in which the sender takes part.
     pub fn hear(&self, name: &str, sender: usize, message: Result<Message, String>) -> bool {
-        let runs = self.0.lock();
+        let runs = self.open.lock();
         let Some(run) = runs.get(name) else { return false };
         let index = run.parties.iter().position(|party| *party == sender).and_then(|index| u16::try_from(index).ok());
         index.is_some_and(|index| run.inbox.send((index, message)).is_ok())
     }
 
-    /// Closes a run.
-    pub fn close(&self, name: &str) {
-        self.0.lock().remove(name);
+    /// Closes a run, and notes how it ended.
+    pub fn close(&self, name: &str, how: Result<(), String>) {
+        if self.open.lock().remove(name).is_some() {
+            let mut ended = self.ended.lock();
+            ended.truncate(MOST - 1);
+            ended.push_front((name.to_owned(), how));
+        }
+    }
+
+    /// How a run ended; `None` while it is open.
+    pub fn ended(&self, name: &str) -> Option<Result<(), String>> {
+        if self.open.lock().contains_key(name) {
+            return None;
+        }
+        let known = self.ended.lock().iter().find(|(known, _)| known == name).map(|(_, how)| how.clone());
+        Some(known.unwrap_or_else(|| Err("there is no such run here".to_owned())))
     }
 }
 

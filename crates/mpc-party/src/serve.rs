@@ -58,6 +58,7 @@ impl Party {
         match ask {
             Ask::Begin(purpose) => self.number(&purpose).map(Reply::Number),
             Ask::Start { purpose, numbers } => self.take_part(purpose, numbers).map(|_| Reply::Done),
+            Ask::Ended(run) => self.ended(&run).await,
             Ask::Say { run, message } => match self.runs.hear(&run, party, message) {
                 true => Ok(Reply::Done),
                 false => Err("there is no such run here".to_owned()),

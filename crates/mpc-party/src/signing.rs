@@ -11,7 +11,6 @@ use crate::ledger::{Acknowledgement, Entry, NotTaken, Share, SignedEntry};
 use crate::party::Party;
 use crate::peers::{Ask, NoAnswer, Reply};
 use crate::shares;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strongroom_core::policy::Limit;
 use strongroom_ground::text::hex;
@@ -51,7 +50,15 @@ impl Party {
         let (partner, third, mut saw) = self.propose(request, &judged).await?;
         let signed = match begun {
             Some(known) => known,
-            None => self.ledger.begin(request, &judged, &self.limits(request, &share)).await.map_err(refused)?,
+            None => {
+                let limits = self.limits(request, &share);
+                // What would not be signed without the third does not use the limits up either.
+                if let Err(why) = &third {
+                    let room = self.ledger.has_room(request, &judged, &limits, self.alone);
+                    room.map_err(|over| refused(unacknowledged(&over, why)))?;
+                }
+                self.ledger.begin(request, &judged, &limits).await.map_err(refused)?
+            }
         };
         let hash = signed.entry.hash();
         let (with_partner, with_third) = tokio::join!(self.reserve(partner, &signed, request), async {
@@ -188,7 +195,7 @@ impl Party {
             }
             Err(why) => {
                 let why = why.words();
-                self.ledger.within(entry, &limits, self.alone).map_err(|over| format!("{over}, and the third party has not acknowledged it ({why})"))?;
+                self.ledger.within(entry, &limits, self.alone).map_err(|over| unacknowledged(&over, &why))?;
                 self.ledger.alone(entry).await?;
                 Ok(Err(why))
             }
@@ -297,6 +304,10 @@ impl NotTaken {
             Self::Wrong(why) | Self::Unwritable(why) => why,
         }
     }
+}
+
+fn unacknowledged(over: &str, why: &str) -> String {
+    format!("{over}, and the third party has not acknowledged it ({why})")
 }
 
 fn not(answer: Heard<Reply>) -> NoAnswer {

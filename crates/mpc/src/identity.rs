@@ -1,18 +1,18 @@
 //! Who is who: a certificate for each party and each host. Nobody vouches for them; people compare words.
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ED25519};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
-use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 /// How long a certificate lasts. A party whose certificate has ended is refused by the others.
-const LASTS: Duration = Duration::days(3 * 365);
+#[cfg(feature = "fresh")]
+const LASTS: time::Duration = time::Duration::days(3 * 365);
 /// How far the clock of whoever looks at a new certificate may be behind.
-const LEEWAY: Duration = Duration::hours(1);
+#[cfg(feature = "fresh")]
+const LEEWAY: time::Duration = time::Duration::hours(1);
 /// Words that people compare: 88 bits of a hash.
 const WORDS: usize = 8;
 
@@ -90,7 +90,11 @@ impl Identity {
     ///
     /// # Errors
     /// [`IdentityError`].
+    #[cfg(feature = "fresh")]
     pub fn fresh(name: &str, address: Option<SocketAddr>) -> Result<Self, IdentityError> {
+        use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ED25519};
+        use time::OffsetDateTime;
+
         let unusable = |error: rcgen::Error| IdentityError::Key(error.to_string());
         let key = KeyPair::generate_for(&PKCS_ED25519).map_err(unusable)?;
         let mut params = CertificateParams::new([name.to_owned()]).map_err(unusable)?;
@@ -133,7 +137,7 @@ impl Identity {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "fresh"))]
 mod tests {
     use super::*;
 

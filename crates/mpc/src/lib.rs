@@ -9,10 +9,12 @@
 
 pub mod identity;
 pub mod link;
+mod parties;
 pub mod says;
 
 pub use identity::{Card, Identity};
 pub use link::{Link, LinkError};
+pub use parties::{NoAnswer, Parties};
 
 /// The version of all that is said. Parties and hosts of different versions do not speak to each other.
 pub const VERSION: u16 = 1;

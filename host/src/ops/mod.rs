@@ -11,6 +11,8 @@ mod failed;
 mod import;
 mod judge;
 mod login;
+#[cfg(feature = "mpc")]
+mod mpc;
 pub mod named;
 mod replay;
 mod secrets;
@@ -24,6 +26,8 @@ pub use failed::{Failed, Kind};
 pub use import::{Import, Imported};
 pub use judge::{Allowed, Judge, Verdict};
 pub use login::{CodeLogin, DeviceLogin, LoggedIn, Login};
+#[cfg(feature = "mpc")]
+pub use mpc::{MadeKey, PartyReport, Threshold};
 pub use replay::{PastDenial, audit_log, denials};
 pub use secrets::{Backend, SecretStatus, VersionStatus, conflict, identity};
 pub use signers::{SignerReport, address_of_key, fresh_key, signers};

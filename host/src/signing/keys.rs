@@ -60,6 +60,8 @@ impl Keys {
             |config| Some(("kms".to_owned(), Arc::new(super::Kms::new(config.kms.as_ref()?)))),
             #[cfg(feature = "pkcs11")]
             |config| Some(("pkcs11".to_owned(), Arc::new(super::Pkcs11::new(config.pkcs11.as_ref()?)))),
+            #[cfg(feature = "mpc")]
+            |config| Some(("mpc".to_owned(), Arc::new(super::Mpc::new(config.mpc.as_ref()?)))),
             |config| (!config.remote.is_empty()).then(|| ("remote".to_owned(), Arc::new(super::Remote::new(&config.remote)) as _)),
         ];
         // An embedder's own come first, and take the place of one by that name.

@@ -11,6 +11,8 @@ mod kms;
 mod known;
 mod ledger;
 mod mac;
+#[cfg(feature = "mpc")]
+mod mpc;
 mod outliving;
 mod pending;
 #[cfg(feature = "pkcs11")]
@@ -27,6 +29,10 @@ pub(crate) use keys::Opened;
 #[cfg(feature = "aws")]
 pub use kms::Kms;
 pub(crate) use mac::authenticate;
+#[cfg(feature = "mpc")]
+pub use mpc::Mpc;
+#[cfg(all(feature = "mpc", feature = "ops"))]
+pub(crate) use mpc::parties;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::Pkcs11;
 pub use remote::Remote;

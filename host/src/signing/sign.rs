@@ -87,7 +87,7 @@ impl ToSign {
     async fn sign(self, asked: Asked) -> Result<Vec<u8>, Failure> {
         let Self { reservation, permit, lines } = self;
         let (digest, spends) = (permit.digest(), permit.spends().to_vec());
-        let mut signed = match asked.signer.key.sign(permit, &asked.signer.agent).await {
+        let mut signed = match asked.signer.key.sign(permit, &asked.signer.agent, asked.idempotency.as_deref()).await {
             Ok(Outcome::Signed(signed)) => signed,
             Ok(Outcome::Pending(ticket)) => return Err(asked.pending(ticket, digest, &lines).await),
             Err(error) => {

@@ -179,13 +179,13 @@ impl Key {
         }
     }
 
-    /// Signs what was permitted.
+    /// Signs what was permitted, as that agent has asked for it, under its idempotency key if it has one.
     ///
     /// # Errors
     /// [`SignerError`].
-    pub async fn sign(&self, permit: SignPermit, agent: &str) -> Result<Outcome, SignerError> {
+    pub async fn sign(&self, permit: SignPermit, agent: &str, idempotency: Option<&str>) -> Result<Outcome, SignerError> {
         match &self.0 {
-            Kind::Signer { signer, public, .. } => signer::sign(&**signer, public, &permit, agent).await,
+            Kind::Signer { signer, public, .. } => signer::sign(&**signer, public, &permit, agent, idempotency).await,
             Kind::Token(_) | Kind::Mac(_) => Err(SignerError::Refused("this key can't sign this kind of input".to_owned())),
         }
     }

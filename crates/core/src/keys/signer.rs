@@ -3,6 +3,7 @@
 //! alike.
 
 use crate::ethereum::signature::Recoverable;
+use crate::ethereum::transaction::Authorization;
 use crate::manifest::Purpose;
 use crate::policy::{Payload, SignPermit};
 use alloy_primitives::Address;
@@ -61,6 +62,7 @@ pub trait SignerBackend: Send + Sync {
 pub struct SignRequest<'a> {
     permit: &'a SignPermit,
     agent: &'a str,
+    idempotency: Option<&'a str>,
 }
 
 /// The public half of a key, by its kind.
@@ -126,8 +128,8 @@ pub enum SignerError {
 
 impl<'a> SignRequest<'a> {
     /// What a permit asks for.
-    pub(super) fn new(permit: &'a SignPermit, agent: &'a str) -> Self {
-        Self { permit, agent }
+    pub(super) fn new(permit: &'a SignPermit, agent: &'a str, idempotency: Option<&'a str>) -> Self {
+        Self { permit, agent, idempotency }
     }
 
     /// The 32 bytes that a key of secp256k1 signs as they are: the hash of what is signed.
@@ -168,10 +170,22 @@ impl<'a> SignRequest<'a> {
         }
     }
 
+    /// The authorization to run code that is signed (EIP-7702). `None` for everything else.
+    #[must_use]
+    pub fn authorization(&self) -> Option<&'a Authorization> {
+        if let Payload::Authorization(authorization) = self.permit.payload() { Some(authorization) } else { None }
+    }
+
     /// What it does, in lines for people.
     #[must_use]
     pub fn lines(&self) -> &'a [String] {
         self.permit.lines()
+    }
+
+    /// The agent's idempotency key, where it has one: under it, nothing is spent twice.
+    #[must_use]
+    pub fn idempotency(&self) -> Option<&'a str> {
+        self.idempotency
     }
 
     /// The agent that asks.
@@ -189,7 +203,7 @@ impl SignRequest<'_> {
     /// The signer's.
     pub async fn ask(signer: &dyn Signer, digest: [u8; 32]) -> Result<Answer, SignerError> {
         let permit = SignPermit::example(digest.into());
-        signer.sign(&SignRequest::new(&permit, "test")).await
+        signer.sign(&SignRequest::new(&permit, "test", None)).await
     }
 }
 
@@ -220,8 +234,14 @@ impl Ticket {
 }
 
 /// Asks a signer until it gives a signature that is one, and puts it in its form.
-pub(super) async fn sign(signer: &dyn Signer, key: &PublicKey, permit: &SignPermit, agent: &str) -> Result<Outcome, SignerError> {
-    let request = SignRequest::new(permit, agent);
+pub(super) async fn sign(
+    signer: &dyn Signer,
+    key: &PublicKey,
+    permit: &SignPermit,
+    agent: &str,
+    idempotency: Option<&str>,
+) -> Result<Outcome, SignerError> {
+    let request = SignRequest::new(permit, agent, idempotency);
     // Such a signer has read what it signs: where it errs, it would err again, and each time there is a signature more.
     let attempts = if matches!(key, PublicKey::Account(_)) { 1 } else { ATTEMPTS };
     for attempt in 1..=attempts {
@@ -258,7 +278,9 @@ fn checked(signature: Signature, key: &PublicKey, permit: &SignPermit) -> Option
             }?;
             match payload {
                 Payload::Transaction(transaction) => Some(transaction.signed(&signature)),
-                Payload::TypedData(_) | Payload::Personal(_) | Payload::Digest => Some(signature.to_bytes().to_vec()),
+                Payload::TypedData(_) | Payload::Personal(_) | Payload::Authorization(_) | Payload::Digest => {
+                    Some(signature.to_bytes().to_vec())
+                }
                 Payload::Message(_) => None,
             }
         }

@@ -53,7 +53,7 @@ pub use seal::{AnswerRule, Seal};
 pub use shape::Shape;
 pub use signers::{Bound, is_registered_claim};
 pub use signers::{CallSpec, JwtSpec, LimitSpec, Most, Movement, OnChain, Purpose, SignInSpec, SignerSpec, Spends, TypedSpec, WalletSpec};
-pub use signing::{Asset, ChainSpec, KmsConfig, Pkcs11Config, SignerCap, SigningConfig, Standard};
+pub use signing::{Asset, ChainSpec, KmsConfig, MpcConfig, Pkcs11Config, SignerCap, SigningConfig, Standard};
 pub use sources::{CommandConfig, CommandProtocol, DirConfig, PATH_SLOT};
 pub use suspicion::looks_like_a_secret;
 pub use tokens::Tokens;
@@ -86,6 +86,7 @@ with!(
     HttpIssuerConfig,
     KmsConfig,
     Limits,
+    MpcConfig,
     Pkcs11Config,
     RemoteConfig,
     RotationConfig,

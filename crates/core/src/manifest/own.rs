@@ -4,7 +4,7 @@
 //! to a credential.
 
 use super::{
-    AwsConfig, BackendConfig, CommandConfig, CredentialRef, DirConfig, FileKeyRef, HostConfig, HttpIssuerConfig, IssuerConfig, KmsConfig,
+    AwsConfig, BackendConfig, CommandConfig, CredentialRef, DirConfig, FileKeyRef, HostConfig, HttpIssuerConfig, IssuerConfig, KmsConfig, MpcConfig,
     Pkcs11Config, RemoteConfig, SigningConfig, VaultAuth, VaultConfig,
 };
 use std::collections::BTreeSet;
@@ -141,11 +141,15 @@ impl HostsOwn {
             permit2: _,
             kms,
             pkcs11,
+            mpc,
             remote,
         } = signing;
         if let Some(KmsConfig { region: _, endpoint_url: _, profile: _, keys: _ }) = kms {}
         if let Some(Pkcs11Config { module: _, token: _, pin, keys: _, sessions: _ }) = pkcs11 {
             self.credential(pin);
+        }
+        if let Some(MpcConfig { parties: _, card: _, key, keys: _, timeout: _ }) = mpc {
+            self.credential(key);
         }
         for (_, RemoteConfig { url: _, ca: _, certificate: _, key, token, typed_data: _, accounts: _, timeout: _ }) in remote {
             key.iter().chain(token).for_each(|credential| self.credential(credential));
@@ -247,6 +251,10 @@ probe = "GET /me"
 module = "libhsm.so"
 token = "agents"
 pin = "env:OWN_PIN"
+[signing.mpc]
+parties = ["alpha.toml", "beta.toml", "gamma.toml"]
+card = "host.toml"
+key = "file:FILE_MPC_KEY"
 [signing.remote.custody]
 url = "https://signer.test"
 certificate = "client.pem"
@@ -322,6 +330,7 @@ accounts = ["bot/0x70997970C51812dc3A010C7d01b50e0d17dc79C8"]
             "jwt: CredentialRef,",
             "key: FileKeyRef,",
             "pub credential: Option<CredentialRef>,",
+            "pub key: CredentialRef,",
             "pub key: Option<CredentialRef>,",
             "pub pin: CredentialRef,",
             "pub token: Option<CredentialRef>,",

@@ -18,6 +18,12 @@ const PERMIT2: Address = address!("000000000022D473030F116dDEE9F6B43aC78BA3");
 const DEFAULT_DOWNTIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// What keys in a KMS or an HSM manifests may name, unless the configuration says otherwise.
 const DEFAULT_KEYS: &[&str] = &["{agent}", "{agent}/**", "alias/{agent}", "alias/{agent}/**"];
+/// Keys of the parties that manifests may name, unless the configuration says otherwise.
+const DEFAULT_MPC_KEYS: &[&str] = &["{agent}"];
+/// How long the parties may take for one signature, unless the configuration says otherwise: the first may wait for a presignature.
+const DEFAULT_PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that can be configured.
+const MAX_PATIENCE: Duration = Duration::from_secs(100);
 /// Sessions that are kept with an HSM, unless the configuration says otherwise.
 const DEFAULT_SESSIONS: usize = 4;
 
@@ -65,6 +71,8 @@ pub struct SigningConfig {
     pub kms: Option<KmsConfig>,
     /// Keys in an HSM.
     pub pkcs11: Option<Pkcs11Config>,
+    /// Keys in three shares, of which the host has none.
+    pub mpc: Option<MpcConfig>,
     /// Services that keep keys and sign by JSON-RPC, each with the name that manifests know it by.
     pub remote: Vec<(String, RemoteConfig)>,
 }
@@ -131,6 +139,22 @@ pub struct KmsConfig {
     pub keys: Vec<NamePattern>,
 }
 
+/// Three parties that hold a share of each key; two of them sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MpcConfig {
+    /// The cards of the three parties: files.
+    pub parties: Vec<PathBuf>,
+    /// This host's own card, by which the parties know it.
+    pub card: PathBuf,
+    /// The private key of that card, PEM (PKCS #8).
+    pub key: CredentialRef,
+    /// Keys that manifests may name. `{agent}` stands for the agent's name, `*` for one segment, `**` at the end for any rest.
+    pub keys: Vec<NamePattern>,
+    /// How long the parties may take for one signature. At most 100 s.
+    pub timeout: Duration,
+}
+
 /// An HSM, by its PKCS#11 module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -171,6 +195,22 @@ impl SignerCap {
     }
 }
 
+impl MpcConfig {
+    /// The parties of these cards, asked by the host of that card. No manifest may name a key of them until `keys` is set.
+    #[must_use]
+    pub fn new(parties: [PathBuf; 3], card: impl Into<PathBuf>, key: CredentialRef) -> Self {
+        Self { parties: parties.into(), card: card.into(), key, keys: Vec::new(), timeout: DEFAULT_PATIENCE }
+    }
+
+    fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let key = match &mut self.key {
+            CredentialRef::File(key) => Some(key),
+            CredentialRef::Env(_) => None,
+        };
+        self.parties.iter_mut().chain([&mut self.card]).chain(key)
+    }
+}
+
 impl Pkcs11Config {
     /// The token of that label in the HSM of that module. No manifest may name a key of it until `keys` is set.
     #[must_use]
@@ -192,6 +232,7 @@ impl Default for SigningConfig {
             permit2: PERMIT2,
             kms: None,
             pkcs11: None,
+            mpc: None,
             remote: Vec::new(),
         }
     }
@@ -205,7 +246,8 @@ impl SigningConfig {
             CredentialRef::Env(_) => vec![&mut hsm.module],
         });
         let remote = self.remote.iter_mut().flat_map(|(_, remote)| remote.files());
-        self.ledger.iter_mut().chain(hsm.into_iter().flatten()).chain(remote).collect()
+        let mpc = self.mpc.iter_mut().flat_map(MpcConfig::files);
+        self.ledger.iter_mut().chain(hsm.into_iter().flatten()).chain(mpc).chain(remote).collect()
     }
 
     /// The asset of that contract, or the chain's own.
@@ -269,6 +311,7 @@ pub(super) fn read(section: &Section<'_>) -> SigningConfig {
         permit2: section.parse("permit2", address).unwrap_or(default.permit2),
         kms: section.table("kms").map(|section| kms(&section)),
         pkcs11: section.table("pkcs11").and_then(|section| pkcs11(&section)),
+        mpc: section.table("mpc").and_then(|section| mpc(&section)),
         remote: section
             .named_tables("remote")
             .into_iter()
@@ -335,6 +378,21 @@ fn pkcs11(section: &Section<'_>) -> Option<Pkcs11Config> {
     let sessions = section.integer("sessions", 1..=64).and_then(|sessions| usize::try_from(sessions).ok());
     let keys = keys(section);
     Some(Pkcs11Config { module: module?, token: token?, pin: pin?, keys, sessions: sessions.unwrap_or(DEFAULT_SESSIONS) })
+}
+
+fn mpc(section: &Section<'_>) -> Option<MpcConfig> {
+    let parties = section.require_list("parties", "parties = [\"alpha.toml\", \"beta.toml\", \"gamma.toml\"]", path);
+    if parties.as_ref().is_some_and(|parties| parties.len() != 3) {
+        section.report_here(Problem::new("not three parties", "name three cards in `parties`: two of three sign"));
+    }
+    let card = section.require("card", "card = \"host.toml\"", path);
+    let key = section.require("key", "key = \"file:host.pem\"", credential);
+    let timeout = section.parse("timeout", |text| match units::duration(text)? {
+        timeout if timeout <= MAX_PATIENCE => Ok(timeout),
+        _ => Err(Problem::new("too long a time", "write at most `100s`: what a signature spends is reserved for two minutes")),
+    });
+    let keys = section.list("keys", NamePattern::parse).unwrap_or_else(|| NamePattern::list(DEFAULT_MPC_KEYS));
+    Some(MpcConfig { parties: parties?, card: card?, key: key?, keys, timeout: timeout.unwrap_or(DEFAULT_PATIENCE) })
 }
 
 fn keys(section: &Section<'_>) -> Vec<NamePattern> {

@@ -88,7 +88,9 @@ fn keep(mut file: File, from: &Receiver<(Line, oneshot::Sender<bool>)>) {
             text.push(b'\n');
         }
         let kept = file.write_all(&text).and_then(|()| file.sync_data()).is_ok();
-        waiting.into_iter().for_each(|(_, done)| drop(done.send(kept)));
+        for (_, done) in waiting {
+            let _ = done.send(kept);
+        }
         if !kept {
             // What is half written must be the last: nothing is written behind it.
             return;

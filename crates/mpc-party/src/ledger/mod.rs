@@ -150,6 +150,14 @@ impl Ledger {
         state.chains.get(origin).map(|chain| chain.iter().skip(from).take(BATCH).map(|known| known.signed.clone()).collect()).unwrap_or_default()
     }
 
+    /// Whether there is room for a request that is not here yet, within a share of the limits.
+    ///
+    /// # Errors
+    /// What limit it goes beyond.
+    pub fn has_room(&self, request: &Request, judged: &Judged, limits: &[Vec<Limit>; 2], share: Share) -> Result<(), String> {
+        self.state.lock().room(&request.key, &request.agent, judged.slot(), &judged.spends, limits, share)
+    }
+
     /// Begins an entry of this party, within all of its limits.
     ///
     /// # Errors

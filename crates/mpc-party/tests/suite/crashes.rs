@@ -36,7 +36,11 @@ async fn no_number_is_used_twice_whoever_is_killed_when() {
     }
     for party in 0..3 {
         payments.one(&wallet, party).await;
-        said.extend(wallet.parties[party].as_ref().expect("it runs").said.lock().expect("its lines").iter().cloned());
+    }
+    for party in wallet.parties.iter_mut().map(|party| party.take().expect("it runs")) {
+        let lines = party.said.clone();
+        party.kill();
+        said.extend(lines.lock().expect("its lines").iter().cloned());
     }
 
     let mut halves = HashMap::<String, usize>::new();

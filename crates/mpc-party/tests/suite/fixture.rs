@@ -49,6 +49,7 @@ pub struct Wallet {
 /// A party that runs.
 pub struct Process {
     child: Child,
+    listener: Option<std::thread::JoinHandle<()>>,
     /// Where it listens.
     pub address: SocketAddr,
     /// What it has said.
@@ -67,6 +68,8 @@ impl Process {
     pub fn kill(mut self) {
         self.child.kill().expect("it is killed");
         self.child.wait().expect("it is gone");
+        // All that it has said is heard.
+        self.listener.take().expect("a thread").join().expect("it has listened");
     }
 
     /// Its number, for whoever looks into its memory.
@@ -85,7 +88,7 @@ static MADE: OnceLock<Made> = OnceLock::new();
 /// What the parties' operators let the agent do.
 pub fn manifest(day: &str) -> String {
     format!(
-        "name = \"payer\"\n\n[signers.pay]\nfrom = \"mpc:{KEY}\"\nchains = [31337]\nrecipients = [\"{RECIPIENT}\"]\nmax_value = \"1\"\nmax_fee = \"0.01\"\nrate = \"6000/m\"\n\n[[signers.pay.limit]]\nasset = \"ETH\"\nchain = 31337\nday = \"{day}\"\n"
+        "name = \"payer\"\ncomponent = \"payer.wasm\"\n\n[signers.pay]\nfrom = \"mpc:{KEY}\"\nchains = [31337]\nrecipients = [\"{RECIPIENT}\"]\nmax_value = \"1\"\nmax_fee = \"0.01\"\nrate = \"6000/min\"\n\n[[signers.pay.limit]]\nasset = \"ETH\"\nchain = 31337\nday = \"{day}\"\n"
     )
 }
 
@@ -160,7 +163,7 @@ impl Wallet {
         let (listens, listening) = channel();
         let stderr = BufReader::new(child.stderr.take().expect("its output"));
         let kept = Arc::clone(&said);
-        std::thread::spawn(move || {
+        let listener = std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once("listens on ") {
                     let _ = listens.send(address.trim().parse::<SocketAddr>());
@@ -173,7 +176,7 @@ impl Wallet {
         for from in (0..3).filter(|from| *from != party) {
             self.relays[from][party].as_ref().expect("another").lead_to(address);
         }
-        self.parties[party] = Some(Process { child, address, said });
+        self.parties[party] = Some(Process { child, listener: Some(listener), address, said });
     }
 
     /// Kills a party.

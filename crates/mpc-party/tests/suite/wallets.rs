@@ -93,11 +93,10 @@ async fn no_process_and_no_disk_has_the_key_or_two_shares() {
     assert_eq!(VerifyingKey::from(&SigningKey::from_slice(&whole).expect("a key")), key, "three shares are the key");
     for party in 0..3 {
         let places = places(&wallet, party);
-        assert!(holds(&places, &shares[party].x.as_ref().to_be_bytes().as_bytes().to_vec()), "a party's own share is found: the search finds what is there");
+        assert!(holds(&places, &bytes(&shares[party])), "a party's own share is found: the search finds what is there");
         assert!(!holds(&places, &whole), "the key is at party {party}");
         for other in (0..3).filter(|other| *other != party) {
-            let share = shares[other].x.as_ref().to_be_bytes().as_bytes().to_vec();
-            assert!(!holds(&places, &share), "the share of party {other} is at party {party}");
+            assert!(!holds(&places, &bytes(&shares[other])), "the share of party {other} is at party {party}");
         }
     }
 }
@@ -146,6 +145,12 @@ fn share(wallet: &Wallet, party: usize) -> Share {
     let share: Share = serde_json::from_value(kept["share"].clone()).expect("a share");
     share.is_valid().expect("it is one");
     share
+}
+
+fn bytes(share: &Share) -> Vec<u8> {
+    let secret: &SecretScalar<Secp256k1> = &share.x;
+    let scalar: &Scalar<Secp256k1> = secret.as_ref();
+    scalar.to_be_bytes().as_bytes().to_vec()
 }
 
 /// The key of all shares, by Lagrange's interpolation at zero.

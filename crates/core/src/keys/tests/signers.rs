@@ -30,7 +30,7 @@ fn a_signature_that_is_none_is_asked_for_again_and_what_came_before_an_error_is_
         let signer = Erring(std::sync::Mutex::new(answers), SigningKey::from_slice(&[7; 32]).expect("a key"));
         let key = PublicKey::Secp256k1(*signer.1.verifying_key());
         let permit = SignPermit::example([5; 32].into());
-        let asked = crate::keys::signer::sign(&signer, &key, &permit, "agent");
+        let asked = crate::keys::signer::sign(&signer, &key, &permit, "agent", None);
         asked.now_or_never().expect("at once").map(|outcome| matches!(outcome, Outcome::Pending(_)))
     };
 
@@ -88,7 +88,7 @@ fn a_signature_of_an_account_is_its_own_or_none_and_is_asked_for_once() {
         let account = PublicKey::Account(address_of(key.verifying_key()));
         let permit = SignPermit::example([5; 32].into());
 
-        let outcome = crate::keys::signer::sign(&signer, &account, &permit, "agent").now_or_never().expect("at once");
+        let outcome = crate::keys::signer::sign(&signer, &account, &permit, "agent", None).now_or_never().expect("at once");
 
         assert_eq!(matches!(outcome, Ok(Outcome::Signed(_))), good, "{name}: {outcome:?}");
         assert!(good || matches!(outcome, Err(SignerError::Unknown(_))), "{name}: {outcome:?}");

@@ -178,7 +178,7 @@ impl WalletPolicy {
         self.delegate(authorization, None).map_err(deny)?;
         let Authorization { chain, delegate, nonce } = authorization;
         let line = format!("lets the account run the code of {delegate} on chain {chain}, nonce {nonce}");
-        Ok(SignPermit::of_digest(authorization.signing_hash(), line))
+        Ok(SignPermit::authorization(*authorization, line))
     }
 
     /// The verdict on a message (EIP-191). `now` is in seconds since 1970.

@@ -1,7 +1,7 @@
 //! Leave to sign, and what is signed: one value, which only this room makes, and whoever signs takes by value.
 
 use super::AssetId;
-use crate::ethereum::transaction::Transaction;
+use crate::ethereum::transaction::{Authorization, Transaction};
 use crate::ethereum::typed_data::TypedData;
 use alloy_primitives::{B256, U256};
 use serde_json::{Map, Value};
@@ -26,6 +26,8 @@ pub enum Payload {
     TypedData(Box<TypedData>),
     /// A message for people (EIP-191), without its prefix, into `r`, `s`, `v`.
     Personal(Vec<u8>),
+    /// Leave to run code (EIP-7702), into `r`, `s`, `v`.
+    Authorization(Authorization),
     /// 32 bytes, into `r`, `s`, `v`.
     Digest,
     /// These bytes as they are, into a signature of ed25519.
@@ -53,6 +55,10 @@ impl SignPermit {
         Self { spends, ..Self::new(Payload::TypedData(Box::new(document)), digest, lines) }
     }
 
+    pub(super) fn authorization(authorization: Authorization, line: String) -> Self {
+        Self::new(Payload::Authorization(authorization), authorization.signing_hash(), vec![line])
+    }
+
     pub(super) fn of_digest(digest: B256, line: String) -> Self {
         Self::new(Payload::Digest, digest, vec![line])
     }
@@ -75,7 +81,7 @@ impl SignPermit {
     pub fn has_form(&self, signed: &[u8]) -> bool {
         match &self.payload {
             Payload::Transaction(_) => !signed.is_empty(),
-            Payload::TypedData(_) | Payload::Personal(_) | Payload::Digest => {
+            Payload::TypedData(_) | Payload::Personal(_) | Payload::Authorization(_) | Payload::Digest => {
                 matches!(signed, [r_and_s @ .., 27 | 28] if r_and_s.len() == 64)
             }
             Payload::Message(_) => signed.len() == 64,

@@ -1,0 +1,151 @@
+//! `strongroom mpc`: the three parties of a threshold wallet, as a host's operator asks them.
+
+use super::output::{Answer, say};
+use super::{Done, Failure, code};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use strongroom::HostConfig;
+use strongroom::ops::{PartyReport, Threshold};
+use strongroom_mpc::Identity;
+
+/// Most bytes of a share that is restored.
+const MAX_SHARE: u64 = 1024 * 1024;
+
+/// Wallets of which no machine has the key: three parties hold a share each, and two of them sign.
+#[derive(Subcommand)]
+pub(super) enum Mpc {
+    /// Makes this host's identity: a private key that stays here, and a card for the parties
+    Identity {
+        /// What the host is called: lower-case letters, digits and `-`
+        #[arg(long, default_value = "host")]
+        name: String,
+        /// The directory for both files; it is made
+        directory: PathBuf,
+    },
+    /// Has the parties make a key, and prints its address
+    Keygen {
+        /// The name of the new key
+        key: String,
+        #[command(flatten)]
+        at: At,
+    },
+    /// Says how each party is
+    Status {
+        #[command(flatten)]
+        at: At,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Prints a party's share, encrypted for whom that party's operator has named
+    Backup(Share),
+    /// Gives a party its share back, read from stdin
+    Restore(Share),
+}
+
+#[derive(Args)]
+pub(super) struct At {
+    /// The host configuration; by default the file that STRONGROOM_CONFIG names
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct Share {
+    /// The key's name
+    key: String,
+    /// The party's name
+    #[arg(long)]
+    party: String,
+    #[command(flatten)]
+    at: At,
+}
+
+impl Mpc {
+    pub(super) fn perform(self) -> Done {
+        let mut out = Answer::new();
+        match self {
+            Self::Identity { name, directory } => identity(&name, &directory, &mut out),
+            Self::Keygen { key, at } => {
+                let parties = at.parties()?;
+                say(format_args!("the parties make a key, which takes seconds, or minutes where it is their first"));
+                let made = super::runtime()?.block_on(parties.keygen(&key))?;
+                say(format_args!("`mpc:{}` is made; each party's manifests have to grant it, as this host's do", made.key));
+                out.line(format_args!("{}", made.address)).map(|()| 0)
+            }
+            Self::Status { at, json } => {
+                let parties = super::runtime()?.block_on(at.parties()?.status());
+                for party in &parties {
+                    if json {
+                        out.line(format_args!("{}", json!(party)))?;
+                    } else {
+                        lines(party).iter().try_for_each(|line| out.line(format_args!("{line}")))?;
+                    }
+                }
+                // Two can sign; one alone can't.
+                let away = parties.iter().filter(|party| party.away.is_some()).count();
+                Ok(if away > 1 { code::SECRET } else { 0 })
+            }
+            Self::Backup(share) => {
+                let sealed = super::runtime()?.block_on(share.at.parties()?.backup(&share.party, &share.key))?;
+                out.text(sealed.as_bytes()).map(|()| 0)
+            }
+            Self::Restore(share) => {
+                let parties = share.at.parties()?;
+                let mut sealed = String::new();
+                let read = std::io::stdin().take(MAX_SHARE).read_to_string(&mut sealed);
+                read.map_err(|error| Failure::new(code::USAGE, format!("stdin holds no share: {error}")))?;
+                super::runtime()?.block_on(parties.restore(&share.party, &share.key, sealed))?;
+                say(format_args!("`{}` has its share of `{}` again", share.party, share.key));
+                Ok(0)
+            }
+        }
+    }
+}
+
+impl At {
+    fn parties(&self) -> Result<Threshold, Failure> {
+        let path = self.config.clone().or_else(|| std::env::var_os("STRONGROOM_CONFIG").map(PathBuf::from));
+        let missing = || Failure::new(code::USAGE, "no host configuration; name the one with `[signing.mpc]` by `--config`");
+        let config = HostConfig::read(&path.ok_or_else(missing)?).map_err(|error| Failure::new(code::USAGE, error))?;
+        Ok(Threshold::open(&config)?)
+    }
+}
+
+fn lines(party: &PartyReport) -> Vec<String> {
+    if let Some(why) = &party.away {
+        return vec![format!("{}: {why}", party.name)];
+    }
+    let mut lines = vec![format!("{}: runs", party.name)];
+    lines.extend(party.preparing.iter().map(|what| format!("  {what}")));
+    lines.extend(party.unreachable.iter().map(|(other, why)| format!("  can't reach {other}: {why}")));
+    lines.extend(party.keys.iter().map(|key| format!("  key {}: {}", key.key, key.address)));
+    lines.extend(party.presignatures.iter().map(|(with, key, count)| format!("  presignatures for {key} with {with}: {count}")));
+    let ledger: Vec<_> = party.ledger.iter().map(|(of, count)| format!("{count} of {of}")).collect();
+    lines.push(format!("  ledger: {}", ledger.join(", ")));
+    lines
+}
+
+fn identity(name: &str, directory: &Path, out: &mut Answer) -> Done {
+    let failed = |why: String| Failure::new(code::USAGE, why);
+    let identity = Identity::fresh(name, None).map_err(|error| failed(error.to_string()))?;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.map_err(|error| failed(format!("{}: can't be made ({error})", directory.display())))?;
+    let card = toml::to_string(&identity.card).map_err(|error| failed(error.to_string()))?;
+    for (suffix, mode, text) in [("pem", 0o600, &*identity.key_in_pem()), ("toml", 0o644, &card)] {
+        let path = directory.join(format!("{name}.{suffix}"));
+        let write = || {
+            let mut file = File::options().write(true).create_new(true).mode(mode).open(&path)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        };
+        write().map_err(|error| failed(format!("{}: can't be written ({error}); nothing is overwritten", path.display())))?;
+    }
+    say(format_args!("give {name}.toml to the parties, and compare its words with each of their operators:"));
+    let words = identity.card.words().map_err(|error| failed(error.to_string()))?;
+    out.line(format_args!("{words}")).map(|()| 0)
+}
