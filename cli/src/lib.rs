@@ -117,7 +117,7 @@ enum Verb {
     /// Says what may still be spent, and confirms the ledger
     #[command(subcommand)]
     Limits(wallet::Limits),
-    /// Makes wallets of which no machine has the key: keygen, status, …
+    /// Makes wallets whose key no machine has: keygen, status, …
     #[cfg(feature = "mpc")]
     #[command(subcommand)]
     Mpc(mpc::Mpc),

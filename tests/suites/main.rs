@@ -25,6 +25,7 @@ mod lenient;
 mod limits;
 mod login;
 mod messages;
+mod mpc;
 mod network;
 mod oauth2;
 mod odd_answers;

@@ -14,7 +14,8 @@ use std::time::Duration;
 use strongroom::audit::{AuditSink, Event, Record};
 use strongroom::{Answer, PublicKey, SignRequest, Signer, SignerBackend, SignerError};
 use strongroom_tests::block_on;
-use strongroom_tests::fixtures::wallet::{ADDRESS, Opened, WalletFixture, coded, decoded};
+use strongroom_tests::fixtures::wallet::{ADDRESS, KEY, Opened, WalletFixture, coded, decoded};
+use strongroom_tests::services::parties::{Parties, answered};
 use strongroom_tests::services::{Anvil, Moto, SoftHsm};
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
@@ -61,6 +62,11 @@ fn hsm() -> Opened {
         pin.path().display()
     );
     WalletFixture::with(&format!("[signers.wallet]\nfrom = \"pkcs11:id={id}\"\n{}", lines())).config(&config).open()
+}
+
+/// A key of three parties, which stand-ins play: what they read is decoded again.
+fn mpc(parties: &Parties) -> Opened {
+    WalletFixture::with(&format!("[signers.wallet]\nfrom = \"mpc:probe-1\"\n{}", lines())).config(&parties.table()).open()
 }
 
 /// A key that a node keeps.
@@ -186,6 +192,15 @@ fn a_node_mines_every_kind_that_a_kms_signs() {
 fn a_node_mines_every_kind_that_an_hsm_signs() {
     let opened = hsm();
 
+    every_kind_is_mined(|operation| opened.sign(operation));
+}
+
+#[test]
+fn a_node_mines_every_kind_that_three_parties_sign() {
+    let parties = Parties::start([|question| Some(answered(question, &KEY[2..])); 3]);
+    let opened = mpc(&parties);
+
+    assert_eq!(address_of(&opened), ADDRESS);
     every_kind_is_mined(|operation| opened.sign(operation));
 }
 

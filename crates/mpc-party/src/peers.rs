@@ -14,9 +14,9 @@ use strongroom_mpc::link::{Greeting, Link, LinkError};
 use strongroom_mpc::says::Request;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(8);
 /// How long a party that was out of reach is not asked again.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(3);
 /// Connections that are kept with each party.
 const IDLE: usize = 8;
 
@@ -153,12 +153,13 @@ impl Peers {
 
     /// Notes with which start of a party one speaks.
     pub fn greeted(&self, party: usize, boot: &str) {
+        // Where it can reach this party, it may be reached.
+        *self.ways[party].away.lock() = None;
         let mut known = self.ways[party].boot.lock();
         if *known != boot {
             let first = std::mem::replace(&mut *known, boot.to_owned()).is_empty();
             drop(known);
             self.ways[party].idle.lock().clear();
-            *self.ways[party].away.lock() = None;
             if !first {
                 (self.restarted)(party);
             }

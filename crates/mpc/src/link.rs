@@ -19,7 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 /// Most bytes of one frame.
 pub const MAX_FRAME: usize = 1024 * 1024;
 /// How long a connection may take to stand.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(8);
 /// How far two clocks may be apart.
 pub const MAX_SKEW: Duration = Duration::from_secs(30);
 

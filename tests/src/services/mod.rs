@@ -8,6 +8,7 @@ mod faults;
 mod moto;
 mod oidc;
 mod openbao;
+pub mod parties;
 mod postgres;
 mod softhsm;
 

@@ -81,6 +81,14 @@ impl Process {
 /// Directories in which the ceremony has been, with a key: made once, copied for each wallet.
 struct Made {
     home: TempDir,
+    #[allow(dead_code, reason = "the suites measure nothing")]
+    took: Duration,
+}
+
+/// How long the ceremony has taken, where it has been: for the benchmark.
+#[allow(dead_code, reason = "the suites measure nothing")]
+pub fn ceremony() -> Option<Duration> {
+    MADE.get().map(|made| made.took)
 }
 
 static MADE: OnceLock<Made> = OnceLock::new();
@@ -108,6 +116,20 @@ impl Wallet {
         };
         let mut wallet = Self::of(Some(made.home.path()), day).await;
         for party in 0..3 {
+            wallet.start(party);
+        }
+        wallet
+    }
+
+    /// A wallet without much of a limit, whose parties keep so many presignatures: for the benchmark.
+    #[allow(dead_code, reason = "the suites want few")]
+    pub async fn with_pool(presignatures: usize) -> Self {
+        let mut wallet = Self::open("1000").await;
+        for party in 0..3 {
+            wallet.kill(party);
+            let path = wallet.directories[party].join("party.toml");
+            let text = fs::read_to_string(&path).expect("a configuration");
+            fs::write(path, text.replace("presignatures = 2", &format!("presignatures = {presignatures}"))).expect("a configuration");
             wallet.start(party);
         }
         wallet
@@ -256,14 +278,16 @@ impl Made {
         for party in 0..3 {
             wallet.start(party);
         }
+        let began = std::time::Instant::now();
         let made = wallet.ask(1, &Question::Keygen { key: KEY.to_owned() }).await;
         let Ok(Answer::Key(_)) = made else { panic!("no key is made: {made:?}") };
+        let took = began.elapsed();
         for party in 0..3 {
             wallet.kill(party);
         }
         let home = TempDir::new().expect("a directory");
         copy(wallet._home.path(), home.path());
-        Self { home }
+        Self { home, took }
     }
 }
 

@@ -408,7 +408,6 @@ fn nothing_of_the_ledger_is_written_but_through_the_disk_that_tests_play() {
         include_str!("log.rs"),
         include_str!("records.rs"),
         include_str!("settler.rs"),
-        include_str!("windows.rs"),
         include_str!("clock.rs"),
     ];
 

@@ -27,7 +27,7 @@ pub enum Payload {
     /// A message for people (EIP-191), without its prefix, into `r`, `s`, `v`.
     Personal(Vec<u8>),
     /// Leave to run code (EIP-7702), into `r`, `s`, `v`.
-    Authorization(Authorization),
+    Authorization(Box<Authorization>),
     /// 32 bytes, into `r`, `s`, `v`.
     Digest,
     /// These bytes as they are, into a signature of ed25519.
@@ -56,7 +56,7 @@ impl SignPermit {
     }
 
     pub(super) fn authorization(authorization: Authorization, line: String) -> Self {
-        Self::new(Payload::Authorization(authorization), authorization.signing_hash(), vec![line])
+        Self::new(Payload::Authorization(Box::new(authorization)), authorization.signing_hash(), vec![line])
     }
 
     pub(super) fn of_digest(digest: B256, line: String) -> Self {
