@@ -78,10 +78,11 @@ pub mod manifest {
     pub use strongroom_core::manifest::{
         AfterDrain, AnswerRule, Asset, AwsConfig, BackendConfig, Basic, CallSpec, ChainSpec, CommandConfig, CommandProtocol, CredentialRef,
         Denials, Diagnostic, Diagnostics, DirConfig, EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern, HttpIssuerConfig,
-        IssuerConfig, JwtSpec, KmsConfig, Leaks, LimitSpec, Limits, Listing, Manifest, Misplaced, Most, Movement, MpcConfig, NamePattern, OnChain,
-        Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RemoteConfig, RotationConfig, Scheme,
-        SchemeSpec, Seal, SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap, SignerSpec, SigningConfig,
-        Spends, Standard, Template, Tokens, Treatment, TypedDataMethod, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Which,
+        IssuerConfig, JwtSpec, KmsConfig, Leaks, LimitSpec, Limits, Listing, Manifest, Misplaced, Most, Movement, MpcConfig, NamePattern,
+        OnChain, Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RemoteConfig, RotationConfig,
+        Scheme, SchemeSpec, Seal, SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap, SignerSpec,
+        SigningConfig, Spends, Standard, Template, Tokens, Treatment, TypedDataMethod, TypedSpec, VaultAuth, VaultConfig, WalletSpec,
+        Which,
     };
 
     /// The scheme `hmac`: secrets that sign requests.

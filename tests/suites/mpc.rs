@@ -148,7 +148,8 @@ fn a_manifest_names_its_own_key_for_a_wallet() {
     assert!(of_another.contains("`[signing.mpc] keys` are `{agent}`"), "{of_another}");
 
     let digests = wallet(&parties).amended(|manifest, _| {
-        *manifest = "name = \"probe-1\"\ncomponent = \"probe.wasm\"\n[signers.wallet]\nfrom = \"mpc:probe-1\"\nuse = \"digest\"\n".to_owned();
+        *manifest =
+            "name = \"probe-1\"\ncomponent = \"probe.wasm\"\n[signers.wallet]\nfrom = \"mpc:probe-1\"\nuse = \"digest\"\n".to_owned();
     });
     let refused = refused(digests);
     assert!(refused.contains("what they can't judge"), "{refused}");

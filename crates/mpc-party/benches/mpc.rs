@@ -9,7 +9,7 @@ mod fixture;
 #[expect(dead_code, reason = "the suites need more of it")]
 mod links;
 
-use crate::fixture::{ETH, KEY, Wallet, payment, verify};
+use crate::fixture::{KEY, Wallet, payment, verify};
 use crate::links::Weather;
 use cggmp21::ExecutionId;
 use cggmp21::key_share::{DirtyAuxInfo, DirtyIncompleteKeyShare, Validate};
@@ -151,12 +151,14 @@ fn fsync(wallet: &Wallet) -> f64 {
 fn bare(wallet: &Wallet) -> f64 {
     let shares = [0, 1].map(|party| {
         let vault = wallet.vault(party);
-        let kept: serde_json::Value = vault.kept(&format!("key-{KEY}.age"), &format!("share of `{KEY}`")).expect("it opens").expect("a share");
+        let kept: serde_json::Value =
+            vault.kept(&format!("key-{KEY}.age"), &format!("share of `{KEY}`")).expect("it opens").expect("a share");
         let data: serde_json::Value = vault.kept("auxiliary.age", "auxiliary data").expect("it opens").expect("auxiliary data");
         let share: DirtyIncompleteKeyShare<Secp256k1> = serde_json::from_value(kept["share"].clone()).expect("a share");
         let mut data: DirtyAuxInfo = serde_json::from_value(data["data"].clone()).expect("auxiliary data");
         data.precompute_crt(share.i).expect("its own primes");
-        cggmp21::KeyShare::from_parts((share.validate().expect("a share"), data.validate().expect("auxiliary data"))).expect("a whole share")
+        cggmp21::KeyShare::from_parts((share.validate().expect("a share"), data.validate().expect("auxiliary data")))
+            .expect("a whole share")
     });
     let mut indices = [shares[0].i, shares[1].i];
     indices.sort_unstable();

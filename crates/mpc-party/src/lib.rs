@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use config::Config;
 use judge::Judge;
 use ledger::Ledger;
-use party::{Party, Parts};
+use party::{Parts, Party};
 use peers::Peers;
 use presignature::Pool;
 use sealed::Vault;
@@ -46,7 +46,8 @@ pub fn open(config: &Path) -> Result<(Arc<Party>, SocketAddr)> {
     let boot = hex(&*strongroom_ground::random::key()?);
     let peers = Peers::new(Arc::clone(&trio), boot, &config.addresses, forget);
     let judge = Judge::new(&config.agents, config.signing)?;
-    let parts = Parts { trio, hosts: config.hosts, judge, ledger, shares, peers, pool, alone: config.alone, presignatures: config.presignatures };
+    let parts =
+        Parts { trio, hosts: config.hosts, judge, ledger, shares, peers, pool, alone: config.alone, presignatures: config.presignatures };
     Ok((Party::new(parts), config.listen))
 }
 

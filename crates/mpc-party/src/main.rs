@@ -84,7 +84,10 @@ fn init(name: &str, address: SocketAddr, state: &Path) -> Result<()> {
     };
     write("identity.pem", 0o600, &identity.key_in_pem())?;
     write("card.toml", 0o644, &toml::to_string(&identity.card)?)?;
-    println!("{}: give this card to the other parties and to the hosts, and compare its words with them:", state.join("card.toml").display());
+    println!(
+        "{}: give this card to the other parties and to the hosts, and compare its words with them:",
+        state.join("card.toml").display()
+    );
     println!("{}", identity.card.words()?);
     Ok(())
 }

@@ -255,10 +255,11 @@ impl Party {
         Ok(tokio::task::spawn_blocking(move || {
             let send = |to: Option<u16>, message: Message| drop(to_others.send((to, Ok(message))));
             let done = party.driven(&purpose, &run, &parties, &heard, send);
-            party.runs.close(&run, done.as_ref().map(|()| ()).map_err(|why| format!("{why:#}")));
-            if let Err(why) = &done {
-                tracing::warn!("a run for {purpose:?} has failed: {why:#}");
-                drop(to_others.send((None, Err(format!("{why:#}")))));
+            let how = done.as_ref().err().map(|why| format!("{why:#}"));
+            party.runs.close(&run, how.clone().map_or(Ok(()), Err));
+            if let Some(why) = how {
+                tracing::warn!("a run for {purpose:?} has failed: {why}");
+                let _ = to_others.send((None, Err(why)));
             }
             party.made.notify_waiters();
             done
@@ -301,7 +302,12 @@ impl Party {
     }
 
     /// Takes a run's messages to the others, in their order.
-    async fn deliver(self: Arc<Self>, run: String, parties: Vec<usize>, mut messages: UnboundedReceiver<(Option<u16>, Result<Message, String>)>) {
+    async fn deliver(
+        self: Arc<Self>,
+        run: String,
+        parties: Vec<usize>,
+        mut messages: UnboundedReceiver<(Option<u16>, Result<Message, String>)>,
+    ) {
         while let Some((to, message)) = messages.recv().await {
             let is_to = |index: usize| to.is_none_or(|to| usize::from(to) == index);
             let whom = parties.iter().enumerate().filter(|(index, party)| **party != self.trio.index && is_to(*index));

@@ -179,7 +179,12 @@ impl Peers {
         if let Some(why) = self.away(party) {
             return Err(NoAnswer::Away(why));
         }
-        let late = |_| Err(LinkError::Unreachable { name: self.trio.name(party).to_owned(), why: format!("no answer within {} s", PATIENCE.as_secs()) });
+        let late = |_| {
+            Err(LinkError::Unreachable {
+                name: self.trio.name(party).to_owned(),
+                why: format!("no answer within {} s", PATIENCE.as_secs()),
+            })
+        };
         let answer = tokio::time::timeout(PATIENCE, self.asked(party, ask)).await.unwrap_or_else(late);
         match answer {
             Ok(Reply::Refused(why)) => Err(NoAnswer::Refused(why)),

@@ -48,7 +48,9 @@ impl Vault {
         if keys.is_empty() {
             bail!("`unlock` leads to no identity of age; make one with `age-keygen`");
         }
-        let backup = backup.map(|text| x25519::Recipient::from_str(text).map_err(|why| anyhow::anyhow!("`backup` is no recipient of age ({why})"))).transpose()?;
+        let backup = backup
+            .map(|text| x25519::Recipient::from_str(text).map_err(|why| anyhow::anyhow!("`backup` is no recipient of age ({why})")))
+            .transpose()?;
         let owner = format!("{} {}", hex(&trio.own.card.fingerprint()?), trio.hash);
         Ok(Self { directory: directory.to_owned(), keys, backup, owner })
     }

@@ -215,7 +215,9 @@ impl Shares {
     }
 
     fn take(&self, key: &str, share: DirtyIncompleteKeyShare<Secp256k1>) -> Result<()> {
-        let auxiliary = self.auxiliary().with_context(|| format!("the share of `{key}` is here, and the auxiliary data is not; make it anew (`keygen`)"))?;
+        let auxiliary = self
+            .auxiliary()
+            .with_context(|| format!("the share of `{key}` is here, and the auxiliary data is not; make it anew (`keygen`)"))?;
         let mut data = auxiliary.data.clone();
         // Twice as fast, and a minute's work of another party's could not do it.
         let index = share.i;

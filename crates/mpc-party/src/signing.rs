@@ -72,7 +72,8 @@ impl Party {
             return Err(Failure { kind: kind(&why), saw });
         }
         let word = self.settle(&signed.entry, request, &share, with_third).await.map_err(refused)?;
-        let (name, presignature) = self.presignature(partner, &request.key).await.map_err(|why| Failure::of(FailureKind::Unavailable, own, why))?;
+        let (name, presignature) =
+            self.presignature(partner, &request.key).await.map_err(|why| Failure::of(FailureKind::Unavailable, own, why))?;
         let acknowledgement = word.clone().ok().map(Box::new);
         let ask = Ask::Sign { entry: hash, presignature: name, third: acknowledgement };
         let (half, alone) = match self.peers.ask(partner, &ask).await {
@@ -85,8 +86,16 @@ impl Party {
             }
         };
         let joined = presignature.sign(judged.digest).with(&half, judged.digest, &share.public);
-        let signature = joined.ok_or_else(|| Failure::of(FailureKind::Disagreed, self.trio.name(partner), "its half makes no signature"))?;
-        tracing::info!(agent = request.agent, key = request.key, r = half.r(), "signed with {}: {}", self.trio.name(partner), judged.lines.join("; "));
+        let signature =
+            joined.ok_or_else(|| Failure::of(FailureKind::Disagreed, self.trio.name(partner), "its half makes no signature"))?;
+        tracing::info!(
+            agent = request.agent,
+            key = request.key,
+            r = half.r(),
+            "signed with {}: {}",
+            self.trio.name(partner),
+            judged.lines.join("; ")
+        );
         Ok(Signed {
             signature: hex(&signature),
             by: [own.to_owned(), self.trio.name(partner).to_owned()],
@@ -152,7 +161,10 @@ impl Party {
     /// Brings another's ledger what it lacks, and has from it what is missing here.
     async fn even(&self, party: usize, there: &crate::ledger::Standing, up_to: Option<&Entry>) -> Heard<()> {
         if let Some(origin) = self.ledger.forked(there) {
-            return Err(NoAnswer::Wrong(format!("its entries of `{}` are not those that are here: a ledger was put back or forged", self.trio.name(origin))));
+            return Err(NoAnswer::Wrong(format!(
+                "its entries of `{}` are not those that are here: a ledger was put back or forged",
+                self.trio.name(origin)
+            )));
         }
         let mut owed = self.ledger.owed(there);
         // What is to be taken there needs all that came before it.
@@ -213,7 +225,11 @@ impl Party {
                 return Ok(found);
             }
             if tokio::time::timeout_at(until, made).await.is_err() {
-                return Err(format!("no presignature with {} within {} s; ask less often, or give the parties more cores", self.trio.name(partner), PATIENCE.as_secs()));
+                return Err(format!(
+                    "no presignature with {} within {} s; ask less often, or give the parties more cores",
+                    self.trio.name(partner),
+                    PATIENCE.as_secs()
+                ));
             }
         }
     }
@@ -275,7 +291,8 @@ impl Party {
         let share = self.share(&request.key)?;
         self.judge.within_rate(&request)?;
         let (hash, other) = (entry.hash(), self.trio.third(leader));
-        let is_even = |word: &Acknowledgement| self.ledger.owed(&word.standing).is_empty() && self.ledger.lacking(&word.standing).is_empty();
+        let is_even =
+            |word: &Acknowledgement| self.ledger.owed(&word.standing).is_empty() && self.ledger.lacking(&word.standing).is_empty();
         let third = third.filter(|word| self.ledger.is_acknowledged(&hash, other, word) && is_even(word));
         // What the leader says of the third is not enough for signing without it.
         let third = match third {
@@ -321,4 +338,3 @@ fn kind(why: &NoAnswer) -> FailureKind {
         NoAnswer::Wrong(_) => FailureKind::Disagreed,
     }
 }
-

@@ -67,7 +67,8 @@ impl Parties {
     }
 
     async fn asked(&self, party: usize, mut link: Link, question: &Question, patience: Duration) -> Result<Answer, LinkError> {
-        let late = || LinkError::Unreachable { name: self.name(party).to_owned(), why: format!("no answer within {} s", patience.as_secs()) };
+        let late =
+            || LinkError::Unreachable { name: self.name(party).to_owned(), why: format!("no answer within {} s", patience.as_secs()) };
         let answer = tokio::time::timeout(patience, link.ask(question)).await.unwrap_or_else(|_| Err(late()))?;
         self.keep(party, link);
         Ok(answer)

@@ -58,7 +58,8 @@ impl Threshold {
     /// # Errors
     /// [`Failed`] where there is no such table, or a card can't be read.
     pub fn open(config: &HostConfig) -> Result<Self, Failed> {
-        let none = || Failed::usage("the host configuration has no `[signing.mpc]`; name the cards of the three parties there (docs/mpc.md)");
+        let none =
+            || Failed::usage("the host configuration has no `[signing.mpc]`; name the cards of the three parties there (docs/mpc.md)");
         crate::signing::parties(config.signing.mpc.as_ref().ok_or_else(none)?).map(Self).map_err(Failed::usage)
     }
 
@@ -157,7 +158,11 @@ impl PartyReport {
             preparing: status.preparing.as_deref().map(for_people),
             keys: status.keys.iter().filter_map(MadeKey::of).collect(),
             unreachable: status.peers.into_iter().filter_map(|(name, away)| Some((for_people(&name), for_people(&away?)))).collect(),
-            presignatures: status.presignatures.into_iter().map(|(with, key, count)| (for_people(&with), for_people(&key), count)).collect(),
+            presignatures: status
+                .presignatures
+                .into_iter()
+                .map(|(with, key, count)| (for_people(&with), for_people(&key), count))
+                .collect(),
             ledger: status.ledger.into_iter().map(|(name, count)| (for_people(&name), count)).collect(),
         }
     }

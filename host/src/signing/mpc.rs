@@ -47,7 +47,9 @@ impl Mpc {
             return Ok(());
         }
         let (shown, keys) = (for_people(key), NamePattern::shown(keys));
-        Err(format!("a manifest of `{agent}` can't name the key `{shown}` of the parties; the operator's `[signing.mpc] keys` are `{keys}`"))
+        Err(format!(
+            "a manifest of `{agent}` can't name the key `{shown}` of the parties; the operator's `[signing.mpc] keys` are `{keys}`"
+        ))
     }
 }
 
@@ -80,7 +82,8 @@ impl Signer for Key {
     async fn sign(&self, request: &SignRequest<'_>) -> Result<Answer, SignerError> {
         let PublicKey::Secp256k1(public) = self.public_key().await? else { return Err(SignerError::Refused(self.shown())) };
         let parties = self.three.parties().await?;
-        let what = what(request).ok_or_else(|| SignerError::Refused(format!("{} signs nothing that the parties can't judge", self.shown())))?;
+        let what =
+            what(request).ok_or_else(|| SignerError::Refused(format!("{} signs nothing that the parties can't judge", self.shown())))?;
         let question = Question::Sign(Box::new(Request {
             key: self.name.clone(),
             agent: request.agent().to_owned(),

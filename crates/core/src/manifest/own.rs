@@ -4,8 +4,8 @@
 //! to a credential.
 
 use super::{
-    AwsConfig, BackendConfig, CommandConfig, CredentialRef, DirConfig, FileKeyRef, HostConfig, HttpIssuerConfig, IssuerConfig, KmsConfig, MpcConfig,
-    Pkcs11Config, RemoteConfig, SigningConfig, VaultAuth, VaultConfig,
+    AwsConfig, BackendConfig, CommandConfig, CredentialRef, DirConfig, FileKeyRef, HostConfig, HttpIssuerConfig, IssuerConfig, KmsConfig,
+    MpcConfig, Pkcs11Config, RemoteConfig, SigningConfig, VaultAuth, VaultConfig,
 };
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;

@@ -32,8 +32,8 @@ pub use permit::{Charge, Leave, Permit, Reveal, Substitution};
 pub use placeholder::{Placeholders, Sealed, Source};
 pub use repeat::{Attempt, MOST_REPEATED};
 pub use signing::{
-    AssetId, Limit, MacPermit, Payload, SignPermit, Slot, Sums, TokenPermit, WalletPolicy, Windows, hmac_input, off_chain_message, raw_digest, refused, shown,
-    token_claims,
+    AssetId, Limit, MacPermit, Payload, SignPermit, Slot, Sums, TokenPermit, WalletPolicy, Windows, hmac_input, off_chain_message,
+    raw_digest, refused, shown, token_claims,
 };
 
 use crate::credential::jwt::Minted;

@@ -50,7 +50,9 @@ impl Disk {
         let mut lines = Vec::new();
         for (number, line) in text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).enumerate() {
             let line = serde_json::from_slice(line).ok();
-            lines.push(line.with_context(|| format!("{shown}: line {} can't be read; restore the file, or take the parties' advice in docs/mpc.md", number + 1))?);
+            lines.push(line.with_context(|| {
+                format!("{shown}: line {} can't be read; restore the file, or take the parties' advice in docs/mpc.md", number + 1)
+            })?);
         }
         let (to, from) = channel();
         std::thread::Builder::new().name("ledger".to_owned()).spawn(move || keep(file, &from))?;

@@ -147,7 +147,11 @@ impl Ledger {
     pub fn entries(&self, origin: usize, from: u64) -> Vec<SignedEntry> {
         let state = self.state.lock();
         let from = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
-        state.chains.get(origin).map(|chain| chain.iter().skip(from).take(BATCH).map(|known| known.signed.clone()).collect()).unwrap_or_default()
+        state
+            .chains
+            .get(origin)
+            .map(|chain| chain.iter().skip(from).take(BATCH).map(|known| known.signed.clone()).collect())
+            .unwrap_or_default()
     }
 
     /// Whether there is room for a request that is not here yet, within a share of the limits.
@@ -183,7 +187,9 @@ impl Ledger {
     /// [`NotTaken`].
     pub async fn reserve(&self, signed: SignedEntry, judged: &Judged, limits: &[Vec<Limit>; 2]) -> Result<(), NotTaken> {
         let entry = &signed.entry;
-        if entry.time.abs_diff(millis()) > u64::try_from(MAX_SKEW.as_millis()).unwrap_or(u64::MAX) && self.get(entry.origin, entry.number, &entry.hash()).is_none() {
+        if entry.time.abs_diff(millis()) > u64::try_from(MAX_SKEW.as_millis()).unwrap_or(u64::MAX)
+            && self.get(entry.origin, entry.number, &entry.hash()).is_none()
+        {
             return Err(NotTaken::Wrong("it was begun at another time than it is now; set the clocks by NTP".to_owned()));
         }
         let (entry, spends) = (entry.clone(), judged.spends.clone());
@@ -260,7 +266,10 @@ impl Ledger {
     /// What is missing at another party that this one has signed alone: for each origin the first number. None where nothing is.
     pub fn owed(&self, other: &Standing) -> Vec<(usize, u64)> {
         let state = self.state.lock();
-        (0..PARTIES).filter(|origin| other.counts[*origin] < state.alone[*origin]).map(|origin| (origin, other.counts[origin] + 1)).collect()
+        (0..PARTIES)
+            .filter(|origin| other.counts[*origin] < state.alone[*origin])
+            .map(|origin| (origin, other.counts[origin] + 1))
+            .collect()
     }
 
     /// The same the other way round.
@@ -329,7 +338,15 @@ impl State {
     }
 
     /// Whether there is room for what is to be spent.
-    fn room(&mut self, key: &str, agent: &str, slot: Slot, spends: &[(AssetId, U256)], limits: &[Vec<Limit>; 2], share: Share) -> Result<(), String> {
+    fn room(
+        &mut self,
+        key: &str,
+        agent: &str,
+        slot: Slot,
+        spends: &[(AssetId, U256)],
+        limits: &[Vec<Limit>; 2],
+        share: Share,
+    ) -> Result<(), String> {
         let now = self.now.max(millis());
         for (asset, amount) in spends {
             for (whose, limits, whom) in [(Some(agent), &limits[0], "the agent's limit"), (None, &limits[1], "the limit over all agents")] {

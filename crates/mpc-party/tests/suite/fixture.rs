@@ -139,9 +139,9 @@ impl Wallet {
     async fn of(made: Option<&Path>, day: &str) -> Self {
         let home = TempDir::new().expect("a directory");
         let mut relays: [[Option<Relay>; 3]; 3] = Default::default();
-        for from in 0..3 {
-            for to in (0..3).filter(|to| *to != from) {
-                relays[from][to] = Some(Relay::open().await);
+        for (from, relays) in relays.iter_mut().enumerate() {
+            for (_, relay) in relays.iter_mut().enumerate().filter(|(to, _)| *to != from) {
+                *relay = Some(Relay::open().await);
             }
         }
         let directories = NAMES.map(|name| home.path().join(name));
@@ -356,6 +356,7 @@ pub fn verify(key: &VerifyingKey, transaction: &Transaction, signed: &Signed) {
     let digest = transaction.signing_hash();
     let signature = Signature::from_slice(&unhex(&signed.signature).expect("digits")).expect("a signature");
     assert!(signature.normalize_s().is_none(), "s is the lower one");
-    let found = [0, 1].into_iter().filter_map(|id| VerifyingKey::recover_from_prehash(&digest.0, &signature, RecoveryId::from_byte(id)?).ok());
+    let found =
+        [0, 1].into_iter().filter_map(|id| VerifyingKey::recover_from_prehash(&digest.0, &signature, RecoveryId::from_byte(id)?).ok());
     assert!(found.into_iter().any(|found| found == *key), "the signature is one of the key");
 }

@@ -52,7 +52,9 @@ async fn a_party_refuses_what_its_own_manifest_does_not_grant() {
     garbage.what = What::Transaction("02c0".to_owned());
     let (_, too_much) = payment(4, 2 * ETH);
 
-    for (what, request) in [("recipient", to_another), ("agent", of_another), ("message", message), ("garbage", garbage), ("value", too_much)] {
+    for (what, request) in
+        [("recipient", to_another), ("agent", of_another), ("message", message), ("garbage", garbage), ("value", too_much)]
+    {
         let failure = wallet.sign(0, request).await.expect_err(what);
         assert_eq!(failure.kind, FailureKind::Refused, "{what}: {failure:?}");
     }
@@ -66,7 +68,8 @@ async fn the_parties_disagree_in_words() {
     for party in [1, 2] {
         wallet.kill(party);
         let manifest = fs::read_to_string(wallet.directories[party].join("agent.toml")).expect("a manifest");
-        fs::write(wallet.directories[party].join("agent.toml"), manifest.replace(RECIPIENT, "0x00000000000000000000000000000000deadbeef")).expect("a manifest");
+        fs::write(wallet.directories[party].join("agent.toml"), manifest.replace(RECIPIENT, "0x00000000000000000000000000000000deadbeef"))
+            .expect("a manifest");
         wallet.start(party);
     }
     let (_, request) = payment(0, ETH / 10);
@@ -141,7 +144,8 @@ async fn a_share_is_taken_back_by_its_own_party_alone() {
 type Share = DirtyIncompleteKeyShare<Secp256k1>;
 
 fn share(wallet: &Wallet, party: usize) -> Share {
-    let kept: serde_json::Value = wallet.vault(party).kept(&format!("key-{KEY}.age"), &format!("share of `{KEY}`")).expect("it opens").expect("a share");
+    let kept: serde_json::Value =
+        wallet.vault(party).kept(&format!("key-{KEY}.age"), &format!("share of `{KEY}`")).expect("it opens").expect("a share");
     let share: Share = serde_json::from_value(kept["share"].clone()).expect("a share");
     share.is_valid().expect("it is one");
     share
@@ -191,6 +195,6 @@ fn places(wallet: &Wallet, party: usize) -> Vec<Vec<u8>> {
 fn holds(places: &[Vec<u8>], bytes: &[u8]) -> bool {
     let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
     let forms = [bytes.to_vec(), reversed, hex(bytes).into_bytes()];
-    let finders: Vec<_> = forms.iter().map(|form| memchr::memmem::Finder::new(form)).collect();
+    let finders: Vec<_> = forms.iter().map(memchr::memmem::Finder::new).collect();
     places.iter().any(|place| finders.iter().any(|finder| finder.find(place).is_some()))
 }
