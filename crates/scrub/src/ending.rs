@@ -23,7 +23,7 @@ const INDENT: usize = 16;
 
 /// Which bytes the last word is made of, and whether words of a language count. Both depend on what values an agent has, not on what
 /// stands in a text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Word {
     is_part: [bool; 256],
     /// Values are written in words: then ordinary words count, too.
@@ -31,12 +31,15 @@ pub(super) struct Word {
 }
 
 impl Word {
-    /// The last word of texts that may hold these values, each as text.
-    pub(super) fn of<'v>(values: impl Iterator<Item = &'v [u8]>) -> Self {
-        let mut word = Self { is_part: [false; 256], has_words: false };
-        for byte in (0..=127u8).filter(|byte| byte.is_ascii_alphanumeric() || b"+/-_.~".contains(byte)) {
-            word.is_part[usize::from(byte)] = true;
-        }
+    /// The last word of texts that hold no value.
+    pub(super) fn new() -> Self {
+        let is_part = |byte| u8::try_from(byte).is_ok_and(|byte| byte.is_ascii_alphanumeric() || b"+/-_.~".contains(&byte));
+        Self { is_part: std::array::from_fn(is_part), has_words: false }
+    }
+
+    /// The last word of texts that may hold these values, too, each as text.
+    pub(super) fn also<'v>(&self, values: impl Iterator<Item = &'v [u8]>) -> Self {
+        let mut word = self.clone();
         for value in values {
             value.iter().for_each(|byte| word.is_part[usize::from(*byte)] = true);
             word.has_words |= is_worded(value);

@@ -2,10 +2,10 @@
 //!
 //! A form is not kept: it is a function of the value, read byte by byte, so that each value is in memory once.
 
-use super::shape::Shape;
+use super::shape::{self, Shape};
 use std::ops::Range;
 use std::sync::Arc;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Least bytes of a form: shorter pieces turn up by chance.
 const LEAST: usize = 8;
@@ -207,28 +207,39 @@ impl Known {
             known.pieces.push(part);
             known.add_forms(index);
         }
-        known.shape = Shape::of(&known.pieces, known.beginnings());
+        known.shape = Shape::of(&known.pieces, known.is_worded());
         known
     }
 
-    /// How each form begins whose piece is no document, and whether it is the piece as it is. Only that may begin with a name.
-    fn beginnings(&self) -> impl Iterator<Item = (Zeroizing<Vec<u8>>, bool)> {
-        let single = self.forms.iter().filter(|form| !self.pieces[usize::from(form.piece)].is_document());
-        single.map(|form| {
+    /// Whether a form begins as words do whose piece is no document. Only the piece as it is may begin with a name.
+    fn is_worded(&self) -> bool {
+        let mut bytes = [0; shape::BEGINNING];
+        let mut begins = |form: &Form| {
             let as_it_is = form.inner == Coding::Plain && form.outer == Coding::Plain;
-            let looked_at = if as_it_is { super::shape::BEGINNING } else { super::shape::TELLING };
-            (self.beginning(form, looked_at.min(form.len())), as_it_is)
-        })
+            let looked_at = if as_it_is { shape::BEGINNING } else { shape::TELLING };
+            let length = self.beginning(form, &mut bytes[..looked_at]);
+            shape::begins_as_words(&bytes[..length], as_it_is)
+        };
+        let mut pieces = self.forms.chunk_by(|one, next| one.piece == next.piece);
+        let is_worded = pieces.any(|forms| {
+            let is_document = self.pieces[usize::from(forms[0].piece)].is_document();
+            !is_document && forms.iter().any(&mut begins)
+        });
+        bytes.zeroize();
+        is_worded
     }
 
-    /// The first bytes of a form.
-    fn beginning(&self, form: &Form, length: usize) -> Zeroizing<Vec<u8>> {
+    /// Writes the first bytes of a form, as many as there is room for and it has, and says how many that is.
+    pub(super) fn beginning(&self, form: &Form, out: &mut [u8]) -> usize {
         let bytes = self.piece(form).iter().copied();
-        Zeroizing::new(match (form.inner, form.outer) {
-            (_, Coding::Reversed) => (0..length).map(|at| self.byte(form, at)).collect(),
-            (Coding::Plain, outer) => Encoded::new(outer, bytes).take(length).collect(),
-            (inner, outer) => Encoded::new(outer, Encoded::new(inner, bytes)).take(length).collect(),
-        })
+        let length = out.len().min(form.len());
+        let out = out[..length].iter_mut();
+        match (form.inner, form.outer) {
+            (_, Coding::Reversed) => out.zip(bytes.rev()).for_each(|(out, byte)| *out = byte),
+            (Coding::Plain, outer) => out.zip(Encoded::new(outer, bytes)).for_each(|(out, byte)| *out = byte),
+            (inner, outer) => out.zip(Encoded::new(outer, Encoded::new(inner, bytes))).for_each(|(out, byte)| *out = byte),
+        }
+        length
     }
 
     /// What may be said of it to decide where a text is cut.
@@ -244,16 +255,18 @@ impl Known {
         self.pieces[usize::from(form.piece)].as_bytes()
     }
 
-    /// Every byte that can stand in a form, in either letter case.
+    /// Every byte that can stand in a form and in no encoding.
     pub(super) fn alphabet(&self) -> impl Iterator<Item = u8> + '_ {
-        let coded = (0..=127u8).filter(|b| b.is_ascii_alphanumeric() || b"+/-_".contains(b));
-        self.pieces.iter().flat_map(|piece| piece.as_bytes().iter().copied()).chain(coded)
+        self.pieces.iter().flat_map(|piece| piece.as_bytes().iter().copied())
     }
 
     /// What a text may show of it: its parts, where it is a document; else the value, and parts that are text.
     pub(super) fn texts(&self) -> impl Iterator<Item = &[u8]> {
         let is_document = self.pieces.len() > 1 && self.pieces[0].is_document();
-        let is_text = |bytes: &&[u8]| std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control));
+        let is_text = |bytes: &&[u8]| match bytes.is_ascii() {
+            true => !bytes.iter().any(u8::is_ascii_control),
+            false => std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(char::is_control)),
+        };
         self.pieces.iter().skip(usize::from(is_document)).map(Piece::as_bytes).filter(is_text)
     }
 
@@ -299,18 +312,18 @@ impl Known {
     fn add_forms(&mut self, piece: u16) {
         use Coding::{Hex, Plain, Reversed};
         let bytes = self.pieces[usize::from(piece)].as_bytes();
-        // The second alphabet of base64 matters where one of its two own digits turns up.
-        let by_alphabet = |bytes: &[u8]| if bytes.iter().any(|b| !b.is_ascii() || matches!(b & 63, 62 | 63)) { 2 } else { 1 };
-        let base64s = |bytes: &[u8]| BASE64.into_iter().chain(BASE64_URL).take(3 * by_alphabet(bytes));
-        let mut forms = vec![(Plain, Plain), (Plain, Hex), (Plain, Reversed)];
-        forms.extend((0..5).map(|lead| (Plain, base32(lead))));
-        for inner in base64s(bytes) {
-            forms.push((Plain, inner));
-            // What base64 wrote may be encoded once more.
-            forms.extend(base64s(&Zeroizing::new(encoded(bytes, inner))).map(|outer| (inner, outer)));
+        // The second alphabet of base64 matters where one of its two own digits may turn up. Of what base64 wrote it never does: no byte of
+        // that has six low bits that are all ones, or all but the last.
+        let has_own = bytes.iter().any(|b| !b.is_ascii() || matches!(b & 63, 62 | 63));
+        let inners = if has_own { 6 } else { 3 };
+        self.forms.reserve_exact(8 + 4 * inners);
+        for outer in [Plain, Hex, Reversed].into_iter().chain((0..5).map(base32)) {
+            self.add_form(piece, (Plain, outer));
         }
-        for codings in forms {
-            self.add_form(piece, codings);
+        for inner in BASE64.into_iter().chain(BASE64_URL).take(inners) {
+            self.add_form(piece, (Plain, inner));
+            // What base64 wrote may be encoded once more.
+            BASE64.into_iter().for_each(|outer| self.add_form(piece, (inner, outer)));
         }
     }
 
@@ -433,8 +446,8 @@ fn lines(of: &Piece, origin: Origin) -> Vec<Piece> {
         let start = at + (line.len() - line.trim_ascii_start().len());
         let trimmed = line.trim_ascii();
         // A shorter one could be guessed by itself.
-        let tells = trimmed.len() >= LEAST_LINE && carries(trimmed, 64);
-        if tells && trimmed.len() < text.trim_ascii().len() && !trimmed.starts_with(b"-----") {
+        let tells = || trimmed.len() >= LEAST_LINE && carries(trimmed, 64);
+        if trimmed.len() < text.trim_ascii().len() && !trimmed.starts_with(b"-----") && tells() {
             lines.push(of.part(start..start + trimmed.len()).of(origin));
         }
         at += line.len();

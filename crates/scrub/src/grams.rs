@@ -3,10 +3,12 @@
 //! Letters are folded, so that any case is found. The key is drawn once for each process: which texts make a search work harder
 //! can't be computed from outside.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Most bytes in a gram.
 pub(super) const WIDEST: usize = 8;
+/// Most bytes of a form's beginning.
+pub(super) const LONGEST: usize = 32;
 /// Bits in the map for each gram in it. Each sets two of one word: one probe in some two hundred hits by chance.
 const SPARSE: usize = 16;
 
@@ -21,7 +23,8 @@ pub(super) struct Place {
 
 /// The beginning of a form, and one byte of it beyond.
 pub(super) struct Beginning {
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: [u8; LONGEST],
+    pub(super) length: usize,
     pub(super) further: (u8, u8),
 }
 
@@ -40,7 +43,14 @@ pub(super) struct Grams {
     /// Bytes in a gram.
     pub(super) width: usize,
     mask: u64,
+    /// Of all tables.
     map: Box<[u64]>,
+    /// Each of what came at once.
+    tables: Vec<Arc<Table>>,
+}
+
+/// Where grams stand.
+struct Table {
     /// How far a hash is shifted to be a bucket's number.
     bucket: u32,
     /// Where each bucket begins.
@@ -52,49 +62,38 @@ pub(super) struct Grams {
 const FORMS: u32 = 1 << 24;
 
 impl Grams {
-    /// A table of grams of `width` bytes. `forms` is asked for the beginning of each form, and gives as many grams of it as `each`.
+    /// A table without grams, which are to be of `width` bytes.
+    pub(super) fn none(width: usize) -> Self {
+        Self { key: key(), width, mask: u64::MAX >> (64 - 8 * width), map: Box::new([0]), tables: Vec::new() }
+    }
+
+    /// The same with those of `count` forms more, numbered from `first` on. Each gives its beginning, and as many grams of it as `each`.
     ///
     /// # Panics
     /// Where there are more than 16 million forms, which no number of secrets in one agent comes near.
-    pub(super) fn new(width: usize, each: usize, beginnings: impl Iterator<Item = Beginning>) -> Self {
-        let mut grams = Self {
-            key: key(),
-            width,
-            mask: u64::MAX >> (64 - 8 * width),
-            map: Box::new([0]),
-            bucket: 58,
-            heads: Box::new([]),
-            entries: Box::new([]),
-        };
-        let mut hashed = Vec::new();
-        for (form, beginning) in (0u32..).zip(beginnings) {
+    pub(super) fn and(&self, first: u32, count: usize, each: usize, beginnings: impl Iterator<Item = Beginning>) -> Self {
+        let mut hashed = Vec::with_capacity(count * each);
+        for (form, beginning) in (first..).zip(beginnings) {
             assert!(form < FORMS, "forms are bounded");
-            for (bytes, offset) in beginning.bytes.windows(width).take(each).zip(0u32..) {
-                let hash = grams.hash(grams.gram(bytes));
+            let grams = beginning.bytes.windows(WIDEST).take((beginning.length + 1).saturating_sub(self.width).min(each));
+            for (bytes, offset) in grams.zip(0u32..) {
+                let hash = self.hash(self.gram_of(*bytes.first_chunk().expect("a gram at its widest")));
                 hashed.push((hash, Entry { tag: tag(hash), further: beginning.further, place: form << 8 | offset }));
             }
         }
-        let words = (hashed.len() * SPARSE / 64).next_power_of_two().clamp(1 << 4, 1 << 20);
-        let buckets = (hashed.len() / 2).next_power_of_two().clamp(1 << 6, 1 << 22);
-        grams.bucket = 64 - buckets.trailing_zeros();
-        grams.map = vec![0; words].into();
-        let mut heads = vec![0u32; buckets + 1];
+        let all = hashed.len() + self.tables.iter().map(|table| table.entries.len()).sum::<usize>();
+        let words = (all * SPARSE / 64).next_power_of_two().clamp(1 << 4, 1 << 20).max(self.map.len());
+        // A longer map holds what a shorter one does where that is repeated: a word's number is the lower bits of a hash's part.
+        let mut map = self.map.repeat(words / self.map.len());
         for (hash, _) in &hashed {
-            grams.map[word(*hash) & (words - 1)] |= bits(*hash);
-            heads[(hash >> grams.bucket) as usize + 1] += 1;
+            map[word(*hash) & (words - 1)] |= bits(*hash);
         }
-        for at in 1..heads.len() {
-            heads[at] += heads[at - 1];
+        let mut tables = Vec::with_capacity(self.tables.len() + 1);
+        tables.extend(self.tables.iter().cloned());
+        if !hashed.is_empty() {
+            tables.push(Arc::new(Table::new(&hashed)));
         }
-        let mut next = heads.clone();
-        let mut entries = vec![Entry::default(); hashed.len()];
-        for (hash, entry) in &hashed {
-            let slot = &mut next[(hash >> grams.bucket) as usize];
-            entries[*slot as usize] = *entry;
-            *slot += 1;
-        }
-        (grams.heads, grams.entries) = (heads.into(), entries.into());
-        grams
+        Self { map: map.into(), tables, ..*self }
     }
 
     /// The gram that stands at the beginning of `bytes`, which are as many as a gram has, or more.
@@ -128,10 +127,9 @@ impl Grams {
     #[inline]
     pub(super) fn places(&self, gram: u64) -> impl Iterator<Item = Place> + '_ {
         let hash = self.hash(gram);
-        let bucket = (hash >> self.bucket) as usize;
-        let entries = &self.entries[self.heads[bucket] as usize..self.heads[bucket + 1] as usize];
         let tag = tag(hash);
-        entries.iter().filter(move |entry| entry.tag == tag).map(|entry| Place {
+        let entries = self.tables.iter().flat_map(move |table| table.entries(hash));
+        entries.filter(move |entry| entry.tag == tag).map(|entry| Place {
             form: entry.place >> 8,
             offset: (entry.place & 0xff) as usize,
             further: (usize::from(entry.further.0), entry.further.1),
@@ -140,12 +138,41 @@ impl Grams {
 
     /// Bytes of memory in use.
     pub(super) fn size(&self) -> usize {
-        self.map.len() * 8 + self.heads.len() * 4 + size_of_val(&*self.entries)
+        self.map.len() * 8 + self.tables.iter().map(|table| size_of_val(&*table.heads) + size_of_val(&*table.entries)).sum::<usize>()
     }
 
     #[inline(always)]
     fn hash(&self, gram: u64) -> u64 {
         gram.wrapping_mul(self.key)
+    }
+}
+
+impl Table {
+    fn new(hashed: &[(u64, Entry)]) -> Self {
+        let buckets = (hashed.len() / 2).next_power_of_two().clamp(1 << 6, 1 << 22);
+        let bucket = 64 - buckets.trailing_zeros();
+        let mut heads = vec![0u32; buckets + 1];
+        for (hash, _) in hashed {
+            heads[(hash >> bucket) as usize + 1] += 1;
+        }
+        for at in 1..heads.len() {
+            heads[at] += heads[at - 1];
+        }
+        let mut next = heads.clone();
+        let mut entries = vec![Entry::default(); hashed.len()];
+        for (hash, entry) in hashed {
+            let slot = &mut next[(hash >> bucket) as usize];
+            entries[*slot as usize] = *entry;
+            *slot += 1;
+        }
+        Self { bucket, heads: heads.into(), entries: entries.into() }
+    }
+
+    /// The entries of a hash's bucket.
+    #[inline]
+    fn entries(&self, hash: u64) -> &[Entry] {
+        let bucket = (hash >> self.bucket) as usize;
+        &self.entries[self.heads[bucket] as usize..self.heads[bucket + 1] as usize]
     }
 }
 

@@ -2,6 +2,7 @@
 //! the rest of the host.
 //!
 //! * `forms`: what a value looks like encoded. A form is a function of the value, not a copy.
+//! * `search`: values made ready, at once or on top of a search that is ready: a request's own values cost what they cost alone.
 //! * `views`: how text is read where it is escaped, in one layer or two.
 //! * `lanes`, `grams`, `sweep`: one pass over a text that finds every form in every view, at the speed of memory: sparse probes into a
 //!   table of the forms' beginnings, and marks on the few bytes that begin an escape. `sweep` says why nothing is missed.
@@ -22,6 +23,7 @@ mod lanes;
 mod naive;
 mod pauses;
 mod rules;
+mod search;
 mod shape;
 mod stream;
 mod sweep;
@@ -33,14 +35,10 @@ pub use forms::carries;
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 pub use naive::{compare, text as made_text};
 pub use rules::{RuleError, Rules};
+pub use search::Search;
 pub use stream::Stream;
 pub use values::Values;
 
-use ending::Word;
-use forms::Form;
-use grams::{Beginning, Grams};
-use lanes::Lanes;
-use pauses::Pauses;
 use rules::Tail;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -48,10 +46,6 @@ use std::sync::Arc;
 use strongroom_ground::lock::RwLock;
 use sweep::Sweep;
 
-/// Most bytes between two probes.
-const STEP: usize = 16;
-/// How far behind its beginning a form is looked at once more before all of it is: beyond the names that keys of a kind share.
-const FURTHER: u8 = 40;
 /// How far behind its beginning something may bear its first mark, or be met by its first probe.
 const REACH: usize = 64;
 
@@ -61,29 +55,6 @@ impl Replacement {
     pub fn new(plain: impl Into<String>, encoded: impl Into<String>) -> Self {
         Self { plain: plain.into(), encoded: encoded.into() }
     }
-}
-
-/// Known values, made ready for search. Costs some 20 microseconds for each value; build it once and share it.
-pub struct Search {
-    rules: Option<Arc<Rules>>,
-    values: Vec<Arc<Known>>,
-    /// Which form of which value has a number.
-    forms: Vec<(u32, u32)>,
-    grams: Grams,
-    /// Bytes between two probes.
-    step: usize,
-    /// Bytes that stand in forms, in either case.
-    alphabet: [bool; 256],
-    /// Bytes that begin an escape.
-    introduces: [bool; 256],
-    lanes: Lanes,
-    window: usize,
-    /// Least bytes of a text that a value, or 64 bits of one, can stand in.
-    shortest: usize,
-    /// What the last word of an answer is made of.
-    word: Word,
-    /// Where a stream may be let go.
-    pauses: Pauses,
 }
 
 /// What stands in a value's stead.
@@ -178,93 +149,6 @@ enum Subject {
     End,
 }
 
-impl Search {
-    /// Prepares the search for these values, and for what `rules` tell.
-    #[must_use]
-    pub fn new(values: Vec<Arc<Known>>, rules: Option<Arc<Rules>>) -> Self {
-        let number = |at: usize| u32::try_from(at).expect("secrets are bounded in number and length");
-        let numbered = |(value, known): (usize, &Arc<Known>)| (0..known.forms().len()).map(move |form| (number(value), number(form)));
-        let forms: Vec<(u32, u32)> = values.iter().enumerate().flat_map(|value| numbered(value).collect::<Vec<_>>()).collect();
-        let lengths = || values.iter().flat_map(|known| known.forms()).map(Form::len);
-        let shortest = lengths().min().unwrap_or(usize::MAX);
-        let step = [STEP, 8].into_iter().find(|step| step + 3 <= shortest).unwrap_or(4);
-        // Two grams fit in a form, so that one stands before or behind an early escape.
-        let width = shortest.saturating_sub(step - 1).min(shortest / 2).clamp(4, grams::WIDEST);
-        let each = step + width - 1;
-        let beginnings = forms.iter().map(|(value, form)| {
-            let known = &values[*value as usize];
-            let form = &known.forms()[*form as usize];
-            let further = u8::try_from(form.len() - 1).unwrap_or(u8::MAX).min(FURTHER);
-            Beginning {
-                bytes: (0..form.len().min(each + width - 1)).map(|at| known.byte(form, at)).collect(),
-                further: (further, known.byte(form, usize::from(further)).to_ascii_lowercase()),
-            }
-        });
-        let grams = Grams::new(width, each, beginnings);
-        let mut alphabet = [false; 256];
-        for byte in values.iter().flat_map(|known| known.alphabet()) {
-            alphabet[usize::from(byte.to_ascii_lowercase())] = true;
-            alphabet[usize::from(byte.to_ascii_uppercase())] = true;
-        }
-        let introduces =
-            std::array::from_fn(|byte| u8::try_from(byte).is_ok_and(|byte| views::CHAINS.iter().any(|chain| chain.reads(byte))));
-        let longest = lengths().max().unwrap_or(0) * views::WIDEST;
-        let window = longest + if rules.is_some() { rules::LIMIT } else { 0 } + REACH;
-        let least = lengths().chain(rules.is_some().then_some(rules::LEAST)).min();
-        let word = Word::of(values.iter().flat_map(|known| known.texts()));
-        let pauses = Pauses::of(values.iter().map(|known| known.shape()), rules.is_some());
-        Self {
-            rules,
-            values,
-            forms,
-            grams,
-            step,
-            alphabet,
-            introduces,
-            lanes: Lanes::new(),
-            window,
-            shortest: least.unwrap_or(usize::MAX),
-            word,
-            pauses,
-        }
-    }
-
-    /// Bytes of memory that the search uses, without the values.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.grams.size() + self.forms.len() * 8 + self.values.iter().map(|known| size_of_val(known.forms())).sum::<usize>()
-    }
-
-    /// Every encoding of every value, as it is looked for: for tests and benchmarks, which search for them in other ways.
-    #[doc(hidden)]
-    pub fn literals(&self) -> Vec<Vec<u8>> {
-        let literal = |at: usize| {
-            let (value, form) = self.form(u32::try_from(at).expect("forms are numbered"));
-            (0..form.len()).map(|offset| self.values[value].byte(form, offset)).collect()
-        };
-        (0..self.forms.len()).map(literal).collect()
-    }
-
-    /// The gram that a view shows, if it may be one of a form's.
-    #[inline]
-    fn shown(&self, bytes: impl Iterator<Item = u8>) -> Option<u64> {
-        let mut gram = [0; grams::WIDEST];
-        let shown = bytes.zip(&mut gram[..self.grams.width]).map(|(shown, byte)| *byte = shown).count();
-        let gram = self.grams.gram_of(gram);
-        (shown == self.grams.width && self.grams.may_hold(gram)).then_some(gram)
-    }
-
-    fn has_values(&self) -> bool {
-        !self.values.is_empty()
-    }
-
-    #[inline]
-    fn form(&self, number: u32) -> (usize, &Form) {
-        let (value, form) = self.forms[number as usize];
-        (value as usize, &self.values[value as usize].forms()[form as usize])
-    }
-}
-
 impl Scrubber {
     /// A scrubber that puts `replacements` in the stead of the search's values, in the same order.
     ///
@@ -289,7 +173,7 @@ impl Scrubber {
     #[must_use]
     pub fn knowing(&self, more: impl Iterator<Item = (Arc<Known>, Replacement)>) -> Self {
         let first = self.own;
-        let mut values = self.search.values[..first].to_vec();
+        let mut values = Vec::new();
         let mut replacements = self.replacements[..first].to_vec();
         let mut exempt = Vec::clone(&self.lens.exempt);
         for (value, replacement) in more {
@@ -297,7 +181,7 @@ impl Scrubber {
             values.push(value);
             replacements.push(replacement);
         }
-        let search = Arc::new(Search::new(values, self.search.rules.clone()));
+        let search = Arc::new(self.search.knowing(first, values));
         let lens = Lens { exempt: Arc::new(exempt), ..self.lens.clone() };
         Self { search, replacements: Arc::new(replacements), lens, own: first, fitted: self.fitted }
     }
@@ -483,12 +367,6 @@ fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     };
     findings.sort_by_key(|finding| (finding.at.start, std::cmp::Reverse(finding.at.end), !finding.plain, order(finding.subject)));
     findings
-}
-
-impl std::fmt::Debug for Search {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Search({} values in {} forms)", self.values.len(), self.forms.len())
-    }
 }
 
 #[cfg(test)]

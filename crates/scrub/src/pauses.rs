@@ -55,11 +55,16 @@ struct Run {
 }
 
 impl Pauses {
-    pub(super) fn of<'s>(shapes: impl Iterator<Item = &'s Shape>, has_rules: bool) -> Self {
-        let shape = Shape::merged(shapes);
-        let with = |bytes: &Bytes| shape::joined(Bytes::coded(), bytes);
+    /// How texts are let go where no values are known.
+    pub(super) fn new(has_rules: bool) -> Self {
+        Self { all: Bytes::coded(), run: Bytes::coded(), most: TELLING, shape: Shape::default(), has_rules }
+    }
+
+    /// The same where values of these shapes are known, too.
+    pub(super) fn also<'s>(&self, shapes: impl Iterator<Item = &'s Shape>) -> Self {
+        let shape = shapes.fold(self.shape.clone(), Shape::merged);
         let most = shape.shortest.map_or(TELLING, |shortest| (shortest / 2).clamp(1, TELLING));
-        Self { all: with(&shape.all), run: with(&shape.run), most, shape, has_rules }
+        Self { all: shape::joined(self.all, &shape.all), run: shape::joined(self.run, &shape.run), most, shape, has_rules: self.has_rules }
     }
 
     /// The end of the last event that ends behind `from`: an empty line, or a line that ends with a brace.

@@ -3,7 +3,6 @@
 
 use super::forms::{Origin, Piece};
 use super::views;
-use zeroize::Zeroizing;
 
 /// How much of a form's beginning is looked at.
 pub(super) const BEGINNING: usize = LONGEST_NAME + TELLING;
@@ -50,8 +49,18 @@ impl Bytes {
     }
 
     /// These in either letter case.
-    fn extend(&mut self, bytes: impl IntoIterator<Item = u8>) {
-        bytes.into_iter().flat_map(|byte| [byte.to_ascii_lowercase(), byte.to_ascii_uppercase()]).for_each(|byte| self.insert(byte));
+    fn of(bytes: impl IntoIterator<Item = u8>) -> Self {
+        // The second word holds the bytes from `@` on: bit 1 is `A`, and 32 bits above it is `a`.
+        const UPPER: u64 = 0x07ff_fffe;
+        let mut set = Self::default();
+        bytes.into_iter().for_each(|byte| set.insert(byte));
+        set.0[1] |= (set.0[1] & UPPER) << 32 | set.0[1] >> 32 & UPPER;
+        set
+    }
+
+    fn without(mut self, bytes: &[u8]) -> Self {
+        bytes.iter().for_each(|byte| self.0[usize::from(byte >> 6)] &= !(1 << (byte & 63)));
+        self
     }
 
     fn merge(&mut self, other: &Self) {
@@ -60,9 +69,7 @@ impl Bytes {
 
     /// What encodings are made of.
     pub(super) fn coded() -> Self {
-        let mut bytes = Self::default();
-        bytes.extend((0..=127u8).filter(u8::is_ascii_alphanumeric).chain(CODED.iter().copied()));
-        bytes
+        Self::of((0..=127u8).filter(u8::is_ascii_alphanumeric).chain(CODED.iter().copied()))
     }
 }
 
@@ -73,10 +80,9 @@ pub(super) fn joined(mut one: Bytes, other: &Bytes) -> Bytes {
 }
 
 impl Shape {
-    /// The shape of a value in these pieces, whose forms begin so: each with whether it is the piece as it is.
-    pub(super) fn of(pieces: &[Piece], mut beginnings: impl Iterator<Item = (Zeroizing<Vec<u8>>, bool)>) -> Self {
-        let mut shape =
-            Self { is_worded: beginnings.any(|(beginning, as_it_is)| begins_as_words(&beginning, as_it_is)), ..Self::default() };
+    /// The shape of a value in these pieces, some form of which begins as words do, or none.
+    pub(super) fn of(pieces: &[Piece], is_worded: bool) -> Self {
+        let mut shape = Self { is_worded, ..Self::default() };
         let has_texts = pieces.iter().any(|piece| piece.origin == Origin::Text);
         for piece in pieces {
             shape.add(piece, has_texts);
@@ -92,45 +98,43 @@ impl Shape {
             self.binary = self.binary.max(bytes.len());
             return;
         }
-        self.all.extend(bytes.iter().copied());
+        let all = Bytes::of(bytes.iter().copied());
+        self.all.merge(&all);
         let by_its_parts = piece.is_json() && has_texts || bytes.contains(&b'\n') && piece.has_lines();
         match piece.origin {
             // The strings in it are looked for by themselves.
             Origin::JsonLine => {}
             _ if by_its_parts => {}
             // A text is broken at a blank, not behind it.
-            Origin::Line => self.add_run(bytes.iter().copied().filter(|byte| !matches!(byte, b' ' | b'\t' | b':'))),
+            Origin::Line => self.add_run(all.without(b" \t:")),
             _ => {
-                self.add_run(bytes.iter().copied());
+                self.add_run(all);
                 self.has_cut |= holds_cut(bytes.trim_ascii());
             }
         }
     }
 
-    fn add_run(&mut self, bytes: impl Iterator<Item = u8> + Clone) {
-        self.has_brace |= bytes.clone().any(|byte| byte == b'}');
-        self.run.extend(bytes);
+    fn add_run(&mut self, bytes: Bytes) {
+        self.has_brace |= bytes.has(b'}');
+        self.run.merge(&bytes);
     }
 
-    /// That of several values.
-    pub(super) fn merged<'s>(shapes: impl Iterator<Item = &'s Self>) -> Self {
-        shapes.fold(Self::default(), |mut all, shape| {
-            all.all.merge(&shape.all);
-            all.run.merge(&shape.run);
-            all.is_worded |= shape.is_worded;
-            all.has_brace |= shape.has_brace;
-            all.has_cut |= shape.has_cut;
-            all.binary = all.binary.max(shape.binary);
-            all.shortest = all.shortest.into_iter().chain(shape.shortest).min();
-            all
-        })
+    /// That of several values: of these and one more.
+    pub(super) fn merged(mut self, more: &Self) -> Self {
+        self.all.merge(&more.all);
+        self.run.merge(&more.run);
+        self.is_worded |= more.is_worded;
+        self.has_brace |= more.has_brace;
+        self.has_cut |= more.has_cut;
+        self.binary = self.binary.max(more.binary);
+        self.shortest = self.shortest.into_iter().chain(more.shortest).min();
+        self
     }
 }
 
 /// Whether an event of a stream may end within a text.
 fn holds_cut(text: &[u8]) -> bool {
-    let breaks = text.iter().enumerate().filter(|(_, byte)| matches!(byte, b'\r' | b'\n'));
-    breaks.into_iter().any(|(at, _)| views::is_empty_line(text, at) || at > 0 && text[at - 1] == b'}')
+    memchr::memchr2_iter(b'\r', b'\n', text).any(|at| views::is_empty_line(text, at) || at > 0 && text[at - 1] == b'}')
 }
 
 /// Whether bytes are the end of a text in UTF-8, the first and the last character of which may be cut through.
@@ -153,7 +157,7 @@ pub(super) fn is_plain(run: &[u8]) -> bool {
 }
 
 /// Whether a form, once its name is off where it has one, may begin as words do.
-fn begins_as_words(beginning: &[u8], as_it_is: bool) -> bool {
+pub(super) fn begins_as_words(beginning: &[u8], as_it_is: bool) -> bool {
     let ends_name = |at: &usize| b"-_.:/".contains(&beginning[*at]) && is_name(&beginning[..*at]);
     let name = (0..beginning.len().min(LONGEST_NAME)).rev().find(|at| as_it_is && ends_name(at)).map_or(0, |at| at + 1);
     let rest = &beginning[name..];

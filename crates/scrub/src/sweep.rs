@@ -8,7 +8,7 @@
 use super::grams;
 use super::lanes::{BATCH, BLOCK, Marks};
 use super::rules::{Match, Rules};
-use super::views::{CHAINS, Chain, INDENT, SEPARATED, View, WIDEST, Walk};
+use super::views::{CHAINS, Chain, INDENT, INTRODUCES, SEPARATED, View, WIDEST, Walk};
 use super::{Finding, Lens, REACH, Search, Subject};
 use std::ops::Range;
 
@@ -142,7 +142,7 @@ impl<'s> Sweep<'s> {
     fn next_escape(&mut self, at: usize) -> usize {
         if !(self.unescaped.0..=self.unescaped.1).contains(&at) {
             let ahead = &self.text[at..self.text.len().min(at + 2 * usize::from(u8::MAX))];
-            let found = ahead.iter().position(|byte| self.search.introduces[usize::from(*byte)]);
+            let found = ahead.iter().position(|byte| INTRODUCES[usize::from(*byte)]);
             self.unescaped = (at, at + found.unwrap_or(ahead.len()));
         }
         self.unescaped.1
@@ -172,7 +172,7 @@ impl<'s> Sweep<'s> {
         let known = &self.search.values[value];
         let text = self.text;
         for (offset, byte) in text[start..].iter().take(form.len()).enumerate() {
-            if self.search.introduces[usize::from(*byte)] {
+            if INTRODUCES[usize::from(*byte)] {
                 for chain in CHAINS.iter().filter(|chain| chain.reads(*byte)) {
                     if self.through(*chain, start, start + offset, number, offset) {
                         return;
@@ -248,7 +248,7 @@ impl<'s> Sweep<'s> {
         let (search, width, next) = (self.search, self.search.grams.width, at + length);
         // What follows, where it stands as it is: then a gram tells.
         let raw = |at: usize, count: usize| {
-            self.text.get(at..at + count).filter(|next| !next.iter().any(|byte| search.introduces[usize::from(*byte)]))
+            self.text.get(at..at + count).filter(|next| !next.iter().any(|byte| INTRODUCES[usize::from(*byte)]))
         };
         let dropped = |blanks: usize| raw(next + blanks, width).is_some_and(|next| !search.grams.may_hold(search.grams.gram(next)));
         let showing = |shown: u8| {
@@ -266,7 +266,7 @@ impl<'s> Sweep<'s> {
             None => dropped(0),
             // A break that is escaped may be a value's own, or have come between.
             Some(shown @ (b'\n' | b'\r')) => dropped(blanks()) && showing(shown),
-            Some(shown) if search.introduces[usize::from(shown)] => false,
+            Some(shown) if INTRODUCES[usize::from(shown)] => false,
             Some(shown) => !search.alphabet[usize::from(shown)] || showing(shown),
         }
     }

@@ -47,6 +47,23 @@ pub(super) const CHAINS: [Chain; 15] = [
     Chain(View::Entity, Some(View::Percent)),
 ];
 
+/// Bytes that begin an escape, for some chain.
+pub(super) static INTRODUCES: [bool; 256] = introduces();
+
+const fn introduces() -> [bool; 256] {
+    let mut all = [false; 256];
+    let mut byte = 0;
+    while byte < all.len() {
+        let mut chain = 0;
+        while chain < CHAINS.len() {
+            all[byte] |= CHAINS[chain].reads(byte as u8);
+            chain += 1;
+        }
+        byte += 1;
+    }
+    all
+}
+
 /// How hexadecimal is read.
 pub(super) const SEPARATED: Chain = Chain(View::Unseparated, None);
 
@@ -71,8 +88,12 @@ pub(super) fn is_empty_line(text: &[u8], at: usize) -> bool {
 
 impl Chain {
     /// Whether a byte begins something that this chain reads differently.
-    pub(super) fn reads(self, byte: u8) -> bool {
-        self.0.introduced_by(byte) || self.1.is_some_and(|inner| inner.introduced_by(byte))
+    pub(super) const fn reads(self, byte: u8) -> bool {
+        let inner = match self.1 {
+            Some(inner) => inner.introduced_by(byte),
+            None => false,
+        };
+        inner || self.0.introduced_by(byte)
     }
 }
 
@@ -158,7 +179,7 @@ impl Iterator for Walk<'_> {
 impl View {
     /// Whether a byte begins something that this view reads differently.
     #[inline]
-    pub(super) fn introduced_by(self, byte: u8) -> bool {
+    pub(super) const fn introduced_by(self, byte: u8) -> bool {
         match self {
             Self::Percent => byte == b'%',
             Self::Backslash => byte == b'\\',
