@@ -6,7 +6,7 @@
 //! shape alone: a word that may carry 64 random bits, whatever it is.
 
 use super::views::View;
-use super::{Finding, Search, Subject};
+use super::{Finding, Subject};
 
 /// Least characters of a word that may carry 64 bits: of letters and digits, of hexadecimal digits, of decimal digits.
 const LEAST: usize = 11;
@@ -48,13 +48,13 @@ impl Word {
     }
 }
 
-/// What of `text`, from `from` on, is its last word, if that may be a value cut short.
-pub(super) fn last_word(search: &Search, text: &[u8], from: usize) -> Option<Finding> {
+/// What of `text`, from `from` on, is its last word, no further back than `window`, if that may be a value cut short.
+pub(super) fn last_word(word: &Word, window: usize, text: &[u8], from: usize) -> Option<Finding> {
     if text.last().is_none_or(u8::is_ascii_whitespace) {
         return None;
     }
-    let from = from.max(text.len().saturating_sub(search.window));
-    let start = in_pairs(&text[from..]).into_iter().chain(in_units(&search.word, &text[from..])).min()?;
+    let from = from.max(text.len().saturating_sub(window));
+    let start = in_pairs(&text[from..]).into_iter().chain(in_units(word, &text[from..])).min()?;
     Some(Finding { at: from + start..text.len(), subject: Subject::End, plain: false, tail: None })
 }
 
@@ -185,12 +185,12 @@ fn is_worded(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Known;
+    use crate::{Known, Search};
     use std::sync::Arc;
 
     fn ends(value: &str, text: &str) -> Option<String> {
         let search = Search::new(vec![Arc::new(Known::new(value.as_bytes(), false))], None);
-        last_word(&search, text.as_bytes(), 0).map(|finding| text[..finding.at.start].to_owned())
+        last_word(&search.word, search.window, text.as_bytes(), 0).map(|finding| text[..finding.at.start].to_owned())
     }
 
     const VALUE: &str = "pf_live_0a1b2c3d4e5f60718293a4b5c6d7e8f9";

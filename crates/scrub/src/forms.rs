@@ -2,10 +2,12 @@
 //!
 //! A form is not kept: it is a function of the value, read byte by byte, so that each value is in memory once.
 
+use super::coding::{BASE64, BASE64_URL, Coding, Encoded, base32, encoded};
+use super::grams::LONGEST;
 use super::shape::{self, Shape};
 use std::ops::Range;
-use std::sync::Arc;
-use zeroize::{Zeroize, Zeroizing};
+use std::sync::{Arc, OnceLock};
+use zeroize::Zeroizing;
 
 /// Least bytes of a form: shorter pieces turn up by chance.
 const LEAST: usize = 8;
@@ -20,6 +22,12 @@ const LEAST_LINE: usize = 16;
 pub struct Known {
     /// The value, then the parts that are not written in it as they are.
     pieces: Vec<Piece>,
+    /// Made when it is looked for.
+    made: OnceLock<Made>,
+}
+
+/// What is looked for of a value.
+struct Made {
     forms: Vec<Form>,
     shape: Shape,
 }
@@ -90,165 +98,44 @@ pub(super) struct Form {
     length: u32,
 }
 
-/// One encoding of bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coding {
-    Plain,
-    Reversed,
-    /// Two digits for each byte.
-    Hex,
-    /// RFC 4648: `bits` of each character, of bytes that begin `lead` bytes into a group.
-    Based {
-        bits: u8,
-        lead: u8,
-        alphabet: Alphabet,
-    },
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Alphabet {
-    Base64,
-    Base64Url,
-    Base32,
-}
-
-impl Alphabet {
-    const fn digits(self) -> &'static [u8] {
-        match self {
-            Self::Base64 => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
-            Self::Base64Url => b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
-            Self::Base32 => b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567",
-        }
-    }
-}
-
-impl Coding {
-    /// The characters that depend on the bytes alone, of `length` bytes.
-    #[inline]
-    fn length(self, length: usize) -> usize {
-        match self {
-            Self::Plain | Self::Reversed => length,
-            Self::Hex => length * 2,
-            Self::Based { bits, lead, .. } => {
-                let (bits, lead) = (usize::from(bits), usize::from(lead));
-                ((lead + length) * 8 / bits).saturating_sub((lead * 8).div_ceil(bits))
-            }
-        }
-    }
-
-    /// Character `at` of the encoding of `length` bytes.
-    #[inline]
-    fn char_at(self, at: usize, length: usize, byte: impl Fn(usize) -> u8) -> u8 {
-        match self {
-            Self::Plain => byte(at),
-            Self::Reversed => byte(length - 1 - at),
-            Self::Hex => {
-                let half = if at.is_multiple_of(2) { byte(at / 2) >> 4 } else { byte(at / 2) & 15 };
-                HEX[usize::from(half)]
-            }
-            Self::Based { bits, lead, alphabet } => {
-                let (bits, lead) = (usize::from(bits), usize::from(lead) * 8);
-                let first = lead.div_ceil(bits) * bits - lead + at * bits;
-                let (whole, over) = (first / 8, first % 8);
-                let high = u16::from(byte(whole)) << 8;
-                let low = if over + bits > 8 { u16::from(byte(whole + 1)) } else { 0 };
-                let digit = (high | low) >> (16 - over - bits) & ((1 << bits) - 1);
-                alphabet.digits()[usize::from(digit)]
-            }
-        }
-    }
-
-    /// Whether a character before, or after, holds bits of the bytes too.
-    fn shares(self, length: usize) -> (bool, bool) {
-        match self {
-            Self::Based { bits, lead, .. } => {
-                let (bits, lead) = (usize::from(bits), usize::from(lead));
-                (!(lead * 8).is_multiple_of(bits), !((lead + length) * 8).is_multiple_of(bits))
-            }
-            _ => (false, false),
-        }
-    }
-}
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-const BASE64: [Coding; 3] = [base64(0, Alphabet::Base64), base64(1, Alphabet::Base64), base64(2, Alphabet::Base64)];
-const BASE64_URL: [Coding; 3] = [base64(0, Alphabet::Base64Url), base64(1, Alphabet::Base64Url), base64(2, Alphabet::Base64Url)];
-
-const fn base64(lead: u8, alphabet: Alphabet) -> Coding {
-    Coding::Based { bits: 6, lead, alphabet }
-}
-
-const fn base32(lead: u8) -> Coding {
-    Coding::Based { bits: 5, lead, alphabet: Alphabet::Base32 }
-}
-
 impl Known {
-    /// Prepares a value. It is kept, wiped on drop: as it is, and once more each string of a JSON document that is escaped in it, and
-    /// the bytes of one that is hexadecimal. One that is sent `in_basic` authentication (RFC 7617) is sent in base64: its echo may be
-    /// encoded once more in any way.
+    /// Takes a value. It is kept, wiped on drop: as it is, and once more each string of a JSON document that is escaped in it, and the bytes
+    /// of one that is hexadecimal. One that is sent `in_basic` authentication (RFC 7617) is sent in base64: its echo may be encoded once more
+    /// in any way.
     #[must_use]
     pub fn new(value: &[u8], in_basic: bool) -> Self {
         let whole = Piece::new(value.to_vec());
-        let mut parts = parts(&whole);
+        let mut pieces = parts(&whole);
         if in_basic {
-            parts.extend(BASE64.map(|coding| Piece::new(encoded(value, coding))));
+            pieces.extend(BASE64.map(|coding| Piece::new(encoded(value, coding))));
         }
-        // What encodes a long document encodes its parts.
-        let is_document = whole.is_document() && !parts.is_empty() && value.len() > MAX_DOCUMENT;
-        let mut known = Self { pieces: vec![whole], forms: Vec::new(), shape: Shape::default() };
-        if is_document {
-            known.add_form(0, (Coding::Plain, Coding::Plain));
-        } else {
-            known.add_forms(0);
-        }
-        for part in parts {
-            let Ok(index) = u16::try_from(known.pieces.len()) else { break };
-            known.pieces.push(part);
-            known.add_forms(index);
-        }
-        known.shape = Shape::of(&known.pieces, known.is_worded());
-        known
+        pieces.insert(0, whole);
+        pieces.truncate(usize::from(u16::MAX) + 1);
+        Self { pieces, made: OnceLock::new() }
     }
 
-    /// Whether a form begins as words do whose piece is no document. Only the piece as it is may begin with a name.
-    fn is_worded(&self) -> bool {
-        let mut bytes = [0; shape::BEGINNING];
-        let mut begins = |form: &Form| {
-            let as_it_is = form.inner == Coding::Plain && form.outer == Coding::Plain;
-            let looked_at = if as_it_is { shape::BEGINNING } else { shape::TELLING };
-            let length = self.beginning(form, &mut bytes[..looked_at]);
-            shape::begins_as_words(&bytes[..length], as_it_is)
-        };
-        let mut pieces = self.forms.chunk_by(|one, next| one.piece == next.piece);
-        let is_worded = pieces.any(|forms| {
-            let is_document = self.pieces[usize::from(forms[0].piece)].is_document();
-            !is_document && forms.iter().any(&mut begins)
-        });
-        bytes.zeroize();
-        is_worded
+    fn made(&self) -> &Made {
+        self.made.get_or_init(|| Made::of(&self.pieces))
     }
 
-    /// Writes the first bytes of a form, as many as there is room for and it has, and says how many that is.
-    pub(super) fn beginning(&self, form: &Form, out: &mut [u8]) -> usize {
-        let bytes = self.piece(form).iter().copied();
-        let length = out.len().min(form.len());
-        let out = out[..length].iter_mut();
-        match (form.inner, form.outer) {
-            (_, Coding::Reversed) => out.zip(bytes.rev()).for_each(|(out, byte)| *out = byte),
-            (Coding::Plain, outer) => out.zip(Encoded::new(outer, bytes)).for_each(|(out, byte)| *out = byte),
-            (inner, outer) => out.zip(Encoded::new(outer, Encoded::new(inner, bytes))).for_each(|(out, byte)| *out = byte),
-        }
-        length
+    /// Bytes that every form has, or more: told without making one.
+    pub(super) fn least(&self) -> usize {
+        // No encoding is shorter than what it encodes, but for pieces that are too short for any form.
+        self.pieces.iter().map(|piece| piece.as_bytes().len()).min().unwrap_or(0).max(LEAST)
     }
 
     /// What may be said of it to decide where a text is cut.
     pub(super) fn shape(&self) -> &Shape {
-        &self.shape
+        &self.made().shape
     }
 
     pub(super) fn forms(&self) -> &[Form] {
-        &self.forms
+        &self.made().forms
+    }
+
+    /// Gives the beginning of each form to `take`: `most` bytes of it, or all of it.
+    pub(super) fn beginnings(&self, most: usize, take: impl FnMut(&Form, &[u8; LONGEST], usize)) {
+        beginnings(&self.pieces, self.forms(), |_| most, take);
     }
 
     fn piece(&self, form: &Form) -> &[u8] {
@@ -307,32 +194,84 @@ impl Known {
         let start = found.start - usize::from(before && found.start > 0 && is_digit(found.start - 1));
         start..found.end + usize::from(after && is_digit(found.end))
     }
+}
 
-    /// Every form of a piece.
-    fn add_forms(&mut self, piece: u16) {
-        use Coding::{Hex, Plain, Reversed};
-        let bytes = self.pieces[usize::from(piece)].as_bytes();
-        // The second alphabet of base64 matters where one of its two own digits may turn up. Of what base64 wrote it never does: no byte of
-        // that has six low bits that are all ones, or all but the last.
-        let has_own = bytes.iter().any(|b| !b.is_ascii() || matches!(b & 63, 62 | 63));
-        let inners = if has_own { 6 } else { 3 };
-        self.forms.reserve_exact(8 + 4 * inners);
-        for outer in [Plain, Hex, Reversed].into_iter().chain((0..5).map(base32)) {
-            self.add_form(piece, (Plain, outer));
+impl Made {
+    fn of(pieces: &[Piece]) -> Self {
+        let mut forms = Vec::new();
+        // What encodes a long document encodes its parts.
+        let is_long = pieces.len() > 1 && pieces[0].as_bytes().len() > MAX_DOCUMENT && pieces[0].is_document();
+        for (index, piece) in (0..=u16::MAX).zip(pieces) {
+            if index == 0 && is_long {
+                add_form(&mut forms, 0, piece, (Coding::Plain, Coding::Plain));
+            } else {
+                add_forms(&mut forms, index, piece);
+            }
         }
-        for inner in BASE64.into_iter().chain(BASE64_URL).take(inners) {
-            self.add_form(piece, (Plain, inner));
-            // What base64 wrote may be encoded once more.
-            BASE64.into_iter().for_each(|outer| self.add_form(piece, (inner, outer)));
-        }
+        let shape = Shape::of(pieces, is_worded(pieces, &forms));
+        Self { forms, shape }
     }
+}
 
-    fn add_form(&mut self, piece: u16, (inner, outer): (Coding, Coding)) {
-        let length = outer.length(inner.length(self.pieces[usize::from(piece)].as_bytes().len()));
-        if length >= LEAST {
-            let is_raw = piece == 0 && inner == Coding::Plain && outer == Coding::Plain;
-            self.forms.push(Form { piece, is_raw, inner, outer, length: u32::try_from(length).unwrap_or(u32::MAX) });
+/// Whether a form begins as words do whose piece is no document. Only the piece as it is may begin with a name.
+fn is_worded(pieces: &[Piece], forms: &[Form]) -> bool {
+    let as_it_is = |form: &Form| form.inner == Coding::Plain && form.outer == Coding::Plain;
+    let looked_at = |form: &Form| if as_it_is(form) { shape::BEGINNING } else { shape::TELLING };
+    let (mut piece, mut is_document, mut is_worded) = (None, false, false);
+    beginnings(pieces, forms, looked_at, |form, bytes, length| {
+        if piece != Some(form.piece) {
+            (piece, is_document) = (Some(form.piece), pieces[usize::from(form.piece)].is_document());
         }
+        is_worded = is_worded || !is_document && shape::begins_as_words(&bytes[..length], as_it_is(form));
+    });
+    is_worded
+}
+
+/// Gives the beginning of each form to `take`: so many bytes of it as `most` says, or all of it.
+fn beginnings(pieces: &[Piece], forms: &[Form], most: impl Fn(&Form) -> usize, mut take: impl FnMut(&Form, &[u8; LONGEST], usize)) {
+    let (mut once, mut twice) = (Zeroizing::new([0; LONGEST]), Zeroizing::new([0; LONGEST]));
+    let mut encoded = None;
+    for form in forms {
+        let piece = pieces[usize::from(form.piece)].as_bytes();
+        let length = most(form).min(form.len());
+        if form.inner == Coding::Plain {
+            form.outer.begin(piece, &mut twice[..length]);
+        } else {
+            // Several forms in a row encode the same once more.
+            if encoded != Some((form.piece, form.inner)) {
+                let all = form.inner.length(piece.len()).min(LONGEST);
+                form.inner.begin(piece, &mut once[..all]);
+                encoded = Some((form.piece, form.inner));
+            }
+            form.outer.begin(&*once, &mut twice[..length]);
+        }
+        take(form, &twice, length);
+    }
+}
+
+/// Every form of a piece.
+fn add_forms(forms: &mut Vec<Form>, index: u16, piece: &Piece) {
+    use Coding::{Hex, Plain, Reversed};
+    // The second alphabet of base64 matters where one of its two own digits may turn up. Of what base64 wrote it never does: no byte of that
+    // has six low bits that are all ones, or all but the last.
+    let has_own = piece.as_bytes().iter().any(|b| !b.is_ascii() || matches!(b & 63, 62 | 63));
+    let inners = if has_own { 6 } else { 3 };
+    forms.reserve_exact(8 + 4 * inners);
+    for outer in [Plain, Hex, Reversed].into_iter().chain((0..5).map(base32)) {
+        add_form(forms, index, piece, (Plain, outer));
+    }
+    for inner in BASE64.into_iter().chain(BASE64_URL).take(inners) {
+        add_form(forms, index, piece, (Plain, inner));
+        // What base64 wrote may be encoded once more.
+        BASE64.into_iter().for_each(|outer| add_form(forms, index, piece, (inner, outer)));
+    }
+}
+
+fn add_form(forms: &mut Vec<Form>, index: u16, piece: &Piece, (inner, outer): (Coding, Coding)) {
+    let length = outer.length(inner.length(piece.as_bytes().len()));
+    if length >= LEAST {
+        let is_raw = index == 0 && inner == Coding::Plain && outer == Coding::Plain;
+        forms.push(Form { piece: index, is_raw, inner, outer, length: u32::try_from(length).unwrap_or(u32::MAX) });
     }
 }
 
@@ -349,57 +288,12 @@ impl Form {
 
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Known({} forms)", self.forms.len())
+        write!(f, "Known({} forms)", self.forms().len())
     }
 }
 
 fn alike((found, byte): (u8, u8)) -> bool {
     found.eq_ignore_ascii_case(&byte)
-}
-
-/// The characters of an encoding, one after the other; the last one may hold bits of what follows.
-struct Encoded<I> {
-    coding: Coding,
-    bytes: I,
-    held: usize,
-    count: u32,
-}
-
-impl<I: Iterator<Item = u8>> Encoded<I> {
-    fn new(coding: Coding, mut bytes: I) -> Self {
-        let (mut held, mut count) = (0, 0);
-        if let Coding::Based { bits, lead, .. } = coding {
-            let lead = u32::from(lead) * 8;
-            let skipped = lead.next_multiple_of(u32::from(bits)) - lead;
-            if skipped > 0 {
-                (held, count) = (usize::from(bytes.next().unwrap_or(0)), 8 - skipped);
-            }
-        }
-        Self { coding, bytes, held, count }
-    }
-}
-
-impl<I: Iterator<Item = u8>> Iterator for Encoded<I> {
-    type Item = u8;
-
-    #[inline]
-    fn next(&mut self) -> Option<u8> {
-        let (bits, digits): (u32, &[u8]) = match self.coding {
-            Coding::Plain | Coding::Reversed => return self.bytes.next(),
-            Coding::Hex => (4, HEX),
-            Coding::Based { bits, alphabet, .. } => (u32::from(bits), alphabet.digits()),
-        };
-        if self.count < bits {
-            (self.held, self.count) = (self.held << 8 | usize::from(self.bytes.next()?), self.count + 8);
-        }
-        self.count -= bits;
-        Some(digits[self.held >> self.count & ((1 << bits) - 1)])
-    }
-}
-
-/// What an encoding makes of bytes, as far as it depends on them alone.
-fn encoded(bytes: &[u8], coding: Coding) -> Vec<u8> {
-    (0..coding.length(bytes.len())).map(|at| coding.char_at(at, bytes.len(), |at| bytes[at])).collect()
 }
 
 /// The parts of a value that are looked for by themselves: it without the blanks around it; the lines of one of several lines, since

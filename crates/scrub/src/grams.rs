@@ -21,15 +21,11 @@ pub(super) struct Place {
     pub(super) further: (usize, u8),
 }
 
-/// The beginning of a form, and one byte of it beyond.
-pub(super) struct Beginning {
-    pub(super) bytes: [u8; LONGEST],
-    pub(super) length: usize,
-    pub(super) further: (u8, u8),
-}
+/// A gram of a form, by its hash.
+pub(super) type Hashed = (u64, Entry);
 
 #[derive(Clone, Copy, Default)]
-struct Entry {
+pub(super) struct Entry {
     /// A part of the hash.
     tag: u16,
     further: (u8, u8),
@@ -67,31 +63,31 @@ impl Grams {
         Self { key: key(), width, mask: u64::MAX >> (64 - 8 * width), map: Box::new([0]), tables: Vec::new() }
     }
 
-    /// The same with those of `count` forms more, numbered from `first` on. Each gives its beginning, and as many grams of it as `each`.
+    /// Adds the first `count` grams of a form that begins with these bytes. `further` is one more byte of it, folded, and where it stands.
     ///
     /// # Panics
     /// Where there are more than 16 million forms, which no number of secrets in one agent comes near.
-    pub(super) fn and(&self, first: u32, count: usize, each: usize, beginnings: impl Iterator<Item = Beginning>) -> Self {
-        let mut hashed = Vec::with_capacity(count * each);
-        for (form, beginning) in (first..).zip(beginnings) {
-            assert!(form < FORMS, "forms are bounded");
-            let grams = beginning.bytes.windows(WIDEST).take((beginning.length + 1).saturating_sub(self.width).min(each));
-            for (bytes, offset) in grams.zip(0u32..) {
-                let hash = self.hash(self.gram_of(*bytes.first_chunk().expect("a gram at its widest")));
-                hashed.push((hash, Entry { tag: tag(hash), further: beginning.further, place: form << 8 | offset }));
-            }
-        }
+    pub(super) fn of(&self, form: u32, beginning: &[u8; LONGEST], count: usize, further: (u8, u8), all: &mut Vec<Hashed>) {
+        assert!(form < FORMS, "forms are bounded");
+        all.extend(beginning.windows(WIDEST).take(count).zip(0u32..).map(|(bytes, offset)| {
+            let hash = self.hash(self.gram_of(*bytes.first_chunk().expect("a gram at its widest")));
+            (hash, Entry { tag: tag(hash), further, place: form << 8 | offset })
+        }));
+    }
+
+    /// The same with more grams.
+    pub(super) fn and(&self, hashed: &[Hashed]) -> Self {
         let all = hashed.len() + self.tables.iter().map(|table| table.entries.len()).sum::<usize>();
         let words = (all * SPARSE / 64).next_power_of_two().clamp(1 << 4, 1 << 20).max(self.map.len());
         // A longer map holds what a shorter one does where that is repeated: a word's number is the lower bits of a hash's part.
         let mut map = self.map.repeat(words / self.map.len());
-        for (hash, _) in &hashed {
+        for (hash, _) in hashed {
             map[word(*hash) & (words - 1)] |= bits(*hash);
         }
         let mut tables = Vec::with_capacity(self.tables.len() + 1);
         tables.extend(self.tables.iter().cloned());
         if !hashed.is_empty() {
-            tables.push(Arc::new(Table::new(&hashed)));
+            tables.push(Arc::new(Table::new(hashed)));
         }
         Self { map: map.into(), tables, ..*self }
     }
@@ -148,7 +144,7 @@ impl Grams {
 }
 
 impl Table {
-    fn new(hashed: &[(u64, Entry)]) -> Self {
+    fn new(hashed: &[Hashed]) -> Self {
         let buckets = (hashed.len() / 2).next_power_of_two().clamp(1 << 6, 1 << 22);
         let bucket = 64 - buckets.trailing_zeros();
         let mut heads = vec![0u32; buckets + 1];

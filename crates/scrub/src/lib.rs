@@ -1,8 +1,8 @@
 //! Finds secrets in text and takes them out: known values in whatever encoding, and unknown ones by rules. Pure; knows nothing of
 //! the rest of the host.
 //!
-//! * `forms`: what a value looks like encoded. A form is a function of the value, not a copy.
-//! * `search`: values made ready, at once or on top of a search that is ready: a request's own values cost what they cost alone.
+//! * `coding`, `forms`: what a value looks like encoded. A form is a function of the value, not a copy.
+//! * `search`, `beside`: values made ready, at once or on top of a search that is ready: a request's own values cost what they cost alone.
 //! * `views`: how text is read where it is escaped, in one layer or two.
 //! * `lanes`, `grams`, `sweep`: one pass over a text that finds every form in every view, at the speed of memory: sparse probes into a
 //!   table of the forms' beginnings, and marks on the few bytes that begin an escape. `sweep` says why nothing is missed.
@@ -15,6 +15,8 @@
 //!
 //! What is found is replaced where it stands, so readable text stays readable.
 
+mod beside;
+mod coding;
 mod ending;
 mod forms;
 mod grams;
@@ -39,6 +41,7 @@ pub use search::Search;
 pub use stream::Stream;
 pub use values::Values;
 
+use beside::Beside;
 use rules::Tail;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -71,6 +74,8 @@ pub struct Replacement {
 #[derive(Debug, Clone)]
 pub struct Scrubber {
     search: Arc<Search>,
+    /// Values that are looked for beside those of the search.
+    beside: Option<Arc<Beside>>,
     replacements: Arc<Vec<Replacement>>,
     lens: Lens,
     /// How many values it was made for.
@@ -159,7 +164,14 @@ impl Scrubber {
         assert!(replacements.len() >= search.values.len(), "each value has its replacement");
         let exempt = Arc::new(replacements.iter().map(|replacement| replacement.plain.clone()).collect());
         let own = search.values.len();
-        Self { search, replacements: Arc::new(replacements), lens: Lens { exempt, ..Lens::default() }, own, fitted: false }
+        Self {
+            search,
+            beside: None,
+            replacements: Arc::new(replacements),
+            lens: Lens { exempt, ..Lens::default() },
+            own,
+            fitted: false,
+        }
     }
 
     /// The same without these rules. Names that no rule has are ignored.
@@ -172,7 +184,21 @@ impl Scrubber {
     /// The same for more values, each with its replacement. Those of an earlier call are forgotten.
     #[must_use]
     pub fn knowing(&self, more: impl Iterator<Item = (Arc<Known>, Replacement)>) -> Self {
-        let first = self.own;
+        let (values, replacing) = self.replacing(self.own, more);
+        Self { search: Arc::new(self.whole().knowing(self.own, values)), beside: None, ..replacing }
+    }
+
+    /// The same for more values, each with its replacement, beside all that it knows. Nothing is made of them until a text comes that is as long
+    /// as one of them.
+    #[must_use]
+    pub fn knowing_also(&self, more: &[(Arc<Known>, Replacement)]) -> Self {
+        let own = self.count();
+        let (values, replacing) = self.replacing(own, more.iter().cloned());
+        Self { search: Arc::clone(self.whole()), beside: Beside::new(values), own, ..replacing }
+    }
+
+    /// The same with replacements for more values, behind those of its `first` ones; and the values.
+    fn replacing(&self, first: usize, more: impl Iterator<Item = (Arc<Known>, Replacement)>) -> (Vec<Arc<Known>>, Self) {
         let mut values = Vec::new();
         let mut replacements = self.replacements[..first].to_vec();
         let mut exempt = Vec::clone(&self.lens.exempt);
@@ -181,16 +207,8 @@ impl Scrubber {
             values.push(value);
             replacements.push(replacement);
         }
-        let search = Arc::new(self.search.knowing(first, values));
         let lens = Lens { exempt: Arc::new(exempt), ..self.lens.clone() };
-        Self { search, replacements: Arc::new(replacements), lens, own: first, fitted: self.fitted }
-    }
-
-    /// The same for more values, each with its replacement, beside all that it knows.
-    #[must_use]
-    pub fn knowing_also(&self, more: &[(Arc<Known>, Replacement)]) -> Self {
-        let all = self.search.values.len();
-        Self { own: all, ..self.clone() }.knowing(more.iter().cloned())
+        (values, Self { replacements: Arc::new(replacements), lens, ..self.clone() })
     }
 
     /// The same with each text let pass that its rule finds, or any; values that are known are found in it all the same.
@@ -213,15 +231,12 @@ impl Scrubber {
     /// Whether there is anything to look for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.search.has_values() && self.search.rules.is_none()
+        self.count() == 0 && self.search.rules.is_none()
     }
 
     /// A whole text, scrubbed; `None` where nothing was found.
     #[must_use]
     pub fn scrub(&self, text: &[u8]) -> Option<Vec<u8>> {
-        if text.len() < self.search.shortest {
-            return None;
-        }
         let findings = sorted(self.findings(text));
         if findings.is_empty() {
             return None;
@@ -243,15 +258,12 @@ impl Scrubber {
     /// Whether a value stands in a text, whole.
     #[must_use]
     pub fn finds(&self, text: &[u8]) -> bool {
-        text.len() >= self.search.shortest && !self.findings(text).is_empty()
+        !self.findings(text).is_empty()
     }
 
     /// What stands in a text, and where: rules by their names, values by what replaces them in an encoding.
     #[must_use]
     pub fn find(&self, text: &[u8]) -> Vec<(String, Range<usize>)> {
-        if text.len() < self.search.shortest {
-            return Vec::new();
-        }
         sorted(self.findings(text)).into_iter().map(|finding| (self.named(finding.subject), finding.at)).collect()
     }
 
@@ -264,7 +276,11 @@ impl Scrubber {
     }
 
     fn findings(&self, text: &[u8]) -> Vec<Finding> {
-        Sweep::findings(&self.search, &self.lens, text, 0..text.len())
+        let search = self.search_within(text.len());
+        if text.len() < search.shortest {
+            return Vec::new();
+        }
+        Sweep::findings(search, &self.lens, text, 0..text.len())
     }
 
     /// Writes `text[range]` with the findings, which are sorted and end in it or beyond it, replaced. What overlaps is one finding, and has
@@ -369,6 +385,8 @@ fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings
 }
 
+#[cfg(test)]
+mod layers;
 #[cfg(test)]
 mod stalls;
 #[cfg(test)]

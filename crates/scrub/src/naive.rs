@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 impl Scrubber {
     fn naive(&self, text: &[u8]) -> Vec<u8> {
-        let search = &self.search;
+        let search = self.whole();
         let mut sweep = Sweep::new(search, &self.lens, text, 0..text.len());
         for start in 0..text.len() {
             for number in 0..u32::try_from(search.forms.len()).expect("few forms") {
@@ -112,7 +112,7 @@ pub fn text(scrubber: &Scrubber, seed: &[u8]) -> Vec<u8> {
         b"abandon ability able ",
         b"ghp_",
     ];
-    let literals = scrubber.search.literals();
+    let literals = scrubber.whole().literals();
     let mut bytes = seed.iter().copied();
     let mut out = Vec::new();
     while let Some(what) = bytes.next() {

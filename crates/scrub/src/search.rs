@@ -5,13 +5,12 @@
 
 use super::ending::Word;
 use super::forms::{Form, Known};
-use super::grams::{self, Beginning, Grams};
+use super::grams::{self, Grams};
 use super::lanes::Lanes;
 use super::pauses::Pauses;
 use super::rules::{self, Rules};
 use super::{REACH, views};
 use std::sync::Arc;
-use zeroize::Zeroize;
 
 /// Most bytes between two probes.
 const STEP: usize = 16;
@@ -87,21 +86,21 @@ impl Search {
     /// The same for these values too, whose forms are long enough.
     fn and(&self, more: Vec<Arc<Known>>) -> Self {
         let number = |at: usize| u32::try_from(at).expect("secrets are bounded in number and length");
-        let new = || more.iter().flat_map(|known| known.forms().iter().map(move |form| (known, form)));
-        let numbered = (self.values.len()..).zip(&more).flat_map(|(value, known)| (0..known.forms().len()).map(move |form| (value, form)));
-
-        let mut forms = Vec::with_capacity(self.forms.len() + more.iter().map(|known| known.forms().len()).sum::<usize>());
+        let count = more.iter().map(|known| known.forms().len()).sum::<usize>();
+        let mut forms = Vec::with_capacity(self.forms.len() + count);
         forms.extend_from_slice(&self.forms);
-        forms.extend(numbered.map(|(value, form)| (number(value), number(form))));
-        let each = self.step + self.grams.width - 1;
-        let mut read = [0; grams::LONGEST];
-        let beginnings = new().map(|(known, form)| {
-            let length = known.beginning(form, &mut read[..each + self.grams.width - 1]);
-            let further = u8::try_from(form.len() - 1).unwrap_or(u8::MAX).min(FURTHER);
-            Beginning { bytes: read, length, further: (further, known.byte(form, usize::from(further)).to_ascii_lowercase()) }
-        });
-        let grams = self.grams.and(number(self.forms.len()), new().count(), each, beginnings);
-        read.zeroize();
+        let (width, each) = (self.grams.width, self.step + self.grams.width - 1);
+        let mut hashed = Vec::with_capacity(count * each);
+        for (value, known) in (self.values.len()..).zip(&more) {
+            let first = forms.len();
+            known.beginnings(each + width - 1, |form, beginning, length| {
+                let further = u8::try_from(form.len() - 1).unwrap_or(u8::MAX).min(FURTHER);
+                let further = (further, known.byte(form, usize::from(further)).to_ascii_lowercase());
+                self.grams.of(number(forms.len()), beginning, length + 1 - width, further, &mut hashed);
+                forms.push((number(value), number(forms.len() - first)));
+            });
+        }
+        let grams = self.grams.and(&hashed);
         let mut alphabet = self.alphabet;
         more.iter().flat_map(|known| known.alphabet()).for_each(|byte| alphabet[usize::from(byte)] = true);
         for (upper, lower) in (b'A'..=b'Z').zip(b'a'..=b'z').map(|(upper, lower)| (usize::from(upper), usize::from(lower))) {

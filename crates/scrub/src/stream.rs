@@ -5,7 +5,7 @@
 
 use super::pauses::Cut;
 use super::sweep::Sweep;
-use super::{Covered, Finding, Scrubber, Subject, ending, sorted};
+use super::{Covered, Finding, Scrubber, Search, Subject, sorted};
 use std::sync::Arc;
 use zeroize::Zeroize;
 
@@ -69,16 +69,24 @@ impl Stream {
             return;
         }
         self.held.extend_from_slice(chunk);
-        let search = Arc::clone(&self.scrubber);
-        let safe = Cut::before(self.held.len().saturating_sub(search.search.window));
         let new = self.held.len() - chunk.len();
-        let event = search.search.pauses.event(&self.held, new.saturating_sub(LONGEST_BREAK)).filter(|cut| cut.at > safe.at.max(self.gone));
-        // A few bytes are not worth a look.
-        match event {
-            Some(cut) => self.let_go(cut, out),
-            None if safe.at >= self.gone + LEAST_STEP => self.let_go(safe, out),
-            None => {}
+        if let Some(cut) = self.by_all(|search| self.cut(search, new)) {
+            self.let_go(cut, out);
         }
+    }
+
+    /// Where a chunk that begins at `new` lets something go.
+    fn cut(&self, search: &Search, new: usize) -> Option<Cut> {
+        let safe = Cut::before(self.held.len().saturating_sub(search.window));
+        let event = search.pauses.event(&self.held, new.saturating_sub(LONGEST_BREAK)).filter(|cut| cut.at > safe.at.max(self.gone));
+        // A few bytes are not worth a look.
+        event.or_else(|| (safe.at >= self.gone + LEAST_STEP).then_some(safe))
+    }
+
+    /// What is let go by the search for all values. Where fewer values hold all of it back, more do too, and need not be made ready.
+    fn by_all(&self, cut: impl Fn(&Search) -> Option<Cut>) -> Option<Cut> {
+        let by_few = cut(&self.scrubber.search)?;
+        if self.scrubber.beside.is_none() { Some(by_few) } else { cut(self.scrubber.whole()) }
     }
 
     /// Whether some of it is held back.
@@ -88,7 +96,7 @@ impl Stream {
 
     /// Lets go what no form can have begun in that is not complete, since nothing has come for a while.
     pub fn pause(&mut self, out: &mut Vec<u8>) {
-        if let Some(cut) = self.scrubber.search.pauses.silence(&self.held, self.gone).filter(|cut| cut.at > self.gone) {
+        if let Some(cut) = self.by_all(|search| search.pauses.silence(&self.held, self.gone).filter(|cut| cut.at > self.gone)) {
             self.let_go(cut, out);
         }
     }
@@ -139,20 +147,23 @@ impl Stream {
     /// Lets everything go, but for a last word that may be a value cut short.
     fn let_go_at_end(&mut self, out: &mut Vec<u8>) {
         let end = self.held.len();
-        let mut findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.opened..end);
-        if self.may_be_cut && self.scrubber.search.has_values() {
+        // Where some of it is let go, what is held may be the end of something longer.
+        let length = if self.gone == 0 { end } else { usize::MAX };
+        let search = self.scrubber.search_within(length);
+        let mut findings = Sweep::findings(search, &self.scrubber.lens, &self.held, self.opened..end);
+        if self.may_be_cut && self.scrubber.count() > 0 {
             // What is found whole, and a placeholder, is no piece of a value.
             let found = findings.iter().map(|finding| finding.at.end).max().unwrap_or(0);
             let minted = self.scrubber.lens.last_exempt(&self.held[self.gone..]).map_or(0, |at| self.gone + at);
             let whole = found.max(minted).max(self.covered.until).clamp(self.opened, end);
-            findings.extend(ending::last_word(&self.scrubber.search, &self.held, whole));
+            findings.extend(self.scrubber.last_word(length, &self.held, whole));
         }
         self.replace(findings, end, out);
     }
 
     /// Lets go what begins before a cut.
     fn let_go(&mut self, cut: Cut, out: &mut Vec<u8>) {
-        let findings = Sweep::findings(&self.scrubber.search, &self.scrubber.lens, &self.held, self.opened..cut.at);
+        let findings = Sweep::findings(self.scrubber.whole(), &self.scrubber.lens, &self.held, self.opened..cut.at);
         self.opened = cut.opened;
         self.replace(findings, cut.at, out);
     }

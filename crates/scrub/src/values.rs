@@ -12,15 +12,15 @@ impl Values {
     /// The same values, looked for without rules; what stands in their stead is as long as they are, so that a length said before stays true.
     /// `None` where there are none.
     pub fn of(&self, scrubber: &Arc<Scrubber>) -> Option<Arc<Scrubber>> {
-        if !scrubber.search.has_values() {
+        if scrubber.count() == 0 {
             return None;
         }
         let mut known = self.0.lock();
         if let Some((_, values)) = known.as_ref().filter(|(of, _)| Arc::ptr_eq(of, scrubber)) {
             return Some(Arc::clone(values));
         }
-        let search = Arc::new(Search::new(scrubber.search.values.clone(), None));
-        let values = Arc::new(Scrubber { search, lens: Lens::default(), fitted: true, ..Scrubber::clone(scrubber) });
+        let search = Arc::new(Search::new(scrubber.whole().values.clone(), None));
+        let values = Arc::new(Scrubber { search, beside: None, lens: Lens::default(), fitted: true, ..Scrubber::clone(scrubber) });
         *known = Some((Arc::clone(scrubber), Arc::clone(&values)));
         Some(values)
     }
