@@ -28,7 +28,7 @@ impl Scrubber {
         beside.all.get_or_init(|| Arc::new(self.search.knowing(self.search.values.len(), beside.values.clone())))
     }
 
-    /// A search that finds whatever stands in a text of so many bytes, where nothing comes before it or behind.
+    /// A search that finds whatever begins and ends in a text of so many bytes.
     pub(super) fn search_within(&self, length: usize) -> &Arc<Search> {
         match &self.beside {
             Some(beside) if length < beside.shortest => &self.search,
@@ -36,11 +36,11 @@ impl Scrubber {
         }
     }
 
-    /// The last word of the rest of an answer of so many bytes, if that may be a value cut short.
-    pub(super) fn last_word(&self, length: usize, text: &[u8], from: usize) -> Option<Finding> {
+    /// The last word of an answer that ends with this text, from `from` on, if it may be a value cut short.
+    pub(super) fn last_word(&self, text: &[u8], from: usize) -> Option<Finding> {
         match &self.beside {
             // Such a text is shorter than the window of all values.
-            Some(beside) if length < beside.shortest => {
+            Some(beside) if text.len() < beside.shortest => {
                 let word = self.search.word.also(beside.values.iter().flat_map(|known| known.texts()));
                 ending::last_word(&word, text.len(), text, from)
             }

@@ -164,7 +164,6 @@ pub(super) fn encoded(bytes: &[u8], coding: Coding) -> Vec<u8> {
     (0..coding.length(bytes.len())).map(|at| coding.char_at(at, bytes.len(), |at| bytes[at])).collect()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,7 +95,12 @@ fn every_form_of_a_value_beside_others_is_found_in_every_piece_of_a_stream() {
             assert!(fresh().scrub(&text).is_some(), "{}", text.escape_ascii());
             for size in [1, 7, text.len()] {
                 let out = answered(&Arc::new(fresh()), &text, size, usize::MAX);
-                assert!(out.starts_with(b"<[redacted:") || out.starts_with(b"<PLACEHOLDER"), "{}: {}", text.escape_ascii(), out.escape_ascii());
+                assert!(
+                    out.starts_with(b"<[redacted:") || out.starts_with(b"<PLACEHOLDER"),
+                    "{}: {}",
+                    text.escape_ascii(),
+                    out.escape_ascii()
+                );
             }
         }
     }

@@ -164,14 +164,7 @@ impl Scrubber {
         assert!(replacements.len() >= search.values.len(), "each value has its replacement");
         let exempt = Arc::new(replacements.iter().map(|replacement| replacement.plain.clone()).collect());
         let own = search.values.len();
-        Self {
-            search,
-            beside: None,
-            replacements: Arc::new(replacements),
-            lens: Lens { exempt, ..Lens::default() },
-            own,
-            fitted: false,
-        }
+        Self { search, beside: None, replacements: Arc::new(replacements), lens: Lens { exempt, ..Lens::default() }, own, fitted: false }
     }
 
     /// The same without these rules. Names that no rule has are ignored.

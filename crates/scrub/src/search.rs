@@ -114,7 +114,19 @@ impl Search {
         let pauses = self.pauses.also(more.iter().map(|known| known.shape()));
         let mut values = Vec::with_capacity(self.values.len() + more.len());
         values.extend(self.values.iter().cloned().chain(more));
-        Self { rules: self.rules.clone(), values, forms, grams, step: self.step, alphabet, lanes: self.lanes, window, shortest, word, pauses }
+        Self {
+            rules: self.rules.clone(),
+            values,
+            forms,
+            grams,
+            step: self.step,
+            alphabet,
+            lanes: self.lanes,
+            window,
+            shortest,
+            word,
+            pauses,
+        }
     }
 
     /// Bytes of memory that the search uses, without the values.

@@ -152,8 +152,8 @@ pub(super) fn is_plain(run: &[u8]) -> bool {
         let short = part.len() < TELLING && (part.iter().all(u8::is_ascii_uppercase) || part.iter().all(u8::is_ascii_digit));
         letters || short
     };
-    let is_escaped = run.windows(3).any(|unit| unit[0] == b'=' && unit[1..].iter().all(u8::is_ascii_hexdigit));
-    !is_escaped && run.split(|byte| JOINTS.contains(byte)).all(is_word)
+    let is_escaped = || run.windows(3).any(|unit| unit[0] == b'=' && unit[1..].iter().all(u8::is_ascii_hexdigit));
+    run.split(|byte| JOINTS.contains(byte)).all(is_word) && !is_escaped()
 }
 
 /// Whether a form, once its name is off where it has one, may begin as words do.

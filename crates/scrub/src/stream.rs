@@ -147,16 +147,15 @@ impl Stream {
     /// Lets everything go, but for a last word that may be a value cut short.
     fn let_go_at_end(&mut self, out: &mut Vec<u8>) {
         let end = self.held.len();
-        // Where some of it is let go, what is held may be the end of something longer.
-        let length = if self.gone == 0 { end } else { usize::MAX };
-        let search = self.scrubber.search_within(length);
+        // What is found begins and ends in what is held.
+        let search = self.scrubber.search_within(end);
         let mut findings = Sweep::findings(search, &self.scrubber.lens, &self.held, self.opened..end);
         if self.may_be_cut && self.scrubber.count() > 0 {
             // What is found whole, and a placeholder, is no piece of a value.
             let found = findings.iter().map(|finding| finding.at.end).max().unwrap_or(0);
             let minted = self.scrubber.lens.last_exempt(&self.held[self.gone..]).map_or(0, |at| self.gone + at);
             let whole = found.max(minted).max(self.covered.until).clamp(self.opened, end);
-            findings.extend(self.scrubber.last_word(length, &self.held, whole));
+            findings.extend(self.scrubber.last_word(&self.held, whole));
         }
         self.replace(findings, end, out);
     }

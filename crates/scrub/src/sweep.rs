@@ -247,9 +247,8 @@ impl<'s> Sweep<'s> {
         }
         let (search, width, next) = (self.search, self.search.grams.width, at + length);
         // What follows, where it stands as it is: then a gram tells.
-        let raw = |at: usize, count: usize| {
-            self.text.get(at..at + count).filter(|next| !next.iter().any(|byte| INTRODUCES[usize::from(*byte)]))
-        };
+        let raw =
+            |at: usize, count: usize| self.text.get(at..at + count).filter(|next| !next.iter().any(|byte| INTRODUCES[usize::from(*byte)]));
         let dropped = |blanks: usize| raw(next + blanks, width).is_some_and(|next| !search.grams.may_hold(search.grams.gram(next)));
         let showing = |shown: u8| {
             raw(next, width - 1).is_some_and(|next| {
