@@ -3,11 +3,13 @@
 //! The body is read as it passes, as a form, as JSON and as multipart, by what it looks like: what its `Content-Type` says decides only where
 //! that agrees with the body. A name is judged before its value leaves, wherever the pieces are cut.
 
-use crate::url::names::Name;
+use crate::url::names::{Name, plainly_overrides_method};
 use http::{HeaderMap, Method, header};
 
 /// Bytes of a name at which what it folds to is kept instead of it.
 const LONG: usize = 1024;
+/// Bytes of a value that are looked through at once: two searches, of which the one that finds nothing must not go far.
+const AHEAD: usize = 256;
 /// Most bytes of a key in JSON that are compared.
 const MAX_KEY: usize = 512;
 /// Most bytes of a part's header.
@@ -58,27 +60,33 @@ impl Overrides {
     /// Takes a piece of the body in; true where it names the method.
     pub fn push(&mut self, piece: &[u8]) -> bool {
         // In UTF-16 and UTF-32 every other byte of these names is NUL.
-        piece.iter().filter(|byte| **byte != 0).any(|byte| self.step(*byte))
+        piece.split(|byte| *byte == 0).any(|text| self.take(text))
     }
 
-    fn step(&mut self, byte: u8) -> bool {
-        if self.shape.is_none() {
-            self.opening.push(byte);
+    fn take(&mut self, text: &[u8]) -> bool {
+        for (at, byte) in text.iter().enumerate() {
+            if self.shape.is_some() {
+                return self.read(&text[at..]);
+            }
+            self.opening.push(*byte);
             self.shape = shape(&self.opening);
-            let Some(_) = self.shape else { return false };
-            let opening = std::mem::take(&mut self.opening);
-            return opening.into_iter().any(|byte| self.read(byte));
+            if self.shape.is_some() {
+                let opening = std::mem::take(&mut self.opening);
+                if self.read(&opening) {
+                    return true;
+                }
+            }
         }
-        self.read(byte)
+        false
     }
 
-    fn read(&mut self, byte: u8) -> bool {
+    fn read(&mut self, text: &[u8]) -> bool {
         let is_form =
             !matches!((self.declared, self.shape), (Declared::Json, Some(Shape::Json)) | (Declared::Multipart, Some(Shape::Multipart)));
         let is_multipart = self.declared == Declared::Multipart || self.shape == Some(Shape::Multipart);
-        (is_form && self.form.step(byte))
-            || (self.shape == Some(Shape::Json) && self.json.step(byte))
-            || (is_multipart && self.parts.step(byte))
+        (is_form && self.form.read(text))
+            || (self.shape == Some(Shape::Json) && self.json.read(text))
+            || (is_multipart && text.iter().any(|byte| self.parts.step(*byte)))
     }
 }
 
@@ -119,6 +127,26 @@ struct Form {
 }
 
 impl Form {
+    fn read(&mut self, mut text: &[u8]) -> bool {
+        while let Some((byte, rest)) = text.split_first() {
+            // Values are most of a body.
+            if self.past {
+                let ahead = &text[..text.len().min(AHEAD)];
+                let end = memchr::memchr3(b'&', b';', b'\n', ahead).unwrap_or(ahead.len());
+                let end = memchr::memchr(b'\r', &ahead[..end]).unwrap_or(end);
+                if end > 0 {
+                    text = &text[end..];
+                    continue;
+                }
+            }
+            if self.step(*byte) {
+                return true;
+            }
+            text = rest;
+        }
+        false
+    }
+
     fn step(&mut self, byte: u8) -> bool {
         match byte {
             b'&' | b';' | b'\n' | b'\r' => {
@@ -128,7 +156,8 @@ impl Form {
             _ if self.past => {}
             b'=' => {
                 self.past = true;
-                return Name::encoded(&String::from_utf8_lossy(&self.name)).overrides_method();
+                return plainly_overrides_method(&self.name)
+                    .unwrap_or_else(|| Name::encoded(&String::from_utf8_lossy(&self.name)).overrides_method());
             }
             _ => {
                 self.name.push(byte);
@@ -165,6 +194,25 @@ struct Json {
 }
 
 impl Json {
+    fn read(&mut self, mut text: &[u8]) -> bool {
+        while let Some((byte, rest)) = text.split_first() {
+            // What of a string ends nothing.
+            if let Some((quote, false)) = self.string {
+                let within = memchr::memchr2(quote, b'\\', text).unwrap_or(text.len());
+                if within > 0 {
+                    self.word.extend_from_slice(&text[..within.min(MAX_KEY - self.word.len())]);
+                    (self.ended, text) = (false, &text[within..]);
+                    continue;
+                }
+            }
+            if self.step(*byte) {
+                return true;
+            }
+            text = rest;
+        }
+        false
+    }
+
     fn step(&mut self, byte: u8) -> bool {
         if let Some((quote, escaped)) = self.string {
             let ends = byte == quote && !escaped;
@@ -205,6 +253,9 @@ impl Json {
 }
 
 fn names_method(key: &[u8]) -> bool {
+    if let Some(names) = plainly_overrides_method(key) {
+        return names;
+    }
     let text = serde_json::from_slice::<String>(&[b"\"", key, b"\""].concat());
     let text = text.unwrap_or_else(|_| String::from_utf8_lossy(key).into_owned());
     Name::plain(&text).overrides_method()
@@ -327,6 +378,68 @@ mod tests {
             let wide: Vec<u8> = body.encode_utf16().flat_map(u16::to_le_bytes).collect();
             assert!(found(Some(JSON), &wide, 4096), "UTF-16: {}", &body[..body.len().min(80)]);
         }
+    }
+
+    #[test]
+    fn pieces_of_any_length_are_read_as_single_bytes_are() {
+        const PARTS: &[&str] = &[
+            "&",
+            "=",
+            ";",
+            "\r",
+            "\n",
+            "_method",
+            "\"",
+            "'",
+            "\\",
+            ":",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            " ",
+            "a",
+            "\0",
+            "--",
+            "%5f",
+            "\u{feff}",
+            "\r\nContent-Disposition: form-data; name=",
+            "{\"",
+            "\":\"",
+            "a=",
+            "verb",
+        ];
+        let mut state = 0x9e37_79b9_7f4a_7c15u64;
+        let mut number = |most: usize| {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            (state >> 33) as usize % most
+        };
+        for _ in 0..4000 {
+            let mut body = String::new();
+            for _ in 0..number(30) {
+                match number(12) {
+                    0 => body.push_str(&"x".repeat(number(2 * LONG))),
+                    _ => body.push_str(PARTS[number(PARTS.len())]),
+                }
+            }
+            for kind in [None, Some(FORM), Some(JSON), Some(MULTIPART)] {
+                let expected = found(kind, body.as_bytes(), 1);
+                for piece in [7, 4096] {
+                    assert_eq!(found(kind, body.as_bytes(), piece), expected, "{kind:?} in pieces of {piece}: {}", body.escape_debug());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_name_is_judged_as_every_name_is() {
+        for name in
+            ["_method", "-verb", "method", ".Http_Method-Override", "x~http~verb", "verb", "", "__METHOD", "httpmethods", "~", "a_method"]
+        {
+            assert_eq!(plainly_overrides_method(name.as_bytes()), Some(Name::encoded(name).overrides_method()), "{name}");
+        }
+        assert_eq!(plainly_overrides_method(b"%5fmethod"), None);
     }
 
     #[test]

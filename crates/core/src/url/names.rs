@@ -204,6 +204,16 @@ pub(super) fn plainly_alike(a: &str, b: &str) -> Option<bool> {
     (is_plain(a) && is_plain(b)).then(|| kept(a).next().is_some() && kept(a).eq(kept(b)))
 }
 
+/// Whether a server may read the method out of a parameter of this name, where the name is one that every reader reads alike. The same as by
+/// [`Name`], without a text being made.
+pub(crate) fn plainly_overrides_method(name: &[u8]) -> Option<bool> {
+    let is_plain = name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.~".contains(b));
+    let letters = || name.iter().filter(|b| b.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+    let is = |known: &str| letters().eq(known.bytes());
+    let is_marked = name.first().is_some_and(|first| !first.is_ascii_alphanumeric());
+    is_plain.then(|| is_marked && (is("method") || is("verb")) || OVERRIDES.iter().any(|known| is(known)))
+}
+
 /// The letters and digits of a plain name that are compared.
 fn kept(name: &str) -> impl Iterator<Item = u8> {
     name.bytes().filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_lowercase()).take(LONGEST + 1)
