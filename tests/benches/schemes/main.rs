@@ -28,6 +28,8 @@ const AWS_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 /// Most microseconds that a signature of a request may add, and those that a token may which the host has already.
 const MOST: f64 = 25.0;
 const MOST_OF_A_TOKEN: f64 = 2.0;
+/// Least speed of a long body's hash in a request, by that of the bare hash.
+const LEAST_OF_BARE: f64 = 0.8;
 
 struct Loopback;
 
@@ -36,6 +38,16 @@ impl Resolve for Loopback {
     async fn resolve(&self, _host: &str, port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
         Ok(vec![([127, 0, 0, 1], port).into()])
     }
+}
+
+/// What one agent's request takes longer than another's, in microseconds.
+struct Added {
+    /// The median over the pairs.
+    more: f64,
+    /// How far half of the pairs are off it.
+    noise: f64,
+    /// What the other one takes.
+    of: f64,
 }
 
 /// One server, one host, and the agents that are compared.
@@ -101,11 +113,13 @@ impl Bench {
         taken
     }
 
-    /// What the second takes longer than the first, in microseconds: the median over the pairs. And what the first takes.
-    fn added(&self, requests: usize, agents: [(&Agent, &[&str]); 2]) -> (f64, f64) {
+    /// What the second takes longer than the first.
+    fn added(&self, requests: usize, agents: [(&Agent, &[&str]); 2]) -> Added {
         let [plain, scheme] = self.by_turns(requests, agents);
         let apart: Vec<f64> = plain.iter().zip(&scheme).map(|(plain, scheme)| scheme - plain).collect();
-        (median(&apart), median(&plain))
+        let more = median(&apart);
+        let off: Vec<f64> = apart.iter().map(|apart| (apart - more).abs()).collect();
+        Added { more, noise: median(&off), of: median(&plain) }
     }
 }
 
@@ -117,31 +131,38 @@ fn main() {
     let plain: [&str; 5] = ["attached", "POST", &url, &count, "64"];
 
     let hmac = bench.agent("hmac = { preset = \"okx\" }", "attach = true");
-    let (added, of) = bench.added(REQUESTS, [(&attached, &plain), (&hmac, &plain)]);
-    figures.add(Figure::at_most("hmac, a request with 64 bytes", added, "µs more", "bearer path, µs a request", of, MOST));
+    let short = bench.added(REQUESTS, [(&attached, &plain), (&hmac, &plain)]);
+    figures.add(Figure::at_most("hmac, a request with 64 bytes", short.more, "µs more", "bearer path, µs a request", short.of, MOST));
 
     let table = format!("oauth2 = {{ grant = \"client_credentials\", token_url = \"{}\", client_id = \"bot\" }}", bench.endpoint.url);
     let oauth2 = bench.agent(&table, "attach = true");
-    let (added, of) = bench.added(REQUESTS, [(&attached, &plain), (&oauth2, &plain)]);
-    figures.add(Figure::at_most("oauth2, a token at hand", added, "µs more", "bearer path, µs a request", of, MOST_OF_A_TOKEN));
+    let Added { more, of, .. } = bench.added(REQUESTS, [(&attached, &plain), (&oauth2, &plain)]);
+    figures.add(Figure::at_most("oauth2, a token at hand", more, "µs more", "bearer path, µs a request", of, MOST_OF_A_TOKEN));
 
     let jwt = bench.agent("from = \"PEM\"\njwt = { preset = \"coinbase-cdp\", key_id = \"organizations/o/apiKeys/k\" }", "attach = true");
     let bare = signature();
-    let (added, _) = bench.added(REQUESTS, [(&attached, &plain), (&jwt, &plain)]);
-    figures.add(Figure::at_most("jwt, a token for each request", added / bare, "×", "a bare ES256 signature, µs", bare, 1.2));
+    let Added { more, .. } = bench.added(REQUESTS, [(&attached, &plain), (&jwt, &plain)]);
+    figures.add(Figure::at_most("jwt, a token for each request", more / bare, "×", "a bare ES256 signature, µs", bare, 1.2));
 
     // The same headers, with a bearer token in the place of the signature.
     let bearer = bench.agent("", "");
     let aws = bench.agent("sigv4 = { access_key_id = \"AWS_ID\" }", "");
     let (with_bearer, signed) = (["aws", &url, &count, "bearer"], ["aws", &url, &count, "signed"]);
-    let (added, of) = bench.added(REQUESTS, [(&bearer, &with_bearer), (&aws, &signed)]);
-    figures.add(Figure::at_most("sigv4, a request", added, "µs more", "bearer path, µs a request", of, MOST));
+    let Added { more, of, .. } = bench.added(REQUESTS, [(&bearer, &with_bearer), (&aws, &signed)]);
+    figures.add(Figure::at_most("sigv4, a request", more, "µs more", "bearer path, µs a request", of, MOST));
 
     let (long, count) = (LONG.to_string(), LONG_REQUESTS.to_string());
     let plain: [&str; 5] = ["attached", "POST", &url, &count, &long];
-    let (added, _) = bench.added(LONG_REQUESTS, [(&attached, &plain), (&hmac, &plain)]);
+    let long = bench.added(LONG_REQUESTS, [(&attached, &plain), (&hmac, &plain)]);
     let bare = hash();
-    figures.add(Figure::at_least("hmac, hashing of 1 MiB", bare / (added - MOST).max(0.001), "ratio", "bare SHA-256, µs", bare, 0.8));
+    let most = MOST + bare / LEAST_OF_BARE;
+    figures.add(Figure::at_most("hmac, a request with 1 MiB", long.more, "µs more", "bearer path, µs a request", long.of, most));
+    // The signature needs the body whole before the head leaves, so its hash is in what is added, and so is all that the body's length adds
+    // otherwise. The bearer path does other things with a body as it flows, so that may be less than the hash, or nothing: what is told then
+    // is at most what the noise would hide.
+    let by_length = (long.more - short.more).max(long.noise);
+    let name = "hmac, hashing of 1 MiB (against what its length adds)";
+    figures.add(Figure::at_least(name, bare / by_length, "ratio", "bare SHA-256, µs", bare, LEAST_OF_BARE));
     figures.finish(true);
 }
 
