@@ -253,6 +253,24 @@ fn base64_leaves_no_character_that_shares_bits_with_the_value() {
 }
 
 #[test]
+fn what_the_alphabets_of_base64_write_differently_is_found_in_both_and_encoded_again() {
+    let value = "?>~?>~Zt8kLw2mQ9?>~?>~vXr4sNp7";
+    // Not as it is sent in basic authentication, which would be looked for in base64 of any kind.
+    let known = vec![Arc::new(Known::new(value.as_bytes(), false))];
+    let at_once = Scrubber::new(Arc::new(Search::new(known, None)), vec![Replacement::new("PLACEHOLDER", "[redacted:KEY]")]);
+    for shift in 0..3 {
+        let text = format!("{}{value}tail", &"u:x"[..shift]);
+        assert_ne!(STANDARD.encode(&text), URL_SAFE.encode(&text), "alignment {shift}");
+        for once in [STANDARD.encode(&text), URL_SAFE.encode(&text)] {
+            for coded in [STANDARD.encode(&once), STANDARD.encode(format!("a{once}")), STANDARD.encode(format!("ab{once}")), once] {
+                let out = at_once.scrub_text(&coded).into_owned();
+                assert!(out.contains("[redacted:KEY]"), "alignment {shift}: {coded}: {out}");
+            }
+        }
+    }
+}
+
+#[test]
 fn several_values_and_values_of_several_lines_are_found() {
     let pem = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEH\nBG0wawIBAQQgevZzL1gdAFr88hb2OF2NxApJ\n-----END PRIVATE KEY-----";
     let both = scrubber(&[VALUE, pem]);
