@@ -49,7 +49,7 @@ fn answered(scrubber: &Arc<Scrubber>, text: &[u8], size: usize, silent: usize) -
 #[test]
 fn values_in_layers_are_found_as_if_they_had_been_there_at_first() {
     let mut numbers = Numbers(0x5851_f42d_4c95_7f2d);
-    for round in 0..40 {
+    for round in 0..16 {
         let rules = (round % 2 == 0).then(Rules::standard);
         // Short ones make the search on top of longer ones anew.
         let least = |numbers: &mut Numbers| [8, 12, 20, 30, 40][numbers.next() as usize % 5];
@@ -64,7 +64,7 @@ fn values_in_layers_are_found_as_if_they_had_been_there_at_first() {
             Arc::new(if layers[2].is_empty() { layered } else { layered.knowing_also(&layers[2]) })
         };
         let layered = fresh();
-        for _ in 0..12 {
+        for _ in 0..6 {
             let length = numbers.next() as usize % 60;
             let seed: Vec<u8> = (0..length).map(|_| numbers.next().to_le_bytes()[0]).collect();
             let text = naive::text(&flat, &seed);
