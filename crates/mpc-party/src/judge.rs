@@ -19,7 +19,7 @@ const MAX_LENGTH: usize = 256 * 1024;
 /// The agents that this party knows, by key and name.
 pub struct Judge {
     wallets: HashMap<(String, String), Wallet>,
-    config: Arc<SigningConfig>,
+    caps: Vec<(Address, Limit)>,
 }
 
 struct Wallet {
@@ -65,7 +65,9 @@ impl Judge {
                 }
             }
         }
-        Ok(Self { wallets, config })
+        let caps = config.caps.iter().map(|cap| Ok((cap.signer, Limit::of(&cap.limit, &config)?)));
+        let caps = caps.collect::<Result<_, String>>().map_err(|why| anyhow::anyhow!("`signing.caps`: {why}"))?;
+        Ok(Self { wallets, caps })
     }
 
     /// The verdict on a request for the account `own`.
@@ -73,9 +75,9 @@ impl Judge {
     /// # Errors
     /// Why this party does not allow it, in words.
     pub fn judge(&self, request: &Request, own: Address) -> Result<Judged, String> {
-        let clean = (1..=128).contains(&request.idempotency.len()) && request.idempotency.bytes().all(|b| b.is_ascii_graphic());
+        let clean = (1..=160).contains(&request.idempotency.len()) && request.idempotency.bytes().all(|b| b.is_ascii_graphic());
         if !clean {
-            return Err("invalid idempotency key: write 1 to 128 visible ASCII characters".to_owned());
+            return Err("invalid idempotency key: write 1 to 160 visible ASCII characters".to_owned());
         }
         let policy = &self.wallet(request)?.policy;
         let permit = match &request.what {
@@ -116,7 +118,7 @@ impl Judge {
     /// The limits of an agent, and those of the account over all agents.
     pub fn limits(&self, key: &str, agent: &str, own: Address) -> [Vec<Limit>; 2] {
         let wallet = self.wallets.get(&(key.to_owned(), agent.to_owned()));
-        let caps = self.config.caps.iter().filter(|cap| cap.signer == own).filter_map(|cap| Limit::of(&cap.limit, &self.config).ok());
+        let caps = self.caps.iter().filter(|(signer, _)| *signer == own).map(|(_, limit)| *limit);
         [wallet.map(|wallet| wallet.policy.limits().to_vec()).unwrap_or_default(), caps.collect()]
     }
 

@@ -1,6 +1,7 @@
 //! One of the three parties of a threshold wallet: it holds one share of each key, and a policy and a ledger of its own, by which it decides for
 //! itself whether it takes part in a signature. Two of three sign; no process has the key, ever. See `docs/mpc.md`.
 
+mod agree;
 pub mod config;
 pub mod judge;
 pub mod ledger;
@@ -36,7 +37,7 @@ pub fn open(config: &Path) -> Result<(Arc<Party>, SocketAddr)> {
     let config = Config::read(config)?;
     let trio = Arc::new(config.trio);
     let vault = Vault::new(&config.state, &config.unlock, config.backup.as_deref(), &trio)?;
-    let shares = Shares::open(vault, &keys(&config.state)?)?;
+    let shares = Shares::open(vault, Arc::clone(&trio), &keys(&config.state)?)?;
     let ledger = Ledger::open(&config.state.join("ledger.jsonl"), Arc::clone(&trio))?;
     let pool = Arc::new(Pool::default());
     let forget = {

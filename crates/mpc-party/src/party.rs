@@ -5,7 +5,7 @@ use crate::ledger::{Ledger, Share as OfLimits};
 use crate::peers::{Ask, NoAnswer, Peers, Purpose, Reply};
 use crate::presignature::{Pool, Presignature};
 use crate::rounds::{Message, Runs, drive};
-use crate::shares::{Share, Shares, keygen};
+use crate::shares::{Made, Share, Shares, check_name, keygen};
 use crate::trio::{PARTIES, Trio};
 use anyhow::{Context, Result, bail};
 use cggmp21::ExecutionId;
@@ -27,6 +27,13 @@ const SILENCE: Duration = Duration::from_secs(120);
 const NUMBERS: Duration = Duration::from_secs(60);
 /// How long the answer to how a run has ended may wait for its end.
 const WAIT: Duration = Duration::from_secs(3);
+/// Most numbers that are good at a time, and most keys.
+const MOST_NUMBERS: usize = 256;
+const KEYS: usize = 64;
+/// How long a run may take in all.
+const RUN: Duration = Duration::from_secs(20 * 60);
+/// The same of a presignature.
+const RUN_OF_PRESIGNATURE: Duration = Duration::from_secs(90);
 /// How often a message is sent to a party that has not opened its run yet.
 const ATTEMPTS: u32 = 200;
 
@@ -132,9 +139,12 @@ impl Party {
         match purpose {
             Purpose::Auxiliary => {}
             Purpose::Key(key) => {
-                check_name(key)?;
+                check_name(key).map_err(|error| error.to_string())?;
                 if self.shares.get(key).is_some() {
                     return Err(format!("there is a key `{key}` already"));
+                }
+                if self.shares.all().len() >= KEYS {
+                    return Err(format!("this party has {KEYS} keys, and makes no more"));
                 }
             }
             Purpose::Presignature(_, _, key) => drop(self.share(key)?),
@@ -152,6 +162,9 @@ impl Party {
         let number = format!("{}.{}", hex(&bytes), auxiliary.map(|known| known.run.clone()).unwrap_or_default());
         let mut numbers = self.numbers.lock();
         numbers.retain(|_, since| since.elapsed() < NUMBERS);
+        if numbers.len() >= MOST_NUMBERS {
+            return Err("too many runs are begun".to_owned());
+        }
         numbers.insert(number.clone(), Instant::now());
         Ok(number)
     }
@@ -168,7 +181,13 @@ impl Party {
     ///
     /// # Errors
     /// Why it is not done, in words.
-    pub async fn lead(self: &Arc<Self>, purpose: Purpose) -> Result<()> {
+    pub async fn lead(self: &Arc<Self>, purpose: Purpose) -> Result<String> {
+        let patience = if let Purpose::Presignature(..) = purpose { RUN_OF_PRESIGNATURE } else { RUN };
+        let late = |_| Err(anyhow::anyhow!("the run has not ended within {} s", patience.as_secs()));
+        tokio::time::timeout(patience, self.led(purpose)).await.unwrap_or_else(late)
+    }
+
+    async fn led(self: &Arc<Self>, purpose: Purpose) -> Result<String> {
         let others = self.parties(&purpose).map_err(anyhow::Error::msg)?;
         let others: Vec<_> = others.into_iter().filter(|party| *party != self.trio.index).collect();
         let mut numbers = vec![(self.trio.index, self.number(&purpose).map_err(anyhow::Error::msg)?)];
@@ -180,13 +199,33 @@ impl Party {
         }
         numbers.sort_unstable();
         let run = name(&purpose, &numbers);
-        let ended = self.take_part(purpose.clone(), numbers.clone()).map_err(anyhow::Error::msg)?;
-        for party in &others {
-            match self.peers.ask(*party, &Ask::Start { purpose: purpose.clone(), numbers: numbers.clone() }).await {
+        let ended = self.take_part(self.trio.index, purpose.clone(), numbers.clone()).map_err(anyhow::Error::msg)?;
+        let led = self.ended_everywhere(&purpose, &run, &numbers, &others, ended).await;
+        if let Purpose::Presignature(leader, partner, key) = &purpose {
+            match &led {
+                Ok(()) => self.pool.ready(*leader, *partner, key, &run),
+                Err(_) => self.pool.drop_named(*leader, *partner, key, &run),
+            }
+            self.made.notify_waiters();
+        }
+        led.map(|()| run)
+    }
+
+    /// Starts a run at the others, and waits for its end at all of them.
+    async fn ended_everywhere(
+        &self,
+        purpose: &Purpose,
+        run: &str,
+        numbers: &[(usize, String)],
+        others: &[usize],
+        ended: tokio::task::JoinHandle<Result<()>>,
+    ) -> Result<()> {
+        for party in others {
+            match self.peers.ask(*party, &Ask::Start { purpose: purpose.clone(), numbers: numbers.to_vec() }).await {
                 Ok(Reply::Done) => {}
                 other => {
                     let why = format!("{}: {}", self.trio.name(*party), words(other));
-                    self.runs.close(&run, Err(why.clone()));
+                    self.runs.close(run, Err(why.clone()));
                     bail!("{why}");
                 }
             }
@@ -195,16 +234,12 @@ impl Party {
         // It is done when all have what it has made.
         for party in others.iter().copied() {
             loop {
-                match self.peers.ask(party, &Ask::Ended(run.clone())).await {
+                match self.peers.ask(party, &Ask::Ended(run.to_owned())).await {
                     Ok(Reply::Done) => break,
                     Ok(Reply::NotYet) => {}
                     other => bail!("{}: {}", self.trio.name(party), words(other)),
                 }
             }
-        }
-        if let Purpose::Presignature(leader, partner, key) = &purpose {
-            self.pool.ready(*leader, *partner, key, &run);
-            self.made.notify_waiters();
         }
         Ok(())
     }
@@ -231,10 +266,16 @@ impl Party {
     /// It is not one that this party has given a number for, or the parties' auxiliary data differ.
     pub fn take_part(
         self: &Arc<Self>,
+        by: usize,
         purpose: Purpose,
         numbers: Vec<(usize, String)>,
     ) -> Result<tokio::task::JoinHandle<Result<()>>, String> {
         let parties = self.parties(&purpose)?;
+        if let Purpose::Presignature(leader, ..) = purpose
+            && leader != by
+        {
+            return Err("presignatures are begun by the party that is to lead with them".to_owned());
+        }
         if parties.len() != numbers.len() || !parties.iter().zip(&numbers).all(|(party, (of, _))| party == of) {
             return Err("the numbers are not those of the parties that take part".to_owned());
         }
@@ -248,13 +289,16 @@ impl Party {
             return Err("the parties have auxiliary data of different ceremonies; run `strongroom mpc keygen` again".to_owned());
         }
         let run = name(&purpose, &numbers);
-        let heard = self.runs.open(&run, parties.clone())?;
+        let heard = self.runs.open(&run, by, parties.clone())?;
+        let auxiliary = auxiliary(&numbers[0].1).unwrap_or_default();
         let (to_others, messages) = unbounded_channel();
         tokio::spawn(Arc::clone(self).deliver(run.clone(), parties.clone(), messages));
         let party = Arc::clone(self);
         Ok(tokio::task::spawn_blocking(move || {
             let send = |to: Option<u16>, message: Message| drop(to_others.send((to, Ok(message))));
-            let done = party.driven(&purpose, &run, &parties, &heard, send);
+            // What the library does not expect of another party must not leave the run open.
+            let driven = std::panic::AssertUnwindSafe(|| party.driven(&purpose, &run, &auxiliary, &parties, &heard, send));
+            let done = std::panic::catch_unwind(driven).unwrap_or_else(|_| Err(anyhow::anyhow!("another party has sent what can't be")));
             let how = done.as_ref().err().map(|why| format!("{why:#}"));
             party.runs.close(&run, how.clone().map_or(Ok(()), Err));
             if let Some(why) = how {
@@ -270,6 +314,7 @@ impl Party {
         &self,
         purpose: &Purpose,
         run: &str,
+        auxiliary: &str,
         parties: &[usize],
         heard: &std::sync::mpsc::Receiver<crate::rounds::Heard>,
         send: impl FnMut(Option<u16>, Message),
@@ -288,7 +333,7 @@ impl Party {
             Purpose::Key(key) => {
                 let machine = keygen(execution, own).into_state_machine(rng);
                 let share = drive(machine, heard, SILENCE, send)?.map_err(|error| anyhow::anyhow!("{}", causes(&error)))?;
-                self.shares.take_share(key, share)
+                self.shares.take_share(key, run, auxiliary, share)
             }
             Purpose::Presignature(leader, partner, key) => {
                 let share = self.share(key).map_err(anyhow::Error::msg)?;
@@ -350,47 +395,73 @@ impl Party {
     /// # Errors
     /// Why there is no key, in words.
     pub async fn keygen(self: &Arc<Self>, key: &str) -> Result<KeyInfo> {
-        check_name(key).map_err(anyhow::Error::msg)?;
-        // A ceremony that was interrupted when all had their shares is taken to its end.
-        if self.shares.made(key)?.is_none() || self.adopt_everywhere(key).await.is_err() {
-            if self.shares.get(key).is_some() {
-                bail!("there is a key `{key}` already");
+        check_name(key)?;
+        let made = match self.made_before(key).await? {
+            Some(made) => made,
+            None => self.made_anew(key).await?,
+        };
+        self.shares.adopt(made.clone())?;
+        for party in self.trio.others() {
+            match self.peers.ask(party, &Ask::Adopt(made.clone())).await {
+                Ok(Reply::Done) => {}
+                other => bail!("{}: {}; ask again once it is there", self.trio.name(party), words(other)),
             }
-            let purpose = Purpose::Key(key.to_owned());
-            // The same auxiliary data serves all keys of these three.
-            if self.shares.auxiliary().is_none() || self.lead(purpose.clone()).await.is_err() {
-                self.lead(Purpose::Auxiliary).await.context("auxiliary data")?;
-                self.lead(purpose).await.context("key")?;
-            }
-            self.adopt_everywhere(key).await?;
         }
-        self.taken.notify_one();
+        self.taken.notify_waiters();
         Ok(self.share(key).map_err(anyhow::Error::msg)?.info.clone())
     }
 
-    async fn adopt_everywhere(&self, key: &str) -> Result<()> {
-        let public = self.shares.made(key)?.context("there is no share here")?;
+    /// A key of a ceremony that was interrupted when all had given their words: it is taken to its end.
+    async fn made_before(&self, key: &str) -> Result<Option<Made>> {
+        if let Some(made) = self.shares.made(key)? {
+            return Ok(Some(made));
+        }
         for party in self.trio.others() {
-            match self.peers.ask(party, &Ask::Adopt(key.to_owned(), public.clone())).await {
-                Ok(Reply::Done) => {}
+            match self.peers.ask(party, &Ask::Made(key.to_owned())).await {
+                Ok(Reply::Made(Some(made))) => return Ok(Some(made)),
+                Ok(Reply::Made(None)) => {}
                 other => bail!("{}: {}", self.trio.name(party), words(other)),
             }
         }
-        self.shares.adopt(key, &public)
+        Ok(None)
     }
 
-    /// Keeps presignatures at hand, for ever: with the party that is asked first, and a few with the other one.
-    pub async fn keep_ready(self: Arc<Self>) {
+    async fn made_anew(self: &Arc<Self>, key: &str) -> Result<Made> {
+        let purpose = Purpose::Key(key.to_owned());
+        // The same auxiliary data serves all keys of these three.
+        let led = match self.shares.auxiliary() {
+            Some(_) => self.lead(purpose.clone()).await.ok(),
+            None => None,
+        };
+        let run = match led {
+            Some(run) => run,
+            None => {
+                self.lead(Purpose::Auxiliary).await.context("auxiliary data")?;
+                self.lead(purpose).await.context("key")?
+            }
+        };
+        let (public, own) = self.shares.word(key, &run)?;
+        let mut words_given = vec![String::new(); PARTIES];
+        words_given[self.trio.index] = own;
+        for party in self.trio.others() {
+            match self.peers.ask(party, &Ask::Word(key.to_owned(), run.clone())).await {
+                Ok(Reply::Word(other, word)) if other == public => words_given[party] = word,
+                Ok(Reply::Word(other, _)) => bail!("{} has made the key {other}, and this party {public}", self.trio.name(party)),
+                other => bail!("{}: {}", self.trio.name(party), words(other)),
+            }
+        }
+        Ok(Made { key: key.to_owned(), run, public, words: words_given })
+    }
+
+    /// Keeps presignatures with one partner at hand, for ever. What is asked first gets more of them.
+    pub async fn keep_ready(self: Arc<Self>, partner: usize, wanted: usize) {
         loop {
             let taken = self.taken.notified();
             let mut made = false;
             for share in self.shares.all() {
-                let [first, second] = self.trio.others();
-                for (partner, wanted) in [(first, self.presignatures), (second, self.presignatures.div_ceil(4))] {
-                    let key = &share.info.key;
-                    if self.pool.count(self.trio.index, partner, key) < wanted && self.peers.away(partner).is_none() {
-                        made |= self.lead(Purpose::Presignature(self.trio.index, partner, key.clone())).await.is_ok();
-                    }
+                let key = &share.info.key;
+                if self.pool.count(self.trio.index, partner, key) < wanted && self.peers.away(partner).is_none() {
+                    made |= self.lead(Purpose::Presignature(self.trio.index, partner, key.clone())).await.is_ok();
                 }
             }
             if !made {
@@ -404,7 +475,7 @@ impl NoAnswer {
     /// For people.
     pub fn words(self) -> String {
         match self {
-            Self::Away(why) | Self::Refused(why) | Self::Wrong(why) => why,
+            Self::Away(why) | Self::Refused(why) | Self::Wrong(why) | Self::Forked(_, why) => why,
         }
     }
 }
@@ -420,14 +491,6 @@ fn words(answer: Result<Reply, NoAnswer>) -> String {
 fn name(purpose: &Purpose, numbers: &[(usize, String)]) -> String {
     let text = serde_json::to_vec(&("strongroom-mpc/1 run", purpose, numbers)).expect("text and numbers");
     hex(&Sha256::digest(text))
-}
-
-fn check_name(key: &str) -> Result<(), String> {
-    let clean = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if (1..=64).contains(&key.len()) && key.bytes().all(clean) {
-        return Ok(());
-    }
-    Err("a key's name has 1 to 64 lower-case letters, digits and `-`".to_owned())
 }
 
 fn causes(error: &dyn std::error::Error) -> String {

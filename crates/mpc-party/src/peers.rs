@@ -3,20 +3,23 @@
 use crate::ledger::{Acknowledgement, SignedEntry, Standing};
 use crate::presignature::Half;
 use crate::rounds::Message;
+use crate::shares::Made;
 use crate::trio::{PARTIES, Trio};
 use alloy_primitives::{B256, U256};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use strongroom_ground::lock::Mutex;
 use strongroom_mpc::link::{Greeting, Link, LinkError};
 use strongroom_mpc::says::Request;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(8);
-/// How long a party that was out of reach is not asked again.
-const PAUSE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(6);
+/// How long the answer of one that signs may take: it may have to ask the third first.
+const PATIENCE_TO_SIGN: Duration = Duration::from_secs(30);
+/// How often a party that is out of reach is looked for.
+const PROBE: Duration = Duration::from_secs(1);
 /// Connections that are kept with each party.
 const IDLE: usize = 8;
 
@@ -42,8 +45,12 @@ pub enum Ask {
         /// The message, or why there is no other.
         message: Result<Message, String>,
     },
-    /// All three have their shares of that key, whose public half this is.
-    Adopt(String, String),
+    /// Whether it has its share of a key that a run has made: key and run.
+    Word(String, String),
+    /// All three have their shares.
+    Adopt(Made),
+    /// Whether it has a key that was made, and by whose words.
+    Made(String),
     /// Whether it allows that.
     Propose(Box<Request>),
     /// Takes an entry, as a partner or as the third.
@@ -92,6 +99,12 @@ pub enum Reply {
     Done,
     /// It is under way.
     NotYet,
+    /// It has its share: the key's public half, and its word for it.
+    Word(String, String),
+    /// What it has of a key.
+    Made(Option<Made>),
+    /// That entry is in its ledger under the number of another one: somebody has forked the chain of its origin.
+    Forked(Box<SignedEntry>),
     /// It allows that, and this is what it would sign and spend.
     Fits(B256, Vec<(String, U256)>),
     /// It has the entry.
@@ -117,6 +130,8 @@ pub enum NoAnswer {
     Refused(String),
     /// What it says is wrong.
     Wrong(String),
+    /// A party's chain was forked, and this is the proof of it: whose, and in words.
+    Forked(usize, String),
 }
 
 /// The connections to the others.
@@ -133,9 +148,10 @@ struct Way {
     /// Where it is, where its card is not to be followed.
     address: Option<SocketAddr>,
     idle: Mutex<Vec<Link>>,
-    /// Since when, and why, it is out of reach.
-    away: Mutex<Option<(Instant, String)>>,
-    boot: Mutex<String>,
+    /// Why it is out of reach.
+    away: Mutex<Option<String>>,
+    /// Which start of it is spoken to, and whether the ledgers were compared since.
+    boot: Mutex<(String, bool)>,
 }
 
 impl Peers {
@@ -156,8 +172,8 @@ impl Peers {
         // Where it can reach this party, it may be reached.
         *self.ways[party].away.lock() = None;
         let mut known = self.ways[party].boot.lock();
-        if *known != boot {
-            let first = std::mem::replace(&mut *known, boot.to_owned()).is_empty();
+        if known.0 != boot {
+            let first = std::mem::replace(&mut *known, (boot.to_owned(), false)).0.is_empty();
             drop(known);
             self.ways[party].idle.lock().clear();
             if !first {
@@ -166,9 +182,39 @@ impl Peers {
         }
     }
 
+    /// Whether the ledgers were compared since both have started.
+    pub fn is_compared(&self, party: usize) -> bool {
+        self.ways[party].boot.lock().1
+    }
+
+    /// The ledgers have been compared with that start of a party's.
+    pub fn compared(&self, party: usize, boot: &str) {
+        let mut known = self.ways[party].boot.lock();
+        known.1 |= known.0 == boot;
+    }
+
+    /// Which start of a party is spoken to.
+    pub fn boot(&self, party: usize) -> String {
+        self.ways[party].boot.lock().0.clone()
+    }
+
     /// Why a party is not asked now.
     pub fn away(&self, party: usize) -> Option<String> {
-        self.ways[party].away.lock().as_ref().filter(|(since, _)| since.elapsed() < PAUSE).map(|(_, why)| why.clone())
+        self.ways[party].away.lock().clone()
+    }
+
+    /// Looks for parties that are out of reach, for ever: no request waits for that.
+    pub async fn look(&self) {
+        loop {
+            tokio::time::sleep(PROBE).await;
+            for party in self.trio.others() {
+                if self.away(party).is_some()
+                    && matches!(tokio::time::timeout(PATIENCE, self.asked(party, &Ask::Standing)).await, Ok(Ok(_)))
+                {
+                    *self.ways[party].away.lock() = None;
+                }
+            }
+        }
     }
 
     /// Asks a party.
@@ -179,19 +225,20 @@ impl Peers {
         if let Some(why) = self.away(party) {
             return Err(NoAnswer::Away(why));
         }
+        let patience = if let Ask::Sign { .. } = ask { PATIENCE_TO_SIGN } else { PATIENCE };
         let late = |_| {
             Err(LinkError::Unreachable {
                 name: self.trio.name(party).to_owned(),
-                why: format!("no answer within {} s", PATIENCE.as_secs()),
+                why: format!("no answer within {} s", patience.as_secs()),
             })
         };
-        let answer = tokio::time::timeout(PATIENCE, self.asked(party, ask)).await.unwrap_or_else(late);
+        let answer = tokio::time::timeout(patience, self.asked(party, ask)).await.unwrap_or_else(late);
         match answer {
             Ok(Reply::Refused(why)) => Err(NoAnswer::Refused(why)),
             Ok(reply) => Ok(reply),
             Err(error @ LinkError::Garbled { .. }) => Err(NoAnswer::Wrong(error.to_string())),
             Err(error) => {
-                *self.ways[party].away.lock() = Some((Instant::now(), error.to_string()));
+                *self.ways[party].away.lock() = Some(error.to_string());
                 self.ways[party].idle.lock().clear();
                 Err(NoAnswer::Away(error.to_string()))
             }

@@ -95,9 +95,15 @@ impl Pool {
         those.remove(at).map(|kept| kept.made)
     }
 
-    /// How many there are.
+    /// Lets go of the one of that name.
+    pub fn drop_named(&self, leader: usize, partner: usize, key: &str, name: &str) {
+        drop(self.take_named(leader, partner, key, name));
+    }
+
+    /// How many are ready.
     pub fn count(&self, leader: usize, partner: usize, key: &str) -> usize {
-        self.0.lock().get(&(leader, partner, key.to_owned())).map_or(0, VecDeque::len)
+        let pool = self.0.lock();
+        pool.get(&(leader, partner, key.to_owned())).map_or(0, |those| those.iter().filter(|kept| kept.is_ready).count())
     }
 
     /// Lets go of all that was made with a party: it has been started again, and has its halves no more.
@@ -106,6 +112,8 @@ impl Pool {
     }
 }
 
+/// The digest is one that this party has computed of what it has decoded. A presignature is no good for one that somebody else chooses
+/// (CVE-2025-66017): nothing here signs such a thing.
 fn to_sign(digest: B256) -> DataToSign<Secp256k1> {
     DataToSign::from_scalar(Scalar::from_be_bytes_mod_order(digest.0))
 }

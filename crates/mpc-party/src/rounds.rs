@@ -11,8 +11,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use strongroom_ground::lock::Mutex;
 
-/// Most runs that are open at a time.
-const MOST: usize = 64;
+/// Most runs that one party may have open here at a time, and most ends of runs that are known.
+const MOST: usize = 16;
 
 /// A message of a protocol, as parties send it to each other.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub struct Runs {
 struct Run {
     /// Who takes part, in the order of their indices in the protocol.
     parties: Vec<usize>,
+    /// Who has begun it.
+    by: usize,
     inbox: Sender<Heard>,
 }
 
@@ -48,13 +50,13 @@ impl Runs {
     ///
     /// # Errors
     /// It is open, or too many are.
-    pub fn open(&self, name: &str, parties: Vec<usize>) -> Result<Receiver<Heard>, String> {
+    pub fn open(&self, name: &str, by: usize, parties: Vec<usize>) -> Result<Receiver<Heard>, String> {
         let mut runs = self.open.lock();
-        if runs.len() >= MOST || runs.contains_key(name) {
+        if runs.values().filter(|run| run.by == by).count() >= MOST || runs.contains_key(name) {
             return Err("the run is open already, or too many are".to_owned());
         }
         let (inbox, heard) = channel();
-        runs.insert(name.to_owned(), Run { parties, inbox });
+        runs.insert(name.to_owned(), Run { parties, by, inbox });
         Ok(heard)
     }
 
@@ -70,7 +72,7 @@ impl Runs {
     pub fn close(&self, name: &str, how: Result<(), String>) {
         if self.open.lock().remove(name).is_some() {
             let mut ended = self.ended.lock();
-            ended.truncate(MOST - 1);
+            ended.truncate(4 * MOST);
             ended.push_front((name.to_owned(), how));
         }
     }

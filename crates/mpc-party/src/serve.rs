@@ -5,6 +5,8 @@ use crate::peers::{Ask, Reply};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use strongroom_ground::text::for_people;
 use strongroom_mpc::link::{Doorkeeper, Link};
 use strongroom_mpc::says::{Answer, Failure, FailureKind, Question};
 use tokio::net::TcpListener;
@@ -19,10 +21,18 @@ impl Party {
         let mut known = self.hosts.clone();
         known.extend(self.trio.others().map(|party| self.trio.card(party).clone()));
         let door = Arc::new(Doorkeeper::new(&self.trio.own, &known)?);
-        tokio::spawn(Arc::clone(&self).keep_ready());
+        let [first, second] = self.trio.others();
+        tokio::spawn(Arc::clone(&self).keep_ready(first, self.presignatures));
+        tokio::spawn(Arc::clone(&self).keep_ready(second, self.presignatures.div_ceil(4)));
+        let looking = Arc::clone(&self);
+        tokio::spawn(async move { looking.peers.look().await });
         tracing::info!("`{}` listens on {}", self.trio.name(self.trio.index), listener.local_addr()?);
         loop {
-            let Ok((tcp, _)) = listener.accept().await else { continue };
+            let Ok((tcp, _)) = listener.accept().await else {
+                // There are no descriptors left, perhaps: some are given back meanwhile.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
             let (party, door) = (Arc::clone(&self), Arc::clone(&door));
             tokio::spawn(async move {
                 match door.admit(tcp, party.peers.greeting()).await {
@@ -57,13 +67,17 @@ impl Party {
     async fn reply(self: &Arc<Self>, party: usize, ask: Ask) -> Result<Reply, String> {
         match ask {
             Ask::Begin(purpose) => self.number(&purpose).map(Reply::Number),
-            Ask::Start { purpose, numbers } => self.take_part(purpose, numbers).map(|_| Reply::Done),
+            Ask::Start { purpose, numbers } => self.take_part(party, purpose, numbers).map(|_| Reply::Done),
             Ask::Ended(run) => self.ended(&run).await,
             Ask::Say { run, message } => match self.runs.hear(&run, party, message) {
                 true => Ok(Reply::Done),
                 false => Err("there is no such run here".to_owned()),
             },
-            Ask::Adopt(key, public) => self.shares.adopt(&key, &public).map(|()| Reply::Done).map_err(|error| format!("{error:#}")),
+            Ask::Word(key, run) => {
+                self.shares.word(&key, &run).map(|(public, word)| Reply::Word(public, word)).map_err(|error| format!("{error:#}"))
+            }
+            Ask::Adopt(made) => self.shares.adopt(made).map(|()| Reply::Done).map_err(|error| format!("{error:#}")),
+            Ask::Made(key) => self.shares.made(&key).map(Reply::Made).map_err(|error| format!("{error:#}")),
             Ask::Propose(request) => self.proposed(&request),
             Ask::Reserve { entry, request } => self.reserved(party, *entry, *request).await,
             Ask::Take(entries) => self.taken(entries).await,
@@ -97,7 +111,7 @@ impl Party {
             Question::Sign(request) => match self.signed(&request).await {
                 Ok(signed) => Answer::Signed(signed),
                 Err(failure) => {
-                    tracing::warn!(agent = request.agent, key = request.key, "not signed: {}", failure.line());
+                    tracing::warn!(agent = request.agent, key = request.key, "not signed: {}", for_people(&failure.line()));
                     Answer::Failed(failure)
                 }
             },

@@ -6,13 +6,14 @@
 //! 4. The partner takes the presignature out of its memory, and gives its half of the signature (`sign`). The leader does the same, joins the halves
 //!    and verifies what comes out. Nobody's half is given twice.
 
+use crate::agree::{Heard, unacknowledged};
 use crate::judge::Judged;
-use crate::ledger::{Acknowledgement, Entry, NotTaken, Share, SignedEntry};
+use crate::ledger::{Acknowledgement, Entry, NotTaken, SignedEntry};
 use crate::party::Party;
 use crate::peers::{Ask, NoAnswer, Reply};
+use crate::presignature::Presignature;
 use crate::shares;
 use std::time::{Duration, Instant};
-use strongroom_core::policy::Limit;
 use strongroom_ground::text::hex;
 use strongroom_mpc::says::{Failure, FailureKind, Request, Signed};
 
@@ -20,8 +21,8 @@ use strongroom_mpc::says::{Failure, FailureKind, Request, Signed};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long what was reserved may wait to be signed.
 const RESERVED: Duration = Duration::from_secs(120);
-/// How often two ledgers are compared for one request, while others write to them.
-const ROUNDS: u32 = 8;
+/// Most requests that wait to be signed.
+const MOST_WAITING: usize = 256;
 
 /// Something that was reserved here, and may be signed as a partner.
 pub struct Waiting {
@@ -31,15 +32,26 @@ pub struct Waiting {
     since: Instant,
 }
 
-/// What came of asking another party.
-type Heard<T> = Result<T, NoAnswer>;
+/// What the other two say of a request: who would sign it too, and what those see that would not.
+struct Proposed {
+    partners: Vec<usize>,
+    against: Vec<(usize, NoAnswer)>,
+}
 
 impl Party {
     /// Signs, with one of the others.
     ///
     /// # Errors
-    /// [`Failure`], with what each party saw.
+    /// [`Failure`], with what each party saw. [`FailureKind::Unknown`] where an entry for it was here before: somebody may have signed it.
     pub async fn signed(&self, request: &Request) -> Result<Signed, Failure> {
+        let was_begun = self.ledger.find(request).is_some();
+        self.led_signature(request).await.map_err(|failure| match was_begun {
+            true => Failure { kind: FailureKind::Unknown, ..failure },
+            false => failure,
+        })
+    }
+
+    async fn led_signature(&self, request: &Request) -> Result<Signed, Failure> {
         let own = self.trio.name(self.trio.index);
         let refused = |why: String| Failure::of(FailureKind::Refused, own, why);
         let share = self.share(&request.key).map_err(refused)?;
@@ -47,60 +59,68 @@ impl Party {
         self.judge.within_rate(request).map_err(refused)?;
         let begun = self.known(request, &judged).map_err(refused)?;
 
-        let (partner, third, mut saw) = self.propose(request, &judged).await?;
+        let proposed = self.propose(request, &judged).await?;
         let signed = match begun {
             Some(known) => known,
             None => {
                 let limits = self.limits(request, &share);
                 // What would not be signed without the third does not use the limits up either.
-                if let Err(why) = &third {
+                if let [(_, why)] = &proposed.against[..] {
                     let room = self.ledger.has_room(request, &judged, &limits, self.alone);
-                    room.map_err(|over| refused(unacknowledged(&over, why)))?;
+                    room.map_err(|over| refused(unacknowledged(&over, &why.clone().words())))?;
                 }
                 self.ledger.begin(request, &judged, &limits).await.map_err(refused)?
             }
         };
-        let hash = signed.entry.hash();
-        let (with_partner, with_third) = tokio::join!(self.reserve(partner, &signed, request), async {
-            match &third {
-                Ok(third) => self.reserve(*third, &signed, request).await,
-                Err(why) => Err(NoAnswer::Away(why.clone())),
+        self.ledger.kept(&signed.entry).await.map_err(refused)?;
+        let mut saw: Vec<_> =
+            proposed.against.iter().map(|(party, why)| (self.trio.name(*party).to_owned(), why.clone().words())).collect();
+        let mut worst = FailureKind::Unavailable;
+        for partner in proposed.partners {
+            let third = self.trio.third(partner);
+            let against = proposed.against.iter().find(|(party, _)| *party == third).map(|(_, why)| why.clone());
+            match self.signed_with(partner, against, &signed, request, &judged, &share).await {
+                Ok(made) => return Ok(made),
+                Err(failure) => {
+                    worst = worst.max(failure.kind);
+                    saw.extend(failure.saw);
+                }
             }
-        });
-        if let Err(why) = with_partner {
-            saw.push((self.trio.name(partner).to_owned(), why.clone().words()));
-            return Err(Failure { kind: kind(&why), saw });
         }
-        let word = self.settle(&signed.entry, request, &share, with_third).await.map_err(refused)?;
-        let (name, presignature) =
-            self.presignature(partner, &request.key).await.map_err(|why| Failure::of(FailureKind::Unavailable, own, why))?;
-        let acknowledgement = word.clone().ok().map(Box::new);
-        let ask = Ask::Sign { entry: hash, presignature: name, third: acknowledgement };
+        Err(Failure { kind: worst, saw })
+    }
+
+    /// Signs with that partner. `against` is why the third is not asked to acknowledge it.
+    async fn signed_with(
+        &self,
+        partner: usize,
+        against: Option<NoAnswer>,
+        signed: &SignedEntry,
+        request: &Request,
+        judged: &Judged,
+        share: &shares::Share,
+    ) -> Result<Signed, Failure> {
+        let own = self.trio.name(self.trio.index);
+        let refused = |why: String| Failure::of(FailureKind::Refused, own, why);
+        let failed = |why: NoAnswer| Failure::of(kind(&why), self.trio.name(partner), why.words());
+        let third = self.trio.third(partner);
+        let asked = tokio::join!(self.reserve(partner, signed, request), self.acknowledged(third, against, signed, request));
+        let (with_partner, with_third) = asked;
+        with_partner.map_err(failed)?;
+        let word = self.settle(third, &signed.entry, request, share, with_third).await.map_err(refused)?;
+        let presignature = self.presignature(partner, &request.key).await;
+        let (name, presignature) = presignature.map_err(|why| Failure::of(FailureKind::Unavailable, own, why))?;
+        let ask = Ask::Sign { entry: signed.entry.hash(), presignature: name, third: word.clone().ok().map(Box::new) };
         let (half, alone) = match self.peers.ask(partner, &ask).await {
             Ok(Reply::Half(half, alone)) => (half, alone),
             // The partner's half may be on its way, and this party's never is: there is no signature.
-            other => {
-                let why = not(other);
-                saw.push((self.trio.name(partner).to_owned(), why.clone().words()));
-                return Err(Failure { kind: kind(&why), saw });
-            }
+            other => return Err(failed(not(other))),
         };
         let joined = presignature.sign(judged.digest).with(&half, judged.digest, &share.public);
-        let signature =
-            joined.ok_or_else(|| Failure::of(FailureKind::Disagreed, self.trio.name(partner), "its half makes no signature"))?;
-        tracing::info!(
-            agent = request.agent,
-            key = request.key,
-            r = half.r(),
-            "signed with {}: {}",
-            self.trio.name(partner),
-            judged.lines.join("; ")
-        );
-        Ok(Signed {
-            signature: hex(&signature),
-            by: [own.to_owned(), self.trio.name(partner).to_owned()],
-            unacknowledged: word.err().or(alone),
-        })
+        let signature = joined.ok_or_else(|| failed(NoAnswer::Wrong("its half makes no signature".to_owned())))?;
+        let (with, lines) = (self.trio.name(partner), judged.lines.join("; "));
+        tracing::info!(agent = request.agent, key = request.key, r = half.r(), "signed with {with}: {lines}");
+        Ok(Signed { signature: hex(&signature), by: [own.to_owned(), with.to_owned()], unacknowledged: word.err().or(alone) })
     }
 
     /// The entry of the same request, where it was asked before under its idempotency key.
@@ -112,8 +132,8 @@ impl Party {
         }
     }
 
-    /// Who signs too, and who is the third, or why there is none. What the others saw, where they don't allow it.
-    async fn propose(&self, request: &Request, judged: &Judged) -> Result<(usize, Result<usize, String>, Vec<(String, String)>), Failure> {
+    /// Whether the others allow it.
+    async fn propose(&self, request: &Request, judged: &Judged) -> Result<Proposed, Failure> {
         let [one, two] = self.trio.others();
         let ask = Ask::Propose(Box::new(request.clone()));
         let (first, second) = tokio::join!(self.peers.ask(one, &ask), self.peers.ask(two, &ask));
@@ -126,101 +146,28 @@ impl Party {
             }
             other => Err(not(other)),
         };
-        let words = |party: usize, why: &NoAnswer| (self.trio.name(party).to_owned(), why.clone().words());
-        match (fits(first), fits(second)) {
-            (Ok(()), Ok(())) => Ok((one, Ok(two), Vec::new())),
-            (Ok(()), Err(why)) => Ok((one, Err(why.clone().words()), vec![words(two, &why)])),
-            (Err(why), Ok(())) => Ok((two, Err(why.clone().words()), vec![words(one, &why)])),
-            (Err(first), Err(second)) => {
-                let saw = vec![words(one, &first), words(two, &second)];
-                Err(Failure { kind: kind(&first).max(kind(&second)), saw })
+        let mut proposed = Proposed { partners: Vec::new(), against: Vec::new() };
+        for (party, answer) in [(one, first), (two, second)] {
+            match fits(answer) {
+                Ok(()) => proposed.partners.push(party),
+                Err(why) => proposed.against.push((party, why)),
             }
         }
-    }
-
-    /// Has another party take an entry. What it lacks before that is brought first, and what this one lacks is had.
-    async fn reserve(&self, party: usize, signed: &SignedEntry, request: &Request) -> Heard<Acknowledgement> {
-        let hash = signed.entry.hash();
-        let ask = Ask::Reserve { entry: Box::new(signed.clone()), request: Box::new(request.clone()) };
-        for _ in 0..ROUNDS {
-            let standing = match self.peers.ask(party, &ask).await? {
-                Reply::Reserved(word) if self.ledger.is_acknowledged(&hash, party, &word) => {
-                    if self.ledger.owed(&word.standing).is_empty() && self.ledger.lacking(&word.standing).is_empty() {
-                        return Ok(*word);
-                    }
-                    word.standing
-                }
-                Reply::Behind(standing) => *standing,
-                _ => return Err(NoAnswer::Wrong("it gives no word that can be verified".to_owned())),
-            };
-            self.even(party, &standing, Some(&signed.entry)).await?;
+        if proposed.partners.is_empty() {
+            let worst = proposed.against.iter().map(|(_, why)| kind(why)).max().unwrap_or(FailureKind::Unavailable);
+            let saw = proposed.against.into_iter().map(|(party, why)| (self.trio.name(party).to_owned(), why.words()));
+            return Err(Failure { kind: worst, saw: saw.collect() });
         }
-        Err(NoAnswer::Wrong("its ledger does not come to agree with the one here".to_owned()))
-    }
-
-    /// Brings another's ledger what it lacks, and has from it what is missing here.
-    async fn even(&self, party: usize, there: &crate::ledger::Standing, up_to: Option<&Entry>) -> Heard<()> {
-        if let Some(origin) = self.ledger.forked(there) {
-            return Err(NoAnswer::Wrong(format!(
-                "its entries of `{}` are not those that are here: a ledger was put back or forged",
-                self.trio.name(origin)
-            )));
-        }
-        let mut owed = self.ledger.owed(there);
-        // What is to be taken there needs all that came before it.
-        if let Some(entry) = up_to
-            && there.counts[entry.origin] + 1 < entry.number
-            && !owed.iter().any(|(origin, _)| *origin == entry.origin)
-        {
-            owed.push((entry.origin, there.counts[entry.origin] + 1));
-        }
-        for (origin, from) in owed {
-            let entries = self.ledger.entries(origin, from);
-            if !entries.is_empty() {
-                self.peers.ask(party, &Ask::Take(entries)).await?;
-            }
-        }
-        for (origin, from) in self.ledger.lacking(there) {
-            let Reply::Entries(entries) = self.peers.ask(party, &Ask::Give(origin, from)).await? else {
-                return Err(NoAnswer::Wrong("it gives no entries".to_owned()));
-            };
-            for entry in entries {
-                self.ledger.catch_up(entry).await.map_err(|why| NoAnswer::Wrong(why.words()))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Decides, with the third's word or without, whether this party may sign: within all of its limits, or within a part.
-    async fn settle(
-        &self,
-        entry: &Entry,
-        request: &Request,
-        share: &shares::Share,
-        third: Heard<Acknowledgement>,
-    ) -> Result<Result<Acknowledgement, String>, String> {
-        let limits = self.limits(request, share);
-        match third {
-            Ok(word) => {
-                self.ledger.within(entry, &limits, Share::Whole)?;
-                Ok(Ok(word))
-            }
-            Err(why) => {
-                let why = why.words();
-                self.ledger.within(entry, &limits, self.alone).map_err(|over| unacknowledged(&over, &why))?;
-                self.ledger.alone(entry).await?;
-                Ok(Err(why))
-            }
-        }
+        Ok(proposed)
     }
 
     /// A presignature for a partner, once there is one.
-    async fn presignature(&self, partner: usize, key: &str) -> Result<(String, crate::presignature::Presignature), String> {
+    async fn presignature(&self, partner: usize, key: &str) -> Result<(String, Presignature), String> {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {
             let made = self.made.notified();
             let found = self.pool.take(self.trio.index, partner, key);
-            self.taken.notify_one();
+            self.taken.notify_waiters();
             if let Some(found) = found {
                 return Ok(found);
             }
@@ -257,14 +204,23 @@ impl Party {
         if !entry.is_for(&request, &judged) {
             return Err("the entry is not for that request, as it is decoded here".to_owned());
         }
+        // What either knew before it was started is known to both.
+        self.compared(leader).await.map_err(NoAnswer::words)?;
+        let hash = entry.hash();
+        if self.ledger.get(entry.origin, entry.number, &hash).is_none() {
+            self.judge.within_rate(&request)?;
+        }
         match self.ledger.reserve(signed.clone(), &judged, &self.limits(&request, &share)).await {
             Ok(()) => {}
             Err(NotTaken::Gap) => return Ok(Reply::Behind(Box::new(self.ledger.standing()))),
+            Err(NotTaken::Forked(other)) => return Ok(Reply::Forked(other)),
             Err(why) => return Err(why.words()),
         }
-        let hash = entry.hash();
         let mut waiting = self.waiting.lock();
         waiting.retain(|_, known| known.since.elapsed() < RESERVED);
+        if waiting.len() >= MOST_WAITING {
+            return Err("too many requests wait to be signed".to_owned());
+        }
         waiting.insert((hash.clone(), leader), Waiting { entry, signed, request, since: Instant::now() });
         drop(waiting);
         Ok(Reply::Reserved(Box::new(self.ledger.acknowledge(hash))))
@@ -276,7 +232,11 @@ impl Party {
     /// Why not, in words.
     pub async fn taken(&self, entries: Vec<SignedEntry>) -> Result<Reply, String> {
         for entry in entries {
-            self.ledger.catch_up(entry).await.map_err(NotTaken::words)?;
+            match self.ledger.catch_up(entry).await {
+                Ok(()) => {}
+                Err(NotTaken::Forked(other)) => return Ok(Reply::Forked(other)),
+                Err(why) => return Err(why.words()),
+            }
         }
         Ok(Reply::Done)
     }
@@ -289,42 +249,20 @@ impl Party {
         let waiting = self.waiting.lock().remove(&(entry.to_owned(), leader)).filter(|known| known.since.elapsed() < RESERVED);
         let Waiting { entry, signed, request, .. } = waiting.ok_or("nothing was reserved under that name, or long ago")?;
         let share = self.share(&request.key)?;
-        self.judge.within_rate(&request)?;
         let (hash, other) = (entry.hash(), self.trio.third(leader));
-        let is_even =
-            |word: &Acknowledgement| self.ledger.owed(&word.standing).is_empty() && self.ledger.lacking(&word.standing).is_empty();
-        let third = third.filter(|word| self.ledger.is_acknowledged(&hash, other, word) && is_even(word));
+        let third = third.filter(|word| self.ledger.is_acknowledged(&hash, other, word) && self.is_even(&word.standing));
         // What the leader says of the third is not enough for signing without it.
         let third = match third {
             Some(word) => Ok(word),
-            None => self.reserve(other, &signed, &request).await,
+            None => self.acknowledged(other, None, &signed, &request).await,
         };
-        let word = self.settle(&entry, &request, &share, third).await?;
         let made = self.pool.take_named(leader, self.trio.index, &request.key, presignature);
         let made = made.ok_or("there is no presignature of that name here")?;
+        let word = self.settle(other, &entry, &request, &share, third).await?;
         let half = made.sign(entry.digest);
         tracing::info!(agent = request.agent, key = request.key, r = half.r(), "a half for {}", self.trio.name(leader));
         Ok(Reply::Half(half, word.err()))
     }
-
-    fn limits(&self, request: &Request, share: &shares::Share) -> [Vec<Limit>; 2] {
-        self.judge.limits(&request.key, &request.agent, share.address)
-    }
-}
-
-impl NotTaken {
-    /// For people.
-    pub fn words(self) -> String {
-        match self {
-            Self::Gap => "entries before it are missing here".to_owned(),
-            Self::Forked(why) => format!("{why}: a ledger was put back or forged"),
-            Self::Wrong(why) | Self::Unwritable(why) => why,
-        }
-    }
-}
-
-fn unacknowledged(over: &str, why: &str) -> String {
-    format!("{over}, and the third party has not acknowledged it ({why})")
 }
 
 fn not(answer: Heard<Reply>) -> NoAnswer {
@@ -335,6 +273,6 @@ fn kind(why: &NoAnswer) -> FailureKind {
     match why {
         NoAnswer::Away(_) => FailureKind::Unavailable,
         NoAnswer::Refused(_) => FailureKind::Refused,
-        NoAnswer::Wrong(_) => FailureKind::Disagreed,
+        NoAnswer::Wrong(_) | NoAnswer::Forked(..) => FailureKind::Disagreed,
     }
 }

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 /// Most bytes of a ledger that is read.
 const MAX_BYTES: u64 = 4 << 30;
@@ -22,11 +22,25 @@ pub enum Line {
     Alone(usize, u64),
 }
 
-/// The way to the file.
-pub struct Disk(Sender<(Line, oneshot::Sender<bool>)>);
+/// The way to the file. Lines are numbered as they are given to it.
+pub struct Disk {
+    to: Sender<Line>,
+    given: u64,
+    flushed: watch::Receiver<Flushed>,
+}
 
-/// A line on its way to the disk.
-pub struct Written(oneshot::Receiver<bool>);
+/// How many lines are on the disk, or that no other ever will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flushed {
+    Until(u64),
+    Broken,
+}
+
+/// A line on its way to the disk, or there.
+pub struct Written {
+    number: u64,
+    flushed: watch::Receiver<Flushed>,
+}
 
 impl Disk {
     /// Opens the file and reads what is in it. A last line that was cut off as it was written is taken away: nothing was done by it.
@@ -54,17 +68,25 @@ impl Disk {
                 format!("{shown}: line {} can't be read; restore the file, or take the parties' advice in docs/mpc.md", number + 1)
             })?);
         }
+        // The name of a new file has to be on the disk, too.
+        path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())?;
         let (to, from) = channel();
-        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || keep(file, &from))?;
-        Ok((Self(to), lines))
+        let (flush, flushed) = watch::channel(Flushed::Until(0));
+        std::thread::Builder::new().name("ledger".to_owned()).spawn(move || keep(file, &from, &flush))?;
+        Ok((Self { to, given: 0, flushed }, lines))
     }
 
-    /// Has a line written.
-    pub fn write(&self, line: Line) -> Written {
-        let (done, written) = oneshot::channel();
+    /// Has a line written; gives its number.
+    pub fn write(&mut self, line: Line) -> u64 {
+        self.given += 1;
         // Where the thread is gone, whoever waits is told so.
-        let _ = self.0.send((line, done));
-        Written(written)
+        let _ = self.to.send(line);
+        self.given
+    }
+
+    /// The line of that number, to be waited for. 0 is there from the beginning.
+    pub fn written(&self, number: u64) -> Written {
+        Written { number, flushed: self.flushed.clone() }
     }
 }
 
@@ -73,29 +95,30 @@ impl Written {
     ///
     /// # Errors
     /// It is not. Nothing may be done by it, now or later.
-    pub async fn kept(self) -> Result<(), String> {
-        match self.0.await {
-            Ok(true) => Ok(()),
+    pub async fn kept(mut self) -> Result<(), String> {
+        let number = self.number;
+        let done = |flushed: &Flushed| matches!(flushed, Flushed::Broken) || matches!(flushed, Flushed::Until(until) if *until >= number);
+        match self.flushed.wait_for(done).await.as_deref() {
+            Ok(Flushed::Until(_)) => Ok(()),
             _ => Err("the ledger can't be written; look at its disk, and start this party again".to_owned()),
         }
     }
 }
 
-fn keep(mut file: File, from: &Receiver<(Line, oneshot::Sender<bool>)>) {
+fn keep(mut file: File, from: &Receiver<Line>, flush: &watch::Sender<Flushed>) {
+    let mut until = 0;
     while let Ok(first) = from.recv() {
-        let waiting: Vec<_> = std::iter::once(first).chain(from.try_iter()).collect();
         let mut text = Vec::new();
-        for (line, _) in &waiting {
-            serde_json::to_writer(&mut text, line).expect("text, numbers and lists of them");
+        for line in std::iter::once(first).chain(from.try_iter()) {
+            serde_json::to_writer(&mut text, &line).expect("text, numbers and lists of them");
             text.push(b'\n');
+            until += 1;
         }
-        let kept = file.write_all(&text).and_then(|()| file.sync_data()).is_ok();
-        for (_, done) in waiting {
-            let _ = done.send(kept);
-        }
-        if !kept {
+        if file.write_all(&text).and_then(|()| file.sync_data()).is_err() {
             // What is half written must be the last: nothing is written behind it.
+            flush.send_replace(Flushed::Broken);
             return;
         }
+        flush.send_replace(Flushed::Until(until));
     }
 }

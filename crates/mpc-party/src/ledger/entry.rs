@@ -76,6 +76,12 @@ impl Entry {
             && self.spends == written(judged)
     }
 
+    /// Whether it is as small as an entry is.
+    pub fn is_small(&self) -> bool {
+        let texts = [&self.before, &self.key, &self.agent, &self.idempotency];
+        texts.into_iter().all(|text| text.len() <= 256) && self.spends.len() <= 64 && self.text().len() <= super::MOST
+    }
+
     fn text(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("text, numbers and lists of them")
     }

@@ -24,23 +24,25 @@ use strongroom_ground::lock::Mutex;
 use strongroom_mpc::link::{MAX_SKEW, millis};
 use strongroom_mpc::says::Request;
 
-/// Most entries that one answer brings.
-pub const BATCH: usize = 256;
+/// Most entries that one answer brings, and most bytes of each: together less than a frame.
+pub const BATCH: usize = 64;
+const MOST: usize = 8 * 1024;
 /// What an identity's signature over an acknowledgement is for.
 const WHAT: &str = "acknowledgement";
 
 /// The ledger of one party.
 pub struct Ledger {
     trio: Arc<Trio>,
-    disk: Disk,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    disk: Disk,
     chains: [Vec<Known>; PARTIES],
     /// The last entry of each party that this one has signed alone.
     alone: [u64; PARTIES],
+    /// The line that says so last.
+    alone_line: u64,
     /// By key and agent (`None` for all agents) and asset.
     windows: HashMap<(String, Option<String>, AssetId), Windows>,
     idempotency: HashMap<(String, String, String), (usize, u64)>,
@@ -51,6 +53,8 @@ struct State {
 struct Known {
     signed: SignedEntry,
     hash: String,
+    /// The line that it is in: it counts for others once that is on the disk.
+    line: u64,
 }
 
 /// How far a ledger has come.
@@ -93,8 +97,8 @@ pub enum Share {
 pub enum NotTaken {
     /// Entries before it are missing here.
     Gap,
-    /// Another entry has that number, or a different one before it: somebody's ledger was put back or forged.
-    Forked(String),
+    /// This other entry has that number, or stands before it: somebody's ledger was put back or forged.
+    Forked(Box<SignedEntry>),
     /// It is not what it says.
     Wrong(String),
     /// It can't be kept.
@@ -108,19 +112,23 @@ impl Ledger {
     /// What is wrong with the file.
     pub fn open(path: &Path, trio: Arc<Trio>) -> Result<Self> {
         let (disk, lines) = Disk::open(path)?;
-        let mut state = State::default();
+        let (chains, windows, idempotency) = Default::default();
+        let mut state = State { disk, chains, alone: [0; PARTIES], alone_line: 0, windows, idempotency, now: 0 };
         for (number, line) in lines.into_iter().enumerate() {
             let place = || format!("{}: line {}", path.display(), number + 1);
             match line {
                 Line::Entry(signed, at) => {
-                    state.check(&trio, &signed).map_err(|why| anyhow::anyhow!("{why:?}")).with_context(place)?;
-                    state.take(*signed, at);
+                    let next = state.check(&trio, &signed).map_err(|why| anyhow::anyhow!("{}", why.words())).with_context(place)?;
+                    if !next {
+                        bail!("{}: it is there twice", place());
+                    }
+                    state.take(*signed, at, 0);
                 }
                 Line::Alone(origin, number) if origin < PARTIES => state.alone[origin] = state.alone[origin].max(number),
                 Line::Alone(..) => bail!("{}: there is no such party", place()),
             }
         }
-        Ok(Self { trio, disk, state: Mutex::new(state) })
+        Ok(Self { trio, state: Mutex::new(state) })
     }
 
     /// How far it has come.
@@ -169,13 +177,18 @@ impl Ledger {
     pub async fn begin(&self, request: &Request, judged: &Judged, limits: &[Vec<Limit>; 2]) -> Result<SignedEntry, String> {
         let (signed, written) = {
             let mut state = self.state.lock();
+            let state = &mut *state;
+            if state.idempotency.contains_key(&(request.key.clone(), request.agent.clone(), request.idempotency.clone())) {
+                return Err("the same request is under way; ask again".to_owned());
+            }
             state.room(&request.key, &request.agent, judged.slot(), &judged.spends, limits, Share::Whole)?;
             let chain = &state.chains[self.trio.index];
             let (number, before) = (chain.len() as u64 + 1, chain.last().map(|known| known.hash.clone()).unwrap_or_default());
             let at = state.now.max(millis());
             let signed = SignedEntry::begin(&self.trio, number, before, at, request, judged);
-            state.take(signed.clone(), at);
-            (signed.clone(), self.disk.write(Line::Entry(Box::new(signed), at)))
+            let line = state.disk.write(Line::Entry(Box::new(signed.clone()), at));
+            state.take(signed.clone(), at, line);
+            (signed, state.disk.written(line))
         };
         written.kept().await?;
         Ok(signed)
@@ -193,7 +206,15 @@ impl Ledger {
             return Err(NotTaken::Wrong("it was begun at another time than it is now; set the clocks by NTP".to_owned()));
         }
         let (entry, spends) = (entry.clone(), judged.spends.clone());
-        self.add(signed, |state, entry| state.room(&entry.key, &entry.agent, entry.slot(), &spends, limits, Share::Whole)).await?;
+        let room = |state: &mut State, entry: &Entry| {
+            let known = state.idempotency.get(&(entry.key.clone(), entry.agent.clone(), entry.idempotency.clone()));
+            let known = known.and_then(|(origin, number)| state.chains[*origin].get(usize::try_from(*number).ok()?.checked_sub(1)?));
+            if known.is_some_and(|known| known.signed.entry.digest != entry.digest) {
+                return Err("the idempotency key stands for something else".to_owned());
+            }
+            state.room(&entry.key, &entry.agent, entry.slot(), &spends, limits, Share::Whole)
+        };
+        self.add(signed, room).await?;
         // It may have come here before, by catching up.
         self.within(&entry, limits, Share::Whole).map_err(NotTaken::Wrong)
     }
@@ -207,22 +228,21 @@ impl Ledger {
     }
 
     async fn add(&self, signed: SignedEntry, room: impl FnOnce(&mut State, &Entry) -> Result<(), String>) -> Result<(), NotTaken> {
-        let written: Option<Written> = {
+        let written: Written = {
             let mut state = self.state.lock();
-            match state.check(&self.trio, &signed)? {
-                false => None,
+            let line = match state.check(&self.trio, &signed)? {
+                false => state.line(&signed.entry),
                 true => {
                     room(&mut state, &signed.entry).map_err(NotTaken::Wrong)?;
                     let at = state.now.max(millis());
-                    state.take(signed.clone(), at);
-                    Some(self.disk.write(Line::Entry(Box::new(signed), at)))
+                    let line = state.disk.write(Line::Entry(Box::new(signed.clone()), at));
+                    state.take(signed, at, line);
+                    line
                 }
-            }
+            };
+            state.disk.written(line)
         };
-        match written {
-            Some(written) => written.kept().await.map_err(NotTaken::Unwritable),
-            None => Ok(()),
-        }
+        written.kept().await.map_err(NotTaken::Unwritable)
     }
 
     /// Whether what is reserved, with an entry that is here already, is within a share of the limits.
@@ -242,11 +262,11 @@ impl Ledger {
     pub async fn alone(&self, entry: &Entry) -> Result<(), String> {
         let written = {
             let mut state = self.state.lock();
-            if state.alone[entry.origin] >= entry.number {
-                return Ok(());
+            if state.alone[entry.origin] < entry.number {
+                state.alone[entry.origin] = entry.number;
+                state.alone_line = state.disk.write(Line::Alone(entry.origin, entry.number));
             }
-            state.alone[entry.origin] = entry.number;
-            self.disk.write(Line::Alone(entry.origin, entry.number))
+            state.disk.written(state.alone_line)
         };
         written.kept().await
     }
@@ -263,12 +283,38 @@ impl Ledger {
         (by.entry.as_str(), by.party) == (entry, party) && self.trio.has_signed(party, WHAT, &spoken(entry, &by.standing), &by.signature)
     }
 
+    /// Waits until an entry that is here is on the disk.
+    ///
+    /// # Errors
+    /// It can't be kept.
+    pub async fn kept(&self, entry: &Entry) -> Result<(), String> {
+        let written = {
+            let state = self.state.lock();
+            state.disk.written(state.line(entry))
+        };
+        written.kept().await
+    }
+
+    /// Which entries another party has and this one has not: for each origin the first number.
+    pub fn behind(&self, other: &Standing) -> Vec<(usize, u64)> {
+        let state = self.state.lock();
+        let count = |origin: usize| state.chains[origin].len() as u64;
+        (0..PARTIES).filter(|origin| count(*origin) < other.counts[*origin]).map(|origin| (origin, count(origin) + 1)).collect()
+    }
+
+    /// Whether that entry proves that somebody has forked a chain: its origin has signed it, and another one of that number, or a chain in which it has
+    /// no place.
+    pub fn is_proof(&self, entry: &SignedEntry) -> bool {
+        let state = self.state.lock();
+        matches!(state.check(&self.trio, entry), Err(NotTaken::Forked(_)))
+    }
+
     /// What is missing at another party that this one has signed alone: for each origin the first number. None where nothing is.
     pub fn owed(&self, other: &Standing) -> Vec<(usize, u64)> {
         let state = self.state.lock();
         (0..PARTIES)
             .filter(|origin| other.counts[*origin] < state.alone[*origin])
-            .map(|origin| (origin, other.counts[origin] + 1))
+            .map(|origin| (origin, other.counts[origin].saturating_add(1)))
             .collect()
     }
 
@@ -299,11 +345,22 @@ impl State {
         }
     }
 
+    /// The line of an entry that is here.
+    fn line(&self, entry: &Entry) -> u64 {
+        let at = usize::try_from(entry.number).ok().and_then(|number| number.checked_sub(1));
+        let known = at.and_then(|at| self.chains.get(entry.origin)?.get(at));
+        // What is not here is never on the disk.
+        known.map_or(u64::MAX, |known| known.line)
+    }
+
     /// Whether an entry is the next of its origin; `false` where it is here.
     fn check(&self, trio: &Trio, signed: &SignedEntry) -> Result<bool, NotTaken> {
         let entry = &signed.entry;
         let chain = self.chains.get(entry.origin).ok_or_else(|| NotTaken::Wrong("there is no such party".to_owned()))?;
-        let forked = || NotTaken::Forked(format!("two entries {} of `{}`", entry.number, trio.name(entry.origin)));
+        if !entry.is_small() {
+            return Err(NotTaken::Wrong("it is larger than any entry can be".to_owned()));
+        }
+        let forked = |known: &Known| NotTaken::Forked(Box::new(known.signed.clone()));
         let next = chain.len() as u64 + 1;
         if entry.number > next {
             return Err(NotTaken::Gap);
@@ -313,16 +370,19 @@ impl State {
         }
         if entry.number < next {
             let known = usize::try_from(entry.number).ok().and_then(|number| chain.get(number.checked_sub(1)?));
-            return if known.is_some_and(|known| known.hash == entry.hash()) { Ok(false) } else { Err(forked()) };
+            let known = known.ok_or_else(|| NotTaken::Wrong("entries are numbered from 1".to_owned()))?;
+            return if known.hash == entry.hash() { Ok(false) } else { Err(forked(known)) };
         }
-        if entry.before != chain.last().map(|known| known.hash.clone()).unwrap_or_default() {
-            return Err(forked());
+        match chain.last() {
+            Some(last) if last.hash != entry.before => return Err(forked(last)),
+            None if !entry.before.is_empty() => return Err(NotTaken::Wrong("nothing stands before the first entry".to_owned())),
+            _ => {}
         }
         entry.assets().ok_or_else(|| NotTaken::Wrong("it spends what is no asset".to_owned()))?;
         Ok(true)
     }
 
-    fn take(&mut self, signed: SignedEntry, at: u64) {
+    fn take(&mut self, signed: SignedEntry, at: u64, line: u64) {
         let entry = &signed.entry;
         self.now = self.now.max(at);
         for (asset, amount) in entry.assets().unwrap_or_default() {
@@ -334,7 +394,7 @@ impl State {
         let key = (entry.key.clone(), entry.agent.clone(), entry.idempotency.clone());
         self.idempotency.entry(key).or_insert((entry.origin, entry.number));
         let hash = entry.hash();
-        self.chains[entry.origin].push(Known { signed, hash });
+        self.chains[entry.origin].push(Known { signed, hash, line });
     }
 
     /// Whether there is room for what is to be spent.

@@ -118,6 +118,7 @@ impl Wallet {
         for party in 0..3 {
             wallet.start(party);
         }
+        wallet.reachable().await;
         wallet
     }
 
@@ -262,7 +263,7 @@ fn vault(directory: &Path, cards: &[Card; 3], party: usize) -> Vault {
     let key = fs::read_to_string(directory.join("state/identity.pem")).expect("a key");
     let own = Identity::kept(cards[party].clone(), &key).expect("an identity");
     let mut others = (0..3).filter(|other| *other != party).map(|other| cards[other].clone());
-    let trio = Trio::new(own, [others.next().expect("one"), others.next().expect("another")]).expect("three parties");
+    let trio = Arc::new(Trio::new(own, [others.next().expect("one"), others.next().expect("another")]).expect("three parties"));
     let unlock = fs::read_to_string(directory.join("unlock.txt")).expect("an identity of age");
     Vault::new(&directory.join("state"), &unlock, None, &trio).expect("a vault")
 }

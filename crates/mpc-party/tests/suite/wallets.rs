@@ -26,7 +26,7 @@ async fn each_pair_signs_and_a_chain_takes_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_again_spends_nothing_again() {
-    let wallet = Wallet::open("0.15").await;
+    let wallet = Wallet::open("0.18").await;
     let key = wallet.key().await;
     let (transaction, request) = payment(0, ETH / 10);
 
