@@ -44,11 +44,16 @@ impl Party {
     /// # Errors
     /// [`Failure`], with what each party saw. [`FailureKind::Unknown`] where an entry for it was here before: somebody may have signed it.
     pub async fn signed(&self, request: &Request) -> Result<Signed, Failure> {
-        let was_begun = self.ledger.find(request).is_some();
+        let was_begun = self.ledger.find(request).is_some_and(|known| self.is_for(&known, request));
         self.led_signature(request).await.map_err(|failure| match was_begun {
             true => Failure { kind: FailureKind::Unknown, ..failure },
             false => failure,
         })
+    }
+
+    fn is_for(&self, known: &SignedEntry, request: &Request) -> bool {
+        let judged = self.share(&request.key).and_then(|share| self.judge.judge(request, share.address));
+        judged.is_ok_and(|judged| known.entry.is_for(request, &judged))
     }
 
     async fn led_signature(&self, request: &Request) -> Result<Signed, Failure> {
@@ -256,6 +261,11 @@ impl Party {
             Some(word) => Ok(word),
             None => self.acknowledged(other, None, &signed, &request).await,
         };
+        if let Err(NoAnswer::Forked(origin, why)) = &third
+            && *origin != other
+        {
+            return Err(why.clone());
+        }
         let made = self.pool.take_named(leader, self.trio.index, &request.key, presignature);
         let made = made.ok_or("there is no presignature of that name here")?;
         let word = self.settle(other, &entry, &request, &share, third).await?;

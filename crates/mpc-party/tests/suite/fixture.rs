@@ -196,10 +196,15 @@ impl Wallet {
         });
         let address = listening.recv_timeout(PATIENCE);
         let Ok(Ok(address)) = address else { panic!("the party does not listen: {:?}", said.lock().expect("the lines")) };
+        self.lead_to(party, address);
+        self.parties[party] = Some(Process { child, listener: Some(listener), address, said });
+    }
+
+    /// Leads all relays to a party there.
+    pub fn lead_to(&self, party: usize, address: SocketAddr) {
         for from in (0..3).filter(|from| *from != party) {
             self.relays[from][party].as_ref().expect("another").lead_to(address);
         }
-        self.parties[party] = Some(Process { child, listener: Some(listener), address, said });
     }
 
     /// Kills a party.
@@ -252,6 +257,12 @@ impl Wallet {
         VerifyingKey::from_sec1_bytes(&unhex(&info.public).expect("digits")).expect("a point")
     }
 
+    /// The three, as a party knows them.
+    #[allow(dead_code, reason = "the benchmark attacks nobody")]
+    pub fn trio(&self, party: usize) -> Arc<Trio> {
+        trio(&self.directories[party], &self.cards, party)
+    }
+
     /// What a party keeps, opened with its key.
     pub fn vault(&self, party: usize) -> Vault {
         let directory = &self.directories[party];
@@ -260,12 +271,16 @@ impl Wallet {
 }
 
 fn vault(directory: &Path, cards: &[Card; 3], party: usize) -> Vault {
+    let trio = trio(directory, cards, party);
+    let unlock = fs::read_to_string(directory.join("unlock.txt")).expect("an identity of age");
+    Vault::new(&directory.join("state"), &unlock, None, &trio).expect("a vault")
+}
+
+fn trio(directory: &Path, cards: &[Card; 3], party: usize) -> Arc<Trio> {
     let key = fs::read_to_string(directory.join("state/identity.pem")).expect("a key");
     let own = Identity::kept(cards[party].clone(), &key).expect("an identity");
     let mut others = (0..3).filter(|other| *other != party).map(|other| cards[other].clone());
-    let trio = Arc::new(Trio::new(own, [others.next().expect("one"), others.next().expect("another")]).expect("three parties"));
-    let unlock = fs::read_to_string(directory.join("unlock.txt")).expect("an identity of age");
-    Vault::new(&directory.join("state"), &unlock, None, &trio).expect("a vault")
+    Arc::new(Trio::new(own, [others.next().expect("one"), others.next().expect("another")]).expect("three parties"))
 }
 
 impl Made {
