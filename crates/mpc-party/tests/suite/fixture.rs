@@ -238,11 +238,18 @@ impl Wallet {
 
     /// Waits until no party takes another for out of reach.
     pub async fn reachable(&self) {
+        for (one, other) in [(0, 1), (1, 2), (2, 0)] {
+            self.reach_each_other(one, other).await;
+        }
+    }
+
+    /// Waits until neither of two parties takes the other for out of reach.
+    pub async fn reach_each_other(&self, one: usize, other: usize) {
         let until = tokio::time::Instant::now() + PATIENCE;
-        for party in 0..3 {
+        for (from, to) in [(one, other), (other, one)] {
             loop {
-                let Ok(Answer::Status(status)) = self.ask(party, &Question::Status).await else { panic!("it does not say how it is") };
-                if status.peers.iter().all(|(_, away)| away.is_none()) {
+                let Ok(Answer::Status(status)) = self.ask(from, &Question::Status).await else { panic!("it does not say how it is") };
+                if status.peers.iter().all(|(name, away)| name != NAMES[to] || away.is_none()) {
                     break;
                 }
                 assert!(tokio::time::Instant::now() < until, "{status:?}");
