@@ -2,10 +2,10 @@
 
 mod told;
 
+use super::prompt::confirmed;
 use super::secrets::{Where, finish};
 use super::{Done, Failure, code};
 use clap::{Args, ValueEnum};
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use strongroom::ops::adopt::{Kind, Source, Wish};
 use strongroom::ops::{Backend, named};
@@ -93,7 +93,7 @@ impl Adopt {
         }
         told.list(self.dry_run || self.yes)?;
         let question = format!("Move {count} {} into `{}`, and leave references in {}?", values(count), backend.name(), report.file);
-        if self.dry_run || !self.is_confirmed(&question)? {
+        if self.dry_run || !(self.yes || confirmed(&question, "nothing was written")?) {
             return told.unwritten();
         }
         let kept = finish(host, adoption.carry_out(store))?;
@@ -110,27 +110,10 @@ impl Adopt {
         }
         told.list(self.dry_run || self.yes)?;
         let question = format!("Write {count} {} into {} as plaintext?", values(count), report.file);
-        if self.dry_run || !self.is_confirmed(&question)? {
+        if self.dry_run || !(self.yes || confirmed(&question, "nothing was written")?) {
             return told.unwritten();
         }
         told.undone(undoing.write()?)
-    }
-
-    /// Whether the person wants it done: asked on a terminal, or said by `--yes`.
-    fn is_confirmed(&self, question: &str) -> Result<bool, Failure> {
-        if self.yes {
-            return Ok(true);
-        }
-        if !std::io::stdin().is_terminal() {
-            return Err(Failure::new(
-                code::USAGE,
-                "there is no terminal to ask on; give `--yes`, or `--dry-run` to look; nothing was written",
-            ));
-        }
-        super::output::ask(format_args!("{question} [y/N]: "));
-        let mut line = String::new();
-        let typed = std::io::stdin().read_line(&mut line);
-        Ok(typed.is_ok() && ["y", "yes"].contains(&line.trim().to_lowercase().as_str()))
     }
 }
 

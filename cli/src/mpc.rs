@@ -1,15 +1,18 @@
 //! `strongroom mpc`: the three parties of a threshold wallet, as a host's operator asks them.
 
 use super::output::{Answer, say};
-use super::{Done, Failure, code};
+use super::prompt::confirmed;
+use super::{Done, Failure, HostArgs, code};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use strongroom::HostConfig;
-use strongroom::ops::{PartyReport, Threshold};
+use strongroom::ops::{Holding, PartyReport, Sent, Sweep, Threshold, Wish};
+use strongroom::text::lines_for_people;
 use strongroom_mpc::Identity;
 
 /// Most bytes of a share that is restored.
@@ -45,6 +48,8 @@ pub(super) enum Mpc {
     Backup(Share),
     /// Gives a party its share back, read from stdin
     Restore(Share),
+    /// Sends what a wallet holds to another account, as far as its limits leave
+    Sweep(Sweeping),
 }
 
 #[derive(Args)]
@@ -63,6 +68,38 @@ pub(super) struct Share {
     party: String,
     #[command(flatten)]
     at: At,
+}
+
+#[derive(Args)]
+pub(super) struct Sweeping {
+    /// The manifest of an agent that may send what the wallet holds
+    manifest: PathBuf,
+    /// The address that gets it
+    #[arg(long, value_name = "ADDRESS")]
+    to: String,
+    /// A node of the chain: `https://HOST/PATH`, or `env:NAME` or `file:PATH` where that is kept
+    #[arg(long, value_name = "URL")]
+    rpc: String,
+    /// The wallet, where the manifest has several signers
+    #[arg(long, value_name = "NAME")]
+    signer: Option<String>,
+    /// The chain, where the wallet has several
+    #[arg(long)]
+    chain: Option<u64>,
+    /// Seconds to wait until a transaction is in a block
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    wait: u64,
+    /// Say what would be sent, and sign nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask before something is signed
+    #[arg(long)]
+    yes: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    host: HostArgs,
 }
 
 impl Mpc {
@@ -103,8 +140,56 @@ impl Mpc {
                 say(format_args!("`{}` has its share of `{}` again", share.party, share.key));
                 Ok(0)
             }
+            Self::Sweep(sweeping) => sweeping.perform(&mut out),
         }
     }
+}
+
+impl Sweeping {
+    fn perform(self, out: &mut Answer) -> Done {
+        let host = self.host.host()?;
+        let agent = host.load(&self.manifest)?;
+        let wish = Wish { signer: self.signer, chain: self.chain, to: self.to, node: self.rpc, patience: Duration::from_secs(self.wait) };
+        let runtime = super::runtime()?;
+        let sweep = runtime.block_on(Sweep::plan(&host, &agent, &wish))?;
+        for holding in sweep.holdings() {
+            if self.json {
+                out.line(format_args!("{}", json!(holding)))?;
+            } else {
+                out.line(format_args!("{}", lines_for_people(&line_of(holding))))?;
+            }
+        }
+        let count: usize = sweep.holdings().iter().map(|holding| holding.transactions).sum();
+        if count == 0 {
+            say(format_args!("nothing can be sent from {}", sweep.from()));
+            return Ok(code::SECRET);
+        }
+        let noun = if count == 1 { "transaction" } else { "transactions" };
+        let question = format!("Send it from {} to {} on chain {}, in {count} {noun}?", sweep.from(), sweep.to(), sweep.chain());
+        if self.dry_run || !(self.yes || confirmed(&question, "nothing was signed")?) {
+            say(format_args!("nothing was signed"));
+            return Ok(0);
+        }
+        let mut printed = Ok(());
+        let told = |sent: &Sent| {
+            let line = if self.json { json!(sent).to_string() } else { format!("sent {} in {}", sent.amount, sent.hash) };
+            printed = std::mem::replace(&mut printed, Ok(())).and_then(|()| out.line(format_args!("{line}")));
+        };
+        runtime.block_on(sweep.send(told))?;
+        printed.map(|()| 0)
+    }
+}
+
+/// What becomes of an asset, in words.
+fn line_of(holding: &Holding) -> String {
+    let Holding { asset, balance, sends, transactions, stays, .. } = holding;
+    let sends = match transactions {
+        0 => "sends nothing".to_owned(),
+        1 => format!("sends {sends}"),
+        count => format!("sends {sends} in {count} transactions"),
+    };
+    let stays = stays.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
+    format!("{asset}: has {balance}, {sends}{stays}")
 }
 
 impl At {

@@ -14,7 +14,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
 ];
 
 /// How each command is called.
-const EXAMPLES: [(&[&str], &str); 33] = [
+const EXAMPLES: [(&[&str], &str); 34] = [
     (&["new"], "--lang python price-bot"),
     (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
     (&["run"], "agent.toml --env-file .env -- ETH-USD"),
@@ -43,6 +43,7 @@ const EXAMPLES: [(&[&str], &str); 33] = [
     (&["mpc", "status"], "--config strongroom.toml"),
     (&["mpc", "backup"], "payer --party alpha --config strongroom.toml"),
     (&["mpc", "restore"], "payer --party alpha --config strongroom.toml"),
+    (&["mpc", "sweep"], "payer.toml --to 0x… --rpc env:RPC_URL --dry-run"),
     (&["limits", "show"], "payer.toml"),
     (&["limits", "confirm"], "payer.toml"),
     (&["audit", "show"], "--agent price-bot --event denial"),

@@ -1,7 +1,7 @@
 //! What is typed on a terminal, unseen. What is new is typed twice, and is long enough to be worth typing.
 
 use super::{Failure, code};
-use std::io;
+use std::io::{self, IsTerminal};
 use strongroom::MIN_LENGTH;
 use zeroize::Zeroizing;
 
@@ -21,6 +21,18 @@ impl Ask for Terminal {
     fn ask(&mut self, prompt: &str) -> io::Result<String> {
         rpassword::prompt_password(prompt)
     }
+}
+
+/// Whether the person at the terminal wants something done. `otherwise` is what became of it where there is nobody to ask.
+pub(super) fn confirmed(question: &str, otherwise: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        let why = format!("there is no terminal to ask on; give `--yes`, or `--dry-run` to look; {otherwise}");
+        return Err(Failure::new(code::USAGE, why));
+    }
+    super::output::ask(format_args!("{question} [y/N]: "));
+    let mut line = String::new();
+    let typed = io::stdin().read_line(&mut line);
+    Ok(typed.is_ok() && ["y", "yes"].contains(&line.trim().to_lowercase().as_str()))
 }
 
 /// A passphrase that nothing is encrypted with yet.

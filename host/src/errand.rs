@@ -21,6 +21,9 @@ pub(crate) enum Errand {
     Alert,
     /// To have something signed, or to ask who can.
     Signature(Duration),
+    /// To ask a node of a chain, and to give it what was signed.
+    #[cfg(feature = "ops")]
+    Node,
 }
 
 /// Why there is no client.
@@ -50,6 +53,8 @@ impl Errand {
             Self::Store => builder.connect_timeout(Duration::from_secs(3)).timeout(Duration::from_secs(10)),
             // On a connection that was closed meanwhile a call is lost that never left.
             Self::Issuer => builder.connect_timeout(Duration::from_secs(5)).pool_max_idle_per_host(0),
+            #[cfg(feature = "ops")]
+            Self::Node => builder.connect_timeout(Duration::from_secs(10)).timeout(Duration::from_secs(30)),
             Self::Alert => builder.timeout(Duration::from_secs(10)),
             // As of an issuer; and nothing is asked twice, since it might be signed twice.
             Self::Signature(deadline) => {

@@ -58,6 +58,7 @@ mod stalls;
 mod store;
 mod streams;
 mod surface;
+mod sweep;
 mod tokens;
 mod traces;
 mod variables;

@@ -97,10 +97,10 @@ impl Host {
         rotations.named(name).ok().or_else(by_entry).map(|rotation| rotation.name().to_owned())
     }
 
-    /// Records of what the host does for no run.
+    /// Records of what the host does for no run, and for whom; for no agent in particular, its name is empty.
     #[cfg(feature = "ops")]
-    pub(crate) fn journal(&self) -> crate::audit::Journal {
-        crate::audit::Journal::new(self.0.parts.audit.clone(), self.0.parts.name.clone(), String::new())
+    pub(crate) fn journal(&self, agent: &str) -> crate::audit::Journal {
+        crate::audit::Journal::new(self.0.parts.audit.clone(), self.0.parts.name.clone(), agent.to_owned())
     }
 
     /// The network of the agents.
@@ -110,7 +110,7 @@ impl Host {
     }
 
     #[cfg(feature = "ops")]
-    pub(crate) fn signing(&self) -> &Signing {
+    pub(crate) fn signing(&self) -> &Arc<Signing> {
         &self.0.parts.signing
     }
 

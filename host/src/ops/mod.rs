@@ -17,6 +17,7 @@ pub mod named;
 mod replay;
 mod secrets;
 mod signers;
+mod sweep;
 
 pub use at_rest::is_tracked;
 pub use check::{Checked, Checker};
@@ -31,6 +32,7 @@ pub use mpc::{MadeKey, PartyReport, Threshold};
 pub use replay::{PastDenial, audit_log, denials};
 pub use secrets::{Backend, SecretStatus, VersionStatus, conflict, identity};
 pub use signers::{SignerReport, address_of_key, fresh_key, signers};
+pub use sweep::{Holding, Sent, Sweep, Wish};
 
 use crate::host::{Host, LoadError};
 use crate::manifest::{HostConfig, Manifest, ReadError};

@@ -37,6 +37,8 @@ pub(crate) use mpc::parties;
 pub use pkcs11::Pkcs11;
 pub use remote::Remote;
 pub use report::Verdict;
+#[cfg(feature = "ops")]
+pub(crate) use report::left_of;
 pub(crate) use report::{judge, standing};
 pub(crate) use sign::sign;
 pub(crate) use token::token;
@@ -99,7 +101,8 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Denied(Denial),
-    Unreachable,
+    /// There is no signature, for that reason.
+    Unreachable(String),
     Unknown,
     /// Somebody has to decide first. What it would spend stays reserved.
     Pending,
@@ -246,6 +249,12 @@ impl Asked {
     pub(crate) fn new(session: &Session, signing: &Arc<Signing>, signer: &Arc<Opened>, idempotency: Option<String>) -> Self {
         let journal = Arc::clone(&session.journal);
         Self { signing: Arc::clone(signing), signer: Arc::clone(signer), journal, idempotency }
+    }
+
+    /// A request of the operator's, under the same rules.
+    #[cfg(feature = "ops")]
+    pub(crate) fn of_operator(signing: &Arc<Signing>, signer: &Arc<Opened>, journal: &Arc<Journal>) -> Self {
+        Self { signing: Arc::clone(signing), signer: Arc::clone(signer), journal: Arc::clone(journal), idempotency: None }
     }
 
     /// Takes one use of the signer's rate on this host.

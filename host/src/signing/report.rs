@@ -69,6 +69,27 @@ pub(crate) async fn standing(signing: &Signing, signer: &Opened) -> Result<Vec<S
     Ok(lines)
 }
 
+/// How much of an asset the limits of an agent's signer and those of its key leave; nothing where the agent has no limit of it.
+///
+/// # Errors
+/// Why the ledger can't be opened, or asked.
+#[cfg(feature = "ops")]
+pub(crate) async fn left_of(signing: &Signing, signer: &Opened, asset: AssetId) -> Result<U256, String> {
+    let Use::Wallet(policy) = &signer.granted.policy else { return Ok(U256::ZERO) };
+    let Some(own) = policy.limits().iter().find(|limit| limit.asset == asset) else { return Ok(U256::ZERO) };
+    let caps = signing.caps(signer.key.address());
+    let caps = caps.iter().filter(|limit| limit.asset == asset).map(|limit| (None, limit));
+    let ledger = signing.ledger()?;
+    let mut least = U256::MAX;
+    for (agent, limit) in [(Some(signer.agent.as_str()), own)].into_iter().chain(caps) {
+        let spent = ledger.spent(&signer.id, agent, &[asset]).await.map_err(|error| error.to_string())?;
+        let sums = spent.first().copied().unwrap_or_default();
+        let windows = [(limit.hour, sums.hour), (limit.day, sums.day), (limit.total, sums.total)];
+        least = windows.into_iter().filter_map(|(most, sum)| Some(most?.saturating_sub(sum))).fold(least, U256::min);
+    }
+    Ok(least)
+}
+
 impl Asked {
     /// Hands the record of a signature to the audit log.
     pub(super) fn record(

@@ -95,10 +95,10 @@ impl ToSign {
                 if !spent {
                     reservation.release().await;
                 }
-                let event =
-                    Event::SignerFailed { signer: (&asked.signer.granted.spec.name).into(), reason: error.to_string().into(), spent };
+                let reason = error.to_string();
+                let event = Event::SignerFailed { signer: (&asked.signer.granted.spec.name).into(), reason: (&reason).into(), spent };
                 asked.journal.record(event).map_err(|_| Failure::NoRecord)?;
-                return Err(if spent { Failure::Unknown } else { Failure::Unreachable });
+                return Err(if spent { Failure::Unknown } else { Failure::Unreachable(reason) });
             }
         };
         if let Err(unkept) = reservation.commit(&signed).await {

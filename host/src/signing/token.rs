@@ -11,7 +11,8 @@ pub(crate) async fn token(asked: Asked, permit: TokenPermit) -> Result<String, F
     asked.within_rate().await?;
     let text = |part: &serde_json::Map<String, serde_json::Value>| serde_json::to_string(part).unwrap_or_default();
     let line = format!("token {} {}", text(permit.header()), text(permit.claims()));
-    let token = asked.signer.key.sign_token(permit).ok().flatten().ok_or(Failure::Unreachable)?;
+    let token = asked.signer.key.sign_token(permit).ok().flatten();
+    let token = token.ok_or_else(|| Failure::Unreachable("its key signs no token".to_owned()))?;
     let input = token.rsplit_once('.').map_or("", |(input, _)| input);
     asked.account(line, input.as_bytes()).await?;
     Ok(token)

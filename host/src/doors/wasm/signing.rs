@@ -77,7 +77,7 @@ fn malformed(session: &Session, what: &str, why: impl ToString) -> Error {
 fn failed(session: &Session, failure: Failure) -> Error {
     match failure {
         Failure::Denied(denial) => denied(session, denial),
-        Failure::Unreachable => Error::Unreachable,
+        Failure::Unreachable(_) => Error::Unreachable,
         // The contract has no word for a decision that is waited for; what is reserved counts as spent until then.
         Failure::Unknown | Failure::Pending => Error::Unknown,
         Failure::NoRecord => {

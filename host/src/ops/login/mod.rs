@@ -90,7 +90,7 @@ impl Login {
         };
         Ok(Self {
             caller: Caller::new(Arc::clone(host.network())),
-            journal: host.journal(),
+            journal: host.journal(""),
             host: host.clone(),
             spec: Arc::clone(spec),
             secret: secret.clone(),

@@ -77,6 +77,16 @@ impl WalletPolicy {
         &self.limits
     }
 
+    /// The chains that it grants.
+    pub fn chains(&self) -> &[u64] {
+        &self.spec.chains
+    }
+
+    /// Most of a chain's own asset in one transaction, in its smallest unit; none is no bound.
+    pub fn most_value(&self) -> Option<U256> {
+        self.max_value
+    }
+
     pub fn config(&self) -> &SigningConfig {
         &self.config
     }
@@ -258,8 +268,12 @@ impl WalletPolicy {
 
     /// What a transaction costs beside its value, at most.
     fn fee(&self, transaction: &Transaction) -> Option<U256> {
-        let surcharge = self.config.surcharge(transaction.chain).and_then(|text| quantity::amount(text, 18)).unwrap_or_default();
-        transaction.most_fee()?.checked_add(surcharge)
+        transaction.most_fee()?.checked_add(self.surcharge(transaction.chain))
+    }
+
+    /// What each transaction costs there in addition to its gas.
+    pub fn surcharge(&self, chain: u64) -> U256 {
+        self.config.surcharge(chain).and_then(|text| quantity::amount(text, 18)).unwrap_or_default()
     }
 
     /// What a fee leaves out, for people.
