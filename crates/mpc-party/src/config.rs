@@ -90,7 +90,7 @@ impl Config {
         let written: Written = toml::from_str(&text(path)?).with_context(|| path.display().to_string())?;
         let directory = path.parent().unwrap_or(Path::new("."));
         let here = |path: &PathBuf| directory.join(path);
-        let card = |path: &PathBuf| read_card(&here(path));
+        let card = |path: &PathBuf| anyhow::Ok(Card::read(&here(path))?);
         let state = here(&written.state);
         let own = read_identity(&state)?;
         let [one, two] = &written.parties;
@@ -133,18 +133,8 @@ impl Config {
     }
 }
 
-/// Reads a card.
-///
-/// # Errors
-/// It is none.
-pub fn read_card(path: &Path) -> Result<Card> {
-    let card: Card = toml::from_str(&text(path)?).with_context(|| path.display().to_string())?;
-    card.certificate().with_context(|| path.display().to_string())?;
-    Ok(card)
-}
-
 fn read_identity(state: &Path) -> Result<Identity> {
-    let card = read_card(&state.join("card.toml")).context("this party has no identity yet; make one with `strongroom-mpc-party init`")?;
+    let card = Card::read(&state.join("card.toml")).context("this party has no identity yet; make one with `strongroom-mpc-party init`")?;
     let key = state.join("identity.pem");
     let key = read_secret(&key, MAX_TEXT).with_context(|| key.display().to_string())?;
     Ok(Identity::kept(card, &key)?)

@@ -1,15 +1,11 @@
 //! `strongroom-mpc-party`: one of the three parties of a threshold wallet.
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
-use std::fs::{self, File};
-use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use strongroom_mpc::Identity;
-use strongroom_mpc_party::config::read_card;
+use strongroom_mpc::{Card, Identity};
 
 /// One of the three parties of a threshold wallet. Each is to run on a machine of its own.
 #[derive(Parser)]
@@ -57,7 +53,7 @@ fn main() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Init { name, address, state } => init(&name, address, &state),
         Verb::Words { cards } => cards.iter().try_for_each(|path| {
-            let card = read_card(path)?;
+            let card = Card::read(path)?;
             println!("{}: {}", card.name, card.words()?);
             Ok(())
         }),
@@ -71,23 +67,10 @@ fn main() -> Result<()> {
 }
 
 fn init(name: &str, address: SocketAddr, state: &Path) -> Result<()> {
-    if state.join("card.toml").exists() {
-        bail!("{} has an identity; nothing is overwritten", state.display());
-    }
     let identity = Identity::fresh(name, Some(address))?;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(state).with_context(|| state.display().to_string())?;
-    let write = |file: &str, mode: u32, text: &str| {
-        let path = state.join(file);
-        let mut file = File::options().write(true).create_new(true).mode(mode).open(&path).with_context(|| path.display().to_string())?;
-        file.write_all(text.as_bytes())?;
-        anyhow::Ok(file.sync_all()?)
-    };
-    write("identity.pem", 0o600, &identity.key_in_pem())?;
-    write("card.toml", 0o644, &toml::to_string(&identity.card)?)?;
-    println!(
-        "{}: give this card to the other parties and to the hosts, and compare its words with them:",
-        state.join("card.toml").display()
-    );
+    let card = state.join("card.toml");
+    identity.write(&card, &state.join("identity.pem"))?;
+    println!("{}: give this card to the other parties and to the hosts, and compare its words with them:", card.display());
     println!("{}", identity.card.words()?);
     Ok(())
 }

@@ -48,6 +48,9 @@ pub enum IdentityError {
     /// The private key can't be read, or made.
     #[error("the private key can't be used: {0}")]
     Key(String),
+    /// A file of one can't be read or written: which, and why.
+    #[error("{0}: {1}")]
+    File(String, String),
 }
 
 impl Card {

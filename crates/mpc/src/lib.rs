@@ -7,6 +7,7 @@
 //! * [`link`]: one connection: TLS 1.3 in both directions with exactly the pinned certificate, a greeting, then questions and answers.
 //! * [`says`]: the questions and answers, as JSON (RFC 8259) in frames of at most 1 MiB.
 
+mod files;
 pub mod identity;
 pub mod link;
 mod parties;
