@@ -5,9 +5,7 @@ use super::prompt::confirmed;
 use super::{Done, Failure, HostArgs, code};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strongroom::HostConfig;
@@ -218,18 +216,8 @@ fn lines(party: &PartyReport) -> Vec<String> {
 fn identity(name: &str, directory: &Path, out: &mut Answer) -> Done {
     let failed = |why: String| Failure::new(code::USAGE, why);
     let identity = Identity::fresh(name, None).map_err(|error| failed(error.to_string()))?;
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.map_err(|error| failed(format!("{}: can't be made ({error})", directory.display())))?;
-    let card = toml::to_string(&identity.card).map_err(|error| failed(error.to_string()))?;
-    for (suffix, mode, text) in [("pem", 0o600, &*identity.key_in_pem()), ("toml", 0o644, &card)] {
-        let path = directory.join(format!("{name}.{suffix}"));
-        let write = || {
-            let mut file = File::options().write(true).create_new(true).mode(mode).open(&path)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        };
-        write().map_err(|error| failed(format!("{}: can't be written ({error}); nothing is overwritten", path.display())))?;
-    }
+    let [card, key] = ["toml", "pem"].map(|suffix| directory.join(format!("{name}.{suffix}")));
+    identity.write(&card, &key).map_err(|error| failed(error.to_string()))?;
     say(format_args!("give {name}.toml to the parties, and compare its words with each of their operators:"));
     let words = identity.card.words().map_err(|error| failed(error.to_string()))?;
     out.line(format_args!("{words}")).map(|()| 0)

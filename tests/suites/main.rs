@@ -59,6 +59,7 @@ mod store;
 mod streams;
 mod surface;
 mod sweep;
+mod threshold;
 mod tokens;
 mod traces;
 mod variables;

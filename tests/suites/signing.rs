@@ -26,7 +26,7 @@ const FRIEND: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 const NOTHING: &str = "0x0000000000000000000000000000000000000004";
 
 /// What the agents of these tests may do: everything that a node's test needs.
-fn lines() -> String {
+pub(crate) fn lines() -> String {
     format!(
         "chains = [1]\nkinds = [\"legacy\", \"2930\", \"1559\", \"4844\", \"7702\"]\nrecipients = [\"{FRIEND}\"]\nmax_fee = \"0.1\"\n\
          [[signers.wallet.limit]]\nasset = \"ETH\"\nchain = 1\nday = \"5\"\n[[signers.wallet.delegate]]\nchain = 1\naddress = \"{NOTHING}\"\n"
@@ -113,7 +113,7 @@ fn plain_kinds() -> [String; 4] {
 }
 
 /// Has each kind signed by `sign`, and mined.
-fn every_kind_is_mined(sign: impl Fn(&str) -> String) -> usize {
+pub(crate) fn every_kind_is_mined(sign: impl Fn(&str) -> String) -> usize {
     let anvil = Anvil::start(1);
     let sender = sign("address").split(' ').next().unwrap().to_owned();
     anvil.fund(&sender, "0x8ac7230489e80000");
@@ -427,6 +427,11 @@ fn a_replacement_is_charged_as_the_larger_of_the_two() {
 #[test]
 fn the_example_pays_an_invoice_once() {
     let anvil = Anvil::start(1);
+    the_example_pays(&anvil, "env:WALLET", "");
+}
+
+/// Has the example pay, from a key, with more lines of the host configuration.
+pub(crate) fn the_example_pays(anvil: &Anvil, from: &str, more: &str) {
     let wei = 1_000_000_000_000_000u64;
     let desk = CliFixture::new("");
     std::fs::copy(strongroom_components::path("payer"), desk.path("payer.wasm")).unwrap();
@@ -435,11 +440,11 @@ fn the_example_pays_an_invoice_once() {
         .replace("../../../target/wasm32-wasip2/release/", "")
         .replace("https://rpc.example.com", &anvil.address)
         .replace("host = \"rpc.example.com\"", &format!("host = \"{}\"", anvil.address))
-        .replace("file:payer/treasury", "env:WALLET");
+        .replace("file:payer/treasury", from);
     desk.write("payer.toml", &manifest);
     desk.write(
         "strongroom.toml",
-        "[signing]\nledger = \"ledger\"\n[audit]\nfile = \"audit.jsonl\"\n[network]\nallow = [\"127.0.0.1/32\"]\n",
+        &format!("[signing]\nledger = \"ledger\"\n{more}[audit]\nfile = \"audit.jsonl\"\n[network]\nallow = [\"127.0.0.1/32\"]\n"),
     );
     let wallet = [("WALLET", strongroom_tests::fixtures::wallet::KEY)];
     let friend = || anvil.rpc("eth_getBalance", json!([FRIEND, "latest"])).unwrap();

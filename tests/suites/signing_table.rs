@@ -43,8 +43,14 @@ const RULES: &[Rule] = &[
 /// How many cases are tried at once.
 const THREADS: usize = 2;
 
-/// The whole table.
-pub(crate) struct Book(Table);
+/// The whole table, for a key.
+pub(crate) struct Book {
+    table: Table,
+    /// The key's address (EIP-55).
+    own: String,
+    /// Where the key is, as a manifest says it.
+    from: String,
+}
 
 /// What a case, or what comes before it, asks for, and what must come of it.
 struct Asked<'b> {
@@ -52,21 +58,29 @@ struct Asked<'b> {
     table: &'b Table,
 }
 
-type Outcome<T> = Result<T, String>;
+pub(crate) type Outcome<T> = Result<T, String>;
 
 impl Book {
-    /// The table, with its names filled in.
+    /// The table, with its names filled in, for the key that most tests have.
     pub(crate) fn read() -> Self {
+        Self::of(ADDRESS, "static:WALLET")
+    }
+
+    /// The same for another key.
+    pub(crate) fn of(own: &str, from: &str) -> Self {
         let text = include_str!("../hostile/signing.toml");
-        let names = text.parse::<Table>().unwrap()["names"].as_table().unwrap().clone();
+        let mut names = text.parse::<Table>().unwrap()["names"].as_table().unwrap().clone();
+        names.insert("OWN".to_owned(), own.to_lowercase().into());
+        names.insert("OWN_MIXED".to_owned(), own.into());
         let named = |text: String, (name, value): (&String, &Value)| text.replace(&format!("{{{name}}}"), value.as_str().unwrap());
-        Self(names.iter().fold(text.to_owned(), named).parse().unwrap())
+        let table = names.iter().fold(text.to_owned(), named).parse().unwrap();
+        Self { table, own: own.to_owned(), from: from.to_owned() }
     }
 
     /// All cases, one for each of its `each`.
     pub(crate) fn cases(&self) -> Vec<Table> {
         let mut cases = Vec::new();
-        for case in self.0["case"].as_array().unwrap() {
+        for case in self.table["case"].as_array().unwrap() {
             let mut table = case.as_table().unwrap().clone();
             match table.remove("each") {
                 None => cases.push(table),
@@ -81,7 +95,7 @@ impl Book {
     }
 
     fn policy(&self, case: &Table) -> Table {
-        case.get("policy").map(|name| self.0["policy"][name.as_str().unwrap()].as_table().unwrap().clone()).unwrap_or_default()
+        case.get("policy").map(|name| self.table["policy"][name.as_str().unwrap()].as_table().unwrap().clone()).unwrap_or_default()
     }
 
     /// The manifest's lines of an agent's signer, without its table's head.
@@ -89,16 +103,33 @@ impl Book {
         [text(case, "manifest"), text(&self.policy(case), "manifest"), text(case, "after")].join("\n")
     }
 
+    /// The manifest's lines of an agent's signer.
+    fn signer(&self, case: &Table) -> String {
+        match case.get("whole") {
+            Some(whole) => whole.as_str().unwrap().to_owned(),
+            None => format!("[signers.wallet]\nfrom = \"{}\"\n{}", self.from, self.lines(case)),
+        }
+    }
+
+    /// The lines of the host configuration.
+    pub(crate) fn host(&self, case: &Table) -> String {
+        [text(case, "host"), text(&self.policy(case), "host"), text(&self.table, "host")].join("\n")
+    }
+
+    /// The manifests of a case's agents that are taken.
+    pub(crate) fn manifests(&self, case: &Table) -> Vec<String> {
+        let named = |(name, lines): (&str, String)| format!("name = \"{name}\"\ncomponent = \"probe.wasm\"\n{lines}\n");
+        let beside = case.get("beside").filter(|_| !case.contains_key("beside_refused"));
+        let beside = beside.map(|beside| ("probe-2", beside.as_str().map_or_else(|| self.signer(case), str::to_owned)));
+        [("probe-1", self.signer(case))].into_iter().chain(beside).map(named).collect()
+    }
+
     pub(crate) fn treasury(&self, case: &Table) -> WalletFixture {
         let policy = self.policy(case);
-        let treasury = match case.get("whole") {
-            Some(whole) => WalletFixture::with(whole.as_str().unwrap()),
-            None => WalletFixture::new(&self.lines(case)),
-        };
-        let host = [text(case, "host"), text(&policy, "host"), text(&self.0, "host")].join("\n");
+        let treasury = WalletFixture::with(&self.signer(case));
         let values = [policy.get("values"), case.get("values")].into_iter().flatten();
         let values = values.flat_map(|values| values.as_table().unwrap());
-        values.fold(treasury.config(&host), |treasury, (name, value)| treasury.value(name, value.as_str().unwrap()))
+        values.fold(treasury.config(&self.host(case)), |treasury, (name, value)| treasury.value(name, value.as_str().unwrap()))
     }
 
     /// Asks what a case asks for, after what comes before it, and gives the denial that came of it: its rule and its remedy.
@@ -112,9 +143,9 @@ impl Book {
         Ok(opened.records("denial").get(before).map(|record| (text(record, "rule"), text(record, "remedy"))))
     }
 
-    /// Tries a case.
-    fn attempt(&self, case: &Table) -> Outcome<()> {
-        let opened = self.treasury(case).load().and_then(|opened| match case.contains_key("unconfirmed") {
+    /// Tries a case, with more lines of the host configuration.
+    pub(crate) fn attempt(&self, case: &Table, more: &str) -> Outcome<()> {
+        let opened = self.treasury(case).config(more).load().and_then(|opened| match case.contains_key("unconfirmed") {
             true => Ok(opened),
             false => block_on(opened.agent.confirm_signers()).map(|_| opened).map_err(|error| error.to_string()),
         });
@@ -125,8 +156,7 @@ impl Book {
         let other = match case.get("beside") {
             None => None,
             Some(beside) => {
-                let own = format!("[signers.wallet]\nfrom = \"static:WALLET\"\n{}", self.lines(case));
-                let lines = beside.as_str().map_or(own, str::to_owned);
+                let lines = beside.as_str().map_or_else(|| self.signer(case), str::to_owned);
                 let other = opened
                     .beside(&format!("name = \"probe-2\"\ncomponent = \"probe.wasm\"\n{lines}\n"))
                     .and_then(|other| block_on(other.confirm_signers()).map(|_| other).map_err(|error| error.to_string()));
@@ -230,7 +260,7 @@ impl Asked<'_> {
                 }
             };
             let digest: B256 = record["digest"].as_str().unwrap().parse().unwrap();
-            recovered(&digest, &bytes[..64], odd).is_some_and(|address| address.to_string() == ADDRESS)
+            recovered(&digest, &bytes[..64], odd).is_some_and(|address| address.to_string() == self.book.own)
         };
         if good { Ok(()) } else { Err("what is given out is no signature of the key".to_owned()) }
     }
@@ -248,7 +278,7 @@ impl Asked<'_> {
         } else if let Some(message) = get("message_hex") {
             format!("message {}", coded(bytes(&plain(message))))
         } else if let Some(name) = get("text") {
-            format!("message {}", said(plain(&self.book.0["text"][plain(name).as_str()])))
+            format!("message {}", said(plain(&self.book.table["text"][plain(name).as_str()])))
         } else if let Some(document) = get("typed") {
             format!("typed {}", said(self.document(&plain(document))))
         } else if let Some(authorization) = get("authorization") {
@@ -270,7 +300,7 @@ impl Asked<'_> {
 
     /// The JSON of typed data: of that name in the table and edited, or as it is.
     fn document(&self, name: &str) -> String {
-        let Some(known) = self.book.0["document"].as_table().unwrap().get(name) else { return name.to_owned() };
+        let Some(known) = self.book.table["document"].as_table().unwrap().get(name) else { return name.to_owned() };
         let mut json: Json = serde_json::from_str(known["json"].as_str().unwrap()).unwrap();
         let edits = self.table.get("edit").map(parsed);
         for (path, value) in edits.iter().flat_map(|edits| edits.as_table().unwrap()) {
@@ -482,26 +512,31 @@ fn bytes(text: &str) -> Vec<u8> {
     hex::decode(text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-#[test]
-fn every_case_of_the_table_comes_to_what_it_says() {
-    let book = Book::read();
-    let cases = book.cases();
+/// Tries cases, two at once, and says which come to something else.
+pub(crate) fn tried(cases: &[Table], attempt: impl Fn(&Table) -> Outcome<()> + Sync) -> Vec<String> {
     let next = AtomicUsize::new(0);
-
     let attempts = || {
         let mut wrong = Vec::new();
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(why) = book.attempt(case) {
+            if let Err(why) = attempt(case) {
                 let of = case.get("of").map(|of| format!(" ({of})")).unwrap_or_default();
                 wrong.push(format!("row {}, {}, {}{of}: {why}", case["row"], text(case, "policy"), text(case, "name")));
             }
         }
         wrong
     };
-    let wrong: Vec<String> = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(attempts)).collect();
         threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
-    });
+    })
+}
+
+#[test]
+fn every_case_of_the_table_comes_to_what_it_says() {
+    let book = Book::read();
+    let cases = book.cases();
+
+    let wrong = tried(&cases, |case| book.attempt(case, ""));
 
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
@@ -522,5 +557,5 @@ fn every_rule_of_signing_is_tried_and_so_is_what_must_be_signed() {
     }
     assert!(with(&["denied", "malformed", "refused", "beside_refused"]) >= 120);
     assert!(with(&["signed", "answers"]) >= 30);
-    assert!(book.0["policy"].as_table().unwrap().keys().all(|policy| cases.iter().any(|case| text(case, "policy") == *policy)));
+    assert!(book.table["policy"].as_table().unwrap().keys().all(|policy| cases.iter().any(|case| text(case, "policy") == *policy)));
 }

@@ -9,7 +9,6 @@ use crate::text::{for_people, hex, unhex};
 use async_trait::async_trait;
 use k256::ecdsa::VerifyingKey;
 use k256::ecdsa::signature::hazmat::PrehashVerifier;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use strongroom_mpc::says::{self, FailureKind, Question, Request, What};
@@ -168,16 +167,9 @@ impl Three {
 pub(crate) fn parties(config: &MpcConfig) -> Result<Parties, String> {
     let MpcConfig { parties, card, key, .. } = config;
     let secret = key.read().map_err(|why| format!("the key of this host's card at {key} {why}"))?;
-    let own = Identity::kept(read_card(card)?, &secret).map_err(|error| error.to_string())?;
-    let cards = parties.iter().map(|path| read_card(path)).collect::<Result<Vec<_>, _>>()?;
+    let own = Identity::kept(Card::read(card).map_err(|error| error.to_string())?, &secret).map_err(|error| error.to_string())?;
+    let cards = parties.iter().map(|path| Card::read(path)).collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
     Parties::new(own, cards).map_err(|error| error.to_string())
-}
-
-/// Reads a card, which is a file in TOML.
-fn read_card(path: &Path) -> Result<Card, String> {
-    let wrong = |why: String| format!("{}: {why}", path.display());
-    let text = crate::files::read_text(path, crate::files::MAX_TEXT).map_err(|error| wrong(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| wrong(format!("it is no card: {}", error.message())))
 }
 
 /// What was permitted, as the parties read it.

@@ -11,6 +11,7 @@ mod openbao;
 pub mod parties;
 mod postgres;
 mod softhsm;
+pub mod threshold;
 
 pub use anvil::Anvil;
 pub use custody::Custody;

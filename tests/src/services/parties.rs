@@ -1,7 +1,6 @@
 //! Three parties of a threshold wallet that are none: in this process, with one key, each answering as a test says. What they read is decoded
 //! here with the crate that real parties have; those are in `crates/mpc-party`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use strongroom::k256::ecdsa::SigningKey;
@@ -102,9 +101,8 @@ async fn hear(mut link: Link, party: usize, behaviour: Behaviour, asked: &Mutex<
 }
 
 fn write(home: &Path, identity: &Identity) {
-    let name = &identity.card.name;
-    fs::write(home.join(format!("{name}.toml")), toml::to_string(&identity.card).expect("text")).expect("a card");
-    fs::write(home.join(format!("{name}.pem")), identity.key_in_pem().as_bytes()).expect("a key");
+    let [card, key] = ["toml", "pem"].map(|suffix| home.join(format!("{}.{suffix}", identity.card.name)));
+    identity.write(&card, &key).expect("an identity");
 }
 
 /// An honest party's answer, with that key (32 bytes in hexadecimal digits).

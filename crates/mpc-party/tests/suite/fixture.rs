@@ -81,6 +81,8 @@ impl Process {
 /// Directories in which the ceremony has been, with a key: made once, copied for each wallet.
 struct Made {
     home: TempDir,
+    /// The key's public half.
+    public: String,
     #[allow(dead_code, reason = "the suites measure nothing")]
     took: Duration,
 }
@@ -92,6 +94,15 @@ pub fn ceremony() -> Option<Duration> {
 }
 
 static MADE: OnceLock<Made> = OnceLock::new();
+
+/// Puts the three parties' directories, where a key has been made, into another one, with the host's identity and the key's address.
+#[allow(dead_code, reason = "for the tests of hosts")]
+pub async fn put(home: &Path) {
+    let made = Made::new().await;
+    copy(made.home.path(), home);
+    let key = VerifyingKey::from_sec1_bytes(&unhex(&made.public).expect("digits")).expect("a point");
+    fs::write(home.join("address"), strongroom_ethereum::signature::address_of(&key).to_string()).expect("the address");
+}
 
 /// What the parties' operators let the agent do.
 pub fn manifest(day: &str) -> String {
@@ -303,14 +314,14 @@ impl Made {
         }
         let began = std::time::Instant::now();
         let made = wallet.ask(1, &Question::Keygen { key: KEY.to_owned() }).await;
-        let Ok(Answer::Key(_)) = made else { panic!("no key is made: {made:?}") };
+        let Ok(Answer::Key(made)) = made else { panic!("no key is made: {made:?}") };
         let took = began.elapsed();
         for party in 0..3 {
             wallet.kill(party);
         }
         let home = TempDir::new().expect("a directory");
         copy(wallet._home.path(), home.path());
-        Self { home, took }
+        Self { home, public: made.public, took }
     }
 }
 

@@ -1,0 +1,62 @@
+//! A host with real parties: three processes of `strongroom-mpc-party` whose operators have the agents' manifests, each. What parties do among themselves
+//! is tried in `crates/mpc-party`.
+//!
+//! Ignored unless asked for, since the parties are built with GMP: `cargo test --workspace --test suites threshold -- --ignored`. By default
+//! every tenth case of the table is tried; all with `STRONGROOM_TABLE=all`.
+
+use crate::signing::{every_kind_is_mined, lines, the_example_pays};
+use crate::signing_table::{Book, tried};
+use strongroom_tests::fixtures::wallet::WalletFixture;
+use strongroom_tests::services::Anvil;
+use strongroom_tests::services::threshold::{Threshold, address};
+
+/// The manifest of the probe, as the parties have it.
+fn manifest(lines: &str) -> String {
+    format!("name = \"probe-1\"\ncomponent = \"probe.wasm\"\n{lines}\n")
+}
+
+#[test]
+#[ignore = "it builds the parties, which need GMP"]
+fn a_node_mines_every_kind_that_real_parties_sign() {
+    let lines = format!("[signers.wallet]\nfrom = \"mpc:treasury\"\n{}", lines());
+    let parties = Threshold::start(&[manifest(&lines)], "");
+    let opened = WalletFixture::with(&lines).config(&parties.table()).open();
+
+    every_kind_is_mined(|operation| opened.sign(operation));
+
+    parties.kill(0);
+    every_kind_is_mined(|operation| opened.sign(operation));
+    assert!(opened.sign("address").starts_with(&address()));
+}
+
+#[test]
+#[ignore = "it builds the parties, which need GMP"]
+fn the_example_pays_an_invoice_with_a_key_of_real_parties() {
+    let anvil = Anvil::start(1);
+    anvil.fund(&address(), "0x8ac7230489e80000");
+    let example = include_str!("../../examples/agents/payer/agent.toml").replace("file:payer/treasury", "mpc:treasury");
+    let parties = Threshold::start(&[example], "");
+
+    the_example_pays(&anvil, "mpc:treasury", &parties.table());
+}
+
+#[test]
+#[ignore = "it builds the parties, which need GMP"]
+fn cases_of_the_table_come_to_the_same_with_real_parties() {
+    let book = Book::of(&address(), "mpc:treasury");
+    let every = if std::env::var("STRONGROOM_TABLE").is_ok_and(|which| which == "all") { 1 } else { 10 };
+    // What no party can have: a manifest that is refused, keys for other uses, and those that a backend keeps.
+    let is_theirs = |case: &toml::Table| {
+        let other = ["refused", "whole", "values"].iter().any(|key| case.contains_key(*key));
+        !other && !book.manifests(case).concat().contains("use = ")
+    };
+    let cases: Vec<_> = book.cases().into_iter().filter(is_theirs).step_by(every).collect();
+
+    let wrong = tried(&cases, |case| {
+        let parties = Threshold::start(&book.manifests(case), &book.host(case));
+        book.attempt(case, &parties.table())
+    });
+
+    println!("{} cases", cases.len());
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
