@@ -2,6 +2,7 @@
 
 use crate::ledger::Share;
 use crate::trio::Trio;
+use crate::unlock::Unlock;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -25,8 +26,8 @@ struct Written {
     agents: Vec<PathBuf>,
     /// A host configuration of which `[signing]` counts: assets, chains, caps.
     policy: Option<PathBuf>,
-    /// What opens the shares: a file with an identity of age, first line first.
-    unlock: PathBuf,
+    /// What opens the shares: identities of age, the first of which encrypts.
+    unlock: Unlock,
     /// For whom backups are encrypted: a recipient of age.
     backup: Option<String>,
     /// Where to listen, if not where the card says.
@@ -108,7 +109,6 @@ impl Config {
             }
         };
         let listen = written.listen.or(trio.own.card.address).context("the card of this party has no address; say `listen`")?;
-        let unlock = here(&written.unlock);
         let of_name = |(name, address): (&String, &SocketAddr)| {
             let party = trio.named(name).with_context(|| format!("`addresses`: there is no party `{name}`"))?;
             Ok((party, *address))
@@ -119,7 +119,7 @@ impl Config {
             agents: agents.collect::<Result<_>>()?,
             signing,
             state,
-            unlock: read_secret(&unlock, MAX_TEXT).with_context(|| unlock.display().to_string())?,
+            unlock: written.unlock.read(directory)?,
             backup: written.backup,
             listen,
             alone: match written.unacknowledged {

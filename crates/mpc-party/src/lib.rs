@@ -14,6 +14,7 @@ mod serve;
 pub mod shares;
 mod signing;
 pub mod trio;
+mod unlock;
 
 use anyhow::{Context, Result};
 use config::Config;
