@@ -95,7 +95,7 @@ impl Party {
     /// Decides, with the third's word or without, whether this party may sign: within all of its limits, or within a part.
     ///
     /// # Errors
-    /// Why not, in words.
+    /// Why not.
     pub(crate) async fn settle(
         &self,
         third: usize,
@@ -103,7 +103,7 @@ impl Party {
         request: &Request,
         share: &shares::Share,
         word: Heard<Acknowledgement>,
-    ) -> Result<Result<Acknowledgement, String>, String> {
+    ) -> Heard<Result<Acknowledgement, String>> {
         let limits = self.limits(request, share);
         match word {
             Ok(word) => {
@@ -111,11 +111,11 @@ impl Party {
                 Ok(Ok(word))
             }
             // Nothing is signed with a party of which it is proven that it tells different things.
-            Err(NoAnswer::Forked(origin, why)) if origin != third => Err(why),
+            Err(NoAnswer::Forked(origin, why)) if origin != third => Err(NoAnswer::Forked(origin, why)),
             Err(why) => {
                 let why = why.words();
                 self.ledger.within(entry, &limits, self.alone).map_err(|over| unacknowledged(&over, &why))?;
-                self.ledger.alone(entry).await?;
+                self.ledger.alone(entry).await.map_err(NoAnswer::Away)?;
                 Ok(Err(why))
             }
         }
@@ -187,7 +187,7 @@ impl Party {
             match self.ledger.catch_up(entry.clone()).await {
                 Ok(()) => {}
                 Err(NotTaken::Forked(_)) => return Err(self.forked(&entry)),
-                Err(why) => return Err(NoAnswer::Wrong(why.words())),
+                Err(why) => return Err(why.no_answer(NoAnswer::Wrong)),
             }
         }
         Ok(())
@@ -207,6 +207,14 @@ impl Party {
 }
 
 impl NotTaken {
+    /// What it means for whoever has asked: this party can't, where its disk is at fault, or else what is said.
+    pub fn no_answer(self, else_it: fn(String) -> NoAnswer) -> NoAnswer {
+        match self {
+            Self::Unwritable(why) => NoAnswer::Away(why),
+            other => else_it(other.words()),
+        }
+    }
+
     /// For people.
     pub fn words(self) -> String {
         match self {

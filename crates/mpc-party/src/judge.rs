@@ -4,7 +4,7 @@ use alloy_primitives::{Address, B256, U256};
 use anyhow::{Result, bail};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use strongroom_core::manifest::{Manifest, Purpose, SecretRef, SigningConfig};
 use strongroom_core::policy::{AssetId, Budget, Limit, SignPermit, WalletPolicy};
 use strongroom_ethereum::transaction::{Authorization, Transaction};
@@ -113,6 +113,18 @@ impl Judge {
     pub fn within_rate(&self, request: &Request) -> Result<(), String> {
         let within = self.wallet(request)?.rate.take(Instant::now());
         if within { Ok(()) } else { Err("more signatures than the `rate` of the signer; wait".to_owned()) }
+    }
+
+    /// Counts what was used before this party was started: key, agent, and when, in milliseconds since 1970. The oldest come first.
+    pub fn resume(&self, uses: impl IntoIterator<Item = (String, String, u64)>) {
+        let (now, here) = (Instant::now(), millis());
+        for (key, agent, time) in uses {
+            let age = Duration::from_millis(here.saturating_sub(time));
+            if let Some(wallet) = self.wallets.get(&(key, agent)).filter(|wallet| age < wallet.rate.rate().per) {
+                // Where there are more than the rate lets pass, it is used up as it is.
+                wallet.rate.take(now.checked_sub(age).unwrap_or(now));
+            }
+        }
     }
 
     /// The limits of an agent, and those of the account over all agents.

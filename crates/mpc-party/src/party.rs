@@ -1,48 +1,30 @@
-//! One party: what it has, and what is done with the other two at their or a host's request.
+//! One party: what it has, and how it is.
 
+use crate::config::Config;
 use crate::judge::Judge;
 use crate::ledger::{Ledger, Share as OfLimits};
-use crate::peers::{Ask, NoAnswer, Peers, Purpose, Reply};
-use crate::presignature::{Pool, Presignature};
-use crate::rounds::{Message, Runs, drive};
-use crate::shares::{Made, Share, Shares, check_name, keygen};
+use crate::peers::Peers;
+use crate::presignature::Pool;
+use crate::rounds::Runs;
+use crate::sealed::Vault;
+use crate::shares::{Share, Shares};
 use crate::trio::{PARTIES, Trio};
-use anyhow::{Context, Result, bail};
-use cggmp21::ExecutionId;
-use rand_core::{OsRng, RngCore};
-use sha2::{Digest, Sha256};
+use anyhow::{Context, Result};
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use strongroom_ground::lock::Mutex;
 use strongroom_ground::text::hex;
 use strongroom_mpc::Card;
-use strongroom_mpc::says::{KeyInfo, Status};
+use strongroom_mpc::says::Status;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-
-/// How long another party's next message may take, within a run.
-const SILENCE: Duration = Duration::from_secs(120);
-/// How long a number for a run is good.
-const NUMBERS: Duration = Duration::from_secs(60);
-/// How long the answer to how a run has ended may wait for its end.
-const WAIT: Duration = Duration::from_secs(3);
-/// Most numbers that are good at a time, and most keys.
-const MOST_NUMBERS: usize = 256;
-const KEYS: usize = 64;
-/// How long a run may take in all.
-const RUN: Duration = Duration::from_secs(20 * 60);
-/// The same of a presignature.
-const RUN_OF_PRESIGNATURE: Duration = Duration::from_secs(90);
-/// How often a message is sent to a party that has not opened its run yet.
-const ATTEMPTS: u32 = 200;
 
 /// One of the three.
 pub struct Party {
     /// The three.
     pub trio: Arc<Trio>,
-    /// The hosts that may ask.
-    pub hosts: Vec<Card>,
+    pub(crate) hosts: Vec<Card>,
     pub(crate) judge: Judge,
     pub(crate) ledger: Ledger,
     pub(crate) shares: Shares,
@@ -58,51 +40,44 @@ pub struct Party {
     /// A presignature was taken, or one was made.
     pub(crate) taken: Notify,
     pub(crate) made: Notify,
-    numbers: Mutex<HashMap<String, Instant>>,
-}
-
-/// What a party is made of.
-pub struct Parts {
-    /// The three.
-    pub trio: Arc<Trio>,
-    /// The hosts that may ask.
-    pub hosts: Vec<Card>,
-    /// Its own judgement.
-    pub judge: Judge,
-    /// Its own ledger.
-    pub ledger: Ledger,
-    /// Its shares.
-    pub shares: Shares,
-    /// The way to the others.
-    pub peers: Peers,
-    /// Where presignatures are.
-    pub pool: Arc<Pool>,
-    /// How much of its limits it uses without the third.
-    pub alone: OfLimits,
-    /// Presignatures that are kept at hand.
-    pub presignatures: usize,
+    /// Numbers that were given for runs, and when.
+    pub(crate) numbers: Mutex<HashMap<String, Instant>>,
 }
 
 impl Party {
-    /// Puts a party together.
-    pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { trio, hosts, judge, ledger, shares, peers, pool, alone, presignatures } = parts;
-        Arc::new(Self {
-            trio,
-            hosts,
+    /// Opens a party as its configuration says.
+    ///
+    /// # Errors
+    /// What is wrong with what is kept, or with what the configuration leads to.
+    pub fn open(config: Config) -> Result<Arc<Self>> {
+        let trio = Arc::new(config.trio);
+        let vault = Vault::new(&config.state, &config.unlock, config.backup.as_deref(), &trio)?;
+        let shares = Shares::open(vault, Arc::clone(&trio), &keys(&config.state)?)?;
+        let ledger = Ledger::open(&config.state.join("ledger.jsonl"), Arc::clone(&trio))?;
+        let judge = Judge::new(&config.agents, config.signing)?;
+        judge.resume(ledger.uses());
+        let pool = Arc::new(Pool::default());
+        let forget = {
+            let pool = Arc::clone(&pool);
+            Box::new(move |party| pool.forget(party))
+        };
+        let boot = hex(&*strongroom_ground::random::key()?);
+        Ok(Arc::new(Self {
+            hosts: config.hosts,
             judge,
             ledger,
             shares,
-            peers,
+            peers: Peers::new(Arc::clone(&trio), boot, &config.addresses, forget),
             pool,
-            alone,
-            presignatures,
             runs: Runs::default(),
+            alone: config.alone,
             waiting: Mutex::default(),
+            presignatures: config.presignatures,
             taken: Notify::new(),
             made: Notify::new(),
             numbers: Mutex::default(),
-        })
+            trio,
+        }))
     }
 
     /// How it is.
@@ -131,44 +106,6 @@ impl Party {
         }
     }
 
-    /// A number of this party's for the name of a run: no run of one name is done twice.
-    ///
-    /// # Errors
-    /// It would not take part in such a run.
-    pub fn number(&self, purpose: &Purpose) -> Result<String, String> {
-        match purpose {
-            Purpose::Auxiliary => {}
-            Purpose::Key(key) => {
-                check_name(key).map_err(|error| error.to_string())?;
-                if self.shares.get(key).is_some() {
-                    return Err(format!("there is a key `{key}` already"));
-                }
-                if self.shares.all().len() >= KEYS {
-                    return Err(format!("this party has {KEYS} keys, and makes no more"));
-                }
-            }
-            Purpose::Presignature(_, _, key) => drop(self.share(key)?),
-        }
-        if let Some(why) = self.shares.preparing() {
-            return Err(why);
-        }
-        let mut bytes = [0; 16];
-        OsRng.fill_bytes(&mut bytes);
-        // The auxiliary data must be that of one run at all who take part.
-        let auxiliary = match purpose {
-            Purpose::Auxiliary => None,
-            _ => self.shares.auxiliary(),
-        };
-        let number = format!("{}.{}", hex(&bytes), auxiliary.map(|known| known.run.clone()).unwrap_or_default());
-        let mut numbers = self.numbers.lock();
-        numbers.retain(|_, since| since.elapsed() < NUMBERS);
-        if numbers.len() >= MOST_NUMBERS {
-            return Err("too many runs are begun".to_owned());
-        }
-        numbers.insert(number.clone(), Instant::now());
-        Ok(number)
-    }
-
     /// The share of a key.
     ///
     /// # Errors
@@ -176,330 +113,11 @@ impl Party {
     pub fn share(&self, key: &str) -> Result<Arc<Share>, String> {
         self.shares.get(key).ok_or_else(|| format!("there is no key `{key}` here"))
     }
-
-    /// Has a run done with the others, and waits for its end here.
-    ///
-    /// # Errors
-    /// Why it is not done, in words.
-    pub async fn lead(self: &Arc<Self>, purpose: Purpose) -> Result<String> {
-        let patience = if let Purpose::Presignature(..) = purpose { RUN_OF_PRESIGNATURE } else { RUN };
-        let late = |_| Err(anyhow::anyhow!("the run has not ended within {} s", patience.as_secs()));
-        tokio::time::timeout(patience, self.led(purpose)).await.unwrap_or_else(late)
-    }
-
-    async fn led(self: &Arc<Self>, purpose: Purpose) -> Result<String> {
-        let others = self.parties(&purpose).map_err(anyhow::Error::msg)?;
-        let others: Vec<_> = others.into_iter().filter(|party| *party != self.trio.index).collect();
-        let mut numbers = vec![(self.trio.index, self.number(&purpose).map_err(anyhow::Error::msg)?)];
-        for party in &others {
-            match self.peers.ask(*party, &Ask::Begin(purpose.clone())).await {
-                Ok(Reply::Number(number)) => numbers.push((*party, number)),
-                other => bail!("{}: {}", self.trio.name(*party), words(other)),
-            }
-        }
-        numbers.sort_unstable();
-        let run = name(&purpose, &numbers);
-        let ended = self.take_part(self.trio.index, purpose.clone(), numbers.clone()).map_err(anyhow::Error::msg)?;
-        let led = self.ended_everywhere(&purpose, &run, &numbers, &others, ended).await;
-        if let Purpose::Presignature(leader, partner, key) = &purpose {
-            match &led {
-                Ok(()) => self.pool.ready(*leader, *partner, key, &run),
-                Err(_) => self.pool.drop_named(*leader, *partner, key, &run),
-            }
-            self.made.notify_waiters();
-        }
-        led.map(|()| run)
-    }
-
-    /// Starts a run at the others, and waits for its end at all of them.
-    async fn ended_everywhere(
-        &self,
-        purpose: &Purpose,
-        run: &str,
-        numbers: &[(usize, String)],
-        others: &[usize],
-        ended: tokio::task::JoinHandle<Result<()>>,
-    ) -> Result<()> {
-        for party in others {
-            match self.peers.ask(*party, &Ask::Start { purpose: purpose.clone(), numbers: numbers.to_vec() }).await {
-                Ok(Reply::Done) => {}
-                other => {
-                    let why = format!("{}: {}", self.trio.name(*party), words(other));
-                    self.runs.close(run, Err(why.clone()));
-                    bail!("{why}");
-                }
-            }
-        }
-        ended.await.context("the run was dropped")??;
-        // It is done when all have what it has made.
-        for party in others.iter().copied() {
-            loop {
-                match self.peers.ask(party, &Ask::Ended(run.to_owned())).await {
-                    Ok(Reply::Done) => break,
-                    Ok(Reply::NotYet) => {}
-                    other => bail!("{}: {}", self.trio.name(party), words(other)),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Answers how a run has ended here.
-    ///
-    /// # Errors
-    /// It has failed, in words.
-    pub async fn ended(&self, run: &str) -> Result<Reply, String> {
-        let until = tokio::time::Instant::now() + WAIT;
-        loop {
-            let made = self.made.notified();
-            match self.runs.ended(run) {
-                Some(how) => return how.map(|()| Reply::Done),
-                None if tokio::time::timeout_at(until, made).await.is_err() => return Ok(Reply::NotYet),
-                None => {}
-            }
-        }
-    }
-
-    /// Takes part in a run, on a thread of its own.
-    ///
-    /// # Errors
-    /// It is not one that this party has given a number for, or the parties' auxiliary data differ.
-    pub fn take_part(
-        self: &Arc<Self>,
-        by: usize,
-        purpose: Purpose,
-        numbers: Vec<(usize, String)>,
-    ) -> Result<tokio::task::JoinHandle<Result<()>>, String> {
-        let parties = self.parties(&purpose)?;
-        if let Purpose::Presignature(leader, ..) = purpose
-            && leader != by
-        {
-            return Err("presignatures are begun by the party that is to lead with them".to_owned());
-        }
-        if parties.len() != numbers.len() || !parties.iter().zip(&numbers).all(|(party, (of, _))| party == of) {
-            return Err("the numbers are not those of the parties that take part".to_owned());
-        }
-        let own = numbers.iter().find(|(party, _)| *party == self.trio.index).map(|(_, number)| number);
-        let is_own = own.and_then(|number| self.numbers.lock().remove(number)).is_some_and(|since| since.elapsed() < NUMBERS);
-        if !is_own {
-            return Err("this party has not given that number, or long ago".to_owned());
-        }
-        let auxiliary = |number: &str| number.split_once('.').map(|(_, run)| run.to_owned());
-        if numbers.windows(2).any(|pair| auxiliary(&pair[0].1) != auxiliary(&pair[1].1)) {
-            return Err("the parties have auxiliary data of different ceremonies; run `strongroom mpc keygen` again".to_owned());
-        }
-        let run = name(&purpose, &numbers);
-        let heard = self.runs.open(&run, by, parties.clone())?;
-        let auxiliary = auxiliary(&numbers[0].1).unwrap_or_default();
-        let (to_others, messages) = unbounded_channel();
-        tokio::spawn(Arc::clone(self).deliver(run.clone(), parties.clone(), messages));
-        let party = Arc::clone(self);
-        Ok(tokio::task::spawn_blocking(move || {
-            let send = |to: Option<u16>, message: Message| drop(to_others.send((to, Ok(message))));
-            // What the library does not expect of another party must not leave the run open.
-            let driven = std::panic::AssertUnwindSafe(|| party.driven(&purpose, &run, &auxiliary, &parties, &heard, send));
-            let done = std::panic::catch_unwind(driven).unwrap_or_else(|_| Err(anyhow::anyhow!("another party has sent what can't be")));
-            let how = done.as_ref().err().map(|why| format!("{why:#}"));
-            party.runs.close(&run, how.clone().map_or(Ok(()), Err));
-            if let Some(why) = how {
-                tracing::warn!("a run for {purpose:?} has failed: {why}");
-                let _ = to_others.send((None, Err(why)));
-            }
-            party.made.notify_waiters();
-            done
-        }))
-    }
-
-    fn driven(
-        &self,
-        purpose: &Purpose,
-        run: &str,
-        auxiliary: &str,
-        parties: &[usize],
-        heard: &std::sync::mpsc::Receiver<crate::rounds::Heard>,
-        send: impl FnMut(Option<u16>, Message),
-    ) -> Result<()> {
-        let own = parties.iter().position(|party| *party == self.trio.index).context("this party takes no part")?;
-        let own = u16::try_from(own)?;
-        let execution = ExecutionId::new(run.as_bytes());
-        let rng = &mut OsRng;
-        match purpose {
-            Purpose::Auxiliary => {
-                let primes = self.shares.primes()?;
-                let machine = cggmp21::aux_info_gen(execution, own, PARTIES as u16, primes).into_state_machine(rng);
-                let data = drive(machine, heard, SILENCE, send)?.map_err(|error| anyhow::anyhow!("{}", causes(&error)))?;
-                self.shares.take_auxiliary(run, data)
-            }
-            Purpose::Key(key) => {
-                let machine = keygen(execution, own).into_state_machine(rng);
-                let share = drive(machine, heard, SILENCE, send)?.map_err(|error| anyhow::anyhow!("{}", causes(&error)))?;
-                self.shares.take_share(key, run, auxiliary, share)
-            }
-            Purpose::Presignature(leader, partner, key) => {
-                let share = self.share(key).map_err(anyhow::Error::msg)?;
-                let indices: Vec<u16> = parties.iter().map(|party| u16::try_from(*party)).collect::<Result<_, _>>()?;
-                let machine = cggmp21::signing(execution, own, &indices, &share.share).generate_presignature_sync(rng);
-                let made = drive(machine, heard, SILENCE, send)?.map_err(|error| anyhow::anyhow!("{}", causes(&error)))?;
-                self.pool.add(*leader, *partner, key, run.to_owned(), Presignature::new(made));
-                Ok(())
-            }
-        }
-    }
-
-    /// Takes a run's messages to the others, in their order.
-    async fn deliver(
-        self: Arc<Self>,
-        run: String,
-        parties: Vec<usize>,
-        mut messages: UnboundedReceiver<(Option<u16>, Result<Message, String>)>,
-    ) {
-        while let Some((to, message)) = messages.recv().await {
-            let is_to = |index: usize| to.is_none_or(|to| usize::from(to) == index);
-            let whom = parties.iter().enumerate().filter(|(index, party)| **party != self.trio.index && is_to(*index));
-            for (_, party) in whom {
-                let ask = Ask::Say { run: run.clone(), message: message.clone() };
-                let mut attempts = 0..ATTEMPTS;
-                let lost = loop {
-                    match self.peers.ask(*party, &ask).await {
-                        Ok(_) => break None,
-                        // It has not opened the run yet, or its connection has just been lost.
-                        Err(NoAnswer::Refused(_) | NoAnswer::Away(_)) if message.is_ok() && attempts.next().is_some() => {
-                            tokio::time::sleep(Duration::from_millis(50)).await;
-                        }
-                        Err(why) => break Some(why.words()),
-                    }
-                };
-                if let Some(why) = lost.filter(|_| message.is_ok()) {
-                    let why = format!("{}: {why}", self.trio.name(*party));
-                    self.runs.hear(&run, *party, Err(why));
-                }
-            }
-        }
-    }
-
-    /// Who takes part in a run, in the order of the protocol's indices.
-    fn parties(&self, purpose: &Purpose) -> Result<Vec<usize>, String> {
-        match purpose {
-            Purpose::Auxiliary | Purpose::Key(_) => Ok((0..PARTIES).collect()),
-            Purpose::Presignature(leader, partner, _) => {
-                let mut pair = vec![*leader, *partner];
-                pair.sort_unstable();
-                let fits = leader != partner && pair[1] < PARTIES && pair.contains(&self.trio.index);
-                if fits { Ok(pair) } else { Err("this is no pair of parties, or this party is not in it".to_owned()) }
-            }
-        }
-    }
-
-    /// Makes a key with the other two, and the auxiliary data before it where that is missing.
-    ///
-    /// # Errors
-    /// Why there is no key, in words.
-    pub async fn keygen(self: &Arc<Self>, key: &str) -> Result<KeyInfo> {
-        check_name(key)?;
-        let made = match self.made_before(key).await? {
-            Some(made) => made,
-            None => self.made_anew(key).await?,
-        };
-        self.shares.adopt(made.clone())?;
-        for party in self.trio.others() {
-            match self.peers.ask(party, &Ask::Adopt(made.clone())).await {
-                Ok(Reply::Done) => {}
-                other => bail!("{}: {}; ask again once it is there", self.trio.name(party), words(other)),
-            }
-        }
-        self.taken.notify_waiters();
-        Ok(self.share(key).map_err(anyhow::Error::msg)?.info.clone())
-    }
-
-    /// A key of a ceremony that was interrupted when all had given their words: it is taken to its end.
-    async fn made_before(&self, key: &str) -> Result<Option<Made>> {
-        if let Some(made) = self.shares.made(key)? {
-            return Ok(Some(made));
-        }
-        for party in self.trio.others() {
-            match self.peers.ask(party, &Ask::Made(key.to_owned())).await {
-                Ok(Reply::Made(Some(made))) => return Ok(Some(made)),
-                Ok(Reply::Made(None)) => {}
-                other => bail!("{}: {}", self.trio.name(party), words(other)),
-            }
-        }
-        Ok(None)
-    }
-
-    async fn made_anew(self: &Arc<Self>, key: &str) -> Result<Made> {
-        let purpose = Purpose::Key(key.to_owned());
-        // The same auxiliary data serves all keys of these three.
-        let led = match self.shares.auxiliary() {
-            Some(_) => self.lead(purpose.clone()).await.ok(),
-            None => None,
-        };
-        let run = match led {
-            Some(run) => run,
-            None => {
-                self.lead(Purpose::Auxiliary).await.context("auxiliary data")?;
-                self.lead(purpose).await.context("key")?
-            }
-        };
-        let (public, own) = self.shares.word(key, &run)?;
-        let mut words_given = vec![String::new(); PARTIES];
-        words_given[self.trio.index] = own;
-        for party in self.trio.others() {
-            match self.peers.ask(party, &Ask::Word(key.to_owned(), run.clone())).await {
-                Ok(Reply::Word(other, word)) if other == public => words_given[party] = word,
-                Ok(Reply::Word(other, _)) => bail!("{} has made the key {other}, and this party {public}", self.trio.name(party)),
-                other => bail!("{}: {}", self.trio.name(party), words(other)),
-            }
-        }
-        Ok(Made { key: key.to_owned(), run, public, words: words_given })
-    }
-
-    /// Keeps presignatures with one partner at hand, for ever. What is asked first gets more of them.
-    pub async fn keep_ready(self: Arc<Self>, partner: usize, wanted: usize) {
-        loop {
-            let taken = self.taken.notified();
-            let mut made = false;
-            for share in self.shares.all() {
-                let key = &share.info.key;
-                if self.pool.count(self.trio.index, partner, key) < wanted && self.peers.away(partner).is_none() {
-                    made |= self.lead(Purpose::Presignature(self.trio.index, partner, key.clone())).await.is_ok();
-                }
-            }
-            if !made {
-                let _ = tokio::time::timeout(Duration::from_secs(2), taken).await;
-            }
-        }
-    }
 }
 
-impl NoAnswer {
-    /// For people.
-    pub fn words(self) -> String {
-        match self {
-            Self::Away(why) | Self::Refused(why) | Self::Wrong(why) | Self::Forked(_, why) => why,
-        }
-    }
-}
-
-fn words(answer: Result<Reply, NoAnswer>) -> String {
-    match answer {
-        Ok(_) => "it answers something else".to_owned(),
-        Err(why) => why.words(),
-    }
-}
-
-/// The name of a run, with a number of each that takes part in it: none of them has done one of that name before.
-fn name(purpose: &Purpose, numbers: &[(usize, String)]) -> String {
-    let text = serde_json::to_vec(&("strongroom-mpc/1 run", purpose, numbers)).expect("text and numbers");
-    hex(&Sha256::digest(text))
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
+/// The keys of which there are shares.
+fn keys(state: &Path) -> Result<Vec<String>> {
+    let names = std::fs::read_dir(state).with_context(|| state.display().to_string())?;
+    let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    Ok(names.filter_map(|name| Some(name.strip_prefix("key-")?.strip_suffix(".age")?.to_owned())).collect())
 }

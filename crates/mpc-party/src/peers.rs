@@ -6,6 +6,7 @@ use crate::rounds::Message;
 use crate::shares::Made;
 use crate::trio::{PARTIES, Trio};
 use alloy_primitives::{B256, U256};
+use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,13 +14,15 @@ use std::time::Duration;
 use strongroom_ground::lock::Mutex;
 use strongroom_mpc::link::{Greeting, Link, LinkError};
 use strongroom_mpc::says::Request;
+use tokio::sync::Notify;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(6);
 /// How long the answer of one that signs may take: it may have to ask the third first.
 const PATIENCE_TO_SIGN: Duration = Duration::from_secs(30);
-/// How often a party that is out of reach is looked for.
+/// How soon a party that is out of reach is looked for, and how seldom at last.
 const PROBE: Duration = Duration::from_secs(1);
+const SELDOM: Duration = Duration::from_secs(30);
 /// Connections that are kept with each party.
 const IDLE: usize = 8;
 
@@ -119,12 +122,14 @@ pub enum Reply {
     Half(Half, Option<String>),
     /// It does not do that: its own words.
     Refused(String),
+    /// It would, and can't: its own words.
+    Unable(String),
 }
 
 /// Why there is no answer that can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// It can't be reached.
+    /// It can't be reached, or can't do it now.
     Away(String),
     /// It does not do that.
     Refused(String),
@@ -152,6 +157,8 @@ struct Way {
     away: Mutex<Option<String>>,
     /// Which start of it is spoken to, and whether the ledgers were compared since.
     boot: Mutex<(String, bool)>,
+    /// There is a connection with it again.
+    came: Notify,
 }
 
 impl Peers {
@@ -171,6 +178,7 @@ impl Peers {
     pub fn greeted(&self, party: usize, boot: &str) {
         // Where it can reach this party, it may be reached.
         *self.ways[party].away.lock() = None;
+        self.ways[party].came.notify_one();
         let mut known = self.ways[party].boot.lock();
         if known.0 != boot {
             let first = std::mem::replace(&mut *known, (boot.to_owned(), false)).0.is_empty();
@@ -203,17 +211,30 @@ impl Peers {
         self.ways[party].away.lock().clone()
     }
 
-    /// Looks for parties that are out of reach, for ever: no request waits for that.
+    /// Looks for both others at first, and for one that is out of reach again and again, for ever: no request waits for that.
     pub async fn look(&self) {
+        let [one, other] = self.trio.others();
+        tokio::join!(self.look_for(one), self.look_for(other));
+    }
+
+    async fn look_for(&self, party: usize) {
+        let way = &self.ways[party];
+        let (mut wait, mut failures) = (Duration::ZERO, 0);
         loop {
-            tokio::time::sleep(PROBE).await;
-            for party in self.trio.others() {
-                if self.away(party).is_some()
-                    && matches!(tokio::time::timeout(PATIENCE, self.asked(party, &Ask::Standing)).await, Ok(Ok(_)))
-                {
-                    *self.ways[party].away.lock() = None;
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {
+                    let is_here = !wait.is_zero() && self.away(party).is_none();
+                    if is_here || self.ask_now(party, &Ask::Standing).await.is_ok() {
+                        *way.away.lock() = None;
+                        failures = 0;
+                    } else {
+                        failures += 1;
+                    }
                 }
+                // Where it is lost again, it is looked for as soon as at first.
+                () = way.came.notified() => failures = 0,
             }
+            wait = wait_after(failures, OsRng.next_u32());
         }
     }
 
@@ -222,9 +243,13 @@ impl Peers {
     /// # Errors
     /// [`NoAnswer`].
     pub async fn ask(&self, party: usize, ask: &Ask) -> Result<Reply, NoAnswer> {
-        if let Some(why) = self.away(party) {
-            return Err(NoAnswer::Away(why));
+        match self.away(party) {
+            Some(why) => Err(NoAnswer::Away(why)),
+            None => self.ask_now(party, ask).await,
         }
+    }
+
+    async fn ask_now(&self, party: usize, ask: &Ask) -> Result<Reply, NoAnswer> {
         let patience = if let Ask::Sign { .. } = ask { PATIENCE_TO_SIGN } else { PATIENCE };
         let late = |_| {
             Err(LinkError::Unreachable {
@@ -235,6 +260,7 @@ impl Peers {
         let answer = tokio::time::timeout(patience, self.asked(party, ask)).await.unwrap_or_else(late);
         match answer {
             Ok(Reply::Refused(why)) => Err(NoAnswer::Refused(why)),
+            Ok(Reply::Unable(why)) => Err(NoAnswer::Away(why)),
             Ok(reply) => Ok(reply),
             Err(error @ LinkError::Garbled { .. }) => Err(NoAnswer::Wrong(error.to_string())),
             Err(error) => {
@@ -263,11 +289,57 @@ impl Peers {
     }
 }
 
+impl From<String> for NoAnswer {
+    fn from(why: String) -> Self {
+        Self::Refused(why)
+    }
+}
+
+impl NoAnswer {
+    /// What a party answers that can't or does not do what it was asked.
+    pub fn reply(self) -> Reply {
+        match self {
+            Self::Away(why) => Reply::Unable(why),
+            other => Reply::Refused(other.words()),
+        }
+    }
+
+    /// For people.
+    pub fn words(self) -> String {
+        match self {
+            Self::Away(why) | Self::Refused(why) | Self::Wrong(why) | Self::Forked(_, why) => why,
+        }
+    }
+}
+
 impl Way {
     fn keep(&self, link: Link) {
         let mut idle = self.idle.lock();
         if idle.len() < IDLE {
             idle.push(link);
+        }
+    }
+}
+
+/// How long to wait after so many failures in a row: twice as long after each, up to a bound, and up to half of it shorter, so that parties that were
+/// cut off together don't come together.
+fn wait_after(failures: u32, random: u32) -> Duration {
+    let whole = PROBE.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1))).min(SELDOM);
+    whole - whole / 2_000 * (random % 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_party_that_stays_away_is_asked_ever_more_seldom() {
+        for random in [0, 999, u32::MAX] {
+            let waits = [0, 1, 2, 3, 5, 6, 100, u32::MAX].map(|failures| wait_after(failures, random));
+
+            for (wait, whole) in waits.iter().zip([1, 1, 2, 4, 16, 30, 30, 30].map(Duration::from_secs)) {
+                assert!(*wait <= whole && *wait > whole / 2, "{waits:?}");
+            }
         }
     }
 }

@@ -72,11 +72,10 @@ impl Pool {
         }
     }
 
-    /// The partner has its half of the one of that name.
-    pub fn ready(&self, leader: usize, partner: usize, key: &str, name: &str) {
+    /// The partner has its half of the one that this run has made.
+    pub fn ready(&self, name: &str) {
         let mut pool = self.0.lock();
-        let those = pool.get_mut(&(leader, partner, key.to_owned()));
-        those.into_iter().flatten().filter(|kept| kept.name == name).for_each(|kept| kept.is_ready = true);
+        pool.values_mut().flatten().filter(|kept| kept.name == name).for_each(|kept| kept.is_ready = true);
     }
 
     /// Takes the oldest that is ready.
@@ -95,9 +94,16 @@ impl Pool {
         those.remove(at).map(|kept| kept.made)
     }
 
-    /// Lets go of the one of that name.
-    pub fn drop_named(&self, leader: usize, partner: usize, key: &str, name: &str) {
-        drop(self.take_named(leader, partner, key, name));
+    /// Lets go of what this run has made.
+    pub fn let_go(&self, name: &str) {
+        self.0.lock().values_mut().for_each(|those| those.retain(|kept| kept.name != name));
+    }
+
+    /// The same, of a run of that leader's.
+    pub fn let_go_of(&self, leader: usize, name: &str) {
+        let mut pool = self.0.lock();
+        let those = pool.iter_mut().filter(|((of, ..), _)| *of == leader);
+        those.for_each(|(_, those)| those.retain(|kept| kept.name != name));
     }
 
     /// How many are ready.
@@ -116,4 +122,51 @@ impl Pool {
 /// (CVE-2025-66017): nothing here signs such a thing.
 fn to_sign(digest: B256) -> DataToSign<Secp256k1> {
     DataToSign::from_scalar(Scalar::from_be_bytes_mod_order(digest.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cggmp21::generic_ec::{NonZero, SecretScalar};
+    use rand_core::OsRng;
+
+    fn made() -> Presignature {
+        let [k, chi] = [(); 2].map(|()| SecretScalar::random(&mut OsRng));
+        let point = Point::generator() * NonZero::<SecretScalar<Secp256k1>>::random(&mut OsRng);
+        Presignature::new(cggmp21::Presignature { R: point, k, chi })
+    }
+
+    #[test]
+    fn each_is_taken_once_and_by_its_leader_when_it_is_ready() {
+        let pool = Pool::default();
+        pool.add(0, 1, "key", "one".to_owned(), made());
+        pool.add(0, 1, "key", "two".to_owned(), made());
+
+        assert!(pool.take(0, 1, "key").is_none(), "the partner may not have its half");
+        pool.ready("two");
+        assert_eq!(pool.count(0, 1, "key"), 1);
+        for (leader, partner, key) in [(1, 0, "key"), (0, 2, "key"), (0, 1, "other")] {
+            assert!(pool.take(leader, partner, key).is_none() && pool.take_named(leader, partner, key, "two").is_none());
+        }
+        assert!(pool.take(0, 1, "key").is_some_and(|(name, _)| name == "two"));
+        assert!(pool.take(0, 1, "key").is_none() && pool.take_named(0, 1, "key", "two").is_none());
+        assert!(pool.take_named(0, 1, "key", "one").is_some(), "a partner takes what its leader names");
+    }
+
+    #[test]
+    fn what_a_run_was_given_up_for_is_gone() {
+        let pool = Pool::default();
+        for (leader, partner, name) in [(0, 1, "one"), (0, 1, "two"), (1, 0, "three"), (1, 2, "four")] {
+            pool.add(leader, partner, "key", name.to_owned(), made());
+        }
+
+        pool.let_go("one");
+        assert!(pool.take_named(0, 1, "key", "one").is_none());
+        pool.let_go_of(0, "three");
+        assert!(pool.take_named(1, 0, "key", "three").is_some(), "nobody lets go of what another leads");
+        pool.let_go_of(0, "two");
+        assert!(pool.take_named(0, 1, "key", "two").is_none());
+        pool.forget(2);
+        assert!(pool.take_named(1, 2, "key", "four").is_none(), "a party that was started again has none");
+    }
 }

@@ -1,7 +1,7 @@
 //! The door of a party: who may speak, and what is answered to whom.
 
 use crate::party::Party;
-use crate::peers::{Ask, Reply};
+use crate::peers::{Ask, NoAnswer, Reply};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,9 +21,7 @@ impl Party {
         let mut known = self.hosts.clone();
         known.extend(self.trio.others().map(|party| self.trio.card(party).clone()));
         let door = Arc::new(Doorkeeper::new(&self.trio.own, &known)?);
-        let [first, second] = self.trio.others();
-        tokio::spawn(Arc::clone(&self).keep_ready(first, self.presignatures));
-        tokio::spawn(Arc::clone(&self).keep_ready(second, self.presignatures.div_ceil(4)));
+        self.keep_supplied();
         let looking = Arc::clone(&self);
         tokio::spawn(async move { looking.peers.look().await });
         tracing::info!("`{}` listens on {}", self.trio.name(self.trio.index), listener.local_addr()?);
@@ -58,27 +56,26 @@ impl Party {
 
     async fn hear_party(self: &Arc<Self>, party: usize, link: &mut Link) -> Result<()> {
         while let Some(ask) = link.heard::<Ask>().await? {
-            let reply = self.reply(party, ask).await.unwrap_or_else(Reply::Refused);
+            let reply = self.reply(party, ask).await.unwrap_or_else(NoAnswer::reply);
             link.answer(&reply).await?;
         }
         Ok(())
     }
 
-    async fn reply(self: &Arc<Self>, party: usize, ask: Ask) -> Result<Reply, String> {
+    async fn reply(self: &Arc<Self>, party: usize, ask: Ask) -> Result<Reply, NoAnswer> {
+        let refused = |error: anyhow::Error| NoAnswer::Refused(format!("{error:#}"));
         match ask {
-            Ask::Begin(purpose) => self.number(&purpose).map(Reply::Number),
-            Ask::Start { purpose, numbers } => self.take_part(party, purpose, numbers).map(|_| Reply::Done),
-            Ask::Ended(run) => self.ended(&run).await,
-            Ask::Say { run, message } => match self.runs.hear(&run, party, message) {
-                true => Ok(Reply::Done),
-                false => Err("there is no such run here".to_owned()),
-            },
-            Ask::Word(key, run) => {
-                self.shares.word(&key, &run).map(|(public, word)| Reply::Word(public, word)).map_err(|error| format!("{error:#}"))
+            Ask::Begin(purpose) => Ok(Reply::Number(self.number(&purpose)?)),
+            Ask::Start { purpose, numbers } => {
+                drop(self.take_part(party, purpose, numbers)?);
+                Ok(Reply::Done)
             }
-            Ask::Adopt(made) => self.shares.adopt(made).map(|()| Reply::Done).map_err(|error| format!("{error:#}")),
-            Ask::Made(key) => self.shares.made(&key).map(Reply::Made).map_err(|error| format!("{error:#}")),
-            Ask::Propose(request) => self.proposed(&request),
+            Ask::Ended(run) => Ok(self.ended(&run).await?),
+            Ask::Say { run, message } => Ok(self.told(party, &run, message)?),
+            Ask::Word(key, run) => self.shares.word(&key, &run).map(|(public, word)| Reply::Word(public, word)).map_err(refused),
+            Ask::Adopt(made) => self.shares.adopt(made).map(|()| Reply::Done).map_err(refused),
+            Ask::Made(key) => self.shares.made(&key).map(Reply::Made).map_err(refused),
+            Ask::Propose(request) => Ok(self.proposed(&request)?),
             Ask::Reserve { entry, request } => self.reserved(party, *entry, *request).await,
             Ask::Take(entries) => self.taken(entries).await,
             Ask::Give(origin, from) => Ok(Reply::Entries(self.ledger.entries(origin, from))),

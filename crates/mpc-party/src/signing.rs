@@ -11,14 +11,11 @@ use crate::judge::Judged;
 use crate::ledger::{Acknowledgement, Entry, NotTaken, SignedEntry};
 use crate::party::Party;
 use crate::peers::{Ask, NoAnswer, Reply};
-use crate::presignature::Presignature;
 use crate::shares;
 use std::time::{Duration, Instant};
 use strongroom_ground::text::hex;
 use strongroom_mpc::says::{Failure, FailureKind, Request, Signed};
 
-/// How long a request may wait for a presignature.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How long what was reserved may wait to be signed.
 const RESERVED: Duration = Duration::from_secs(120);
 /// Most requests that wait to be signed.
@@ -59,6 +56,7 @@ impl Party {
     async fn led_signature(&self, request: &Request) -> Result<Signed, Failure> {
         let own = self.trio.name(self.trio.index);
         let refused = |why: String| Failure::of(FailureKind::Refused, own, why);
+        let failed = |why: NoAnswer| Failure::of(kind(&why), own, why.words());
         let share = self.share(&request.key).map_err(refused)?;
         let judged = self.judge.judge(request, share.address).map_err(refused)?;
         self.judge.within_rate(request).map_err(refused)?;
@@ -74,10 +72,10 @@ impl Party {
                     let room = self.ledger.has_room(request, &judged, &limits, self.alone);
                     room.map_err(|over| refused(unacknowledged(&over, &why.clone().words())))?;
                 }
-                self.ledger.begin(request, &judged, &limits).await.map_err(refused)?
+                self.ledger.begin(request, &judged, &limits).await.map_err(|why| failed(why.no_answer(NoAnswer::Refused)))?
             }
         };
-        self.ledger.kept(&signed.entry).await.map_err(refused)?;
+        self.ledger.kept(&signed.entry).await.map_err(|why| failed(NoAnswer::Away(why)))?;
         let mut saw: Vec<_> =
             proposed.against.iter().map(|(party, why)| (self.trio.name(*party).to_owned(), why.clone().words())).collect();
         let mut worst = FailureKind::Unavailable;
@@ -106,13 +104,13 @@ impl Party {
         share: &shares::Share,
     ) -> Result<Signed, Failure> {
         let own = self.trio.name(self.trio.index);
-        let refused = |why: String| Failure::of(FailureKind::Refused, own, why);
         let failed = |why: NoAnswer| Failure::of(kind(&why), self.trio.name(partner), why.words());
         let third = self.trio.third(partner);
         let asked = tokio::join!(self.reserve(partner, signed, request), self.acknowledged(third, against, signed, request));
         let (with_partner, with_third) = asked;
         with_partner.map_err(failed)?;
-        let word = self.settle(third, &signed.entry, request, share, with_third).await.map_err(refused)?;
+        let word = self.settle(third, &signed.entry, request, share, with_third).await;
+        let word = word.map_err(|why| Failure::of(kind(&why), own, why.words()))?;
         let presignature = self.presignature(partner, &request.key).await;
         let (name, presignature) = presignature.map_err(|why| Failure::of(FailureKind::Unavailable, own, why))?;
         let ask = Ask::Sign { entry: signed.entry.hash(), presignature: name, third: word.clone().ok().map(Box::new) };
@@ -166,26 +164,6 @@ impl Party {
         Ok(proposed)
     }
 
-    /// A presignature for a partner, once there is one.
-    async fn presignature(&self, partner: usize, key: &str) -> Result<(String, Presignature), String> {
-        let until = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let made = self.made.notified();
-            let found = self.pool.take(self.trio.index, partner, key);
-            self.taken.notify_waiters();
-            if let Some(found) = found {
-                return Ok(found);
-            }
-            if tokio::time::timeout_at(until, made).await.is_err() {
-                return Err(format!(
-                    "no presignature with {} within {} s; ask less often, or give the parties more cores",
-                    self.trio.name(partner),
-                    PATIENCE.as_secs()
-                ));
-            }
-        }
-    }
-
     /// Answers whether this party allows a request.
     ///
     /// # Errors
@@ -201,16 +179,16 @@ impl Party {
     /// Takes an entry of another's, as a partner or as the third.
     ///
     /// # Errors
-    /// Why not, in words.
-    pub async fn reserved(&self, leader: usize, signed: SignedEntry, request: Request) -> Result<Reply, String> {
+    /// Why not.
+    pub async fn reserved(&self, leader: usize, signed: SignedEntry, request: Request) -> Heard<Reply> {
         let share = self.share(&request.key)?;
         let judged = self.judge.judge(&request, share.address)?;
         let entry = signed.entry.clone();
         if !entry.is_for(&request, &judged) {
-            return Err("the entry is not for that request, as it is decoded here".to_owned());
+            return Err(NoAnswer::Refused("the entry is not for that request, as it is decoded here".to_owned()));
         }
         // What either knew before it was started is known to both.
-        self.compared(leader).await.map_err(NoAnswer::words)?;
+        self.compared(leader).await?;
         let hash = entry.hash();
         if self.ledger.get(entry.origin, entry.number, &hash).is_none() {
             self.judge.within_rate(&request)?;
@@ -219,12 +197,12 @@ impl Party {
             Ok(()) => {}
             Err(NotTaken::Gap) => return Ok(Reply::Behind(Box::new(self.ledger.standing()))),
             Err(NotTaken::Forked(other)) => return Ok(Reply::Forked(other)),
-            Err(why) => return Err(why.words()),
+            Err(why) => return Err(why.no_answer(NoAnswer::Refused)),
         }
         let mut waiting = self.waiting.lock();
         waiting.retain(|_, known| known.since.elapsed() < RESERVED);
         if waiting.len() >= MOST_WAITING {
-            return Err("too many requests wait to be signed".to_owned());
+            return Err(NoAnswer::Refused("too many requests wait to be signed".to_owned()));
         }
         waiting.insert((hash.clone(), leader), Waiting { entry, signed, request, since: Instant::now() });
         drop(waiting);
@@ -234,13 +212,13 @@ impl Party {
     /// Takes entries that were missing here.
     ///
     /// # Errors
-    /// Why not, in words.
-    pub async fn taken(&self, entries: Vec<SignedEntry>) -> Result<Reply, String> {
+    /// Why not.
+    pub async fn taken(&self, entries: Vec<SignedEntry>) -> Heard<Reply> {
         for entry in entries {
             match self.ledger.catch_up(entry).await {
                 Ok(()) => {}
                 Err(NotTaken::Forked(other)) => return Ok(Reply::Forked(other)),
-                Err(why) => return Err(why.words()),
+                Err(why) => return Err(why.no_answer(NoAnswer::Refused)),
             }
         }
         Ok(Reply::Done)
@@ -249,10 +227,11 @@ impl Party {
     /// Gives this party's half of a signature.
     ///
     /// # Errors
-    /// Why not, in words.
-    pub async fn half(&self, leader: usize, entry: &str, presignature: &str, third: Option<Acknowledgement>) -> Result<Reply, String> {
+    /// Why not.
+    pub async fn half(&self, leader: usize, entry: &str, presignature: &str, third: Option<Acknowledgement>) -> Heard<Reply> {
         let waiting = self.waiting.lock().remove(&(entry.to_owned(), leader)).filter(|known| known.since.elapsed() < RESERVED);
-        let Waiting { entry, signed, request, .. } = waiting.ok_or("nothing was reserved under that name, or long ago")?;
+        let Waiting { entry, signed, request, .. } =
+            waiting.ok_or_else(|| "nothing was reserved under that name, or long ago".to_owned())?;
         let share = self.share(&request.key)?;
         let (hash, other) = (entry.hash(), self.trio.third(leader));
         let third = third.filter(|word| self.ledger.is_acknowledged(&hash, other, word) && self.is_even(&word.standing));
@@ -264,10 +243,10 @@ impl Party {
         if let Err(NoAnswer::Forked(origin, why)) = &third
             && *origin != other
         {
-            return Err(why.clone());
+            return Err(NoAnswer::Forked(*origin, why.clone()));
         }
         let made = self.pool.take_named(leader, self.trio.index, &request.key, presignature);
-        let made = made.ok_or("there is no presignature of that name here")?;
+        let made = made.ok_or_else(|| "there is no presignature of that name here".to_owned())?;
         let word = self.settle(other, &entry, &request, &share, third).await?;
         let half = made.sign(entry.digest);
         tracing::info!(agent = request.agent, key = request.key, r = half.r(), "a half for {}", self.trio.name(leader));

@@ -100,7 +100,7 @@ impl Written {
         let done = |flushed: &Flushed| matches!(flushed, Flushed::Broken) || matches!(flushed, Flushed::Until(until) if *until >= number);
         match self.flushed.wait_for(done).await.as_deref() {
             Ok(Flushed::Until(_)) => Ok(()),
-            _ => Err("the ledger can't be written; look at its disk, and start this party again".to_owned()),
+            _ => Err("its ledger can't be written; look at its disk, and start that party again".to_owned()),
         }
     }
 }

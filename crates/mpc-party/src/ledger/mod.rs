@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use strongroom_core::policy::{AssetId, Limit, Slot, Sums, Windows};
 use strongroom_ground::lock::Mutex;
 use strongroom_mpc::link::{MAX_SKEW, millis};
@@ -46,6 +47,8 @@ struct State {
     /// By key and agent (`None` for all agents) and asset.
     windows: HashMap<(String, Option<String>, AssetId), Windows>,
     idempotency: HashMap<(String, String, String), (usize, u64)>,
+    /// When each party began its last entry for a key, by the clock here.
+    led: HashMap<(usize, String), u64>,
     /// The latest time that was written down here. Windows do not slide back.
     now: u64,
 }
@@ -112,8 +115,8 @@ impl Ledger {
     /// What is wrong with the file.
     pub fn open(path: &Path, trio: Arc<Trio>) -> Result<Self> {
         let (disk, lines) = Disk::open(path)?;
-        let (chains, windows, idempotency) = Default::default();
-        let mut state = State { disk, chains, alone: [0; PARTIES], alone_line: 0, windows, idempotency, now: 0 };
+        let (chains, windows, idempotency, led) = Default::default();
+        let mut state = State { disk, chains, alone: [0; PARTIES], alone_line: 0, windows, idempotency, led, now: 0 };
         for (number, line) in lines.into_iter().enumerate() {
             let place = || format!("{}: line {}", path.display(), number + 1);
             match line {
@@ -151,6 +154,21 @@ impl Ledger {
         (known.hash == hash).then(|| known.signed.entry.clone())
     }
 
+    /// Whether this party has begun an entry for a key within that time.
+    pub fn has_led(&self, key: &str, within: Duration) -> bool {
+        let last = self.state.lock().led.get(&(self.trio.index, key.to_owned())).copied();
+        last.is_some_and(|at| u128::from(millis().saturating_sub(at)) < within.as_millis())
+    }
+
+    /// What was used: of each entry the key, the agent, and when it was begun, in milliseconds since 1970. The oldest first.
+    pub fn uses(&self) -> Vec<(String, String, u64)> {
+        let state = self.state.lock();
+        let entries = state.chains.iter().flatten().map(|known| &known.signed.entry);
+        let mut uses: Vec<_> = entries.map(|entry| (entry.key.clone(), entry.agent.clone(), entry.time)).collect();
+        uses.sort_by_key(|(.., time)| *time);
+        uses
+    }
+
     /// Entries of a party, from a number on.
     pub fn entries(&self, origin: usize, from: u64) -> Vec<SignedEntry> {
         let state = self.state.lock();
@@ -174,14 +192,15 @@ impl Ledger {
     ///
     /// # Errors
     /// What limit it goes beyond; or why it can't be kept.
-    pub async fn begin(&self, request: &Request, judged: &Judged, limits: &[Vec<Limit>; 2]) -> Result<SignedEntry, String> {
+    pub async fn begin(&self, request: &Request, judged: &Judged, limits: &[Vec<Limit>; 2]) -> Result<SignedEntry, NotTaken> {
         let (signed, written) = {
             let mut state = self.state.lock();
             let state = &mut *state;
             if state.idempotency.contains_key(&(request.key.clone(), request.agent.clone(), request.idempotency.clone())) {
-                return Err("the same request is under way; ask again".to_owned());
+                return Err(NotTaken::Wrong("the same request is under way; ask again".to_owned()));
             }
-            state.room(&request.key, &request.agent, judged.slot(), &judged.spends, limits, Share::Whole)?;
+            let room = state.room(&request.key, &request.agent, judged.slot(), &judged.spends, limits, Share::Whole);
+            room.map_err(NotTaken::Wrong)?;
             let chain = &state.chains[self.trio.index];
             let (number, before) = (chain.len() as u64 + 1, chain.last().map(|known| known.hash.clone()).unwrap_or_default());
             let at = state.now.max(millis());
@@ -190,7 +209,7 @@ impl Ledger {
             state.take(signed.clone(), at, line);
             (signed, state.disk.written(line))
         };
-        written.kept().await?;
+        written.kept().await.map_err(NotTaken::Unwritable)?;
         Ok(signed)
     }
 
@@ -393,6 +412,7 @@ impl State {
         }
         let key = (entry.key.clone(), entry.agent.clone(), entry.idempotency.clone());
         self.idempotency.entry(key).or_insert((entry.origin, entry.number));
+        self.led.insert((entry.origin, entry.key.clone()), at);
         let hash = entry.hash();
         self.chains[entry.origin].push(Known { signed, hash, line });
     }
