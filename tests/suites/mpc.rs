@@ -131,6 +131,21 @@ fn what_no_party_signs_is_told_by_what_is_known_of_it() {
 }
 
 #[test]
+fn a_ceiling_on_keys_in_this_process_is_none_on_theirs() {
+    let ceiling = "[signing]\nhot_limit = { ETH = \"1\" }\n";
+    let here = wallet(&Parties::start([honest; 3])).amended(|manifest, config| {
+        *manifest = manifest.replace("mpc:probe-1", "static:WALLET");
+        *config = format!("{ceiling}{config}");
+    });
+    let refused = refused(here);
+    assert!(refused.contains("`signing.hot_limit` allows 1"), "{refused}");
+
+    let parties = Parties::start([honest; 3]);
+    let opened = wallet(&parties).amended(|_, config| *config = format!("{ceiling}{config}")).open();
+    assert!(signed(&opened, &TRANSFER.replace("value:1000", "value:2000000000000000000")));
+}
+
+#[test]
 fn two_parties_have_to_name_the_same_key() {
     let parties = Parties::start([liar, honest, honest]);
     assert!(wallet(&parties).open().sign("address").starts_with(ADDRESS), "one lies");
