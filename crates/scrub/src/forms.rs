@@ -22,14 +22,9 @@ const LEAST_LINE: usize = 16;
 pub struct Known {
     /// The value, then the parts that are not written in it as they are.
     pieces: Vec<Piece>,
-    /// Made when it is looked for.
-    made: OnceLock<Made>,
-}
-
-/// What is looked for of a value.
-struct Made {
-    forms: Vec<Form>,
-    shape: Shape,
+    /// Both made when they are looked at.
+    forms: OnceLock<Vec<Form>>,
+    shape: OnceLock<Shape>,
 }
 
 /// Bytes that are looked for: a stretch of a buffer that pieces share.
@@ -111,11 +106,7 @@ impl Known {
         }
         pieces.insert(0, whole);
         pieces.truncate(usize::from(u16::MAX) + 1);
-        Self { pieces, made: OnceLock::new() }
-    }
-
-    fn made(&self) -> &Made {
-        self.made.get_or_init(|| Made::of(&self.pieces))
+        Self { pieces, forms: OnceLock::new(), shape: OnceLock::new() }
     }
 
     /// Bytes that every form has, or more: told without making one.
@@ -126,16 +117,24 @@ impl Known {
 
     /// What may be said of it to decide where a text is cut.
     pub(super) fn shape(&self) -> &Shape {
-        &self.made().shape
+        self.shape.get_or_init(|| Shape::of(&self.pieces, is_worded(&self.pieces, self.forms())))
     }
 
     pub(super) fn forms(&self) -> &[Form] {
-        &self.made().forms
+        self.forms.get_or_init(|| forms(&self.pieces))
     }
 
     /// Gives the beginning of each form to `take`: `most` bytes of it, or all of it.
     pub(super) fn beginnings(&self, most: usize, take: impl FnMut(&Form, &[u8; LONGEST], usize)) {
         beginnings(&self.pieces, self.forms(), |_| most, take);
+    }
+
+    /// Whether `is` takes the beginning of a form, `most` bytes of it or all of it, that has no more than `longest` bytes.
+    pub(super) fn any_beginning(&self, longest: usize, most: usize, mut is: impl FnMut(&Form, &[u8]) -> bool) -> bool {
+        let mut found = false;
+        let fitting = self.forms().iter().filter(|form| form.len() <= longest);
+        beginnings(&self.pieces, fitting, |_| most, |form, beginning, length| found = found || is(form, &beginning[..length]));
+        found
     }
 
     fn piece(&self, form: &Form) -> &[u8] {
@@ -196,21 +195,19 @@ impl Known {
     }
 }
 
-impl Made {
-    fn of(pieces: &[Piece]) -> Self {
-        let mut forms = Vec::new();
-        // What encodes a long document encodes its parts.
-        let is_long = pieces.len() > 1 && pieces[0].as_bytes().len() > MAX_DOCUMENT && pieces[0].is_document();
-        for (index, piece) in (0..=u16::MAX).zip(pieces) {
-            if index == 0 && is_long {
-                add_form(&mut forms, 0, piece, (Coding::Plain, Coding::Plain));
-            } else {
-                add_forms(&mut forms, index, piece);
-            }
+/// Every form of a value in these pieces.
+fn forms(pieces: &[Piece]) -> Vec<Form> {
+    let mut forms = Vec::new();
+    // What encodes a long document encodes its parts.
+    let is_long = pieces.len() > 1 && pieces[0].as_bytes().len() > MAX_DOCUMENT && pieces[0].is_document();
+    for (index, piece) in (0..=u16::MAX).zip(pieces) {
+        if index == 0 && is_long {
+            add_form(&mut forms, 0, piece, (Coding::Plain, Coding::Plain));
+        } else {
+            add_forms(&mut forms, index, piece);
         }
-        let shape = Shape::of(pieces, is_worded(pieces, &forms));
-        Self { forms, shape }
     }
+    forms
 }
 
 /// Whether a form begins as words do whose piece is no document. Only the piece as it is may begin with a name.
@@ -228,7 +225,12 @@ fn is_worded(pieces: &[Piece], forms: &[Form]) -> bool {
 }
 
 /// Gives the beginning of each form to `take`: so many bytes of it as `most` says, or all of it.
-fn beginnings(pieces: &[Piece], forms: &[Form], most: impl Fn(&Form) -> usize, mut take: impl FnMut(&Form, &[u8; LONGEST], usize)) {
+fn beginnings<'f>(
+    pieces: &[Piece],
+    forms: impl IntoIterator<Item = &'f Form>,
+    most: impl Fn(&Form) -> usize,
+    mut take: impl FnMut(&Form, &[u8; LONGEST], usize),
+) {
     let (mut once, mut twice) = (Zeroizing::new([0; LONGEST]), Zeroizing::new([0; LONGEST]));
     let mut encoded = None;
     for form in forms {

@@ -107,8 +107,7 @@ impl Grams {
 
     #[inline(always)]
     pub(super) fn gram_of(&self, bytes: [u8; WIDEST]) -> u64 {
-        // Letters differ from their other case in this bit.
-        (u64::from_le_bytes(bytes) | 0x2020_2020_2020_2020) & self.mask
+        folded(bytes) & self.mask
     }
 
     /// Whether the gram may be in the table.
@@ -172,15 +171,29 @@ impl Table {
     }
 }
 
+/// The hash of a gram at its widest, each bit of which depends on all of the gram: no table of grams stands behind it.
+#[inline]
+pub(super) fn hash(gram: [u8; WIDEST]) -> u64 {
+    let product = u128::from(folded(gram)) * u128::from(key());
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// A gram in which no letter tells its case.
+#[inline(always)]
+fn folded(gram: [u8; WIDEST]) -> u64 {
+    // Letters differ from their other case in this bit.
+    u64::from_le_bytes(gram) | 0x2020_2020_2020_2020
+}
+
 /// Which word of the map, before it is cut to the map's size.
 #[inline(always)]
-fn word(hash: u64) -> usize {
+pub(super) fn word(hash: u64) -> usize {
     (hash >> 36) as usize
 }
 
 /// Two bits of a word.
 #[inline(always)]
-fn bits(hash: u64) -> u64 {
+pub(super) fn bits(hash: u64) -> u64 {
     1 << (hash >> 24 & 63) | 1 << (hash >> 30 & 63)
 }
 

@@ -44,6 +44,15 @@ struct Scratch {
     fours: [u64; BLOCKS + 1],
 }
 
+/// Calls `f` with the number of each bit that is set.
+#[inline(always)]
+pub(super) fn each(mut mask: u64, mut f: impl FnMut(usize)) {
+    while mask != 0 {
+        f(mask.trailing_zeros() as usize);
+        mask &= mask - 1;
+    }
+}
+
 /// Classes of a byte, by its two halves: it is in a class where both tables have the class's bit.
 #[derive(Clone, Copy)]
 struct Tables {

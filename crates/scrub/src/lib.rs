@@ -2,7 +2,8 @@
 //! the rest of the host.
 //!
 //! * `coding`, `forms`: what a value looks like encoded. A form is a function of the value, not a copy.
-//! * `search`, `beside`: values made ready, at once or on top of a search that is ready: a request's own values cost what they cost alone.
+//! * `search`, `beside`, `glance`: values made ready, at once, on top of a search that is ready, or not at all where a glance at a short text
+//!   shows none of them: a request's own values cost what they cost alone.
 //! * `views`: how text is read where it is escaped, in one layer or two.
 //! * `lanes`, `grams`, `sweep`: one pass over a text that finds every form in every view, at the speed of memory: sparse probes into a
 //!   table of the forms' beginnings, and marks on the few bytes that begin an escape. `sweep` says why nothing is missed.
@@ -19,6 +20,7 @@ mod beside;
 mod coding;
 mod ending;
 mod forms;
+mod glance;
 mod grams;
 mod lanes;
 #[cfg(any(test, fuzzing, feature = "test-util"))]
@@ -113,6 +115,8 @@ struct Lens {
     passed: Vec<usize>,
     /// Texts that look like secrets and stand for them: minted placeholders.
     exempt: Arc<Vec<String>>,
+    /// Values beside those of the search: what stands for them is exempt, too.
+    beside: Option<Arc<Beside>>,
     /// Texts that one rule, by number, lets pass.
     allowed: Arc<Vec<(usize, String)>>,
 }
@@ -120,15 +124,20 @@ struct Lens {
 impl Lens {
     fn looks_for(&self, rule: usize, found: &[u8]) -> bool {
         // A placeholder, whole or in part: not something else that a placeholder stands in.
-        let is_exempt = |text: &String| text.len() >= rules::LEAST && memchr::memmem::find(text.as_bytes(), found).is_some();
+        let is_exempt = |text: &str| text.len() >= rules::LEAST && memchr::memmem::find(text.as_bytes(), found).is_some();
         let is_allowed = |(by, text): &(usize, String)| *by == rule && memchr::memmem::find(text.as_bytes(), found).is_some();
-        !self.passed.contains(&rule) && !self.exempt.iter().any(is_exempt) && !self.allowed.iter().any(is_allowed)
+        !self.passed.contains(&rule) && !self.exempt().any(is_exempt) && !self.allowed.iter().any(is_allowed)
+    }
+
+    fn exempt(&self) -> impl Iterator<Item = &str> {
+        let beside = self.beside.iter().flat_map(|beside| beside.replacements());
+        self.exempt.iter().map(String::as_str).chain(beside.map(|replacement| replacement.plain.as_str()))
     }
 
     /// Where the last placeholder of a text ends.
     fn last_exempt(&self, text: &[u8]) -> Option<usize> {
-        let end = |exempt: &String| memchr::memmem::rfind(text, exempt.as_bytes()).map(|at| at + exempt.len());
-        self.exempt.iter().filter_map(end).max()
+        let end = |exempt: &str| memchr::memmem::rfind(text, exempt.as_bytes()).map(|at| at + exempt.len());
+        self.exempt().filter_map(end).max()
     }
 }
 
@@ -178,19 +187,30 @@ impl Scrubber {
     #[must_use]
     pub fn knowing(&self, more: impl Iterator<Item = (Arc<Known>, Replacement)>) -> Self {
         let (values, replacing) = self.replacing(self.own, more);
-        Self { search: Arc::new(self.whole().knowing(self.own, values)), beside: None, ..replacing }
+        Self { search: Arc::new(self.search.knowing(self.own, values)), ..replacing }
     }
 
-    /// The same for more values, each with its replacement, beside all that it knows. Nothing is made of them until a text comes that is as long
-    /// as one of them.
+    /// The same for more values, each with its replacement, beside all that it knows. Nothing is made of them until a text comes that may hold
+    /// one of them.
     #[must_use]
-    pub fn knowing_also(&self, more: &[(Arc<Known>, Replacement)]) -> Self {
-        let own = self.count();
-        let (values, replacing) = self.replacing(own, more.iter().cloned());
-        Self { search: Arc::clone(self.whole()), beside: Beside::new(values), own, ..replacing }
+    pub fn knowing_also(&self, more: &Arc<Vec<(Arc<Known>, Replacement)>>) -> Self {
+        let flat = self.flat();
+        let beside = Beside::new(more);
+        Self { own: flat.search.values.len(), lens: Lens { beside: beside.clone(), ..flat.lens.clone() }, beside, ..flat }
     }
 
-    /// The same with replacements for more values, behind those of its `first` ones; and the values.
+    /// The same with all values in its search.
+    fn flat(&self) -> Self {
+        match &self.beside {
+            None => self.clone(),
+            Some(beside) => {
+                let (_, replacing) = self.replacing(self.search.values.len(), beside.all().iter().cloned());
+                Self { search: Arc::clone(self.whole()), ..replacing }
+            }
+        }
+    }
+
+    /// The same with replacements for more values, behind those of its `first` ones, and none beside them; and the values.
     fn replacing(&self, first: usize, more: impl Iterator<Item = (Arc<Known>, Replacement)>) -> (Vec<Arc<Known>>, Self) {
         let mut values = Vec::new();
         let mut replacements = self.replacements[..first].to_vec();
@@ -200,8 +220,16 @@ impl Scrubber {
             values.push(value);
             replacements.push(replacement);
         }
-        let lens = Lens { exempt: Arc::new(exempt), ..self.lens.clone() };
-        (values, Self { replacements: Arc::new(replacements), lens, ..self.clone() })
+        let lens = Lens { exempt: Arc::new(exempt), beside: None, ..self.lens.clone() };
+        (values, Self { replacements: Arc::new(replacements), lens, beside: None, ..self.clone() })
+    }
+
+    /// What stands for a value.
+    fn replacement(&self, value: usize) -> &Replacement {
+        match (value.checked_sub(self.search.values.len()), &self.beside) {
+            (Some(beyond), Some(beside)) => &beside.all()[beyond].1,
+            _ => &self.replacements[value],
+        }
     }
 
     /// The same with each text let pass that its rule finds, or any; values that are known are found in it all the same.
@@ -262,14 +290,14 @@ impl Scrubber {
 
     fn named(&self, subject: Subject) -> String {
         match (subject, &self.search.rules) {
-            (Subject::Value(value), _) => self.replacements[value].encoded.clone(),
+            (Subject::Value(value), _) => self.replacement(value).encoded.clone(),
             (Subject::Rule(rule), rules) => rules.as_ref().map_or_else(String::new, |rules| rules.name(rule).to_owned()),
             (Subject::End, _) => "last-word".to_owned(),
         }
     }
 
     fn findings(&self, text: &[u8]) -> Vec<Finding> {
-        let search = self.search_within(text.len());
+        let search = self.search_within(text);
         if text.len() < search.shortest {
             return Vec::new();
         }
@@ -315,7 +343,7 @@ impl Scrubber {
     /// Writes what stands in the stead of a finding of `length` bytes.
     fn put(&self, finding: &Finding, length: usize, out: &mut Vec<u8>) {
         let text = match finding.subject {
-            Subject::Value(value) if finding.plain => self.replacements[value].plain.clone(),
+            Subject::Value(value) if finding.plain => self.replacement(value).plain.clone(),
             Subject::Value(_) => self.named(finding.subject),
             Subject::Rule(rule) => self.search.rules.as_ref().map_or_else(String::new, |rules| rules.mark(rule).to_owned()),
             Subject::End => "[redacted:last-word]".to_owned(),

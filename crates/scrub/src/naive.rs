@@ -141,7 +141,7 @@ pub fn text(scrubber: &Scrubber, seed: &[u8]) -> Vec<u8> {
 }
 
 /// Every `density`-th byte escaped, in one of the ways that the views undo.
-fn escaped(bytes: &[u8], how: usize, density: usize) -> Vec<u8> {
+pub(super) fn escaped(bytes: &[u8], how: usize, density: usize) -> Vec<u8> {
     let mut out = Vec::new();
     for (at, byte) in bytes.iter().enumerate() {
         let now = (at + how).is_multiple_of(density);

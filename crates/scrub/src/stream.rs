@@ -148,7 +148,7 @@ impl Stream {
     fn let_go_at_end(&mut self, out: &mut Vec<u8>) {
         let end = self.held.len();
         // What is found begins and ends in what is held.
-        let search = self.scrubber.search_within(end);
+        let search = self.scrubber.search_within(&self.held);
         let mut findings = Sweep::findings(search, &self.scrubber.lens, &self.held, self.opened..end);
         if self.may_be_cut && self.scrubber.count() > 0 {
             // What is found whole, and a placeholder, is no piece of a value.

@@ -6,7 +6,7 @@
 //! beginning is known: all that stands before the first escape is as it is.
 
 use super::grams;
-use super::lanes::{BATCH, BLOCK, Marks};
+use super::lanes::{BATCH, BLOCK, Marks, each};
 use super::rules::{Match, Rules};
 use super::views::{CHAINS, Chain, INDENT, INTRODUCES, SEPARATED, View, WIDEST, Walk};
 use super::{Finding, Lens, REACH, Search, Subject};
@@ -313,15 +313,6 @@ impl<'s> Sweep<'s> {
                 self.found.push(Finding { at, subject, plain: false, tail });
             }
         }
-    }
-}
-
-/// Calls `f` with the number of each bit that is set.
-#[inline(always)]
-fn each(mut mask: u64, mut f: impl FnMut(usize)) {
-    while mask != 0 {
-        f(mask.trailing_zeros() as usize);
-        mask &= mask - 1;
     }
 }
 

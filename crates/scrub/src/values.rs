@@ -20,7 +20,7 @@ impl Values {
             return Some(Arc::clone(values));
         }
         let search = Arc::new(Search::new(scrubber.whole().values.clone(), None));
-        let values = Arc::new(Scrubber { search, beside: None, lens: Lens::default(), fitted: true, ..Scrubber::clone(scrubber) });
+        let values = Arc::new(Scrubber { search, beside: None, lens: Lens::default(), fitted: true, ..scrubber.flat() });
         *known = Some((Arc::clone(scrubber), Arc::clone(&values)));
         Some(values)
     }

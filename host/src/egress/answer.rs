@@ -36,7 +36,7 @@ static DESCRIBES_BYTES: [HeaderName; 8] = [
 /// What an answer is searched for: what the run's texts are, and what its own request carried beyond that.
 pub(super) struct Searched {
     live: Live,
-    carried: Vec<(Arc<Known>, Replacement)>,
+    carried: Arc<Vec<(Arc<Known>, Replacement)>>,
     allowed: Vec<Allowed>,
     /// Where only values are looked for, by no rule.
     values: Option<Arc<Values>>,
@@ -47,7 +47,7 @@ pub(super) struct Searched {
 
 impl Searched {
     pub(super) fn new(live: &Live, carried: Vec<(Arc<Known>, Replacement)>) -> Self {
-        Self { last: live.now(), live: live.clone(), carried, allowed: Vec::new(), values: None, of: None }
+        Self { last: live.now(), live: live.clone(), carried: Arc::new(carried), allowed: Vec::new(), values: None, of: None }
     }
 
     /// The values alone, for the answer of a host that holds no grant.
@@ -65,7 +65,7 @@ impl Searched {
     /// Looks for more that came with it.
     fn bring(&mut self, values: Vec<(Arc<Known>, Replacement)>) {
         if !values.is_empty() {
-            self.carried.extend(values);
+            Arc::make_mut(&mut self.carried).extend(values);
             self.of = None;
         }
     }
