@@ -47,10 +47,9 @@ pub fn in_largest_unit(seconds: u64) -> String {
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|half| char::from(DIGITS[usize::from(half)]));
-    let mut out = String::with_capacity(2 * bytes.len());
-    out.extend(bytes.iter().flat_map(digits));
-    out
+    let mut out = Vec::with_capacity(2 * bytes.len());
+    bytes.iter().for_each(|byte| out.extend_from_slice(&[byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)])));
+    String::from_utf8(out).expect("hexadecimal digits are ASCII")
 }
 
 /// The bytes of pairs of hexadecimal digits, in either case.

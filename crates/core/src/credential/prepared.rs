@@ -2,15 +2,22 @@
 
 use super::hmac::HmacKey;
 use super::jwt::JwtKey;
+use super::sigv4::{Scope, SigningKey};
 use crate::lock::Mutex;
 use crate::manifest::{HmacSpec, SchemeSpec};
+use std::fmt;
 use std::sync::Arc;
+
+/// Most scopes of AWS whose keys are kept: those that one agent works in at a time.
+const MOST_SCOPES: usize = 8;
 
 /// What schemes have read of one value. Nothing of it can be had but by a scheme that is applied.
 #[derive(Default)]
 pub struct Prepared {
     hmac: Mutex<Option<(Arc<HmacSpec>, Arc<HmacKey>)>>,
     jwt: Mutex<Option<Arc<JwtKey>>>,
+    /// The keys of scopes, the one that was derived last at the end.
+    sigv4: Mutex<Vec<(Scope, SigningKey)>>,
 }
 
 impl Prepared {
@@ -46,6 +53,26 @@ impl Prepared {
         let key = Arc::new(JwtKey::read(value)?);
         *known = Some(Arc::clone(&key));
         Ok(key)
+    }
+
+    /// The key that is derived of a secret access key for a scope. A scope is of one day, so its key serves many requests.
+    pub(super) fn sigv4(&self, value: &[u8], scope: &Scope) -> SigningKey {
+        let mut known = self.sigv4.lock();
+        if let Some((_, key)) = known.iter().find(|(of, _)| of == scope) {
+            return key.clone();
+        }
+        let key = SigningKey::derive(value, scope);
+        if known.len() >= MOST_SCOPES {
+            known.remove(0);
+        }
+        known.push((scope.clone(), key.clone()));
+        key
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Prepared([redacted])")
     }
 }
 

@@ -151,7 +151,8 @@ impl Policy {
     /// Whether a request may only be judged with its body at hand, since a secret may be granted in one of its fields.
     pub fn reads_body(&self, asked: &Asked<'_>) -> bool {
         let has_fields = |d: &Destination| granted_places(&[d]).any(|granted| granted.place.is_field());
-        let mut reading = self.destinations.iter().filter(|d| d.signs.is_some() || has_fields(d)).peekable();
+        let may_read = |d: &&Destination| d.signs.as_ref().is_some_and(|signs| signs.may_read_body(asked.headers)) || has_fields(d);
+        let mut reading = self.destinations.iter().filter(may_read).peekable();
         if reading.peek().is_none() {
             return false;
         }

@@ -1,6 +1,7 @@
 //! The strings that stand for values within one run, and where they are found.
 
 use super::session::{Back, Issued};
+use crate::credential::Prepared;
 use crate::lock::RwLock;
 use crate::manifest::{Place, Shape};
 use crate::url::{CanonicalUrl, percent_decoded};
@@ -26,6 +27,8 @@ pub(super) struct Entry {
     pub(super) text: String,
     /// The same in lower case.
     folded: Vec<u8>,
+    /// What schemes have read of it, as they read a value.
+    prepared: Prepared,
 }
 
 /// Which value a placeholder stands for.
@@ -50,7 +53,7 @@ pub struct Sealed {
 
 impl Entry {
     fn new(secret: usize, text: String) -> Self {
-        Self { secret, folded: text.to_ascii_lowercase().into_bytes(), text }
+        Self { secret, folded: text.to_ascii_lowercase().into_bytes(), text, prepared: Prepared::default() }
     }
 }
 
@@ -79,6 +82,11 @@ impl Placeholders {
     /// The placeholder of a secret of the manifest.
     pub(super) fn text_of(&self, secret: usize) -> Option<&str> {
         self.entries.iter().find(|entry| entry.secret == secret).map(|entry| entry.text.as_str())
+    }
+
+    /// What schemes have read of the placeholder of a secret of the manifest.
+    pub(super) fn prepared(&self, secret: usize) -> Option<&Prepared> {
+        self.entries.iter().find(|entry| entry.secret == secret).map(|entry| &entry.prepared)
     }
 
     /// Whether this text stands for the secret itself.

@@ -6,6 +6,7 @@ use crate::credential::sigv4::{self, SigV4};
 use crate::credential::{Fields, Scheme, Seen};
 use crate::manifest::{Manifest, Misplaced, SchemeSpec, SecretSpec};
 use crate::url::CanonicalUrl;
+use http::HeaderMap;
 use std::sync::Arc;
 
 /// How a grant has requests signed.
@@ -24,6 +25,14 @@ impl Signs {
         let spec = secret.scheme.as_ref().filter(|spec| spec.has_own_places())?;
         let index = |name: &str| manifest.secrets.iter().position(|known| known.name == name);
         Some(Self { spec: Arc::clone(spec), with: spec.companions().filter_map(index).collect(), text: spec.name().into() })
+    }
+
+    /// Whether the headers leave it open that a request can be judged only with its body at hand.
+    pub(super) fn may_read_body(&self, headers: &HeaderMap) -> bool {
+        match &*self.spec {
+            SchemeSpec::SigV4(_) => SigV4::may_read_body(headers),
+            _ => true,
+        }
     }
 
     /// Whether a request can be judged only with its body at hand.
@@ -53,12 +62,12 @@ impl Signs {
             }
             SchemeSpec::Jwt(_) | SchemeSpec::Oauth2(_) => Ok(None),
             SchemeSpec::SigV4(_) => {
-                let [of_secret, id] =
-                    [Some(secret), self.with.first().copied()].map(|index| index.and_then(|index| placeholders.text_of(index)));
+                let (of_secret, prepared) = (placeholders.text_of(secret), placeholders.prepared(secret));
+                let id = self.with.first().and_then(|index| placeholders.text_of(*index));
                 // Where no agent runs there is nothing that could be signed.
-                let (Some(secret), Some(access_key_id)) = (of_secret, id) else { return Ok(None) };
+                let (Some(secret), Some(prepared), Some(access_key_id)) = (of_secret, prepared, id) else { return Ok(None) };
                 let session_token = self.with.get(1).and_then(|index| placeholders.text_of(*index));
-                let pair = sigv4::Placeholders { secret, access_key_id, session_token };
+                let pair = sigv4::Placeholders { secret, prepared, access_key_id, session_token };
                 let found = SigV4::find(seen, asked.method.as_str(), asked.body, &pair, asked.time);
                 found.transpose().map(|found| found.map(|found| Scheme::SigV4(Box::new(found)))).map_err(|why| why.to_string())
             }

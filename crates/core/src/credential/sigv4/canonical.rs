@@ -47,12 +47,18 @@ impl SignedHeaders {
         self.0.retain(|known| known.as_str() != name);
     }
 
-    pub(super) fn retain(&mut self, is_kept: impl Fn(&str) -> bool) {
-        self.0.retain(|known| is_kept(known.as_str()));
+    pub(super) fn retain(&mut self, is_kept: impl Fn(&HeaderName) -> bool) {
+        self.0.retain(is_kept);
     }
 
-    pub(super) fn text(&self) -> String {
-        self.0.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(";")
+    /// Adds them as they are written, joined with `;`.
+    pub(super) fn push(&self, out: &mut Vec<u8>) {
+        for (place, name) in self.0.iter().enumerate() {
+            if place > 0 {
+                out.push(b';');
+            }
+            out.extend_from_slice(name.as_str().as_bytes());
+        }
     }
 }
 
@@ -75,10 +81,12 @@ pub(super) struct Parts<'p> {
 /// Where a signed header is none of the request's.
 pub(super) fn canonical_request(request: &Request<'_>, parts: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>, Refused> {
     let query = parts.query.or(request.query).unwrap_or("");
-    // At its whole length at once, for it may hold a session token.
-    let head: usize = request.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 2).sum();
-    let length = request.method.len() + 3 * (request.path.len() + query.len()) + 2 * head + parts.token.map_or(0, <[u8]>::len);
-    let mut out = Zeroizing::new(Vec::with_capacity(length + request.host.len() + 256));
+    // At its whole length at once, for it may hold a session token; and not much longer, since all of it is wiped.
+    let values = |name: &HeaderName| request.headers.get_all(name).iter().map(|value| value.len() + 1).sum::<usize>();
+    let head: usize = parts.signed.iter().map(|name| 2 * name.as_str().len() + 3 + values(name)).sum();
+    let length = request.method.len() + 3 * (request.path.len() + query.len()) + head + parts.token.map_or(0, <[u8]>::len);
+    let most = length + request.host.len() + parts.payload.len() + 8;
+    let mut out = Zeroizing::new(Vec::with_capacity(most));
 
     out.extend_from_slice(request.method.as_bytes());
     out.push(b'\n');
@@ -97,9 +105,10 @@ pub(super) fn canonical_request(request: &Request<'_>, parts: &Parts<'_>) -> Res
         out.push(b'\n');
     }
     out.push(b'\n');
-    out.extend_from_slice(parts.signed.text().as_bytes());
+    parts.signed.push(&mut out);
     out.push(b'\n');
     out.extend_from_slice(parts.payload.as_bytes());
+    debug_assert!(out.len() <= most, "it was not grown");
     Ok(out)
 }
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// The key of one scope, which signs requests and chunks.
 #[derive(Clone)]
-pub(super) struct SigningKey(Zeroizing<[u8; 32]>);
+pub(in crate::credential) struct SigningKey(Zeroizing<[u8; 32]>);
 
 /// A signature: 64 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(super) const DIGITS: usize = 64;
 
 impl SigningKey {
     /// `HMAC(HMAC(HMAC(HMAC("AWS4" secret, date), region), service), "aws4_request")`
-    pub(super) fn derive(secret: &[u8], scope: &Scope) -> Self {
+    pub(in crate::credential) fn derive(secret: &[u8], scope: &Scope) -> Self {
         let mut first = Zeroizing::new(Vec::with_capacity(4 + secret.len()));
         first.extend_from_slice(b"AWS4");
         first.extend_from_slice(secret);

@@ -31,6 +31,7 @@ mod verify;
 
 pub use body::BodyHash;
 pub use chunks::{Chunks, MAX_CHUNK};
+pub(super) use key::SigningKey;
 pub use payload::Payload;
 pub use refused::Refused;
 pub use resign::{Body, Resigned};
@@ -41,6 +42,7 @@ pub use signed::{Form, Signed};
 pub use stamp::Stamp;
 pub use verify::Verified;
 
+use super::Prepared;
 use http::HeaderMap;
 
 /// What of a request a signature is about, as it is sent: nothing is decoded or normalised.
@@ -61,6 +63,17 @@ pub struct KeyPair<'k> {
     pub access_key_id: &'k str,
     pub secret: &'k [u8],
     pub token: Option<&'k [u8]>,
+    /// Where the keys are kept that are derived of the secret; without, they are derived for each signature.
+    pub prepared: Option<&'k Prepared>,
+}
+
+impl KeyPair<'_> {
+    fn signing_key(&self, scope: &Scope) -> SigningKey {
+        match self.prepared {
+            Some(prepared) => prepared.sigv4(self.secret, scope),
+            None => SigningKey::derive(self.secret, scope),
+        }
+    }
 }
 
 /// The name of the algorithm, as signatures and texts to sign have it.

@@ -50,7 +50,7 @@ impl Verified {
         if !is_key_id(real.access_key_id) || !real.token.is_none_or(is_token) {
             return Err(Refused::RealPair);
         }
-        let key = SigningKey::derive(real.secret, &self.signed.scope);
+        let key = real.signing_key(&self.signed.scope);
         let (resigned, seed) = match self.signed.form {
             Form::Header => self.in_header(request, real, &key)?,
             Form::Query => self.in_query(request, real, &key)?,
@@ -76,7 +76,7 @@ impl Verified {
     fn in_header(&self, request: &Request<'_>, real: &KeyPair<'_>, key: &SigningKey) -> Result<(Resigned, Signature), Refused> {
         let mut headers = self.signed.headers.clone();
         // What the host does not send is not signed, such as a range of a response that has to be searched. Instructions of AWS always are.
-        headers.retain(|name| name == "host" || name.starts_with("x-amz-") || request.headers.contains_key(name));
+        headers.retain(|name| *name == header::HOST || name.as_str().starts_with("x-amz-") || request.headers.contains_key(name));
         match real.token {
             // One that the guest left unsigned stays so: the service takes it so.
             Some(_) if self.signed.token.is_none() || self.token_signed => headers.add(TOKEN),
@@ -85,19 +85,22 @@ impl Verified {
         }
         let signature = self.sign(request, key, &headers, None, real.token)?;
         let id = real.access_key_id;
-        let scope = self.signed.scope.text();
-        let line = Zeroizing::new(format!(
-            "{ALGORITHM} Credential={id}/{scope}, SignedHeaders={}, Signature={}",
-            headers.text(),
-            signature.text()
-        ));
-        let mut set = vec![(header::AUTHORIZATION, sensitive(line.as_bytes())?)];
+        let (scope, digits) = (self.signed.scope.text(), signature.text());
+        let mut line = Zeroizing::new(Vec::with_capacity(512));
+        for part in [ALGORITHM, " Credential=", id, "/", scope, ", SignedHeaders="] {
+            line.extend_from_slice(part.as_bytes());
+        }
+        headers.push(&mut line);
+        for part in [", Signature=", &digits] {
+            line.extend_from_slice(part.as_bytes());
+        }
+        let mut set = vec![(header::AUTHORIZATION, sensitive(&line)?)];
         let mut remove = Vec::new();
         match real.token {
             Some(token) => set.push((TOKEN, sensitive(token)?)),
             None => remove.push(TOKEN),
         }
-        Ok((Resigned { set, remove, query: None, signature: signature.text(), body: Body::Free }, signature))
+        Ok((Resigned { set, remove, query: None, signature: digits, body: Body::Free }, signature))
     }
 
     fn in_query(&self, request: &Request<'_>, real: &KeyPair<'_>, key: &SigningKey) -> Result<(Resigned, Signature), Refused> {

@@ -1,8 +1,8 @@
 //! The scheme as the phases of a request have it: found in what an agent has signed, and applied as the request leaves.
 
-use super::{Body, Form, KeyPair, Refused, Request, Signed, Verified};
-use crate::credential::{Applied, Draft, Outgoing, Seen, Unfit, Values};
-use http::{HeaderName, header};
+use super::{Body, Form, KeyPair, Payload, Refused, Request, Signed, Verified};
+use crate::credential::{Applied, Draft, Outgoing, Prepared, Seen, Unfit, Values};
+use http::{HeaderMap, HeaderName, header};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::time::SystemTime;
@@ -14,6 +14,8 @@ pub struct SigV4(Verified);
 /// The placeholders of a key pair.
 pub(crate) struct Placeholders<'p> {
     pub(crate) secret: &'p str,
+    /// What was read of the secret's placeholder.
+    pub(crate) prepared: &'p Prepared,
     pub(crate) access_key_id: &'p str,
     pub(crate) session_token: Option<&'p str>,
 }
@@ -25,6 +27,11 @@ impl fmt::Debug for SigV4 {
 }
 
 impl SigV4 {
+    /// Whether the headers leave it open what of the body is signed. Where they say it, nothing more of the request tells otherwise.
+    pub(crate) fn may_read_body(headers: &HeaderMap) -> bool {
+        !headers.contains_key(Payload::HEADER)
+    }
+
     /// Whether the body has to be known for its signature to be verified: it is signed, and the head does not say as what.
     pub(crate) fn reads_body(seen: &Seen<'_>, method: &str) -> bool {
         let host = seen.url.authority();
@@ -51,6 +58,7 @@ impl SigV4 {
             access_key_id: placeholders.access_key_id,
             secret: placeholders.secret.as_bytes(),
             token: placeholders.session_token.map(str::as_bytes),
+            prepared: Some(placeholders.prepared),
         };
         let verified = Signed::read(&request)?.and_then(|signed| {
             // What is said of the body is held to as it flows; what is not said is known by now.
@@ -78,7 +86,8 @@ impl SigV4 {
 
     pub(crate) fn apply(&self, values: &Values<'_>, draft: &mut Draft, outgoing: &Outgoing<'_>) -> Result<Applied, Unfit> {
         let access_key_id = values.others.first().and_then(|id| std::str::from_utf8(id).ok()).ok_or(Unfit)?;
-        let pair = KeyPair { access_key_id, secret: values.value, token: values.others.get(1).copied() };
+        let (token, prepared) = (values.others.get(1).copied(), Some(values.prepared));
+        let pair = KeyPair { access_key_id, secret: values.value, token, prepared };
         let request = Request {
             method: outgoing.method.as_str(),
             host: outgoing.authority,

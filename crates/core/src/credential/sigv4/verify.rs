@@ -29,7 +29,7 @@ impl Signed {
             return Err(Refused::OtherToken);
         }
         let payload = self.payload.or(body.map(Payload::Hash)).ok_or(Refused::UnknownBody)?;
-        let key = SigningKey::derive(placeholders.secret, &self.scope);
+        let key = placeholders.signing_key(&self.scope);
         // A query doesn't say whether its token is signed; some services have it added afterwards.
         let ways: &[bool] = match (self.form, &self.token) {
             (Form::Header, _) => &[self.headers.contains(super::TOKEN)],

@@ -3,6 +3,7 @@
 mod bodies;
 mod chunks;
 mod hostile;
+mod kept;
 mod sdk;
 mod vectors;
 
@@ -12,8 +13,8 @@ use std::time::{Duration, SystemTime};
 
 /// The pair that AWS's documents print, as the guest's placeholders here; the vectors have another secret.
 const PRINTED: KeyPair<'static> =
-    KeyPair { access_key_id: "AKIAIOSFODNN7EXAMPLE", secret: b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", token: None };
-const REAL: KeyPair<'static> = KeyPair { access_key_id: "AKIDREAL", secret: b"the/real+one", token: None };
+    KeyPair { access_key_id: "AKIAIOSFODNN7EXAMPLE", secret: b"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", token: None, prepared: None };
+const REAL: KeyPair<'static> = KeyPair { access_key_id: "AKIDREAL", secret: b"the/real+one", token: None, prepared: None };
 const REAL_WITH_TOKEN: KeyPair<'static> = KeyPair { token: Some(b"Real//token+of=a/session=="), ..REAL };
 
 /// A request as a guest sends it.

@@ -28,7 +28,7 @@ impl Vector {
     fn pair(&self) -> KeyPair<'_> {
         let text = |name: &str| self.context["credentials"][name].as_str();
         let secret = text("secret_access_key").expect("a secret").as_bytes();
-        KeyPair { access_key_id: text("access_key_id").expect("an ID"), secret, token: text("token").map(str::as_bytes) }
+        KeyPair { access_key_id: text("access_key_id").expect("an ID"), secret, token: text("token").map(str::as_bytes), prepared: None }
     }
 
     /// The request as it is written in a file; folded lines are joined, as HTTP/1.1 has them joined (RFC 9112 5.2).
