@@ -59,7 +59,7 @@ impl Outbound {
             let values = Values { value: version.value.reveal(reveal), others: &others, number: *number, prepared: &version.prepared };
             let applied = scheme.apply(&values, &mut draft, &outgoing).map_err(|_| cannot())?;
             signed = signed.or(applied.body);
-            derived.extend(applied.derived.map(|text| (name, SecretValue::on_heap(text.as_bytes().to_vec()))));
+            derived.extend(applied.derived.map(|mut text| (name, SecretValue::on_heap(std::mem::take(&mut *text).into_bytes()))));
             if let Some(tried) = &mut tried {
                 tried.push(scheme);
             }

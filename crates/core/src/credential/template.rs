@@ -211,9 +211,11 @@ impl Target {
 
     /// Puts a value in its place. None where it can't stand there.
     pub(super) fn apply(&self, value: &[u8], draft: &mut Draft) -> Option<()> {
-        let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 3 + 64));
+        // Each at its whole length at once, so that no part of it is left behind by growing; and no longer, since all of it is wiped.
+        let text = |length: usize| Zeroizing::new(Vec::with_capacity(length));
         match self {
             Self::Header { name, before, after } => {
+                let mut text = text(before.len() + value.len() + after.len());
                 for part in [before.as_bytes(), value, after.as_bytes()] {
                     text.extend_from_slice(part);
                 }
@@ -230,6 +232,7 @@ impl Target {
                     pair.extend_from_slice(part);
                 }
                 let coded = Zeroizing::new(STANDARD.encode(&*pair));
+                let mut text = text(6 + coded.len());
                 text.extend_from_slice(b"Basic ");
                 text.extend_from_slice(coded.as_bytes());
                 draft.headers.insert(header::AUTHORIZATION, sensitive(&text)?);
@@ -247,6 +250,7 @@ impl Target {
             }
             Self::WholeQuery => draft.query = Some(Zeroizing::new(String::from_utf8(value.to_vec()).ok()?)),
             Self::Query { name } => {
+                let mut text = text(3 * value.len());
                 percent_encode(value, &mut text);
                 let pairs = with_parameter(draft.query.as_ref().map(|query| query.as_str()), name, std::str::from_utf8(&text).ok()?);
                 draft.query = Some(pairs);
