@@ -131,7 +131,7 @@ async fn exchange(outbound: Arc<Outbound>, request: Request<AgentBody>, timeouts
 /// The way of a request that has its values, and back.
 async fn way(outbound: Arc<Outbound>, prepared: Prepared, timeouts: Timeouts) -> Result<Response<Answer>, Broke> {
     let mut dispatched = dispatch::dispatch(&outbound, prepared, timeouts.first_byte).await?;
-    if dispatched.kept.again.is_some() {
+    if repeat::is_asked_for(&dispatched) {
         // In a box: the way of all others is not to be longer for it.
         dispatched = Box::pin(repeat::repeat(&outbound, dispatched, timeouts.first_byte)).await?;
     }

@@ -13,6 +13,12 @@ use http::{HeaderMap, StatusCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Whether the response asks for its request once more, by a scheme of it.
+pub(super) fn is_asked_for(first: &Dispatched) -> bool {
+    let asks = |scheme: &Scheme| scheme.challenge(first.answer.status(), first.answer.headers()).is_some();
+    first.kept.again.as_ref().is_some_and(|again| again.schemes.iter().any(asks))
+}
+
 /// The answer to the request; or to its repetition, which has what is left of the agent's patience. What the first answer says beyond its
 /// challenge is lost with it: the agent gets one answer, and only the last one tells whether a credential works.
 pub(super) async fn repeat(outbound: &Arc<Outbound>, mut first: Dispatched, patience: Duration) -> Result<Dispatched, Broke> {
