@@ -26,7 +26,7 @@ fn each_finding_names_its_place_what_was_found_and_what_to_write() {
         ("[limits]\nrequests = 0", "agent.toml:4:12: `limits.requests` is out of range; write a whole number from 1 to 10000"),
         (
             "[run]\ntrigger = { every = \"5m\" }",
-            "agent.toml:4:11: `run.trigger` is not supported yet; write `\"once\"`; the other triggers come with `serve`",
+            "agent.toml:4:1: `run.trigger` belongs in a table of its own, `[trigger]`; leave it out here",
         ),
         (
             "[secrets.K]\nexpose = \"file\"",

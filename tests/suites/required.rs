@@ -14,7 +14,17 @@ denials = "error"
 [run]
 args = ["--pair"]
 env = { PAIR = "ETH-USD" }
-trigger = "once"
+restart = "on failure"
+backoff = { from = "1s", to = "5m" }
+give_up = 5
+overlap = "queue"
+queue = 4
+concurrency = 2
+
+[trigger]
+cron = "0 9 * * MON-FRI"
+time_zone = "Europe/Berlin"
+missed = "run once"
 
 [limits]
 memory = "64MiB"
@@ -363,8 +373,8 @@ fn each_key_that_a_manifest_lacks_is_the_one_finding() {
 
     assert_eq!(
         counted(&required),
-        "address:1 amount:2 asset:1 at:1 audience:1 chain:4 chains:1 component:1 day:1 domain:2 from:5 function:1 host:3 \
-         messages:1 name:1 paths:2 recipient:2 required:1 rule:1 seal:1 template:1 to:1 type:1 uri:1"
+        "address:1 amount:2 asset:1 at:1 audience:1 chain:4 chains:1 component:1 cron:1 day:1 domain:2 from:5 function:1 host:3 \
+         messages:1 name:1 overlap:1 paths:2 recipient:2 required:1 restart:1 rule:1 seal:1 template:1 to:1 type:1 uri:1"
     );
 }
 

@@ -5,6 +5,7 @@
 
 mod backends;
 mod config;
+mod cron;
 mod diagnostic;
 pub mod hmac;
 mod host_pattern;
@@ -28,11 +29,13 @@ mod signing;
 mod sources;
 mod suspicion;
 mod tokens;
+mod trigger;
 mod units;
 
 pub use backends::DEFAULT_STALE;
 pub use backends::{AwsConfig, BackendConfig, CredentialRef, FileKeyRef, SecretIdRenewal, VaultAuth, VaultConfig};
 pub use config::HostConfig;
+pub use cron::Cron;
 pub use diagnostic::{Diagnostic, Diagnostics, Problem};
 pub use hmac::HmacSpec;
 pub use host_pattern::is_host;
@@ -57,7 +60,8 @@ pub use signing::{Asset, ChainSpec, KmsConfig, MpcConfig, Pkcs11Config, SignerCa
 pub use sources::{CommandConfig, CommandProtocol, DirConfig, PATH_SLOT};
 pub use suspicion::looks_like_a_secret;
 pub use tokens::Tokens;
-pub use units::Rate;
+pub use trigger::{Missed, Overlap, Restart, Supervision, Trigger};
+pub use units::{Rate, duration};
 
 use http::HeaderName;
 use reader::{Document, Section};
@@ -92,6 +96,7 @@ with!(
     RotationConfig,
     SecretIdRenewal,
     SigningConfig,
+    Supervision,
     VaultConfig
 );
 
@@ -119,6 +124,10 @@ pub struct Manifest {
     pub signers: Vec<SignerSpec>,
     /// How the agent is told that a request was denied.
     pub denials: Denials,
+    /// When a host that serves runs it.
+    pub trigger: Trigger,
+    /// What such a host does where a run fails, or another is due before one has ended.
+    pub supervision: Supervision,
 }
 
 /// How an agent is told that the host denied a request. Either way it learns the rule and what was wrong with the request, and nothing more.
@@ -334,6 +343,8 @@ impl Manifest {
             egress: Vec::new(),
             signers: Vec::new(),
             denials: Denials::default(),
+            trigger: Trigger::default(),
+            supervision: Supervision::default(),
         })
     }
 
@@ -409,7 +420,11 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
     });
     let sha256 = root.parse("sha256", sha256);
     let mut manifest = Manifest { component, sha256, ..Manifest::new(name.as_deref().unwrap_or("unnamed")).ok()? };
+    if let Some(section) = root.table("trigger") {
+        manifest.trigger = trigger::trigger(&section);
+    }
     if let Some(run) = root.table("run") {
+        run.elsewhere(&[("trigger", "in a table of its own, `[trigger]`")]);
         manifest.args = run.list("args", |text| not_secret(text).map(|()| text.to_owned())).unwrap_or_default();
         manifest.env = run.strings("env", |name, value| {
             let ok = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
@@ -418,9 +433,7 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
             }
             not_secret(value)
         });
-        if run.string_is("trigger", "once") == Some(false) {
-            run.later("trigger", "write `\"once\"`; the other triggers come with `serve`");
-        }
+        manifest.supervision = trigger::supervision(&run, &manifest.trigger);
     }
     if let Some(section) = root.table("limits") {
         limits(&section, &mut manifest.limits);

@@ -174,11 +174,6 @@ impl<'a> Section<'a> {
         self.parse(key, |text| Ok(text.to_owned()))
     }
 
-    /// Whether the key holds this string; anything else, of whatever type, is `Some(false)`.
-    pub(super) fn string_is(&self, key: &'static str, text: &str) -> Option<bool> {
-        self.value(key).map(|value| value.get_ref().as_str() == Some(text))
-    }
-
     pub(super) fn bool(&self, key: &'static str) -> Option<bool> {
         let value = self.value(key)?;
         let found = value.get_ref().as_bool();

@@ -38,7 +38,10 @@ pub(crate) fn size(text: &str) -> Result<u64, Problem> {
 }
 
 /// Parses `500ms`, `10s`, `2m`, `1h`. At least one millisecond.
-pub(crate) fn duration(text: &str) -> Result<Duration, Problem> {
+///
+/// # Errors
+/// A [`Problem`] that says what to write instead.
+pub fn duration(text: &str) -> Result<Duration, Problem> {
     let remedy = "write a whole number above 0 and a unit: ms, s, m, h or d, as in `10s`";
     match quantity(text, DURATIONS) {
         Some(millis) if millis > 0 => Ok(Duration::from_millis(millis)),
