@@ -59,6 +59,7 @@ mod errand;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
+mod lanes;
 mod meter;
 mod oauth;
 #[cfg(feature = "ops")]
@@ -77,12 +78,12 @@ pub mod manifest {
     pub(crate) use strongroom_core::manifest::*;
     pub use strongroom_core::manifest::{
         AfterDrain, AnswerRule, Asset, AwsConfig, BackendConfig, Basic, CallSpec, ChainSpec, CommandConfig, CommandProtocol, CredentialRef,
-        Denials, Diagnostic, Diagnostics, DirConfig, EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern, HttpIssuerConfig,
-        IssuerConfig, JwtSpec, KmsConfig, Leaks, LimitSpec, Limits, Listing, Manifest, Misplaced, Most, Movement, MpcConfig, NamePattern,
-        OnChain, Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RemoteConfig, RotationConfig,
-        Scheme, SchemeSpec, Seal, SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap, SignerSpec,
-        SigningConfig, Spends, Standard, Template, Tokens, Treatment, TypedDataMethod, TypedSpec, VaultAuth, VaultConfig, WalletSpec,
-        Which,
+        Cron, Denials, Diagnostic, Diagnostics, DirConfig, EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern,
+        HttpIssuerConfig, IssuerConfig, JwtSpec, KmsConfig, Leaks, LimitSpec, Limits, Listing, Manifest, Misplaced, Missed, Most, Movement,
+        MpcConfig, NamePattern, OnChain, Overlap, Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError,
+        RemoteConfig, Restart, RotationConfig, Scheme, SchemeSpec, Seal, SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec,
+        SignInSpec, SignerCap, SignerSpec, SigningConfig, Spends, Standard, Supervision, Template, Tokens, Treatment, Trigger,
+        TypedDataMethod, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Which, duration,
     };
 
     /// The scheme `hmac`: secrets that sign requests.

@@ -82,7 +82,8 @@ impl Agent {
     /// Runs the agent once, to its end, within its limits. Needs a Tokio runtime with time and I/O.
     ///
     /// An agent that sends many small requests is about a fifth faster on a current-thread runtime, as the binary has it: on a
-    /// multi-threaded one, each request wakes another thread.
+    /// multi-threaded one, each request wakes another thread. With [`HostBuilder::lanes`](super::HostBuilder::lanes) it runs on one of the host's
+    /// own, whatever runtime waits for it.
     ///
     /// Dropping the future ends the run: the guest stops, its requests are given up, and what it did is in the audit log. A signature that
     /// it had asked for is made anyway, and kept.
@@ -90,7 +91,9 @@ impl Agent {
     /// # Errors
     /// [`RunError`] where nothing has run, or where the audit log failed. What the guest itself comes to is an [`Outcome`].
     pub async fn run(&self, options: RunOptions) -> Result<Outcome, RunError> {
-        wasm::run(&self.host.0.parts, &self.parts, options).await
+        let Some(lanes) = &self.host.0.lanes else { return wasm::run(&self.host.0.parts, &self.parts, options).await };
+        let (host, parts) = (self.host.clone(), Arc::clone(&self.parts));
+        lanes.run(async move { wasm::run(&host.0.parts, &parts, options).await }).await
     }
 
     /// Fetches every secret of the manifest, as a run would, and lets go of them again; nothing is run. Returns what was found.

@@ -6,6 +6,7 @@ use crate::clock::{Clock, Wall};
 use crate::doors::wasm::{self, Cache, Engine, HostParts, Inspector};
 use crate::egress::{AddressGuard, Network, Resolve, SystemResolver};
 use crate::keys::SignerBackend;
+use crate::lanes::Lanes;
 #[cfg(feature = "file")]
 use crate::manifest::FileKeyRef;
 use crate::manifest::{BackendConfig, HostConfig};
@@ -52,6 +53,7 @@ pub struct HostBuilder {
     rates: Option<SharedRates>,
     nonces: Option<Arc<dyn Nonces>>,
     tickets: Option<Arc<dyn Tickets>>,
+    lanes: Option<usize>,
 }
 
 enum Audit {
@@ -132,6 +134,14 @@ impl HostBuilder {
         self
     }
 
+    /// Runs agents on so many threads of the host's own, each with a runtime: a run goes to the one with the fewest, and stays there. One for each
+    /// core serves many agents best. Default: none, and agents run on the runtime that waits for them.
+    #[must_use]
+    pub fn lanes(mut self, lanes: usize) -> Self {
+        self.lanes = Some(lanes);
+        self
+    }
+
     /// The ledger that reserves and keeps this host's signatures, together with those of all other hosts that have the same keys. Default:
     /// one of its own, in `[signing] ledger`.
     #[must_use]
@@ -198,7 +208,8 @@ impl HostBuilder {
             None => Some(open_audit(&self.config, state.as_ref())?),
         };
         let fingerprint_key = state.as_ref().map_or_else(random::key, |state| state.key("host.key")).map_err(BuildError::State)?;
-        let engine = Engine::new(self.max_agents.unwrap_or(1_024), self.inspector.is_some());
+        let max_agents = self.max_agents.unwrap_or(1_024);
+        let engine = Engine::new(max_agents, self.inspector.is_some());
         let engine = engine.map_err(|error| BuildError::Engine(error.to_string()))?;
         let linker = wasm::linker(&engine).map_err(|error| BuildError::Engine(error.to_string()))?;
         let most = self.config.compiled.unwrap_or(wasm::DEFAULT_CACHE);
@@ -240,7 +251,9 @@ impl HostBuilder {
         let signing = Arc::new(signing);
         let (counts, inspector, runs) = (Counts { rates: self.rates, numbers: Arc::new(numbers) }, self.inspector, AtomicU64::new(0));
         let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, counts, inspector, runs, name };
-        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network, tickets, tokens })))
+        let lanes = self.lanes.map(Lanes::new).transpose().map_err(BuildError::Lanes)?;
+        let wall = self.wall;
+        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network, tickets, tokens, lanes, state, wall, max_agents })))
     }
 }
 

@@ -77,6 +77,9 @@ pub enum BuildError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The threads that agents run on can't be started.
+    #[error("the threads that agents run on can't be started: {0}; ask for fewer by `HostBuilder::lanes`, or raise the limit on threads")]
+    Lanes(std::io::Error),
     /// The engine can't be set up, for want of address space or memory.
     #[error("the WebAssembly engine can't be set up: {0}; lower `max_agents`")]
     Engine(String),

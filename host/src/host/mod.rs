@@ -10,8 +10,10 @@ pub use builder::HostBuilder;
 pub(crate) use builder::{audit_path, backends, file_key, rules, state_path};
 pub use error::{BuildError, LoadError, WalletError};
 
+use crate::clock::Wall;
 use crate::doors::wasm::{self, AgentParts, Cache, ComponentError, HostParts, Inspection, RunState};
 use crate::egress::{Network, Pools};
+use crate::lanes::Lanes;
 use crate::lock::Mutex;
 use crate::manifest::{Manifest, SecretSpec, Which};
 use crate::oauth::Tokens;
@@ -23,6 +25,7 @@ use crate::secrets::{Backends, Fingerprint, SecretValue};
 use crate::shared::{Nonces, Tickets};
 #[cfg(feature = "ops")]
 use crate::signing::Signing;
+use crate::state::StateDir;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wasmtime::component::Linker;
@@ -41,6 +44,10 @@ struct Inner {
     network: Arc<Network>,
     tickets: Arc<dyn Tickets>,
     tokens: Arc<Tokens>,
+    lanes: Option<Lanes>,
+    state: Option<StateDir>,
+    wall: Wall,
+    max_agents: u32,
 }
 
 impl Host {
@@ -59,12 +66,18 @@ impl Host {
     /// [`LoadError`], which names the file and what to correct.
     pub fn load(&self, manifest: impl AsRef<Path>) -> Result<Agent, LoadError> {
         let manifest = Manifest::read(manifest.as_ref())?;
+        let (path, bytes) = self.component_of(&manifest)?;
+        self.agent_from(manifest, &bytes, path)
+    }
+
+    /// The component that a manifest names, and its bytes.
+    pub(crate) fn component_of(&self, manifest: &Manifest) -> Result<(PathBuf, Vec<u8>), LoadError> {
         let path = manifest.component.clone().ok_or(LoadError::NoComponent)?;
         if self.0.parts.backends.has_file(&path) {
             return Err(LoadError::HostsOwn { path });
         }
         let bytes = read_component(&path)?;
-        self.agent_from(manifest, &bytes, path)
+        Ok((path, bytes))
     }
 
     /// Loads an agent from a manifest made in code and the bytes of its component. Blocks the thread, as [`Host::load`] does.
@@ -233,7 +246,26 @@ impl Host {
         let _ = tokio::time::timeout(FAREWELL, futures_util::future::join_all(all)).await;
     }
 
-    fn agent_from(&self, manifest: Manifest, component: &[u8], path: PathBuf) -> Result<Agent, LoadError> {
+    /// A name for a run that is about to begin, which no other run of this host has.
+    pub(crate) fn next_run(&self) -> String {
+        self.0.parts.next_run()
+    }
+
+    /// How many agents run at once, at most.
+    pub(crate) fn max_agents(&self) -> u32 {
+        self.0.max_agents
+    }
+
+    /// Where the host keeps its state, if it keeps any.
+    pub(crate) fn state(&self) -> Option<&StateDir> {
+        self.0.state.as_ref()
+    }
+
+    pub(crate) fn wall(&self) -> &Wall {
+        &self.0.wall
+    }
+
+    pub(crate) fn agent_from(&self, manifest: Manifest, component: &[u8], path: PathBuf) -> Result<Agent, LoadError> {
         self.check_secrets(&manifest)?;
         if let Some(rule) = manifest.leaks_allowed().find(|rule| !self.0.parts.rules.has(rule)) {
             return Err(LoadError::Rule { rule: rule.to_owned() });

@@ -95,10 +95,17 @@ pub(crate) struct HostParts {
     pub(crate) name: String,
 }
 
+impl HostParts {
+    /// A name for a run that is about to begin.
+    pub(crate) fn next_run(&self) -> String {
+        format!("{}-{}", self.name, self.runs.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
 /// Runs an agent once.
 pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOptions) -> Result<Outcome, RunError> {
     let manifest = &agent.manifest;
-    let name = format!("{}-{}", host.name, host.runs.fetch_add(1, Ordering::Relaxed) + 1);
+    let name = options.name.take().unwrap_or_else(|| host.next_run());
     let meter = Arc::new(Meter::new(manifest.limits.clone()));
     let journal = Arc::new(Journal::new(host.audit.clone(), name, manifest.name.clone()).bounded(&meter));
     let opened = tokio::select! {

@@ -42,6 +42,8 @@ pub struct RunOptions {
     pub(super) stderr: Box<dyn Write + Send>,
     pub(super) on_log: LogSink,
     pub(super) interrupt: Interrupt,
+    /// What the run is called, where that is known before it begins.
+    pub(super) name: Option<String>,
 }
 
 /// Comes to an end when a run is to end before its time, with the reason.
@@ -74,6 +76,7 @@ impl Default for RunOptions {
             stderr: Box::new(std::io::stderr()),
             on_log: Arc::new(trace),
             interrupt: Box::pin(std::future::pending()),
+            name: None,
         }
     }
 }
@@ -114,6 +117,14 @@ impl RunOptions {
     #[must_use]
     pub fn interrupted_by(mut self, why: impl Future<Output = String> + Send + 'static) -> Self {
         self.interrupt = Box::pin(why);
+        self
+    }
+}
+
+impl RunOptions {
+    /// Gives the run its name, which [`Host::next_run`](crate::Host) has made.
+    pub(crate) fn named(mut self, run: String) -> Self {
+        self.name = Some(run);
         self
     }
 }
