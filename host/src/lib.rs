@@ -32,6 +32,8 @@
 //! # }
 //! ```
 //!
+//! Agents that run on a schedule, or stay up, are run by a [`serve::Supervisor`].
+//!
 //! Hosts that act as one share what the traits of [`shared`] keep: a ledger, rates, numbers, tickets.
 //!
 //! # Features
@@ -67,6 +69,7 @@ pub mod ops;
 mod register;
 mod rotation;
 mod secrets;
+pub mod serve;
 mod session;
 pub mod shared;
 mod signing;

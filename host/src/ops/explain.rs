@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::manifest::HostConfig;
 use crate::manifest::{
     AnswerRule, EgressRule, Grant, JwtSpec, Leaks, Limits, Manifest, Misplaced, Most, Passes, Purpose, SchemeSpec, Seal, SecretSpec,
-    SignInSpec, SignerSpec, Treatment, WalletSpec,
+    SignInSpec, SignerSpec, Treatment, Trigger, WalletSpec,
 };
 use crate::secrets::Backends;
 use serde::Serialize;
@@ -68,8 +68,18 @@ fn sentences(manifest: &Manifest, backends: &Backends) -> Vec<Sentence> {
         lines.say(1, "may send no request");
     }
     limits(&mut lines, &manifest.limits);
+    times(&mut lines, &manifest.trigger);
     lines.say(1, "may do nothing else");
     lines.0
+}
+
+/// When a host that serves runs it, where that is more than once.
+fn times(lines: &mut Lines, trigger: &Trigger) {
+    match trigger {
+        Trigger::Every { every, .. } => lines.say(1, format_args!("runs each {} s, where its host serves", every.as_secs_f64())),
+        Trigger::Cron { cron, .. } => lines.say(1, format_args!("runs by the calendar {}, where its host serves", cron.shown())),
+        _ => {}
+    }
 }
 
 fn list(items: impl IntoIterator<Item = impl Display>) -> String {

@@ -1,0 +1,256 @@
+//! The runs of one agent: which are due, wait, are under way, and come again after a failure. Pure: time is an argument, in milliseconds since
+//! 1970-01-01T00:00:00Z, and what follows is said, not done.
+
+use super::schedule::{first, following, is_missed, settled};
+use super::status::AgentState;
+use crate::backoff::Backoff;
+use crate::clock::millis;
+use crate::manifest::{Overlap, Restart, Supervision, Trigger};
+use std::time::Duration;
+
+/// The runs of one agent, as far as a supervisor has to know of them.
+pub(super) struct Runs {
+    trigger: Trigger,
+    supervision: Supervision,
+    /// The next run by the trigger.
+    due: Option<u64>,
+    /// Runs that are due, and wait for earlier ones.
+    queued: u32,
+    /// Runs that have begun, or wait for room.
+    slots: u32,
+    /// Those of them that have begun.
+    begun: u32,
+    /// Failures in a row.
+    failures: u32,
+    again: Option<Again>,
+    given_up: Option<String>,
+    /// An agent that runs once has changed while it ran.
+    changed: bool,
+    draining: bool,
+    pub(super) restarts: u64,
+    pub(super) left_out: u64,
+}
+
+/// A run that is to begin since one before has ended.
+struct Again {
+    at: u64,
+    why: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With exit code 0.
+    Well,
+    /// In any other way.
+    Failed(String),
+    /// By the supervisor.
+    Interrupted,
+}
+
+/// What passing time has brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Ticked {
+    /// So many runs begin now.
+    pub(super) begin: u32,
+    /// A time of the trigger that has passed, which is to be remembered before any of them begins.
+    pub(super) passed: Option<u64>,
+    /// Why a run that was due is left out.
+    pub(super) left_out: Option<LeftOut>,
+}
+
+/// Why a run that was due does not begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    /// As many as may be are under way, or wait.
+    Busy,
+    /// Its time has passed.
+    Missed,
+}
+
+/// What the end of a run brings.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing of its own.
+    AsPlanned,
+    /// Another run after this wait.
+    Again(Duration),
+    /// None any more, after so many failures.
+    GivesUp(u32),
+}
+
+impl Runs {
+    /// Those of an agent that was due last at `last`, where that is known.
+    pub(super) fn new(trigger: Trigger, supervision: Supervision, last: Option<u64>, now: u64) -> Self {
+        let due = first(&trigger, last, now);
+        Self {
+            trigger,
+            supervision,
+            due,
+            queued: 0,
+            slots: 0,
+            begun: 0,
+            failures: 0,
+            again: None,
+            given_up: None,
+            changed: false,
+            draining: false,
+            restarts: 0,
+            left_out: 0,
+        }
+    }
+
+    /// When time next brings something.
+    pub(super) fn wakes(&self) -> Option<u64> {
+        if self.draining || self.given_up.is_some() {
+            return None;
+        }
+        let again = self.again.as_ref().filter(|_| self.has_slot()).map(|again| again.at);
+        again.into_iter().chain(self.due).min()
+    }
+
+    /// When a run begins next, if that is known.
+    pub(super) fn next(&self) -> Option<u64> {
+        if self.draining || self.given_up.is_some() { None } else { self.again.as_ref().map(|again| again.at).or(self.due) }
+    }
+
+    pub(super) fn queued(&self) -> u32 {
+        self.queued
+    }
+
+    /// Whether its times are to be remembered.
+    pub(super) fn has_schedule(&self) -> bool {
+        self.trigger != Trigger::Once
+    }
+
+    /// Nothing runs, and nothing will.
+    pub(super) fn is_over(&self) -> bool {
+        self.draining && self.slots == 0
+    }
+
+    /// Takes note of the time.
+    pub(super) fn tick(&mut self, now: u64) -> Ticked {
+        let mut ticked = Ticked::default();
+        if self.draining || self.given_up.is_some() {
+            return ticked;
+        }
+        if self.has_slot() && self.again.as_ref().is_some_and(|again| again.at <= now) {
+            self.again = None;
+            self.restarts += 1;
+            self.slots += 1;
+            ticked.begin += 1;
+        }
+        self.due = self.due.map(|due| settled(&self.trigger, due, now));
+        if let Some(due) = self.due.filter(|due| *due <= now) {
+            ticked.passed = Some(due);
+            ticked.left_out = if is_missed(&self.trigger, due, now) { Some(LeftOut::Missed) } else { self.offered() };
+            self.left_out += u64::from(ticked.left_out.is_some());
+            self.due = following(&self.trigger, due, now);
+        }
+        while self.queued > 0 && self.has_slot() && self.again.is_none() {
+            self.queued -= 1;
+            self.slots += 1;
+            ticked.begin += 1;
+        }
+        ticked
+    }
+
+    /// A run that is due waits for its turn, or is left out.
+    fn offered(&mut self) -> Option<LeftOut> {
+        let at_once = self.has_slot() && self.again.is_none();
+        let room = match self.supervision.overlap {
+            Overlap::Queue(most) => most.saturating_add(u32::from(at_once)),
+            _ => u32::from(at_once),
+        };
+        if self.queued >= room {
+            return Some(LeftOut::Busy);
+        }
+        self.queued += 1;
+        None
+    }
+
+    fn has_slot(&self) -> bool {
+        self.slots < self.supervision.concurrency
+    }
+
+    /// So many runs that were to begin do not.
+    pub(super) fn not_begun(&mut self, runs: u32) {
+        self.slots -= runs;
+        self.left_out += u64::from(runs);
+    }
+
+    /// A run has found room.
+    pub(super) fn began(&mut self) {
+        self.begun += 1;
+    }
+
+    /// A run has ended, or was given up before it began. It took so long.
+    pub(super) fn ended(&mut self, ending: &Ending, has_begun: bool, took: Duration, now: u64) -> Next {
+        self.slots -= 1;
+        self.begun -= u32::from(has_begun);
+        if self.draining || *ending == Ending::Interrupted {
+            return Next::AsPlanned;
+        }
+        if took >= self.supervision.backoff_to || *ending == Ending::Well {
+            self.failures = 0;
+        }
+        let changed = std::mem::take(&mut self.changed);
+        let why = match (ending, self.supervision.restart) {
+            (Ending::Failed(why), Restart::OnFailure | Restart::Always) => why.clone(),
+            (Ending::Well, Restart::Always) => "exit 0".to_owned(),
+            _ => {
+                self.due = if changed { Some(now) } else { self.due };
+                return Next::AsPlanned;
+            }
+        };
+        self.failures += u32::from(*ending != Ending::Well);
+        if self.failures >= self.supervision.give_up && !changed {
+            self.given_up = Some(why);
+            self.queued = 0;
+            self.again = None;
+            return Next::GivesUp(self.failures);
+        }
+        let backoff = Backoff { first: self.supervision.backoff_from, longest: self.supervision.backoff_to };
+        let wait = if changed { Duration::ZERO } else { backoff.spread(self.failures) };
+        self.again = Some(Again { at: now.saturating_add(millis(wait)), why });
+        Next::Again(wait)
+    }
+
+    /// The agent has another manifest or component, or is there again: what was held against the old one is forgotten.
+    pub(super) fn change(&mut self, trigger: Trigger, supervision: Supervision, now: u64) {
+        self.failures = 0;
+        let was_stopped = self.given_up.take().is_some() || std::mem::take(&mut self.draining);
+        let is_once = trigger == Trigger::Once;
+        if let Some(again) = &mut self.again {
+            again.at = now;
+        } else if is_once && self.slots > 0 {
+            self.changed = true;
+        } else if is_once || was_stopped || trigger != self.trigger {
+            self.due = first(&trigger, if is_once { None } else { Some(now) }, now);
+        }
+        (self.trigger, self.supervision) = (trigger, supervision);
+    }
+
+    /// Nothing begins any more.
+    pub(super) fn drain(&mut self) {
+        self.draining = true;
+        self.queued = 0;
+        self.again = None;
+        self.due = None;
+    }
+
+    pub(super) fn state(&self) -> AgentState {
+        match (&self.given_up, &self.again) {
+            _ if self.draining => AgentState::Draining,
+            (Some(why), _) => AgentState::GivenUp { why: why.clone() },
+            _ if self.begun > 0 => AgentState::Running,
+            (None, Some(again)) => AgentState::BackingOff { why: again.why.clone() },
+            _ if self.slots > 0 || self.queued > 0 => AgentState::Queued,
+            _ if self.due.is_some() => AgentState::Waiting,
+            _ => AgentState::Ended,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! What a supervisor says of its agents.
+
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// What an agent of a supervisor is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+#[non_exhaustive]
+pub enum AgentState {
+    /// Its next run has its time.
+    Waiting,
+    /// A run is due, and waits for room on the host.
+    Queued,
+    /// It runs.
+    Running,
+    /// A run has failed, or an agent that is to stay up has ended; another begins soon.
+    BackingOff {
+        /// How the last run ended.
+        why: String,
+    },
+    /// So many runs in a row have failed that none begins any more, until its manifest or component changes, or the host starts anew.
+    GivenUp {
+        /// How the last run ended.
+        why: String,
+    },
+    /// It has run, and is not to run again.
+    Ended,
+    /// Nothing of it begins any more; what runs may end by itself for a while.
+    Draining,
+}
+
+/// One agent of a supervisor. Times are milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AgentStatus {
+    /// Its name.
+    pub agent: String,
+    /// Its manifest's file.
+    pub manifest: PathBuf,
+    /// What it is about.
+    pub state: AgentState,
+    /// Since when.
+    pub since: u64,
+    /// When a run begins next, if that is known.
+    pub next: Option<u64>,
+    /// How the last run that has ended did, in the words of [`End`](crate::End).
+    pub last_end: Option<String>,
+    /// What the runs that are under way are called in the audit log.
+    pub running: Vec<String>,
+    /// Runs that are due, and wait for earlier ones.
+    pub queued: u32,
+    /// Runs that have begun since the supervisor started.
+    pub runs: u64,
+    /// Those of them that began because one before had ended.
+    pub restarts: u64,
+    /// Runs that were due and left out, since others were under way or their time was missed.
+    pub left_out: u64,
+}
+
+/// What reading a directory anew has changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Reloaded {
+    /// Agents that were not there before.
+    pub added: Vec<String>,
+    /// Agents whose manifest or component is another: their next runs are of these.
+    pub changed: Vec<String>,
+    /// Agents whose manifest is gone: they drain.
+    pub removed: Vec<String>,
+    /// Manifests that can't be used.
+    pub refused: Vec<Refused>,
+}
+
+/// A manifest that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Refused {
+    /// Its file.
+    pub manifest: PathBuf,
+    /// What is wrong, with its place and what to write instead.
+    pub why: String,
+    /// The agent that goes on by what stood there before, if there was one.
+    pub keeps: Option<String>,
+}
+
+/// How the runs ended that were under way as a supervisor was drained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Drained {
+    /// Those that ended by themselves.
+    pub ended: u64,
+    /// Those that were interrupted, since their time was up.
+    pub interrupted: u64,
+}

@@ -1,0 +1,271 @@
+//! The agents of a directory: begun, read anew, and drained.
+
+use super::directory::{self, Listed, Listing, Loaded, Stand};
+use super::dues::Dues;
+use super::error::ServeError;
+use super::status::{AgentStatus, Drained, Refused, Reloaded};
+use super::supervise::{Common, Link, Order, Supervised};
+use crate::doors::wasm::RunOptions;
+use crate::lock::Mutex;
+use crate::{Agent, Host};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+/// Where the output of a run goes, by the agent's name and the run's.
+pub(super) type Outputs = Arc<dyn Fn(&str, &str) -> RunOptions + Send + Sync>;
+
+/// How a supervisor serves.
+pub struct Serving {
+    outputs: Outputs,
+    drain: Duration,
+    not: Option<PathBuf>,
+}
+
+/// Runs the agents of a directory. Cheap to clone; the clones are one supervisor. Once the last is dropped, all runs end: call
+/// [`Supervisor::drain`] before.
+#[derive(Clone)]
+pub struct Supervisor(Arc<Inner>);
+
+struct Inner {
+    directory: PathBuf,
+    serving: Serving,
+    common: Common,
+    compiling: ThreadPool,
+    agents: Mutex<BTreeMap<String, Served>>,
+    /// Held by whoever reads the directory. True once nothing begins any more.
+    draining: tokio::sync::Mutex<bool>,
+    tasks: TaskTracker,
+    /// Keeps others from serving the same.
+    _mark: Option<File>,
+}
+
+/// An agent, its files, and its task.
+struct Served {
+    path: PathBuf,
+    stand: Stand,
+    link: Arc<Link>,
+    /// Its manifest is gone.
+    leaves: bool,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// What an agent's files came to.
+type Found = (PathBuf, String, Result<Loaded, String>);
+
+impl Serving {
+    /// `options` gives each run its streams and arguments, by the names of its agent and of the run. What interrupts a run is the supervisor's to
+    /// say: [`RunOptions::interrupted_by`] has no effect here.
+    #[must_use]
+    pub fn new(options: impl Fn(&str, &str) -> RunOptions + Send + Sync + 'static) -> Self {
+        Self { outputs: Arc::new(options), drain: Duration::from_secs(30), not: None }
+    }
+
+    /// How long the runs of an agent whose manifest is gone may go on. Default 30 s.
+    #[must_use]
+    pub fn drain(mut self, within: Duration) -> Self {
+        self.drain = within;
+        self
+    }
+
+    /// A file that is no manifest, such as the host's configuration, wherever it lies.
+    #[must_use]
+    pub fn not(mut self, file: impl Into<PathBuf>) -> Self {
+        self.not = Some(file.into());
+        self
+    }
+}
+
+impl Supervisor {
+    /// Serves a directory, from the first [`Supervisor::reload`] on. No other supervisor of the hosts with this state directory serves it meanwhile.
+    ///
+    /// # Errors
+    /// [`ServeError`] where it can't be served.
+    pub fn new(host: Host, directory: impl Into<PathBuf>, serving: Serving) -> Result<Self, ServeError> {
+        let directory = directory.into();
+        let mark = mark(&host, &directory)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let compiling =
+            ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1)).thread_name(|n| format!("strongroom-compile-{n}"));
+        let compiling = compiling.build().map_err(|error| ServeError::Threads(error.to_string()))?;
+        let common = Common {
+            wall: host.wall().clone(),
+            room: Arc::new(Semaphore::new(usize::try_from(host.max_agents()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS))),
+            dues: Dues::of(host.state()),
+            outputs: Arc::clone(&serving.outputs),
+            host,
+        };
+        // What can't be read now could not be kept later.
+        common.dues.last("").map_err(ServeError::State)?;
+        let (agents, draining, tasks) = Default::default();
+        Ok(Self(Arc::new(Inner { directory, serving, common, compiling, agents, draining, tasks, _mark: mark })))
+    }
+
+    /// Reads the manifests of the directory: each `NAME.toml` in it, and each `agent.toml` in a directory right below. A new agent begins as soon
+    /// as it is loaded. One whose manifest is gone drains. One whose manifest or component is another takes it for its next runs, with rates that
+    /// begin anew; what runs goes on as it began. A manifest that can't be used is in the answer; it stops no other, and its agent stays as it was.
+    ///
+    /// Needs a Tokio runtime with time and I/O, for as long as the supervisor serves: without [`HostBuilder::lanes`](crate::HostBuilder::lanes),
+    /// agents run on it.
+    ///
+    /// # Errors
+    /// [`ServeError`] where the directory can't be read; nothing has changed then.
+    pub async fn reload(&self) -> Result<Reloaded, ServeError> {
+        let inner = &*self.0;
+        let draining = inner.draining.lock().await;
+        if *draining {
+            return Err(ServeError::Draining);
+        }
+        let (directory, not) = (inner.directory.clone(), inner.serving.not.clone());
+        let listed = tokio::task::spawn_blocking(move || directory::list(&directory, not.as_deref()));
+        let Listing { good, bad } = listed.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let mut reloaded = Reloaded::default();
+        for (path, why) in bad {
+            reloaded.refused.push(self.refused(path, why));
+        }
+        let mut loading = self.load(good);
+        let mut there: Vec<String> = Vec::new();
+        while let Some((path, name, loaded)) = loading.recv().await {
+            match loaded {
+                Ok(loaded) => {
+                    self.take(&path, &name, loaded, &mut reloaded)?;
+                    there.push(name);
+                }
+                Err(why) => reloaded.refused.push(self.refused(path, why)),
+            }
+        }
+        self.let_go(&there, &mut reloaded);
+        let Reloaded { added, changed, removed, refused } = &mut reloaded;
+        [added, changed, removed].into_iter().for_each(|names| names.sort());
+        refused.sort_by(|one, other| one.manifest.cmp(&other.manifest));
+        Ok(reloaded)
+    }
+
+    /// Every agent, in the order of their names.
+    #[must_use]
+    pub fn status(&self) -> Vec<AgentStatus> {
+        self.0
+            .agents
+            .lock()
+            .values()
+            .filter(|served| !(served.leaves && served.link.is_closed()))
+            .map(|served| served.link.status())
+            .collect()
+    }
+
+    /// Begins nothing any more, and waits until all runs have ended. Those that have not within this time are interrupted: their ends are in the
+    /// audit log, and what they were lent is given back. Called again meanwhile, by another, the shorter time counts.
+    pub async fn drain(&self, within: Duration) -> Drained {
+        self.order_drain(within);
+        // Whoever reads the directory right now may begin another.
+        *self.0.draining.lock().await = true;
+        self.order_drain(within);
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        let agents = self.0.agents.lock();
+        let each = agents.values().map(|served| *served.link.drained.lock());
+        each.fold(Drained::default(), |all, (ended, interrupted)| Drained {
+            ended: all.ended + ended,
+            interrupted: all.interrupted + interrupted,
+        })
+    }
+
+    fn order_drain(&self, within: Duration) {
+        for served in self.0.agents.lock().values() {
+            // Where its task has ended, it has drained.
+            let _ = served.link.order(Order::Drain(within));
+        }
+    }
+
+    /// Loads agents, as many at once as there are threads for it. What takes no time comes first.
+    fn load(&self, good: Vec<Listed>) -> mpsc::UnboundedReceiver<Found> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        for listed in good {
+            let (path, name) = (listed.path.clone(), listed.manifest.name.clone());
+            let known = self.0.agents.lock().get(&name).filter(|served| !served.leaves && served.path == path).map(|served| served.stand);
+            let (host, sender) = (self.0.common.host.clone(), sender.clone());
+            self.0.compiling.spawn(move || {
+                // A panic here would end the process.
+                let loaded = catch_unwind(AssertUnwindSafe(|| directory::load(&host, listed, known)));
+                let loaded = loaded.unwrap_or_else(|_| Err(format!("{}: the host failed as it loaded the agent", path.display())));
+                let _ = sender.send((path, name, loaded));
+            });
+        }
+        receiver
+    }
+
+    fn take(&self, path: &Path, name: &str, loaded: Loaded, reloaded: &mut Reloaded) -> Result<(), ServeError> {
+        let Loaded::Agent(agent, stand) = loaded else { return Ok(()) };
+        let mut agents = self.0.agents.lock();
+        let mut agent = *agent;
+        if let Some(served) = agents.get_mut(name) {
+            match served.link.order(Order::Change(Box::new(agent), path.to_owned())) {
+                Ok(()) => {
+                    let list = if served.leaves { &mut reloaded.added } else { &mut reloaded.changed };
+                    list.push(name.to_owned());
+                    (served.path, served.stand, served.leaves) = (path.to_owned(), stand, false);
+                    return Ok(());
+                }
+                Err(Order::Change(same, _)) => agent = *same,
+                Err(Order::Drain(_)) => unreachable!("a change was ordered"),
+            }
+        }
+        agents.insert(name.to_owned(), self.begin(agent, path, stand)?);
+        reloaded.added.push(name.to_owned());
+        Ok(())
+    }
+
+    fn begin(&self, agent: Agent, path: &Path, stand: Stand) -> Result<Served, ServeError> {
+        let common = self.0.common.clone();
+        let last = common.dues.last(&agent.manifest().name).map_err(ServeError::State)?;
+        let link = Arc::new(Link::new(agent.clone(), path.to_owned(), common.wall.now()));
+        let supervised = Supervised::new(common, agent.manifest(), Arc::clone(&link), last);
+        let task = AbortOnDropHandle::new(self.0.tasks.spawn(supervised.supervise()));
+        Ok(Served { path: path.to_owned(), stand, link, leaves: false, _task: task })
+    }
+
+    /// A manifest that can't be used; an agent that was loaded from it goes on by what it was.
+    fn refused(&self, manifest: PathBuf, why: String) -> Refused {
+        let agents = self.0.agents.lock();
+        let keeps = agents.iter().find(|(_, served)| served.path == manifest && !served.leaves).map(|(name, _)| name.clone());
+        Refused { manifest, why, keeps }
+    }
+
+    /// Has agents drain whose manifest is gone.
+    fn let_go(&self, there: &[String], reloaded: &mut Reloaded) {
+        let mut agents = self.0.agents.lock();
+        agents.retain(|_, served| !(served.leaves && served.link.is_closed()));
+        for (name, served) in agents.iter_mut().filter(|(_, served)| !served.leaves) {
+            let is_kept = there.contains(name) || reloaded.refused.iter().any(|refused| refused.keeps.as_ref() == Some(name));
+            if !is_kept {
+                let _ = served.link.order(Order::Drain(self.0.serving.drain));
+                served.leaves = true;
+                reloaded.removed.push(name.clone());
+            }
+        }
+    }
+}
+
+/// Marks a directory as served, for all hosts with this state directory. The mark goes with the process.
+fn mark(host: &Host, directory: &Path) -> Result<Option<File>, ServeError> {
+    let unread = |source| ServeError::Directory { path: directory.to_owned(), source };
+    let whole = directory.canonicalize().map_err(unread)?;
+    let Some(state) = host.state() else { return Ok(None) };
+    let name = format!("serving-{}.lock", crate::text::hex(&Sha256::digest(whole.as_os_str().as_bytes())[..8]));
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(state.path().join(name));
+    let file = file.map_err(ServeError::State)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(ServeError::Served { path: directory.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(ServeError::State(error)),
+    }
+}
