@@ -13,6 +13,7 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod lines;
 mod login;
 #[cfg(feature = "mpc")]
 mod mpc;
@@ -24,6 +25,7 @@ mod rotations;
 mod rules;
 mod run;
 mod secrets;
+mod serve;
 mod table;
 mod terminal;
 mod verdict;
@@ -65,6 +67,7 @@ Examples:
   strongroom new --lang python price-bot          a directory with an agent that runs
   strongroom explain agent.toml                   what it may do, in sentences
   strongroom run agent.toml --env-file .env       with keys from a file
+  strongroom serve agents                         all agents of a directory, on their schedules
   strongroom help secrets                         what can be done with secrets
 
 Exit codes: the agent's own (0, or 1 if it failed), and for the host
@@ -100,6 +103,8 @@ enum Verb {
     Login(login::Login),
     /// Runs one agent, once
     Run(run::Run),
+    /// Runs all agents of a directory, each when it is time
+    Serve(serve::Serve),
     /// Checks manifests and components without running them
     Check(check::Check),
     /// Says what an agent may do, or how one request would be judged
@@ -174,6 +179,7 @@ pub fn main() -> ExitCode {
         Verb::Adopt(adopt) => adopt.perform(),
         Verb::Login(login) => login.perform(),
         Verb::Run(run) => run.perform(),
+        Verb::Serve(serve) => serve.perform(),
         Verb::Check(check) => check.perform(),
         Verb::Explain(explain) => explain.perform(),
         Verb::Inspect(inspect) => inspect.perform(),
@@ -259,8 +265,7 @@ fn finished(done: Done) -> u8 {
 
 impl HostArgs {
     fn config(&self) -> Result<HostConfig, Failure> {
-        let named = self.config.clone().or_else(|| variable("STRONGROOM_CONFIG").map(PathBuf::from));
-        let mut config = match &named {
+        let mut config = match &self.named() {
             Some(path) => HostConfig::read(path)?,
             None => HostConfig::default(),
         }
@@ -276,6 +281,11 @@ impl HostArgs {
             config.backends.push(("env".to_owned(), BackendConfig::Env { file: Some(file.clone()), names }));
         }
         Ok(config)
+    }
+
+    /// The file of the configuration, where one is named.
+    fn named(&self) -> Option<PathBuf> {
+        self.config.clone().or_else(|| variable("STRONGROOM_CONFIG").map(PathBuf::from))
     }
 
     fn host(&self) -> Result<Host, Failure> {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// What people come for, and the commands for it.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Start", &["new", "init"]),
-    ("Run an agent, and check it first", &["run", "check", "explain", "inspect", "rules"]),
+    ("Run agents, and check them first", &["run", "serve", "check", "explain", "inspect", "rules"]),
     ("Keep keys", &["adopt", "login", "secrets", "wallet", "mpc", "limits"]),
     ("See what happened", &["audit"]),
     ("Set up the shell", &["completions", "man", "help"]),
@@ -18,6 +18,7 @@ const EXAMPLES: [(&[&str], &str); 34] = [
     (&["new"], "--lang python price-bot"),
     (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
     (&["run"], "agent.toml --env-file .env -- ETH-USD"),
+    (&["serve"], "agents --config strongroom.toml"),
     (&["check"], "agent.toml --env-file .env --resolve"),
     (&["explain"], "agent.toml --request 'POST https://api.openai.com/v1/responses'"),
     (&["inspect"], "agent.wasm"),

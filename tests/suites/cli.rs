@@ -382,7 +382,8 @@ fn explain_leaves_out_nothing_that_a_manifest_grants() {
          [signers.wallet]\nfrom = \"file:wallet\"\nchains = [1]\nmax_fee = \"0.01\"\nmax_gas = 21000\nmessages = [\"order [0-9]+\"]\n\
          [[signers.wallet.sign_in]]\ndomain = \"app.test\"\nuri = \"https://app.test/login\"\nchain = 1\nwithin = \"10m\"\n\
          [signers.token]\nfrom = \"env:TOKEN\"\nuse = \"jwt\"\naudience = \"https://api.test\"\n\
-         [signers.mac]\nfrom = \"env:MAC\"\nuse = \"hmac\"\ntemplate = \"nonce=[0-9]+\"\n",
+         [signers.mac]\nfrom = \"env:MAC\"\nuse = \"hmac\"\ntemplate = \"nonce=[0-9]+\"\n\
+         [trigger]\ncron = \"0 9 * * MON-FRI\"\ntime_zone = \"Europe/Berlin\"\n",
     );
 
     let aloud = desk.run("explain agent.toml");
@@ -405,6 +406,7 @@ fn explain_leaves_out_nothing_that_a_manifest_grants() {
         "with aud https://api.test\n",
         "    inputs that match nonce=[0-9]+\n",
         "; leave 250000 records\n",
+        "  runs by the calendar 0 9 * * MON-FRI in Europe/Berlin, where its host serves\n",
     ] {
         assert!(aloud.stdout.contains(line), "{line} is missing in\n{}", aloud.stdout);
     }

@@ -45,6 +45,7 @@ mod rotation_hosts;
 mod schemes;
 mod sealing;
 mod secrets;
+mod serve;
 mod sessions;
 mod setup;
 mod shared;

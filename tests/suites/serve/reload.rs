@@ -1,0 +1,90 @@
+//! SIGHUP has the directory read anew.
+
+use super::process::Agents;
+
+const OFTEN: &str = "[trigger]\nevery = \"100ms\"";
+
+#[test]
+fn what_is_new_begins_what_is_gone_drains_and_what_has_changed_is_for_the_next_runs() {
+    let agents =
+        Agents::new().agent("stays", &["print old"], OFTEN).agent("goes", &["print going"], OFTEN).agent("as-it-was", &["print same"], "");
+    let mut served = agents.serve();
+    served.wait_for(&["agents: serving 3 agents"]);
+    served.wait_for(&["stays ", "| old"]);
+    served.wait_for(&["goes ", "| going"]);
+
+    agents.write("stays", &["print new"], OFTEN);
+    agents.write("comes", &["print coming"], "");
+    agents.remove("goes");
+    served.signal("HUP");
+
+    let read = served.wait_for(&["agents: read anew, serving "]);
+    assert!(read.ends_with(" agents; new: comes; changed: stays; gone: goes"), "{read}");
+    let before = served.seen.len();
+    // A run that was under way may still say what it began with; whatever begins from here on is new.
+    (0..3).for_each(|_| drop(served.wait_for(&["stays ", "| new"])));
+    let (code, said) = served.terminate();
+    assert_eq!(code, Some(0));
+    assert!(said.iter().any(|line| line.starts_with("comes ") && line.ends_with("| coming")));
+    let begun_since = |agent: &str| {
+        said[before..].iter().filter(|line| line.contains(&format!("agent {agent}, run ")) && line.ends_with("begins")).count()
+    };
+    assert_eq!((begun_since("goes"), begun_since("as-it-was")), (0, 0), "{}", said.join("\n"));
+}
+
+#[test]
+fn a_manifest_that_can_not_be_used_leaves_its_agent_as_it_was() {
+    let agents = Agents::new().agent("ticker", &["print good"], OFTEN);
+    let mut served = agents.serve();
+    served.wait_for(&["serving 1 agent"]);
+
+    for (text, told) in [
+        ("name = \"ticker\"", "error: agents/ticker.toml:1:1: `component` is missing; add `component = \"my_agent.wasm\"`"),
+        ("name = \"ticker\"\ncomponent = \"nowhere.wasm\"", "error: agents/ticker.toml: agents/nowhere.wasm: the component can't be read"),
+    ] {
+        agents.file("ticker.toml", text);
+        served.signal("HUP");
+        served.wait_for(&[told]);
+        served.wait_for(&["ticker goes on by the manifest and the component that it had"]);
+        served.wait_for(&["agents: read anew, serving 1 agent; manifests that can't be used: 1"]);
+        (0..2).for_each(|_| drop(served.wait_for_another(&["ticker ", "| good"])));
+    }
+    // Another one of its name is refused, and so is it; it goes on.
+    agents.write("ticker", &["print good"], OFTEN);
+    agents.file("second.toml", "name = \"ticker\"\ncomponent = \"../probe.wasm\"");
+    served.signal("HUP");
+    served.wait_for(&["agents: read anew, serving 1 agent; manifests that can't be used: 2"]);
+    (0..2).for_each(|_| drop(served.wait_for_another(&["ticker ", "| good"])));
+
+    std::fs::rename(agents.path("agents"), agents.path("elsewhere")).unwrap();
+    served.signal("HUP");
+    served.wait_for(&["error: agents: the directory can't be read (", "; all agents stay as they are"]);
+    (0..2).for_each(|_| drop(served.wait_for_another(&["ticker ", "| good"])));
+    assert_eq!(served.terminate().0, Some(0));
+}
+
+#[test]
+fn a_new_component_is_a_change_and_what_was_given_up_begins_anew() {
+    let agents = Agents::new().agent("mended", &["print well"], "restart = \"on failure\"\nbackoff = { to = \"100ms\" }\ngive_up = 1");
+    let probe = std::fs::read(agents.path("probe.wasm")).unwrap();
+    let broken = r#"(component
+        (core module $m (func (export "run") (result i32) unreachable))
+        (core instance $i (instantiate $m))
+        (func $run (result (result)) (canon lift (core func $i "run")))
+        (instance $r (export "run" (func $run)))
+        (export "wasi:cli/run@0.2.0" (instance $r)))"#;
+    std::fs::write(agents.path("probe.wasm"), wat::parse_str(broken).unwrap()).unwrap();
+    let mut served = agents.serve();
+    served.wait_for(&["ERROR agent mended, run ", "(trap: ", "failure 1 in a row"]);
+
+    std::fs::write(agents.path("probe.wasm"), probe).unwrap();
+    served.signal("HUP");
+
+    served.wait_for(&["mended ", "| well"]);
+    served.wait_for(&["agents: read anew, serving 1 agent; changed: mended"]);
+    served.signal("HUP");
+    served.wait_for(&["agents: read anew, serving 1 agent"]);
+    let (code, said) = served.terminate();
+    assert_eq!(code, Some(0));
+    assert_eq!(said.iter().filter(|line| line.ends_with("| well")).count(), 1, "nothing has changed since");
+}
