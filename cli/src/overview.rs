@@ -14,7 +14,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
 ];
 
 /// How each command is called.
-const EXAMPLES: [(&[&str], &str); 34] = [
+const EXAMPLES: [(&[&str], &str); 35] = [
     (&["new"], "--lang python price-bot"),
     (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
     (&["run"], "agent.toml --env-file .env -- ETH-USD"),
