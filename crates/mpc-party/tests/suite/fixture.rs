@@ -18,6 +18,7 @@ use strongroom_mpc::{Card, Identity};
 use strongroom_mpc_party::sealed::Vault;
 use strongroom_mpc_party::trio::Trio;
 use tempfile::TempDir;
+use tokio::sync::watch;
 
 /// The parties' names; which of them is which index, their fingerprints say.
 pub const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
@@ -53,7 +54,9 @@ pub struct Process {
     /// Where it listens.
     pub address: SocketAddr,
     /// What it has said.
-    pub said: Arc<Mutex<Vec<String>>>,
+    said: Arc<Mutex<Vec<String>>>,
+    /// How many halves of signatures it has made.
+    halves: watch::Receiver<u64>,
 }
 
 impl Drop for Process {
@@ -64,12 +67,17 @@ impl Drop for Process {
 }
 
 impl Process {
-    /// Kills it (SIGKILL).
-    pub fn kill(mut self) {
-        self.child.kill().expect("it is killed");
+    /// Kills it (SIGKILL), and waits until it is gone. Gives all that it has said.
+    pub fn kill(mut self) -> Vec<String> {
+        self.strike();
         self.child.wait().expect("it is gone");
-        // All that it has said is heard.
         self.listener.take().expect("a thread").join().expect("it has listened");
+        std::mem::take(&mut self.said.lock().expect("the lines"))
+    }
+
+    /// Kills it, and waits for nothing.
+    pub fn strike(&mut self) {
+        self.child.kill().expect("it is killed");
     }
 
     /// Its number, for whoever looks into its memory.
@@ -133,18 +141,18 @@ impl Wallet {
         wallet
     }
 
-    /// A wallet without much of a limit, whose parties keep so many presignatures: for the benchmark.
-    #[allow(dead_code, reason = "the suites want few")]
-    pub async fn with_pool(presignatures: usize) -> Self {
-        let mut wallet = Self::open("1000").await;
-        for party in 0..3 {
-            wallet.kill(party);
-            let path = wallet.directories[party].join("party.toml");
-            let text = fs::read_to_string(&path).expect("a configuration");
-            fs::write(path, text.replace("presignatures = 2", &format!("presignatures = {presignatures}"))).expect("a configuration");
-            wallet.start(party);
-        }
-        wallet
+    /// Starts a party again with one of its files changed.
+    pub fn amend(&mut self, party: usize, file: &str, change: impl FnOnce(String) -> String) {
+        self.kill(party);
+        self.write(party, file, change);
+        self.start(party);
+    }
+
+    /// Changes one of a party's files.
+    pub fn write(&self, party: usize, file: &str, change: impl FnOnce(String) -> String) {
+        let path = self.directories[party].join(file);
+        let text = fs::read_to_string(&path).expect("a text");
+        fs::write(path, change(text)).expect("it is written");
     }
 
     /// Directories, as `init` makes them or as they are somewhere.
@@ -197,18 +205,23 @@ impl Wallet {
         let (listens, listening) = channel();
         let stderr = BufReader::new(child.stderr.take().expect("its output"));
         let kept = Arc::clone(&said);
+        let (made, halves) = watch::channel(0);
         let listener = std::thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once("listens on ") {
                     let _ = listens.send(address.trim().parse::<SocketAddr>());
                 }
+                let is_half = line.contains("a half for");
                 kept.lock().expect("the lines").push(line);
+                if is_half {
+                    made.send_modify(|made| *made += 1);
+                }
             }
         });
         let address = listening.recv_timeout(PATIENCE);
         let Ok(Ok(address)) = address else { panic!("the party does not listen: {:?}", said.lock().expect("the lines")) };
         self.lead_to(party, address);
-        self.parties[party] = Some(Process { child, listener: Some(listener), address, said });
+        self.parties[party] = Some(Process { child, listener: Some(listener), address, said, halves });
     }
 
     /// Leads all relays to a party there.
@@ -218,9 +231,20 @@ impl Wallet {
         }
     }
 
-    /// Kills a party.
-    pub fn kill(&mut self, party: usize) {
-        self.parties[party].take().expect("it runs").kill();
+    /// Kills a party. Gives all that it has said.
+    pub fn kill(&mut self, party: usize) -> Vec<String> {
+        self.parties[party].take().expect("it runs").kill()
+    }
+
+    /// Which party makes the next half of a signature, once one does.
+    pub async fn half(&self) -> usize {
+        let waits = self.parties.iter().enumerate().filter_map(|(party, process)| {
+            let mut halves = process.as_ref()?.halves.clone();
+            halves.mark_unchanged();
+            Some(Box::pin(async move { halves.changed().await.map(|()| party) }))
+        });
+        let (made, ..) = futures_util::future::select_ok(waits).await.expect("a party runs");
+        made
     }
 
     /// What is done to all between two parties, in both directions.
@@ -230,11 +254,15 @@ impl Wallet {
         }
     }
 
+    /// A connection of the host's with a party.
+    pub async fn link(&self, party: usize) -> Result<Link, LinkError> {
+        let address = self.parties[party].as_ref().expect("it runs").address;
+        Link::open(&self.host, &self.cards[party], Some(address), Greeting::now("host", "")).await
+    }
+
     /// Asks a party as the host does.
     pub async fn ask(&self, party: usize, question: &Question) -> Result<Answer, LinkError> {
-        let address = self.parties[party].as_ref().expect("it runs").address;
-        let mut link = Link::open(&self.host, &self.cards[party], Some(address), Greeting::now("host", "")).await?;
-        link.ask(question).await
+        self.link(party).await?.ask(question).await
     }
 
     /// Has a request signed, led by a party.
@@ -312,6 +340,7 @@ impl Made {
         for party in 0..3 {
             wallet.start(party);
         }
+        wallet.reachable().await;
         let began = std::time::Instant::now();
         let made = wallet.ask(1, &Question::Keygen { key: KEY.to_owned() }).await;
         let Ok(Answer::Key(made)) = made else { panic!("no key is made: {made:?}") };
