@@ -4,8 +4,8 @@ use crate::fixture::{ETH, KEY, RECIPIENT, Wallet, manifest, payment, verify};
 use crate::links::Weather;
 use alloy_primitives::U256;
 use std::collections::BTreeMap;
-use std::fs;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use strongroom_core::policy::AssetId;
 use strongroom_mpc::link::{Doorkeeper, Greeting, millis};
 use strongroom_mpc::says::Request;
@@ -15,6 +15,7 @@ use strongroom_mpc_party::peers::{Ask, NoAnswer, Peers, Purpose, Reply};
 use strongroom_mpc_party::shares::Made;
 use strongroom_mpc_party::trio::Trio;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 /// What a payment of a tenth of an ETH counts: with its fee.
 const COUNTED: u128 = ETH / 10 + 21_000 * 2_000_000_000;
@@ -42,10 +43,19 @@ async fn pay(wallet: &Wallet, party: usize, nonces: &mut u64, signed: &mut Signe
     made.is_ok()
 }
 
+/// Has each two compare their ledgers, as they do once after either has started: what comes later has to be had in another way.
+async fn acquainted(wallet: &Wallet, nonces: &mut u64) {
+    for party in 0..3 {
+        *nonces += 1;
+        wallet.sign(party, payment(*nonces, 1).1).await.expect("all is well");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_cuts_and_rotates_pairs_stays_within_the_limit() {
     let wallet = Wallet::open("1").await;
     let (mut nonces, mut signed) = (0, Signed::new());
+    acquainted(&wallet, &mut nonces).await;
 
     // Each pair in turn believes that the third is down. The first leads none: what it begins later brings nobody what came before.
     for pair in [(1, 0), (1, 2), (2, 0)] {
@@ -95,12 +105,70 @@ async fn a_host_that_cuts_restores_and_cuts_another_stays_within_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_asks_pairs_at_the_same_time_stays_within_the_limit() {
+    let wallet = Wallet::open("1").await;
+    let key = wallet.key().await;
+    let nonces = AtomicU64::new(0);
+    let signed = Mutex::new(Signed::new());
+    let pay = async |party: usize| {
+        for _ in 0..3 {
+            let nonce = nonces.fetch_add(1, Ordering::Relaxed);
+            let (transaction, request) = payment(nonce, ETH / 10);
+            if let Ok(made) = wallet.sign(party, request).await {
+                verify(&key, &transaction, &made);
+                signed.lock().expect("payments").insert(nonce, COUNTED);
+            }
+        }
+    };
+
+    // The two that can't talk to each other lead at the same time, each with the third; then two others do.
+    for (one, other) in [(0, 1), (1, 2), (2, 0)] {
+        wallet.between(one, other, Weather::Cut);
+        tokio::join!(pay(one), pay(other));
+        wallet.between(one, other, Weather::Fair);
+    }
+    wallet.reachable().await;
+    tokio::join!(pay(0), pay(1), pay(2));
+    let (mut nonces, mut signed) = (nonces.into_inner(), signed.into_inner().expect("payments"));
+    for party in 0..3 {
+        drain(&wallet, party, &mut nonces, &mut signed).await;
+    }
+
+    let total: u128 = signed.values().sum();
+    assert!(total <= ETH, "{total} wei were signed for a limit of {ETH}");
+    assert!(total > ETH / 2, "the attack does something: {total}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_two_have_signed_alone_counts_with_a_third_that_grants_less() {
+    for leader in [0, 1] {
+        let mut wallet = Wallet::open("3").await;
+        wallet.amend(0, "agent.toml", |text| text.replace("day = \"3\"", "day = \"1\""));
+        wallet.reachable().await;
+        let (mut nonces, mut signed) = (0, Signed::new());
+        acquainted(&wallet, &mut nonces).await;
+
+        // The two that grant more sign as much as the first grants in all, and it hears nothing of it.
+        wallet.between(0, 1, Weather::Cut);
+        wallet.between(0, 2, Weather::Cut);
+        for _ in 0..10 {
+            assert!(pay(&wallet, 2, &mut nonces, &mut signed).await, "two are enough");
+        }
+        wallet.between(0, 1, Weather::Fair);
+        wallet.reach_each_other(0, 1).await;
+        wallet.between(1, 2, Weather::Cut);
+
+        // It has what it lacks before it acts, whether it leads or is the partner, and takes no part.
+        let failure = wallet.sign(leader, payment(nonces + 1, ETH / 10).1).await.expect_err("its limit is used up");
+        assert!(failure.line().contains("alpha: more of 31337:native than"), "{failure:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_party_with_a_policy_of_its_own_gets_nothing_beyond_the_others() {
     let mut wallet = Wallet::open("1").await;
-    wallet.kill(0);
     let lax = manifest("1000").replace(RECIPIENT, &format!("{RECIPIENT}\", \"0x00000000000000000000000000000000deadbeef"));
-    fs::write(wallet.directories[0].join("agent.toml"), lax).expect("a manifest");
-    wallet.start(0);
+    wallet.amend(0, "agent.toml", |_| lax);
     let (mut nonces, mut signed) = (0, Signed::new());
 
     let (_, to_another) = crate::fixture::payment_to("0x00000000000000000000000000000000deadbeef", 0, ETH / 10);
@@ -115,46 +183,80 @@ async fn a_party_with_a_policy_of_its_own_gets_nothing_beyond_the_others() {
 }
 
 /// A party that was taken over: it has its identity, and says what it likes.
-struct TakenOver {
+pub struct TakenOver {
     trio: Arc<Trio>,
-    peers: Peers,
+    peers: Arc<Peers>,
+    listening: tokio::task::JoinHandle<()>,
 }
+
+impl Drop for TakenOver {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+/// What it answers.
+type Answers = fn(Ask) -> serde_json::Value;
 
 impl TakenOver {
     /// Takes the first party's place, and says that its ledger is empty.
     async fn new(wallet: &mut Wallet) -> Self {
         wallet.kill(0);
-        let trio = wallet.trio(0);
+        let answers = |ask| {
+            let empty = Standing { counts: [0; 3], heads: Default::default(), alone: [0; 3] };
+            let reply = match ask {
+                Ask::Standing => Reply::Standing(Box::new(empty)),
+                _ => Reply::Refused("it was taken over".to_owned()),
+            };
+            serde_json::to_value(reply).expect("text and numbers")
+        };
+        Self::at(wallet, 0, answers, false).await
+    }
+
+    /// Takes the place of a party that is down, answers what is none or what it was asked itself, and asks the others what it was asked.
+    pub async fn garbling(wallet: &Wallet, party: usize) -> Self {
+        let answers = |ask| match &ask {
+            Ask::Standing => serde_json::json!({"standing": {"counts": [9, 9], "heads": "all", "alone": null}}),
+            Ask::Propose(_) => serde_json::json!({"fits": [format!("0x{}", "00".repeat(32)), []]}),
+            Ask::Begin(_) => serde_json::json!({"number": "../.."}),
+            _ => serde_json::to_value(ask).expect("text and numbers"),
+        };
+        Self::at(wallet, party, answers, true).await
+    }
+
+    async fn at(wallet: &Wallet, party: usize, answers: Answers, echoes: bool) -> Self {
+        let trio = wallet.trio(party);
         let at = |party: usize| {
             let index = trio.named(crate::fixture::NAMES[party]).expect("a party");
             (index, wallet.parties[party].as_ref().expect("it runs").address)
         };
-        let addresses = [at(1), at(2)];
-        let peers = Peers::new(Arc::clone(&trio), "taken over".to_owned(), &addresses, Box::new(|_| {}));
+        let addresses: Vec<_> = (0..3).filter(|other| *other != party).map(at).collect();
+        let peers = Arc::new(Peers::new(Arc::clone(&trio), "taken over".to_owned(), &addresses, Box::new(|_| {})));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        wallet.lead_to(0, listener.local_addr().expect("an address"));
-        let others = trio.others().map(|party| trio.card(party).clone());
-        let door = Arc::new(Doorkeeper::new(&trio.own, &others).expect("a door"));
-        let hash = trio.hash.clone();
-        tokio::spawn(async move {
+        wallet.lead_to(party, listener.local_addr().expect("an address"));
+        let others = trio.others();
+        let door = Arc::new(Doorkeeper::new(&trio.own, &others.map(|party| trio.card(party).clone())).expect("a door"));
+        let (hash, asking) = (trio.hash.clone(), Arc::clone(&peers));
+        let listening = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((tcp, _)) = listener.accept().await {
-                let (door, greeting) = (Arc::clone(&door), Greeting::now("taken over", &hash));
-                tokio::spawn(async move {
+                let (door, greeting, peers) = (Arc::clone(&door), Greeting::now("taken over", &hash), Arc::clone(&asking));
+                connections.spawn(async move {
                     let Ok(mut link) = door.admit(tcp, greeting).await else { return };
                     while let Ok(Some(ask)) = link.heard::<Ask>().await {
-                        let empty = Standing { counts: [0; 3], heads: Default::default(), alone: [0; 3] };
-                        let reply = match ask {
-                            Ask::Standing => Reply::Standing(Box::new(empty)),
-                            _ => Reply::Refused("it was taken over".to_owned()),
-                        };
-                        if link.answer(&reply).await.is_err() {
+                        if link.answer(&answers(ask.clone())).await.is_err() {
                             return;
+                        }
+                        if echoes {
+                            for party in others {
+                                let _ = peers.ask(party, &ask).await;
+                            }
                         }
                     }
                 });
             }
         });
-        Self { trio, peers }
+        Self { trio, peers, listening }
     }
 
     fn party(&self, name: &str) -> usize {

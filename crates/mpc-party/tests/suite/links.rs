@@ -1,5 +1,6 @@
 //! The network between parties: one relay for each direction of each pair, which can be cut, mended and slowed.
 
+use rand_core::{OsRng, RngCore};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,9 @@ pub enum Weather {
     Slow(Duration),
     /// What is carried is changed: TLS notices.
     Garbled,
+    /// Each piece waits as long as it likes, up to a fifth of a second, so that what is said over one connection overtakes what is said over another;
+    /// and now and then a connection ends when what was asked has come there, so that it is asked again.
+    Rough,
 }
 
 /// One direction of one pair.
@@ -32,7 +36,12 @@ pub struct Relay {
 impl Relay {
     /// A relay to nowhere yet.
     pub async fn open() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::open_at("127.0.0.1:0").await
+    }
+
+    /// The same, there.
+    pub async fn open_at(address: &str) -> Self {
+        let listener = TcpListener::bind(address).await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (weather, target) = (Arc::new(watch::channel(Weather::Fair).0), Arc::new(watch::channel(None).0));
         let relay = Self { address, weather, target };
@@ -74,12 +83,14 @@ impl Relay {
         let mut piece = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = from.read(&mut piece).await {
             let weather = *self.weather.borrow();
+            let chance = OsRng.next_u32();
             match weather {
                 Weather::Slow(wait) => tokio::time::sleep(wait).await,
+                Weather::Rough => tokio::time::sleep(Duration::from_millis(u64::from(chance % 200))).await,
                 Weather::Garbled => piece[length / 2] ^= 1,
                 Weather::Fair | Weather::Cut => {}
             }
-            if to.write_all(&piece[..length]).await.is_err() {
+            if to.write_all(&piece[..length]).await.is_err() || (weather == Weather::Rough && chance.is_multiple_of(23)) {
                 return;
             }
         }

@@ -2,6 +2,8 @@
 
 use crate::fixture::{ETH, Wallet, payment, verify};
 use crate::links::Weather;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use strongroom_mpc::says::FailureKind;
 
@@ -53,6 +55,55 @@ async fn one_alone_signs_nothing() {
 
     assert_eq!(failure.kind, FailureKind::Unavailable, "{failure:?}");
     assert_eq!(failure.saw.len(), 2, "{failure:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_party_whose_disk_is_full_is_told_so_and_the_others_go_on() {
+    let mut wallet = Wallet::open("1").await;
+    wallet.kill(0);
+    // No file of its grows beyond 1 KiB or 2: what a full disk says too.
+    let script = wallet.directories[0].join("small-disk");
+    let program = env!("CARGO_BIN_EXE_strongroom-mpc-party");
+    fs::write(&script, format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f 2\nexec {program} \"$@\"\n")).expect("a script");
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).expect("it can be run");
+    wallet.start_as(0, script.to_str().expect("a path"));
+    wallet.reachable().await;
+
+    let mut failed = None;
+    for nonce in 0..5 {
+        failed = wallet.sign(0, payment(nonce, ETH / 100).1).await.err();
+        if failed.is_some() {
+            break;
+        }
+    }
+    let failure = failed.expect("its disk is full at last");
+    assert_eq!(failure.kind, FailureKind::Unavailable, "{failure:?}");
+    assert!(failure.line().contains("alpha: its ledger can't be written; look at its disk"), "{failure:?}");
+
+    let (transaction, request) = payment(10, ETH / 100);
+    let signed = wallet.sign(1, request).await.expect("the other two go on");
+    verify(&wallet.key().await, &transaction, &signed);
+    assert!(signed.unacknowledged.as_ref().is_some_and(|why| why.contains("look at its disk")), "{signed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_counts_over_a_restart() {
+    let mut wallet = Wallet::open("1").await;
+    for party in 0..3 {
+        wallet.amend(party, "agent.toml", |text| text.replace("6000/min", "3/h"));
+    }
+    for nonce in 0..3 {
+        wallet.sign(0, payment(nonce, ETH / 100).1).await.expect("within the rate");
+    }
+
+    for party in 0..3 {
+        wallet.kill(party);
+        wallet.start(party);
+    }
+    let failure = wallet.sign(0, payment(3, ETH / 100).1).await.expect_err("more than the rate");
+
+    assert_eq!(failure.kind, FailureKind::Refused, "{failure:?}");
+    assert!(failure.line().contains("`rate`"), "{failure:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

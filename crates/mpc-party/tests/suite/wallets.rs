@@ -7,6 +7,8 @@ use cggmp21::supported_curves::Secp256k1;
 use k256::ecdsa::{SigningKey, VerifyingKey};
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use strongroom_ground::text::hex;
 use strongroom_mpc::says::{Answer, FailureKind, Question, What};
 
@@ -66,11 +68,7 @@ async fn a_party_refuses_what_its_own_manifest_does_not_grant() {
 async fn the_parties_disagree_in_words() {
     let mut wallet = Wallet::open("1").await;
     for party in [1, 2] {
-        wallet.kill(party);
-        let manifest = fs::read_to_string(wallet.directories[party].join("agent.toml")).expect("a manifest");
-        fs::write(wallet.directories[party].join("agent.toml"), manifest.replace(RECIPIENT, "0x00000000000000000000000000000000deadbeef"))
-            .expect("a manifest");
-        wallet.start(party);
+        wallet.amend(party, "agent.toml", |text| text.replace(RECIPIENT, "0x00000000000000000000000000000000deadbeef"));
     }
     let (_, request) = payment(0, ETH / 10);
 
@@ -110,11 +108,7 @@ async fn a_share_is_taken_back_by_its_own_party_alone() {
     let mut wallet = Wallet::open("1").await;
     let away = age::x25519::Identity::generate();
     for party in [0, 1] {
-        wallet.kill(party);
-        let path = wallet.directories[party].join("party.toml");
-        let text = fs::read_to_string(&path).expect("a configuration");
-        fs::write(&path, format!("backup = \"{}\"\n{text}", away.to_public())).expect("a configuration");
-        wallet.start(party);
+        wallet.amend(party, "party.toml", |text| format!("backup = \"{}\"\n{text}", away.to_public()));
     }
     let key = || KEY.to_owned();
     let Ok(Answer::Sealed(sealed)) = wallet.ask(0, &Question::Backup { key: key() }).await else { panic!("no backup") };
@@ -124,9 +118,7 @@ async fn a_share_is_taken_back_by_its_own_party_alone() {
     for party in [0, 1] {
         wallet.kill(party);
         fs::remove_file(wallet.directories[party].join(format!("state/key-{KEY}.age"))).expect("the share is lost");
-        let unlock = wallet.directories[party].join("unlock.txt");
-        let own = fs::read_to_string(&unlock).expect("an identity of age");
-        fs::write(&unlock, format!("{}\n{}\n", own.trim(), away.to_string().expose_secret())).expect("both");
+        wallet.write(party, "unlock.txt", |own| format!("{}\n{}\n", own.trim(), away.to_string().expose_secret()));
         wallet.start(party);
     }
     let restore = Question::Restore { key: key(), sealed };
@@ -139,6 +131,63 @@ async fn a_share_is_taken_back_by_its_own_party_alone() {
     wallet.kill(1);
     let (transaction, request) = payment(0, ETH / 100);
     verify(&wallet.key().await, &transaction, &wallet.sign(0, request).await.expect("it signs again"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_opens_the_shares_where_no_file_does() {
+    let mut wallet = Wallet::open("1").await;
+    wallet.kill(0);
+    let home = wallet.directories[0].clone();
+    fs::rename(home.join("unlock.txt"), home.join("elsewhere")).expect("it is kept elsewhere");
+    let program = home.join("unlock.sh");
+    let shown = program.display();
+    let check = |script: &str, mode: u32, table: &str| {
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a program");
+        fs::set_permissions(&program, fs::Permissions::from_mode(mode)).expect("its mode");
+        wallet.write(0, "party.toml", |text| {
+            let line = |line: &str| if line.starts_with("unlock") { format!("unlock = {{ {table} }}") } else { line.to_owned() };
+            text.lines().map(line).collect::<Vec<_>>().join("\n")
+        });
+        let checked = Command::new(env!("CARGO_BIN_EXE_strongroom-mpc-party"))
+            .args(["check", "--config"])
+            .arg(home.join("party.toml"))
+            .env("PASSED", "passed")
+            .env("KEPT", "kept")
+            .output()
+            .expect("it runs");
+        let said = [checked.stdout, checked.stderr].concat();
+        (checked.status.success(), String::from_utf8(said).expect("text"))
+    };
+
+    let table = format!("command = [\"{shown}\", \"treasury\"]");
+    let prints = "[ \"$1\" = treasury ] && [ -z \"$KEPT$PASSED\" ] && echo '# of the vault' && cat \"${0%/*}/elsewhere\"";
+    let passed = prints.replace("-z \"$KEPT$PASSED\"", "\"$KEPT$PASSED\" = passed");
+    let wrong = [
+        ("exit 3", 0o700, table.clone(), "exit status: 3"),
+        ("echo hello", 0o700, table.clone(), "no identity of age"),
+        ("sleep 600 & sleep 600", 0o700, format!("{table}, timeout = \"1s\""), "was killed"),
+        ("exec >&-; sleep 600", 0o700, format!("{table}, timeout = \"1s\""), "was killed"),
+        ("head -c 70000 /dev/zero", 0o700, table.clone(), "more than 65536 bytes"),
+        (prints, 0o722, table.clone(), "others can change it"),
+        (prints, 0o600, table.clone(), "is no program"),
+        (prints, 0o700, "command = [\"unlock.sh\"]".to_owned(), "no absolute path"),
+        (prints, 0o700, "command = []".to_owned(), "is empty"),
+        (prints, 0o700, format!("{table}, timeout = \"soon\""), "as in `30s`"),
+        (prints, 0o700, format!("{table}, shell = true"), "`unlock` is a path, or a table"),
+        (&passed, 0o700, format!("{table}, pass_env = [\"MISSING\"]"), "is not set"),
+    ];
+    for (script, mode, table, says) in wrong {
+        let (is_right, said) = check(script, mode, &table);
+        assert!(!is_right && said.contains(says), "{script} {table}: {said}");
+    }
+    let (is_right, said) = check(&passed, 0o700, &format!("{table}, pass_env = [\"PASSED\"]"));
+    assert!(is_right, "{said}");
+    let (is_right, said) = check(prints, 0o700, &table);
+    assert!(is_right, "{said}");
+
+    wallet.start(0);
+    let (transaction, request) = payment(0, ETH / 100);
+    verify(&wallet.key().await, &transaction, &wallet.sign(0, request).await.expect("it signs"));
 }
 
 type Share = DirtyIncompleteKeyShare<Secp256k1>;
@@ -172,9 +221,12 @@ fn rebuilt(shares: &[Share; 3]) -> Vec<u8> {
     sum.to_be_bytes().as_bytes().to_vec()
 }
 
-/// All memory of a party's process, and all files of its directory.
+/// All memory of a party's process, and all files of its directory. Nothing of the process is elsewhere, on a disk for swap.
 fn places(wallet: &Wallet, party: usize) -> Vec<Vec<u8>> {
     let process = wallet.parties[party].as_ref().expect("it runs").id();
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("its status");
+    let swapped = status.lines().find_map(|line| line.strip_prefix("VmSwap:")).expect("what is swapped out");
+    assert_eq!(swapped.trim(), "0 kB", "a part of its memory is not searched; run this without swap");
     let maps = fs::read_to_string(format!("/proc/{process}/maps")).expect("its memory is mapped");
     let mut memory = fs::File::open(format!("/proc/{process}/mem")).expect("its memory can be read");
     let mut found = Vec::new();
