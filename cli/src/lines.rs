@@ -69,12 +69,12 @@ mod tests {
     #[test]
     fn each_line_has_its_run_before_it_however_it_is_cut() {
         let mut out = Vec::new();
-        for pieces in [&["one\ntwo", " more\n", "", "\nlast"][..], &["o", "ne\n", "two more\n\n", "las", "t"]] {
+        for pieces in [&["one\ntwo", " more\n", "", "\nlast"][..], &["one\ntwo more\n\nlast"], &["o", "ne\n", "two more\n\n", "las", "t"]] {
             let mut lines = Lines::new(&mut out, "bot", "r-1");
             pieces.iter().for_each(|piece| lines.write_all(piece.as_bytes()).expect("a vector takes everything"));
         }
         let whole = "bot r-1 | one\nbot r-1 | two more\nbot r-1 | \nbot r-1 | last\n";
-        assert_eq!(String::from_utf8(out).expect("text"), whole.repeat(2));
+        assert_eq!(String::from_utf8(out).expect("text"), whole.repeat(3));
     }
 
     #[test]

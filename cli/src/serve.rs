@@ -70,7 +70,7 @@ impl Serve {
         });
         serving = serving.drain(self.drain);
         if let Some(config) = self.host.named() {
-            serving = serving.not(config);
+            serving = serving.except(config);
         }
         let supervisor = Supervisor::new(host.clone(), &self.directory, serving)?;
         let mut is_first = true;

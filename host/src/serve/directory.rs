@@ -32,13 +32,13 @@ pub(super) struct Listing {
     pub(super) bad: Vec<(PathBuf, String)>,
 }
 
-/// Reads all manifests. `not` is a file that is none.
-pub(super) fn list(directory: &Path, not: Option<&Path>) -> Result<Listing, ServeError> {
+/// Reads all manifests. `except` is a file that is none.
+pub(super) fn list(directory: &Path, except: Option<&Path>) -> Result<Listing, ServeError> {
     let mut listing = Listing::default();
     let mut named: BTreeMap<String, Vec<Listed>> = BTreeMap::new();
-    let not = not.and_then(|path| path.canonicalize().ok());
+    let except = except.and_then(|path| path.canonicalize().ok());
     for path in paths(directory)? {
-        if not.is_some() && path.canonicalize().ok() == not {
+        if except.is_some() && path.canonicalize().ok() == except {
             continue;
         }
         match Manifest::read(&path) {

@@ -28,7 +28,7 @@ pub(super) type Outputs = Arc<dyn Fn(&str, &str) -> RunOptions + Send + Sync>;
 pub struct Serving {
     outputs: Outputs,
     drain: Duration,
-    not: Option<PathBuf>,
+    except: Option<PathBuf>,
 }
 
 /// Runs the agents of a directory. Cheap to clone; the clones are one supervisor. Once the last is dropped, all runs end: call
@@ -67,7 +67,7 @@ impl Serving {
     /// say: [`RunOptions::interrupted_by`] has no effect here.
     #[must_use]
     pub fn new(options: impl Fn(&str, &str) -> RunOptions + Send + Sync + 'static) -> Self {
-        Self { outputs: Arc::new(options), drain: Duration::from_secs(30), not: None }
+        Self { outputs: Arc::new(options), drain: Duration::from_secs(30), except: None }
     }
 
     /// How long the runs of an agent whose manifest is gone may go on. Default 30 s.
@@ -79,8 +79,8 @@ impl Serving {
 
     /// A file that is no manifest, such as the host's configuration, wherever it lies.
     #[must_use]
-    pub fn not(mut self, file: impl Into<PathBuf>) -> Self {
-        self.not = Some(file.into());
+    pub fn except(mut self, file: impl Into<PathBuf>) -> Self {
+        self.except = Some(file.into());
         self
     }
 }
@@ -125,8 +125,8 @@ impl Supervisor {
         if *draining {
             return Err(ServeError::Draining);
         }
-        let (directory, not) = (inner.directory.clone(), inner.serving.not.clone());
-        let listed = tokio::task::spawn_blocking(move || directory::list(&directory, not.as_deref()));
+        let (directory, except) = (inner.directory.clone(), inner.serving.except.clone());
+        let listed = tokio::task::spawn_blocking(move || directory::list(&directory, except.as_deref()));
         let Listing { good, bad } = listed.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let mut reloaded = Reloaded::default();
         for (path, why) in bad {

@@ -171,6 +171,13 @@ fn a_manifest_that_changes_is_for_the_next_run() {
     assert_eq!(under_way.ended(&failed(), true, SECOND, 6_000), Next::Again(Duration::ZERO));
     assert_eq!(begin(&mut under_way, 6_000), (1, None));
 
+    // While it waits to begin again: at once.
+    let mut waits = runs("[run]\nrestart = \"on failure\"\nbackoff = { from = \"1m\" }");
+    begin(&mut waits, 0);
+    waits.ended(&failed(), true, SECOND, 1_000);
+    change(&mut waits, "[run]\nrestart = \"on failure\"", 5_000);
+    assert_eq!(begin(&mut waits, 5_000), (1, None));
+
     // The same times: nothing moves. Other times: from now on.
     let mut timed = runs("[trigger]\nevery = \"1h\"");
     begin(&mut timed, 0);
