@@ -101,8 +101,8 @@ pub(crate) struct Asked {
 #[derive(Debug)]
 pub(crate) enum Failure {
     Denied(Denial),
-    /// There is no signature, for that reason.
-    Unreachable(String),
+    /// There is no signature, for that reason, which an operator is told.
+    Unreachable(#[cfg_attr(not(feature = "ops"), expect(dead_code, reason = "an agent is told none"))] String),
     Unknown,
     /// Somebody has to decide first. What it would spend stays reserved.
     Pending,
