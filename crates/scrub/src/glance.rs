@@ -4,7 +4,8 @@
 //! text. So it is turned round here: what a form could begin with is noted of the text, and each form that is no longer than the text is asked
 //! for. Nothing is missed, by the same reason as in `sweep`: a form whose first escape stands `GRAM` bytes behind its beginning, or further,
 //! begins with a gram of the text as it is; one whose first escape comes earlier has a gram that begins with it, as its chain shows the text.
-//! What may be there is left to the search. As there, grams are told by a keyed hash of all their bytes, so no part of a guess shows in time.
+//! What may be there is left to the search. Grams are told by a keyed hash of all their bytes. Whoever knows all of a value but few bytes may
+//! learn from the time that a search takes whether a guess of these is right: what is looked for here is made for one request and of no use after it.
 
 use super::forms::Known;
 use super::grams;
