@@ -85,7 +85,7 @@ pub(super) struct Sweeping {
     #[arg(long)]
     chain: Option<u64>,
     /// Seconds to wait until a transaction is in a block
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(..=86_400))]
     wait: u64,
     /// Say what would be sent, and sign nothing
     #[arg(long)]
@@ -170,7 +170,7 @@ impl Sweeping {
         }
         let mut printed = Ok(());
         let told = |sent: &Sent| {
-            let line = if self.json { json!(sent).to_string() } else { format!("sent {} in {}", sent.amount, sent.hash) };
+            let line = if self.json { json!(sent).to_string() } else { format!("sent {} in {}", sent.sent, sent.hash) };
             printed = std::mem::replace(&mut printed, Ok(())).and_then(|()| out.line(format_args!("{line}")));
         };
         runtime.block_on(sweep.send(told))?;
@@ -180,11 +180,11 @@ impl Sweeping {
 
 /// What becomes of an asset, in words.
 fn line_of(holding: &Holding) -> String {
-    let Holding { asset, balance, sends, transactions, stays, .. } = holding;
+    let Holding { asset, balance, sends, transactions, fee, stays, .. } = holding;
     let sends = match transactions {
         0 => "sends nothing".to_owned(),
-        1 => format!("sends {sends}"),
-        count => format!("sends {sends} in {count} transactions"),
+        1 => format!("sends {sends} for at most {fee}"),
+        count => format!("sends {sends} in {count} transactions, for at most {fee}"),
     };
     let stays = stays.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
     format!("{asset}: has {balance}, {sends}{stays}")

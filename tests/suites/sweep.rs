@@ -78,7 +78,8 @@ fn what_a_wallet_holds_goes_to_the_new_one() {
 
     let looked = sweep(&desk, &anvil.address, "--dry-run");
     assert_eq!((looked.code, parties.requests().len()), (0, 0), "{}", looked.stderr);
-    assert!(looked.stdout.starts_with("GOLD: has 50 GOLD, sends 50 GOLD\nETH: has 10 ETH, sends 9.99"), "{}", looked.stdout);
+    assert!(looked.stdout.starts_with("GOLD: has 50 GOLD, sends 50 GOLD for at most 0.00"), "{}", looked.stdout);
+    assert!(looked.stdout.contains("\nETH: has 10 ETH, sends 9.99"), "{}", looked.stdout);
     assert!(looked.stdout.ends_with(" ETH; the rest is kept for the gas\n"), "{}", looked.stdout);
 
     let asked = sweep(&desk, &anvil.address, "");
@@ -102,7 +103,7 @@ fn what_a_wallet_holds_goes_to_the_new_one() {
     let again = sweep(&desk, &anvil.address, "--dry-run --json");
     assert_eq!(again.code, 0, "{}{}", again.stdout, again.stderr);
     let held: Value = serde_json::from_str(again.stdout.lines().next().unwrap()).unwrap();
-    assert_eq!(held, json!({"asset": "GOLD", "balance": "0 GOLD", "sends": "0 GOLD", "transactions": 0}));
+    assert_eq!(held, json!({"asset": "GOLD", "balance": "0 GOLD", "sends": "0 GOLD", "transactions": 0, "fee": "0 ETH"}));
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn limits_bound_a_sweep_and_one_party_may_be_lost() {
     assert_eq!(swept.code, 0, "{}", swept.stderr);
     let sent: Vec<_> = swept.stdout.lines().filter(|line| line.starts_with("sent ")).collect();
     assert!(sent.len() == 3 && sent[..2].iter().all(|line| line.starts_with("sent 1 ETH in ")), "{}", swept.stdout);
-    assert!(swept.stdout.contains("in 3 transactions; its limits leave no more now"), "{}", swept.stdout);
+    assert!(swept.stdout.contains("in 3 transactions, for at most 0.000"), "{}", swept.stdout);
     let new = balance(&anvil, NEW);
     assert!(new < 5 * ETH / 2 && new > 249 * ETH / 100, "{new}");
 
@@ -142,26 +143,67 @@ fn nobody_gets_anything_whom_the_manifest_does_not_grant() {
     assert!(parties.requests().is_empty());
 }
 
-#[test]
-fn a_node_can_cost_no_more_than_the_limits() {
-    let parties = Parties::start([honest; 3]);
-    let desk = desk(&parties, &lines("1", "1"));
-    // It names a price of gas at which all would be spent on fees.
-    let dear = Custody::start(|request| {
-        Reply::Result(match request["method"].as_str().unwrap() {
+/// A node that has plenty of everything, with these answers first.
+fn node(answers: fn(&str) -> Option<Value>) -> Custody {
+    Custody::start(move |request| {
+        let method = request["method"].as_str().unwrap();
+        Reply::Result(answers(method).unwrap_or_else(|| match method {
             "eth_chainId" => json!("0x1"),
-            "eth_getBlockByNumber" => json!({"baseFeePerGas": "0xffffffffffffffff"}),
+            "eth_getBlockByNumber" => json!({"baseFeePerGas": "0x3b9aca00"}),
             "eth_estimateGas" => json!("0x5208"),
             "eth_getTransactionCount" => json!("0x0"),
             "eth_maxPriorityFeePerGas" => json!("0x1"),
             _ => json!("0xffffffffffffffffffffffff"),
-        })
+        }))
+    })
+}
+
+#[test]
+fn a_node_can_have_no_more_spent_on_gas_than_the_manifest_says() {
+    let parties = Parties::start([honest; 3]);
+    let bounded = desk(&parties, &lines("1", "1"));
+    let unbounded = desk(&parties, &lines("1", "1").replace("max_fee = \"0.01\"\n", ""));
+    let dear: [fn(&str) -> Option<Value>; 2] = [
+        |method| (method == "eth_getBlockByNumber").then(|| json!({"baseFeePerGas": "0xffffffffffff"})),
+        |method| (method == "eth_maxPriorityFeePerGas").then(|| json!("0xffffffffffff")),
+    ];
+
+    for answers in dear {
+        let node = node(answers);
+        let refused = sweep(&bounded, &node.url, "--yes");
+        assert!(refused.code == 121 && refused.stdout.contains("`fee`"), "{}{}", refused.stdout, refused.stderr);
+        let refused = sweep(&unbounded, &node.url, "--yes");
+        assert!(refused.code == 120 && refused.stderr.contains("set `max_fee` in `[signers.wallet]`"), "{}", refused.stderr);
+    }
+    assert!(parties.requests().is_empty());
+}
+
+#[test]
+fn a_transaction_that_is_in_no_block_is_named_and_nothing_else_is_signed() {
+    let parties = Parties::start([honest; 3]);
+    let desk = desk(&parties, &lines("0.25", "1"));
+    let silent = node(|method| match method {
+        "eth_getTransactionReceipt" => Some(Value::Null),
+        _ => None,
     });
 
-    let refused = sweep(&desk, &dear.url, "--yes");
+    let lost = sweep(&desk, &silent.url, "--yes --wait 0");
 
-    assert_eq!(refused.code, 121, "{}{}", refused.stdout, refused.stderr);
-    assert!(parties.requests().is_empty());
+    assert!(lost.code == 121 && lost.stderr.contains("0.25 ETH: signed as 0x"), "{}", lost.stderr);
+    assert!(lost.stderr.contains("look for it before you sweep again"), "{}", lost.stderr);
+    assert_eq!(parties.requests().len(), 1);
+
+    let waiting = Custody::start(|request| {
+        Reply::Result(match (request["method"].as_str().unwrap(), request["params"][1].as_str()) {
+            ("eth_chainId", _) => json!("0x1"),
+            ("eth_getTransactionCount", Some("pending")) => json!("0x1"),
+            ("eth_getTransactionCount", _) => json!("0x0"),
+            _ => json!("0xffffffffffffffffffffffff"),
+        })
+    });
+    let later = sweep(&desk, &waiting.url, "--yes");
+    assert!(later.code == 121 && later.stderr.contains("wait to be in a block"), "{}", later.stderr);
+    assert_eq!(parties.requests().len(), 1);
 }
 
 #[test]

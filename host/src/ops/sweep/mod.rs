@@ -1,7 +1,7 @@
 //! Sends what a wallet holds to another account, within its limits: what is left to do where one of the three parties of its key is lost.
 //!
-//! Each transfer is judged, reserved, signed and recorded as an agent's is. The node says how much there is; what it says wrongly costs no
-//! more than the limits allow, and goes nowhere but to the recipient.
+//! Each transfer is judged, reserved, signed and recorded as an agent's is. The node says how much there is, and what gas costs: what it says
+//! wrongly costs no more than `max_fee` and the limits allow, and what is sent goes to the recipient alone.
 
 mod node;
 mod plan;
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What is to be swept, and where to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Wish {
     /// The signer of the manifest; none where it has one wallet.
     pub signer: Option<String>,
@@ -50,6 +50,8 @@ pub struct Holding {
     pub sends: String,
     /// In so many transactions.
     pub transactions: usize,
+    /// What these cost at most, with the symbol of the chain's own asset.
+    pub fee: String,
     /// Why the rest stays behind, or all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stays: Option<String>,
@@ -60,7 +62,7 @@ pub struct Holding {
 #[non_exhaustive]
 pub struct Sent {
     /// What it has sent, with its symbol.
-    pub amount: String,
+    pub sent: String,
     /// Its hash.
     pub hash: String,
 }
@@ -82,6 +84,15 @@ struct Wallet {
     own: Address,
     to: Address,
     chain: u64,
+}
+
+impl std::fmt::Debug for Wish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { signer, chain, to, node: _, patience } = self;
+        // The node's address may have a provider's key in it.
+        let mut shown = f.debug_struct("Wish");
+        shown.field("signer", signer).field("chain", chain).field("to", to).field("patience", patience).finish_non_exhaustive()
+    }
 }
 
 /// One transaction.
@@ -137,31 +148,42 @@ impl Sweep {
         for transfer in &self.transfers {
             let raw = self.wallet.sign(transfer.transaction.clone()).await?;
             let hash = format!("0x{}", hex(&signing::transaction_hash(&raw)));
-            let said = self.node.call("eth_sendRawTransaction", json!([format!("0x{}", hex(&raw))])).await;
-            said.map_err(|error| Failed::new(error.kind, format!("{} to {}: {}", transfer.amount, self.wallet.to, error.message)))?;
-            self.mined(&hash).await?;
-            told(&Sent { amount: transfer.amount.clone(), hash });
+            let taken = self.node.call("eth_sendRawTransaction", json!([format!("0x{}", hex(&raw))])).await;
+            // A node may have it and say otherwise: nothing else is signed before that is known.
+            let why = taken.err().map(|error| error.message);
+            self.mined(&hash, why).await.map_err(|error| Failed::new(error.kind, format!("{}: {}", transfer.amount, error.message)))?;
+            told(&Sent { sent: transfer.amount.clone(), hash });
         }
         Ok(())
     }
 
-    /// Waits until a transaction is in a block, and says whether it did what it should.
-    async fn mined(&self, hash: &str) -> Result<(), Failed> {
-        let began = Instant::now();
+    /// Waits until a transaction is in a block, and says whether it did what it should. `untaken` is why the node has not taken it, by its word.
+    async fn mined(&self, hash: &str, untaken: Option<String>) -> Result<(), Failed> {
+        let (began, mut last) = (Instant::now(), untaken);
         loop {
-            let receipt = self.node.call("eth_getTransactionReceipt", json!([hash])).await?;
-            match receipt["status"].as_str() {
-                Some("0x1") => return Ok(()),
-                Some(_) => return Err(Failed::new(Kind::Secret, format!("{hash} is in a block and has failed: nothing was sent by it"))),
-                None if began.elapsed() > self.patience => {
-                    let why = format!(
-                        "{hash} is sent, and not in a block after {} s; it may still be: look for it before you sweep again",
-                        self.patience.as_secs()
-                    );
-                    return Err(Failed::new(Kind::Secret, why));
+            match self
+                .node
+                .call("eth_getTransactionReceipt", json!([hash]))
+                .await
+                .map(|receipt| receipt["status"].as_str().map(|of| of == "0x1"))
+            {
+                Ok(Some(true)) => return Ok(()),
+                Ok(Some(false)) => {
+                    return Err(Failed::new(Kind::Secret, format!("{hash} is in a block and has failed: nothing was sent by it")));
                 }
-                None => tokio::time::sleep(LOOK).await,
+                Ok(None) => {}
+                Err(error) => last = Some(error.message),
             }
+            if began.elapsed() > self.patience {
+                let why = last.map(|why| format!(" ({why})")).unwrap_or_default();
+                let why = format!(
+                    "signed as {hash}, and not in a block after {} s{why}; it counts as spent, and may still be sent: look for it before you sweep \
+                     again",
+                    self.patience.as_secs()
+                );
+                return Err(Failed::new(Kind::Secret, why));
+            }
+            tokio::time::sleep(LOOK).await;
         }
     }
 }
@@ -215,7 +237,10 @@ impl Wallet {
                 Kind::Secret,
                 "it is not known whether it was signed, and it counts as spent: `strongroom audit show --event signer-failed` says why",
             ),
-            Failure::Pending => Failed::new(Kind::Secret, "the signer waits for somebody's decision; sweep again when it is made"),
+            Failure::Pending => Failed::new(
+                Kind::Secret,
+                "the signer waits for somebody's decision, and what it would spend stays reserved; a sweep after that asks for another one",
+            ),
             Failure::NoRecord => Failed::new(Kind::State, "the audit log can't be written; nothing was sent"),
             Failure::NoLedger(why) => Failed::new(Kind::State, format!("the ledger can't be written ({why}); nothing was sent")),
         })

@@ -57,9 +57,9 @@ impl Node {
             ));
         }
         let client = Errand::Node.client(&[], Default::default()).map_err(|error| Failed::new(Kind::State, error))?;
-        // Providers have the key in the path or the query.
-        let after_host = url.split_once("://").and_then(|(_, rest)| rest.split_once(['/', '?'])).map_or("", |(_, rest)| rest);
-        let known: Vec<_> = after_host.split(['/', '?', '&', '=']).filter(|part| part.len() >= crate::MIN_LENGTH).collect();
+        // Providers have the key in the path, the query, or the host's name.
+        let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+        let known: Vec<_> = rest.split(['/', '?', '&', '=', '@', ':', '.']).filter(|part| part.len() >= crate::MIN_LENGTH).collect();
         let replacements = known.iter().map(|_| Replacement::new("[redacted]", "[redacted]")).collect();
         let known = known.iter().map(|part| Arc::new(Known::new(part.as_bytes(), false))).collect();
         let scrubber = Scrubber::new(Arc::new(Search::new(known, None)), replacements);

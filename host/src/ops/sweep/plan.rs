@@ -9,11 +9,14 @@ use crate::policy::{AssetId, Denial, shown};
 use crate::text::hex;
 use alloy_primitives::{Address, U256};
 use serde_json::json;
+use std::collections::HashSet;
 
 /// Most transactions for one asset.
 const MOST: usize = 64;
-/// What a node suggests for whoever makes the block where it suggests nothing: 1 gwei.
+/// What whoever makes the block is paid for a unit of gas, at most, where the node suggests nothing: 1 gwei.
 const PRIORITY: u64 = 1_000_000_000;
+/// What a transfer to an account costs.
+const PLAIN: u64 = 21_000;
 /// `balanceOf(address)` and `transfer(address,uint256)` of ERC-20.
 const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 const TRANSFER: [u8; 4] = [0xa9, 0x05, 0x9c, 0xbb];
@@ -30,28 +33,43 @@ struct Planner<'a> {
     /// What is left of the chain's own asset: what the wallet has, and what limits allow.
     native: U256,
     allowed: U256,
+    /// What the asset's transfers cost at most.
+    fees: U256,
     transfers: Vec<Transfer>,
 }
 
 /// The holdings of a wallet, and the transfers of what can be sent.
 pub(super) async fn plan(wallet: &Wallet, node: &Node) -> Result<(Vec<Holding>, Vec<Transfer>), Failed> {
+    if wallet.policy().most_fee().is_none() {
+        let name = &wallet.signer.granted.spec.name;
+        let why =
+            format!("the node of `--rpc` says what gas costs, and nothing bounds it: set `max_fee` in `[signers.{name}]` of the manifest");
+        return Err(Failed::new(Of::Usage, why));
+    }
     let native = own_asset(wallet)?;
     let balance = node.number("eth_getBalance", json!([wallet.own, "latest"])).await?;
-    let nonce = node.number("eth_getTransactionCount", json!([wallet.own, "pending"])).await?;
+    let nonce = node.number("eth_getTransactionCount", json!([wallet.own, "latest"])).await?;
+    if node.number("eth_getTransactionCount", json!([wallet.own, "pending"])).await? != nonce {
+        let why = "transactions of the wallet wait to be in a block, and what they send is still counted as its own; sweep when they are";
+        return Err(Failed::new(Of::Secret, why));
+    }
     let mut planner = Planner {
         market: market(node).await?,
         nonce: nonce.try_into().map_err(|_| Failed::new(Of::Secret, "the node names a nonce beyond 64 bits"))?,
         native: balance,
         allowed: left(wallet, &native).await?,
+        fees: U256::ZERO,
         wallet,
         node,
         transfers: Vec::new(),
     };
     let mut holdings = Vec::new();
     for asset in tokens(wallet) {
-        holdings.push(planner.token(&asset).await?);
+        let holding = planner.token(&asset).await?;
+        holdings.push(planner.with_fee(holding, &native));
     }
-    holdings.push(planner.native(&native, balance).await?);
+    let holding = planner.native(&native, balance).await?;
+    holdings.push(planner.with_fee(holding, &native));
     Ok((holdings, planner.transfers))
 }
 
@@ -71,8 +89,7 @@ impl Planner<'_> {
         }
         let input = call(&TRANSFER, &[word(self.wallet.to), amount.to_be_bytes()]);
         let gas = match self.gas(contract, U256::ZERO, &input).await {
-            // What a contract stores may cost more when it is mined.
-            Ok(gas) => gas + gas / 4,
+            Ok(gas) => gas,
             Err(why) => return Ok(holding(asset, balance, U256::ZERO, 0, Some(why.message))),
         };
         let transaction = self.transaction(gas, contract, U256::ZERO, input);
@@ -112,17 +129,26 @@ impl Planner<'_> {
 
     /// Adds a transfer, where the policy has it.
     fn take(&mut self, transaction: Transaction, value: U256, amount: String) -> Result<(), String> {
-        let spent = self.fee(transaction.gas) + value;
+        let spent = self.fee(transaction.gas).saturating_add(value);
         if spent > self.native {
             return Err("the wallet has too little of the chain's own asset to pay for the gas".to_owned());
         }
         let permit = self.wallet.policy().transaction(self.wallet.own, transaction.clone());
         permit.map_err(|denial: Denial| denial.to_string())?;
+        if spent > self.allowed {
+            return Err(LIMITED.to_owned());
+        }
         self.native -= spent;
-        self.allowed = self.allowed.saturating_sub(spent);
+        self.allowed -= spent;
+        self.fees = self.fees.saturating_add(spent - value);
         self.nonce += 1;
         self.transfers.push(Transfer { amount, transaction });
         Ok(())
+    }
+
+    /// Says what the transfers since the last asset cost.
+    fn with_fee(&mut self, holding: Holding, native: &Asset) -> Holding {
+        Holding { fee: shown(std::mem::take(&mut self.fees), native), ..holding }
     }
 
     fn transaction(&self, gas: u64, to: Address, value: U256, input: Vec<u8>) -> Transaction {
@@ -139,7 +165,9 @@ impl Planner<'_> {
     async fn gas(&self, to: Address, value: U256, input: &[u8]) -> Result<u64, Failed> {
         let call = json!({"from": self.wallet.own, "to": to, "value": format!("{value:#x}"), "data": format!("0x{}", hex(input))});
         let gas = self.node.number("eth_estimateGas", json!([call])).await?;
-        gas.try_into().map_err(|_| Failed::new(Of::Secret, "the node estimates gas beyond 64 bits"))
+        let gas: u64 = gas.try_into().map_err(|_| Failed::new(Of::Secret, "the node estimates gas beyond 64 bits"))?;
+        // What a contract stores may cost more when it is mined.
+        Ok(if gas == PLAIN { gas } else { gas.saturating_add(gas / 4) })
     }
 }
 
@@ -148,7 +176,7 @@ async fn market(node: &Node) -> Result<Market, Failed> {
     let block = node.call("eth_getBlockByNumber", json!(["latest", false])).await?;
     let base = block["baseFeePerGas"].as_str().and_then(hexadecimal);
     let base = base.ok_or_else(|| Failed::new(Of::Secret, "the node's chain has no market for gas (EIP-1559)"))?;
-    let priority = node.number("eth_maxPriorityFeePerGas", json!([])).await.unwrap_or(U256::from(PRIORITY));
+    let priority = node.number("eth_maxPriorityFeePerGas", json!([])).await.unwrap_or_else(|_| U256::from(PRIORITY).min(base));
     Ok(Market { max: base.saturating_mul(U256::from(2)).saturating_add(priority), priority })
 }
 
@@ -167,12 +195,20 @@ fn own_asset(wallet: &Wallet) -> Result<Asset, Failed> {
 /// The tokens of amounts that a limit names.
 fn tokens(wallet: &Wallet) -> Vec<Asset> {
     let named = wallet.policy().limits().iter().map(|limit| limit.asset).filter(|id| id.chain == wallet.chain && id.contract.is_some());
-    let assets = named.filter_map(|id| wallet.policy().config().asset(id.chain, id.contract));
+    let mut seen = HashSet::new();
+    let assets = named.filter(|id| seen.insert(*id)).filter_map(|id| wallet.policy().config().asset(id.chain, id.contract));
     assets.filter(|asset| asset.standard == Standard::Fungible).collect()
 }
 
 fn holding(asset: &Asset, balance: U256, sends: U256, transactions: usize, stays: Option<String>) -> Holding {
-    Holding { asset: asset.symbol.clone(), balance: shown(balance, asset), sends: shown(sends, asset), transactions, stays }
+    Holding {
+        asset: asset.symbol.clone(),
+        balance: shown(balance, asset),
+        sends: shown(sends, asset),
+        transactions,
+        fee: String::new(),
+        stays,
+    }
 }
 
 /// An address as an argument of a call.

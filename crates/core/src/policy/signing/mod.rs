@@ -87,6 +87,11 @@ impl WalletPolicy {
         self.max_value
     }
 
+    /// Most that a transaction may cost beside its value; none is no bound.
+    pub fn most_fee(&self) -> Option<U256> {
+        self.max_fee
+    }
+
     pub fn config(&self) -> &SigningConfig {
         &self.config
     }
