@@ -37,7 +37,8 @@ impl<W: Write> Write for Lines<W> {
         let (whole, rest) = waiting.split_at(waiting.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
         let mut written = Ok(());
         for line in whole.split_inclusive(|byte| *byte == b'\n') {
-            written = written.and_then(|()| self.put(line.strip_suffix(b"\n").unwrap_or(line)));
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            written = written.and_then(|()| self.put(line.strip_suffix(b"\r").unwrap_or(line)));
         }
         let mut pieces = rest.chunks_exact(MOST);
         for piece in pieces.by_ref() {

@@ -177,6 +177,12 @@ impl<W: Write> Write for Relay<W> {
         self.tried(written)
     }
 
+    /// All of it at once: what others write must not come between.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = self.inner.write_all(bytes);
+        self.tried(written)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         let flushed = self.inner.flush();
         self.tried(flushed)

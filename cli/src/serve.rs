@@ -5,7 +5,6 @@ use super::output::{Broken, Relay, Said, say};
 use super::terminal::Escaped;
 use super::{Done, Failure, HostArgs, code};
 use clap::Args;
-use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 use strongroom::serve::{Drained, Reloaded, ServeError, Serving, Supervisor};
@@ -135,15 +134,11 @@ impl Serve {
 
 /// Where a run's output goes.
 fn options(agent: &str, run: &str, broken: &Broken) -> RunOptions {
-    let (stdout, stderr) = (Relay::new(std::io::stdout(), broken), Said(std::io::stderr()));
-    let stdout = shown(Lines::new(stdout, agent, run), std::io::stdout().is_terminal());
-    let stderr = shown(Lines::new(stderr, agent, run), std::io::stderr().is_terminal());
+    // Escaped wherever they go: a carriage return would have one agent's line look like another's, or the host's.
+    let stdout = Lines::new(Escaped::new(Relay::new(std::io::stdout(), broken)), agent, run);
+    let stderr = Lines::new(Escaped::new(Said(std::io::stderr())), agent, run);
     let before = before(agent, run);
     RunOptions::default().stdout(stdout).stderr(stderr).on_log(move |record| print_log(&before, record))
-}
-
-fn shown(lines: Lines<impl Write + Send + 'static>, is_terminal: bool) -> Box<dyn Write + Send> {
-    if is_terminal { Box::new(Escaped::new(lines)) } else { Box::new(lines) }
 }
 
 fn print_log(before: &str, record: &LogRecord) {
@@ -199,7 +194,7 @@ impl std::fmt::Display for Why {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Signal(name, _) => name,
-            Self::Output => "a closed stdout",
+            Self::Output => "a stdout that can't be written",
         })
     }
 }

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 pub(super) struct Listed {
     pub(super) path: PathBuf,
     pub(super) manifest: Manifest,
+    /// The hash of the text that it was read from: the file may be another by now.
+    text: [u8; 32],
 }
 
 /// What tells one state of an agent's files from another.
@@ -41,8 +43,11 @@ pub(super) fn list(directory: &Path, except: Option<&Path>) -> Result<Listing, S
         if except.is_some() && path.canonicalize().ok() == except {
             continue;
         }
-        match Manifest::read(&path) {
-            Ok(manifest) => named.entry(manifest.name.clone()).or_default().push(Listed { path, manifest }),
+        match Manifest::read_with_text(&path) {
+            Ok((manifest, text)) => {
+                let text = Sha256::digest(text).into();
+                named.entry(manifest.name.clone()).or_default().push(Listed { path, manifest, text });
+            }
             Err(why) => listing.bad.push((path, why.to_string())),
         }
     }
@@ -86,11 +91,9 @@ fn paths(directory: &Path) -> Result<Vec<PathBuf>, ServeError> {
 
 /// Loads an agent, unless its files are as they were. Compiles its component.
 pub(super) fn load(host: &Host, listed: Listed, known: Option<Stand>) -> Result<Loaded, String> {
-    let read = |listed: &Listed| crate::files::read(&listed.path, crate::files::MAX_TEXT);
-    let text = read(&listed).map_err(|error| format!("{}: can't be read ({error})", listed.path.display()))?;
     let of = |why: crate::LoadError| format!("{}: {why}", listed.path.display());
     let (path, component) = host.component_of(&listed.manifest).map_err(of)?;
-    let stand: Stand = Sha256::new().chain_update(Sha256::digest(&text)).chain_update(Sha256::digest(&component)).finalize().into();
+    let stand: Stand = Sha256::new().chain_update(listed.text).chain_update(Sha256::digest(&component)).finalize().into();
     if known == Some(stand) {
         return Ok(Loaded::Same);
     }

@@ -52,7 +52,11 @@ impl Dues {
         let _turn = kept.turn.lock().await;
         let batch = std::mem::take(&mut *kept.waiting.lock());
         // Somebody else has written it.
-        if batch.is_empty() {
+        if !batch.contains_key(agent) {
+            let mut waiting = kept.waiting.lock();
+            for (agent, due) in batch {
+                waiting.entry(agent).or_insert(due);
+            }
             return Ok(());
         }
         let written = tokio::task::spawn_blocking({

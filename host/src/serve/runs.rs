@@ -8,6 +8,9 @@ use crate::clock::millis;
 use crate::manifest::{Overlap, Restart, Supervision, Trigger};
 use std::time::Duration;
 
+/// By how much a clock has to have been set back for a calendar to be looked at anew. Where it is less, no time comes twice.
+const SET_BACK: u64 = 60 * 60 * 1_000;
+
 /// The runs of one agent, as far as a supervisor has to know of them.
 pub(super) struct Runs {
     trigger: Trigger,
@@ -27,6 +30,8 @@ pub(super) struct Runs {
     /// An agent that runs once has changed while it ran.
     changed: bool,
     draining: bool,
+    /// When it was last told the time.
+    told: u64,
     pub(super) restarts: u64,
     pub(super) left_out: u64,
 }
@@ -95,6 +100,7 @@ impl Runs {
             given_up: None,
             changed: false,
             draining: false,
+            told: now,
             restarts: 0,
             left_out: 0,
         }
@@ -134,6 +140,7 @@ impl Runs {
         if self.draining || self.given_up.is_some() {
             return ticked;
         }
+        self.heed(now);
         if self.has_slot() && self.again.as_ref().is_some_and(|again| again.at <= now) {
             self.again = None;
             self.restarts += 1;
@@ -153,6 +160,17 @@ impl Runs {
             ticked.begin += 1;
         }
         ticked
+    }
+
+    /// Takes note of a clock that was set back: nothing waits longer than it would have.
+    fn heed(&mut self, now: u64) {
+        if let Some(again) = &mut self.again {
+            again.at = again.at.min(now.saturating_add(millis(self.supervision.backoff_to)));
+        }
+        if now.saturating_add(SET_BACK) < self.told && matches!(self.trigger, Trigger::Cron { .. }) {
+            self.due = self.due.and_then(|_| following(&self.trigger, now, now));
+        }
+        self.told = now;
     }
 
     /// A run that is due waits for its turn, or is left out.
@@ -188,13 +206,20 @@ impl Runs {
     pub(super) fn ended(&mut self, ending: &Ending, has_begun: bool, took: Duration, now: u64) -> Next {
         self.slots -= 1;
         self.begun -= u32::from(has_begun);
-        if self.draining || *ending == Ending::Interrupted {
+        let changed = std::mem::take(&mut self.changed);
+        if self.draining || self.given_up.is_some() {
+            return Next::AsPlanned;
+        }
+        if *ending == Ending::Interrupted {
+            // What was interrupted before its agent was there again has not run what is there now.
+            if self.trigger == Trigger::Once && (changed || !has_begun) {
+                self.due = Some(now);
+            }
             return Next::AsPlanned;
         }
         if took >= self.supervision.backoff_to || *ending == Ending::Well {
             self.failures = 0;
         }
-        let changed = std::mem::take(&mut self.changed);
         let why = match (ending, self.supervision.restart) {
             (Ending::Failed(why), Restart::OnFailure | Restart::Always) => why.clone(),
             (Ending::Well, Restart::Always) => "exit 0".to_owned(),
@@ -216,17 +241,20 @@ impl Runs {
         Next::Again(wait)
     }
 
-    /// The agent has another manifest or component, or is there again: what was held against the old one is forgotten.
-    pub(super) fn change(&mut self, trigger: Trigger, supervision: Supervision, now: u64) {
+    /// The agent has another manifest or component, or is there again: what was held against the old one is forgotten. `running` says whether a
+    /// run had begun before, and has not ended: one that only waits for room takes what is there now.
+    pub(super) fn change(&mut self, trigger: Trigger, supervision: Supervision, running: bool, now: u64) {
         self.failures = 0;
-        let was_stopped = self.given_up.take().is_some() || std::mem::take(&mut self.draining);
+        let (gave_up, drained) = (self.given_up.take().is_some(), std::mem::take(&mut self.draining));
         let is_once = trigger == Trigger::Once;
         if let Some(again) = &mut self.again {
             again.at = now;
-        } else if is_once && self.slots > 0 {
-            self.changed = true;
-        } else if is_once || was_stopped || trigger != self.trigger {
-            self.due = first(&trigger, if is_once { None } else { Some(now) }, now);
+        }
+        self.changed = is_once && running && self.again.is_none();
+        if is_once {
+            self.due = (self.slots == 0 && self.again.is_none()).then_some(now);
+        } else if gave_up || drained || trigger != self.trigger {
+            self.due = first(&trigger, Some(now), now);
         }
         (self.trigger, self.supervision) = (trigger, supervision);
     }

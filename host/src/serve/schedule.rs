@@ -50,10 +50,19 @@ pub(super) fn is_missed(trigger: &Trigger, due: u64, now: u64) -> bool {
     skips && now.saturating_sub(due) > LATE
 }
 
-/// When a run that was to be due at `due` is, now that the clock may have been set back.
+/// When a run that was to be due at `due` is, now that the clock may have been set back, or that several times have passed of which one run makes
+/// up: the last of them.
 pub(super) fn settled(trigger: &Trigger, due: u64, now: u64) -> u64 {
     match trigger {
-        Trigger::Every { every, .. } => due.min(now.saturating_add(millis(*every))),
+        Trigger::Every { every, missed } => {
+            let every = millis(*every).max(1);
+            let due = due.min(now.saturating_add(every));
+            match missed {
+                Missed::RunOnce if due < now => due + (now - due) / every * every,
+                _ => due,
+            }
+        }
+        Trigger::Cron { cron, missed: Missed::RunOnce } if cron.after(due).is_some_and(|next| next <= now) => now,
         _ => due,
     }
 }

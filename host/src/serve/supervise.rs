@@ -21,13 +21,15 @@ use tokio::task::JoinSet;
 
 /// The longest sleep: a clock that is set, or a machine that has slept, is noticed within this time.
 const STEP: Duration = Duration::from_secs(20);
+/// How long is waited where that is for ever.
+const A_LIFETIME: Duration = Duration::from_secs(100 * 366 * 86_400);
 /// How a run ends that the host itself has failed.
 const DEFECT: &str = "a defect of the host";
 
 /// What is asked of an agent's task.
 pub(super) enum Order {
-    /// The agent has another manifest or component.
-    Change(Box<Agent>, PathBuf),
+    /// The agent has another manifest or component. Whether a run of what it was is under way, whoever takes the order knows.
+    Change(Box<Agent>, PathBuf, bool),
     /// Nothing begins any more; what still runs after this time is interrupted.
     Drain(Duration),
 }
@@ -49,6 +51,8 @@ struct Orders {
     draining: bool,
     /// The task has ended, and takes no more.
     closed: bool,
+    /// Runs that have begun, and not ended.
+    under_way: u32,
 }
 
 /// How far the runs of an agent may go.
@@ -84,6 +88,8 @@ pub(super) struct Supervised {
     stage: watch::Sender<Stage>,
     /// When what runs is interrupted.
     patience: Option<Instant>,
+    /// It was told that runs are left out, since the last one began.
+    is_told: bool,
 }
 
 /// A run that has ended.
@@ -111,18 +117,21 @@ impl Link {
             restarts: 0,
             left_out: 0,
         };
-        let orders = Orders { waiting: VecDeque::new(), agent, draining: false, closed: false };
+        let orders = Orders { waiting: VecDeque::new(), agent, draining: false, closed: false, under_way: 0 };
         Self { orders: Mutex::new(orders), woken: Notify::new(), status: Mutex::new(status), drained: Mutex::default() }
     }
 
     /// Gives an order, which holds for every run that begins from here on; or gives it back, where the task has ended.
-    pub(super) fn order(&self, order: Order) -> Result<(), Order> {
+    pub(super) fn order(&self, mut order: Order) -> Result<(), Order> {
         let mut orders = self.orders.lock();
         if orders.closed {
             return Err(order);
         }
-        match &order {
-            Order::Change(agent, _) => (orders.agent, orders.draining) = (Agent::clone(agent), false),
+        match &mut order {
+            Order::Change(agent, _, running) => {
+                *running = orders.under_way > 0;
+                (orders.agent, orders.draining) = (Agent::clone(agent), false);
+            }
             Order::Drain(_) => orders.draining = true,
         }
         orders.waiting.push_back(order);
@@ -140,13 +149,24 @@ impl Link {
 
     /// Begins a run, unless none may: what it is of, and its name.
     fn begin(&self, host: &Host) -> Option<(Agent, String)> {
-        let orders = self.orders.lock();
+        let mut orders = self.orders.lock();
         if orders.draining {
             return None;
         }
+        orders.under_way += 1;
         let (agent, run) = (orders.agent.clone(), host.next_run());
         tracing::info!(target: "strongroom::notice", "agent {}, run {run}: begins", agent.manifest().name);
         Some((agent, run))
+    }
+
+    /// A run that had begun is no more.
+    fn has_ended(&self) {
+        self.orders.lock().under_way -= 1;
+    }
+
+    /// Whether none of its runs begins any more since so many have failed.
+    pub(super) fn has_given_up(&self) -> bool {
+        matches!(self.status.lock().state, AgentState::GivenUp { .. })
     }
 
     /// Takes no further order, unless one waits.
@@ -162,7 +182,7 @@ impl Supervised {
     pub(super) fn new(common: Common, manifest: &Manifest, link: Arc<Link>, last: Option<u64>) -> Self {
         let runs = Runs::new(manifest.trigger.clone(), manifest.supervision.clone(), last, common.wall.now());
         let (under_way, begun, stage) = (JoinSet::new(), mpsc::unbounded_channel(), watch::Sender::new(Stage::Open));
-        Self { common, name: manifest.name.clone(), runs, link, under_way, begun, stage, patience: None }
+        Self { common, name: manifest.name.clone(), runs, link, under_way, begun, stage, patience: None, is_told: false }
     }
 
     /// Runs the agent until it has drained.
@@ -178,7 +198,7 @@ impl Supervised {
             tokio::select! {
                 () = link.woken.notified() => {}
                 Some(run) = self.begun.1.recv() => self.has_begun(run),
-                Some(Ok(ended)) = self.under_way.join_next() => self.has_ended(ended),
+                Some(ended) = self.under_way.join_next() => self.has_ended(ended.unwrap_or_else(|_| Ended::by_a_defect())),
                 () = tokio::time::sleep(wait) => self.interrupt_in_time(),
             }
         }
@@ -194,9 +214,10 @@ impl Supervised {
 
     fn take(&mut self, order: Order) {
         match order {
-            Order::Change(agent, path) => {
+            Order::Change(agent, path, running) => {
                 let manifest = agent.manifest();
-                self.runs.change(manifest.trigger.clone(), manifest.supervision.clone(), self.common.wall.now());
+                self.runs.change(manifest.trigger.clone(), manifest.supervision.clone(), running, self.common.wall.now());
+                *self.link.drained.lock() = (0, 0);
                 self.link.status.lock().manifest = path;
                 self.patience = None;
                 self.stage.send_replace(Stage::Open);
@@ -209,7 +230,7 @@ impl Supervised {
                         true
                     }
                 });
-                let until = Instant::now() + within;
+                let until = Instant::now().checked_add(within).unwrap_or_else(|| Instant::now() + A_LIFETIME);
                 self.patience = Some(self.patience.map_or(until, |patience| patience.min(until)));
                 self.interrupt_in_time();
             }
@@ -236,6 +257,7 @@ impl Supervised {
         let name = &self.name;
         let mut ticked = self.runs.tick(self.common.wall.now());
         match ticked.left_out {
+            Some(LeftOut::Busy) if std::mem::replace(&mut self.is_told, true) => {}
             Some(LeftOut::Busy) => {
                 tracing::warn!(
                     "agent {name}: a run is due while earlier ones are under way or wait, and is left out; `[run] overlap` and `concurrency` say otherwise"
@@ -274,10 +296,15 @@ impl Supervised {
                 let _ = stage.wait_for(|stage| *stage == Stage::Cut).await;
                 "the host ends it".to_owned()
             };
-            let options = (common.outputs)(&agent.manifest().name, &run).named(run.clone()).interrupted_by(interrupted);
             let began = Instant::now();
+            let running = async {
+                let options = (common.outputs)(&agent.manifest().name, &run).named(run.clone()).interrupted_by(interrupted);
+                agent.run(options).await
+            };
             // A defect ends the run that has met it; the hook has told of it.
-            let (ending, end) = match AssertUnwindSafe(agent.run(options)).catch_unwind().await {
+            let ran = AssertUnwindSafe(running).catch_unwind().await;
+            link.has_ended();
+            let (ending, end) = match ran {
                 Ok(Ok(outcome)) => (of(&outcome.end), outcome.end.to_string()),
                 Ok(Err(RunError::Interrupted(why))) => (Ending::Interrupted, format!("interrupted: {why}")),
                 Ok(Err(error)) => (Ending::Failed(error.to_string()), error.outcome().to_owned()),
@@ -288,6 +315,7 @@ impl Supervised {
     }
 
     fn has_begun(&mut self, run: String) {
+        self.is_told = false;
         self.runs.began();
         let mut status = self.link.status.lock();
         status.runs += 1;
@@ -341,6 +369,11 @@ impl Supervised {
 }
 
 impl Ended {
+    /// A run that is gone without a word.
+    fn by_a_defect() -> Self {
+        Self { run: None, ending: Ending::Failed(DEFECT.to_owned()), end: DEFECT.to_owned(), took: Duration::ZERO }
+    }
+
     /// A run that found no room before it was to end.
     fn before_it_began() -> Self {
         Self { run: None, ending: Ending::Interrupted, end: String::new(), took: Duration::ZERO }

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// Where the output of a run goes, by the agent's name and the run's.
@@ -44,6 +45,8 @@ struct Inner {
     agents: Mutex<BTreeMap<String, Served>>,
     /// Held by whoever reads the directory. True once nothing begins any more.
     draining: tokio::sync::Mutex<bool>,
+    /// Ends the reading of the directory.
+    ending: CancellationToken,
     tasks: TaskTracker,
     /// Keeps others from serving the same.
     _mark: Option<File>,
@@ -107,7 +110,8 @@ impl Supervisor {
         // What can't be read now could not be kept later.
         common.dues.last("").map_err(ServeError::State)?;
         let (agents, draining, tasks) = Default::default();
-        Ok(Self(Arc::new(Inner { directory, serving, common, compiling, agents, draining, tasks, _mark: mark })))
+        let ending = CancellationToken::new();
+        Ok(Self(Arc::new(Inner { directory, serving, common, compiling, agents, draining, ending, tasks, _mark: mark })))
     }
 
     /// Reads the manifests of the directory: each `NAME.toml` in it, and each `agent.toml` in a directory right below. A new agent begins as soon
@@ -134,12 +138,15 @@ impl Supervisor {
         }
         let mut loading = self.load(good);
         let mut there: Vec<String> = Vec::new();
-        while let Some((path, name, loaded)) = loading.recv().await {
-            match loaded {
-                Ok(loaded) => {
-                    self.take(&path, &name, loaded, &mut reloaded)?;
-                    there.push(name);
-                }
+        loop {
+            let found = tokio::select! {
+                biased;
+                () = inner.ending.cancelled() => return Err(ServeError::Draining),
+                found = loading.recv() => found,
+            };
+            let Some((path, name, loaded)) = found else { break };
+            match loaded.and_then(|loaded| self.take(&path, &name, loaded, &mut reloaded)) {
+                Ok(()) => there.push(name),
                 Err(why) => reloaded.refused.push(self.refused(path, why)),
             }
         }
@@ -165,8 +172,11 @@ impl Supervisor {
     /// Begins nothing any more, and waits until all runs have ended. Those that have not within this time are interrupted: their ends are in the
     /// audit log, and what they were lent is given back. Called again meanwhile, by another, the shorter time counts.
     pub async fn drain(&self, within: Duration) -> Drained {
+        // What has drained before is told before.
+        self.0.agents.lock().retain(|_, served| !(served.leaves && served.link.is_closed()));
+        self.0.ending.cancel();
         self.order_drain(within);
-        // Whoever reads the directory right now may begin another.
+        // Whoever reads the directory right now may have begun another.
         *self.0.draining.lock().await = true;
         self.order_drain(within);
         self.0.tasks.close();
@@ -191,7 +201,13 @@ impl Supervisor {
         let (sender, receiver) = mpsc::unbounded_channel();
         for listed in good {
             let (path, name) = (listed.path.clone(), listed.manifest.name.clone());
-            let known = self.0.agents.lock().get(&name).filter(|served| !served.leaves && served.path == path).map(|served| served.stand);
+            let known = self
+                .0
+                .agents
+                .lock()
+                .get(&name)
+                .filter(|served| !served.leaves && served.path == path && !served.link.has_given_up())
+                .map(|served| served.stand);
             let (host, sender) = (self.0.common.host.clone(), sender.clone());
             self.0.compiling.spawn(move || {
                 // A panic here would end the process.
@@ -203,23 +219,24 @@ impl Supervisor {
         receiver
     }
 
-    fn take(&self, path: &Path, name: &str, loaded: Loaded, reloaded: &mut Reloaded) -> Result<(), ServeError> {
+    fn take(&self, path: &Path, name: &str, loaded: Loaded, reloaded: &mut Reloaded) -> Result<(), String> {
         let Loaded::Agent(agent, stand) = loaded else { return Ok(()) };
         let mut agents = self.0.agents.lock();
         let mut agent = *agent;
         if let Some(served) = agents.get_mut(name) {
-            match served.link.order(Order::Change(Box::new(agent), path.to_owned())) {
+            match served.link.order(Order::Change(Box::new(agent), path.to_owned(), false)) {
                 Ok(()) => {
                     let list = if served.leaves { &mut reloaded.added } else { &mut reloaded.changed };
                     list.push(name.to_owned());
                     (served.path, served.stand, served.leaves) = (path.to_owned(), stand, false);
                     return Ok(());
                 }
-                Err(Order::Change(same, _)) => agent = *same,
+                Err(Order::Change(same, ..)) => agent = *same,
                 Err(Order::Drain(_)) => unreachable!("a change was ordered"),
             }
         }
-        agents.insert(name.to_owned(), self.begin(agent, path, stand)?);
+        let begun = self.begin(agent, path, stand);
+        agents.insert(name.to_owned(), begun.map_err(|error| format!("{}: it can't be begun: {error}", path.display()))?);
         reloaded.added.push(name.to_owned());
         Ok(())
     }

@@ -10,8 +10,8 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
-/// Days that are looked through: 29 February comes again after eight years at most.
-const DAYS: usize = 3_000;
+/// Days that are looked through: 29 February comes again after eight years at most, and on the same day of the week after forty.
+const DAYS: usize = 20_000;
 
 const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
@@ -67,12 +67,15 @@ impl Cron {
         if weekdays.has(7) {
             weekdays.bits |= 1;
         }
+        // As in crontab(5): a field of days that begins with `*` leaves the choice to the other one.
+        let [mut days, mut weekdays] = [days.read(day)?, weekdays];
+        (days.all, weekdays.all) = (day.starts_with('*'), weekday.starts_with('*'));
         let cron = Self {
             text: words.join(" "),
             zone,
             minutes: minutes.read(minute)?,
             hours: hours.read(hour)?,
-            days: days.read(day)?,
+            days,
             months: months.read(month)?,
             weekdays,
         };
@@ -254,6 +257,9 @@ mod tests {
             ("0 0 29 2 *", "2096-02-29T00:00:00Z", &["2104-02-29T00:00:00Z"]),
             // Either kind of day is enough.
             ("0 0 13 * fri", "2026-02-01T00:00:00Z", &["2026-02-06T00:00:00Z", "2026-02-13T00:00:00Z", "2026-02-20T00:00:00Z"]),
+            // But not where one of them begins with `*`: odd days that are Mondays, and Mondays that are odd days.
+            ("0 0 */2 * MON", "2026-03-01T00:00:00Z", &["2026-03-09T00:00:00Z", "2026-03-23T00:00:00Z"]),
+            ("0 0 9,23 * */1", "2026-03-01T00:00:00Z", &["2026-03-09T00:00:00Z", "2026-03-23T00:00:00Z"]),
             ("10-30/10 0 1 jan *", "2026-01-01T00:10:00Z", &["2026-01-01T00:20:00Z", "2026-01-01T00:30:00Z", "2027-01-01T00:10:00Z"]),
         ] {
             assert_eq!(times(text, "UTC", after, expected.len()), expected, "{text}");

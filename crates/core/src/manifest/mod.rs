@@ -361,13 +361,21 @@ impl Manifest {
     /// # Errors
     /// [`ReadError`] where the file can't be read, or everything that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, ReadError> {
+        Self::read_with_text(path).map(|(manifest, _)| manifest)
+    }
+
+    /// The same, with the text that it was read from.
+    ///
+    /// # Errors
+    /// [`ReadError`], likewise.
+    pub fn read_with_text(path: &Path) -> Result<(Self, String), ReadError> {
         let text =
             crate::files::read_text(path, crate::files::MAX_TEXT).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         let mut manifest = Self::parse(&path.display().to_string(), &text)?;
         if let (Some(component), Some(dir)) = (&manifest.component, path.parent()) {
             manifest.component = Some(dir.join(component));
         }
-        Ok(manifest)
+        Ok((manifest, text))
     }
 
     /// The rules that it lets pass.

@@ -348,7 +348,8 @@ fn count_ticks(store: &mut Store<RunState>, meter: &Arc<Meter>, ticks: &Arc<Atom
             meter.stop(Stop::Limit(Limit::Cpu));
             return Err(wasmtime::Error::msg("limits.cpu was reached"));
         }
-        Ok(UpdateDeadline::Yield(1))
+        // By the runtime's own yield: woken at once, a guest that spins would come again before timers and sockets are looked at.
+        Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
     });
 }
 

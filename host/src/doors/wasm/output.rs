@@ -89,6 +89,8 @@ impl GuestOutput {
 impl Shared {
     fn finish(&mut self) {
         self.let_go(Stream::finish);
+        // Whoever waits to let go of more has nothing left: the operator's sink ends with the run.
+        self.sink = Box::new(std::io::sink());
     }
 
     fn let_go(&mut self, how: fn(&mut Stream, &mut Vec<u8>)) {

@@ -119,7 +119,7 @@ fn what_ends_a_series_of_failures() {
     assert!(matches!(ends(&mut mended, &failed(), SECOND), Next::Again(_)));
     assert_eq!(ends(&mut mended, &failed(), SECOND), Next::GivesUp(2));
     let (trigger, supervision) = read(lines);
-    mended.change(trigger, supervision, 70_000);
+    mended.change(trigger, supervision, false, 70_000);
     assert_eq!((mended.state(), mended.wakes()), (AgentState::Waiting, Some(70_000)));
 }
 
@@ -153,7 +153,8 @@ fn an_agent_that_backs_off_takes_no_run_of_its_schedule_beside() {
 fn a_manifest_that_changes_is_for_the_next_run() {
     let change = |runs: &mut Runs, tables: &str, now: u64| {
         let (trigger, supervision) = read(tables);
-        runs.change(trigger, supervision, now);
+        let running = runs.begun > 0;
+        runs.change(trigger, supervision, running, now);
     };
 
     // An agent that runs once, and has: once more.
@@ -206,4 +207,88 @@ fn an_agent_that_drains_begins_nothing_and_is_over_with_its_last_run() {
 
     assert_eq!(runs.ended(&failed(), true, SECOND, 2_500), Next::AsPlanned);
     assert!(runs.is_over());
+}
+
+#[test]
+fn one_run_makes_up_for_all_that_were_missed() {
+    for lines in ["every = \"5m\"", "cron = \"*/5 * * * *\""] {
+        for run in ["", "concurrency = 3", "overlap = \"queue\""] {
+            let mut runs = runs(&format!("[trigger]\n{lines}\nmissed = \"run once\"\n[run]\n{run}"));
+            let due = runs.wakes().expect("it has its times");
+
+            // The machine slept for half an hour.
+            let ticked = runs.tick(due + 30 * 60_000);
+
+            assert_eq!((ticked.begin, ticked.left_out), (1, None), "{lines}, {run}");
+            assert_eq!(ticked.passed, Some(due + 30 * 60_000), "{lines}: the last time is remembered");
+            assert_eq!(runs.tick(due + 30 * 60_000), Ticked::default(), "{lines}, {run}");
+            assert_eq!(runs.wakes(), Some(due + 35 * 60_000), "{lines}, {run}");
+        }
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_back_holds_nothing_up() {
+    let mut backs_off = runs("[run]\nrestart = \"always\"\nbackoff = { from = \"1s\", to = \"4s\" }");
+    begin(&mut backs_off, 0);
+    backs_off.ended(&failed(), true, SECOND / 2, 100_000_000);
+    backs_off.tick(1_000);
+    assert!(backs_off.wakes().is_some_and(|wakes| wakes <= 5_000), "{:?}", backs_off.wakes());
+
+    let (trigger, supervision) = read("[trigger]\ncron = \"0 * * * *\"");
+    let mut hourly = Runs::new(trigger, supervision, None, 4_000_000_000_000);
+    hourly.tick(1_000);
+    assert_eq!(hourly.wakes(), Some(3_600_000));
+}
+
+#[test]
+fn a_change_neither_loses_an_agent_nor_runs_it_twice() {
+    let change = |runs: &mut Runs, tables: &str, running: bool, now: u64| {
+        let (trigger, supervision) = read(tables);
+        runs.change(trigger, supervision, running, now);
+    };
+    let failing = "[run]\nrestart = \"on failure\"\nbackoff = { from = \"1m\" }";
+
+    // One that backs off gets times of its own.
+    let mut timed = runs(failing);
+    begin(&mut timed, 0);
+    timed.ended(&failed(), true, SECOND, 1_000);
+    change(&mut timed, &format!("[trigger]\nevery = \"1h\"\n{failing}"), false, 5_000);
+    assert_eq!(begin(&mut timed, 5_000), (1, None));
+    timed.ended(&Ending::Well, true, SECOND, 6_000);
+    assert_eq!(timed.wakes(), Some(3_605_000));
+
+    // Its old times are forgotten.
+    let mut once = runs(&format!("[trigger]\nevery = \"10s\"\n{failing}"));
+    begin(&mut once, 0);
+    once.ended(&failed(), true, SECOND, 1_000);
+    change(&mut once, failing, false, 5_000);
+    assert_eq!(begin(&mut once, 5_000), (1, None));
+    once.ended(&Ending::Well, true, SECOND, 6_000);
+    assert_eq!(once.wakes(), None);
+
+    // Given up with a run under way, gone, and there again.
+    let mut back = runs("[trigger]\nevery = \"1s\"\n[run]\nrestart = \"on failure\"\ngive_up = 1\nconcurrency = 2");
+    begin(&mut back, 0);
+    begin(&mut back, 1_000);
+    assert_eq!(back.ended(&failed(), true, SECOND / 2, 1_500), Next::GivesUp(1));
+    back.drain();
+    change(&mut back, "[trigger]\nevery = \"1s\"", true, 2_000);
+    assert!(!back.is_over() && back.wakes() == Some(3_000), "{:?}", back.wakes());
+
+    // Interrupted after it was there again.
+    let mut cut = runs("");
+    begin(&mut cut, 0);
+    cut.drain();
+    change(&mut cut, "", true, 1_000);
+    assert_eq!(cut.ended(&Ending::Interrupted, true, SECOND, 2_000), Next::AsPlanned);
+    assert_eq!(begin(&mut cut, 2_000), (1, None));
+
+    // A run that waits for room takes what is there when it begins.
+    let mut waits = runs("");
+    assert_eq!(waits.tick(0).begin, 1);
+    change(&mut waits, "", false, 1_000);
+    waits.began();
+    waits.ended(&Ending::Well, true, SECOND, 2_000);
+    assert_eq!((waits.wakes(), waits.tick(3_000).begin), (None, 0));
 }
