@@ -108,7 +108,8 @@ fn make() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from).join("mpc-party");
     let cargo = |arguments: &[&str]| {
-        let mut cargo = Command::new("cargo");
+        // The one that runs the suites.
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["test", "--quiet", "--locked", "--test", "wallet", "--manifest-path"]);
         cargo.arg(root.join("crates/mpc-party/Cargo.toml")).arg("--target-dir").arg(&target).args(arguments);
         must(&mut cargo, "the parties of a threshold wallet are built, which needs a C compiler, `make` and `m4`");
