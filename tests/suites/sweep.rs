@@ -161,8 +161,8 @@ fn node(answers: fn(&str) -> Option<Value>) -> Custody {
 #[test]
 fn a_node_can_have_no_more_spent_on_gas_than_the_manifest_says() {
     let parties = Parties::start([honest; 3]);
-    let bounded = desk(&parties, &lines("1", "1"));
-    let unbounded = desk(&parties, &lines("1", "1").replace("max_fee = \"0.01\"\n", ""));
+    let bounded = desk(&parties, &lines("1", "20"));
+    let unbounded = desk(&parties, &lines("1", "20").replace("max_fee = \"0.01\"\n", ""));
     let dear: [fn(&str) -> Option<Value>; 2] = [
         |method| (method == "eth_getBlockByNumber").then(|| json!({"baseFeePerGas": "0xffffffffffff"})),
         |method| (method == "eth_maxPriorityFeePerGas").then(|| json!("0xffffffffffff")),
