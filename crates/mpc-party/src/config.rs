@@ -35,9 +35,8 @@ struct Written {
     /// How much of its limits it may use where the third party has not acknowledged: `2/3`, or `1/2`.
     #[serde(default)]
     unacknowledged: Alone,
-    /// Presignatures that are kept at hand for each key.
-    #[serde(default = "some")]
-    presignatures: usize,
+    /// Presignatures that are kept at hand for each key, if not as many as its agents' rates let come at once.
+    presignatures: Option<usize>,
     /// Where the other parties are, if not where their cards say: by name.
     #[serde(default)]
     addresses: std::collections::BTreeMap<String, SocketAddr>,
@@ -72,14 +71,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// How much of its limits may be used without the third.
     pub alone: Share,
-    /// Presignatures that are kept at hand.
-    pub presignatures: usize,
+    /// Presignatures that are kept at hand for each key, where that does not follow from the agents' rates.
+    pub presignatures: Option<usize>,
     /// Where the others are.
     pub addresses: Vec<(usize, SocketAddr)>,
-}
-
-fn some() -> usize {
-    8
 }
 
 impl Config {
@@ -126,7 +121,7 @@ impl Config {
                 Alone::TwoThirds => Share::Part(2, 3),
                 Alone::Half => Share::Part(1, 2),
             },
-            presignatures: written.presignatures.clamp(1, crate::presignature::MOST),
+            presignatures: written.presignatures.map(|many| many.clamp(1, crate::presignature::MOST)),
             addresses,
             trio,
         })

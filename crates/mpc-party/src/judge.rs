@@ -115,6 +115,12 @@ impl Judge {
         if within { Ok(()) } else { Err("more signatures than the `rate` of the signer; wait".to_owned()) }
     }
 
+    /// How many signatures of a key all agents together may ask for at once.
+    pub fn at_once(&self, key: &str) -> usize {
+        let rates = self.wallets.iter().filter(|((of, _), _)| of == key).map(|(_, wallet)| wallet.rate.rate().requests);
+        rates.fold(0, |sum, requests| sum.saturating_add(usize::try_from(requests).unwrap_or(usize::MAX)))
+    }
+
     /// Counts what was used before this party was started: key, agent, and when, in milliseconds since 1970. The oldest come first.
     pub fn resume(&self, uses: impl IntoIterator<Item = (String, String, u64)>) {
         let (now, here) = (Instant::now(), millis());

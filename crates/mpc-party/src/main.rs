@@ -1,5 +1,7 @@
 //! `strongroom-mpc-party`: one of the three parties of a threshold wallet.
 
+mod memory;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::net::SocketAddr;
@@ -78,6 +80,7 @@ fn init(name: &str, address: SocketAddr, state: &Path) -> Result<()> {
 #[tokio::main]
 async fn run(config: &Path) -> Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    memory::keep_off_disks();
     let (party, listen) = strongroom_mpc_party::open(config)?;
     let ready = Arc::clone(&party);
     // Minutes of work, once in a party's life, beside all else.

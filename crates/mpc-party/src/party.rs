@@ -35,8 +35,8 @@ pub struct Party {
     pub(crate) alone: OfLimits,
     /// What waits to be signed: requests that were reserved here, by the hash of their entry and by who leads.
     pub(crate) waiting: Mutex<HashMap<(String, usize), crate::signing::Waiting>>,
-    /// Presignatures that are kept at hand.
-    pub(crate) presignatures: usize,
+    /// Presignatures that are kept at hand for each key, where that does not follow from the agents' rates.
+    pub(crate) presignatures: Option<usize>,
     /// A presignature was taken, or one was made.
     pub(crate) taken: Notify,
     pub(crate) made: Notify,

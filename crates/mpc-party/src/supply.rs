@@ -2,7 +2,7 @@
 
 use crate::party::Party;
 use crate::peers::Purpose;
-use crate::presignature::Presignature;
+use crate::presignature::{MOST, Presignature};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,21 +16,26 @@ const IN_USE: Duration = Duration::from_secs(24 * 60 * 60);
 const IN_RESERVE: usize = 1;
 
 impl Party {
-    /// Keeps presignatures with both partners at hand, for ever: of a key in use as many as the configuration says with the first, and a quarter
-    /// with the second, who is asked where the first can't sign.
+    /// Keeps presignatures with both partners at hand, for ever: of a key in use as many as its agents may have used at once with the first, and a
+    /// quarter with the second, who is asked where the first can't sign.
     pub(crate) fn keep_supplied(self: &Arc<Self>) {
         let [first, second] = self.trio.others();
-        tokio::spawn(Arc::clone(self).supply(first, self.presignatures));
-        tokio::spawn(Arc::clone(self).supply(second, self.presignatures.div_ceil(4)));
+        tokio::spawn(Arc::clone(self).supply(first, 1));
+        tokio::spawn(Arc::clone(self).supply(second, 4));
     }
 
-    async fn supply(self: Arc<Self>, partner: usize, most: usize) {
+    /// Presignatures of a key that answer any burst that the agents' rates let come.
+    fn burst(&self, key: &str) -> usize {
+        self.presignatures.unwrap_or_else(|| self.judge.at_once(key).clamp(1, MOST))
+    }
+
+    async fn supply(self: Arc<Self>, partner: usize, part: usize) {
         loop {
             let taken = self.taken.notified();
             let mut made = false;
             for share in self.shares.all() {
                 let key = &share.info.key;
-                let wanted = if self.ledger.has_led(key, IN_USE) { most } else { IN_RESERVE };
+                let wanted = if self.ledger.has_led(key, IN_USE) { self.burst(key).div_ceil(part) } else { IN_RESERVE };
                 if self.pool.count(self.trio.index, partner, key) < wanted && self.peers.away(partner).is_none() {
                     made |= self.lead(Purpose::Presignature(self.trio.index, partner, key.clone())).await.is_ok();
                 }

@@ -145,6 +145,29 @@ async fn a_host_that_asks_pairs_at_the_same_time_stays_within_the_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_asks_all_parties_at_once_stays_within_the_limit() {
+    let wallet = Wallet::open("1").await;
+    let key = wallet.key().await;
+
+    // Each room is looked at before any of the others is used up.
+    let asked = (0..15_u64).map(|nonce| {
+        let (wallet, (transaction, request)) = (&wallet, payment(nonce, ETH / 10));
+        async move { Some((transaction, wallet.sign(usize::try_from(nonce % 3).expect("a party"), request).await.ok()?)) }
+    });
+    let made: Vec<_> = futures_util::future::join_all(asked).await.into_iter().flatten().collect();
+    made.iter().for_each(|(transaction, made)| verify(&key, transaction, made));
+    let mut signed = made.len() as u128 * COUNTED;
+    assert!(signed <= ETH, "{signed} wei were signed for a limit of {ETH}");
+
+    let (mut nonces, mut later) = (15, Signed::new());
+    for party in 0..3 {
+        drain(&wallet, party, &mut nonces, &mut later).await;
+    }
+    signed += later.values().sum::<u128>();
+    assert!(signed <= ETH, "{signed} wei were signed for a limit of {ETH}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_two_have_signed_alone_counts_with_a_third_that_grants_less() {
     for leader in [0, 1] {
         let mut wallet = Wallet::open("3").await;

@@ -296,6 +296,21 @@ impl Wallet {
         }
     }
 
+    /// Waits until a party keeps so many presignatures with the two others, and never finds more.
+    #[allow(dead_code, reason = "the benchmark waits in its own way")]
+    pub async fn has_presignatures(&self, party: usize, wanted: [usize; 2]) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let Ok(Answer::Status(status)) = self.ask(party, &Question::Status).await else { panic!("it does not say how it is") };
+            let kept: Vec<_> = status.presignatures.iter().map(|(.., count)| *count).collect();
+            if kept == wanted {
+                return;
+            }
+            assert!(kept.iter().zip(&wanted).all(|(kept, wanted)| kept <= wanted), "{kept:?} are more than {wanted:?}");
+            assert!(tokio::time::Instant::now() < until, "{status:?}");
+        }
+    }
+
     /// The key's public half.
     pub async fn key(&self) -> VerifyingKey {
         let answer = self.ask(0, &Question::Key { key: KEY.to_owned() }).await.expect("an answer");

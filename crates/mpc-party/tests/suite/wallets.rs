@@ -65,6 +65,23 @@ async fn a_party_refuses_what_its_own_manifest_does_not_grant() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn as_many_presignatures_are_kept_as_the_rates_let_come_at_once() {
+    let mut wallet = Wallet::open("1").await;
+    wallet.write(0, "party.toml", |text| text.replace("presignatures = 2\n", ""));
+    wallet.amend(0, "agent.toml", |text| text.replace("6000/min", "3/min"));
+    wallet.reachable().await;
+    // Nobody has asked for any yet.
+    wallet.has_presignatures(0, [1, 1]).await;
+
+    for nonce in 0..2 {
+        let (_, request) = payment(nonce, ETH / 100);
+        wallet.sign(0, request).await.expect("it is signed");
+        // A fourth of them, rounded up, with the one who signs where the first is down.
+        wallet.has_presignatures(0, [3, 1]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_parties_disagree_in_words() {
     let mut wallet = Wallet::open("1").await;
     for party in [1, 2] {
