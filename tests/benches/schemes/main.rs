@@ -31,6 +31,9 @@ const AWS_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 /// The scheme whose tokens are made for each request, and characters of such a token.
 const JWT: &str = "from = \"PEM\"\njwt = { preset = \"coinbase-cdp\", key_id = \"organizations/o/apiKeys/k\" }";
 const TOKEN: usize = 382;
+/// Characters of the header that a signature of AWS stands in, and a bearer token that makes it as long.
+const SIGNED: usize = 219;
+const AS_LONG: &str = "from = \"AS_LONG\"\nformat = \"{base62:212}\"";
 /// The agents' name, and that of the one for whose requests a bare signature is made.
 const LOOPER: &str = "looper";
 const SIGNER: &str = "signer";
@@ -114,7 +117,8 @@ impl Bench {
             new.network_allow = vec!["127.0.0.1/32".parse().expect("a network")];
             new.network_ca = vec![ca];
         });
-        let backend = StaticBackend::new().with("KEY", KEY).with("PEM", pem()).with("AWS_ID", AWS_ID).with("LONG", long());
+        let backend = StaticBackend::new().with("KEY", KEY).with("PEM", pem()).with("AWS_ID", AWS_ID);
+        let backend = backend.with("LONG", long(TOKEN)).with("AS_LONG", long(SIGNED - "Bearer ".len()));
         let audit = FileAudit::open(&dir.path().join("audit.jsonl")).expect("a file");
         let host = Host::builder().config(config).backend("static", backend).default_backend("static").resolver(Loopback);
         let host = host.without_state().max_agents(16).audit(Signing { audit, bare: Bare::new() }).build().expect("a host");
@@ -142,20 +146,20 @@ impl Bench {
         self.host.agent(manifest, &strongroom_components::bytes("looper")).expect("a component that loads")
     }
 
-    /// Characters of the bearer token that a request has, by this scheme of its secret.
-    fn length(&self, secret: &str) -> usize {
+    /// Characters of the credential's header in a request that such an agent sends.
+    fn length(&self, secret: &str, grant: &str, before: &[&str], after: &[&str]) -> usize {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         let asked = std::thread::spawn(move || {
             let (stream, _) = listener.accept().expect("a connection");
             let lines = BufReader::new(&stream).lines().map(|line| line.expect("a line")).take_while(|line| !line.is_empty());
-            let token = lines.filter_map(|line| Some(line.strip_prefix("authorization: Bearer ")?.len())).sum();
+            let length = lines.filter_map(|line| Some(line.strip_prefix("authorization: ")?.len())).sum();
             (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").expect("an answer");
-            token
+            length
         });
         let url = format!("http://localhost:{port}/price");
-        let options = RunOptions::default().args(["attached", "POST", &url, "1", "0"].map(str::to_owned));
-        let ran = self.runtime.block_on(self.agent_at(port, LOOPER, secret, "attach = true").run(options));
+        let args = [before, &[url.as_str(), "1"], after].concat().into_iter().map(str::to_owned);
+        let ran = self.runtime.block_on(self.agent_at(port, LOOPER, secret, grant).run(RunOptions::default().args(args)));
         assert_eq!(ran.expect("a run").end, End::Exit(0));
         asked.join().expect("a request")
     }
@@ -208,7 +212,8 @@ fn main() {
 
     // Both against a bearer token of the same length: what is told is what making one takes, not what a long header does.
     let value = "from = \"LONG\"";
-    assert_eq!([bench.length(JWT), bench.length(value)], [TOKEN; 2], "a token is as long as the value it is compared with");
+    let length = |secret| bench.length(secret, "attach = true", &["attached", "POST"], &["0"]) - "Bearer ".len();
+    assert_eq!([length(JWT), length(value)], [TOKEN; 2], "a token is as long as the value it is compared with");
     let (long, jwt) = (bench.agent(value, "attach = true"), bench.agent(JWT, "attach = true"));
     let signer = bench.agent_at(bench.server.port, SIGNER, value, "attach = true");
     let Added { more: bare, .. } = bench.added(REQUESTS, [(&long, &plain), (&signer, &plain)]);
@@ -220,12 +225,17 @@ fn main() {
     let against = "a bare ES256 signature in a loop, µs";
     figures.add(Figure::at_most("jwt, the same against a signature with its caches to itself", more / looped, "×", against, looped, 1.2));
 
-    // The same headers, with a bearer token in the place of the signature.
-    let bearer = bench.agent("", "");
-    let aws = bench.agent("sigv4 = { access_key_id = \"AWS_ID\" }", "");
+    // The same headers, with a bearer token in the place of the signature: one that is as long, so that what is told is what the scheme does; and
+    // a short one, which has the guest's own longer header told with it.
+    let scheme = "sigv4 = { access_key_id = \"AWS_ID\" }";
+    let length = |secret, how| bench.length(secret, "", &["aws"], &[how]);
+    assert_eq!([length(scheme, "signed"), length(AS_LONG, "bearer")], [SIGNED; 2], "a bearer token is as long as a signature");
+    let (bearer, as_long, aws) = (bench.agent("", ""), bench.agent(AS_LONG, ""), bench.agent(scheme, ""));
     let (with_bearer, signed) = (["aws", &url, &count, "bearer"], ["aws", &url, &count, "signed"]);
+    let Added { more, of, .. } = bench.added(REQUESTS, [(&as_long, &with_bearer), (&aws, &signed)]);
+    figures.add(Figure::at_most("sigv4, a request", more, "µs more", "bearer path, a token as long, µs a request", of, MOST));
     let Added { more, of, .. } = bench.added(REQUESTS, [(&bearer, &with_bearer), (&aws, &signed)]);
-    figures.add(Figure::at_most("sigv4, a request", more, "µs more", "bearer path, µs a request", of, MOST));
+    figures.add(Figure::at_most("sigv4, the same against a short token", more, "µs more", "bearer path, µs a request", of, MOST));
 
     let (long, count) = (LONG.to_string(), LONG_REQUESTS.to_string());
     let plain: [&str; 5] = ["attached", "POST", &url, &count, &long];
@@ -243,8 +253,8 @@ fn main() {
 }
 
 /// A value that is as long as a token.
-fn long() -> String {
-    KEY.chars().cycle().take(TOKEN).collect()
+fn long(characters: usize) -> String {
+    KEY.chars().cycle().take(characters).collect()
 }
 
 fn pem() -> String {

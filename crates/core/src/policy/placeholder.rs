@@ -5,6 +5,7 @@ use crate::credential::Prepared;
 use crate::lock::RwLock;
 use crate::manifest::{Place, Shape};
 use crate::url::{CanonicalUrl, percent_decoded};
+use memchr::memmem::Finder;
 
 /// The placeholders of one run, by the index of their secret; and those of what its answers brought.
 #[derive(Debug, Default)]
@@ -25,8 +26,10 @@ pub(super) struct SealedEntry {
 pub(super) struct Entry {
     pub(super) secret: usize,
     pub(super) text: String,
+    /// Finds it in a text. To make such a search takes longer than to search a head with it.
+    finder: Finder<'static>,
     /// The same in lower case.
-    folded: Vec<u8>,
+    folded: Finder<'static>,
     /// What schemes have read of it, as they read a value.
     prepared: Prepared,
 }
@@ -53,7 +56,13 @@ pub struct Sealed {
 
 impl Entry {
     fn new(secret: usize, text: String) -> Self {
-        Self { secret, folded: text.to_ascii_lowercase().into_bytes(), text, prepared: Prepared::default() }
+        let finder = |text: &str| Finder::new(text).into_owned();
+        Self { secret, finder: finder(&text), folded: finder(&text.to_ascii_lowercase()), text, prepared: Prepared::default() }
+    }
+
+    /// Whether it stands in `text` as it is.
+    fn is_in(&self, text: &[u8]) -> bool {
+        self.finder.find(text).is_some()
     }
 }
 
@@ -116,13 +125,13 @@ impl Placeholders {
 
     /// A secret whose placeholder stands somewhere in `text`, as it is.
     pub fn within(&self, text: &[u8]) -> Option<usize> {
-        self.find(|entry| memchr::memmem::find(text, entry.text.as_bytes()).is_some())
+        self.find(|entry| entry.is_in(text))
     }
 
     /// Where something that an answer brought goes back to, if its placeholder stands somewhere in `text`.
     pub(super) fn back_of(&self, text: &[u8]) -> Option<Back> {
         let sealed = self.sealed.read();
-        let found = sealed.iter().find(|sealed| memchr::memmem::find(text, sealed.entry.text.as_bytes()).is_some());
+        let found = sealed.iter().find(|sealed| sealed.entry.is_in(text));
         found.map(|sealed| sealed.bound.back.clone())
     }
 
@@ -130,9 +139,9 @@ impl Placeholders {
     pub(crate) fn disguised(&self, text: &str) -> Option<usize> {
         let mut plain = None;
         self.find(|entry| {
-            text.len() >= entry.folded.len() && {
+            text.len() >= entry.text.len() && {
                 let plain = plain.get_or_insert_with(|| percent_decoded(text).to_ascii_lowercase());
-                memchr::memmem::find(plain, &entry.folded).is_some()
+                entry.folded.find(plain).is_some()
             }
         })
     }
