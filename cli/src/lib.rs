@@ -13,6 +13,7 @@ mod explain;
 mod import;
 mod init;
 mod inspect;
+mod kill_switch;
 mod lines;
 mod login;
 #[cfg(feature = "mpc")]
@@ -105,6 +106,9 @@ enum Verb {
     Run(run::Run),
     /// Runs all agents of a directory, each when it is time
     Serve(serve::Serve),
+    /// Stops all that agents send and sign: on, off, status
+    #[command(subcommand)]
+    KillSwitch(kill_switch::Turn),
     /// Checks manifests and components without running them
     Check(check::Check),
     /// Says what an agent may do, or how one request would be judged
@@ -180,6 +184,7 @@ pub fn main() -> ExitCode {
         Verb::Login(login) => login.perform(),
         Verb::Run(run) => run.perform(),
         Verb::Serve(serve) => serve.perform(),
+        Verb::KillSwitch(turn) => turn.perform(),
         Verb::Check(check) => check.perform(),
         Verb::Explain(explain) => explain.perform(),
         Verb::Inspect(inspect) => inspect.perform(),

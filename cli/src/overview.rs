@@ -7,18 +7,21 @@ use std::fmt::Write;
 /// What people come for, and the commands for it.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Start", &["new", "init"]),
-    ("Run agents, and check them first", &["run", "serve", "check", "explain", "inspect", "rules"]),
+    ("Run agents, and check them first", &["run", "serve", "check", "explain", "inspect", "rules", "kill-switch"]),
     ("Keep keys", &["adopt", "login", "secrets", "wallet", "mpc", "limits"]),
     ("See what happened", &["audit"]),
     ("Set up the shell", &["completions", "man", "help"]),
 ];
 
 /// How each command is called.
-const EXAMPLES: [(&[&str], &str); 35] = [
+const EXAMPLES: [(&[&str], &str); 38] = [
     (&["new"], "--lang python price-bot"),
     (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
     (&["run"], "agent.toml --env-file .env -- ETH-USD"),
     (&["serve"], "agents --config strongroom.toml"),
+    (&["kill-switch", "on"], "price-bot"),
+    (&["kill-switch", "off"], "--all"),
+    (&["kill-switch", "status"], "--json"),
     (&["check"], "agent.toml --env-file .env --resolve"),
     (&["explain"], "agent.toml --request 'POST https://api.openai.com/v1/responses'"),
     (&["inspect"], "agent.wasm"),

@@ -245,6 +245,7 @@ fn failure(error: &RunError, end: &mut String) -> Failure {
     let code = match error {
         RunError::Secrets(_) | RunError::Signers(_) => code::SECRET,
         RunError::Audit | RunError::Ledger(_) => code::STATE,
+        RunError::Stopped(_) => code::DENIED,
         _ => code::COMPONENT,
     };
     error.outcome().clone_into(end);

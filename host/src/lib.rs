@@ -61,6 +61,7 @@ mod errand;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
+mod kill_switch;
 mod lanes;
 mod meter;
 mod oauth;
@@ -129,6 +130,7 @@ pub use doors::wasm::{
 };
 pub use egress::{Resolve, SystemResolver};
 pub use host::{Agent, BuildError, Host, HostBuilder, LoadError, Resolved, Wallet, WalletError, Watched};
+pub use kill_switch::{Confirmed, KillSwitch, Whom};
 pub use manifest::{HostConfig, Manifest};
 pub use meter::{Limit, MAX_DENIALS, Usage};
 pub use rotation::{

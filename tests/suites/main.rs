@@ -20,6 +20,7 @@ mod formats;
 mod host_memory;
 mod hostile;
 mod kept_tokens;
+mod kill_switch;
 mod laws;
 mod lenient;
 mod limits;

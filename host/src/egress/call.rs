@@ -60,7 +60,7 @@ impl AsRef<[u8]> for Wiped {
 
 impl Caller {
     pub(crate) fn new(network: Arc<Network>) -> Self {
-        Self { connector: Connector::new(Arc::clone(&network)), network }
+        Self { connector: Connector::new(Arc::clone(&network), None), network }
     }
 
     /// Sends the call, and waits so long for its whole response.

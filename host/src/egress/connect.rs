@@ -1,14 +1,12 @@
 //! From a host's name to a connection: resolve, check the address, connect to that address, and TLS where the scheme says so.
 
-#![expect(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "the one place where connections of agents are made, to addresses that were checked"
-)]
+#![expect(clippy::disallowed_methods, reason = "the one place where names are looked up for agents")]
 
 use super::address::AddressGuard;
 use super::head::Heads;
 use super::proxy::tunnel;
+use super::tcp::Tcp;
+use crate::kill_switch::Line;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -22,7 +20,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 
@@ -86,9 +83,11 @@ pub(crate) struct Network {
 const LOOKUPS: usize = 8;
 const CONNECTIONS: usize = 128;
 
-/// Connects for one agent.
+/// Connects for one agent, or for the host itself.
 pub(crate) struct Connector {
     network: Arc<Network>,
+    /// What an agent's connections hang on.
+    line: Option<Arc<Line>>,
     lookups: Arc<Semaphore>,
     connections: Arc<Semaphore>,
 }
@@ -102,14 +101,14 @@ pub(crate) struct Stream {
 }
 
 enum Transport {
-    Plain(TokioIo<TcpStream>),
-    Tls(Box<TokioIo<tokio_rustls::client::TlsStream<TcpStream>>>),
+    Plain(TokioIo<Tcp>),
+    Tls(Box<TokioIo<tokio_rustls::client::TlsStream<Tcp>>>),
 }
 
 impl Connector {
-    pub(crate) fn new(network: Arc<Network>) -> Self {
+    pub(crate) fn new(network: Arc<Network>, line: Option<Arc<Line>>) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { network, lookups: places(LOOKUPS), connections: places(CONNECTIONS) }
+        Self { network, line, lookups: places(LOOKUPS), connections: places(CONNECTIONS) }
     }
 
     /// Connects to a host, by settings of TLS where the scheme asks for it.
@@ -120,8 +119,8 @@ impl Connector {
         let place = Arc::clone(&self.connections).try_acquire_owned().map_err(|_| ConnectError::TooMany)?;
         let addresses = self.addresses(host, port).await?;
         let tcp = match &self.network.proxy {
-            None => connect_any(&addresses).await?,
-            Some(proxy) => within(tunnel(proxy, addresses[0])).await??,
+            None => connect_any(&addresses, self.line.as_ref()).await?,
+            Some(proxy) => within(tunnel(proxy, addresses[0], self.line.as_ref())).await??,
         };
         if !tls {
             return Ok(Stream { transport: Transport::Plain(TokioIo::new(tcp)), heads: Some(Heads::default()), _place: place });
@@ -185,14 +184,11 @@ impl Connector {
     }
 }
 
-async fn connect_any(addresses: &[SocketAddr]) -> Result<TcpStream, ConnectError> {
+async fn connect_any(addresses: &[SocketAddr], line: Option<&Arc<Line>>) -> Result<Tcp, ConnectError> {
     let mut last = ConnectError::Refused;
     for address in addresses {
-        match within(TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
+        match within(Tcp::connect(address, line)).await {
+            Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(_)) => last = ConnectError::Refused,
             Err(timeout) => last = timeout,
         }

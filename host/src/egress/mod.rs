@@ -36,6 +36,7 @@ mod skew;
 mod slots;
 mod substitution;
 mod tags;
+mod tcp;
 mod watch;
 
 pub(crate) use address::{AddressGuard, unwrapped};

@@ -6,6 +6,7 @@ use super::idle::Idle;
 use super::request_body::RequestBody;
 use super::server_body::{Over, ServerBody};
 use super::skew::Skews;
+use crate::kill_switch::Line;
 use crate::policy::{Charge, Leave};
 use crate::secrets::Fingerprint;
 use http::uri::{Authority, Scheme, Uri};
@@ -68,9 +69,10 @@ pub(crate) struct Pools {
 }
 
 impl Pools {
-    pub(crate) fn new(network: Arc<Network>) -> Self {
+    /// Those of an agent whose effects hang on that line.
+    pub(crate) fn new(network: Arc<Network>, line: Arc<Line>) -> Self {
         let tls = TlsSettings { common: Arc::clone(&network.tls), own: Vec::new() };
-        Self { connector: Connector::new(network), tls, idle: Arc::default(), skews: Skews::default() }
+        Self { connector: Connector::new(network, Some(line)), tls, idle: Arc::default(), skews: Skews::default() }
     }
 
     /// Sends a request over a connection of its credential's. The one way to a server for what an agent asks. With the answer comes what is

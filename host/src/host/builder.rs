@@ -6,6 +6,7 @@ use crate::clock::{Clock, Wall};
 use crate::doors::wasm::{self, Cache, Engine, HostParts, Inspector};
 use crate::egress::{AddressGuard, Network, Resolve, SystemResolver};
 use crate::keys::SignerBackend;
+use crate::kill_switch::KillSwitch;
 use crate::lanes::Lanes;
 #[cfg(feature = "file")]
 use crate::manifest::FileKeyRef;
@@ -252,8 +253,9 @@ impl HostBuilder {
         let (counts, inspector, runs) = (Counts { rates: self.rates, numbers: Arc::new(numbers) }, self.inspector, AtomicU64::new(0));
         let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, counts, inspector, runs, name };
         let lanes = self.lanes.map(Lanes::new).transpose().map_err(BuildError::Lanes)?;
+        let kill_switch = KillSwitch::of_host(state.as_ref()).map_err(BuildError::KillSwitch)?;
         let wall = self.wall;
-        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network, tickets, tokens, lanes, state, wall, max_agents })))
+        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network, tickets, tokens, lanes, kill_switch, state, wall, max_agents })))
     }
 }
 

@@ -77,6 +77,9 @@ pub enum BuildError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Nobody knows who is stopped by the kill switch.
+    #[error("the kill switch can't be read: {0}; nothing runs before it can be")]
+    KillSwitch(std::io::Error),
     /// The threads that agents run on can't be started.
     #[error("the threads that agents run on can't be started: {0}; ask for fewer by `HostBuilder::lanes`, or raise the limit on threads")]
     Lanes(std::io::Error),

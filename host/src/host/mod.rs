@@ -13,6 +13,7 @@ pub use error::{BuildError, LoadError, WalletError};
 use crate::clock::Wall;
 use crate::doors::wasm::{self, AgentParts, Cache, ComponentError, HostParts, Inspection, RunState};
 use crate::egress::{Network, Pools};
+use crate::kill_switch::KillSwitch;
 use crate::lanes::Lanes;
 use crate::lock::Mutex;
 use crate::manifest::{Manifest, SecretSpec, Which};
@@ -45,6 +46,7 @@ struct Inner {
     tickets: Arc<dyn Tickets>,
     tokens: Arc<Tokens>,
     lanes: Option<Lanes>,
+    kill_switch: KillSwitch,
     state: Option<StateDir>,
     wall: Wall,
     max_agents: u32,
@@ -174,6 +176,12 @@ impl Host {
         Ok(())
     }
 
+    /// What stops agents at once. It is that of all hosts with this one's state directory.
+    #[must_use]
+    pub fn kill_switch(&self) -> &KillSwitch {
+        &self.0.kill_switch
+    }
+
     /// The rotations of the configuration, by name.
     pub fn rotations(&self) -> impl Iterator<Item = &str> {
         self.0.parts.rotations.all().iter().map(|rotation| rotation.name())
@@ -291,11 +299,13 @@ impl Host {
         let closed = parts.rotations.closed().clone();
         let loaded = wasm::load(&parts.engine, linker, cache.as_ref(), &path, component, manifest.sha256.as_ref());
         let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
+        let line = self.0.kill_switch.line(&manifest.name);
         let parts = AgentParts {
             policy: Arc::new(Policy::new(&manifest, closed)),
-            pools: Arc::new(Pools::new(Arc::clone(network))),
+            pools: Arc::new(Pools::new(Arc::clone(network), Arc::clone(&line))),
             signers,
             searches: Mutex::new(None),
+            line,
             manifest,
             loaded,
         };

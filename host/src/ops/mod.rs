@@ -10,6 +10,7 @@ mod explain;
 mod failed;
 mod import;
 mod judge;
+mod kill_switch;
 mod login;
 #[cfg(feature = "mpc")]
 mod mpc;
@@ -26,6 +27,7 @@ pub use explain::{Explained, Sentence, explain};
 pub use failed::{Failed, Kind};
 pub use import::{Import, Imported};
 pub use judge::{Allowed, Judge, Verdict};
+pub use kill_switch::kill_switch;
 pub use login::{CodeLogin, DeviceLogin, LoggedIn, Login};
 #[cfg(feature = "mpc")]
 pub use mpc::{MadeKey, PartyReport, Threshold};

@@ -28,6 +28,8 @@ pub enum AgentState {
     Ended,
     /// Nothing of it begins any more; what runs may end by itself for a while.
     Draining,
+    /// The kill switch has stopped it: what is due waits until that is lifted.
+    Stopped,
 }
 
 /// One agent of a supervisor. Times are milliseconds since 1970-01-01T00:00:00Z.

@@ -285,7 +285,13 @@ impl Supervised {
     /// Begins a run as soon as there is room for it.
     fn begin(&mut self) {
         let (common, link, begun, mut stage) = (self.common.clone(), Arc::clone(&self.link), self.begun.0.clone(), self.stage.subscribe());
+        let agent = self.name.clone();
         self.under_way.spawn(async move {
+            let line = common.host.kill_switch().line(&agent);
+            tokio::select! {
+                () = line.whole() => {}
+                _ = stage.wait_for(|stage| *stage != Stage::Open) => return Ended::before_it_began(),
+            }
             let _room = tokio::select! {
                 room = Arc::clone(&common.room).acquire_owned() => room,
                 _ = stage.wait_for(|stage| *stage != Stage::Open) => return Ended::before_it_began(),

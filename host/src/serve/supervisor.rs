@@ -3,7 +3,7 @@
 use super::directory::{self, Listed, Listing, Loaded, Stand};
 use super::dues::Dues;
 use super::error::ServeError;
-use super::status::{AgentStatus, Drained, Refused, Reloaded};
+use super::status::{AgentState, AgentStatus, Drained, Refused, Reloaded};
 use super::supervise::{Common, Link, Order, Supervised};
 use crate::doors::wasm::RunOptions;
 use crate::lock::Mutex;
@@ -166,6 +166,10 @@ impl Supervisor {
             .values()
             .filter(|served| !(served.leaves && served.link.is_closed()))
             .map(|served| served.link.status())
+            .map(|status| match self.0.common.host.kill_switch().line(&status.agent).denial() {
+                None => status,
+                Some(_) => AgentStatus { state: AgentState::Stopped, ..status },
+            })
             .collect()
     }
 

@@ -10,6 +10,7 @@ pub(crate) use numbers::Numbers;
 pub(crate) use scrubbing::{Scrubbing, TELLING, behind, is_telling, sealed};
 
 use crate::audit::{Event, Journal};
+use crate::kill_switch::Line;
 use crate::lock::Mutex;
 use crate::meter::{Meter, Stop};
 use crate::policy::{Policy, Source};
@@ -32,6 +33,10 @@ pub(crate) struct Counts {
     pub(crate) numbers: Arc<Numbers>,
 }
 
+/// Why secrets of a run were unavailable, as far as the log has it.
+#[derive(Default)]
+pub(crate) struct Unavailable(Mutex<Vec<(usize, String)>>);
+
 /// What the parts of one run share.
 pub(crate) struct Session {
     pub(crate) policy: Arc<Policy>,
@@ -39,11 +44,12 @@ pub(crate) struct Session {
     pub(crate) scrubbing: Scrubbing,
     pub(crate) journal: Arc<Journal>,
     pub(crate) meter: Arc<Meter>,
+    /// What the effects of the run's agent hang on.
+    pub(crate) line: Arc<Line>,
     pub(crate) counts: Counts,
     /// The rotations of the run's secrets, by the secret's index.
-    rotations: Vec<(usize, Arc<Rotation>)>,
-    /// Why secrets were unavailable, as far as the log has it.
-    unavailable: Mutex<Vec<(usize, String)>>,
+    pub(crate) rotations: Vec<(usize, Arc<Rotation>)>,
+    pub(crate) unavailable: Unavailable,
 }
 
 /// The audit log can't be written: without its record nothing is done, and the run is stopped.
@@ -51,18 +57,6 @@ pub(crate) struct Session {
 pub(crate) struct NoRecord;
 
 impl Session {
-    pub(crate) fn new(
-        policy: Arc<Policy>,
-        keyring: Arc<Keyring>,
-        scrubbing: Scrubbing,
-        journal: Arc<Journal>,
-        meter: Arc<Meter>,
-        counts: Counts,
-        rotations: Vec<(usize, Arc<Rotation>)>,
-    ) -> Self {
-        Self { policy, keyring, scrubbing, journal, meter, counts, rotations, unavailable: Mutex::default() }
-    }
-
     /// Accounts for what is about to be done.
     pub(crate) fn record(&self, event: Event<'_>) -> Result<(), NoRecord> {
         self.journal.record(event).map_err(|_| {
@@ -92,7 +86,7 @@ impl Session {
         let reason = self.scrubber().scrub_text(&why.to_string()).into_owned();
         let told = format!("strongroom: the secret `{name}` is not available at the moment");
         {
-            let mut known = self.unavailable.lock();
+            let mut known = self.unavailable.0.lock();
             // Each reason once: an agent that asks again and again must not fill the log.
             if known.len() >= MAX_REASONS || known.iter().any(|(of, why)| *of == secret && *why == reason) {
                 return told;

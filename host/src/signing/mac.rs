@@ -11,5 +11,6 @@ pub(crate) async fn authenticate(asked: Asked, permit: MacPermit) -> Result<Vec<
     asked.within_rate().await?;
     let input = permit.input();
     asked.account(format!("HMAC of {} bytes: {input:?}", input.len()), input.as_bytes()).await?;
-    asked.signer.key.authenticate(permit).map(|tag| tag.to_vec()).map_err(|_| Failure::Unreachable("its key makes no HMAC".to_owned()))
+    let tag = asked.signer.key.authenticate(permit).map_err(|_| Failure::Unreachable("its key makes no HMAC".to_owned()))?;
+    asked.give(tag.to_vec())
 }

@@ -46,6 +46,7 @@ pub(crate) use token::token;
 use crate::audit::Journal;
 use crate::clock::{Clock, Wall};
 use crate::keys::{SignerBackend, SignerError};
+use crate::kill_switch::Line;
 use crate::manifest::{Purpose, SignerCap, SigningConfig};
 use crate::policy::{Denial, Limit, refused};
 use crate::secrets::{Backends, Fingerprint, SecretValue, Variables};
@@ -94,6 +95,8 @@ pub(crate) struct Asked {
     pub(crate) signer: Arc<Opened>,
     /// The session's journal alone: a signature outlives its run, and the rest of the session must not.
     journal: Arc<Journal>,
+    /// What the agent's effects hang on. The operator's own hang on none.
+    line: Option<Arc<Line>>,
     pub(crate) idempotency: Option<String>,
 }
 
@@ -247,14 +250,22 @@ impl Signing {
 impl Asked {
     /// A request of a session's agent.
     pub(crate) fn new(session: &Session, signing: &Arc<Signing>, signer: &Arc<Opened>, idempotency: Option<String>) -> Self {
-        let journal = Arc::clone(&session.journal);
-        Self { signing: Arc::clone(signing), signer: Arc::clone(signer), journal, idempotency }
+        let (journal, line) = (Arc::clone(&session.journal), Some(Arc::clone(&session.line)));
+        Self { signing: Arc::clone(signing), signer: Arc::clone(signer), journal, line, idempotency }
     }
 
     /// A request of the operator's, under the same rules.
     #[cfg(feature = "ops")]
     pub(crate) fn of_operator(signing: &Arc<Signing>, signer: &Arc<Opened>, journal: &Arc<Journal>) -> Self {
-        Self { signing: Arc::clone(signing), signer: Arc::clone(signer), journal: Arc::clone(journal), idempotency: None }
+        Self { signing: Arc::clone(signing), signer: Arc::clone(signer), journal: Arc::clone(journal), line: None, idempotency: None }
+    }
+
+    /// Gives out what was made, unless the agent was stopped meanwhile.
+    fn give<T>(&self, made: T) -> Result<T, Failure> {
+        match self.line.as_ref().and_then(|line| line.denial()) {
+            None => Ok(made),
+            Some(denial) => Err(Failure::Denied(denial)),
+        }
     }
 
     /// Takes one use of the signer's rate on this host.

@@ -59,7 +59,7 @@ impl Asked {
             Claimed::New(reservation) => Ok(Begun::New(ToSign { reservation, permit, lines })),
             Claimed::Before(signed) => {
                 self.record(permit.digest(), permit.spends(), &lines, self.left_here(ledger, permit.spends()), true)?;
-                Ok(Begun::Before(signed))
+                self.give(signed).map(Begun::Before)
             }
         }
     }
@@ -77,7 +77,7 @@ impl Asked {
             Claimed::New(reservation) => ToSign { reservation, permit, lines }.sign(self).await,
             Claimed::Before(signed) => {
                 self.record(permit.digest(), permit.spends(), &lines, self.left(permit.spends()).await, true)?;
-                Ok(signed)
+                self.give(signed)
             }
         }
     }
@@ -86,6 +86,10 @@ impl Asked {
 impl ToSign {
     async fn sign(self, asked: Asked) -> Result<Vec<u8>, Failure> {
         let Self { reservation, permit, lines } = self;
+        if let Err(stopped) = asked.give(()) {
+            reservation.release().await;
+            return Err(stopped);
+        }
         let (digest, spends) = (permit.digest(), permit.spends().to_vec());
         let mut signed = match asked.signer.key.sign(permit, &asked.signer.agent, asked.idempotency.as_deref()).await {
             Ok(Outcome::Signed(signed)) => signed,
@@ -111,7 +115,7 @@ impl ToSign {
             });
         }
         asked.record(digest, &spends, &lines, asked.left(&spends).await, false)?;
-        Ok(std::mem::take(&mut *signed))
+        asked.give(std::mem::take(&mut *signed))
     }
 }
 

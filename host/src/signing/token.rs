@@ -15,5 +15,5 @@ pub(crate) async fn token(asked: Asked, permit: TokenPermit) -> Result<String, F
     let token = token.ok_or_else(|| Failure::Unreachable("its key signs no token".to_owned()))?;
     let input = token.rsplit_once('.').map_or("", |(input, _)| input);
     asked.account(line, input.as_bytes()).await?;
-    Ok(token)
+    asked.give(token)
 }

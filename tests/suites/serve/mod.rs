@@ -2,6 +2,6 @@
 
 mod drain;
 mod library;
-mod process;
+pub(crate) mod process;
 mod reload;
 mod runs;

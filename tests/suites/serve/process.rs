@@ -7,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// A directory of agents that are all the probe.
-pub(super) struct Agents {
+pub(crate) struct Agents {
     dir: tempfile::TempDir,
 }
 
 impl Agents {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("agents")).unwrap();
         std::fs::copy(strongroom_components::path("probe"), dir.path().join("probe.wasm")).unwrap();
@@ -22,52 +22,52 @@ impl Agents {
     }
 
     /// Keeps state of its own, apart from what other tests have compiled.
-    pub(super) fn apart(self) -> Self {
+    pub(crate) fn apart(self) -> Self {
         let config = "[network]\nallow = [\"127.0.0.1/32\"]\n[audit]\nfile = \"audit.jsonl\"\n[state]\ndir = \"state\"";
         std::fs::write(self.path("strongroom.toml"), config).unwrap();
         self
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// An agent that does these operations.
-    pub(super) fn agent(self, name: &str, operations: &[&str], tables: &str) -> Self {
+    pub(crate) fn agent(self, name: &str, operations: &[&str], tables: &str) -> Self {
         self.write(name, operations, tables);
         self
     }
 
-    pub(super) fn write(&self, name: &str, operations: &[&str], tables: &str) {
+    pub(crate) fn write(&self, name: &str, operations: &[&str], tables: &str) {
         // What the tables say of `[run]` stands with the arguments.
         let (run, rest) = tables.split_once("[trigger]").map_or((tables, String::new()), |(run, rest)| (run, format!("[trigger]{rest}")));
         let text = format!("name = \"{name}\"\ncomponent = \"../probe.wasm\"\n[run]\nargs = {operations:?}\n{run}\n{rest}");
         self.file(&format!("{name}.toml"), &text);
     }
 
-    pub(super) fn file(&self, name: &str, text: &str) {
+    pub(crate) fn file(&self, name: &str, text: &str) {
         // Whole or not at all, as editors write.
         let new = self.path("new");
         std::fs::write(&new, text).unwrap();
         std::fs::rename(new, self.path("agents").join(name)).unwrap();
     }
 
-    pub(super) fn remove(&self, name: &str) {
+    pub(crate) fn remove(&self, name: &str) {
         std::fs::remove_file(self.path("agents").join(format!("{name}.toml"))).unwrap();
     }
 
-    pub(super) fn command(&self, more: &[&str]) -> Command {
+    pub(crate) fn command(&self, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
         command.args(["serve", "agents", "--config", "strongroom.toml"]).args(more).current_dir(self.dir.path());
         command.env_clear().env("XDG_STATE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-state"));
         command
     }
 
-    pub(super) fn serve(&self) -> Served {
+    pub(crate) fn serve(&self) -> Served {
         self.serve_with(&[])
     }
 
-    pub(super) fn serve_with(&self, more: &[&str]) -> Served {
+    pub(crate) fn serve_with(&self, more: &[&str]) -> Served {
         let mut child = self.command(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         listen(child.stdout.take().unwrap(), &sender);
@@ -76,7 +76,7 @@ impl Agents {
     }
 
     /// How each run of an agent ended, by the audit log.
-    pub(super) fn ends(&self, agent: &str) -> Vec<String> {
+    pub(crate) fn ends(&self, agent: &str) -> Vec<String> {
         let log = std::fs::read_to_string(self.path("audit.jsonl")).unwrap();
         let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let ends = records.filter(|record| record["event"] == "run-end" && record["agent"] == agent);
@@ -90,23 +90,23 @@ fn listen(stream: impl Read + Send + 'static, sender: &Sender<String>) {
 }
 
 /// The command, which serves.
-pub(super) struct Served {
+pub(crate) struct Served {
     child: Child,
     lines: Receiver<String>,
     /// All that it has said, on stdout and on stderr.
-    pub(super) seen: Vec<String>,
+    pub(crate) seen: Vec<String>,
     /// The lines of it that were waited for.
     taken: BTreeSet<usize>,
 }
 
 impl Served {
     /// Waits for a line with all these texts that was not waited for before, and gives it. The two streams have no order between them.
-    pub(super) fn wait_for(&mut self, texts: &[&str]) -> String {
+    pub(crate) fn wait_for(&mut self, texts: &[&str]) -> String {
         self.wait_from(0, texts)
     }
 
     /// The same among the lines that are still to be read.
-    pub(super) fn wait_for_another(&mut self, texts: &[&str]) -> String {
+    pub(crate) fn wait_for_another(&mut self, texts: &[&str]) -> String {
         self.wait_from(self.seen.len(), texts)
     }
 
@@ -123,19 +123,19 @@ impl Served {
         }
     }
 
-    pub(super) fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
     /// Waits for its end: its code, and all that it has said.
-    pub(super) fn end(mut self) -> (Option<i32>, Vec<String>) {
+    pub(crate) fn end(mut self) -> (Option<i32>, Vec<String>) {
         self.seen.extend(self.lines.iter());
         (self.child.wait().unwrap().code(), std::mem::take(&mut self.seen))
     }
 
     /// Sends SIGTERM and waits for its end.
-    pub(super) fn terminate(self) -> (Option<i32>, Vec<String>) {
+    pub(crate) fn terminate(self) -> (Option<i32>, Vec<String>) {
         self.signal("TERM");
         self.end()
     }

@@ -85,6 +85,8 @@ pub enum Rule {
     Idempotency,
     /// The ledger needs the operator's confirmation.
     Ledger,
+    /// The agent is stopped by the kill switch.
+    KillSwitch,
 }
 
 /// A denied effect. What it prints is for the operator; the guest gets [`Denial::for_guest`].
@@ -104,6 +106,19 @@ pub struct Denial {
 }
 
 impl Denial {
+    /// Whatever an agent does that is stopped by the kill switch: with all others, or by its name.
+    #[must_use]
+    pub fn stopped(agent: &str, is_with_all: bool) -> Self {
+        let whom = if is_with_all { "--all" } else { agent };
+        Self {
+            rule: Rule::KillSwitch,
+            asked: "run".to_owned(),
+            reason: "the kill switch is on".to_owned(),
+            remedy: format!("when the cause is found and mended: `strongroom kill-switch off {whom}`"),
+            stop: true,
+        }
+    }
+
     /// The same with other texts.
     #[must_use]
     pub fn with_texts(self, text: impl Fn(String) -> String) -> Self {
@@ -167,6 +182,7 @@ impl Rule {
             Self::Spend => "spend",
             Self::Idempotency => "idempotency",
             Self::Ledger => "ledger",
+            Self::KillSwitch => "kill-switch",
         }
     }
 }

@@ -23,6 +23,7 @@ pub(crate) use store::RunState;
 
 use crate::audit::{AuditSink, Event, Journal, Used};
 use crate::egress::{Outbound, Pools};
+use crate::kill_switch::Line;
 use crate::lock::Mutex;
 use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
@@ -30,7 +31,7 @@ use crate::policy::Policy;
 use crate::rotation::Rotations;
 use crate::scrub::{Live, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables, Version};
-use crate::session::{self, Counts, Scrubbing, Session};
+use crate::session::{self, Counts, Scrubbing, Session, Unavailable};
 use crate::signing::{Granted, Opened, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
@@ -77,6 +78,8 @@ pub(crate) struct AgentParts {
     pub(crate) pools: Arc<Pools>,
     pub(crate) signers: Vec<Arc<Granted>>,
     pub(crate) searches: Mutex<Option<(Vec<String>, Arc<Search>)>>,
+    /// What the agent's effects hang on.
+    pub(crate) line: Arc<Line>,
 }
 
 /// What all runs of a host share.
@@ -107,6 +110,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let manifest = &agent.manifest;
     let name = options.name.take().unwrap_or_else(|| host.next_run());
     let meter = Arc::new(Meter::new(manifest.limits.clone()));
+    agent.line.hang_run(&meter).map_err(RunError::Stopped)?;
     let journal = Arc::new(Journal::new(host.audit.clone(), name, manifest.name.clone()).bounded(&meter));
     let opened = tokio::select! {
         opened = open_keyring(host, manifest) => opened,
@@ -145,15 +149,17 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
     let mut open = OpenRun::new(&journal, &meter, [stdout.clone(), stderr.clone()]);
     let rotations = keyring.iter().filter_map(|(index, key)| Some((index, host.rotations.of_key(key)?))).collect();
-    let session = Arc::new(Session::new(
-        Arc::clone(&agent.policy),
-        Arc::clone(&keyring),
-        Scrubbing::new(scrubber.clone()),
-        Arc::clone(&journal),
-        Arc::clone(&meter),
-        host.counts.clone(),
+    let session = Arc::new(Session {
+        policy: Arc::clone(&agent.policy),
+        keyring: Arc::clone(&keyring),
+        scrubbing: Scrubbing::new(scrubber.clone()),
+        journal: Arc::clone(&journal),
+        meter: Arc::clone(&meter),
+        line: Arc::clone(&agent.line),
+        counts: host.counts.clone(),
         rotations,
-    ));
+        unavailable: Unavailable::default(),
+    });
     let outbound = Arc::new(Outbound::new(Arc::clone(&session), Arc::clone(&agent.pools), manifest.limits.requests, manifest.denials));
     let wasi = wasi(manifest, &keyring, &options.args, &stdout, &stderr);
     let signers = signing::Signers::new(Arc::clone(&host.signing), signers);

@@ -58,6 +58,9 @@ pub enum RunError {
     /// The embedder ended it for this reason before anything had run. See [`RunOptions::interrupted_by`](super::RunOptions::interrupted_by).
     #[error("nothing has run: {0}")]
     Interrupted(String),
+    /// The agent is stopped by the kill switch; nothing has run.
+    #[error("nothing has run: {0}")]
+    Stopped(Denial),
 }
 
 /// Every signer of a manifest that was unavailable: its name, and why. Never empty.
@@ -85,6 +88,7 @@ impl RunError {
             Self::Signers(_) => "a signer is unavailable",
             Self::Audit => "the audit log failed",
             Self::Ledger(_) => "the ledger failed",
+            Self::Stopped(_) => "the agent is stopped by the kill switch",
             Self::Start(_) | Self::Interrupted(_) => "the component can't be started",
         }
     }

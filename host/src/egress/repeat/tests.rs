@@ -3,6 +3,7 @@
 use crate::audit::{AuditSink, Event, Journal, Record};
 use crate::clock::Clock;
 use crate::egress::{AddressGuard, AgentBody, Answer, Error, Network, Outbound, Pools, SystemResolver, Timeouts, send};
+use crate::kill_switch::KillSwitch;
 use crate::lock::Mutex;
 use crate::manifest::{HostsOwn, Manifest};
 use crate::meter::Meter;
@@ -10,7 +11,7 @@ use crate::policy::{Closed, MOST_REPEATED, Policy};
 use crate::scrub::{Known, Live, Replacement, Scrubber, Search};
 use crate::secrets::backends::{Bounds, Configured};
 use crate::secrets::{Backends, Cache, Keyring, StaticBackend};
-use crate::session::{Counts, Numbers, Scrubbing, Session};
+use crate::session::{Counts, Numbers, Scrubbing, Session, Unavailable};
 use crate::shared::HighWater;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -80,23 +81,26 @@ impl Fixture {
         let meter = Arc::new(Meter::new(manifest.limits.clone()));
         let journal = Journal::new(Some(Arc::clone(&audit) as _), "run".to_owned(), "a".to_owned()).bounded(&meter);
         let scrubbing = Scrubbing::new(Live::new(Scrubber::new(Arc::new(Search::new(Vec::new(), None)), Vec::new())));
+        let line = KillSwitch::of_host(None).expect("a switch").line("a");
         let policy = Arc::new(scheme(Policy::new(&manifest, Closed::default())));
-        let session = Session::new(
+        let session = Session {
             policy,
-            Arc::new(keyring),
+            keyring: Arc::new(keyring),
             scrubbing,
-            Arc::new(journal),
+            journal: Arc::new(journal),
             meter,
-            Counts { rates: None, numbers: Arc::new(Numbers::shared(Arc::new(HighWater::new(None)))) },
-            Vec::new(),
-        );
+            line: Arc::clone(&line),
+            counts: Counts { rates: None, numbers: Arc::new(Numbers::shared(Arc::new(HighWater::new(None)))) },
+            rotations: Vec::new(),
+            unavailable: Unavailable::default(),
+        };
         let network = Network {
             guard: AddressGuard::new(vec!["127.0.0.0/8".parse().expect("a network")]),
             resolver: Arc::new(SystemResolver),
             tls: Arc::new(crate::tls::client(&[]).expect("settings")),
             proxy: None,
         };
-        let pools = Arc::new(Pools::new(Arc::new(network)));
+        let pools = Arc::new(Pools::new(Arc::new(network), line));
         let outbound = Arc::new(Outbound::new(Arc::new(session), pools, manifest.limits.requests, manifest.denials));
         Self { url, seen, placeholder, outbound, audit }
     }
