@@ -6,10 +6,7 @@ use clap::{Args, Subcommand};
 use strongroom::ops;
 use strongroom::{Confirmed, KillSwitch, Whom};
 
-/// Stops all that agents send and sign, at once, until it is lifted.
-///
-/// It holds for every host with the same state directory, the ones that begin later included. Runs of a stopped agent end, its connections are
-/// reset, and none of its runs begins. The command returns when the hosts have confirmed it: from then on nothing more leaves.
+/// How the switch is turned.
 #[derive(Subcommand)]
 pub(super) enum Turn {
     /// Stops an agent, or all

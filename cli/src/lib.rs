@@ -107,6 +107,9 @@ enum Verb {
     /// Runs all agents of a directory, each when it is time
     Serve(serve::Serve),
     /// Stops all that agents send and sign: on, off, status
+    ///
+    /// It holds for every host with the same state directory, the ones that begin later included, until it is lifted. Runs of a stopped agent end, its
+    /// connections are reset, and none of its runs begins. The command returns when the hosts have confirmed it: from then on nothing more leaves.
     #[command(subcommand)]
     KillSwitch(kill_switch::Turn),
     /// Checks manifests and components without running them

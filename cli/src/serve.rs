@@ -33,6 +33,9 @@ pub(super) struct Serve {
     /// How long runs may go on once they are to end, before they are interrupted
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = strongroom::manifest::duration)]
     drain: Duration,
+    /// Read the directory anew as well when a manifest or a component is another, and has stayed so for a second
+    #[arg(long)]
+    watch: bool,
 }
 
 /// Why the command is to end.
@@ -86,6 +89,7 @@ impl Serve {
             is_first = false;
             tokio::select! {
                 () = received(&mut hang_up) => {}
+                () = supervisor.changed(), if self.watch => {}
                 why = signals.or(broken) => break why,
             }
         };

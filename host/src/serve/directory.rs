@@ -69,7 +69,8 @@ pub(super) fn list(directory: &Path, except: Option<&Path>) -> Result<Listing, S
     Ok(listing)
 }
 
-fn paths(directory: &Path) -> Result<Vec<PathBuf>, ServeError> {
+/// Where manifests lie.
+pub(super) fn paths(directory: &Path) -> Result<Vec<PathBuf>, ServeError> {
     let unread = |source| ServeError::Directory { path: directory.to_owned(), source };
     let mut paths = Vec::new();
     for entry in fs::read_dir(directory).map_err(unread)? {

@@ -31,6 +31,7 @@ mod schedule;
 mod status;
 mod supervise;
 mod supervisor;
+mod watch;
 
 pub use error::ServeError;
 pub use status::{AgentState, AgentStatus, Drained, Refused, Reloaded};

@@ -5,6 +5,7 @@ use super::dues::Dues;
 use super::error::ServeError;
 use super::status::{AgentState, AgentStatus, Drained, Refused, Reloaded};
 use super::supervise::{Common, Link, Order, Supervised};
+use super::watch::Look;
 use crate::doors::wasm::RunOptions;
 use crate::lock::Mutex;
 use crate::{Agent, Host};
@@ -25,6 +26,9 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 /// Where the output of a run goes, by the agent's name and the run's.
 pub(super) type Outputs = Arc<dyn Fn(&str, &str) -> RunOptions + Send + Sync>;
 
+/// How often files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How a supervisor serves.
 pub struct Serving {
     outputs: Outputs,
@@ -43,6 +47,8 @@ struct Inner {
     common: Common,
     compiling: ThreadPool,
     agents: Mutex<BTreeMap<String, Served>>,
+    /// The files as they were read last.
+    seen: Mutex<Look>,
     /// Held by whoever reads the directory. True once nothing begins any more.
     draining: tokio::sync::Mutex<bool>,
     /// Ends the reading of the directory.
@@ -109,9 +115,9 @@ impl Supervisor {
         };
         // What can't be read now could not be kept later.
         common.dues.last("").map_err(ServeError::State)?;
-        let (agents, draining, tasks) = Default::default();
+        let (agents, seen, draining, tasks) = Default::default();
         let ending = CancellationToken::new();
-        Ok(Self(Arc::new(Inner { directory, serving, common, compiling, agents, draining, ending, tasks, _mark: mark })))
+        Ok(Self(Arc::new(Inner { directory, serving, common, compiling, agents, seen, draining, ending, tasks, _mark: mark })))
     }
 
     /// Reads the manifests of the directory: each `NAME.toml` in it, and each `agent.toml` in a directory right below. A new agent begins as soon
@@ -130,8 +136,15 @@ impl Supervisor {
             return Err(ServeError::Draining);
         }
         let (directory, except) = (inner.directory.clone(), inner.serving.except.clone());
-        let listed = tokio::task::spawn_blocking(move || directory::list(&directory, except.as_deref()));
-        let Listing { good, bad } = listed.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let listed = tokio::task::spawn_blocking(move || {
+            // Looked at before they are read: what changes meanwhile is another state.
+            let seen = Look::at(directory::paths(&directory)?);
+            let listing = directory::list(&directory, except.as_deref())?;
+            let components = listing.good.iter().filter_map(|listed| listed.manifest.component.clone());
+            Ok((seen.and(Look::at(components)), listing))
+        });
+        let (seen, Listing { good, bad }) = listed.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        *inner.seen.lock() = seen;
         let mut reloaded = Reloaded::default();
         for (path, why) in bad {
             reloaded.refused.push(self.refused(path, why));
@@ -155,6 +168,29 @@ impl Supervisor {
         [added, changed, removed].into_iter().for_each(|names| names.sort());
         refused.sort_by(|one, other| one.manifest.cmp(&other.manifest));
         Ok(reloaded)
+    }
+
+    /// Waits until the manifests, or the components of agents, are others than [`Supervisor::reload`] has read, and nobody writes them any more: they
+    /// are looked at every second, and have to be alike twice.
+    pub async fn changed(&self) {
+        let mut last = None;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let (directory, known) = (self.0.directory.clone(), self.0.seen.lock().clone());
+            let looked = tokio::task::spawn_blocking(move || {
+                let there = directory::paths(&directory).unwrap_or_default();
+                Look::at(there.into_iter().chain(known.paths()))
+            });
+            let Ok(look) = looked.await else { return };
+            let mut seen = self.0.seen.lock();
+            if look != *seen && last.as_ref() == Some(&look) {
+                // Told once, even where it can't be read then.
+                *seen = look;
+                return;
+            }
+            drop(seen);
+            last = Some(look);
+        }
     }
 
     /// Every agent, in the order of their names.

@@ -33,7 +33,7 @@ const JWT: &str = "from = \"PEM\"\njwt = { preset = \"coinbase-cdp\", key_id = \
 const TOKEN: usize = 382;
 /// Characters of the header that a signature of AWS stands in, and a bearer token that makes it as long.
 const SIGNED: usize = 219;
-const AS_LONG: &str = "from = \"AS_LONG\"\nformat = \"{base62:212}\"";
+const AS_LONG: &str = "from = \"AS_LONG\"\nplaceholder = \"{base62:212}\"";
 /// The agents' name, and that of the one for whose requests a bare signature is made.
 const LOOPER: &str = "looper";
 const SIGNER: &str = "signer";

@@ -33,6 +33,26 @@ fn what_is_new_begins_what_is_gone_drains_and_what_has_changed_is_for_the_next_r
 }
 
 #[test]
+fn files_that_are_watched_are_read_anew_without_a_signal() {
+    let agents = Agents::new().agent("ticker", &["print old"], OFTEN);
+    let mut served = agents.serve_with(&["--watch"]);
+    served.wait_for(&["ticker ", "| old"]);
+
+    agents.write("ticker", &["print new"], OFTEN);
+    served.wait_for(&["agents: read anew, serving 1 agent; changed: ticker"]);
+    served.wait_for(&["ticker ", "| new"]);
+    // A component is another, and so is a file that can't be used.
+    std::fs::copy(strongroom_components::path("looper"), agents.path("new.wasm")).unwrap();
+    std::fs::rename(agents.path("new.wasm"), agents.path("probe.wasm")).unwrap();
+    served.wait_for(&["agents: read anew, serving 1 agent; changed: ticker"]);
+    agents.file("broken.toml", "name");
+    served.wait_for(&["agents: read anew, serving 1 agent; manifests that can't be used: 1"]);
+    agents.remove("ticker");
+    served.wait_for(&["agents: read anew", "gone: ticker"]);
+    served.terminate();
+}
+
+#[test]
 fn a_manifest_that_can_not_be_used_leaves_its_agent_as_it_was() {
     let agents = Agents::new().agent("ticker", &["print good"], OFTEN);
     let mut served = agents.serve();
