@@ -252,8 +252,8 @@ impl HostBuilder {
         let (counts, inspector, runs) = (Counts { rates: self.rates, numbers: Arc::new(numbers) }, self.inspector, AtomicU64::new(0));
         let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, counts, inspector, runs, name };
         let lanes = self.lanes.map(Lanes::new).transpose().map_err(BuildError::Lanes)?;
-        let wall = self.wall;
-        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network, tickets, tokens, lanes, state, wall, max_agents })))
+        let (wall, listen) = (self.wall, self.config.listen);
+        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network, tickets, tokens, lanes, state, wall, max_agents, listen })))
     }
 }
 
