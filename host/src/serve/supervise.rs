@@ -324,9 +324,10 @@ impl Supervised {
         self.under_way.spawn(async move {
             let gone = waiting.as_ref().map(|waiting| waiting.gone().clone());
             let room = tokio::select! {
-                room = Arc::clone(&common.room).acquire_owned() => Some(room),
-                _ = stage.wait_for(|stage| *stage != Stage::Open) => None,
+                biased;
                 () = left(gone.as_ref()) => None,
+                _ = stage.wait_for(|stage| *stage != Stage::Open) => None,
+                room = Arc::clone(&common.room).acquire_owned() => Some(room),
             };
             let Some(_room) = room else {
                 waiting.into_iter().for_each(Waiting::turn_away);

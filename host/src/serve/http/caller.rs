@@ -15,10 +15,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 /// How long a service may take for a body that is read before it is believed.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Bodies that are held at once before they are believed: 128 MiB.
+pub(super) const HELD: usize = 128;
 /// What proxies in front of a server say of a certificate. Nobody has verified it here.
 const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
 
@@ -85,7 +88,7 @@ impl Callers {
                     return Err(denied("the signature is more than 5 minutes old, or ahead"));
                 }
                 let shown = values(secret, asked).await?;
-                let body = whole(body, asked.most).await?;
+                let (body, _held) = whole(body, asked).await?;
                 let by = shown.iter().find(|version| signed.is_by(&version.value, &body));
                 let caller = Some(by.ok_or_else(|| denied("the signature is another one"))?.fingerprint.to_string());
                 let (ids, until) = signed.ids(asked.agent, &body, asked.now);
@@ -114,6 +117,8 @@ pub(super) struct Asked<'a> {
     pub(super) now: u64,
     /// Most bytes of the body.
     pub(super) most: u64,
+    /// Room for [`HELD`] bodies.
+    pub(super) held: &'a Semaphore,
 }
 
 fn denied(why: &'static str) -> Refused {
@@ -146,13 +151,17 @@ fn bearer(headers: &HeaderMap, values: &[Arc<Version>]) -> Result<String, &'stat
     found.map(|version| version.fingerprint.to_string()).ok_or("the token is another one")
 }
 
-/// A body, whole.
-async fn whole(body: RequestBody, most: u64) -> Result<Bytes, Refused> {
-    let limited = Limited::new(body, usize::try_from(most).unwrap_or(usize::MAX));
-    match timeout(PATIENCE, limited.collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
-        Ok(Err(_)) => Err(Refused::new(StatusCode::BAD_REQUEST, "the body was broken off")),
+/// A body, whole, and its place among those that are held.
+async fn whole<'a>(body: RequestBody, asked: &Asked<'a>) -> Result<(Bytes, Option<SemaphorePermit<'a>>), Refused> {
+    let limited = Limited::new(body, usize::try_from(asked.most).unwrap_or(usize::MAX));
+    let taking = async {
+        let held = asked.held.acquire().await.ok();
+        (limited.collect().await, held)
+    };
+    match timeout(PATIENCE, taking).await {
+        Ok((Ok(body), held)) => Ok((body.to_bytes(), held)),
+        Ok((Err(error), _)) if error.is::<LengthLimitError>() => Err(too_long()),
+        Ok((Err(_), _)) => Err(Refused::new(StatusCode::BAD_REQUEST, "the body was broken off")),
         Err(_) => Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "the body took longer than 10 s")),
     }
 }

@@ -1,5 +1,6 @@
 //! The listener: connections, their number and their patience, TLS. HTTP/1.1, and HTTP/2 where TLS has agreed on it.
 
+use super::caller::HELD;
 use super::certificate::Peer;
 use super::deliveries::Deliveries;
 use super::patient::Patient;
@@ -68,6 +69,8 @@ pub(super) struct Front {
     pub(super) ending: CancellationToken,
     cut: CancellationToken,
     connections: TaskTracker,
+    /// Room for bodies that nobody has proved to have sent.
+    pub(super) held: Semaphore,
 }
 
 impl Listener {
@@ -93,6 +96,7 @@ impl Listener {
             ending,
             cut,
             connections,
+            held: Semaphore::new(HELD),
         };
         let _cut = front.cut.clone().drop_guard();
         Ok(Self { front: Arc::new(front), socket: std::sync::Mutex::new(Some(socket)), address, _cut })

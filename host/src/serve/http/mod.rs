@@ -115,6 +115,7 @@ async fn answer(front: &Front, from: &Connection, request: Request<hyper::body::
             peer: &from.certificates,
             now: front.wall.now(),
             most: route.trigger.body,
+            held: &front.held,
         };
         let proved = route.callers.prove(&mut head, body, &asked).await?;
         run(front, from, &route, url, head, proved).await
@@ -160,6 +161,10 @@ async fn run(
     let (answer, mut response) = Answering::new(gone);
     let Proved { by, caller, shown, claim, body } = proved;
     head.uri = absolute(&url)?;
+    if !route.trigger.set_cookie {
+        // It is another agent's, which answers behind the same listener.
+        head.headers.remove(header::COOKIE);
+    }
     let (request, trigger, is_tls) = (Request::from_parts(head, body), Arc::clone(&route.trigger), from.is_tls);
     let call = Call { request, is_tls, by, caller, from: from.address, shown, trigger, answer };
     let begun = Arc::new(AtomicBool::new(false));

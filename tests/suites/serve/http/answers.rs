@@ -7,7 +7,12 @@ use std::io::{BufRead, BufReader, Write};
 fn the_handler_sees_the_request_and_not_what_proved_who_calls() {
     let house = House::with(&[("bot", BEARER, "")], Plan { inspects: true, ..Plan::default() });
 
-    let request = house.by_bearer("/bot?seen&body").header("x-order", "7").header("proxy-authorization", "Basic eDp5").body("hello");
+    let request = house
+        .by_bearer("/bot?seen&body")
+        .header("x-order", "7")
+        .header("proxy-authorization", "Basic eDp5")
+        .header("cookie", "session=1")
+        .body("hello");
     let reply = house.call(request);
 
     assert_eq!(reply.status, 200, "{reply:?}");
@@ -15,6 +20,7 @@ fn the_handler_sees_the_request_and_not_what_proved_who_calls() {
     assert_eq!(lines[0], format!("POST Some(Scheme::Http) {} /bot?seen&body", house.address));
     assert!(lines.contains(&"x-order: 7") && reply.body.ends_with("hello"), "{}", reply.body);
     assert!(!reply.body.contains("authorization") && !reply.body.contains(TOKEN), "{}", reply.body);
+    assert!(!reply.body.contains("cookie"), "another agent's: {}", reply.body);
     let ended = house.wait_for("run-end", 1);
     assert_eq!(ended[0]["outcome"], "exit 0");
     let called = &house.records("called")[0];

@@ -88,6 +88,51 @@ fn a_certificate_lets_in_whom_the_manifest_names() {
 }
 
 #[test]
+fn http_2_has_the_same_rules_and_a_run_for_each_stream() {
+    let (server, callers, others) = (authority(), authority(), authority());
+    let house = house(&server, &callers, &others);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(server.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let address = house.address;
+
+    let statuses: Vec<u16> = house.runtime.block_on(async {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let (executor, stream) = (hyper_util::rt::TokioExecutor::new(), hyper_util::rt::TokioIo::new(stream));
+        let (sender, connection) = hyper::client::conn::http2::handshake(executor, stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = |path: &str, more: &[(&str, &str)]| {
+            let request = http::Request::post(format!("https://{address}{path}"));
+            let request = more.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap()
+        };
+        let (bearer, lie, own) = (format!("Bearer {TOKEN}"), "evil.example", address.to_string());
+        let requests = [
+            request("/bearer?count", &[("authorization", &bearer)]),
+            request("/bearer?count", &[("authorization", &bearer), ("host", &own)]),
+            request("/bearer?count", &[("authorization", &bearer), ("host", lie)]),
+            request("/bearer?count", &[("authorization", "Bearer x")]),
+            request("/x/../bearer", &[("authorization", &bearer)]),
+            request("/bot", &[("authorization", &bearer)]),
+        ];
+        let sent = requests.map(|request| {
+            let mut sender = sender.clone();
+            async move { sender.send_request(request).await.unwrap().status().as_u16() }
+        });
+        futures_util::future::join_all(sent).await
+    });
+
+    assert_eq!(statuses, [200, 200, 400, 401, 400, 401]);
+    house.wait_for("run-end", 2);
+    assert_eq!(house.records("run-start").len(), 2);
+}
+
+#[test]
 fn every_other_certificate_is_turned_away_and_begins_no_run() {
     let (server, callers, others, strangers) = (authority(), authority(), authority(), authority());
     let house = house(&server, &callers, &others);

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 use wasmtime_wasi_http::Error;
 
 /// How long a caller may send nothing of a body that a guest reads.
@@ -30,7 +30,8 @@ pub(super) struct CallerBody {
     values: Arc<Values>,
     meter: Arc<Meter>,
     answer: Answering,
-    patience: Pin<Box<Sleep>>,
+    /// Runs while the guest waits for more.
+    patience: Option<Pin<Box<Sleep>>>,
     is_over: bool,
 }
 
@@ -51,8 +52,7 @@ pub(super) fn cleaned(call: Call, session: &Session) -> Result<http::Request<Cal
     }
     parts.headers.remove(header::TRAILER);
     let meter = Arc::clone(&session.meter);
-    let patience = Box::pin(sleep(PATIENCE));
-    let is_over = inner.is_end_stream();
+    let (patience, is_over) = (None, inner.is_end_stream());
     let body = CallerBody { inner, left: trigger.body, scrub: known.map(Stream::new), live, values, meter, answer, patience, is_over };
     Ok(http::Request::from_parts(parts, body))
 }
@@ -114,12 +114,12 @@ impl Body for CallerBody {
         let body = &mut *self;
         while !body.is_over {
             let Poll::Ready(frame) = Pin::new(&mut body.inner).poll_frame(cx) else {
-                ready!(body.patience.as_mut().poll(cx));
+                ready!(body.patience.get_or_insert_with(|| Box::pin(sleep(PATIENCE))).as_mut().poll(cx));
                 body.is_over = true;
                 body.answer.failed("the caller sent nothing more of the request's body for too long");
                 return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));
             };
-            body.patience.as_mut().reset(Instant::now() + PATIENCE);
+            body.patience = None;
             let piece = match frame {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => body.piece(data),

@@ -3,7 +3,7 @@
 
 use super::{Answering, request};
 use crate::manifest::{HostPattern, HttpTrigger, Scheme};
-use crate::meter::Meter;
+use crate::meter::{Limit, Meter, Stop};
 use crate::scrub::{Live, Scrubber, Stream};
 use crate::session::Session;
 use bytes::Bytes;
@@ -197,7 +197,8 @@ impl Body for ResponseBody {
                     // Trailers stay inside: few callers read them, and they could say what a header may not.
                     let Ok(data) = frame.into_data() else { continue };
                     if !body.meter.send(data.len()) {
-                        return body.broken("the response is longer than `limits.sent` allows");
+                        let is_long = matches!(body.meter.stop_reason(), Some(Stop::Limit(Limit::Sent)));
+                        return body.broken(if is_long { "the response is longer than `limits.sent` allows" } else { CUT });
                     }
                     body.scrubbed(|stream, out| stream.push(&data, out))
                 }
