@@ -5,8 +5,10 @@ use super::output::{Broken, Relay, Said, say};
 use super::terminal::Escaped;
 use super::{Done, Failure, HostArgs, code};
 use clap::Args;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+use strongroom::manifest::{CredentialRef, HostConfig, ListenConfig};
 use strongroom::serve::{Drained, Reloaded, ServeError, Serving, Supervisor};
 use strongroom::text::{for_people, lines_for_people};
 use strongroom::{Host, LogRecord, RunOptions};
@@ -36,6 +38,12 @@ pub(super) struct Serve {
     /// Read the directory anew as well when a manifest or a component is another, and has stayed so for a second
     #[arg(long)]
     watch: bool,
+    /// Where callers reach agents with `http` in their `[trigger]`: a port of 127.0.0.1, or ADDRESS:PORT
+    #[arg(long, value_name = "ADDRESS", value_parser = ListenConfig::address)]
+    listen: Option<SocketAddr>,
+    /// The listener's certificate and its key, files in PEM. Beyond 127.0.0.1 there is TLS
+    #[arg(long, num_args = 2, value_names = ["CERTIFICATE", "KEY"], requires = "listen")]
+    listen_tls: Vec<PathBuf>,
 }
 
 /// Why the command is to end.
@@ -56,12 +64,27 @@ struct Signals {
 impl Serve {
     pub(super) fn perform(self) -> Done {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let host = Host::builder().config(self.host.config()?).lanes(cores).build()?;
+        let mut config = self.host.config()?;
+        if let Some(listen) = self.listening(&config)? {
+            config.listen = Some(listen);
+        }
+        let host = Host::builder().config(config).lanes(cores).build()?;
         let runtime = super::runtime()?;
         let broken = Broken::default();
         let done = runtime.block_on(self.serve(host, &broken));
         runtime.shutdown_background();
         done
+    }
+
+    /// Where the arguments say that it listens.
+    fn listening(&self, config: &HostConfig) -> Result<Option<ListenConfig>, Failure> {
+        let Some(address) = self.listen else { return Ok(None) };
+        let listen = match &self.listen_tls[..] {
+            [certificate, key] => ListenConfig::with_tls(address, certificate.clone(), CredentialRef::File(key.clone())),
+            _ => ListenConfig::new(address).map_err(|problem| Failure::new(code::USAGE, problem))?,
+        };
+        let hosts = config.listen.as_ref().map(|listen| listen.hosts.clone()).unwrap_or_default();
+        Ok(Some(listen.with(|listen| listen.hosts = hosts)))
     }
 
     async fn serve(self, host: Host, broken: &Broken) -> Done {
@@ -82,7 +105,12 @@ impl Serve {
                 why = signals.or(broken) => break why,
             };
             match reloaded {
-                Ok(reloaded) => self.tell(&reloaded, supervisor.status().len(), is_first),
+                Ok(reloaded) => {
+                    self.tell(&reloaded, supervisor.status().len(), is_first);
+                    if let Some(url) = supervisor.url().filter(|_| is_first) {
+                        say(format_args!("callers reach the agents at {url}"));
+                    }
+                }
                 Err(error) if is_first => return Err(error.into()),
                 Err(error) => say(format_args!("error: {}; all agents stay as they are", lines_for_people(&error.to_string()))),
             }
@@ -206,7 +234,7 @@ impl std::fmt::Display for Why {
 impl From<ServeError> for Failure {
     fn from(error: ServeError) -> Self {
         let code = match error {
-            ServeError::State(_) | ServeError::Threads(_) => code::STATE,
+            ServeError::State(_) | ServeError::Threads(_) | ServeError::Listen { .. } => code::STATE,
             _ => code::USAGE,
         };
         Self::new(code, error)

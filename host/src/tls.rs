@@ -1,8 +1,10 @@
-//! TLS as every client of the host speaks it.
+//! TLS as the host speaks it: each of its clients, and its listener.
 
 use crate::files;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,15 +13,15 @@ use std::sync::Arc;
 pub(crate) enum TlsError {
     #[error("{path}: {reason}; authorities are certificates in PEM", path = path.display())]
     Authorities { path: PathBuf, reason: String },
-    #[error("{path}: {reason}; a client's certificate is in PEM, with those between it and its authority", path = path.display())]
+    #[error("{path}: {reason}; a certificate is in PEM, with those between it and its authority", path = path.display())]
     Certificate { path: PathBuf, reason: String },
-    #[error("the key of the client's certificate can't be used: {0}")]
+    #[error("the key of the certificate can't be used: {0}")]
     Key(String),
     #[error("TLS can't be set up: {0}")]
     Protocols(rustls::Error),
 }
 
-/// A client's own certificate with those between it and its authority, and its key.
+/// A certificate of the host's own with those between it and its authority, and its key.
 pub(crate) struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
@@ -54,8 +56,7 @@ pub(crate) fn client_of(authorities: &[PathBuf], identity: Option<Identity>) -> 
     for path in authorities {
         add(&mut roots, path).map_err(|reason| TlsError::Authorities { path: path.clone(), reason })?;
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = rustls::ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let config = config.map_err(TlsError::Protocols)?.with_root_certificates(roots);
     let mut config = match identity {
         None => config.with_no_client_auth(),
@@ -65,6 +66,41 @@ pub(crate) fn client_of(authorities: &[PathBuf], identity: Option<Identity>) -> 
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// The same for a listener with that certificate. Clients may show one of these authorities'; with none, no client is asked for any.
+pub(crate) fn server(identity: Identity, authorities: &[PathBuf]) -> Result<rustls::ServerConfig, TlsError> {
+    let config = rustls::ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let config = config.map_err(TlsError::Protocols)?;
+    let config = match authorities {
+        [] => config.with_no_client_auth(),
+        _ => config.with_client_cert_verifier(verifier(authorities, true)?),
+    };
+    let Identity { chain, key } = identity;
+    let config = config.with_single_cert(chain, key);
+    let mut config = config.map_err(|_| TlsError::Key("it is not that of the certificate".to_owned()))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Who knows whether these authorities have signed a client's certificate.
+pub(crate) fn clients(authorities: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    verifier(&[authorities.to_owned()], false)
+}
+
+fn verifier(authorities: &[PathBuf], also_without: bool) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = rustls::RootCertStore::empty();
+    for path in authorities {
+        add(&mut roots, path).map_err(|reason| TlsError::Authorities { path: path.clone(), reason })?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let builder = if also_without { builder.allow_unauthenticated() } else { builder };
+    // It refuses an empty set of authorities and broken lists of revoked certificates, and there is neither.
+    builder.build().map_err(|error| TlsError::Protocols(rustls::Error::General(error.to_string())))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 /// Adds the certificates of one file.

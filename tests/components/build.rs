@@ -8,7 +8,7 @@ use strongroom_setup::{Machine, Purpose, look, prepare, runs_tests};
 /// What the demo runs.
 const DEMO: &[&str] = &["trading-bot", "plain-bot", "gullible-bot", "exfiltrator", "payer"];
 /// What only the suites and the other examples run.
-const OTHERS: &[&str] = &["price-rs", "probe", "looper", "token-bot"];
+const OTHERS: &[&str] = &["price-rs", "probe", "looper", "token-bot", "callee", "webhook"];
 
 fn main() {
     let found = match ready() {

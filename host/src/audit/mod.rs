@@ -58,6 +58,53 @@ pub enum Event<'a> {
         /// The secrets it may use.
         secrets: Vec<Used<'a>>,
     },
+    /// A caller's request has begun the run.
+    Called {
+        /// The method.
+        method: Text<'a>,
+        /// The path, without query.
+        path: Text<'a>,
+        /// What proved who calls: `public`, `bearer`, `stripe`, `github`, `slack`, `mtls`.
+        by: Text<'a>,
+        /// Who called: the fingerprint of the secret, or a name of the certificate; nothing where anybody may.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        caller: Option<Text<'a>>,
+        /// The address that the request came from.
+        from: Text<'a>,
+    },
+    /// A caller's request was turned away; no run began. Its `run` names the host. Of those that say the same, some in a minute have a record
+    /// of their own.
+    CallerRefused {
+        /// The agent's path, as its manifest has it.
+        path: Text<'a>,
+        /// The status that the caller got.
+        status: u16,
+        /// Why, which the caller was not told.
+        reason: Text<'a>,
+        /// The address that the request came from.
+        from: Text<'a>,
+        /// How many more there were since the last such record.
+        #[serde(default, skip_serializing_if = "is_none")]
+        more: u64,
+    },
+    /// The agent's response to its caller has ended, or there was none.
+    Responded {
+        /// The status, where there was a response.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// Bytes of the request's body that the agent read.
+        received: u64,
+        /// Bytes of the response's body.
+        sent: u64,
+        /// Values taken out of request and response.
+        redacted: u64,
+        /// Headers that the response had, and may not have.
+        #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
+        withheld: Cow<'a, [String]>,
+        /// How it ended, where not in order.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error: Option<Text<'a>>,
+    },
     /// A request is about to leave.
     Egress {
         /// Number of the request within the run, from 1.
@@ -261,6 +308,9 @@ impl Event<'_> {
     fn name(&self) -> &str {
         match self {
             Self::RunStart { .. } => "run-start",
+            Self::Called { .. } => "called",
+            Self::CallerRefused { .. } => "caller-refused",
+            Self::Responded { .. } => "responded",
             Self::Egress { .. } => "egress",
             Self::VersionsChanged { .. } => "versions-changed",
             Self::Rotation { .. } => "rotation",
@@ -290,6 +340,10 @@ impl Event<'_> {
         };
         1 + bytes as u64 / 1_024
     }
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A secret and the version of it that was used.

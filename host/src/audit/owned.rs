@@ -38,6 +38,15 @@ impl Event<'_> {
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Self::RunStart { component, secrets } => Event::RunStart { component: text(component), secrets: used(secrets) },
+            Self::Called { method, path, by, caller, from } => {
+                Event::Called { method: text(method), path: text(path), by: text(by), caller: caller.map(text), from: text(from) }
+            }
+            Self::CallerRefused { path, status, reason, from, more } => {
+                Event::CallerRefused { path: text(path), status, reason: text(reason), from: text(from), more }
+            }
+            Self::Responded { status, received, sent, redacted, withheld, error } => {
+                Event::Responded { status, received, sent, redacted, withheld: texts(withheld), error: error.map(text) }
+            }
             Self::Egress { request, method, url, rule, secrets, repeats } => {
                 Event::Egress { request, method: text(method), url: text(url), rule: text(rule), secrets: used(secrets), repeats }
             }

@@ -96,14 +96,17 @@ impl Agent {
         lanes.run(async move { wasm::run(&host.0.parts, &parts, options).await }).await
     }
 
-    /// Fetches every secret of the manifest, as a run would, and lets go of them again; nothing is run. Returns what was found.
+    /// Fetches every secret of the manifest, as a run would, and the one that callers prove to have, and lets go of them again; nothing is run.
+    /// Returns what was found.
     ///
     /// # Errors
     /// [`SecretsUnavailable`] with all that are missing.
     pub async fn resolve(&self) -> Result<Vec<Resolved>, SecretsUnavailable> {
         let host = &self.host.0.parts;
         // Nothing is used, so that nobody has to know, and no key is replaced by it.
-        let keyring = Keyring::open(&self.parts.manifest, &host.backends, host.cache.for_run()).await?;
+        let mut manifest = self.parts.manifest.clone();
+        manifest.secrets.extend(manifest.caller.clone());
+        let keyring = Keyring::open(&manifest, &host.backends, host.cache.for_run()).await?;
         let resolved = |(_, key): (usize, &crate::secrets::Key)| {
             let version = key.current();
             Resolved {
@@ -177,6 +180,19 @@ impl Agent {
         let keyring = opened.map_err(|mut missing| missing.0.pop().map_or_else(unknown, |missing| missing.why))?;
         keyring.get(0).ok_or_else(unknown)?;
         Ok(Watched { keyring })
+    }
+
+    /// The host that has loaded it.
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Fetches the secret that callers prove to have, and keeps it; nothing where they prove none.
+    pub(crate) async fn callers(&self) -> Result<Option<Keyring>, SecretsUnavailable> {
+        let Some(caller) = &self.parts.manifest.caller else { return Ok(None) };
+        let mut manifest = self.parts.manifest.clone();
+        manifest.secrets = vec![caller.clone()];
+        wasm::open_keyring(&self.host.0.parts, &manifest).await.map(Some)
     }
 
     /// The agent's manifest.

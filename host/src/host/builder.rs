@@ -254,8 +254,9 @@ impl HostBuilder {
         let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, counts, inspector, runs, name };
         let lanes = self.lanes.map(Lanes::new).transpose().map_err(BuildError::Lanes)?;
         let kill_switch = KillSwitch::of_host(state.as_ref()).map_err(BuildError::KillSwitch)?;
-        let wall = self.wall;
-        Ok(Host(Arc::new(Inner { parts, linker, cache: compiled, network, tickets, tokens, lanes, kill_switch, state, wall, max_agents })))
+        let (wall, listen) = (self.wall, self.config.listen);
+        let inner = Inner { parts, linker, cache: compiled, network, tickets, tokens, lanes, kill_switch, state, wall, max_agents, listen };
+        Ok(Host(Arc::new(inner)))
     }
 }
 

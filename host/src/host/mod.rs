@@ -16,7 +16,7 @@ use crate::egress::{Network, Pools};
 use crate::kill_switch::KillSwitch;
 use crate::lanes::Lanes;
 use crate::lock::Mutex;
-use crate::manifest::{Manifest, SecretSpec, Which};
+use crate::manifest::{ListenConfig, Manifest, SecretSpec, Trigger, Which};
 use crate::oauth::Tokens;
 use crate::policy::Policy;
 use crate::rotation::{Progress, RotationCounts, RotationError, RotationStatus};
@@ -50,6 +50,7 @@ struct Inner {
     state: Option<StateDir>,
     wall: Wall,
     max_agents: u32,
+    listen: Option<ListenConfig>,
 }
 
 impl Host {
@@ -113,7 +114,6 @@ impl Host {
     }
 
     /// Records of what the host does for no run, and for whom; for no agent in particular, its name is empty.
-    #[cfg(feature = "ops")]
     pub(crate) fn journal(&self, agent: &str) -> crate::audit::Journal {
         crate::audit::Journal::new(self.0.parts.audit.clone(), self.0.parts.name.clone(), agent.to_owned())
     }
@@ -139,7 +139,7 @@ impl Host {
     pub(crate) fn may_use(&self, manifest: &Manifest, backend: Option<&str>, path: &str) -> bool {
         let backends = &self.0.parts.backends;
         let Ok(wanted) = backends.named(backend) else { return false };
-        manifest.secrets.iter().any(|secret| {
+        manifest.secrets.iter().chain(&manifest.caller).any(|secret| {
             let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
             let entries = backends.entries(&secret.from, &manifest.name, namespace);
             entries.is_ok_and(|(of, entries)| of.name == wanted.name && entries.iter().any(|entry| entry.path == path))
@@ -148,7 +148,7 @@ impl Host {
 
     /// Whether a manifest's secrets may be named at all, without asking where they are kept.
     pub(crate) fn check_secrets(&self, manifest: &Manifest) -> Result<(), LoadError> {
-        for secret in &manifest.secrets {
+        for secret in manifest.secrets.iter().chain(&manifest.caller) {
             let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
             let entries = self.0.parts.backends.entries(&secret.from, &manifest.name, namespace);
             let checked = entries.and_then(|_| self.0.parts.backends.check_file(&secret.from));
@@ -269,6 +269,11 @@ impl Host {
         self.0.state.as_ref()
     }
 
+    /// Where it listens for callers, by its configuration.
+    pub(crate) fn listen(&self) -> Option<&ListenConfig> {
+        self.0.listen.as_ref()
+    }
+
     pub(crate) fn wall(&self) -> &Wall {
         &self.0.wall
     }
@@ -297,7 +302,8 @@ impl Host {
         }
         let Inner { parts, linker, cache, network, .. } = &*self.0;
         let closed = parts.rotations.closed().clone();
-        let loaded = wasm::load(&parts.engine, linker, cache.as_ref(), &path, component, manifest.sha256.as_ref());
+        let answers = matches!(manifest.trigger, Trigger::Http(_));
+        let loaded = wasm::load(&parts.engine, linker, cache.as_ref(), &path, component, manifest.sha256.as_ref(), answers);
         let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
         let line = self.0.kill_switch.line(&manifest.name);
         let parts = AgentParts {

@@ -6,8 +6,8 @@ use super::Failed;
 use crate::clock::Clock;
 use crate::manifest::HostConfig;
 use crate::manifest::{
-    AnswerRule, EgressRule, Grant, JwtSpec, Leaks, Limits, Manifest, Misplaced, Most, Passes, Purpose, SchemeSpec, Seal, SecretSpec,
-    SignInSpec, SignerSpec, Treatment, Trigger, WalletSpec,
+    AnswerRule, CallerAuth, EgressRule, Grant, JwtSpec, Leaks, Limits, Manifest, Misplaced, Most, Passes, Purpose, SchemeSpec, Seal,
+    SecretSpec, SignInSpec, SignerSpec, Treatment, Trigger, WalletSpec,
 };
 use crate::secrets::Backends;
 use serde::Serialize;
@@ -78,7 +78,31 @@ fn times(lines: &mut Lines, trigger: &Trigger) {
     match trigger {
         Trigger::Every { every, .. } => lines.say(1, format_args!("runs each {} s, where its host serves", every.as_secs_f64())),
         Trigger::Cron { cron, .. } => lines.say(1, format_args!("runs by the calendar {}, where its host serves", cron.shown())),
+        Trigger::Http(http) => {
+            lines.say(1, format_args!("answers requests to {}, where its host serves and listens", http.path));
+            lines.say(2, callers(&http.auth));
+            if http.set_cookie {
+                lines.say(2, "with responses that may set cookies");
+            }
+            if !http.location.is_empty() {
+                lines.say(2, format_args!("with responses that may lead to {}", list(&http.location)));
+            }
+        }
         _ => {}
+    }
+}
+
+/// Who may call an agent.
+fn callers(auth: &CallerAuth) -> String {
+    match auth {
+        CallerAuth::Bearer(secret) => format!("of callers that show the value of {secret} (bearer); the agent gets none of it"),
+        CallerAuth::Webhook { of, secret } => {
+            format!("that {} has signed with {secret}, each once; the agent gets none of it", of.as_str())
+        }
+        CallerAuth::Mtls { authorities, names } => {
+            format!("of callers with a certificate for {}, of the authorities in {}", names.join(", "), authorities.display())
+        }
+        _ => "of anybody".to_owned(),
     }
 }
 

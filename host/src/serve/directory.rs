@@ -2,7 +2,7 @@
 //! place, and stops no other.
 
 use super::ServeError;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Trigger};
 use crate::{Agent, Host};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -64,9 +64,37 @@ pub(super) fn list(directory: &Path, except: Option<&Path>) -> Result<Listing, S
             listing.bad.push((path, why));
         }
     }
+    listing.one_agent_a_path();
     listing.good.sort_by(|one, other| one.path.cmp(&other.path));
     listing.bad.sort();
     Ok(listing)
+}
+
+impl Listing {
+    /// Leaves agents out that share the path of their trigger: nobody knows which of them a caller means.
+    fn one_agent_a_path(&mut self) {
+        let mut by_path: BTreeMap<String, Vec<Listed>> = BTreeMap::new();
+        for listed in std::mem::take(&mut self.good) {
+            match &listed.manifest.trigger {
+                Trigger::Http(http) => by_path.entry(http.path.to_string()).or_default().push(listed),
+                _ => self.good.push(listed),
+            }
+        }
+        for (called, listed) in by_path {
+            if listed.len() == 1 {
+                self.good.extend(listed);
+                continue;
+            }
+            let all: Vec<String> = listed.iter().map(|listed| listed.path.display().to_string()).collect();
+            for Listed { path, .. } in listed {
+                let others: Vec<&str> = all.iter().map(String::as_str).filter(|other| **other != *path.as_os_str()).collect();
+                let place = path.display();
+                let why =
+                    format!("{place}: the path `{called}` is that of {} too; give each agent a path of its own", others.join(" and "));
+                self.bad.push((path, why));
+            }
+        }
+    }
 }
 
 /// Where manifests lie.

@@ -26,6 +26,17 @@ pub enum ServeError {
     /// The threads that components are compiled on can't be started.
     #[error("the threads that components are compiled on can't be started: {0}; raise the limit on threads")]
     Threads(String),
+    /// The address can't be listened on.
+    #[error("{address} can't be listened on ({source}); name another address, or end what has it")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The listener's TLS can't be set up.
+    #[error("TLS of the listener can't be set up: {0}")]
+    Tls(String),
     /// The supervisor drains: nothing begins any more.
     #[error("the host is ending; nothing is read anew")]
     Draining,

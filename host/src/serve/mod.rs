@@ -26,6 +26,7 @@
 mod directory;
 mod dues;
 mod error;
+mod http;
 mod runs;
 mod schedule;
 mod status;

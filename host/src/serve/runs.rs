@@ -126,7 +126,22 @@ impl Runs {
 
     /// Whether its times are to be remembered.
     pub(super) fn has_schedule(&self) -> bool {
-        self.trigger != Trigger::Once
+        matches!(self.trigger, Trigger::Every { .. } | Trigger::Cron { .. })
+    }
+
+    /// Whether callers run it.
+    pub(super) fn is_called(&self) -> bool {
+        matches!(self.trigger, Trigger::Http(_))
+    }
+
+    /// A caller asks for a run. Returns whether it waits for its turn, which may be at once.
+    pub(super) fn called(&mut self) -> bool {
+        if self.draining || !self.is_called() {
+            return false;
+        }
+        let is_left_out = self.offered().is_some();
+        self.left_out += u64::from(is_left_out);
+        !is_left_out
     }
 
     /// Nothing runs, and nothing will.
@@ -247,6 +262,10 @@ impl Runs {
         self.failures = 0;
         let (gave_up, drained) = (self.given_up.take().is_some(), std::mem::take(&mut self.draining));
         let is_once = trigger == Trigger::Once;
+        if self.is_called() != matches!(trigger, Trigger::Http(_)) {
+            // Who waits was turned away, or waits for nobody.
+            self.queued = 0;
+        }
         if let Some(again) = &mut self.again {
             again.at = now;
         }
@@ -274,7 +293,7 @@ impl Runs {
             _ if self.begun > 0 => AgentState::Running,
             (None, Some(again)) => AgentState::BackingOff { why: again.why.clone() },
             _ if self.slots > 0 || self.queued > 0 => AgentState::Queued,
-            _ if self.due.is_some() => AgentState::Waiting,
+            _ if self.due.is_some() || self.is_called() => AgentState::Waiting,
             _ => AgentState::Ended,
         }
     }

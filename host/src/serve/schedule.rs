@@ -9,6 +9,7 @@ const LATE: u64 = 60_000;
 /// The first run that is due for a supervisor that begins now. `last` is the last one that was due for an earlier one.
 pub(super) fn first(trigger: &Trigger, last: Option<u64>, now: u64) -> Option<u64> {
     match (trigger, last) {
+        (Trigger::Http(_), _) => None,
         (Trigger::Once, _) | (Trigger::Every { .. }, None) => Some(now),
         (Trigger::Cron { .. }, None) => following(trigger, now, now),
         (_, Some(last)) => following(trigger, last, now),

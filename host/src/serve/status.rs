@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[serde(rename_all = "kebab-case", tag = "is")]
 #[non_exhaustive]
 pub enum AgentState {
-    /// Its next run has its time.
+    /// Its next run has its time, or begins as somebody calls.
     Waiting,
     /// A run is due, and waits for room on the host.
     Queued,

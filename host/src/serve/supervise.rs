@@ -2,14 +2,17 @@
 //! done, and when, [`Runs`] decides.
 
 use super::dues::Dues;
+use super::http::Waiting;
 use super::runs::{Ending, LeftOut, Next, Runs};
 use super::status::{AgentState, AgentStatus};
 use super::supervisor::Outputs;
 use crate::clock::{Wall, millis};
-use crate::doors::wasm::{End, RunError};
+use crate::doors::wasm::{End, Outcome, RunError};
 use crate::lock::Mutex;
 use crate::manifest::Manifest;
+use crate::meter::Limit;
 use crate::{Agent, Host};
+use ::http::StatusCode;
 use futures_util::FutureExt;
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -18,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// The longest sleep: a clock that is set, or a machine that has slept, is noticed within this time.
 const STEP: Duration = Duration::from_secs(20);
@@ -32,6 +36,8 @@ pub(super) enum Order {
     Change(Box<Agent>, PathBuf, bool),
     /// Nothing begins any more; what still runs after this time is interrupted.
     Drain(Duration),
+    /// A caller asks for a run.
+    Call(Box<Waiting>),
 }
 
 /// What an agent's task and its supervisor share.
@@ -90,6 +96,10 @@ pub(super) struct Supervised {
     patience: Option<Instant>,
     /// It was told that runs are left out, since the last one began.
     is_told: bool,
+    /// Callers whose runs have not begun, in the order of asking.
+    callers: VecDeque<Waiting>,
+    /// Why the last run for a caller failed, as far as it was told: many callers may meet one failure.
+    told: Option<String>,
 }
 
 /// A run that has ended.
@@ -133,6 +143,8 @@ impl Link {
                 (orders.agent, orders.draining) = (Agent::clone(agent), false);
             }
             Order::Drain(_) => orders.draining = true,
+            Order::Call(_) if orders.draining => return Err(order),
+            Order::Call(_) => {}
         }
         orders.waiting.push_back(order);
         self.woken.notify_one();
@@ -147,15 +159,19 @@ impl Link {
         self.orders.lock().closed
     }
 
-    /// Begins a run, unless none may: what it is of, and its name.
-    fn begin(&self, host: &Host) -> Option<(Agent, String)> {
+    /// Begins a run, unless none may: what it is of, and its name. What a caller was let in to is what it gets, and nothing is said of it:
+    /// the audit log has each.
+    fn begin(&self, host: &Host, called: Option<Agent>) -> Option<(Agent, String)> {
         let mut orders = self.orders.lock();
         if orders.draining {
             return None;
         }
         orders.under_way += 1;
-        let (agent, run) = (orders.agent.clone(), host.next_run());
-        tracing::info!(target: "strongroom::notice", "agent {}, run {run}: begins", agent.manifest().name);
+        let (is_called, run) = (called.is_some(), host.next_run());
+        let agent = called.unwrap_or_else(|| orders.agent.clone());
+        if !is_called {
+            tracing::info!(target: "strongroom::notice", "agent {}, run {run}: begins", agent.manifest().name);
+        }
         Some((agent, run))
     }
 
@@ -182,7 +198,19 @@ impl Supervised {
     pub(super) fn new(common: Common, manifest: &Manifest, link: Arc<Link>, last: Option<u64>) -> Self {
         let runs = Runs::new(manifest.trigger.clone(), manifest.supervision.clone(), last, common.wall.now());
         let (under_way, begun, stage) = (JoinSet::new(), mpsc::unbounded_channel(), watch::Sender::new(Stage::Open));
-        Self { common, name: manifest.name.clone(), runs, link, under_way, begun, stage, patience: None, is_told: false }
+        Self {
+            common,
+            name: manifest.name.clone(),
+            runs,
+            link,
+            under_way,
+            begun,
+            stage,
+            patience: None,
+            is_told: false,
+            callers: VecDeque::new(),
+            told: None,
+        }
     }
 
     /// Runs the agent until it has drained.
@@ -220,10 +248,17 @@ impl Supervised {
                 *self.link.drained.lock() = (0, 0);
                 self.link.status.lock().manifest = path;
                 self.patience = None;
+                self.told = None;
+                if !self.runs.is_called() {
+                    self.callers.drain(..).for_each(Waiting::turn_away);
+                }
                 self.stage.send_replace(Stage::Open);
             }
+            Order::Call(waiting) if self.runs.called() => self.callers.push_back(*waiting),
+            Order::Call(waiting) => waiting.turn_away(),
             Order::Drain(within) => {
                 self.runs.drain();
+                self.callers.drain(..).for_each(Waiting::turn_away);
                 self.stage.send_if_modified(|stage| {
                     *stage == Stage::Open && {
                         *stage = Stage::Draining;
@@ -282,34 +317,64 @@ impl Supervised {
         }
     }
 
-    /// Begins a run as soon as there is room for it.
+    /// Begins a run as soon as there is room for it; that of the caller who waits longest, where callers run the agent.
     fn begin(&mut self) {
         let (common, link, begun, mut stage) = (self.common.clone(), Arc::clone(&self.link), self.begun.0.clone(), self.stage.subscribe());
-        let agent = self.name.clone();
+        let (name, waiting) = (self.name.clone(), self.callers.pop_front());
         self.under_way.spawn(async move {
-            let line = common.host.kill_switch().line(&agent);
-            tokio::select! {
-                () = line.whole() => {}
-                _ = stage.wait_for(|stage| *stage != Stage::Open) => return Ended::before_it_began(),
-            }
-            let _room = tokio::select! {
-                room = Arc::clone(&common.room).acquire_owned() => room,
-                _ = stage.wait_for(|stage| *stage != Stage::Open) => return Ended::before_it_began(),
+            let gone = waiting.as_ref().map(|waiting| waiting.gone().clone());
+            let line = common.host.kill_switch().line(&name);
+            // What is due waits while the agent is stopped; a caller does not.
+            let is_refused = waiting.is_some() && line.denial().is_some();
+            let room = tokio::select! {
+                biased;
+                () = std::future::ready(()), if is_refused => None,
+                () = left(gone.as_ref()) => None,
+                _ = stage.wait_for(|stage| *stage != Stage::Open) => None,
+                room = async {
+                    line.whole().await;
+                    Arc::clone(&common.room).acquire_owned().await
+                } => Some(room),
             };
-            let Some((agent, run)) = link.begin(&common.host) else { return Ended::before_it_began() };
+            let Some(_room) = room else {
+                waiting.into_iter().for_each(Waiting::turn_away);
+                return Ended::before_it_began();
+            };
+            let called = waiting.as_ref().map(|waiting| waiting.agent.clone());
+            let call = match waiting {
+                None => None,
+                Some(waiting) => match waiting.begins().await {
+                    Ok(call) => Some(call),
+                    Err(error) => {
+                        tracing::warn!("a message begins no run, since it can't be kept ({error}); check the state directory and its disk");
+                        return Ended::before_it_began();
+                    }
+                },
+            };
+            let answer = call.as_ref().map(|call| call.answer.clone());
+            let Some((agent, run)) = link.begin(&common.host, called) else {
+                answer.inspect(|answer| _ = answer.refuse(StatusCode::SERVICE_UNAVAILABLE));
+                return Ended::before_it_began();
+            };
             let _ = begun.send(run.clone());
             let interrupted = async move {
-                let _ = stage.wait_for(|stage| *stage == Stage::Cut).await;
-                "the host ends it".to_owned()
+                tokio::select! {
+                    _ = stage.wait_for(|stage| *stage == Stage::Cut) => "the host ends it".to_owned(),
+                    () = left(gone.as_ref()) => "the caller has left".to_owned(),
+                }
             };
             let began = Instant::now();
             let running = async {
                 let options = (common.outputs)(&agent.manifest().name, &run).named(run.clone()).interrupted_by(interrupted);
+                let options = if let Some(call) = call { options.answering(call) } else { options };
                 agent.run(options).await
             };
             // A defect ends the run that has met it; the hook has told of it.
             let ran = AssertUnwindSafe(running).catch_unwind().await;
             link.has_ended();
+            if let Some(answer) = answer {
+                answer.refuse(status(&ran));
+            }
             let (ending, end) = match ran {
                 Ok(Ok(outcome)) => (of(&outcome.end), outcome.end.to_string()),
                 Ok(Err(RunError::Interrupted(why))) => (Ending::Interrupted, format!("interrupted: {why}")),
@@ -349,6 +414,13 @@ impl Supervised {
         let Some(run) = &ended.run else { return };
         let (took, end) = (millis(ended.took), &ended.end);
         match (&ended.ending, next) {
+            (Ending::Failed(why), Next::AsPlanned) if self.runs.is_called() => {
+                if self.told.as_ref() != Some(why) {
+                    tracing::warn!("agent {name}, run {run}: failed after {took} ms ({why}); its caller was told so, and not why");
+                    self.told = Some(why.clone());
+                }
+            }
+            _ if self.runs.is_called() => {}
             (Ending::Failed(why), Next::Again(wait)) => {
                 let wait = millis(wait);
                 tracing::warn!("agent {name}, run {run}: failed after {took} ms ({why}); another begins in {wait} ms");
@@ -383,6 +455,23 @@ impl Ended {
     /// A run that found no room before it was to end.
     fn before_it_began() -> Self {
         Self { run: None, ending: Ending::Interrupted, end: String::new(), took: Duration::ZERO }
+    }
+}
+
+/// Waits until a caller has gone; for ever, where there is none.
+async fn left(gone: Option<&CancellationToken>) {
+    match gone {
+        Some(gone) => gone.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a caller is told of a run that gave no response.
+fn status(ran: &std::thread::Result<Result<Outcome, RunError>>) -> StatusCode {
+    match ran {
+        Ok(Ok(Outcome { end: End::Limit(Limit::Wall), .. })) => StatusCode::GATEWAY_TIMEOUT,
+        Ok(Ok(Outcome { end: End::Interrupted(_), .. }) | Err(RunError::Interrupted(_))) => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -3,11 +3,13 @@
 use super::directory::{self, Listed, Listing, Loaded, Stand};
 use super::dues::Dues;
 use super::error::ServeError;
+use super::http::{Listener, Route};
 use super::status::{AgentState, AgentStatus, Drained, Refused, Reloaded};
 use super::supervise::{Common, Link, Order, Supervised};
 use super::watch::Look;
 use crate::doors::wasm::RunOptions;
 use crate::lock::Mutex;
+use crate::manifest::ListenConfig;
 use crate::{Agent, Host};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use sha2::{Digest, Sha256};
@@ -34,6 +36,7 @@ pub struct Serving {
     outputs: Outputs,
     drain: Duration,
     except: Option<PathBuf>,
+    listen: Option<ListenConfig>,
 }
 
 /// Runs the agents of a directory. Cheap to clone; the clones are one supervisor. Once the last is dropped, all runs end: call
@@ -54,6 +57,8 @@ struct Inner {
     /// Ends the reading of the directory.
     ending: CancellationToken,
     tasks: TaskTracker,
+    /// Where callers come.
+    listener: Option<Listener>,
     /// Keeps others from serving the same.
     _mark: Option<File>,
 }
@@ -65,6 +70,8 @@ struct Served {
     link: Arc<Link>,
     /// Its manifest is gone.
     leaves: bool,
+    /// How callers reach it.
+    route: Option<Arc<Route>>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -76,13 +83,20 @@ impl Serving {
     /// say: [`RunOptions::interrupted_by`] has no effect here.
     #[must_use]
     pub fn new(options: impl Fn(&str, &str) -> RunOptions + Send + Sync + 'static) -> Self {
-        Self { outputs: Arc::new(options), drain: Duration::from_secs(30), except: None }
+        Self { outputs: Arc::new(options), drain: Duration::from_secs(30), except: None, listen: None }
     }
 
     /// How long the runs of an agent whose manifest is gone may go on. Default 30 s.
     #[must_use]
     pub fn drain(mut self, within: Duration) -> Self {
         self.drain = within;
+        self
+    }
+
+    /// Where callers reach the agents with `http` in their `[trigger]`. Default: where the host's configuration says, or nowhere.
+    #[must_use]
+    pub fn listen(mut self, listen: ListenConfig) -> Self {
+        self.listen = Some(listen);
         self
     }
 
@@ -101,7 +115,9 @@ impl Supervisor {
     /// [`ServeError`] where it can't be served.
     pub fn new(host: Host, directory: impl Into<PathBuf>, serving: Serving) -> Result<Self, ServeError> {
         let directory = directory.into();
-        let mark = mark(&host, &directory)?;
+        let (served, mark) = mark(&host, &directory)?;
+        let listen = serving.listen.as_ref().or(host.listen());
+        let listener = listen.map(|listen| Listener::bind(&host, listen, &served)).transpose()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let compiling =
             ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1)).thread_name(|n| format!("strongroom-compile-{n}"));
@@ -117,7 +133,8 @@ impl Supervisor {
         common.dues.last("").map_err(ServeError::State)?;
         let (agents, seen, draining, tasks) = Default::default();
         let ending = CancellationToken::new();
-        Ok(Self(Arc::new(Inner { directory, serving, common, compiling, agents, seen, draining, ending, tasks, _mark: mark })))
+        let inner = Inner { directory, serving, common, compiling, agents, seen, draining, ending, tasks, listener, _mark: mark };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Reads the manifests of the directory: each `NAME.toml` in it, and each `agent.toml` in a directory right below. A new agent begins as soon
@@ -164,6 +181,7 @@ impl Supervisor {
             }
         }
         self.let_go(&there, &mut reloaded);
+        self.answer();
         let Reloaded { added, changed, removed, refused } = &mut reloaded;
         [added, changed, removed].into_iter().for_each(|names| names.sort());
         refused.sort_by(|one, other| one.manifest.cmp(&other.manifest));
@@ -193,6 +211,14 @@ impl Supervisor {
         }
     }
 
+    /// Where it listens for callers, from the first [`Supervisor::reload`] on: `http://127.0.0.1:8080`.
+    #[must_use]
+    pub fn url(&self) -> Option<String> {
+        let listener = self.0.listener.as_ref()?;
+        let scheme = if listener.config().tls().is_some() { "https" } else { "http" };
+        Some(format!("{scheme}://{}", listener.address()))
+    }
+
     /// Every agent, in the order of their names.
     #[must_use]
     pub fn status(&self) -> Vec<AgentStatus> {
@@ -215,12 +241,16 @@ impl Supervisor {
         // What has drained before is told before.
         self.0.agents.lock().retain(|_, served| !(served.leaves && served.link.is_closed()));
         self.0.ending.cancel();
+        self.0.listener.iter().for_each(Listener::end);
         self.order_drain(within);
         // Whoever reads the directory right now may have begun another.
         *self.0.draining.lock().await = true;
         self.order_drain(within);
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        if let Some(listener) = &self.0.listener {
+            listener.ended().await;
+        }
         let agents = self.0.agents.lock();
         let each = agents.values().map(|served| *served.link.drained.lock());
         each.fold(Drained::default(), |all, (ended, interrupted)| Drained {
@@ -264,30 +294,47 @@ impl Supervisor {
         let mut agents = self.0.agents.lock();
         let mut agent = *agent;
         if let Some(served) = agents.get_mut(name) {
+            let route = self.route(&agent, &served.link, path)?;
             match served.link.order(Order::Change(Box::new(agent), path.to_owned(), false)) {
                 Ok(()) => {
                     let list = if served.leaves { &mut reloaded.added } else { &mut reloaded.changed };
                     list.push(name.to_owned());
-                    (served.path, served.stand, served.leaves) = (path.to_owned(), stand, false);
+                    (served.path, served.stand, served.leaves, served.route) = (path.to_owned(), stand, false, route);
                     return Ok(());
                 }
                 Err(Order::Change(same, ..)) => agent = *same,
-                Err(Order::Drain(_)) => unreachable!("a change was ordered"),
+                Err(_) => unreachable!("a change was ordered"),
             }
         }
-        let begun = self.begin(agent, path, stand);
-        agents.insert(name.to_owned(), begun.map_err(|error| format!("{}: it can't be begun: {error}", path.display()))?);
+        agents.insert(name.to_owned(), self.begin(agent, path, stand)?);
         reloaded.added.push(name.to_owned());
         Ok(())
     }
 
-    fn begin(&self, agent: Agent, path: &Path, stand: Stand) -> Result<Served, ServeError> {
+    fn begin(&self, agent: Agent, path: &Path, stand: Stand) -> Result<Served, String> {
         let common = self.0.common.clone();
-        let last = common.dues.last(&agent.manifest().name).map_err(ServeError::State)?;
+        let last = common.dues.last(&agent.manifest().name).map_err(ServeError::State);
+        let last = last.map_err(|error| format!("{}: it can't be begun: {error}", path.display()))?;
         let link = Arc::new(Link::new(agent.clone(), path.to_owned(), common.wall.now()));
+        let route = self.route(&agent, &link, path)?;
         let supervised = Supervised::new(common, agent.manifest(), Arc::clone(&link), last);
         let task = AbortOnDropHandle::new(self.0.tasks.spawn(supervised.supervise()));
-        Ok(Served { path: path.to_owned(), stand, link, leaves: false, _task: task })
+        Ok(Served { path: path.to_owned(), stand, link, leaves: false, route, _task: task })
+    }
+
+    /// How callers reach an agent, where they run it.
+    fn route(&self, agent: &Agent, link: &Arc<Link>, path: &Path) -> Result<Option<Arc<Route>>, String> {
+        let listen = self.0.listener.as_ref().map(|listener| listener.config());
+        Route::to(agent, link, listen).map_err(|why| format!("{}: {why}", path.display()))
+    }
+
+    /// Has the agents that are there answer their callers.
+    fn answer(&self) {
+        let Some(listener) = &self.0.listener else { return };
+        let agents = self.0.agents.lock();
+        let routes = agents.values().filter(|served| !served.leaves).filter_map(|served| served.route.clone());
+        listener.take(routes.collect());
+        listener.open();
     }
 
     /// A manifest that can't be used; an agent that was loaded from it goes on by what it was.
@@ -312,16 +359,17 @@ impl Supervisor {
     }
 }
 
-/// Marks a directory as served, for all hosts with this state directory. The mark goes with the process.
-fn mark(host: &Host, directory: &Path) -> Result<Option<File>, ServeError> {
+/// Marks a directory as served, for all hosts with this state directory; and what tells it from others there. The mark goes with the process.
+fn mark(host: &Host, directory: &Path) -> Result<(String, Option<File>), ServeError> {
     let unread = |source| ServeError::Directory { path: directory.to_owned(), source };
     let whole = directory.canonicalize().map_err(unread)?;
-    let Some(state) = host.state() else { return Ok(None) };
-    let name = format!("serving-{}.lock", crate::text::hex(&Sha256::digest(whole.as_os_str().as_bytes())[..8]));
+    let served = crate::text::hex(&Sha256::digest(whole.as_os_str().as_bytes())[..8]);
+    let Some(state) = host.state() else { return Ok((served, None)) };
+    let name = format!("serving-{served}.lock");
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(state.path().join(name));
     let file = file.map_err(ServeError::State)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok((served, Some(file))),
         Err(TryLockError::WouldBlock) => Err(ServeError::Served { path: directory.to_owned() }),
         Err(TryLockError::Error(error)) => Err(ServeError::State(error)),
     }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::scrub::{Known, Live, Replacement, Scrubber, Values};
-use crate::secrets::{Key, Listener, Version};
+use crate::secrets::{Listener, Version};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl Session {
                 let replacement = Replacement::new(key.placeholder.clone(), format!("[redacted:{}]", key.name));
                 (version.value.known(key.in_basic), replacement)
             });
-            let behind = self.keyring.iter().flat_map(|(_, key)| key.behind().into_iter().map(move |version| behind(key, &version)));
+            let behind = self.keyring.iter().flat_map(|(_, key)| key.behind().into_iter().map(move |version| behind(&key.name, &version)));
             let all = self.keyring.sealed();
             let telling = all.iter().filter(|known| is_telling(&known.version));
             scrubber.knowing(newer.chain(behind).chain(telling.map(|known| sealed(&known.version, &known.placeholder))))
@@ -57,9 +57,9 @@ impl Session {
     }
 }
 
-/// A secret that a token was had for, as the scrubber looks for it: no placeholder stands for it.
-pub(crate) fn behind(key: &Key, version: &Version) -> (Arc<Known>, Replacement) {
-    let name = format!("[redacted:{}]", key.name);
+/// A secret that a token was had for, or that a caller has shown, as the scrubber looks for it: no placeholder stands for it.
+pub(crate) fn behind(secret: &str, version: &Version) -> (Arc<Known>, Replacement) {
+    let name = format!("[redacted:{secret}]");
     (version.value.known(false), Replacement::new(name.clone(), name))
 }
 

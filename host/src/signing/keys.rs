@@ -117,7 +117,7 @@ impl Keys {
     /// The secret's name, where its entry holds a key that signs.
     pub(super) fn mark_sent(&self, manifest: &Manifest, backends: &Backends) -> Result<(), (String, String)> {
         let mut uses = self.uses.lock();
-        for secret in &manifest.secrets {
+        for secret in manifest.secrets.iter().chain(&manifest.caller) {
             let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
             claim(&mut uses, backends, &secret.from, &manifest.name, namespace, "secret").map_err(|why| (secret.name.clone(), why))?;
         }

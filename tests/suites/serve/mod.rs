@@ -1,6 +1,7 @@
 //! A host that serves: real agents of a directory, real signals.
 
 mod drain;
+mod http;
 mod library;
 pub(crate) mod process;
 mod reload;

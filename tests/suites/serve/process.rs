@@ -68,7 +68,12 @@ impl Agents {
     }
 
     pub(crate) fn serve_with(&self, more: &[&str]) -> Served {
-        let mut child = self.command(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.serve_in(more, &[])
+    }
+
+    /// The same with these variables.
+    pub(crate) fn serve_in(&self, more: &[&str], variables: &[(&str, &str)]) -> Served {
+        let mut child = self.command(more).envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         listen(child.stdout.take().unwrap(), &sender);
         listen(child.stderr.take().unwrap(), &sender);

@@ -2,7 +2,9 @@
 
 use super::diagnostic::{Diagnostics, Problem};
 use super::reader::{Document, Section};
-use super::{BackendConfig, IssuerConfig, ReadError, RotationConfig, SigningConfig, backends, names, rotation, signing, units};
+use super::{
+    BackendConfig, IssuerConfig, ListenConfig, ReadError, RotationConfig, SigningConfig, backends, listen, names, rotation, signing, units,
+};
 use std::path::{Path, PathBuf};
 
 /// What the operator says about this host. The default is a host with the `env` backend that reaches only public addresses.
@@ -33,6 +35,8 @@ pub struct HostConfig {
     pub issuers: Vec<(String, IssuerConfig)>,
     /// The keys that are replaced, by name.
     pub rotations: Vec<(String, RotationConfig)>,
+    /// Where a host that serves listens for the callers of its agents. Default nowhere.
+    pub listen: Option<ListenConfig>,
 }
 
 impl HostConfig {
@@ -77,6 +81,7 @@ impl HostConfig {
         config.state_dir.iter_mut().for_each(here);
         config.scrub_rules.iter_mut().for_each(here);
         config.signing.files().into_iter().for_each(here);
+        config.listen.iter_mut().flat_map(ListenConfig::files).for_each(here);
         for (_, issuer) in &mut config.issuers {
             if let IssuerConfig::Http(http) = issuer {
                 http.files().into_iter().for_each(here);
@@ -127,6 +132,7 @@ fn config(root: &Section<'_>) -> HostConfig {
         let Some(rotation) = rotation::rotation(&section) else { continue };
         config.rotations.push((name, rotation));
     }
+    config.listen = root.table("serve").and_then(|section| listen::read(&section));
     config.signing = root.table("signing").map_or_else(SigningConfig::default, |section| signing::read(&section));
     config
 }

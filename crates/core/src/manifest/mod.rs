@@ -10,6 +10,7 @@ mod diagnostic;
 pub mod hmac;
 mod host_pattern;
 pub mod jwt;
+mod listen;
 pub mod names;
 pub mod oauth2;
 mod own;
@@ -41,6 +42,7 @@ pub use hmac::HmacSpec;
 pub use host_pattern::is_host;
 pub use host_pattern::{HostPattern, Scheme};
 pub use jwt::RequestJwt;
+pub use listen::ListenConfig;
 pub use names::HOSTS_OWN;
 pub use names::{ADOPTED, Adopted, SecretRef, Which};
 pub use oauth2::{ClientAuth, Oauth2Grant, Oauth2Spec};
@@ -60,7 +62,7 @@ pub use signing::{Asset, ChainSpec, KmsConfig, MpcConfig, Pkcs11Config, SignerCa
 pub use sources::{CommandConfig, CommandProtocol, DirConfig, PATH_SLOT};
 pub use suspicion::looks_like_a_secret;
 pub use tokens::Tokens;
-pub use trigger::{Missed, Overlap, Restart, Supervision, Trigger};
+pub use trigger::{CallPath, CallerAuth, HttpTrigger, Missed, Overlap, Restart, Supervision, Trigger, Webhook};
 pub use units::{Rate, duration};
 
 use http::HeaderName;
@@ -88,8 +90,10 @@ with!(
     DirConfig,
     HostConfig,
     HttpIssuerConfig,
+    HttpTrigger,
     KmsConfig,
     Limits,
+    ListenConfig,
     MpcConfig,
     Pkcs11Config,
     RemoteConfig,
@@ -128,6 +132,8 @@ pub struct Manifest {
     pub trigger: Trigger,
     /// What such a host does where a run fails, or another is due before one has ended.
     pub supervision: Supervision,
+    /// The secret that callers prove to have, where [`HttpTrigger::auth`] names one. The agent has no handle of it, and no placeholder.
+    pub caller: Option<SecretSpec>,
 }
 
 /// How an agent is told that the host denied a request. Either way it learns the rule and what was wrong with the request, and nothing more.
@@ -345,6 +351,7 @@ impl Manifest {
             denials: Denials::default(),
             trigger: Trigger::default(),
             supervision: Supervision::default(),
+            caller: None,
         })
     }
 
@@ -374,6 +381,11 @@ impl Manifest {
         let mut manifest = Self::parse(&path.display().to_string(), &text)?;
         if let (Some(component), Some(dir)) = (&manifest.component, path.parent()) {
             manifest.component = Some(dir.join(component));
+        }
+        if let (Trigger::Http(http), Some(dir)) = (&mut manifest.trigger, path.parent())
+            && let Some(file) = http.file()
+        {
+            *file = dir.join(&file);
         }
         Ok((manifest, text))
     }
@@ -428,8 +440,10 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
     });
     let sha256 = root.parse("sha256", sha256);
     let mut manifest = Manifest { component, sha256, ..Manifest::new(name.as_deref().unwrap_or("unnamed")).ok()? };
-    if let Some(section) = root.table("trigger") {
-        manifest.trigger = trigger::trigger(&section);
+    let trigger = root.table("trigger");
+    if let Some(section) = &trigger {
+        manifest.trigger = trigger::trigger(section);
+        manifest.supervision = trigger::unless_said(&manifest.trigger);
     }
     if let Some(run) = root.table("run") {
         run.elsewhere(&[("trigger", "in a table of its own, `[trigger]`")]);
@@ -454,6 +468,9 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
             root.report(span, Problem::new(format!("`{name}` is also in `run.env`"), "keep one of the two"));
         }
         manifest.secrets.extend(secret(name, &section, text));
+    }
+    if let (Some(section), Trigger::Http(http)) = (&trigger, &manifest.trigger) {
+        trigger::claim(section, &http.auth.clone(), &mut manifest);
     }
     for secret in &manifest.secrets {
         for grant in secret.allow.iter().filter(|grant| !grant.answers_allowed.is_empty()) {

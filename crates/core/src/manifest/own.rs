@@ -5,7 +5,7 @@
 
 use super::{
     AwsConfig, BackendConfig, CommandConfig, CredentialRef, DirConfig, FileKeyRef, HostConfig, HttpIssuerConfig, IssuerConfig, KmsConfig,
-    MpcConfig, Pkcs11Config, RemoteConfig, SigningConfig, VaultAuth, VaultConfig,
+    ListenConfig, MpcConfig, Pkcs11Config, RemoteConfig, SigningConfig, VaultAuth, VaultConfig,
 };
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -174,6 +174,7 @@ impl HostConfig {
             issuers,
             // Where they keep keys is what agents are to use; who replaces those stands with the issuers.
             rotations: _,
+            listen,
         } = self;
         let mut own = HostsOwn::default();
         own.files.extend(audit_file.clone());
@@ -182,6 +183,9 @@ impl HostConfig {
         backends.iter().for_each(|(_, backend)| own.backend(backend));
         issuers.iter().for_each(|(_, issuer)| own.issuer(issuer));
         own.signing(signing);
+        if let Some(ListenConfig { address: _, certificate: _, key, hosts: _ }) = listen {
+            key.iter().for_each(|key| own.credential(key));
+        }
         own
     }
 }
@@ -261,6 +265,9 @@ certificate = "client.pem"
 key = "file:FILE_CLIENT_KEY"
 token = "env:OWN_SIGNER_TOKEN"
 accounts = ["bot/0x70997970C51812dc3A010C7d01b50e0d17dc79C8"]
+[serve]
+listen = "8080"
+tls = { certificate = "cert.pem", key = "file:FILE_LISTENER_KEY" }
 "#;
 
     /// The fields of the configuration's types that refer to a credential.
@@ -272,6 +279,7 @@ accounts = ["bot/0x70997970C51812dc3A010C7d01b50e0d17dc79C8"]
             include_str!("rotation.rs"),
             include_str!("signing.rs"),
             include_str!("config.rs"),
+            include_str!("listen.rs"),
         ];
         let types = ["CredentialRef", "FileKeyRef"];
         let is_field = |line: &&str| {
@@ -331,6 +339,7 @@ accounts = ["bot/0x70997970C51812dc3A010C7d01b50e0d17dc79C8"]
             "key: FileKeyRef,",
             "pub credential: Option<CredentialRef>,",
             "pub key: CredentialRef,",
+            "pub key: Option<CredentialRef>,",
             "pub key: Option<CredentialRef>,",
             "pub pin: CredentialRef,",
             "pub token: Option<CredentialRef>,",

@@ -372,14 +372,6 @@ impl<'a> Section<'a> {
         tables
     }
 
-    /// Refuses a key that a later release will know, by name and with the reason.
-    pub(super) fn later(&self, key: &'static str, why: &str) {
-        if let Some(value) = self.value(key) {
-            let found = format!("`{}` is not supported yet", self.named(key));
-            self.report(value.span(), Problem::new(found, why.to_owned()));
-        }
-    }
-
     /// Takes note of keys that can't be read yet: what they mean is said by one that was refused.
     pub(super) fn set_aside(&self, keys: &[&'static str]) {
         self.asked.borrow_mut().extend(keys);

@@ -75,6 +75,24 @@ impl SecretValue {
         self.bytes() == bytes
     }
 
+    /// Whether a caller has shown the value itself. Takes the same time wherever the two differ.
+    pub fn is_shown(&self, shown: &[u8]) -> bool {
+        let digest = |bytes: &[u8]| {
+            let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(b"strongroom caller").expect("HMAC takes keys of any length");
+            mac.update(bytes);
+            mac
+        };
+        digest(self.bytes()).verify_slice(&digest(shown).finalize().into_bytes()).is_ok()
+    }
+
+    /// Whether a caller that has the value made this HMAC with SHA-256 of these pieces, one behind the other. Takes the same time wherever
+    /// the two differ.
+    pub fn has_signed(&self, pieces: &[&[u8]], tag: &[u8; 32]) -> bool {
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(self.bytes()).expect("HMAC takes keys of any length");
+        pieces.iter().for_each(|piece| mac.update(piece));
+        mac.verify_slice(tag).is_ok()
+    }
+
     fn bytes(&self) -> &[u8] {
         self.0.bytes()
     }

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 /// Largest component, 256 MiB.
 pub const MAX_COMPONENT: u64 = 256 << 20;
@@ -55,8 +56,16 @@ pub enum ComponentError {
     #[error("the component imports `{0}`, which the host does not offer; an agent may import {offered}", offered = offered())]
     Import(String),
     /// It exports no `wasi:cli/run`.
-    #[error("the component exports no `wasi:cli/run`: it is a library or a server, not a command with a `main`")]
+    #[error(
+        "the component exports no `wasi:cli/run`: it is a library or a server, not a command with a `main`; a server is run by its callers, \
+         with `http` in `[trigger]`"
+    )]
     NotACommand,
+    /// It exports no `wasi:http/incoming-handler`, and callers are to run it.
+    #[error(
+        "the component exports no `wasi:http/incoming-handler`: it answers no callers; leave `http` out of `[trigger]`, or build a server"
+    )]
+    NotAHandler,
     /// It is cut short, after this many bytes.
     #[error("the component is cut short: its {0} bytes end in the middle of it; copy all of it, or rebuild it")]
     CutShort(usize),
@@ -70,8 +79,16 @@ pub enum ComponentError {
 
 /// A component, ready to be instantiated.
 pub(crate) struct Loaded {
-    pub(crate) pre: CommandPre<RunState>,
+    pub(crate) entry: Entry,
     pub(crate) sha256: [u8; 32],
+}
+
+/// Where a run enters a component.
+pub(crate) enum Entry {
+    /// Its `main`.
+    Command(CommandPre<RunState>),
+    /// What it does for one caller.
+    Handler(ProxyPre<RunState>),
 }
 
 /// What a component imports and exports, for people.
@@ -86,7 +103,7 @@ pub struct Inspection {
     pub exports: Vec<String>,
 }
 
-/// Compiles a component, or takes it from the cache, and links it.
+/// Compiles a component, or takes it from the cache, and links it; for callers, where it is to answer those.
 pub(crate) fn load(
     engine: &Engine,
     linker: &Linker<RunState>,
@@ -94,6 +111,7 @@ pub(crate) fn load(
     path: &Path,
     bytes: &[u8],
     expected: Option<&[u8; 32]>,
+    answers: bool,
 ) -> Result<Loaded, ComponentError> {
     let sha256 = check(bytes)?;
     if let Some(expected) = expected.filter(|expected| **expected != sha256) {
@@ -116,12 +134,20 @@ pub(crate) fn load(
     if let Some((name, _)) = missing {
         return Err(ComponentError::Import(crate::text::for_people(name)));
     }
-    if !component.component_type().exports(engine.wasmtime()).any(|(name, _)| name.starts_with("wasi:cli/run@0.2.")) {
-        return Err(ComponentError::NotACommand);
+    let (export, lacking) = match answers {
+        true => ("wasi:http/incoming-handler@0.2.", ComponentError::NotAHandler),
+        false => ("wasi:cli/run@0.2.", ComponentError::NotACommand),
+    };
+    if !component.component_type().exports(engine.wasmtime()).any(|(name, _)| name.starts_with(export)) {
+        return Err(lacking);
     }
-    let pre = linker.instantiate_pre(&component).map_err(|error| ComponentError::World(first_line(&error)))?;
-    let pre = CommandPre::new(pre).map_err(|error| ComponentError::World(first_line(&error)))?;
-    Ok(Loaded { pre, sha256 })
+    let world = |error: wasmtime::Error| ComponentError::World(first_line(&error));
+    let pre = linker.instantiate_pre(&component).map_err(world)?;
+    let entry = match answers {
+        true => Entry::Handler(ProxyPre::new(pre).map_err(world)?),
+        false => Entry::Command(CommandPre::new(pre).map_err(world)?),
+    };
+    Ok(Loaded { entry, sha256 })
 }
 
 /// Reads what a component imports and exports.

@@ -5,6 +5,7 @@ mod clocks;
 mod component;
 mod engine;
 mod errors;
+mod handler;
 mod limiter;
 mod options;
 mod outcome;
@@ -13,9 +14,11 @@ mod signing;
 mod store;
 
 pub(crate) use cache::{Cache, DEFAULT_CACHE};
+use component::Entry;
 pub use component::{ComponentError, Inspection, MAX_COMPONENT};
 pub(crate) use component::{Loaded, inspect, linker, load};
 pub(crate) use engine::Engine;
+pub(crate) use handler::{Answering, Call, RequestBody, ResponseBody};
 pub(crate) use options::LogSink;
 pub use options::{Captured, LogLevel, LogRecord, RunOptions};
 pub use outcome::{End, Outcome, RunError, SignersUnavailable};
@@ -109,6 +112,10 @@ impl HostParts {
 pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOptions) -> Result<Outcome, RunError> {
     let manifest = &agent.manifest;
     let name = options.name.take().unwrap_or_else(|| host.next_run());
+    let call = options.call.take();
+    if call.is_some() != matches!(agent.loaded.entry, Entry::Handler(_)) {
+        return Err(RunError::Start("it answers callers; serve it with `strongroom serve`".into()));
+    }
     let meter = Arc::new(Meter::new(manifest.limits.clone()));
     agent.line.hang_run(&meter).map_err(RunError::Stopped)?;
     let journal = Arc::new(Journal::new(host.audit.clone(), name, manifest.name.clone()).bounded(&meter));
@@ -144,7 +151,11 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let secrets = keyring.iter().map(|(_, key)| Used::of(&key.name, key.first()));
     let start = Event::RunStart { component: crate::text::hex(&agent.loaded.sha256).into(), secrets: secrets.collect() };
     journal.record(start).map_err(|_| RunError::Audit)?;
-    let scrubber = Live::new(scrubber(agent, &keyring, &host.rules));
+    if let Some(call) = &call {
+        journal.record(call.event()).map_err(|_| RunError::Audit)?;
+    }
+    let shown = call.as_ref().map_or(&[][..], |call| &call.shown);
+    let scrubber = Live::new(scrubber(agent, &keyring, &host.rules, shown));
     let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
     let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
     let mut open = OpenRun::new(&journal, &meter, [stdout.clone(), stderr.clone()]);
@@ -170,15 +181,28 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     store.set_hostcall_fuel(HOSTCALL);
     count_ticks(&mut store, &meter, &open.ticks);
 
-    let ended = execute(&mut store, agent, &meter, options.interrupt).await?;
+    let answer = call.as_ref().map(|call| call.answer.clone());
+    let mut ended = execute(&mut store, agent, &meter, &mut options.interrupt, call).await?;
     open.wall = Some(open.began.elapsed());
     if let Some(inspector) = &host.inspector {
         inspect_memories(&mut store, inspector);
     }
     let memory_refused = store.data().limiter.refused_memory();
-    let end = end(ended, &meter, &store.data().limiter, &scrubber.now());
+    let refused = store.data().limiter.refused();
+    if let Some(answer) = &answer
+        && !matches!(ended, Ended::Returned(Ok(_)))
+    {
+        // Before the store goes, and with it the other end of what may be half a response.
+        answer.cut();
+    }
     // Requests that are still under way end with the store, in tasks of their own: their records come before that of the run's end.
     drop(store);
+    if let Some(answer) = &answer {
+        ended = taken(answer, ended, open.began, &meter, &mut options.interrupt).await;
+        journal.note(answer.event());
+        meter.redacted.fetch_add(answer.redacted(), Ordering::Relaxed);
+    }
+    let end = end(ended, &meter, refused, &scrubber.now());
     outbound.ended().await;
     drop(outbound);
     let farewell = keyring.farewell();
@@ -302,15 +326,24 @@ enum Ended {
     Interrupted(String),
 }
 
-async fn execute(store: &mut Store<RunState>, agent: &AgentParts, meter: &Meter, interrupt: options::Interrupt) -> Result<Ended, RunError> {
+async fn execute(
+    store: &mut Store<RunState>,
+    agent: &AgentParts,
+    meter: &Meter,
+    interrupt: &mut options::Interrupt,
+    call: Option<Call>,
+) -> Result<Ended, RunError> {
     // Instantiation runs no guest instruction of a command: its `start` functions count towards the limits all the same.
     let started = Instant::now();
     let work = async {
-        let command = match agent.loaded.pre.instantiate_async(&mut *store).await {
-            Ok(command) => command,
-            Err(error) => return Err(error),
-        };
-        command.wasi_cli_run().call_run(&mut *store).await
+        match (&agent.loaded.entry, call) {
+            (Entry::Command(command), _) => {
+                let command = command.instantiate_async(&mut *store).await?;
+                command.wasi_cli_run().call_run(&mut *store).await
+            }
+            (Entry::Handler(handler), Some(call)) => call.handle(handler, store).await,
+            (Entry::Handler(_), None) => Err(wasmtime::Error::msg("there is no caller")),
+        }
     };
     let ended = tokio::select! {
         biased;
@@ -325,6 +358,22 @@ async fn execute(store: &mut Store<RunState>, agent: &AgentParts, meter: &Meter,
         return Err(RunError::Start("the host runs as many agents as it has room for; raise `max_agents`, or wait".into()));
     }
     Ok(ended)
+}
+
+/// Waits until a caller has taken the response of a guest that has ended well: until then the run lasts, as its limits say.
+async fn taken(answer: &Answering, ended: Ended, began: Instant, meter: &Meter, interrupt: &mut options::Interrupt) -> Ended {
+    if !matches!(ended, Ended::Returned(Ok(_))) {
+        return ended;
+    }
+    let ended = tokio::select! {
+        biased;
+        () = answer.over() => return if answer.is_given() { ended } else { Ended::Returned(Ok(Err(()))) },
+        () = meter.stopped() => Ended::Stopped,
+        why = interrupt => Ended::Interrupted(why),
+        () = passed(began, meter.limits.wall) => Ended::OutOfTime,
+    };
+    answer.cut();
+    ended
 }
 
 /// Waits until `limit` has passed since `start`, in steps of at most [`STEP`].
@@ -382,13 +431,19 @@ fn wasi(manifest: &Manifest, keyring: &Keyring, args: &[String], stdout: &GuestO
     wasi.build()
 }
 
-/// The scrubber of a run. The search behind it is kept as long as the values stay the same.
-fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubber {
+/// The scrubber of a run, which knows what its caller has shown too. The search behind it is kept as long as the values stay the same.
+fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>, shown: &[Arc<Version>]) -> Scrubber {
     let keys: Vec<_> = keyring.iter().map(|(_, key)| key).filter(|key| !key.is_default()).collect();
     let behind: Vec<_> = keys.iter().flat_map(|key| key.behind().into_iter().map(move |version| (*key, version))).collect();
     let versions = keys.iter().map(|key| key.first().fingerprint).chain(behind.iter().map(|(_, version)| version.fingerprint));
+    let versions = versions.chain(shown.iter().map(|version| version.fingerprint));
     let versions: Vec<String> = versions.map(|fingerprint| fingerprint.to_string()).collect();
-    let behind: Vec<_> = behind.iter().map(|(key, version)| session::behind(key, version)).collect();
+    let caller = agent.manifest.caller.as_ref().map_or("", |caller| &caller.name);
+    let behind: Vec<_> = behind
+        .iter()
+        .map(|(key, version)| session::behind(&key.name, version))
+        .chain(shown.iter().map(|version| session::behind(caller, version)))
+        .collect();
     let mut kept = agent.searches.lock();
     let search = match &*kept {
         Some((known, search)) if *known == versions => Arc::clone(search),
@@ -409,7 +464,7 @@ fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>) -> Scrubb
     Scrubber::new(search, replacements.collect()).exempting(plain)
 }
 
-fn end(ended: Ended, meter: &Meter, limiter: &Limiter, scrubber: &Scrubber) -> Result<End, RunError> {
+fn end(ended: Ended, meter: &Meter, refused: bool, scrubber: &Scrubber) -> Result<End, RunError> {
     Ok(match (meter.stop_reason(), ended) {
         (Some(Stop::AuditFailed), _) => return Err(RunError::Audit),
         (Some(Stop::LedgerFailed(why)), _) => return Err(RunError::Ledger(why.clone())),
@@ -423,7 +478,7 @@ fn end(ended: Ended, meter: &Meter, limiter: &Limiter, scrubber: &Scrubber) -> R
         (None, Ended::Returned(Ok(Err(())))) => End::Exit(1),
         (None, Ended::Returned(Err(error))) => match error.downcast_ref::<I32Exit>() {
             Some(exit) => End::Exit(exit.0),
-            None if limiter.refused() => End::Limit(Limit::Memory),
+            None if refused => End::Limit(Limit::Memory),
             None => End::Trap(crate::text::for_people(&scrubber.scrub_text(&error.root_cause().to_string()))),
         },
     })

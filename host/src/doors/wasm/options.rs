@@ -1,5 +1,6 @@
 //! What an embedder says about one run: further arguments, and where the guest's output and log go.
 
+use super::handler::Call;
 use crate::lock::Mutex;
 use std::future::Future;
 use std::io::Write;
@@ -44,6 +45,8 @@ pub struct RunOptions {
     pub(super) interrupt: Interrupt,
     /// What the run is called, where that is known before it begins.
     pub(super) name: Option<String>,
+    /// The caller's request that it answers.
+    pub(super) call: Option<Call>,
 }
 
 /// Comes to an end when a run is to end before its time, with the reason.
@@ -77,6 +80,7 @@ impl Default for RunOptions {
             on_log: Arc::new(trace),
             interrupt: Box::pin(std::future::pending()),
             name: None,
+            call: None,
         }
     }
 }
@@ -125,6 +129,12 @@ impl RunOptions {
     /// Gives the run its name, which [`Host::next_run`](crate::Host) has made.
     pub(crate) fn named(mut self, run: String) -> Self {
         self.name = Some(run);
+        self
+    }
+
+    /// Has the run answer a caller.
+    pub(crate) fn answering(mut self, call: Call) -> Self {
+        self.call = Some(call);
         self
     }
 }

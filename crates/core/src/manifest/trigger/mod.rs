@@ -1,8 +1,13 @@
 //! When a host that serves runs an agent (`[trigger]`), and what it does where a run fails, or another is due before one has ended (`[run]`).
 
+mod http;
+
+pub(super) use http::claim;
+pub use http::{CallPath, CallerAuth, HttpTrigger, Webhook};
+
 use super::cron::{Cron, time_zone};
 use super::diagnostic::Problem;
-use super::reader::Section;
+use super::reader::{Elsewhere, Section};
 use super::units;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -33,6 +38,8 @@ pub enum Trigger {
         /// What becomes of runs that nobody could begin.
         missed: Missed,
     },
+    /// As callers ask for it: a run for each request.
+    Http(HttpTrigger),
 }
 
 /// What becomes of runs that were due while the host was down or the machine asleep.
@@ -60,7 +67,7 @@ pub struct Supervision {
     pub give_up: u32,
     /// What becomes of a run that is due while as many as may be are under way. Default: it is left out.
     pub overlap: Overlap,
-    /// Runs at once. Default 1.
+    /// Runs at once. Default 1; of an agent that callers run, 16.
     pub concurrency: u32,
 }
 
@@ -102,20 +109,41 @@ impl Default for Supervision {
     }
 }
 
+/// Keys of `[trigger]`, each with what it goes with, where it has `http`, `cron` or neither.
+const WITH_HTTP: Elsewhere = &[("time_zone", "to `cron`"), ("missed", "to `every` and `cron`")];
+const WITH_CRON: Elsewhere =
+    &[("auth", "to `http`"), ("public", "to `http`"), ("body", "to `http`"), ("set_cookie", "to `http`"), ("location", "to `http`")];
+const WITH_OTHERS: Elsewhere = &[
+    ("time_zone", "to `cron`"),
+    ("auth", "to `http`"),
+    ("public", "to `http`"),
+    ("body", "to `http`"),
+    ("set_cookie", "to `http`"),
+    ("location", "to `http`"),
+];
+
 /// Reads `[trigger]`.
 pub(super) fn trigger(section: &Section<'_>) -> Trigger {
-    section.later("http", "write `once`, `every` or `cron`");
-    let kinds: Vec<&str> = ["once", "every", "cron"].into_iter().filter(|kind| section.has(kind)).collect();
+    let kinds: Vec<&str> = ["once", "every", "cron", "http"].into_iter().filter(|kind| section.has(kind)).collect();
     if kinds.len() != 1 {
         section.ignore_rest();
         let problem = match kinds[..] {
             [] => {
-                Problem::new("`trigger` says no time", "add `once = true`, `every = ?` or `cron = ?`, with its value in the place of `?`")
+                let remedy = "add `once = true`, `every = ?`, `cron = ?` or `http = ?`, with its value in the place of `?`";
+                Problem::new("`trigger` says no time", remedy)
             }
             _ => Problem::new(format!("`trigger` has `{}`", kinds.join("` and `")), "keep one of them"),
         };
         section.report_here(problem);
         return Trigger::Once;
+    }
+    section.elsewhere(match kinds[0] {
+        "http" => WITH_HTTP,
+        "cron" => WITH_CRON,
+        _ => WITH_OTHERS,
+    });
+    if kinds[0] == "http" {
+        return http::read(section).map_or(Trigger::Once, Trigger::Http);
     }
     let missed = section.parse("missed", |text| match text {
         "skip" => Ok(Missed::Skip),
@@ -123,9 +151,6 @@ pub(super) fn trigger(section: &Section<'_>) -> Trigger {
         _ => Err(Problem::new("not a treatment of missed runs", "write `\"skip\"` or `\"run once\"`")),
     });
     let missed_or_skip = missed.unwrap_or_default();
-    if kinds[0] != "cron" {
-        section.elsewhere(&[("time_zone", "to `cron`")]);
-    }
     match kinds[0] {
         "every" => {
             let every = section.parse("every", period).unwrap_or(LONGEST);
@@ -148,11 +173,19 @@ pub(super) fn trigger(section: &Section<'_>) -> Trigger {
     }
 }
 
+/// What holds where `[run]` says nothing of failures and overlaps.
+pub(super) fn unless_said(trigger: &Trigger) -> Supervision {
+    let concurrency = if matches!(trigger, Trigger::Http(_)) { http::CONCURRENCY } else { 1 };
+    Supervision { concurrency, ..Supervision::default() }
+}
+
 /// Reads what `[run]` says of failures and overlaps.
 pub(super) fn supervision(run: &Section<'_>, trigger: &Trigger) -> Supervision {
-    let default = Supervision::default();
+    let is_http = matches!(trigger, Trigger::Http(_));
+    let default = unless_said(trigger);
     let restart = run.parse("restart", |text| match text {
         "never" => Ok(Restart::Never),
+        _ if is_http => Err(Problem::new("an agent that answers callers is not begun again", "leave it out: each request is a run")),
         "on failure" => Ok(Restart::OnFailure),
         "always" if *trigger != Trigger::Once => {
             Err(Problem::new("`always` for an agent that has its times", "write `\"on failure\"`: its schedule begins it again"))
@@ -250,7 +283,7 @@ mod tests {
     #[test]
     fn each_contradiction_is_one_finding() {
         for (tables, finding) in [
-            ("[trigger]\nmissed = \"skip\"", "agent.toml:3:1: `trigger` says no time; add `once = true`, `every = ?` or `cron = ?`"),
+            ("[trigger]\nmissed = \"skip\"", "agent.toml:3:1: `trigger` says no time; add `once = true`, `every = ?`, `cron = ?` or"),
             ("[trigger]\nonce = true\nevery = \"5m\"", "agent.toml:3:1: `trigger` has `once` and `every`; keep one of them"),
             ("[trigger]\nonce = false", "agent.toml:3:1: `trigger.once` is `false`; write `once = true`"),
             ("[trigger]\nonce = true\nmissed = \"skip\"", "agent.toml:3:1: `missed` with `once`; leave it out"),
@@ -262,10 +295,6 @@ mod tests {
             (
                 "[trigger]\ncron = \"0 9 * * *\"\ntime_zone = \"Mars/Base\"",
                 "agent.toml:5:13: `trigger.time_zone`: not a time zone; write a name",
-            ),
-            (
-                "[trigger]\nhttp = \"/hook\"\nonce = true",
-                "agent.toml:4:8: `trigger.http` is not supported yet; write `once`, `every` or `cron`",
             ),
             ("[run]\ntrigger = \"once\"", "agent.toml:4:1: `run.trigger` belongs in a table of its own, `[trigger]`; leave it out here"),
             ("[run]\nrestart = \"often\"", "agent.toml:4:11: `run.restart`: not a treatment of ends; write `\"never\"`, `\"on failure\"`"),
