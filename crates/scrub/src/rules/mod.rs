@@ -5,6 +5,7 @@
 
 mod detectors;
 mod formats;
+mod phrases;
 mod read;
 mod validators;
 
@@ -23,6 +24,10 @@ pub(super) const LIMIT: usize = 512;
 pub(super) const LEAST: usize = 16;
 /// Least bytes of a value that a rule with names is tried on.
 const LEAST_VALUE: usize = 24;
+/// Most bytes that are looked at for what a rule or a detector finds.
+pub(super) const AHEAD: usize = if phrases::LIMIT > LIMIT { phrases::LIMIT } else { LIMIT };
+/// Bytes of a row, by which lists are marked.
+const ROW: usize = 16;
 /// Most bytes of a name, with what stands between it and its value.
 const NAME: usize = 72;
 
@@ -215,13 +220,20 @@ impl Rules {
         self.detect(detectors::PEM, text, at, found);
     }
 
+    /// Whether a word of a list may begin at `at`, or a number.
+    #[inline]
+    pub(super) fn may_list(&self, text: &[u8], at: usize) -> bool {
+        text[at].is_ascii_digit() || phrases::may_begin(text, at)
+    }
+
     /// What stands around `at` that is made of short words or numbers, and begins in `starts`.
     /// Returns where the list ends that was looked at.
     pub(super) fn list_at(&self, text: &[u8], at: usize, starts: &Range<usize>, found: &mut Vec<Match>) -> usize {
-        let Some(pair) = text.get(at..at + 2) else { return at };
-        if pair.iter().any(u8::is_ascii_lowercase) {
+        let is_part = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+        let Some(row) = text.get(at..).filter(|row| !row.is_empty()) else { return at };
+        if row.iter().take(ROW).any(is_part) {
             let Some(rule) = self.detectors[detectors::MNEMONIC] else { return at };
-            return detectors::mnemonic(text, at, starts, |at| found.push(Match { secret: at.clone(), at, rule, tail: None }));
+            return phrases::find(text, at, starts, |at| found.push(Match { secret: at.clone(), at, rule, tail: None }));
         }
         if let Some(rule) = self.detectors[detectors::BYTES] {
             found.extend(detectors::byte_array(text, at, starts).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
@@ -246,6 +258,8 @@ impl Rules {
                 if !text[at..].iter().take(16).any(|byte| lanes::breaks(*byte)) && text.len() >= at + 16 {
                     self.word(text, at, &mut found);
                 }
+                self.list_at(text, at, &(at..at + 1), &mut found);
+            } else if !text[at].is_ascii() {
                 self.list_at(text, at, &(at..at + 1), &mut found);
             }
             if text[at..].starts_with(b"-----") {
