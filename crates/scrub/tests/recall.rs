@@ -15,9 +15,8 @@ struct Fact {
     /// A field's name and its value, which are tried in every layout.
     name: Option<String>,
     value: Option<String>,
-    /// What stands where a secret would, and is none: a mask, a template, an example of a vendor's documentation.
-    #[serde(default)]
-    placeholder: bool,
+    /// Why it is left out: what stands there is no secret, or is one to another rule of the same scanners.
+    but: Option<String>,
 }
 
 /// How programs and people write that a name has a value.
@@ -80,10 +79,9 @@ fn is_tuned(rule: &str) -> bool {
 fn texts(fact: &Fact) -> Vec<String> {
     match (&fact.text, &fact.name, &fact.value) {
         (Some(text), ..) => vec![text.clone()],
-        (None, Some(name), Some(value)) => LAYOUTS
-            .iter()
-            .map(|layout| layout.replace("{i}", name).replace("{I}", &name.to_uppercase()).replace("{s}", value))
-            .collect(),
+        (None, Some(name), Some(value)) => {
+            LAYOUTS.iter().map(|layout| layout.replace("{i}", name).replace("{I}", &name.to_uppercase()).replace("{s}", value)).collect()
+        }
         _ => panic!("a fact of `{}` has no text", fact.rule),
     }
 }
@@ -97,14 +95,15 @@ fn what_other_scanners_find_is_found_and_what_they_let_pass_passes() {
         for text in texts(&fact) {
             let kind = if fact.name.is_some() { 1 } else { 0 };
             let count = &mut counts[half][if fact.secret { kind } else { 2 }];
-            if fact.placeholder {
+            if fact.but.is_some() {
                 continue;
             }
             let found = scrubber.find(text.as_bytes());
             count.texts += 1;
             count.found += usize::from(!found.is_empty());
             if found.is_empty() == fact.secret {
-                let kinds: Vec<String> = found.into_iter().map(|(kind, at)| format!("{kind} {}", String::from_utf8_lossy(&text.as_bytes()[at]))).collect();
+                let kinds: Vec<String> =
+                    found.into_iter().map(|(kind, at)| format!("{kind} {}", String::from_utf8_lossy(&text.as_bytes()[at]))).collect();
                 count.missed.push(format!("{} {kinds:?}\n    {}", fact.rule, text.replace('\n', "\n    ")));
             }
         }
@@ -152,7 +151,11 @@ fn what_is_found_in_ordinary_text() {
         }
     }
     let count: usize = by_rule.values().map(Vec::len).sum();
-    println!("{count} in {bytes} bytes: {:.2} a megabyte; {:.2} GB/s", count as f64 / (bytes as f64 / 1e6), bytes as f64 / spent.as_nanos() as f64);
+    println!(
+        "{count} in {bytes} bytes: {:.2} a megabyte; {:.2} GB/s",
+        count as f64 / (bytes as f64 / 1e6),
+        bytes as f64 / spent.as_nanos() as f64
+    );
     for (rule, all) in by_rule {
         println!("{:5} {rule}", all.len());
         let step = (all.len() / shown).max(1);

@@ -8,9 +8,12 @@ pub(super) const PEM: usize = 1;
 pub(super) const WIF: usize = 2;
 pub(super) const KEYPAIR: usize = 3;
 pub(super) const BYTES: usize = 4;
-pub(super) const COUNT: usize = 5;
+pub(super) const FIELD: usize = 5;
+pub(super) const AZURE: usize = 6;
+pub(super) const LOGIN: usize = 7;
+pub(super) const COUNT: usize = 8;
 
-const NAMES: [&str; COUNT] = ["mnemonic", "pem", "wif", "solana-keypair", "byte-array"];
+const NAMES: [&str; COUNT] = ["mnemonic", "pem", "wif", "solana-keypair", "byte-array", "field", "azure-client-secret", "login-option"];
 
 /// Most bytes of 64 numbers in a list.
 const LIST: usize = 64 * 5 + 2;
@@ -20,8 +23,12 @@ pub(super) fn named(name: &str) -> Option<usize> {
 }
 
 /// The names of fields that a detector's values stand under.
-pub(super) fn names_of(detector: usize) -> &'static [&'static str] {
-    if detector == KEYPAIR { &["privatekey", "secretkey", "privkey", "keypair", "walletkey", "walletsecret", "secret"] } else { &[] }
+pub(super) fn names_of(detector: usize) -> Vec<&'static str> {
+    match detector {
+        KEYPAIR => vec!["privatekey", "secretkey", "privkey", "keypair", "walletkey", "walletsecret", "secret"],
+        FIELD => super::names::endings().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The expression of a detector that is a rule with names.
@@ -65,6 +72,71 @@ pub(super) fn wif(text: &[u8], at: usize) -> Option<Range<usize>> {
     }
     let bytes = base58(&text[at..at + length])?;
     (matches!(bytes.len(), 37 | 38) && matches!(bytes[0], 0x80 | 0xef) && is_checked(&bytes)).then_some(at..at + length)
+}
+
+/// Where the sign stands that a client secret of Azure has behind three characters and a digit: `8Q~`, in a word that begins at `at`.
+#[inline]
+pub(super) fn azure_sign(text: &[u8], at: usize) -> Option<usize> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let near = text[at..].first_chunk::<8>()?;
+    // Whether one of them is `~`.
+    let tilde = u64::from_le_bytes(*near) ^ (u64::from(b'~') * EACH);
+    if tilde.wrapping_sub(EACH) & !tilde & (0x80 * EACH) == 0 {
+        return None;
+    }
+    // The three characters before the digit may be no letters; then the word begins later.
+    (1..5).find(|by| near[*by] == b'Q' && near[by + 1] == b'~' && near[by - 1].is_ascii_digit()).map(|by| at + by)
+}
+
+/// A client secret of Azure with this sign: three characters, a digit, `Q~`, and 31 to 34 more.
+pub(super) fn azure(text: &[u8], sign: usize) -> Option<Range<usize>> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'~' | b'.' | b'-');
+    let start = sign.checked_sub(4)?;
+    let length = text[sign + 2..].iter().take(40).take_while(|byte| is_part(**byte)).count();
+    // A full stop ends a sentence, not a secret.
+    let length = length - usize::from(length > 31 && text[sign + 1 + length] == b'.');
+    let begins = start.checked_sub(1).is_none_or(|before| !is_part(text[before]));
+    let secret = start..sign + 2 + length;
+    let is_whole = (31..=34).contains(&length) && begins && text[start..sign].iter().all(|byte| is_part(*byte));
+    (is_whole && super::measure::Make::of(&text[secret.clone()]).different >= 14).then_some(secret)
+}
+
+/// Whether `-u` or `--user` stands before what begins at `at`.
+#[inline]
+pub(super) fn may_be_login(text: &[u8], at: usize) -> bool {
+    let quote = usize::from(matches!(text[at - 1], b'"' | b'\''));
+    let Some(before) = (at > quote).then(|| &text[..at - quote - 1]).filter(|_| matches!(text[at - quote - 1], b' ' | b'=')) else {
+        return false;
+    };
+    let before = before.strip_suffix(b" ").unwrap_or(before);
+    match before.last() {
+        Some(b'u') => before.ends_with(b"-u"),
+        Some(b'r') => before.ends_with(b"--user"),
+        _ => false,
+    }
+}
+
+/// A login that an option of `curl` has: `-u NAME:PASSWORD`.
+pub(super) fn login(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let before = &text[at.saturating_sub(12)..at];
+    let before = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before);
+    let before = before.trim_ascii_end();
+    let before = before.strip_suffix(b"=").unwrap_or(before);
+    if !before.ends_with(b" -u") && !before.ends_with(b" --user") && !before.ends_with(b"\n-u") {
+        return None;
+    }
+    let quote = Some(text[at - 1]).filter(|byte| matches!(byte, b'"' | b'\''));
+    let ends = |byte: &&u8| byte.is_ascii_whitespace() || Some(**byte) == quote || matches!(**byte, b'`' | b'<' | b'>');
+    let login = &text[at..text.len().min(at + 256)];
+    let login = &login[..login.iter().position(|byte| ends(&byte)).unwrap_or(login.len())];
+    let (name, password) = login.split_at(memchr::memchr(b':', login)?);
+    let password = password[1..].trim_ascii();
+    let password = password.strip_prefix(b"\"").or_else(|| password.strip_prefix(b"'")).unwrap_or(password);
+    let make = super::measure::Make::of(password);
+    let is_given = !password.iter().any(|byte| matches!(byte, b'$' | b'{' | b'[' | b'*' | b'%')) || make.surplus > 12;
+    let is_template = password.starts_with(b"$") || password.starts_with(b"{") || name.starts_with(b"$") && password.contains(&b'{');
+    let mixed = make.lower + make.upper > 0 && make.digits + make.signs > 0 || make.lower > 0 && make.upper > 1;
+    (password.len() >= 6 && mixed && make.different >= 5 && is_given && !is_template).then_some(at..at + login.len())
 }
 
 /// A list of exactly 64 numbers of one byte each that begins in `starts`, around `at`: a key pair as Solana's tools write it.

@@ -4,7 +4,10 @@
 //! name; a detector, where its own kind of text begins. None is tried anywhere else, so that their number hardly matters.
 
 mod detectors;
+mod fields;
 mod formats;
+mod measure;
+mod names;
 mod phrases;
 mod read;
 mod validators;
@@ -12,8 +15,11 @@ mod validators;
 pub use read::RuleError;
 
 use super::lanes;
+use fields::Field;
 use regex::bytes::{Regex, RegexBuilder};
+use smallvec::SmallVec;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use validators::Validator;
@@ -28,24 +34,45 @@ const LEAST_VALUE: usize = 24;
 pub(super) const AHEAD: usize = if phrases::LIMIT > LIMIT { phrases::LIMIT } else { LIMIT };
 /// Bytes of a row, by which lists are marked.
 const ROW: usize = 16;
-/// Most bytes of a name, with what stands between it and its value.
-const NAME: usize = 72;
+/// Most bytes before what is found that are looked at.
+pub(super) const BEHIND: usize = fields::BEFORE + 64;
 
 /// The rules, ready for search.
 #[derive(Clone)]
 pub struct Rules {
     rules: Vec<Arc<Rule>>,
     /// For each first three bytes of a keyword, the keywords and their rules.
-    keywords: HashMap<[u8; 3], Vec<(Keyword, usize)>>,
+    keywords: ByThree<(Keyword, usize)>,
     /// Which those are, roughly.
     beginnings: Box<[u64; 1024]>,
     /// Keywords that end with a blank, and their rules.
     behind: Vec<(String, usize)>,
+    /// Which bytes stand before those blanks.
+    before_blank: [bool; 256],
     /// For the last three letters of a field's name, the names and their rules.
-    names: HashMap<[u8; 3], Vec<(String, usize)>>,
+    names: ByThree<(String, usize)>,
     /// Which those are, roughly.
     endings: Box<[u64; 1024]>,
     detectors: [Option<usize>; detectors::COUNT],
+}
+
+/// What is known by three bytes.
+type ByThree<T> = HashMap<[u8; 3], Vec<T>, BuildHasherDefault<Three>>;
+
+/// A hash of three bytes, which nobody but the rules chooses.
+#[derive(Default)]
+struct Three(u64);
+
+impl Hasher for Three {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 /// What a secret begins with.
@@ -69,6 +96,8 @@ struct Rule {
     /// A byte without which the expression holds nowhere.
     needs: Option<u8>,
     validator: Option<Validator>,
+    /// What is printed in documentation, and is none.
+    published: Vec<String>,
 }
 
 /// Where a rule holds.
@@ -152,11 +181,25 @@ impl Rules {
         if is_set(&self.beginnings, *first) {
             self.by_keyword(text, at, *first, found);
         }
+        if let Some(sign) = detectors::azure_sign(text, at) {
+            self.detect(detectors::AZURE, text, sign, found);
+        }
         let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return };
-        if before == b' ' {
+        if matches!(before, b' ' | b'"' | b'\'' | b'=') && detectors::may_be_login(text, at) {
+            self.detect(detectors::LOGIN, text, at, found);
+        }
+        if before == b' ' && at > 1 && self.before_blank[usize::from(text[at - 2])] {
             self.behind_blank(text, at, found);
         }
-        if is_between(before) || matches!(before, b':' | b'=') {
+        if begins_value(before) {
+            // Behind a backslash it is a part of an escape.
+            let is_escape = before == b'\\' && matches!(first[0], b'n' | b'r' | b't' | b'u' | b'x' | b'b' | b'f' | b'v');
+            if !is_escape && fields::may_have_name(text, at) && may_be_random(text, at) {
+                self.by_name(text, at, found);
+            }
+        } else if is_sign(before) && at > 1 && begins_value(text[at - 2]) && may_be_random(text, at) {
+            self.by_name(text, at - 1, found);
+        } else if at > 2 && text[at - 3] == b'%' {
             self.by_name(text, at, found);
         }
         if matches!(first[0], b'5' | b'K' | b'L' | b'9' | b'c') && detectors::may_be_wif(text, at) {
@@ -175,6 +218,7 @@ impl Rules {
         }
     }
 
+    #[cold]
     fn behind_blank(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
         for (keyword, number) in &self.behind {
             if text[..at].ends_with(keyword.as_bytes()) {
@@ -188,28 +232,33 @@ impl Rules {
     fn by_name(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
         // JSON as programs write it, told apart by the last letters of the name.
         if let Some([ending @ .., b'"', b':', b'"']) = text[..at].last_chunk::<6>()
-            && ending.iter().all(u8::is_ascii_alphanumeric)
+            && ending.iter().all(u8::is_ascii_alphabetic)
             && !is_set(&self.endings, ending.map(|letter| letter.to_ascii_lowercase()))
         {
             return;
         }
-        let Some(name) = name_before(text, at) else { return };
-        let mut letters = name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+        let Some(field) = fields::before(text, at) else { return };
+        let letters = field.name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+        let mut letters = letters.skip_while(u8::is_ascii_digit);
         let (Some(last), Some(second), Some(third)) = (letters.next(), letters.next(), letters.next()) else { return };
         if is_set(&self.endings, [third, second, last]) {
-            self.named(text, at, name, found);
+            self.named(text, at, &field, found);
         }
     }
 
     #[cold]
-    fn named(&self, text: &[u8], at: usize, name: &[u8], found: &mut Vec<Match>) {
-        if text[at..].iter().take(LEAST_VALUE).take_while(|byte| !lanes::breaks(**byte)).count() < LEAST_VALUE {
-            return;
-        }
-        let name: Vec<u8> = name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+    fn named(&self, text: &[u8], at: usize, field: &Field<'_>, found: &mut Vec<Match>) {
+        let length = text[at..].iter().take(LEAST_VALUE).take_while(|byte| !lanes::breaks(**byte)).count();
+        let name: SmallVec<[u8; 64]> = field.name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+        let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let name = &name[..name.len() - digits];
         let Some(ending) = name.last_chunk::<3>() else { return };
-        for (ending, number) in self.names.get(ending).into_iter().flatten() {
-            if name.ends_with(ending.as_bytes()) {
+        let mut is_new = true;
+        for (_, number) in self.names.get(ending).into_iter().flatten().filter(|(ending, _)| name.ends_with(ending.as_bytes())) {
+            if self.detectors[detectors::FIELD] == Some(*number) {
+                let secret = fields::secret(text, at, field).filter(|_| std::mem::take(&mut is_new));
+                found.extend(secret.map(|(at, tail)| Match { secret: at.clone(), at, rule: *number, tail }));
+            } else if length == LEAST_VALUE {
                 found.extend(self.rules[*number].matched(text, at, at).map(|found| found.of(*number)));
             }
         }
@@ -245,6 +294,8 @@ impl Rules {
         let Some(rule) = self.detectors[detector] else { return };
         let (range, tail) = match detector {
             detectors::WIF => (detectors::wif(text, at), None),
+            detectors::AZURE => (detectors::azure(text, at), None),
+            detectors::LOGIN => (detectors::login(text, at), None),
             _ => (detectors::pem(text, at), Some(Tail::Pem)),
         };
         found.extend(range.map(|at| Match { secret: at.clone(), at, rule, tail }));
@@ -307,6 +358,9 @@ impl Rule {
         let group = || self.regex()?.captures(looked_at)?.get(1).map(|group| at + group.start()..at + group.end());
         let password = || group().map(|group| &text[group]);
         let valid = self.validator.is_none_or(|validator| validator.admits(&text[start..end], whole.as_bytes(), password));
+        if self.published.iter().any(|published| published.as_bytes() == &text[start..end]) {
+            return None;
+        }
         let secret = if self.validator == Some(Validator::Password) { group().unwrap_or(at..end) } else { at..end };
         valid.then_some(Matched { at: start..end, secret, tail: goes_on.then_some(Tail::Token) })
     }
@@ -320,29 +374,30 @@ fn begins_word(text: &[u8], at: usize) -> bool {
     text[at].is_ascii_alphanumeric() && (escaped || !before(1).is_some_and(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// The name of the field whose value begins at `at`, with all that may belong to it.
-#[inline]
-fn name_before(text: &[u8], at: usize) -> Option<&[u8]> {
-    let least = at.saturating_sub(NAME);
-    let back = |mut at: usize, drop: fn(u8) -> bool| {
-        while at > least && drop(text[at - 1]) {
-            at -= 1;
-        }
-        at
+/// Whether the 24 bytes from `at` on hold a digit, or letters of both cases: what looks random does.
+#[inline(always)]
+fn may_be_random(text: &[u8], at: usize) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let (eights, _) = text[at..text.len().min(at + 24)].as_chunks::<8>();
+    // The high bit of each byte of ASCII that lies from the first to the last.
+    let within = |number: u64, first: u8, last: u8| {
+        let ascii = number & (0x7f * EACH);
+        (ascii + u64::from(0x80 - first) * EACH) & !(ascii + u64::from(0x7f - last) * EACH) & !number & (0x80 * EACH)
     };
-    let sign = back(at, is_between);
-    if sign == least || !matches!(text[sign - 1], b':' | b'=') {
-        return None;
-    }
-    let end = back(sign - 1, |byte| is_between(byte) || byte == b':');
-    let start = back(end, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-    Some(&text[start..end])
+    let any = |first: u8, last: u8| eights.iter().fold(0, |any, eight| any | within(u64::from_le_bytes(*eight), first, last)) != 0;
+    any(b'0', b'9') || any(b'a', b'z') && any(b'A', b'Z')
 }
 
-/// What stands between a field's name, its sign, and its value.
+/// What a value may begin behind: what stands between a field's name and it.
+#[inline(always)]
+fn begins_value(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'' | b'`' | b' ' | b'\t' | b'\n' | b'\\' | b'>' | b':' | b'=' | b';')
+}
+
+/// What a value may begin with that is no letter or digit.
 #[inline]
-fn is_between(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\'' | b'`' | b' ' | b'\t' | b'\\' | b'>')
+fn is_sign(byte: u8) -> bool {
+    matches!(byte, b'+' | b'/' | b'.' | b'_' | b'~' | b'-' | b'!' | b'@' | b'#' | b'$' | b'^' | b'*')
 }
 
 fn set(bits: &mut [u64; 1024], bytes: [u8; 3]) {

@@ -207,7 +207,7 @@ fn word_at(text: &[u8], at: usize, joint: u64) -> Option<Word> {
     let rest = text.get(at..)?;
     let (mut key, mut length) = letters(rest);
     let goes_on = rest.get(length).is_some_and(|byte| byte.is_ascii_alphabetic() || !byte.is_ascii());
-    if length == 0 && !goes_on || !goes_on && !Words::get().may_hold(hash(key)) {
+    if !goes_on && (length == 0 || !Words::get().may_hold(hash(key))) {
         return None;
     }
     if goes_on {
@@ -335,7 +335,7 @@ fn letters(text: &[u8]) -> (u64, usize) {
         None => bytes[..text.len()].copy_from_slice(text),
     }
     let number = u64::from_le_bytes(bytes);
-    let lower = number | 0x20 * EACH;
+    let lower = number | (0x20 * EACH);
     // The high bit of each byte: set where the byte is ASCII and from `a` to `z`.
     let ascii = lower & !(0x80 * EACH);
     let small = (ascii + (0x80 - u64::from(b'a')) * EACH) & !(ascii + (0x7f - u64::from(b'z')) * EACH) & !number & (0x80 * EACH);
@@ -409,7 +409,7 @@ mod tests {
     #[test]
     fn a_phrase_is_found_in_every_language_and_layout_however_it_is_cut() {
         let scrubber = scrubber();
-        for language in 0..LANGUAGES.len() {
+        for (language, name) in LANGUAGES.iter().enumerate() {
             for (count, seed) in COUNTS.into_iter().zip(0u8..) {
                 let words = phrase(language, count, seed);
                 for (number, layout) in layouts(&words).into_iter().enumerate() {
@@ -417,12 +417,12 @@ mod tests {
                     let left = scrubber.scrub_text(&text);
                     let rest = left.replace("[redacted:bip39-mnemonic]", "");
                     let is_gone = words.iter().all(|word| !rest.to_lowercase().contains(&format!("{word} ")));
-                    assert!(left.contains("[redacted:bip39-mnemonic]") && is_gone, "{:?} {layout}: {left}", LANGUAGES[language]);
+                    assert!(left.contains("[redacted:bip39-mnemonic]") && is_gone, "{:?} {layout}: {left}", name);
                     for size in [1, 5, 300] {
                         let (mut stream, mut out) = (Stream::new(Arc::clone(&scrubber)), Vec::new());
                         text.as_bytes().chunks(size).for_each(|chunk| stream.push(chunk, &mut out));
                         stream.finish(&mut out);
-                        assert_eq!(String::from_utf8_lossy(&out), left, "{:?} in pieces of {size}", LANGUAGES[language]);
+                        assert_eq!(String::from_utf8_lossy(&out), left, "{:?} in pieces of {size}", name);
                     }
                 }
             }
