@@ -57,6 +57,10 @@ const LAYOUTS: &[&str] = &[
     "--{i}-token {s}",
 ];
 
+/// Least per cent of secrets that are found, and most of what is none that is taken for one, in either half.
+const LEAST: usize = 79;
+const MOST: usize = 5;
+
 #[derive(Default)]
 struct Count {
     texts: usize,
@@ -116,6 +120,10 @@ fn what_other_scanners_find_is_found_and_what_they_let_pass_passes() {
                 count.missed.iter().for_each(|missed| println!("  {kind}: {missed}"));
             }
         }
+    }
+    for (half, [secrets, layouts, none]) in ["tuned", "other"].iter().zip(&counts) {
+        assert!(secrets.found * 100 >= secrets.texts * LEAST && layouts.found * 100 >= layouts.texts * 98, "{half}");
+        assert!(none.found * 100 <= none.texts * MOST, "{half}: {} of {}", none.found, none.texts);
     }
 }
 

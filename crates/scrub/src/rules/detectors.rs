@@ -11,9 +11,22 @@ pub(super) const BYTES: usize = 4;
 pub(super) const FIELD: usize = 5;
 pub(super) const AZURE: usize = 6;
 pub(super) const LOGIN: usize = 7;
-pub(super) const COUNT: usize = 8;
+pub(super) const FACEBOOK: usize = 8;
+pub(super) const MAXMIND: usize = 9;
+pub(super) const COUNT: usize = 10;
 
-const NAMES: [&str; COUNT] = ["mnemonic", "pem", "wif", "solana-keypair", "byte-array", "field", "azure-client-secret", "login-option"];
+const NAMES: [&str; COUNT] = [
+    "mnemonic",
+    "pem",
+    "wif",
+    "solana-keypair",
+    "byte-array",
+    "field",
+    "azure-client-secret",
+    "login-option",
+    "app-id-and-secret",
+    "maxmind-key",
+];
 
 /// Most bytes of 64 numbers in a list.
 const LIST: usize = 64 * 5 + 2;
@@ -43,7 +56,18 @@ pub(super) fn pem(text: &[u8], at: usize) -> Option<Range<usize>> {
     let end = memchr::memmem::find(label, b"-----")?;
     let label = &label[..end];
     let is_private = label.ends_with(b"PRIVATE KEY") || label == b"PGP PRIVATE KEY BLOCK";
-    is_private.then_some(at..at + b"-----BEGIN ".len() + end + 5)
+    let end = at + b"-----BEGIN ".len() + end + 5;
+    (is_private && !is_empty_frame(&text[end..])).then_some(at..end)
+}
+
+/// Whether what follows the head of a key is its end, with less between them than a key has. No more is looked at than comes before an empty
+/// line, behind which a stream may be cut.
+fn is_empty_frame(body: &[u8]) -> bool {
+    let body = &body[..body.len().min(120)];
+    let body = memchr::memmem::find(body, b"\n\n").map_or(body, |end| &body[..end]);
+    let Some(end) = memchr::memmem::find(body, b"-----END ") else { return false };
+    let is_key = memchr::memmem::find(&body[end..], b"KEY").is_some();
+    is_key && body[..end].iter().filter(|byte| byte.is_ascii_alphanumeric()).count() < 32
 }
 
 /// Where a block of PEM ends, from `from` on; `None` where its last line has not come.
@@ -99,6 +123,25 @@ pub(super) fn azure(text: &[u8], sign: usize) -> Option<Range<usize>> {
     let secret = start..sign + 2 + length;
     let is_whole = (31..=34).contains(&length) && begins && text[start..sign].iter().all(|byte| is_part(*byte));
     (is_whole && super::measure::Make::of(&text[secret.clone()]).different >= 14).then_some(secret)
+}
+
+/// The secret behind the id of an app of Facebook, 15 or 16 digits and a bar.
+#[cold]
+pub(super) fn facebook(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let digits = text[..at - 1].iter().rev().take(17).take_while(|byte| byte.is_ascii_digit()).count();
+    let length = text[at..].iter().take(41).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count();
+    let make = || super::measure::Make::of(&text[at..at + length]);
+    let is_secret = || Some(make()).is_some_and(|make| make.surplus >= 28 && make.different > 9);
+    ((15..=16).contains(&digits) && (27..=40).contains(&length) && is_secret()).then_some(at..at + length)
+}
+
+/// A licence key of MaxMind, which tells its kind at its end.
+pub(super) fn maxmind(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let key = text.get(at..at + 40).filter(|key| key.ends_with(b"_mmk") && key[6] == b'_')?;
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let is_whole = key.iter().all(is_part) && !text.get(at + 40).is_some_and(is_part);
+    let make = super::measure::Make::of(key);
+    (is_whole && make.surplus >= 28 && make.different > 9).then_some(at..at + 40)
 }
 
 /// Whether `-u` or `--user` stands before what begins at `at`.

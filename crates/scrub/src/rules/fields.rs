@@ -446,6 +446,11 @@ fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
         Kind::Secret => mixed && bits >= 18 && !is_address(value) && (!by_blank || bits >= 24),
         Kind::Session => mixed && bits >= 28 && make.length >= 20,
         Kind::Token => mixed && bits >= 20 && !is_public(),
+        Kind::Named => make.length >= 20 && letters > 0 && make.digits > 0 && bits >= 24 && !is_address(value) && !is_uuid(value),
+        // A commit has as many digits, and a number of an account is a UUID.
+        Kind::Vendor => {
+            make.length >= 24 && mixed && bits >= 28 && !is_public() && (make.beyond_hex > 0 && !is_uuid(value) || value.len() == 32)
+        }
         Kind::Key => make.length >= 20 && letters > 0 && make.digits > 0 && bits >= 28 && !is_public() && !is_id(value, make),
     }
 }
@@ -512,6 +517,11 @@ fn is_base58_key(value: &[u8], make: Make) -> bool {
             && make.upper > 0
             && make.lower > 0
             && !value.iter().any(|byte| b"0OIl".contains(byte))
+}
+
+/// A UUID (RFC 9562), in hexadecimal or not.
+fn is_uuid(value: &[u8]) -> bool {
+    value.len() == 36 && value.split(|byte| *byte == b'-').map(<[u8]>::len).eq([8, 4, 4, 4, 12])
 }
 
 /// A hash in hexadecimal, a UUID, a path, a dotted name.

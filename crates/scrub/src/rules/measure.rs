@@ -87,8 +87,10 @@ impl Make {
             before = class;
             counts += COUNTS[class];
             seen |= 1 << (byte & 127);
-            steps += usize::from(byte.wrapping_sub(last) <= 1);
-            last = *byte;
+            // In either letter case.
+            let folded = *byte | 0x20;
+            steps += usize::from(folded.wrapping_sub(last) <= 1);
+            last = folded;
         }
         let count = |lane: u32| (counts >> (16 * lane) & 0xffff) as usize;
         let (lower, upper, digits) = (count(0), count(1), count(2));

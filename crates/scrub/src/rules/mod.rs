@@ -184,7 +184,13 @@ impl Rules {
         if let Some(sign) = detectors::azure_sign(text, at) {
             self.detect(detectors::AZURE, text, sign, found);
         }
+        if text.get(at + 36..at + 40) == Some(b"_mmk") {
+            self.detect(detectors::MAXMIND, text, at, found);
+        }
         let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return };
+        if before == b'|' {
+            self.detect(detectors::FACEBOOK, text, at, found);
+        }
         if matches!(before, b' ' | b'"' | b'\'' | b'=') && detectors::may_be_login(text, at) {
             self.detect(detectors::LOGIN, text, at, found);
         }
@@ -296,6 +302,8 @@ impl Rules {
             detectors::WIF => (detectors::wif(text, at), None),
             detectors::AZURE => (detectors::azure(text, at), None),
             detectors::LOGIN => (detectors::login(text, at), None),
+            detectors::FACEBOOK => (detectors::facebook(text, at), None),
+            detectors::MAXMIND => (detectors::maxmind(text, at), None),
             _ => (detectors::pem(text, at), Some(Tail::Pem)),
         };
         found.extend(range.map(|at| Match { secret: at.clone(), at, rule, tail }));

@@ -14,7 +14,11 @@ pub(super) enum Kind {
     Secret,
     /// Nothing but `token`, which assets have, too.
     Token,
-    /// Something that may be a secret: a key of some kind, `auth`, `pass`.
+    /// A key of something: of a service, perhaps.
+    Named,
+    /// The name of what issues keys and no more, or a login of it.
+    Vendor,
+    /// Something that may be a secret: a mere key, `auth`, `pass`.
     Key,
     /// A session, which is one in a cookie.
     Session,
@@ -90,6 +94,19 @@ static PUBLIC_WORDS: Set = Set::of(
     pair reset event trace span count max min limit length size resume upload snapshot revision etag stream",
 );
 
+/// What has keys that are names, and no secrets.
+static THINGS: Set = Set::of(
+    "\
+    link links photo video thumb thumbnail media content doc document record entity product order invoice payment customer user member team project issue \
+    ticket blob chunk layer manifest artifact build module template theme style color feature flag experiment metric series dimension tag query route \
+    view tab menu nav slot component element option parent child source target dest destination origin ref state action step task job queue topic channel \
+    room thread batch shard tenant region zone entry data store redux translation text title name category filter search group chart cell table \
+    collection model schema version release package dependency import export chain block transaction order trade market symbol currency position",
+);
+
+/// What a login of a service is called.
+static LOGINS: List = List::of("login private access");
+
 /// Words with blanks between, one by one.
 type List = Lazy<Vec<&'static [u8]>>;
 /// The same, to look words up in.
@@ -113,7 +130,7 @@ impl<T: FromIterator<&'static [u8]>> Lazy<T> {
 
 /// The endings of names that are looked at.
 pub(super) fn endings() -> impl Iterator<Item = &'static str> {
-    [ENDINGS.words, BEHIND.words].into_iter().flat_map(str::split_ascii_whitespace)
+    [ENDINGS.words, BEHIND.words, VENDORS.words, LOGINS.words].into_iter().flat_map(str::split_ascii_whitespace)
 }
 
 /// What a name says, or `None` where it is no secret's.
@@ -148,7 +165,7 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     if said(&SESSIONS).is_some_and(|front| front.is_empty() || before.is_empty()) {
         return Some(Kind::Session);
     }
-    let front = said(&KEYS)?;
+    let Some(front) = said(&KEYS) else { return login(last, before) };
     let is_kept = |word: &[u8]| KEPT.get().contains(word) || is_vendor(word);
     // A word such as `compass` or `pattern` ends or begins with one by chance.
     let is_word = front.is_empty() || last.ends_with(b"key") || is_kept(front);
@@ -157,7 +174,26 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     }
     let ends_kept = || (3..front.len()).any(|length| KEPT.get().contains(&front[front.len() - length..]));
     let kept = is_kept(front) || ends_kept() || before.iter().any(|word| is_kept(word));
-    Some(if kept { Kind::Secret } else { Kind::Key })
+    if !kept && (THINGS.get().contains(front) || before.last().is_some_and(|word| THINGS.get().contains(word))) {
+        return Some(Kind::Key);
+    }
+    let is_named = front.len() > 2 || before.iter().any(|word| word.len() > 2);
+    Some(match (kept, is_named) {
+        (true, _) => Kind::Secret,
+        (false, true) => Kind::Named,
+        (false, false) => Kind::Key,
+    })
+}
+
+/// What a name says that is what issues keys, with nothing behind it but what a login is called.
+fn login(last: &[u8], before: &[&[u8]]) -> Option<Kind> {
+    let is_bare = before.is_empty() && VENDORS.get().contains(last);
+    let is_joined = || LOGINS.get().iter().any(|login| last.strip_suffix(*login).is_some_and(|front| VENDORS.get().contains(front)));
+    let is_login = || LOGINS.get().contains(&last) && before.iter().any(|word| is_vendor(word));
+    if is_bare {
+        return Some(Kind::Vendor);
+    }
+    (is_joined() || is_login()).then_some(Kind::Named)
 }
 
 /// Whether a word is the name of what issues keys, or begins with it.
@@ -207,7 +243,7 @@ mod tests {
             ("SECRET_KEY_BASE", Some(Kind::Secret)),
             ("private_key", Some(Kind::Secret)),
             ("openweatherKey", Some(Kind::Secret)),
-            ("ledgerKey", Some(Kind::Key)),
+            ("ledgerKey", Some(Kind::Named)),
             ("API key", Some(Kind::Secret)),
             ("next page token", None),
             ("key", Some(Kind::Key)),
@@ -237,6 +273,10 @@ mod tests {
             ("compass", None),
             ("author", None),
             ("site_key", None),
+            ("SONAR_LOGIN", Some(Kind::Named)),
+            ("algolia", Some(Kind::Vendor)),
+            ("github_repository", None),
+            ("slack_channel", None),
         ] {
             assert_eq!(kind(name.as_bytes()), expected, "{name}");
         }

@@ -322,7 +322,7 @@ mod tests {
 
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-        assert!(rules.rules.len() >= 100, "{} rules", rules.rules.len());
+        assert!(rules.rules.len() >= 450, "{} rules", rules.rules.len());
         for written in written(include_str!("rules.toml")).expect("read") {
             assert!(written.matches.len() >= 2 && written.pass.len() >= 2, "`{}` has too few examples", written.name);
         }
