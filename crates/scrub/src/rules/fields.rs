@@ -127,7 +127,7 @@ pub(super) fn may_have_name(text: &[u8], at: usize) -> bool {
 
 /// How the words end that a value stands behind, with a blank between: see [`SCHEMES`].
 const ENDINGS: [&[u8]; 19] =
-    [b"er", b"en", b"ic", b"ey", b"th", b"ie", b"nk", b"ot", b"wt", b"gs", b"ok", b"ws", b"at", b"ac", b"is", b"as", b"rd", b"wd", b"ac"];
+    [b"er", b"en", b"ic", b"ey", b"th", b"ie", b"nk", b"ot", b"wt", b"gs", b"ok", b"ws", b"at", b"ac", b"is", b"as", b"rd", b"wd", b"et"];
 
 /// The name of the field whose value begins at `at`.
 #[inline]
@@ -303,10 +303,9 @@ impl<'t> Back<'t> {
         // "The password is …"
         let name = if is(&["is", "was"], name) && self.blanks() > 0 { self.name()? } else { name };
         let is_login = is(&["password", "passwd"], name);
-        let is_said = self.text[self.at..].starts_with(name)
-            && is(&["key", "token", "secret"], name)
-            && self.text[self.at + name.len()..].starts_with(b" is ");
-        (is_login || is_said).then(|| Field { name: self.whole(name), by_blank: true })
+        let name = self.whole(name);
+        let is_said = || matches!(names::kind(name), Some(Kind::Password | Kind::Secret | Kind::Named));
+        (is_login || is_said()).then_some(Field { name, by_blank: true })
     }
 
     /// A name with the words before it: `API key`, `next page token`.
@@ -380,7 +379,12 @@ pub(super) fn secret(text: &[u8], at: usize, field: &Field<'_>) -> Option<(Range
     if kind == Kind::Session && !is_cookie(text, at) {
         return None;
     }
-    let end = value_end(text, at);
+    let mut end = value_end(text, at);
+    // Of a user in a URL the host follows.
+    let name = field.name.as_ptr() as usize - text.as_ptr() as usize;
+    if name.checked_sub(2).is_some_and(|before| text[before..].starts_with(b"//")) {
+        end = memchr::memchr(b'@', &text[at..end]).map_or(end, |host| at + host);
+    }
     let value = &text[at..end];
     // The name of a scheme, before what it has; and what somebody has shortened.
     let is_scheme = field.name.eq_ignore_ascii_case(b"authorization")
@@ -441,9 +445,13 @@ fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
     let is_public = || is_address(value) || is_base58_key(value, make);
     let bits = make.surplus;
     let mixed = letters > 0 && make.digits > 0 || make.lower > 0 && make.upper > 0;
+    // A word merely stands before it.
+    if by_blank && (bits < 24 || make.digits == 0 || !mixed) {
+        return false;
+    }
     match kind {
         Kind::Password => mixed && bits >= 12,
-        Kind::Secret => mixed && bits >= 18 && !is_address(value) && (!by_blank || bits >= 24),
+        Kind::Secret => mixed && bits >= 18 && !is_address(value),
         Kind::Session => mixed && bits >= 28 && make.length >= 20,
         Kind::Token => mixed && bits >= 20 && !is_public(),
         Kind::Named => make.length >= 20 && letters > 0 && make.digits > 0 && bits >= 24 && !is_address(value) && !is_uuid(value),

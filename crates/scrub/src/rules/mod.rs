@@ -260,11 +260,11 @@ impl Rules {
         let name = &name[..name.len() - digits];
         let Some(ending) = name.last_chunk::<3>() else { return };
         let mut is_new = true;
-        for (_, number) in self.names.get(ending).into_iter().flatten().filter(|(ending, _)| name.ends_with(ending.as_bytes())) {
+        for (ending, number) in self.names.get(ending).into_iter().flatten().filter(|(ending, _)| name.ends_with(ending.as_bytes())) {
             if self.detectors[detectors::FIELD] == Some(*number) {
                 let secret = fields::secret(text, at, field).filter(|_| std::mem::take(&mut is_new));
                 found.extend(secret.map(|(at, tail)| Match { secret: at.clone(), at, rule: *number, tail }));
-            } else if length == LEAST_VALUE {
+            } else if length == LEAST_VALUE && (!names::is_public(field.name) || names::is_public(ending.as_bytes())) {
                 found.extend(self.rules[*number].matched(text, at, at).map(|found| found.of(*number)));
             }
         }

@@ -88,7 +88,7 @@ static PUBLIC: List = List::of(
 /// The same, as a whole word.
 static PUBLIC_WORDS: Set = Set::of(
     "\
-    pub anon anonymous site sort file row column page next prev previous map hash sha sha1 sha256 sha512 md5 index group lookup \
+    pub anon anonymous site sort file row column page map hash sha sha1 sha256 sha512 md5 index group lookup \
     object sync registry field prop property attribute attr label lock item node react message msg i18n locale unique natural \
     surrogate composite range bucket image asset path no not without get has is id ids type types kid mint contract erc20 erc721 nft \
     pair reset event trace span count max min limit length size resume upload snapshot revision etag stream",
@@ -133,6 +133,16 @@ pub(super) fn endings() -> impl Iterator<Item = &'static str> {
     [ENDINGS.words, BEHIND.words, VENDORS.words, LOGINS.words].into_iter().flat_map(str::split_ascii_whitespace)
 }
 
+/// Whether a name says that its value is public.
+pub(super) fn is_public(name: &[u8]) -> bool {
+    let lower: SmallVec<[u8; 128]> = name.iter().map(u8::to_ascii_lowercase).collect();
+    words(name).any(|word| is_public_word(&lower[word]))
+}
+
+fn is_public_word(word: &[u8]) -> bool {
+    PUBLIC_WORDS.get().contains(word) || PUBLIC.get().iter().any(|public| word.starts_with(public))
+}
+
 /// What a name says, or `None` where it is no secret's.
 pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     let lower: SmallVec<[u8; 128]> = name.iter().map(u8::to_ascii_lowercase).collect();
@@ -149,18 +159,21 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     // `apikey1`
     let digits = last.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let last = &last[..last.len() - digits];
-    let is_public = |word: &[u8]| PUBLIC_WORDS.get().contains(word) || PUBLIC.get().iter().any(|public| word.starts_with(public));
-    if last.is_empty() || words.iter().any(|word| is_public(word)) {
+    if last.is_empty() || words.iter().any(|word| is_public_word(word)) {
+        return None;
+    }
+    // A page of a list.
+    if last.ends_with(b"token") && before.iter().any(|word| [&b"next"[..], b"prev", b"previous"].contains(word)) {
         return None;
     }
     // What stands before the longest ending of a word.
     let said = |endings: &List| endings.get().iter().filter_map(|ending| last.strip_suffix(*ending)).min_by_key(|front| front.len());
     if let Some(front) = said(&PASSWORDS) {
-        return (!is_public(front)).then_some(Kind::Password);
+        return (!is_public_word(front)).then_some(Kind::Password);
     }
     if let Some(front) = said(&SECRETS) {
         let is_bare = before.is_empty() && front.is_empty() && last.starts_with(b"token");
-        return (!is_public(front)).then_some(if is_bare { Kind::Token } else { Kind::Secret });
+        return (!is_public_word(front)).then_some(if is_bare { Kind::Token } else { Kind::Secret });
     }
     if said(&SESSIONS).is_some_and(|front| front.is_empty() || before.is_empty()) {
         return Some(Kind::Session);
@@ -169,7 +182,7 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     let is_kept = |word: &[u8]| KEPT.get().contains(word) || is_vendor(word);
     // A word such as `compass` or `pattern` ends or begins with one by chance.
     let is_word = front.is_empty() || last.ends_with(b"key") || is_kept(front);
-    if !is_word || is_public(front) {
+    if !is_word || is_public_word(front) {
         return None;
     }
     let ends_kept = || (3..front.len()).any(|length| KEPT.get().contains(&front[front.len() - length..]));

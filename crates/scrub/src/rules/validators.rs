@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub(super) enum Validator {
     /// Random-looking: 3 bits of entropy in a character; letters and digits, or letters of both cases.
     Entropy,
-    /// Ends with the CRC-32 of what comes before, in base62 (GitHub's and npm's tokens).
+    /// Ends with the CRC-32 of what comes before, in base62 (GitHub's and npm's tokens), or holds a JSON Web Token behind a number.
     Github,
     /// The header of a JSON Web Token (RFC 7519) names an algorithm.
     Jwt,
@@ -52,7 +52,10 @@ impl Validator {
     pub(super) fn admits<'t>(self, whole: &[u8], tail: &[u8], group: impl FnOnce() -> Option<&'t [u8]>) -> bool {
         match self {
             Self::Entropy => is_random(tail),
-            Self::Github => tail.split_last_chunk::<6>().is_some_and(|(text, sum)| base62(crc32fast::hash(text)) == *sum),
+            Self::Github => {
+                let is_checked = tail.split_last_chunk::<6>().is_some_and(|(text, sum)| base62(crc32fast::hash(text)) == *sum);
+                is_checked || memchr::memmem::find(tail, b"_eyJ").is_some_and(|at| is_jwt(&tail[at + 1..]))
+            }
             Self::Jwt => is_jwt(whole),
             Self::Base58Check => base58(whole).is_some_and(|bytes| is_checked(&bytes)),
             Self::Password => group().is_some_and(is_password),
@@ -154,7 +157,10 @@ fn is_password(text: &[u8]) -> bool {
         || lower.contains("...")
         || lower.contains("redacted")
         || lower.starts_with("sr_");
-    text.len() >= 4 && !one_letter && !is_template && !WORDS.contains(&lower.as_str())
+    // A port, and the path behind it.
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_port = (1..=5).contains(&digits) && matches!(text.get(digits), None | Some(b'/' | b'?'));
+    text.len() >= 4 && !is_port && !one_letter && !is_template && !WORDS.contains(&lower.as_str())
 }
 
 /// 32 bytes above zero and below the order of secp256k1 (SEC 2), not of one byte over and over.
