@@ -95,6 +95,14 @@ pub(super) struct Field<'t> {
     pub(super) name: &'t [u8],
     /// Whether nothing but a blank stands between, as in a command.
     pub(super) by_blank: bool,
+    /// Whether it is the user of a URL.
+    of_url: bool,
+}
+
+impl<'t> Field<'t> {
+    fn of(name: &'t [u8]) -> Self {
+        Self { name, by_blank: false, of_url: false }
+    }
 }
 
 /// Whether what stands before `at` may belong to a field's name: the first look, at a few bytes.
@@ -140,12 +148,13 @@ pub(super) fn before(text: &[u8], at: usize) -> Option<Field<'_>> {
         return back.by_blank(name);
     }
     if lower(TYPES, name) && back.typed() {
-        return back.name().map(|name| Field { name, by_blank });
+        return back.name().map(Field::of);
     }
     if lower(VALUES, name) {
-        return back.sibling().filter(|(_, of)| lower(NAMES, of)).map(|(name, _)| Field { name, by_blank });
+        return back.sibling().filter(|(_, of)| lower(NAMES, of)).map(|(name, _)| Field::of(name));
     }
-    Some(Field { name: back.whole(name), by_blank })
+    let of_url = text[..back.at].ends_with(b"//");
+    Some(Field { of_url, ..Field::of(back.whole(name)) })
 }
 
 /// A look back from a value.
@@ -289,23 +298,23 @@ impl<'t> Back<'t> {
     fn by_blank(&mut self, name: &'t [u8]) -> Option<Field<'t>> {
         let is = |list: &[&str], name: &[u8]| list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
         if name.starts_with(b"--") || name.starts_with(b"-") && name.len() > 4 {
-            return Some(Field { name, by_blank: true });
+            return Some(Field { by_blank: true, ..Field::of(name) });
         }
         if is(SCHEMES, name) {
             let start = self.at;
             let header = self.sign().and_then(|by_blank| self.name().filter(|_| !by_blank));
             if let Some(header) = header.filter(|header| header.to_ascii_lowercase().ends_with(b"authorization")) {
-                return Some(Field { name: header, by_blank: false });
+                return Some(Field::of(header));
             }
             self.at = start;
-            return name.eq_ignore_ascii_case(b"bearer").then_some(Field { name: b"bearer token", by_blank: true });
+            return name.eq_ignore_ascii_case(b"bearer").then_some(Field { by_blank: true, ..Field::of(b"bearer token") });
         }
         // "The password is …"
         let name = if is(&["is", "was"], name) && self.blanks() > 0 { self.name()? } else { name };
         let is_login = is(&["password", "passwd"], name);
         let name = self.whole(name);
         let is_said = || matches!(names::kind(name), Some(Kind::Password | Kind::Secret | Kind::Named));
-        (is_login || is_said()).then_some(Field { name, by_blank: true })
+        (is_login || is_said()).then_some(Field { by_blank: true, ..Field::of(name) })
     }
 
     /// A name with the words before it: `API key`, `next page token`.
@@ -381,8 +390,7 @@ pub(super) fn secret(text: &[u8], at: usize, field: &Field<'_>) -> Option<(Range
     }
     let mut end = value_end(text, at);
     // Of a user in a URL the host follows.
-    let name = field.name.as_ptr() as usize - text.as_ptr() as usize;
-    if name.checked_sub(2).is_some_and(|before| text[before..].starts_with(b"//")) {
+    if field.of_url {
         end = memchr::memchr(b'@', &text[at..end]).map_or(end, |host| at + host);
     }
     let value = &text[at..end];
