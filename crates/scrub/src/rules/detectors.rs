@@ -13,7 +13,8 @@ pub(super) const AZURE: usize = 6;
 pub(super) const LOGIN: usize = 7;
 pub(super) const FACEBOOK: usize = 8;
 pub(super) const MAXMIND: usize = 9;
-pub(super) const COUNT: usize = 10;
+pub(super) const MANIFEST: usize = 10;
+pub(super) const COUNT: usize = 11;
 
 const NAMES: [&str; COUNT] = [
     "mnemonic",
@@ -26,6 +27,7 @@ const NAMES: [&str; COUNT] = [
     "login-option",
     "app-id-and-secret",
     "maxmind-key",
+    "secret-manifest",
 ];
 
 /// Most bytes of 64 numbers in a list.

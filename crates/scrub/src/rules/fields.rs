@@ -10,6 +10,8 @@ use std::ops::Range;
 
 /// Most bytes before a value that are looked at for its name.
 pub(in super::super) const BEFORE: usize = 192;
+/// Most bytes before and behind a value of a Secret of Kubernetes that are looked at for what it is.
+pub(in super::super) const MANIFEST: usize = 768;
 /// Most bytes of a value.
 const LIMIT: usize = super::LIMIT;
 /// Least bytes of it.
@@ -410,6 +412,38 @@ fn is_cookie(text: &[u8], at: usize) -> bool {
     let line = &text[at.saturating_sub(BEFORE)..at];
     let line = memchr::memrchr(b'\n', line).map_or(line, |end| &line[end..]);
     memchr::memmem::rfind(line, b"ookie").is_some()
+}
+
+/// The value of a Secret of Kubernetes that begins at `at`, in base64, whatever its name is.
+pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+    let length = text[at..].iter().take(LIMIT).take_while(|byte| is_part(byte)).count();
+    if length < LEAST || !length.is_multiple_of(4) || text[at..at + length].iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    let before = &text[at.saturating_sub(MANIFEST)..at];
+    let data = memchr::memmem::rfind(before, b"data")?;
+    let sign = before[data + 4..].iter().find(|byte| **byte != b'"')?;
+    let is_data = *sign == b':' && !before[..data].ends_with(b"meta");
+    let length =
+        text[at..].iter().take(LIMIT).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')).count();
+    if !is_data || memchr::memmem::find(&before[data..], b"metadata").is_some() {
+        return None;
+    }
+    // What follows is looked at as far as the end of an event, where a stream may be cut.
+    let after = &text[at..text.len().min(at + MANIFEST)];
+    let ends = [&b"\n\n"[..], b"\n\r\n", b"\r\r", b"}\n", b"}\r"];
+    let after = ends.iter().filter_map(|end| memchr::memmem::find(after, end)).min().map_or(after, |end| &after[..end]);
+    (is_kind(before) || is_kind(after)).then_some(at..at + length)
+}
+
+/// Whether a text says that something is a Secret.
+fn is_kind(text: &[u8]) -> bool {
+    memchr::memmem::find_iter(text, b"kind").any(|at| {
+        let value = &text[at + 4..text.len().min(at + 16)];
+        let value = value.iter().position(u8::is_ascii_alphabetic).map_or(&value[..0], |from| &value[from..]);
+        value.starts_with(b"Secret") && !value.get(6).is_some_and(u8::is_ascii_alphanumeric)
+    })
 }
 
 /// Where the value ends that begins at `at`.

@@ -35,7 +35,7 @@ pub(super) const AHEAD: usize = if phrases::LIMIT > LIMIT { phrases::LIMIT } els
 /// Bytes of a row, by which lists are marked.
 const ROW: usize = 16;
 /// Most bytes before what is found that are looked at.
-pub(super) const BEHIND: usize = fields::BEFORE + 64;
+pub(super) const BEHIND: usize = fields::MANIFEST + 64;
 
 /// The rules, ready for search.
 #[derive(Clone)]
@@ -236,6 +236,9 @@ impl Rules {
 
     #[inline]
     fn by_name(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        if let Some(rule) = self.detectors[detectors::MANIFEST] {
+            found.extend(fields::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+        }
         // JSON as programs write it, told apart by the last letters of the name.
         if let Some([ending @ .., b'"', b':', b'"']) = text[..at].last_chunk::<6>()
             && ending.iter().all(u8::is_ascii_alphabetic)
