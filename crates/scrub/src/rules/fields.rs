@@ -109,17 +109,20 @@ impl<'t> Field<'t> {
 
 /// Whether what stands before `at` may belong to a field's name: the first look, at a few bytes.
 #[inline]
-pub(super) fn may_have_name(text: &[u8], at: usize) -> bool {
-    let is_between = |byte: &u8| matches!(byte, b' ' | b'"' | b'\'' | b'`' | b'\\' | b'\t');
-    let between = text[..at].iter().rev().take(16).take_while(|byte| is_between(byte)).count();
-    let Some(last) = (at - between).checked_sub(1) else { return false };
+pub(super) fn may_have_name(text: &[u8], at: usize, has_digit: bool) -> bool {
+    let is_between = |byte: u8| matches!(byte, b' ' | b'"' | b'\'' | b'`' | b'\\' | b'\t');
+    let Some(mut last) = at.checked_sub(1) else { return false };
+    let least = at.saturating_sub(16);
+    while last > least && is_between(text[last]) {
+        last -= 1;
+    }
     match text[last] {
         b':' | b'=' | b'>' | b';' | b'\n' => true,
         b',' | b'(' => text[last + 1..at].iter().any(|byte| !matches!(byte, b' ' | b'\t')),
         // A word before a blank: an option, or one that is known by how it ends. What merely stands behind one is a name of its own too
         // often, so here it has a digit.
         byte if byte.is_ascii_alphanumeric() => {
-            text[at..].iter().take(LEAST).any(u8::is_ascii_digit) && {
+            has_digit && {
                 let word = text[..=last]
                     .iter()
                     .rev()
@@ -131,13 +134,34 @@ pub(super) fn may_have_name(text: &[u8], at: usize) -> bool {
                 word[0] == b'-' || word.len() < 18 && ENDINGS.iter().any(|ending| ends(ending))
             }
         }
-        _ => between == 16,
+        byte => last == least && is_between(byte),
     }
 }
 
 /// How the words end that a value stands behind, with a blank between: see [`SCHEMES`].
 const ENDINGS: [&[u8]; 19] =
     [b"er", b"en", b"ic", b"ey", b"th", b"ie", b"nk", b"ot", b"wt", b"gs", b"ok", b"ws", b"at", b"ac", b"is", b"as", b"rd", b"wd", b"et"];
+
+/// The last three letters of a field's name, in small letters, where its value begins at `at` and no more than quotation marks and blanks stand
+/// around its sign.
+#[inline]
+pub(super) fn ending(text: &[u8], at: usize) -> Option<[u8; 3]> {
+    let is_between = |byte: &&u8| matches!(**byte, b' ' | b'"' | b'\'' | b'\\');
+    let before = &text[at.saturating_sub(16)..at];
+    let before = &before[..before.len() - before.iter().rev().take_while(is_between).count()];
+    let (sign, before) = before.split_last()?;
+    if !matches!(sign, b':' | b'=') {
+        return None;
+    }
+    let before = &before[..before.len() - before.iter().rev().take_while(is_between).count()];
+    let ending = before.last_chunk::<3>()?;
+    ending.iter().all(u8::is_ascii_alphabetic).then(|| ending.map(|letter| letter.to_ascii_lowercase()))
+}
+
+/// The last letters of what stands in a name's place, and is none.
+pub(super) fn unnamed() -> impl Iterator<Item = [u8; 3]> {
+    TYPES.iter().chain(VALUES).filter_map(|name| name.as_bytes().last_chunk().copied())
+}
 
 /// The name of the field whose value begins at `at`.
 #[inline]
@@ -416,18 +440,24 @@ fn is_cookie(text: &[u8], at: usize) -> bool {
 
 /// The value of a Secret of Kubernetes that begins at `at`, in base64, whatever its name is.
 pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
+    // Behind a colon.
+    let before = &text[at.saturating_sub(3)..at];
+    if !matches!(before, [.., b':', b' ' | b'"'] | [b':', b' ', b'"']) {
+        return None;
+    }
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     let length = text[at..].iter().take(LIMIT).take_while(|byte| is_part(byte)).count();
     if length < LEAST || !length.is_multiple_of(4) || text[at..at + length].iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
+    // A line of YAML ends behind it, or a string of JSON.
+    if !matches!(text.get(at + length), None | Some(b'\n' | b'\r' | b'"')) {
+        return None;
+    }
     let before = &text[at.saturating_sub(MANIFEST)..at];
-    let data = memchr::memmem::rfind(before, b"data")?;
+    let data = memchr::memmem::find_iter(before, b"data").last()?;
     let sign = before[data + 4..].iter().find(|byte| **byte != b'"')?;
-    let is_data = *sign == b':' && !before[..data].ends_with(b"meta");
-    let length =
-        text[at..].iter().take(LIMIT).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')).count();
-    if !is_data || memchr::memmem::find(&before[data..], b"metadata").is_some() {
+    if *sign != b':' || before[..data].ends_with(b"meta") {
         return None;
     }
     // What follows is looked at as far as the end of an event, where a stream may be cut.

@@ -188,28 +188,45 @@ impl Rules {
             self.detect(detectors::MAXMIND, text, at, found);
         }
         let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return };
-        if before == b'|' {
-            self.detect(detectors::FACEBOOK, text, at, found);
-        }
-        if matches!(before, b' ' | b'"' | b'\'' | b'=') && detectors::may_be_login(text, at) {
-            self.detect(detectors::LOGIN, text, at, found);
-        }
-        if before == b' ' && at > 1 && self.before_blank[usize::from(text[at - 2])] {
-            self.behind_blank(text, at, found);
-        }
-        if begins_value(before) {
-            // Behind a backslash it is a part of an escape.
-            let is_escape = before == b'\\' && matches!(first[0], b'n' | b'r' | b't' | b'u' | b'x' | b'b' | b'f' | b'v');
-            if !is_escape && fields::may_have_name(text, at) && may_be_random(text, at) {
-                self.by_name(text, at, found);
-            }
-        } else if is_sign(before) && at > 1 && begins_value(text[at - 2]) && may_be_random(text, at) {
-            self.by_name(text, at - 1, found);
+        let is_before = IS_BEFORE[usize::from(before)];
+        if is_before != 0 {
+            self.behind(text, at, before, is_before, found);
         } else if at > 2 && text[at - 3] == b'%' {
             self.by_name(text, at, found);
         }
         if matches!(first[0], b'5' | b'K' | b'L' | b'9' | b'c') && detectors::may_be_wif(text, at) {
             self.detect(detectors::WIF, text, at, found);
+        }
+    }
+
+    /// What stands behind a sign that a secret may stand behind.
+    #[inline]
+    fn behind(&self, text: &[u8], at: usize, before: u8, is_before: u8, found: &mut Vec<Match>) {
+        if is_before & BAR != 0 {
+            self.detect(detectors::FACEBOOK, text, at, found);
+        }
+        if is_before & LOGIN != 0 && detectors::may_be_login(text, at) {
+            self.detect(detectors::LOGIN, text, at, found);
+        }
+        if before == b' ' && at > 1 && self.before_blank[usize::from(text[at - 2])] {
+            self.behind_blank(text, at, found);
+        }
+        // Behind a backslash it is a part of an escape.
+        let is_escape = || before == b'\\' && matches!(text[at], b'n' | b'r' | b't' | b'u' | b'x' | b'b' | b'f' | b'v');
+        if is_before & VALUE != 0 {
+            if let Some(has_digit) = may_be_random(text, at)
+                && fields::may_have_name(text, at, has_digit)
+                && !is_escape()
+            {
+                self.by_name(text, at, found);
+            }
+        } else if is_before & SIGN != 0
+            && at > 1
+            && IS_BEFORE[usize::from(text[at - 2])] & VALUE != 0
+            && let Some(has_digit) = may_be_random(text, at)
+            && fields::may_have_name(text, at - 1, has_digit)
+        {
+            self.by_name(text, at - 1, found);
         }
     }
 
@@ -239,11 +256,8 @@ impl Rules {
         if let Some(rule) = self.detectors[detectors::MANIFEST] {
             found.extend(fields::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
         }
-        // JSON as programs write it, told apart by the last letters of the name.
-        if let Some([ending @ .., b'"', b':', b'"']) = text[..at].last_chunk::<6>()
-            && ending.iter().all(u8::is_ascii_alphabetic)
-            && !is_set(&self.endings, ending.map(|letter| letter.to_ascii_lowercase()))
-        {
+        // Most names are told apart by their last letters.
+        if fields::ending(text, at).is_some_and(|ending| !is_set(&self.endings, ending)) {
             return;
         }
         let Some(field) = fields::before(text, at) else { return };
@@ -385,31 +399,57 @@ fn begins_word(text: &[u8], at: usize) -> bool {
     text[at].is_ascii_alphanumeric() && (escaped || !before(1).is_some_and(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// Whether the 24 bytes from `at` on hold a digit, or letters of both cases: what looks random does.
-#[inline(always)]
-fn may_be_random(text: &[u8], at: usize) -> bool {
+/// Whether the 24 bytes from `at` on hold a digit, or letters whose case turns as often as that of random ones: what looks random does.
+/// Says whether it is a digit.
+#[inline]
+fn may_be_random(text: &[u8], at: usize) -> Option<bool> {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    let (eights, _) = text[at..text.len().min(at + 24)].as_chunks::<8>();
+    const HIGH: u64 = 0x80 * EACH;
     // The high bit of each byte of ASCII that lies from the first to the last.
     let within = |number: u64, first: u8, last: u8| {
-        let ascii = number & (0x7f * EACH);
-        (ascii + u64::from(0x80 - first) * EACH) & !(ascii + u64::from(0x7f - last) * EACH) & !number & (0x80 * EACH)
+        let ascii = number & !HIGH;
+        (ascii + u64::from(0x80 - first) * EACH) & !(ascii + u64::from(0x7f - last) * EACH) & !number & HIGH
     };
-    let any = |first: u8, last: u8| eights.iter().fold(0, |any, eight| any | within(u64::from_le_bytes(*eight), first, last)) != 0;
-    any(b'0', b'9') || any(b'a', b'z') && any(b'A', b'Z')
+    let eights = || text[at..text.len().min(at + 24)].as_chunks::<8>().0.iter().map(|eight| u64::from_le_bytes(*eight));
+    if eights().fold(0, |digits, number| digits | within(number, b'0', b'9')) != 0 {
+        return Some(true);
+    }
+    let turns = |number: u64| {
+        let letters = within(number | (0x20 * EACH), b'a', b'z');
+        // The bit that tells letter cases apart, where the high one is.
+        let cases = number << 2;
+        (letters & letters >> 8 & (cases ^ cases >> 8)).count_ones()
+    };
+    // Behind a word and a blank too many names stand.
+    let is_sign = |byte: u8| matches!(byte, b'=' | b':' | b'>');
+    let is_quoted = match text[at - 1] {
+        b' ' => at > 1 && is_sign(text[at - 2]),
+        before => is_sign(before) || matches!(before, b'"' | b'\'' | b'`'),
+    };
+    (is_quoted && eights().map(turns).sum::<u32>() > 6).then_some(false)
 }
 
-/// What a value may begin behind: what stands between a field's name and it.
-#[inline(always)]
-fn begins_value(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\'' | b'`' | b' ' | b'\t' | b'\n' | b'\\' | b'>' | b':' | b'=' | b';')
-}
-
-/// What a value may begin with that is no letter or digit.
-#[inline]
-fn is_sign(byte: u8) -> bool {
-    matches!(byte, b'+' | b'/' | b'.' | b'_' | b'~' | b'-' | b'!' | b'@' | b'#' | b'$' | b'^' | b'*')
-}
+/// What a byte may stand before: a value, behind what stands between a field's name and it; a sign that a value begins with; a login of
+/// an option; the secret of an app.
+const VALUE: u8 = 1;
+const SIGN: u8 = 2;
+const LOGIN: u8 = 4;
+const BAR: u8 = 8;
+static IS_BEFORE: [u8; 256] = {
+    let mut classes = [0; 256];
+    let lists: [(&[u8], u8); 4] = [(b"\"'` \t\n\\>:=;", VALUE), (b"+/._~-!@#$^*", SIGN), (b" \"'=", LOGIN), (b"|", BAR)];
+    let mut list = 0;
+    while list < lists.len() {
+        let (bytes, class) = lists[list];
+        let mut at = 0;
+        while at < bytes.len() {
+            classes[bytes[at] as usize] |= class;
+            at += 1;
+        }
+        list += 1;
+    }
+    classes
+};
 
 fn set(bits: &mut [u64; 1024], bytes: [u8; 3]) {
     let number = number(bytes);

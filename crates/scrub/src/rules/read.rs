@@ -1,7 +1,7 @@
 //! How rules are read: from the library's own file, from an operator's, and from the formats of a manifest's secrets.
 
 use super::validators::Validator;
-use super::{Keyword, LEAST, LEAST_VALUE, Match, Rule, Rules, detectors, formats, lanes, set};
+use super::{Keyword, LEAST, LEAST_VALUE, Match, Rule, Rules, detectors, fields, formats, lanes, set};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -145,6 +145,8 @@ impl Rules {
             endings: Box::new([0; 1024]),
             detectors: [None; detectors::COUNT],
         };
+        // What says no more of a field than that its name stands elsewhere.
+        fields::unnamed().for_each(|ending| set(&mut rules.endings, ending));
         for written in written(text)? {
             rules.add(written)?;
         }
