@@ -263,9 +263,9 @@ impl Words {
         let mut all: Vec<(u64, Known)> = Vec::with_capacity(LANGUAGES.len() * 2048);
         for (language, list) in (0u8..).zip(LANGUAGES) {
             let words = (0u16..).zip(list.word_list());
-            all.extend(words.map(|(index, word)| (folded(word.as_bytes()), Known { language, index })));
+            all.extend(words.map(|(index, word)| (of_list(word.as_bytes()), Known { language, index })));
         }
-        all.sort_by_key(|(key, known)| (*key, known.language));
+        all.sort_unstable_by_key(|(key, _)| *key);
         let mut words = Self { map: vec![0; 1 << (MAP - 6)].into(), slots: vec![(0, 0); 1 << SLOTS].into(), known: Vec::new() };
         for same in all.chunk_by(|one, other| one.0 == other.0) {
             let key = same[0].0;
@@ -308,6 +308,14 @@ impl Words {
 
 fn hash(key: u64) -> u64 {
     key.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The same number of a word of a list: it is in small letters and in NFKD already.
+fn of_list(word: &[u8]) -> u64 {
+    // Accents are two bytes each, U+0300 to U+036F.
+    let is_accent = |at: usize| word[at] == 0xcc || word[at] == 0xcd && word[at + 1] < 0xb0;
+    let is_kept = |at: &usize| !is_accent(*at) && !(*at > 0 && word[*at] & 0xc0 == 0x80 && is_accent(*at - 1));
+    packed((0..word.len()).filter(is_kept).map(|at| word[at]))
 }
 
 /// A word without case and accents, in NFKD (BIP-39), as a number: no two words of a language have the same one.
@@ -454,7 +462,9 @@ mod tests {
     #[test]
     fn no_word_of_a_language_is_taken_for_another_one() {
         for list in LANGUAGES {
-            let mut keys: Vec<u64> = list.word_list().iter().map(|word| folded(word.as_bytes())).collect();
+            let words = list.word_list().iter().map(|word| word.as_bytes());
+            assert!(words.clone().all(|word| of_list(word) == folded(word)), "{list:?}");
+            let mut keys: Vec<u64> = words.map(folded).collect();
             keys.sort_unstable();
             keys.dedup();
             assert_eq!(keys.len(), 2048, "{list:?}");
