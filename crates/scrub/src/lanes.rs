@@ -28,7 +28,7 @@ pub(super) struct Marks {
     pub(super) dashes: [u64; BLOCKS],
     /// What is between.
     scratch: Scratch,
-    /// Every 32 bytes, where the next 16, and 16 before or behind those, are letters, digits, blanks and commas.
+    /// Every 32 bytes, where the next 16, and 16 before or behind those, are what a list of words or numbers is made of.
     pub(super) lists: [u64; BLOCKS],
 }
 
@@ -38,7 +38,8 @@ struct Scratch {
     alnum: [u64; BLOCKS + 2],
     hyphen: [u64; BLOCKS],
     broken: [u64; BLOCKS],
-    blank: [u64; BLOCKS],
+    listed: [u64; BLOCKS],
+    high: [u64; BLOCKS],
     rows: [u64; BLOCKS + 1],
     twos: [u64; BLOCKS + 1],
     fours: [u64; BLOCKS + 1],
@@ -75,12 +76,18 @@ const BREAKS: Tables = tables(&[
     b"[\\]{|}",
     b"`",
     b" ,",
+    // These alone end nothing; with what stands at the crossings of a table, they are what stands between the words of a list.
+    b" \"'),-.",
+    b"\t\n\x0c\r\\",
 ]);
-const BLANK: u8 = 0b0010_0000;
+/// The classes of those that end a run.
+const ENDS: u8 = 0b0011_1111;
+/// Those of what stands between the words of a list.
+const LISTED: u8 = 0b1100_0000;
 
 /// Whether a byte ends a run of bytes that a key could be made of.
 pub(super) fn breaks(byte: u8) -> bool {
-    BREAKS.of(byte) != 0
+    BREAKS.of(byte) & ENDS != 0
 }
 
 const fn tables(classes: &[&[u8]]) -> Tables {
@@ -112,7 +119,10 @@ struct Classes {
     escape: u64,
     hyphen: u64,
     broken: u64,
-    blank: u64,
+    /// What may stand between the words of a list.
+    listed: u64,
+    /// Whatever is not ASCII: letters, or blanks.
+    high: u64,
 }
 
 /// A way to tell the classes of a block.
@@ -132,8 +142,9 @@ impl Classify for Plain {
             classes.alnum |= u64::from(kind & ALNUM != 0) << at;
             classes.escape |= u64::from(kind & ESCAPE != 0) << at;
             classes.hyphen |= u64::from(kind & HYPHEN != 0) << at;
-            classes.broken |= u64::from(breaks != 0) << at;
-            classes.blank |= u64::from(breaks & BLANK != 0) << at;
+            classes.broken |= u64::from(breaks & ENDS != 0) << at;
+            classes.listed |= u64::from(breaks & LISTED != 0) << at;
+            classes.high |= u64::from(!byte.is_ascii()) << at;
         }
         classes
     }
@@ -141,7 +152,7 @@ impl Classify for Plain {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{ALNUM, BLANK, BLOCK, BREAKS, Classes, Classify, ESCAPE, HYPHEN, KINDS, Tables};
+    use super::{ALNUM, BLOCK, BREAKS, Classes, Classify, ENDS, ESCAPE, HYPHEN, KINDS, LISTED, Tables};
     use pulp::x86::{V3, V4};
     use std::arch::x86_64::{__m256i, __m512i};
 
@@ -170,8 +181,9 @@ mod x86 {
                 alnum: any_512(self, kinds, ALNUM),
                 escape: any_512(self, kinds, ESCAPE),
                 hyphen: any_512(self, kinds, HYPHEN),
-                broken: any_512(self, breaks, 0xff),
-                blank: any_512(self, breaks, BLANK),
+                broken: any_512(self, breaks, ENDS),
+                listed: any_512(self, breaks, LISTED),
+                high: self.avx512bw._mm512_movepi8_mask(bytes),
             }
         }
     }
@@ -197,13 +209,14 @@ mod x86 {
                 escape: joined(first[1], second[1]),
                 hyphen: joined(first[2], second[2]),
                 broken: joined(first[3], second[3]),
-                blank: joined(first[4], second[4]),
+                listed: joined(first[4], second[4]),
+                high: joined(first[5], second[5]),
             }
         }
     }
 
     #[inline(always)]
-    fn half(lanes: V3, bytes: __m256i) -> [u32; 5] {
+    fn half(lanes: V3, bytes: __m256i) -> [u32; 6] {
         let high = lanes.avx2._mm256_and_si256(lanes.avx2._mm256_srli_epi16::<4>(bytes), lanes.avx._mm256_set1_epi8(15));
         let (kinds, breaks) =
             (look_256(lanes, &const { repeated(&KINDS) }, bytes, high), look_256(lanes, &const { repeated(&BREAKS) }, bytes, high));
@@ -211,8 +224,9 @@ mod x86 {
             any_256(lanes, kinds, ALNUM),
             any_256(lanes, kinds, ESCAPE),
             any_256(lanes, kinds, HYPHEN),
-            any_256(lanes, breaks, 0xff),
-            any_256(lanes, breaks, BLANK),
+            any_256(lanes, breaks, ENDS),
+            any_256(lanes, breaks, LISTED),
+            lanes.avx2._mm256_movemask_epi8(bytes).cast_unsigned(),
         ]
     }
 
@@ -276,12 +290,22 @@ impl Marks {
             alnum: [0; BLOCKS + 2],
             hyphen: [0; BLOCKS],
             broken: [0; BLOCKS],
-            blank: [0; BLOCKS],
+            listed: [0; BLOCKS],
+            high: [0; BLOCKS],
             rows: [0; BLOCKS + 1],
             twos: [0; BLOCKS + 1],
             fours: [0; BLOCKS + 1],
         };
         Self { blocks: 0, escapes: [0; BLOCKS], words: [0; BLOCKS], pairs: [0; BLOCKS], dashes: [0; BLOCKS], lists: [0; BLOCKS], scratch }
+    }
+
+    /// Where in a block the first word begins of a row of a list that is marked at `bit`; `None` where none does, or not all of the row is ASCII.
+    #[inline]
+    pub(super) fn first_word(&self, block: usize, bit: usize) -> Option<usize> {
+        let (before, here) = (self.scratch.alnum[block], self.scratch.alnum[block + 1]);
+        let row = 0xffffu64 << bit;
+        let begins = here & !(here << 1 | before >> 63) & row;
+        (self.scratch.high[block] & row == 0 && begins != 0).then(|| begins.trailing_zeros() as usize)
     }
 
     /// Marks for `work`: the thread's own, or new ones where those are in use.
@@ -309,13 +333,13 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
     #[inline(always)]
     fn call(self) {
         let Self { classify, text, from, marks } = self;
-        let Scratch { alnum, hyphen, broken, blank, rows, twos, fours } = &mut marks.scratch;
+        let Scratch { alnum, hyphen, broken, listed, high, rows, twos, fours } = &mut marks.scratch;
         let batch = &text[from..text.len().min(from + BATCH)];
         let (blocks, rest) = batch.as_chunks::<BLOCK>();
         for (at, block) in blocks.iter().enumerate() {
             let classes = classify.classify(block);
-            (alnum[at + 1], hyphen[at], broken[at], blank[at], marks.escapes[at]) =
-                (classes.alnum, classes.hyphen, classes.broken, classes.blank, classes.escape);
+            (alnum[at + 1], hyphen[at], broken[at], listed[at], high[at], marks.escapes[at]) =
+                (classes.alnum, classes.hyphen, classes.broken, classes.listed, classes.high, classes.escape);
         }
         marks.blocks = batch.len().div_ceil(BLOCK);
         if !rest.is_empty() {
@@ -323,8 +347,8 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
             let mut block = [b' '; BLOCK];
             block[..rest.len()].copy_from_slice(rest);
             let classes = classify.classify(&block);
-            (alnum[at + 1], hyphen[at], broken[at], blank[at], marks.escapes[at]) =
-                (classes.alnum, classes.hyphen, classes.broken, classes.blank, classes.escape);
+            (alnum[at + 1], hyphen[at], broken[at], listed[at], high[at], marks.escapes[at]) =
+                (classes.alnum, classes.hyphen, classes.broken, classes.listed, classes.high, classes.escape);
         }
         alnum[0] = from.checked_sub(1).map_or(0, |before| u64::from(text[before].is_ascii_alphanumeric()) << 63);
         // Before the batch there may be any escape and any list.
@@ -347,7 +371,12 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
             let (escape, last) = (marks.escapes[at], if at == 0 { last_escapes } else { marks.escapes[at - 1] });
             let behind = escape << 2 | last >> 62 | escape << 3 | last >> 61 | escape << 6 | last >> 58;
             marks.words[at] = (begins | here & behind) & !ends;
-            rows[at + 1] = row(here, blank[at], 0) | row(here, blank[at], 16) | row(here, blank[at], 32) | row(here, blank[at], 48);
+            // No word of a list has ten letters of ASCII.
+            let pair = here & here << 1;
+            let four = pair & pair << 2;
+            let long = four & four << 4 & pair << 8;
+            let (part, joint) = ((here | high[at]) & !long, listed[at] | high[at]);
+            rows[at + 1] = row(part, joint, 0) | row(part, joint, 16) | row(part, joint, 32) | row(part, joint, 48);
             (twos[at], fours[at]) = (word(before, here, after, 2), word(before, here, after, 4));
             let mut dashes = hyphen[at];
             dashes &= more(dashes, 1);
@@ -382,11 +411,11 @@ fn word(before: u64, here: u64, after: u64, length: u32) -> u64 {
     word
 }
 
-/// Whether the 16 bytes from `at` on are letters, digits and blanks, some of each: as bit `at`.
+/// Whether the 16 bytes from `at` on are parts of words, and what stands between the words of a list, some of each: as bit `at`.
 #[inline(always)]
-fn row(alnum: u64, blank: u64, at: u32) -> u64 {
+fn row(parts: u64, joints: u64, at: u32) -> u64 {
     let window = 0xffffu64 << at;
-    u64::from((alnum | blank) & window == window && blank & window != 0) << at
+    u64::from((parts | joints) & window == window && parts & window != 0 && joints & window != 0) << at
 }
 
 /// A mask as seen from `by` bytes on, with what the next block holds.
@@ -411,7 +440,9 @@ mod tests {
             assert_eq!(KINDS.of(byte) & ALNUM != 0, byte.is_ascii_alphanumeric(), "{byte:#x}");
             assert_eq!(KINDS.of(byte) & ESCAPE != 0, b"%&\\=\0\n\r".contains(&byte), "{byte:#x}");
             assert_eq!(KINDS.of(byte) & HYPHEN != 0, byte == b'-', "{byte:#x}");
-            assert_eq!(BREAKS.of(byte) & BLANK != 0, b" ,".contains(&byte), "{byte:#x}");
+            let listed = b" \"'),-.\t\n\x0c\r\\";
+            assert!(byte.is_ascii_alphanumeric() || byte == b']' || (BREAKS.of(byte) & LISTED != 0) == listed.contains(&byte), "{byte:#x}");
+            assert!(!listed.contains(&byte) || BREAKS.of(byte) & LISTED != 0, "{byte:#x}");
             assert_eq!(breaks(byte), byte < 0x20 || b" \"'(),<>[\\]{|}`".contains(&byte), "{byte:#x}");
         }
     }

@@ -70,7 +70,7 @@ impl Search {
             step,
             alphabet: std::array::from_fn(is_coded),
             lanes: Lanes::new(),
-            window: REACH + if has_rules { rules::LIMIT } else { 0 },
+            window: REACH + if has_rules { rules::AHEAD } else { 0 },
             shortest: if has_rules { rules::LEAST } else { usize::MAX },
             word: Word::new(),
             pauses: Pauses::new(has_rules),
@@ -108,7 +108,7 @@ impl Search {
             (alphabet[upper], alphabet[lower]) = (either, either);
         }
         let longest = lengths(&more).max().unwrap_or(0) * views::WIDEST;
-        let window = self.window.max(longest + REACH + if self.rules.is_some() { rules::LIMIT } else { 0 });
+        let window = self.window.max(longest + REACH + if self.rules.is_some() { rules::AHEAD } else { 0 });
         let shortest = lengths(&more).min().map_or(self.shortest, |shortest| shortest.min(self.shortest));
         let word = self.word.also(more.iter().flat_map(|known| known.texts()));
         let pauses = self.pauses.also(more.iter().map(|known| known.shape()));

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use zeroize::Zeroize;
 
 /// Bytes that are kept behind what is let go: rules look back for the name of a field, from where a form may have begun.
-const CONTEXT: usize = 128 + super::pauses::LONGEST_RUN;
+const CONTEXT: usize = super::rules::BEHIND + super::pauses::LONGEST_RUN;
 
 /// Least bytes that are let go at once, unless at a cut.
 const LEAST_STEP: usize = 64;

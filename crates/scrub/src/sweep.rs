@@ -102,7 +102,8 @@ impl<'s> Sweep<'s> {
                 each(marks.words[block], |bit| rules.word(self.text, base + bit, &mut self.matches));
                 each(marks.dashes[block], |bit| rules.dashes(self.text, base + bit, &mut self.matches));
                 each(marks.lists[block], |bit| {
-                    if base + bit >= self.listed {
+                    let is_word = || marks.first_word(block, bit).is_none_or(|word| rules.may_list(self.text, base + word));
+                    if base + bit >= self.listed && is_word() {
                         self.listed = rules.list_at(self.text, base + bit, &self.starts, &mut self.matches);
                     }
                 });

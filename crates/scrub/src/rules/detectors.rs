@@ -1,19 +1,34 @@
-//! Secrets that begin with no keyword: phrases of words, blocks of PEM, numbers in a list, keys told by their checksum.
+//! Secrets that begin with no keyword: blocks of PEM, numbers in a list, keys told by their checksum.
 
 use super::validators::{base58, is_checked};
-use bip39::Language;
-use sha2::{Digest, Sha256};
 use std::ops::Range;
-use std::sync::OnceLock;
 
 pub(super) const MNEMONIC: usize = 0;
 pub(super) const PEM: usize = 1;
 pub(super) const WIF: usize = 2;
 pub(super) const KEYPAIR: usize = 3;
 pub(super) const BYTES: usize = 4;
-pub(super) const COUNT: usize = 5;
+pub(super) const FIELD: usize = 5;
+pub(super) const AZURE: usize = 6;
+pub(super) const LOGIN: usize = 7;
+pub(super) const FACEBOOK: usize = 8;
+pub(super) const MAXMIND: usize = 9;
+pub(super) const MANIFEST: usize = 10;
+pub(super) const COUNT: usize = 11;
 
-const NAMES: [&str; COUNT] = ["mnemonic", "pem", "wif", "solana-keypair", "byte-array"];
+const NAMES: [&str; COUNT] = [
+    "mnemonic",
+    "pem",
+    "wif",
+    "solana-keypair",
+    "byte-array",
+    "field",
+    "azure-client-secret",
+    "login-option",
+    "app-id-and-secret",
+    "maxmind-key",
+    "secret-manifest",
+];
 
 /// Most bytes of 64 numbers in a list.
 const LIST: usize = 64 * 5 + 2;
@@ -23,8 +38,12 @@ pub(super) fn named(name: &str) -> Option<usize> {
 }
 
 /// The names of fields that a detector's values stand under.
-pub(super) fn names_of(detector: usize) -> &'static [&'static str] {
-    if detector == KEYPAIR { &["privatekey", "secretkey", "privkey", "keypair", "walletkey", "walletsecret", "secret"] } else { &[] }
+pub(super) fn names_of(detector: usize) -> Vec<&'static str> {
+    match detector {
+        KEYPAIR => vec!["privatekey", "secretkey", "privkey", "keypair", "walletkey", "walletsecret", "secret"],
+        FIELD => super::names::endings().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The expression of a detector that is a rule with names.
@@ -39,7 +58,18 @@ pub(super) fn pem(text: &[u8], at: usize) -> Option<Range<usize>> {
     let end = memchr::memmem::find(label, b"-----")?;
     let label = &label[..end];
     let is_private = label.ends_with(b"PRIVATE KEY") || label == b"PGP PRIVATE KEY BLOCK";
-    is_private.then_some(at..at + b"-----BEGIN ".len() + end + 5)
+    let end = at + b"-----BEGIN ".len() + end + 5;
+    (is_private && !is_empty_frame(&text[end..])).then_some(at..end)
+}
+
+/// Whether what follows the head of a key is its end, with less between them than a key has. No more is looked at than comes before an empty
+/// line, behind which a stream may be cut.
+fn is_empty_frame(body: &[u8]) -> bool {
+    let body = &body[..body.len().min(120)];
+    let body = memchr::memmem::find(body, b"\n\n").map_or(body, |end| &body[..end]);
+    let Some(end) = memchr::memmem::find(body, b"-----END ") else { return false };
+    let is_key = memchr::memmem::find(&body[end..], b"KEY").is_some();
+    is_key && body[..end].iter().filter(|byte| byte.is_ascii_alphanumeric()).count() < 32
 }
 
 /// Where a block of PEM ends, from `from` on; `None` where its last line has not come.
@@ -70,141 +100,88 @@ pub(super) fn wif(text: &[u8], at: usize) -> Option<Range<usize>> {
     (matches!(bytes.len(), 37 | 38) && matches!(bytes[0], 0x80 | 0xef) && is_checked(&bytes)).then_some(at..at + length)
 }
 
-/// Phrases of BIP-39, in English, that begin in `starts`, in the row of words around `at`. Returns where the row ends: it need not be
-/// looked at again before.
-pub(super) fn mnemonic(text: &[u8], at: usize, starts: &Range<usize>, mut found: impl FnMut(Range<usize>)) -> usize {
-    let is_letter = |at: usize| text.get(at).is_some_and(u8::is_ascii_lowercase);
-    let begin =
-        if is_letter(at) { at - text[..at].iter().rev().take(8).take_while(|byte| byte.is_ascii_lowercase()).count() } else { at + 1 };
-    let Some(word) = word_at(text, begin) else { return at };
-    // Back to the first word of the row that may be a beginning.
-    let mut first = word.start;
-    let mut before = 0;
-    while before < MAX_WORDS - 1 && first >= 2 && text[first - 1] == b' ' {
-        let length = text[..first - 1].iter().rev().take(9).take_while(|byte| byte.is_ascii_lowercase()).count();
-        let start = first - 1 - length;
-        if start < starts.start || word_at(text, start).is_none() {
-            break;
-        }
-        (first, before) = (start, before + 1);
-    }
-    // And forward to the last word that a phrase from here can reach, with room for the words that follow.
-    let next = |word: &Range<usize>| (text.get(word.end) == Some(&b' ')).then(|| word_at(text, word.end + 1)).flatten();
-    let words: Vec<Range<usize>> = std::iter::successors(word_at(text, first), next).take(before + ROW).collect();
-    if words.len() < 12 {
-        return words.last().map_or(at, |word| word.end);
-    }
-    let indices: Vec<u16> = words.iter().map(|word| Words::index(letters(&text[word.clone()]).0)).collect();
-    // Of the last words not all that follows is known, where the row was cut.
-    let whole = if words.len() < before + ROW { words.len() } else { words.len() - MAX_WORDS };
-    for (at, word) in words.iter().enumerate().take(whole).filter(|(_, word)| starts.contains(&word.start)) {
-        let fits = |count: &usize| at + count <= words.len() && is_phrase(&indices[at..at + count]);
-        if let Some(count) = [24, 21, 18, 15, 12].into_iter().find(fits) {
-            found(word.start..words[at + count - 1].end);
-        }
-    }
-    words[whole - 1].end
-}
-
-/// Most words of a phrase, and words of a row that are looked at together.
-const MAX_WORDS: usize = 24;
-const ROW: usize = 200;
-
-/// Whether the last bits of a phrase are the first of the SHA-256 of the others (BIP-39).
-fn is_phrase(indices: &[u16]) -> bool {
-    let bits = indices.len() * 11;
-    let (entropy, sum) = (bits * 32 / 33, bits / 33);
-    let bit = |at: usize| u8::from(indices[at / 11] >> (10 - at % 11) & 1 != 0);
-    let mut bytes = [0u8; 32];
-    for at in 0..entropy {
-        bytes[at / 8] |= bit(at) << (7 - at % 8);
-    }
-    let digest = Sha256::digest(&bytes[..entropy / 8]);
-    (0..sum).all(|at| digest[0] >> (7 - at) & 1 == bit(entropy + at))
-}
-
-/// The word of the list that begins at `at`, behind something that is no letter.
-fn word_at(text: &[u8], at: usize) -> Option<Range<usize>> {
-    let (number, length) = letters(text.get(at..)?);
-    let begins = !at.checked_sub(1).is_some_and(|before| text[before].is_ascii_alphanumeric());
-    let ends = !text.get(at + length).is_some_and(u8::is_ascii_alphanumeric);
-    (length >= 3 && begins && ends && Words::hold(number)).then_some(at..at + length)
-}
-
-/// The small letters, eight at most, that a text begins with: as a number, and how many.
+/// Where the sign stands that a client secret of Azure has behind three characters and a digit: `8Q~`, in a word that begins at `at`.
 #[inline]
-fn letters(text: &[u8]) -> (u64, usize) {
+pub(super) fn azure_sign(text: &[u8], at: usize) -> Option<usize> {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    let mut bytes = [0; 8];
-    match text.first_chunk() {
-        Some(first) => bytes = *first,
-        None => bytes[..text.len()].copy_from_slice(text),
+    let near = text[at..].first_chunk::<8>()?;
+    // Whether one of them is `~`.
+    let tilde = u64::from_le_bytes(*near) ^ (u64::from(b'~') * EACH);
+    if tilde.wrapping_sub(EACH) & !tilde & (0x80 * EACH) == 0 {
+        return None;
     }
-    let number = u64::from_le_bytes(bytes);
-    // The high bit of each byte: set where the byte is ASCII and from `a` to `z`.
-    let ascii = number & !(0x80 * EACH);
-    let small = (ascii + (0x80 - u64::from(b'a')) * EACH) & !(ascii + (0x7f - u64::from(b'z')) * EACH) & !number & (0x80 * EACH);
-    let length = (small ^ (0x80 * EACH)).trailing_zeros() / 8;
-    let mask = 1u64.checked_shl(8 * length).map_or(u64::MAX, |bit| bit - 1);
-    (number & mask, length as usize)
+    // The three characters before the digit may be no letters; then the word begins later.
+    (1..5).find(|by| near[*by] == b'Q' && near[by + 1] == b'~' && near[by - 1].is_ascii_digit()).map(|by| at + by)
 }
 
-/// The 2,048 words as numbers, in a table a quarter full, behind a small bit map: most words of ordinary text fail on that.
-struct Words {
-    map: Box<[u64; 1 << 9]>,
-    slots: Box<[u64; Self::SLOTS]>,
-    indices: Box<[u16; Self::SLOTS]>,
+/// A client secret of Azure with this sign: three characters, a digit, `Q~`, and 31 to 34 more.
+pub(super) fn azure(text: &[u8], sign: usize) -> Option<Range<usize>> {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'~' | b'.' | b'-');
+    let start = sign.checked_sub(4)?;
+    let length = text[sign + 2..].iter().take(40).take_while(|byte| is_part(**byte)).count();
+    // A full stop ends a sentence, not a secret.
+    let length = length - usize::from(length > 31 && text[sign + 1 + length] == b'.');
+    let begins = start.checked_sub(1).is_none_or(|before| !is_part(text[before]));
+    let secret = start..sign + 2 + length;
+    let is_whole = (31..=34).contains(&length) && begins && text[start..sign].iter().all(|byte| is_part(*byte));
+    (is_whole && super::measure::Make::of(&text[secret.clone()]).different >= 14).then_some(secret)
 }
 
-impl Words {
-    const SLOTS: usize = 1 << 13;
+/// The secret behind the id of an app of Facebook, 15 or 16 digits and a bar.
+#[cold]
+pub(super) fn facebook(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let digits = text[..at - 1].iter().rev().take(17).take_while(|byte| byte.is_ascii_digit()).count();
+    let length = text[at..].iter().take(41).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')).count();
+    let make = || super::measure::Make::of(&text[at..at + length]);
+    let is_secret = || Some(make()).is_some_and(|make| make.surplus >= 28 && make.different > 9);
+    ((15..=16).contains(&digits) && (27..=40).contains(&length) && is_secret()).then_some(at..at + length)
+}
 
-    fn new() -> Self {
-        let mut words = Self { map: Box::new([0; 1 << 9]), slots: Box::new([0; Self::SLOTS]), indices: Box::new([0; Self::SLOTS]) };
-        for (index, word) in (0u16..).zip(Language::English.word_list()) {
-            let (number, _) = letters(word.as_bytes());
-            let hash = Self::hash(number);
-            words.map[hash / 64] |= 1 << (hash % 64);
-            if let Some(slot) = Self::probes(hash).find(|slot| words.slots[*slot] == 0) {
-                (words.slots[slot], words.indices[slot]) = (number, index);
-            }
-        }
-        words
-    }
+/// A licence key of MaxMind, which tells its kind at its end.
+pub(super) fn maxmind(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let key = text.get(at..at + 40).filter(|key| key.ends_with(b"_mmk") && key[6] == b'_')?;
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let is_whole = key.iter().all(is_part) && !text.get(at + 40).is_some_and(is_part);
+    let make = super::measure::Make::of(key);
+    (is_whole && make.surplus >= 28 && make.different > 9).then_some(at..at + 40)
+}
 
-    fn get() -> &'static Self {
-        static WORDS: OnceLock<Words> = OnceLock::new();
-        WORDS.get_or_init(Self::new)
+/// Whether `-u` or `--user` stands before what begins at `at`.
+#[inline]
+pub(super) fn may_be_login(text: &[u8], at: usize) -> bool {
+    let quote = usize::from(matches!(text[at - 1], b'"' | b'\''));
+    let Some(before) = (at > quote).then(|| &text[..at - quote - 1]).filter(|_| matches!(text[at - quote - 1], b' ' | b'=')) else {
+        return false;
+    };
+    let before = before.strip_suffix(b" ").unwrap_or(before);
+    match before.last() {
+        Some(b'u') => before.ends_with(b"-u"),
+        Some(b'r') => before.ends_with(b"--user"),
+        _ => false,
     }
+}
 
-    /// Whether the list holds a word.
-    #[inline]
-    fn hold(number: u64) -> bool {
-        let words = Self::get();
-        let hash = Self::hash(number);
-        words.map[hash / 64] >> (hash % 64) & 1 != 0 && words.slots[words.slot(number)] == number
+/// A login that an option of `curl` has: `-u NAME:PASSWORD`.
+pub(super) fn login(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let before = &text[at.saturating_sub(12)..at];
+    let before = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before);
+    let before = before.trim_ascii_end();
+    let before = before.strip_suffix(b"=").unwrap_or(before);
+    if !before.ends_with(b" -u") && !before.ends_with(b" --user") && !before.ends_with(b"\n-u") {
+        return None;
     }
-
-    /// The index of a word that the list holds.
-    fn index(number: u64) -> u16 {
-        let words = Self::get();
-        words.indices[words.slot(number)]
-    }
-
-    /// Where a word is, or would be.
-    fn slot(&self, number: u64) -> usize {
-        let is = |slot: &usize| self.slots[*slot] == number || self.slots[*slot] == 0;
-        Self::probes(Self::hash(number)).find(is).unwrap_or(0)
-    }
-
-    /// The slots where a word may be, from the first on.
-    fn probes(hash: usize) -> impl Iterator<Item = usize> {
-        (0..Self::SLOTS).map(move |next| (hash / 4 + next) % Self::SLOTS)
-    }
-
-    fn hash(number: u64) -> usize {
-        (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49) as usize
-    }
+    let quote = Some(text[at - 1]).filter(|byte| matches!(byte, b'"' | b'\''));
+    let ends = |byte: &&u8| byte.is_ascii_whitespace() || Some(**byte) == quote || matches!(**byte, b'`' | b'<' | b'>');
+    let login = &text[at..text.len().min(at + 256)];
+    let login = &login[..login.iter().position(|byte| ends(&byte)).unwrap_or(login.len())];
+    let (name, password) = login.split_at(memchr::memchr(b':', login)?);
+    let password = password[1..].trim_ascii();
+    let password = password.strip_prefix(b"\"").or_else(|| password.strip_prefix(b"'")).unwrap_or(password);
+    let make = super::measure::Make::of(password);
+    let is_given = !password.iter().any(|byte| matches!(byte, b'$' | b'{' | b'[' | b'*' | b'%')) || make.surplus > 12;
+    let is_template = password.starts_with(b"$") || password.starts_with(b"{") || name.starts_with(b"$") && password.contains(&b'{');
+    let mixed = make.lower + make.upper > 0 && make.digits + make.signs > 0 || make.lower > 0 && make.upper > 1;
+    (password.len() >= 6 && mixed && make.different >= 5 && is_given && !is_template).then_some(at..at + login.len())
 }
 
 /// A list of exactly 64 numbers of one byte each that begins in `starts`, around `at`: a key pair as Solana's tools write it.

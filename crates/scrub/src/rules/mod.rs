@@ -4,15 +4,22 @@
 //! name; a detector, where its own kind of text begins. None is tried anywhere else, so that their number hardly matters.
 
 mod detectors;
+mod fields;
 mod formats;
+mod measure;
+mod names;
+mod phrases;
 mod read;
 mod validators;
 
 pub use read::RuleError;
 
 use super::lanes;
+use fields::Field;
 use regex::bytes::{Regex, RegexBuilder};
+use smallvec::SmallVec;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use validators::Validator;
@@ -23,24 +30,49 @@ pub(super) const LIMIT: usize = 512;
 pub(super) const LEAST: usize = 16;
 /// Least bytes of a value that a rule with names is tried on.
 const LEAST_VALUE: usize = 24;
-/// Most bytes of a name, with what stands between it and its value.
-const NAME: usize = 72;
+/// Most bytes that are looked at for what a rule or a detector finds.
+pub(super) const AHEAD: usize = if phrases::LIMIT > LIMIT { phrases::LIMIT } else { LIMIT };
+/// Bytes of a row, by which lists are marked.
+const ROW: usize = 16;
+/// Most bytes before what is found that are looked at.
+pub(super) const BEHIND: usize = fields::MANIFEST + 64;
 
 /// The rules, ready for search.
 #[derive(Clone)]
 pub struct Rules {
     rules: Vec<Arc<Rule>>,
     /// For each first three bytes of a keyword, the keywords and their rules.
-    keywords: HashMap<[u8; 3], Vec<(Keyword, usize)>>,
+    keywords: ByThree<(Keyword, usize)>,
     /// Which those are, roughly.
     beginnings: Box<[u64; 1024]>,
     /// Keywords that end with a blank, and their rules.
     behind: Vec<(String, usize)>,
+    /// Which bytes stand before those blanks.
+    before_blank: [bool; 256],
     /// For the last three letters of a field's name, the names and their rules.
-    names: HashMap<[u8; 3], Vec<(String, usize)>>,
+    names: ByThree<(String, usize)>,
     /// Which those are, roughly.
     endings: Box<[u64; 1024]>,
     detectors: [Option<usize>; detectors::COUNT],
+}
+
+/// What is known by three bytes.
+type ByThree<T> = HashMap<[u8; 3], Vec<T>, BuildHasherDefault<Three>>;
+
+/// A hash of three bytes, which nobody but the rules chooses.
+#[derive(Default)]
+struct Three(u64);
+
+impl Hasher for Three {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
 }
 
 /// What a secret begins with.
@@ -64,6 +96,8 @@ struct Rule {
     /// A byte without which the expression holds nowhere.
     needs: Option<u8>,
     validator: Option<Validator>,
+    /// What is printed in documentation, and is none.
+    published: Vec<String>,
 }
 
 /// Where a rule holds.
@@ -147,15 +181,52 @@ impl Rules {
         if is_set(&self.beginnings, *first) {
             self.by_keyword(text, at, *first, found);
         }
-        let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return };
-        if before == b' ' {
-            self.behind_blank(text, at, found);
+        if let Some(sign) = detectors::azure_sign(text, at) {
+            self.detect(detectors::AZURE, text, sign, found);
         }
-        if is_between(before) || matches!(before, b':' | b'=') {
+        if text.get(at + 36..at + 40) == Some(b"_mmk") {
+            self.detect(detectors::MAXMIND, text, at, found);
+        }
+        let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return };
+        let is_before = IS_BEFORE[usize::from(before)];
+        if is_before != 0 {
+            self.behind(text, at, before, is_before, found);
+        } else if at > 2 && text[at - 3] == b'%' {
             self.by_name(text, at, found);
         }
         if matches!(first[0], b'5' | b'K' | b'L' | b'9' | b'c') && detectors::may_be_wif(text, at) {
             self.detect(detectors::WIF, text, at, found);
+        }
+    }
+
+    /// What stands behind a sign that a secret may stand behind.
+    #[inline]
+    fn behind(&self, text: &[u8], at: usize, before: u8, is_before: u8, found: &mut Vec<Match>) {
+        if is_before & BAR != 0 {
+            self.detect(detectors::FACEBOOK, text, at, found);
+        }
+        if is_before & LOGIN != 0 && detectors::may_be_login(text, at) {
+            self.detect(detectors::LOGIN, text, at, found);
+        }
+        if before == b' ' && at > 1 && self.before_blank[usize::from(text[at - 2])] {
+            self.behind_blank(text, at, found);
+        }
+        // Behind a backslash it is a part of an escape.
+        let is_escape = || before == b'\\' && matches!(text[at], b'n' | b'r' | b't' | b'u' | b'x' | b'b' | b'f' | b'v');
+        if is_before & VALUE != 0 {
+            if let Some(has_digit) = may_be_random(text, at)
+                && fields::may_have_name(text, at, has_digit)
+                && !is_escape()
+            {
+                self.by_name(text, at, found);
+            }
+        } else if is_before & SIGN != 0
+            && at > 1
+            && IS_BEFORE[usize::from(text[at - 2])] & VALUE != 0
+            && let Some(has_digit) = may_be_random(text, at)
+            && fields::may_have_name(text, at - 1, has_digit)
+        {
+            self.by_name(text, at - 1, found);
         }
     }
 
@@ -170,6 +241,7 @@ impl Rules {
         }
     }
 
+    #[cold]
     fn behind_blank(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
         for (keyword, number) in &self.behind {
             if text[..at].ends_with(keyword.as_bytes()) {
@@ -181,30 +253,35 @@ impl Rules {
 
     #[inline]
     fn by_name(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
-        // JSON as programs write it, told apart by the last letters of the name.
-        if let Some([ending @ .., b'"', b':', b'"']) = text[..at].last_chunk::<6>()
-            && ending.iter().all(u8::is_ascii_alphanumeric)
-            && !is_set(&self.endings, ending.map(|letter| letter.to_ascii_lowercase()))
-        {
+        if let Some(rule) = self.detectors[detectors::MANIFEST] {
+            found.extend(fields::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+        }
+        // Most names are told apart by their last letters.
+        if fields::ending(text, at).is_some_and(|ending| !is_set(&self.endings, ending)) {
             return;
         }
-        let Some(name) = name_before(text, at) else { return };
-        let mut letters = name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+        let Some(field) = fields::before(text, at) else { return };
+        let letters = field.name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+        let mut letters = letters.skip_while(u8::is_ascii_digit);
         let (Some(last), Some(second), Some(third)) = (letters.next(), letters.next(), letters.next()) else { return };
         if is_set(&self.endings, [third, second, last]) {
-            self.named(text, at, name, found);
+            self.named(text, at, &field, found);
         }
     }
 
     #[cold]
-    fn named(&self, text: &[u8], at: usize, name: &[u8], found: &mut Vec<Match>) {
-        if text[at..].iter().take(LEAST_VALUE).take_while(|byte| !lanes::breaks(**byte)).count() < LEAST_VALUE {
-            return;
-        }
-        let name: Vec<u8> = name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+    fn named(&self, text: &[u8], at: usize, field: &Field<'_>, found: &mut Vec<Match>) {
+        let length = text[at..].iter().take(LEAST_VALUE).take_while(|byte| !lanes::breaks(**byte)).count();
+        let name: SmallVec<[u8; 64]> = field.name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
+        let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let name = &name[..name.len() - digits];
         let Some(ending) = name.last_chunk::<3>() else { return };
-        for (ending, number) in self.names.get(ending).into_iter().flatten() {
-            if name.ends_with(ending.as_bytes()) {
+        let mut is_new = true;
+        for (ending, number) in self.names.get(ending).into_iter().flatten().filter(|(ending, _)| name.ends_with(ending.as_bytes())) {
+            if self.detectors[detectors::FIELD] == Some(*number) {
+                let secret = fields::secret(text, at, field).filter(|_| std::mem::take(&mut is_new));
+                found.extend(secret.map(|(at, tail)| Match { secret: at.clone(), at, rule: *number, tail }));
+            } else if length == LEAST_VALUE && (!names::is_public(field.name) || names::is_public(ending.as_bytes())) {
                 found.extend(self.rules[*number].matched(text, at, at).map(|found| found.of(*number)));
             }
         }
@@ -215,13 +292,20 @@ impl Rules {
         self.detect(detectors::PEM, text, at, found);
     }
 
+    /// Whether a word of a list may begin at `at`, or a number.
+    #[inline]
+    pub(super) fn may_list(&self, text: &[u8], at: usize) -> bool {
+        text[at].is_ascii_digit() || phrases::may_begin(text, at)
+    }
+
     /// What stands around `at` that is made of short words or numbers, and begins in `starts`.
     /// Returns where the list ends that was looked at.
     pub(super) fn list_at(&self, text: &[u8], at: usize, starts: &Range<usize>, found: &mut Vec<Match>) -> usize {
-        let Some(pair) = text.get(at..at + 2) else { return at };
-        if pair.iter().any(u8::is_ascii_lowercase) {
+        let is_part = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+        let Some(row) = text.get(at..).filter(|row| !row.is_empty()) else { return at };
+        if row.iter().take(ROW).any(is_part) {
             let Some(rule) = self.detectors[detectors::MNEMONIC] else { return at };
-            return detectors::mnemonic(text, at, starts, |at| found.push(Match { secret: at.clone(), at, rule, tail: None }));
+            return phrases::find(text, at, starts, |at| found.push(Match { secret: at.clone(), at, rule, tail: None }));
         }
         if let Some(rule) = self.detectors[detectors::BYTES] {
             found.extend(detectors::byte_array(text, at, starts).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
@@ -233,6 +317,10 @@ impl Rules {
         let Some(rule) = self.detectors[detector] else { return };
         let (range, tail) = match detector {
             detectors::WIF => (detectors::wif(text, at), None),
+            detectors::AZURE => (detectors::azure(text, at), None),
+            detectors::LOGIN => (detectors::login(text, at), None),
+            detectors::FACEBOOK => (detectors::facebook(text, at), None),
+            detectors::MAXMIND => (detectors::maxmind(text, at), None),
             _ => (detectors::pem(text, at), Some(Tail::Pem)),
         };
         found.extend(range.map(|at| Match { secret: at.clone(), at, rule, tail }));
@@ -246,6 +334,8 @@ impl Rules {
                 if !text[at..].iter().take(16).any(|byte| lanes::breaks(*byte)) && text.len() >= at + 16 {
                     self.word(text, at, &mut found);
                 }
+                self.list_at(text, at, &(at..at + 1), &mut found);
+            } else if !text[at].is_ascii() {
                 self.list_at(text, at, &(at..at + 1), &mut found);
             }
             if text[at..].starts_with(b"-----") {
@@ -293,6 +383,9 @@ impl Rule {
         let group = || self.regex()?.captures(looked_at)?.get(1).map(|group| at + group.start()..at + group.end());
         let password = || group().map(|group| &text[group]);
         let valid = self.validator.is_none_or(|validator| validator.admits(&text[start..end], whole.as_bytes(), password));
+        if self.published.iter().any(|published| published.as_bytes() == &text[start..end]) {
+            return None;
+        }
         let secret = if self.validator == Some(Validator::Password) { group().unwrap_or(at..end) } else { at..end };
         valid.then_some(Matched { at: start..end, secret, tail: goes_on.then_some(Tail::Token) })
     }
@@ -306,30 +399,57 @@ fn begins_word(text: &[u8], at: usize) -> bool {
     text[at].is_ascii_alphanumeric() && (escaped || !before(1).is_some_and(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// The name of the field whose value begins at `at`, with all that may belong to it.
+/// Whether the 24 bytes from `at` on hold a digit, or letters whose case turns as often as that of random ones: what looks random does.
+/// Says whether it is a digit.
 #[inline]
-fn name_before(text: &[u8], at: usize) -> Option<&[u8]> {
-    let least = at.saturating_sub(NAME);
-    let back = |mut at: usize, drop: fn(u8) -> bool| {
-        while at > least && drop(text[at - 1]) {
-            at -= 1;
-        }
-        at
+fn may_be_random(text: &[u8], at: usize) -> Option<bool> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    // The high bit of each byte of ASCII that lies from the first to the last.
+    let within = |number: u64, first: u8, last: u8| {
+        let ascii = number & !HIGH;
+        (ascii + u64::from(0x80 - first) * EACH) & !(ascii + u64::from(0x7f - last) * EACH) & !number & HIGH
     };
-    let sign = back(at, is_between);
-    if sign == least || !matches!(text[sign - 1], b':' | b'=') {
-        return None;
+    let eights = || text[at..text.len().min(at + 24)].as_chunks::<8>().0.iter().map(|eight| u64::from_le_bytes(*eight));
+    if eights().fold(0, |digits, number| digits | within(number, b'0', b'9')) != 0 {
+        return Some(true);
     }
-    let end = back(sign - 1, |byte| is_between(byte) || byte == b':');
-    let start = back(end, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-    Some(&text[start..end])
+    let turns = |number: u64| {
+        let letters = within(number | (0x20 * EACH), b'a', b'z');
+        // The bit that tells letter cases apart, where the high one is.
+        let cases = number << 2;
+        (letters & letters >> 8 & (cases ^ cases >> 8)).count_ones()
+    };
+    // Behind a word and a blank too many names stand.
+    let is_sign = |byte: u8| matches!(byte, b'=' | b':' | b'>');
+    let is_quoted = match text[at - 1] {
+        b' ' => at > 1 && is_sign(text[at - 2]),
+        before => is_sign(before) || matches!(before, b'"' | b'\'' | b'`'),
+    };
+    (is_quoted && eights().map(turns).sum::<u32>() > 6).then_some(false)
 }
 
-/// What stands between a field's name, its sign, and its value.
-#[inline]
-fn is_between(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\'' | b'`' | b' ' | b'\t' | b'\\' | b'>')
-}
+/// What a byte may stand before: a value, behind what stands between a field's name and it; a sign that a value begins with; a login of
+/// an option; the secret of an app.
+const VALUE: u8 = 1;
+const SIGN: u8 = 2;
+const LOGIN: u8 = 4;
+const BAR: u8 = 8;
+static IS_BEFORE: [u8; 256] = {
+    let mut classes = [0; 256];
+    let lists: [(&[u8], u8); 4] = [(b"\"'` \t\n\\>:=;", VALUE), (b"+/._~-!@#$^*", SIGN), (b" \"'=", LOGIN), (b"|", BAR)];
+    let mut list = 0;
+    while list < lists.len() {
+        let (bytes, class) = lists[list];
+        let mut at = 0;
+        while at < bytes.len() {
+            classes[bytes[at] as usize] |= class;
+            at += 1;
+        }
+        list += 1;
+    }
+    classes
+};
 
 fn set(bits: &mut [u64; 1024], bytes: [u8; 3]) {
     let number = number(bytes);

@@ -1,5 +1,6 @@
 //! What a match must be in addition to its shape.
 
+use super::measure::Make;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub(super) enum Validator {
     /// Random-looking: 3 bits of entropy in a character; letters and digits, or letters of both cases.
     Entropy,
-    /// Ends with the CRC-32 of what comes before, in base62 (GitHub's and npm's tokens).
+    /// Ends with the CRC-32 of what comes before, in base62 (GitHub's and npm's tokens), or holds a JSON Web Token behind a number.
     Github,
     /// The header of a JSON Web Token (RFC 7519) names an algorithm.
     Jwt,
@@ -21,11 +22,16 @@ pub(super) enum Validator {
     Secp256k1,
     /// 64 bytes in base58.
     Keypair,
+    /// Looks random by the measure of `measure`: 16 bits more than ordinary names.
+    Random,
+    /// Of several different characters, which are no row of the alphabet: for kinds that may be of one class.
+    Varied,
 }
 
 impl Validator {
     /// What [`Validator::named`] knows.
-    pub(super) const NAMES: &[&str] = &["entropy", "github", "jwt", "base58check", "password", "secp256k1", "solana-keypair"];
+    pub(super) const NAMES: &[&str] =
+        &["entropy", "github", "jwt", "base58check", "password", "secp256k1", "solana-keypair", "random", "varied"];
 
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -36,6 +42,8 @@ impl Validator {
             "password" => Self::Password,
             "secp256k1" => Self::Secp256k1,
             "solana-keypair" => Self::Keypair,
+            "random" => Self::Random,
+            "varied" => Self::Varied,
             _ => return None,
         })
     }
@@ -44,11 +52,22 @@ impl Validator {
     pub(super) fn admits<'t>(self, whole: &[u8], tail: &[u8], group: impl FnOnce() -> Option<&'t [u8]>) -> bool {
         match self {
             Self::Entropy => is_random(tail),
-            Self::Github => tail.split_last_chunk::<6>().is_some_and(|(text, sum)| base62(crc32fast::hash(text)) == *sum),
+            Self::Github => {
+                let is_checked = tail.split_last_chunk::<6>().is_some_and(|(text, sum)| base62(crc32fast::hash(text)) == *sum);
+                is_checked || memchr::memmem::find(tail, b"_eyJ").is_some_and(|at| is_jwt(&tail[at + 1..]))
+            }
             Self::Jwt => is_jwt(whole),
             Self::Base58Check => base58(whole).is_some_and(|bytes| is_checked(&bytes)),
             Self::Password => group().is_some_and(is_password),
             Self::Secp256k1 => is_scalar(tail),
+            Self::Random => {
+                let make = Make::of(tail);
+                make.surplus >= 16 && make.different >= 8 && make.steps * 5 <= make.length * 2
+            }
+            Self::Varied => {
+                let make = Make::of(tail);
+                make.different >= 9 && make.steps * 5 <= make.length * 2
+            }
             Self::Keypair => base58(whole).is_some_and(|bytes| bytes.len() == 64),
         }
     }
@@ -60,7 +79,7 @@ fn is_random(text: &[u8]) -> bool {
     text.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
     let length = text.len() as f64;
     let entropy: f64 = counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / length).map(|p| -p * p.log2()).sum();
-    let ascending = text.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) <= 1).count();
+    let ascending = text.windows(2).filter(|pair| (pair[1] | 0x20).wrapping_sub(pair[0] | 0x20) <= 1).count();
     let any = |class: fn(&u8) -> bool| text.iter().any(class);
     let mixed = (any(u8::is_ascii_digit) && any(u8::is_ascii_alphabetic)) || (any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase));
     entropy >= 3.0 && mixed && ascending * 2 < text.len()
@@ -138,7 +157,10 @@ fn is_password(text: &[u8]) -> bool {
         || lower.contains("...")
         || lower.contains("redacted")
         || lower.starts_with("sr_");
-    text.len() >= 4 && !one_letter && !is_template && !WORDS.contains(&lower.as_str())
+    // A port, and the path behind it.
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let is_port = (1..=5).contains(&digits) && matches!(text.get(digits), None | Some(b'/' | b'?'));
+    text.len() >= 4 && !is_port && !one_letter && !is_template && !WORDS.contains(&lower.as_str())
 }
 
 /// 32 bytes above zero and below the order of secp256k1 (SEC 2), not of one byte over and over.
