@@ -314,8 +314,8 @@ fn hash(key: u64) -> u64 {
 fn of_list(word: &[u8]) -> u64 {
     // Accents are two bytes each, U+0300 to U+036F.
     let is_accent = |at: usize| word[at] == 0xcc || word[at] == 0xcd && word[at + 1] < 0xb0;
-    let is_kept = |at: &usize| !is_accent(*at) && !(*at > 0 && word[*at] & 0xc0 == 0x80 && is_accent(*at - 1));
-    packed((0..word.len()).filter(is_kept).map(|at| word[at]))
+    let is_its_second = |at: usize| at > 0 && word[at] & 0xc0 == 0x80 && is_accent(at - 1);
+    packed((0..word.len()).filter(|at| !is_accent(*at) && !is_its_second(*at)).map(|at| word[at]))
 }
 
 /// A word without case and accents, in NFKD (BIP-39), as a number: no two words of a language have the same one.
