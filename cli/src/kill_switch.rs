@@ -62,10 +62,11 @@ impl Turned {
         if self.json {
             out.line(format_args!("{}", serde_json::json!({"whom": whom, "confirmed": confirmed})))?;
         } else {
+            let unknown = if confirmed.is_known { "" } else { "; none has loaded an agent of that name" };
             let by = match confirmed.by.len() {
                 0 => "no host runs; it holds for those that begin".to_owned(),
-                1 => "confirmed by 1 host".to_owned(),
-                many => format!("confirmed by {many} hosts"),
+                1 => format!("confirmed by 1 host{unknown}"),
+                many => format!("confirmed by {many} hosts{unknown}"),
             };
             out.line(format_args!("{whom}: {done} ({by})"))?;
         }
@@ -95,5 +96,8 @@ fn status(host: &HostArgs, json: bool) -> Done {
 }
 
 fn unkept(error: std::io::Error) -> Failure {
-    Failure::new(code::STATE, format!("the kill switch's file can't be read or written: {error}; end the hosts to stop their agents"))
+    Failure::new(
+        code::STATE,
+        format!("the kill switch can't be turned or read: {error}; see `strongroom kill-switch status`, or end the hosts"),
+    )
 }

@@ -5,14 +5,17 @@
 use crate::format;
 use crate::lock::Mutex;
 use crate::state::StateDir;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 /// Most bytes of such a file: past that nothing is added, and a person has to look.
 const MAX_FILE: u64 = 4 << 20;
+
+/// How soon a lock is tried again that somebody holds.
+const TRY_AGAIN: Duration = Duration::from_millis(5);
 
 /// The only format of the lines there is so far; a file that does not say so is of it.
 const FORMAT: u64 = 1;
@@ -69,8 +72,31 @@ impl Register {
     /// # Errors
     /// As [`Register::with`]; nothing has changed then.
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Vec<String>) -> T) -> io::Result<T> {
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.path.with_extension("lock"))?;
+        let lock = self.lock_file()?;
         lock.lock()?;
+        self.changed(change)
+    }
+
+    /// The same, or an error where somebody else holds the lock for so long.
+    pub(crate) fn change_until<T>(&self, until: Instant, change: impl FnOnce(&mut Vec<String>) -> T) -> io::Result<T> {
+        let lock = self.lock_file()?;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return self.changed(change),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if Instant::now() >= until => {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, format!("another process holds {}.lock", self.path.display())));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(TRY_AGAIN),
+            }
+        }
+    }
+
+    fn lock_file(&self) -> io::Result<File> {
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.path.with_extension("lock"))
+    }
+
+    fn changed<T>(&self, change: impl FnOnce(&mut Vec<String>) -> T) -> io::Result<T> {
         let before = self.lines()?;
         let mut after = before.clone();
         let changed = change(&mut after);

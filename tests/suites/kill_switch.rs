@@ -53,13 +53,23 @@ fn answer(mut stream: TcpStream, seen: &Sender<(String, usize)>) {
     }
 }
 
-/// Sockets of this machine that are connected to a port, by the system's own table.
-fn connected_to(port: u16) -> usize {
-    const ESTABLISHED: &str = "01";
+/// A server that takes a connection, and reads nothing of it.
+fn stall() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || listener.incoming().map_while(Result::ok).collect::<Vec<_>>());
+    port
+}
+
+/// Sockets of this machine that may still bring something to a port, and whether bytes wait in one of them, by the system's own table.
+fn connected_to(port: u16) -> (usize, bool) {
+    // TIME_WAIT and CLOSE: neither sends anything.
+    const OVER: [&str; 2] = ["06", "07"];
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let to = format!(":{port:04X}");
     let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
-    rows.filter(|row| row[2].ends_with(&to) && row[3] == ESTABLISHED).count()
+    let rows: Vec<_> = rows.filter(|row| row[2].ends_with(&to) && !OVER.contains(&row[3])).collect();
+    (rows.len(), rows.iter().any(|row| !row[4].starts_with("00000000:")))
 }
 
 fn host(state: &Path) -> Host {
@@ -107,6 +117,9 @@ fn all_that_agents_send_ends_at_once_whatever_they_are_about() {
         runs.spawn(async move { streams.run(options(&["upload", &to, &STREAMED.to_string()])).await });
         let spins = agent(&host, "spins", "probe", port);
         runs.spawn(async move { spins.run(options(&["spin"])).await });
+        let stalls = stall();
+        let (waits, to) = (agent(&host, "waits", "looper", stalls), format!("http://127.0.0.1:{stalls}/waits"));
+        runs.spawn(async move { waits.run(options(&["upload", &to, &STREAMED.to_string()])).await });
         let goes_on = agent(&host, "goes-on", "looper", port);
 
         // Every one has sent, and the stream is under way.
@@ -118,15 +131,21 @@ fn all_that_agents_send_ends_at_once_whatever_they_are_about() {
                     (whose, _) => drop(known.insert(whose)),
                 }
             }
+            // What nobody reads has filled the system's buffers.
+            let until = std::time::Instant::now() + PATIENCE;
+            while !connected_to(stalls).1 {
+                assert!(std::time::Instant::now() < until, "nothing waits to be read");
+            }
             seen
         });
         let seen = under_way.await.unwrap();
-        assert!(connected_to(port) > SENDING * RUNS / 2, "they are connected");
+        assert!(connected_to(port).0 > SENDING * RUNS / 2, "they are connected");
 
         let switch = host.kill_switch().clone();
-        let (confirmed, left) = tokio::task::spawn_blocking(move || (switch.on(&Whom::All).unwrap(), connected_to(port))).await.unwrap();
+        let turned = move || (switch.on(&Whom::All).unwrap(), connected_to(port), connected_to(stalls));
+        let (confirmed, left, waiting) = tokio::task::spawn_blocking(turned).await.unwrap();
 
-        assert_eq!(left, 0, "there is no connection by which anything could leave");
+        assert_eq!((left, waiting), ((0, false), (0, false)), "there is no connection by which anything could leave");
         assert_eq!((confirmed.by.len(), confirmed.silent.len()), (1, 0));
         let ended = tokio::time::timeout(PATIENCE, async {
             let mut ended = 0;
@@ -136,16 +155,15 @@ fn all_that_agents_send_ends_at_once_whatever_they_are_about() {
             }
             ended
         });
-        assert_eq!(ended.await.unwrap(), SENDING * RUNS + 2);
-        assert_eq!(connected_to(port), 0);
-        // What had come there is read; none of it was sent after.
-        while let Ok((whose, _)) = seen.try_recv() {
-            assert_ne!(whose, "goes-on");
-        }
+        assert_eq!(ended.await.unwrap(), SENDING * RUNS + 3);
+        assert_eq!(connected_to(port), (0, false));
+        // What had come there before is read.
+        while seen.try_recv().is_ok() {}
 
         let one = format!("{url}/goes-on");
         let refused = goes_on.run(options(&["GET", &one, "1", "none"])).await;
         assert!(matches!(refused, Err(RunError::Stopped(_))), "{refused:?}");
+        assert!(seen.try_recv().is_err(), "nothing comes there any more");
         let switch = host.kill_switch().clone();
         tokio::task::spawn_blocking(move || switch.off(&Whom::All).unwrap()).await.unwrap();
         assert_eq!(goes_on.run(options(&["GET", &one, "1", "none"])).await.unwrap().end, End::Exit(0));

@@ -374,6 +374,32 @@ fn agent_ends_while_a_key_is_asked(hot: bool) {
 }
 
 #[test]
+fn a_signature_that_comes_after_its_agent_was_stopped_is_recorded_and_nobody_gets_it() {
+    let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let signer = Slow { key: SigningKey::from_slice(&[7; 32]).unwrap(), hot: false, asked: Arc::clone(&asked), go: Arc::clone(&go) };
+    let treasury = WalletFixture::with(&format!("[signers.wallet]\nfrom = \"slow:KEY\"\n{}", lines()));
+    // The switch is that of all hosts with this state.
+    let state = tempfile::tempdir().unwrap();
+    let treasury = treasury.config(&format!("[state]\ndir = \"{}\"", state.path().join("state").display()));
+    let opened = treasury.host(|builder| builder.audit(Tell(tell)).signers("slow", Only(Arc::new(signer)))).open();
+    let operation = [format!("sign wallet fields chain:1 nonce:0 to:{FRIEND} value:1 max:0 priority:0")];
+
+    let (ended, recorded) = block_on(async {
+        let stopped = async {
+            asked.notified().await;
+            opened.host.kill_switch().on(&strongroom::Whom::All).unwrap();
+            go.notify_one();
+            tokio::time::timeout(Duration::from_secs(20), told.recv()).await.expect("a record, in time")
+        };
+        futures_util::future::join(opened.signing(&operation), stopped).await
+    });
+
+    assert!(recorded.is_some());
+    assert_eq!(ended, Err("stopped by a denial of rule kill-switch".to_owned()));
+}
+
+#[test]
 fn a_signature_that_comes_after_its_reservation_is_not_given_out_and_the_run_goes_on() {
     let (asked, go, slept) = (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(AtomicU64::new(0)));
     let signer = Slow { key: SigningKey::from_slice(&[7; 32]).unwrap(), hot: false, asked: Arc::clone(&asked), go: Arc::clone(&go) };

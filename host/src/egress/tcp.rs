@@ -20,6 +20,9 @@ pub(super) struct Tcp {
 
 impl Tcp {
     pub(super) async fn connect(to: impl ToSocketAddrs, line: Option<&Arc<Line>>) -> io::Result<Self> {
+        if line.is_some_and(|line| line.denial().is_some()) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let stream = TcpStream::connect(to).await?;
         let _ = stream.set_nodelay(true);
         let line = match line {

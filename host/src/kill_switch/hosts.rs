@@ -36,23 +36,33 @@ impl Hosts {
         Ok(Own { path, file, confirmed: String::new() })
     }
 
-    /// Which hosts have carried a state out, and which have not.
-    pub(super) fn confirmed(&self, state: &str) -> io::Result<Confirmed> {
+    /// Which hosts have carried a state out, and which have not; and whether one of them has loaded an agent that this concerns.
+    pub(super) fn confirmed(&self, state: &str, concerns: impl Fn(&str) -> bool) -> io::Result<Confirmed> {
         let mut found = Confirmed::default();
         for entry in fs::read_dir(self.0.path())? {
             let entry = entry?;
             let process = entry.file_name().to_str().and_then(|name| name.split_once('-')?.0.parse().ok());
             let (Some(process), path) = (process, entry.path()) else { continue };
-            // It may have ended just now.
-            let Ok(mut file) = File::open(&path) else { continue };
+            let mut file = match File::open(&path) {
+                Ok(file) => file,
+                // It has ended just now.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
             match file.try_lock_shared() {
                 // Nobody holds it: its process has ended.
                 Ok(()) => drop(fs::remove_file(&path)),
                 Err(TryLockError::Error(error)) => return Err(error),
                 Err(TryLockError::WouldBlock) => {
                     let mut text = String::new();
-                    let is_done = file.read_to_string(&mut text).is_ok() && text == state;
-                    if is_done { &mut found.by } else { &mut found.silent }.push(process);
+                    let is_read = file.read_to_string(&mut text).is_ok();
+                    let mut lines = text.lines();
+                    if is_read && lines.next() == Some(state) {
+                        found.by.push(process);
+                        found.is_known |= lines.any(&concerns);
+                    } else {
+                        found.silent.push(process);
+                    }
                 }
             }
         }
@@ -63,16 +73,23 @@ impl Hosts {
 }
 
 impl Own {
-    /// Says that a state is carried out.
-    pub(super) fn confirm(&mut self, state: &str) -> io::Result<()> {
-        if self.confirmed == state {
+    /// Says that a state is carried out, by a host that has loaded these agents.
+    pub(super) fn confirm<'a>(&mut self, state: &'a str, agents: impl Iterator<Item = &'a str>) -> io::Result<()> {
+        if self.has_confirmed(state) {
             return Ok(());
         }
-        // All states are equally long: one write puts the new one in the place of the old.
+        self.confirmed.clear();
+        let text: String = [state].into_iter().chain(agents).flat_map(|line| [line, "\n"]).collect();
+        // Whoever reads between these two finds neither state.
+        self.file.set_len(0)?;
         self.file.rewind()?;
-        self.file.write_all(state.as_bytes())?;
+        self.file.write_all(text.as_bytes())?;
         state.clone_into(&mut self.confirmed);
         Ok(())
+    }
+
+    pub(super) fn has_confirmed(&self, state: &str) -> bool {
+        self.confirmed == state
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the effects of one agent hang on. To cut it is to end them.
 
-use super::Whom;
+use super::{Inner, Whom};
 use crate::lock::{Mutex, RwLock};
 use crate::meter::{Meter, Stop};
 use crate::policy::Denial;
@@ -12,6 +12,8 @@ use tokio::sync::watch;
 /// What the effects of one agent hang on.
 pub(crate) struct Line {
     agent: String,
+    /// It is looked after as long as something hangs on it.
+    _switch: Arc<Inner>,
     /// By whom it is cut, if it is.
     cut: RwLock<Option<Whom>>,
     /// For whoever waits until it is whole.
@@ -27,8 +29,14 @@ struct Hanging {
 }
 
 impl Line {
-    pub(super) fn new(agent: &str) -> Self {
-        Self { agent: agent.to_owned(), cut: RwLock::default(), is_whole: watch::Sender::new(true), hanging: Mutex::default() }
+    pub(super) fn new(agent: &str, switch: Arc<Inner>) -> Self {
+        Self {
+            agent: agent.to_owned(),
+            _switch: switch,
+            cut: RwLock::default(),
+            is_whole: watch::Sender::new(true),
+            hanging: Mutex::default(),
+        }
     }
 
     /// Cuts it, or mends it.
@@ -36,19 +44,28 @@ impl Line {
         if *self.cut.read() == by {
             return;
         }
-        // Whatever is on its way through has passed when the lock is had, and nothing passes after it.
-        self.cut.write().clone_from(&by);
+        // Whatever is on its way through has passed when the lock is had. It is held until all is reset: who waits to write would end a connection
+        // in the ordinary way, and the system would go on sending what it has of it.
+        let mut cut = self.cut.write();
+        cut.clone_from(&by);
+        if let Some(by) = &by {
+            self.end_all(*by == Whom::All);
+        }
+        drop(cut);
         self.is_whole.send_replace(by.is_none());
-        let Some(by) = by else { return };
+    }
+
+    fn end_all(&self, is_with_all: bool) {
         let Hanging { runs, sockets } = std::mem::take(&mut *self.hanging.lock());
+        // Runs first: one whose connection is gone might end by itself.
+        for run in runs.iter().filter_map(Weak::upgrade) {
+            run.stop(Stop::Denied(Denial::stopped(&self.agent, is_with_all)));
+        }
         // What the system has not sent yet goes with the connection.
         let gone = |socket: &Arc<OwnedFd>| rustix::net::connect_unspec(socket).is_ok();
         let left = sockets.iter().filter_map(Weak::upgrade).filter(|socket| !gone(socket)).count();
         if left > 0 {
             tracing::error!(agent = self.agent, left, "connections could not be reset; nothing more is written to them");
-        }
-        for run in runs.iter().filter_map(Weak::upgrade) {
-            run.stop(Stop::Denied(Denial::stopped(&self.agent, by == Whom::All)));
         }
     }
 
@@ -73,8 +90,11 @@ impl Line {
     /// # Errors
     /// It is cut.
     pub(crate) fn hang_run(&self, run: &Arc<Meter>) -> Result<(), Denial> {
-        let hung = self.pass(|| add(&mut self.hanging.lock().runs, Arc::downgrade(run)));
-        hung.ok_or_else(|| Denial::stopped(&self.agent, self.cut.read().as_ref() == Some(&Whom::All)))
+        match &*self.cut.read() {
+            None => add(&mut self.hanging.lock().runs, Arc::downgrade(run)),
+            Some(by) => return Err(Denial::stopped(&self.agent, *by == Whom::All)),
+        }
+        Ok(())
     }
 
     /// Has a connection reset when the line is cut.

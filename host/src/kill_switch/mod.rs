@@ -24,11 +24,14 @@ use turned::Stopped;
 
 /// How often a host looks whether somebody has turned the switch.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often in a row that may fail.
+const MOST_FAILURES: u32 = 3;
 /// How long whoever turns it waits for the hosts to confirm it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The file of who is stopped, and what stands above its lines.
 const FILE: &str = "kill-switch";
-const HEAD: &str = "Agents that the kill switch has stopped: a name a line, or `*` for all.\nChanged by `strongroom kill-switch`.";
+const HEAD: &str =
+    "Agents that the kill switch has stopped: a name a line, or `*` for all. `@` tells turns apart.\nChanged by `strongroom kill-switch`.";
 
 /// Stops agents, and lifts that again. Cheap to clone; the clones are one switch.
 #[derive(Clone)]
@@ -47,7 +50,10 @@ struct Kept {
 
 #[derive(Default)]
 struct Live {
-    stopped: Stopped,
+    /// As the file has it.
+    kept: Stopped,
+    /// Beside it: what was turned on here, and could not be written down.
+    held: Stopped,
     /// Of each agent that the host has loaded, by name.
     lines: HashMap<String, Weak<Line>>,
     /// Where this host confirms what it has done; none where nobody runs agents here.
@@ -77,20 +83,27 @@ impl KillSwitch {
         Ok(switch)
     }
 
-    /// Stops agents. Blocks until all hosts of the state directory have confirmed it, for at most two seconds.
+    /// Stops agents. Blocks until all hosts of the state directory have confirmed it, for at most two seconds; longer only as the disk takes to keep it.
     ///
     /// # Errors
-    /// The file can't be written; nothing has changed then. End the hosts.
+    /// The file can't be written, or somebody has lifted it again meanwhile. In the first case agents of this host are stopped all the same, until
+    /// that is lifted or the host ends.
     pub fn on(&self, whom: &Whom) -> io::Result<Confirmed> {
-        self.turn(|stopped| stopped.add(whom))
+        // Here at once, whatever the disk does.
+        self.0.hold(whom, true);
+        let confirmed = self.turn(whom, true)?;
+        self.0.release(whom);
+        Ok(confirmed)
     }
 
-    /// Lets agents go on. What is stopped by name stays so when it is lifted from all, and the other way round.
+    /// Lets agents go on. What is stopped by name stays so when it is lifted from all, and the other way round. Blocks as [`KillSwitch::on`] does.
     ///
     /// # Errors
-    /// The file can't be written; nothing has changed then.
+    /// The file can't be written, or somebody has stopped them again meanwhile.
     pub fn off(&self, whom: &Whom) -> io::Result<Confirmed> {
-        self.turn(|stopped| stopped.remove(whom))
+        let confirmed = self.turn(whom, false)?;
+        self.0.hold(whom, false);
+        Ok(confirmed)
     }
 
     /// Who is stopped.
@@ -98,10 +111,8 @@ impl KillSwitch {
     /// # Errors
     /// The file can't be read.
     pub fn stopped(&self) -> io::Result<Vec<Whom>> {
-        match &self.0.kept {
-            Some(kept) => kept.register.with(Stopped::read).map(|stopped| stopped.whom()),
-            None => Ok(self.0.live.lock().stopped.whom()),
-        }
+        let kept = self.0.kept.as_ref().map(Kept::read).transpose()?.unwrap_or_default();
+        Ok(self.0.live.lock().held.and(&kept).whom())
     }
 
     /// The line that the effects of an agent hang on: one for all of its runs.
@@ -111,30 +122,33 @@ impl KillSwitch {
             return line;
         }
         live.lines.retain(|_, line| line.strong_count() > 0);
-        let line = Arc::new(Line::new(agent));
-        line.set(live.stopped.by(agent));
+        let line = Arc::new(Line::new(agent, Arc::clone(&self.0)));
+        line.set(live.held.and(&live.kept).by(agent));
         live.lines.insert(agent.to_owned(), Arc::downgrade(&line));
         line
     }
 
-    fn turn(&self, change: impl Fn(&mut Stopped)) -> io::Result<Confirmed> {
+    fn turn(&self, whom: &Whom, is_stopped: bool) -> io::Result<Confirmed> {
         let Some(kept) = &self.0.kept else {
-            let mut live = self.0.live.lock();
-            let mut stopped = live.stopped.clone();
-            change(&mut stopped);
-            live.apply(stopped);
-            return Ok(Confirmed::default());
+            return Ok(Confirmed { by: vec![std::process::id()], is_known: true, ..Confirmed::default() });
         };
-        kept.register.change(|lines| {
-            let mut stopped = Stopped::read(lines);
-            change(&mut stopped);
-            *lines = stopped.lines();
-        })?;
-        self.0.look()?;
         let until = Instant::now() + PATIENCE;
+        kept.register.change_until(until, |lines| {
+            let mut stopped = Stopped::read(lines);
+            stopped.set(whom, is_stopped);
+            stopped.turned()?;
+            *lines = stopped.lines();
+            io::Result::Ok(())
+        })??;
+        // Where this fails, this host is among the silent ones.
+        let _ = self.0.look();
+        let concerns = |agent: &str| matches!(whom, Whom::All) || *whom == Whom::Agent(agent.to_owned());
         loop {
-            let state = kept.register.with(|lines| Stopped::read(lines).state())?;
-            let confirmed = kept.hosts.confirmed(&state)?;
+            let stopped = kept.read()?;
+            if stopped.has(whom) != is_stopped {
+                return Err(io::Error::other("somebody has turned the switch the other way meanwhile"));
+            }
+            let confirmed = kept.hosts.confirmed(&stopped.state(), concerns)?;
             if confirmed.silent.is_empty() || Instant::now() >= until {
                 return Ok(confirmed);
             }
@@ -147,48 +161,95 @@ impl Kept {
     fn at(state: &StateDir) -> io::Result<Self> {
         Ok(Self { register: Register::new(state, FILE, HEAD), hosts: Hosts::at(state)? })
     }
+
+    /// Who is stopped. A file that is empty was cut off as it was written by somebody else: what stood there is not known.
+    fn read(&self) -> io::Result<Stopped> {
+        let stopped = self.register.with(Stopped::read)?;
+        let is_cut_off = stopped == Stopped::default() && std::fs::metadata(self.register.path()).is_ok_and(|file| file.len() == 0);
+        if is_cut_off {
+            return Err(io::Error::other(format!("{} is empty; remove it to stop nobody", self.register.path().display())));
+        }
+        Ok(stopped)
+    }
 }
 
 impl Inner {
-    /// Does what the file says, and confirms it.
+    /// Does what the file says, and confirms it. One that is gone has lifted nothing.
     fn look(&self) -> io::Result<()> {
         let Some(kept) = &self.kept else { return Ok(()) };
         // Locked before it is read: what was read first is done first.
         let mut live = self.live.lock();
-        live.apply(kept.register.with(Stopped::read)?);
-        let state = live.stopped.state();
-        live.own.as_mut().map_or(Ok(()), |own| own.confirm(&state))
+        let stopped = kept.read()?;
+        if stopped != live.kept {
+            if !kept.register.path().exists() {
+                return Err(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    format!("{} is gone; what it stopped stays so", kept.register.path().display()),
+                ));
+            }
+            live.kept = stopped;
+            live.apply();
+        }
+        let state = live.kept.state();
+        let Live { own, lines, .. } = &mut *live;
+        let loaded = lines.iter().filter(|(_, line)| line.strong_count() > 0).map(|(agent, _)| agent.as_str());
+        own.as_mut().map_or(Ok(()), |own| own.confirm(&state, loaded))
+    }
+
+    /// Has agents of this host stopped beside what the file says, or no longer.
+    fn hold(&self, whom: &Whom, is_stopped: bool) {
+        let mut live = self.live.lock();
+        live.held.set(whom, is_stopped);
+        live.apply();
+    }
+
+    /// What the file says by now is no longer held beside it.
+    fn release(&self, whom: &Whom) {
+        let mut live = self.live.lock();
+        if live.kept.has(whom) {
+            live.held.set(whom, false);
+        }
+    }
+
+    /// Nobody knows who is stopped: all are, until somebody does.
+    fn lose(&self) {
+        let mut live = self.live.lock();
+        live.kept = Stopped::everyone();
+        live.apply();
     }
 }
 
 impl Live {
-    fn apply(&mut self, stopped: Stopped) {
+    fn apply(&self) {
+        let stopped = self.held.and(&self.kept);
         for (agent, line) in &self.lines {
             if let Some(line) = line.upgrade() {
                 line.set(stopped.by(agent));
             }
         }
-        self.stopped = stopped;
     }
 }
 
-/// Looks at the file for as long as the host is there.
+/// Looks at the file for as long as the host is there, or anything that hangs on a line of its.
 fn watch(inner: &Weak<Inner>) {
-    let mut is_broken = false;
+    let mut failures = 0;
     loop {
         std::thread::sleep(LOOK);
         let Some(inner) = inner.upgrade() else { return };
-        if inner.kept.as_ref().is_some_and(|kept| kept.register.is_read()) {
+        let Err(error) = inner.look() else {
+            failures = 0;
             continue;
+        };
+        failures += 1;
+        // Said once. Whoever turns the switch is told that this host has not confirmed it.
+        if failures == MOST_FAILURES {
+            if error.kind() == io::ErrorKind::NotFound {
+                tracing::error!("the kill switch: {error}");
+            } else {
+                tracing::error!(%error, "the kill switch's file can't be read or confirmed: all agents are stopped until it can");
+                inner.lose();
+            }
         }
-        let looked = inner.look();
-        // What was stopped stays stopped. Whoever turns the switch is told that this host has not confirmed it.
-        if let Err(error) = &looked
-            && !is_broken
-        {
-            tracing::error!(%error, "the kill switch's file can't be read or confirmed; what is stopped stays so");
-        }
-        is_broken = looked.is_err();
     }
 }
 

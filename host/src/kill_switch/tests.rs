@@ -1,7 +1,7 @@
 use super::*;
 use crate::manifest::Limits;
 use crate::meter::Meter;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 fn state(dir: &Path) -> StateDir {
@@ -32,10 +32,11 @@ fn what_is_stopped_is_stopped_once_the_call_returns_and_nobody_else_is() {
 
     assert_eq!(confirmed.silent, [] as [u32; 0]);
     assert_eq!(confirmed.by, [std::process::id(); 2]);
+    assert!(confirmed.is_known && !here.on(&agent("pyaer")).expect("it is written").is_known);
     assert!(!passes(&own) && !passes(&elsewhere) && passes(&other));
     assert!(run.is_stopped(), "a run that was under way ends");
     assert!(own.hang_run(&Arc::new(Meter::new(Limits::default()))).is_err(), "and none begins");
-    assert_eq!(there.stopped().expect("read"), [agent("payer")]);
+    assert_eq!(there.stopped().expect("read"), [agent("payer"), agent("pyaer")]);
 }
 
 #[test]
@@ -99,6 +100,81 @@ fn what_a_person_writes_into_the_file_holds() {
 
     assert!(!passes(&line));
     assert_eq!(switch.stopped().expect("read"), [agent("payer"), agent("reader")]);
+}
+
+/// Waits until a line passes, or does not.
+fn becomes(line: &Line, open: bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while passes(line) != open {
+        assert!(Instant::now() < until, "it never becomes so");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn who_asks_meanwhile_keeps_no_host_from_what_was_turned() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (host, whoever_turns_it) = (host(dir.path()), KillSwitch::at(&state(dir.path())).expect("a switch"));
+    let (line, over) = (host.line("payer"), std::sync::atomic::AtomicBool::new(false));
+
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                host.stopped().expect("read");
+            }
+        });
+        for turn in 0..20 {
+            let turned = if turn % 2 == 0 { KillSwitch::on } else { KillSwitch::off };
+            let confirmed = turned(&whoever_turns_it, &agent("payer")).expect("it is written");
+            assert_eq!((confirmed.by.len(), confirmed.silent.len()), (1, 0), "turn {turn}");
+            assert_eq!(passes(&line), turn % 2 == 1, "turn {turn}");
+        }
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn what_can_not_be_read_stops_all_and_what_is_gone_or_cut_off_lifts_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (switch, file) = (host(dir.path()), dir.path().join("state/kill-switch"));
+    let (payer, reader) = (switch.line("payer"), switch.line("reader"));
+    switch.on(&agent("payer")).expect("it is written");
+    let good = fs::read_to_string(&file).expect("a file");
+
+    fs::write(&file, "# format 2\nin=other ways\n").expect("written");
+    becomes(&reader, false);
+    assert!(switch.stopped().is_err());
+    fs::write(&file, &good).expect("written");
+    becomes(&reader, true);
+    assert!(!passes(&payer));
+
+    fs::write(&file, "").expect("written");
+    becomes(&reader, false);
+    fs::write(&file, &good).expect("written");
+    becomes(&reader, true);
+    fs::remove_file(&file).expect("removed");
+    // The next turn of the switch is one for all that it says.
+    assert!(!passes(&payer) && passes(&reader));
+    switch.on(&agent("reader")).expect("it is written");
+    assert!(!passes(&reader) && passes(&payer));
+}
+
+#[test]
+fn a_host_that_can_not_write_it_down_has_stopped_its_own() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (switch, held) = (host(dir.path()), File::create(dir.path().join("state/kill-switch.lock")).expect("a file"));
+    let line = switch.line("payer");
+    // Whoever turns it elsewhere is hung.
+    held.lock().expect("a lock");
+
+    let refused = switch.on(&agent("payer")).expect_err("nobody can turn it");
+
+    assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
+    assert!(!passes(&line));
+    assert_eq!(switch.stopped().expect("read"), [agent("payer")]);
+    held.unlock().expect("unlocked");
+    switch.off(&agent("payer")).expect("it is written");
+    assert!(passes(&line));
 }
 
 #[test]

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// By how much a clock has to have been set back for a calendar to be looked at anew. Where it is less, no time comes twice.
 const SET_BACK: u64 = 60 * 60 * 1_000;
 
+/// How a run ended that the kill switch has stopped.
+const STOPPED: &str = "stopped by the kill switch";
+
 /// The runs of one agent, as far as a supervisor has to know of them.
 pub(super) struct Runs {
     trigger: Trigger,
@@ -51,6 +54,8 @@ pub(super) enum Ending {
     Failed(String),
     /// By the supervisor.
     Interrupted,
+    /// By the kill switch: an agent that restarts is due again, which waits until it is lifted.
+    Stopped,
 }
 
 /// What passing time has brought.
@@ -231,6 +236,15 @@ impl Runs {
                 self.due = Some(now);
             }
             return Next::AsPlanned;
+        }
+        if *ending == Ending::Stopped {
+            let restarts = matches!(self.supervision.restart, Restart::OnFailure | Restart::Always);
+            if restarts {
+                self.again = Some(Again { at: now, why: STOPPED.to_owned() });
+            } else if self.trigger == Trigger::Once && (changed || !has_begun) {
+                self.due = Some(now);
+            }
+            return if restarts { Next::Again(Duration::ZERO) } else { Next::AsPlanned };
         }
         if took >= self.supervision.backoff_to || *ending == Ending::Well {
             self.failures = 0;

@@ -11,6 +11,7 @@ use crate::doors::wasm::{End, Outcome, RunError};
 use crate::lock::Mutex;
 use crate::manifest::Manifest;
 use crate::meter::Limit;
+use crate::policy::Rule;
 use crate::{Agent, Host};
 use ::http::StatusCode;
 use futures_util::FutureExt;
@@ -378,6 +379,7 @@ impl Supervised {
             let (ending, end) = match ran {
                 Ok(Ok(outcome)) => (of(&outcome.end), outcome.end.to_string()),
                 Ok(Err(RunError::Interrupted(why))) => (Ending::Interrupted, format!("interrupted: {why}")),
+                Ok(Err(error @ RunError::Stopped(_))) => (Ending::Stopped, error.outcome().to_owned()),
                 Ok(Err(error)) => (Ending::Failed(error.to_string()), error.outcome().to_owned()),
                 Err(_) => (Ending::Failed(DEFECT.to_owned()), DEFECT.to_owned()),
             };
@@ -479,6 +481,7 @@ fn of(end: &End) -> Ending {
     match end {
         End::Exit(0) => Ending::Well,
         End::Interrupted(_) => Ending::Interrupted,
+        End::Stopped(denial) if denial.rule == Rule::KillSwitch => Ending::Stopped,
         end => Ending::Failed(end.to_string()),
     }
 }

@@ -122,6 +122,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let opened = tokio::select! {
         opened = open_keyring(host, manifest) => opened,
         why = &mut options.interrupt => return Err(RunError::Interrupted(why)),
+        () = meter.stopped() => return Err(before_it_began(&meter)),
     };
     let keyring = match opened {
         Ok(keyring) => Arc::new(keyring),
@@ -137,6 +138,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let opened = tokio::select! {
         opened = open_signers(host, agent) => opened,
         why = &mut options.interrupt => return Err(RunError::Interrupted(why)),
+        () = meter.stopped() => return Err(before_it_began(&meter)),
     };
     let signers = match opened {
         Ok(signers) => signers,
@@ -214,6 +216,14 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
         return Err(RunError::Audit);
     }
     Ok(Outcome { run: journal.run().to_owned(), end, usage, memory_refused })
+}
+
+/// Why a run does not begin that was stopped while its secrets were fetched.
+fn before_it_began(meter: &Meter) -> RunError {
+    match meter.stop_reason() {
+        Some(Stop::Denied(denial)) => RunError::Stopped(denial.clone()),
+        _ => RunError::Audit,
+    }
 }
 
 /// Has every secret of a manifest, as one of the hosts that are known to use it, and makes sure that the agent may use what was found.
