@@ -35,7 +35,7 @@ use listener::Front;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How long a caller waits for room before it is turned away.
@@ -118,6 +118,9 @@ async fn answer(front: &Front, from: &Connection, request: Request<hyper::body::
             held: &front.held,
         };
         let proved = route.callers.prove(&mut head, body, &asked).await?;
+        if !route.budget.take(Instant::now()) {
+            return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "it was called as often as `trigger.rate` allows"));
+        }
         run(front, from, &route, url, head, proved).await
     };
     match answered.await {
@@ -206,7 +209,7 @@ fn absolute(url: &CanonicalUrl) -> Result<http::Uri, Refused> {
 fn turned_away(status: StatusCode) -> Answer {
     let mut answer = Response::new(Either::Right(Empty::new()));
     *answer.status_mut() = status;
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         answer.headers_mut().insert(header::RETRY_AFTER, AGAIN);
     }
     answer

@@ -4,6 +4,7 @@ use super::caller::Callers;
 use super::refusals::Refusals;
 use crate::Agent;
 use crate::manifest::{CallerAuth, HttpTrigger, ListenConfig, Trigger};
+use crate::policy::Budget;
 use crate::serve::supervise::Link;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub(in crate::serve) struct Route {
     pub(super) callers: Callers,
     pub(super) link: Arc<Link>,
     pub(super) refusals: Refusals,
+    /// How often it may be called.
+    pub(super) budget: Budget,
 }
 
 /// The agents that callers run, those first whose paths say most.
@@ -46,7 +49,8 @@ impl Route {
         let name = agent.manifest().name.clone();
         let refusals = Refusals::new(agent.host().journal(&name));
         let (path, link) = (trigger.path.to_string(), Arc::clone(link));
-        Ok(Some(Arc::new(Self { name, agent: agent.clone(), trigger: Arc::new(trigger.clone()), path, callers, link, refusals })))
+        let budget = Budget::new(trigger.rate);
+        Ok(Some(Arc::new(Self { budget, name, agent: agent.clone(), trigger: Arc::new(trigger.clone()), path, callers, link, refusals })))
     }
 
     /// The files of the authorities of its callers' certificates.

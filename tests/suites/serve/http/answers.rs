@@ -140,7 +140,7 @@ fn a_response_that_ends_with_its_run_is_no_whole_one() {
 
 #[test]
 fn a_caller_that_leaves_ends_the_run() {
-    let house = House::new(&[("bot", BEARER, "[limits]\nwall = \"1h\"\ncpu = \"1h\"\n")]);
+    let house = House::new(&[("bot", BEARER, "[limits]\nwall = \"60s\"\ncpu = \"1h\"\n")]);
 
     // Before there is a response.
     let mut stream = house.connect();

@@ -54,6 +54,21 @@ fn a_caller_that_finds_no_room_is_told_to_come_again_and_no_run_begins() {
 }
 
 #[test]
+fn an_agent_is_called_as_often_as_its_manifest_says() {
+    let trigger = format!("{BEARER}\nrate = \"2/h\"");
+    let house = House::new(&[("bot", &trigger, "")]);
+    // Whoever proves nothing uses nothing up.
+    (0..3).for_each(|_| assert_eq!(house.call(house.request("POST", "/bot").body("")).status, 401));
+
+    let called = [0; 3].map(|_| house.call(house.by_bearer("/bot").body("")));
+
+    assert_eq!([called[0].status, called[1].status, called[2].status], [200, 200, 429]);
+    assert!(called[2].head.contains("retry-after: 1"), "{}", called[2].head);
+    assert_eq!(house.records("called").len(), 2);
+    assert_eq!(house.records("caller-refused").last().unwrap()["reason"], "it was called as often as `trigger.rate` allows");
+}
+
+#[test]
 fn callers_wait_in_turn_where_the_manifest_says_so() {
     let house = House::new(&[("bot", BEARER, "[run]\nconcurrency = 1\noverlap = \"queue\"\nqueue = 1\n")]);
     let held = Held::new(&house, "/bot?body");

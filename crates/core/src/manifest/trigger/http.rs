@@ -2,7 +2,7 @@
 
 use crate::manifest::diagnostic::Problem;
 use crate::manifest::reader::Section;
-use crate::manifest::{HostPattern, Manifest, config, names, units};
+use crate::manifest::{HostPattern, Manifest, Rate, config, names, units};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -25,6 +25,8 @@ pub struct HttpTrigger {
     pub auth: CallerAuth,
     /// Most bytes of a request's body. Default 1 MiB, which is also the most of a webhook's.
     pub body: u64,
+    /// How often callers that have proved who they are begin runs. Default [`Rate::DEFAULT`].
+    pub rate: Rate,
     /// Whether responses may set cookies: they hold for all agents behind the listener.
     pub set_cookie: bool,
     /// The origins other than the listener's own that a response may send a caller to.
@@ -157,7 +159,7 @@ impl HttpTrigger {
     /// A trigger of these requests, of which a body has 1 MiB at most, and whose responses set no cookie and stay with the listener.
     #[must_use]
     pub fn new(path: CallPath, auth: CallerAuth) -> Self {
-        Self { path, auth, body: BODY, set_cookie: false, location: Vec::new() }
+        Self { path, auth, body: BODY, rate: Rate::DEFAULT, set_cookie: false, location: Vec::new() }
     }
 
     /// The file that it names.
@@ -195,9 +197,10 @@ pub(super) fn read(section: &Section<'_>) -> Option<HttpTrigger> {
         size if is_webhook && size > BODY => Err(Problem::new("more than is read of a webhook", "write at most `1MiB`, or leave it out")),
         size => Ok(size),
     });
+    let rate = section.parse("rate", units::rate).unwrap_or(Rate::DEFAULT);
     let set_cookie = section.bool("set_cookie").unwrap_or(false);
     let location = section.list("location", HostPattern::parse).unwrap_or_default();
-    Some(HttpTrigger { body: body.unwrap_or(BODY), set_cookie, location, ..HttpTrigger::new(path?, auth?) })
+    Some(HttpTrigger { body: body.unwrap_or(BODY), rate, set_cookie, location, ..HttpTrigger::new(path?, auth?) })
 }
 
 fn caller(auth: &Section<'_>) -> Option<CallerAuth> {

@@ -118,6 +118,7 @@ const WITH_OTHERS: Elsewhere = &[
     ("auth", "to `http`"),
     ("public", "to `http`"),
     ("body", "to `http`"),
+    ("rate", "to `http`"),
     ("set_cookie", "to `http`"),
     ("location", "to `http`"),
 ];
