@@ -464,9 +464,8 @@ fn is_cookie(text: &[u8], at: usize) -> bool {
 
 /// The value of a Secret of Kubernetes that begins at `at`, in base64, whatever its name is.
 pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
-    // Behind a colon.
-    let before = &text[at.saturating_sub(3)..at];
-    if !matches!(before, [.., b':', b' ' | b'"'] | [b':', b' ', b'"']) {
+    let is_between = |byte: &u8| matches!(byte, b' ' | b'"' | b'\'' | b'\t' | b'\r' | b'\n' | b'|' | b'>' | b'-');
+    if text[at.saturating_sub(24)..at].iter().rev().find(|byte| !is_between(byte)) != Some(&b':') {
         return None;
     }
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
