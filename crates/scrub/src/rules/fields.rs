@@ -130,17 +130,41 @@ pub(super) fn may_have_name(text: &[u8], at: usize, has_digit: bool) -> bool {
                     .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
                     .count();
                 let word = &text[last + 1 - word..=last];
-                let ends = |ending: &[u8]| word.len() >= ending.len() && word[word.len() - ending.len()..].eq_ignore_ascii_case(ending);
-                word[0] == b'-' || word.len() < 18 && ENDINGS.iter().any(|ending| ends(ending))
+                word[0] == b'-' || word.len() < 18 && ends_known(word)
             }
         }
         byte => last == least && is_between(byte),
     }
 }
 
-/// How the words end that a value stands behind, with a blank between: see [`SCHEMES`].
-const ENDINGS: [&[u8]; 19] =
-    [b"er", b"en", b"ic", b"ey", b"th", b"ie", b"nk", b"ot", b"wt", b"gs", b"ok", b"ws", b"at", b"ac", b"is", b"as", b"rd", b"wd", b"et"];
+/// Whether a word ends as those do that a value stands behind, with a blank between: see [`SCHEMES`].
+#[inline]
+fn ends_known(word: &[u8]) -> bool {
+    word.last_chunk::<2>().is_some_and(|last| {
+        matches!(
+            &last.map(|letter| letter.to_ascii_lowercase()),
+            b"er"
+                | b"en"
+                | b"ic"
+                | b"ey"
+                | b"th"
+                | b"ie"
+                | b"nk"
+                | b"ot"
+                | b"wt"
+                | b"gs"
+                | b"ok"
+                | b"ws"
+                | b"at"
+                | b"ac"
+                | b"is"
+                | b"as"
+                | b"rd"
+                | b"wd"
+                | b"et"
+        )
+    })
+}
 
 /// The last three letters of a field's name, in small letters, where its value begins at `at` and no more than quotation marks and blanks stand
 /// around its sign.
@@ -440,9 +464,8 @@ fn is_cookie(text: &[u8], at: usize) -> bool {
 
 /// The value of a Secret of Kubernetes that begins at `at`, in base64, whatever its name is.
 pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
-    // Behind a colon.
-    let before = &text[at.saturating_sub(3)..at];
-    if !matches!(before, [.., b':', b' ' | b'"'] | [b':', b' ', b'"']) {
+    let is_between = |byte: &u8| matches!(byte, b' ' | b'"' | b'\'' | b'\t' | b'\r' | b'\n' | b'|' | b'>' | b'-');
+    if text[at.saturating_sub(24)..at].iter().rev().find(|byte| !is_between(byte)) != Some(&b':') {
         return None;
     }
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
