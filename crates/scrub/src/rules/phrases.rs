@@ -314,7 +314,7 @@ fn hash(key: u64) -> u64 {
 fn of_list(word: &[u8]) -> u64 {
     // Accents are two bytes each, U+0300 to U+036F.
     let is_accent = |at: usize| word[at] == 0xcc || word[at] == 0xcd && word[at + 1] < 0xb0;
-    let is_kept = |at: &usize| !is_accent(*at) && !(*at > 0 && word[*at] & 0xc0 == 0x80 && is_accent(*at - 1));
+    let is_kept = |at: &usize| !(is_accent(*at) || *at > 0 && word[*at] & 0xc0 == 0x80 && is_accent(*at - 1));
     packed((0..word.len()).filter(is_kept).map(|at| word[at]))
 }
 
