@@ -118,7 +118,7 @@ pub(super) fn may_have_name(text: &[u8], at: usize, has_digit: bool) -> bool {
     }
     match text[last] {
         b':' | b'=' | b'>' | b';' | b'\n' => true,
-        b',' | b'(' => text[last + 1..at].iter().any(|byte| !matches!(byte, b' ' | b'\t')),
+        b',' => text[last + 1..at].iter().any(|byte| !matches!(byte, b' ' | b'\t')),
         // A word before a blank: an option, or one that is known by how it ends. What merely stands behind one is a name of its own too
         // often, so here it has a digit.
         byte if byte.is_ascii_alphanumeric() => {
@@ -310,10 +310,6 @@ impl<'t> Back<'t> {
                 self.at -= 1;
                 self.blanks();
                 (self.quotes() > 0).then_some(false)
-            }
-            b'(' if quotes > 0 => {
-                self.at -= 1;
-                Some(false)
             }
             _ if blanks > 0 => Some(true),
             _ => None,

@@ -276,14 +276,18 @@ impl Rules {
         let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
         let name = &name[..name.len() - digits];
         let Some(ending) = name.last_chunk::<3>() else { return };
-        let mut is_new = true;
+        let mut secret = None;
         for (ending, number) in self.names.get(ending).into_iter().flatten().filter(|(ending, _)| name.ends_with(ending.as_bytes())) {
             if self.detectors[detectors::FIELD] == Some(*number) {
-                let secret = fields::secret(text, at, field).filter(|_| std::mem::take(&mut is_new));
-                found.extend(secret.map(|(at, tail)| Match { secret: at.clone(), at, rule: *number, tail }));
+                secret = secret.or_else(|| fields::secret(text, at, field).map(|found| (*number, found)));
             } else if length == LEAST_VALUE && (!names::is_public(field.name) || names::is_public(ending.as_bytes())) {
                 found.extend(self.rules[*number].matched(text, at, at).map(|found| found.of(*number)));
             }
+        }
+        // Where a rule knows more of it, that rule alone says whether it may pass.
+        let is_known = found.iter().any(|known| (at..at + LEAST).contains(&known.at.start));
+        if let Some((rule, (at, tail))) = secret.filter(|_| !is_known) {
+            found.push(Match { secret: at.clone(), at, rule, tail });
         }
     }
 

@@ -27,87 +27,92 @@ pub(super) enum Kind {
 /// Endings of names that a value is looked at under, in small letters.
 static ENDINGS: List = List::of(
     "\
-    key keys token tokens secret secrets password passwd passphrase passcode pwd pass pat cred creds credential credentials auth \
-    authorization psw jwt session sess sid sessid sessionid",
+    key,keys,token,tokens,secret,secrets,password,passwd,passphrase,passcode,pwd,pass,pat,cred,creds,credential,credentials,auth,\
+    authorization,psw,jwt,session,sess,sid,sessid,sessionid",
 );
 /// What may stand behind them.
 static BEHIND: Set = Set::of(
     "\
-    value val hex base64 b64 str string raw plain plaintext prod production live test dev staging stage default new old current env \
-    base main secondary backup data bytes",
+    value,val,hex,base64,b64,str,string,raw,plain,plaintext,prod,production,live,test,dev,staging,stage,default,new,old,current,\
+    env,base,main,secondary,backup,data,bytes",
 );
 static PASSWORDS: List = List::of(
     "\
-    password passwd passphrase passcode pwd psw passwort senha contrasena motdepasse",
+    password,passwd,passphrase,passcode,pwd,psw,passwort,senha,contrasena,motdepasse",
 );
 static SECRETS: List = List::of(
     "\
-    secret secrets token tokens credential credentials creds apikey apikeys accesskey secretkey privatekey authkey",
+    secret,secrets,token,tokens,credential,credentials,creds,apikey,apikeys,accesskey,secretkey,privatekey,authkey",
 );
 static KEYS: List = List::of(
     "\
-    key keys auth pass pat cred",
+    key,keys,auth,pass,pat,cred",
 );
 static SESSIONS: List = List::of(
     "\
-    session sess sid sessid sessionid jwt",
+    session,sess,sid,sessid,sessionid,jwt",
 );
 /// What issues keys: a key or a login by such a name is one to be kept.
 static VENDORS: Set = Set::of(
     "\
-    adafruit adobe airbrake airtable algolia alibaba amplitude anthropic apify asana atlassian auth0 aws azure beamer binance \
-    bitbucket bitfinex bitly bittrex blockfrost brevo browserstack bugsnag buildkite bybit checkout circleci clickhouse clickup \
-    clojars cloudflare cloudinary cloudsmith codecov cohere coinbase confluent contentful coveralls databricks datadog datagov \
-    deepgram deepl deepseek digitalocean discord disqus dockerhub doppler droneci dropbox dynatrace easypost elastic elevenlabs \
-    etherscan etsy eventbrite facebook fastly figma finicity finnhub flickr flutterwave flyio freshbooks freshdesk gemini ghost \
-    gitea github gitlab gitter gocardless grafana groq gumroad harness heroku honeycomb hubspot huggingface infracost infura \
-    intercom ipinfo ipstack jenkins jfrog jira klaviyo kraken kucoin langsmith launchdarkly line linear linkedin linode lob looker \
-    mailchimp mailersend mailgun mailjet mandrill mapbox mattermost maxmind messagebird mistral mixpanel mongodb mux netlify \
-    newrelic nightfall notion npm nuget nvidia nytimes okta onesignal openai openrouter openweather openweathermap opsgenie \
-    optimizely pagerduty paypal paystack percy pinecone pipedrive plaid planetscale plivo posthog postman postmark prefect pubnub \
-    pulumi pushover pypi rapidapi razorpay readme replicate rollbar rubygems runpod salesforce sauce saucelabs scalingo segment \
-    sendbird sendgrid sendinblue sentry shippo shodan shopify sidekiq slack snyk sonar sonarqube sourcegraph splunk spotify square \
-    squarespace stripe sumologic supabase tableau telegram tencent tomtom travis travisci trello twilio twitch twitter typeform \
-    vercel virustotal vonage vultr wakatime weatherapi weatherstack webex wistia workato workos yandex zapier zendesk zoho zoom",
+    adafruit,adobe,airbrake,airtable,algolia,alibaba,amplitude,anthropic,apify,asana,atlassian,auth0,aws,azure,beamer,binance,\
+    bitbucket,bitfinex,bitly,bittrex,blockfrost,brevo,browserstack,bugsnag,buildkite,bybit,checkout,circleci,clickhouse,clickup,\
+    clojars,cloudflare,cloudinary,cloudsmith,codecov,cohere,coinbase,confluent,contentful,coveralls,databricks,datadog,datagov,\
+    deepgram,deepl,deepseek,digitalocean,discord,disqus,dockerhub,doppler,droneci,dropbox,dynatrace,easypost,elastic,elevenlabs,\
+    etherscan,etsy,eventbrite,facebook,fastly,figma,finicity,finnhub,flickr,flutterwave,flyio,freshbooks,freshdesk,gemini,ghost,\
+    gitea,github,gitlab,gitter,gocardless,grafana,groq,gumroad,harness,heroku,honeycomb,hubspot,huggingface,infracost,infura,\
+    intercom,ipinfo,ipstack,jenkins,jfrog,jira,klaviyo,kraken,kucoin,langsmith,launchdarkly,line,linear,linkedin,linode,lob,\
+    looker,mailchimp,mailersend,mailgun,mailjet,mandrill,mapbox,mattermost,maxmind,messagebird,mistral,mixpanel,mongodb,mux,\
+    netlify,newrelic,nightfall,notion,npm,nuget,nvidia,nytimes,okta,onesignal,openai,openrouter,openweather,openweathermap,\
+    opsgenie,optimizely,pagerduty,paypal,paystack,percy,pinecone,pipedrive,plaid,planetscale,plivo,posthog,postman,postmark,\
+    prefect,pubnub,pulumi,pushover,pypi,rapidapi,razorpay,readme,replicate,rollbar,rubygems,runpod,salesforce,sauce,saucelabs,\
+    scalingo,segment,sendbird,sendgrid,sendinblue,sentry,shippo,shodan,shopify,sidekiq,slack,snyk,sonar,sonarqube,sourcegraph,\
+    splunk,spotify,square,squarespace,stripe,sumologic,supabase,tableau,telegram,tencent,tomtom,travis,travisci,trello,twilio,\
+    twitch,twitter,typeform,vercel,virustotal,vonage,vultr,wakatime,weatherapi,weatherstack,webex,wistia,workato,workos,yandex,\
+    zapier,zendesk,zoho,zoom",
 );
 /// What makes a key one to be kept.
 static KEPT: Set = Set::of(
     "\
-    api access secret private priv auth master admin encryption encrypt crypto cipher aes hmac signing sign signature license \
-    licence webhook shared subscription deploy personal root server service account application app bearer session wallet consumer \
-    merchant ssh rsa security authentication ingest ingestion write management integration org organization developer rest function \
-    host storage live test jwt oauth",
+    api,access,secret,private,priv,auth,master,admin,encryption,encrypt,crypto,cipher,aes,hmac,signing,sign,signature,license,\
+    licence,webhook,shared,subscription,deploy,personal,root,server,service,account,application,app,bearer,session,wallet,\
+    consumer,merchant,ssh,rsa,security,authentication,ingest,ingestion,write,management,integration,org,organization,developer,\
+    rest,function,host,storage,live,test,jwt,oauth",
 );
 /// What makes it public, or no secret: in any word of a name, at its beginning.
 static PUBLIC: List = List::of(
     "\
-    public publish idempot cache partition fingerprint thumbprint checksum digest integrity primary foreign translation continu \
-    cursor pagination encrypted hashed masked redacted sealed verif recaptcha hcaptcha turnstile csrf xsrf cancel dedup idemp \
-    localiz keyboard shortcut binding hotkey monkey turkey donkey authoriz author placeholder example dummy sample invalid",
+    public,publish,idempot,cache,partition,fingerprint,thumbprint,checksum,digest,integrity,primary,foreign,translation,continu,\
+    cursor,pagination,encrypted,hashed,masked,redacted,sealed,verif,recaptcha,hcaptcha,turnstile,csrf,xsrf,cancel,dedup,idemp,\
+    localiz,keyboard,shortcut,binding,hotkey,monkey,turkey,donkey,authoriz,author,placeholder,example,dummy,sample,invalid",
 );
 /// The same, as a whole word.
 static PUBLIC_WORDS: Set = Set::of(
     "\
-    pub anon anonymous site sort file row column page map hash sha sha1 sha256 sha512 md5 index group lookup \
-    object sync registry field prop property attribute attr label lock item node react message msg i18n locale unique natural \
-    surrogate composite range bucket image asset path no not without get has is id ids type types kid mint contract erc20 erc721 nft \
-    pair reset event trace span count max min limit length size resume upload snapshot revision etag stream",
+    pub,anon,anonymous,site,sort,file,row,column,page,map,hash,sha,sha1,sha256,sha512,md5,index,group,lookup,object,sync,\
+    registry,field,prop,property,attribute,attr,label,lock,item,node,react,message,msg,i18n,locale,unique,natural,surrogate,\
+    composite,range,bucket,image,asset,path,no,not,without,get,has,is,id,ids,type,types,kid,mint,contract,erc20,erc721,nft,pair,\
+    reset,event,trace,span,count,max,min,limit,length,size,resume,upload,snapshot,revision,etag,stream",
 );
 
 /// What has keys that are names, and no secrets.
 static THINGS: Set = Set::of(
     "\
-    link links photo video thumb thumbnail media content doc document record entity product order invoice payment customer user member team project issue \
-    ticket blob chunk layer manifest artifact build module template theme style color feature flag experiment metric series dimension tag query route \
-    view tab menu nav slot component element option parent child source target dest destination origin ref state action step task job queue topic channel \
-    room thread batch shard tenant region zone entry data store redux translation text title name category filter search group chart cell table \
-    collection model schema version release package dependency import export chain block transaction order trade market symbol currency position",
+    link,links,photo,video,thumb,thumbnail,media,content,doc,document,record,entity,product,order,invoice,payment,customer,user,\
+    member,team,project,issue,ticket,blob,chunk,layer,manifest,artifact,build,module,template,theme,style,color,feature,flag,\
+    experiment,metric,series,dimension,tag,query,route,view,tab,menu,nav,slot,component,element,option,parent,child,source,\
+    target,dest,destination,origin,ref,state,action,step,task,job,queue,topic,channel,room,thread,batch,shard,tenant,region,zone,\
+    entry,data,store,redux,translation,text,title,name,category,filter,search,group,chart,cell,table,collection,model,schema,\
+    version,release,package,dependency,import,export,chain,block,transaction,order,trade,market,symbol,currency,position",
 );
 
 /// What a login of a service is called.
-static LOGINS: List = List::of("login private access");
+static LOGINS: List = List::of(
+    "\
+    login,private,access",
+);
 
-/// Words with blanks between, one by one.
+/// Words with commas between, one by one.
 type List = Lazy<Vec<&'static [u8]>>;
 /// The same, to look words up in.
 type Set = Lazy<HashSet<&'static [u8]>>;
@@ -124,13 +129,13 @@ impl<T: FromIterator<&'static [u8]>> Lazy<T> {
     }
 
     fn get(&self) -> &T {
-        self.made.get_or_init(|| self.words.split_ascii_whitespace().map(str::as_bytes).collect())
+        self.made.get_or_init(|| self.words.split(',').map(str::as_bytes).collect())
     }
 }
 
 /// The endings of names that are looked at.
 pub(super) fn endings() -> impl Iterator<Item = &'static str> {
-    [ENDINGS.words, BEHIND.words, VENDORS.words, LOGINS.words].into_iter().flat_map(str::split_ascii_whitespace)
+    [ENDINGS.words, BEHIND.words, VENDORS.words, LOGINS.words].into_iter().flat_map(|words| words.split(','))
 }
 
 /// Whether a name says that its value is public.

@@ -337,6 +337,11 @@ mod tests {
             for example in rule.matches.iter().chain(&rule.pass) {
                 let text = format!("{}\n{example}\nand {}", "x. ".repeat(number % 70), "more ".repeat(number % 9));
                 crate::naive::compare(&scrubber, text.as_bytes(), &[1, 7, (number % 251) as u8, 40]);
+                // In a long stream, what was let go before and what is still to come are not all at hand.
+                if rule.detector.is_some() {
+                    let text = format!("{}\n{example}\nand {}", "x. ".repeat(700), "more ".repeat(300));
+                    crate::naive::compare(&scrubber, text.as_bytes(), &[5]);
+                }
             }
         }
     }
