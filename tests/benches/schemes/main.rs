@@ -32,8 +32,8 @@ const AWS_ID: &str = "AKIAIOSFODNN7EXAMPLE";
 const JWT: &str = "from = \"PEM\"\njwt = { preset = \"coinbase-cdp\", key_id = \"organizations/o/apiKeys/k\" }";
 const TOKEN: usize = 382;
 /// Characters of the header that a signature of AWS stands in, and a bearer token that makes it as long.
-const SIGNED: usize = 219;
-const AS_LONG: &str = "from = \"AS_LONG\"\nplaceholder = \"{base62:212}\"";
+const SIGNED: usize = 211;
+const AS_LONG: &str = "from = \"AS_LONG\"\nplaceholder = \"{base62:204}\"";
 /// The agents' name, and that of the one for whose requests a bare signature is made.
 const LOOPER: &str = "looper";
 const SIGNER: &str = "signer";
