@@ -2,7 +2,7 @@
 //! place, and stops no other.
 
 use super::ServeError;
-use crate::manifest::{Manifest, Trigger};
+use crate::manifest::{CallerAuth, Manifest, Trigger};
 use crate::{Agent, Host};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -15,6 +15,24 @@ pub(super) struct Listed {
     pub(super) manifest: Manifest,
     /// The hash of the text that it was read from: the file may be another by now.
     text: [u8; 32],
+}
+
+impl Listed {
+    /// The authorities of its callers' certificates.
+    fn authorities(&self) -> Option<&PathBuf> {
+        match &self.manifest.trigger {
+            Trigger::Http(http) => match &http.auth {
+                CallerAuth::Mtls { authorities, .. } => Some(authorities),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// What it is made of beside the manifest.
+    pub(super) fn others(&self) -> impl Iterator<Item = PathBuf> {
+        self.manifest.component.iter().chain(self.authorities()).cloned()
+    }
 }
 
 /// What tells one state of an agent's files from another.
@@ -122,7 +140,10 @@ pub(super) fn paths(directory: &Path) -> Result<Vec<PathBuf>, ServeError> {
 pub(super) fn load(host: &Host, listed: Listed, known: Option<Stand>) -> Result<Loaded, String> {
     let of = |why: crate::LoadError| format!("{}: {why}", listed.path.display());
     let (path, component) = host.component_of(&listed.manifest).map_err(of)?;
-    let stand: Stand = Sha256::new().chain_update(listed.text).chain_update(Sha256::digest(&component)).finalize().into();
+    // What can't be read is told by whoever needs it.
+    let authorities = listed.authorities().and_then(|path| fs::read(path).ok()).unwrap_or_default();
+    let parts = [listed.text, Sha256::digest(&component).into(), Sha256::digest(authorities).into()];
+    let stand: Stand = Sha256::digest(parts.concat()).into();
     if known == Some(stand) {
         return Ok(Loaded::Same);
     }

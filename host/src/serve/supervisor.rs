@@ -157,8 +157,8 @@ impl Supervisor {
             // Looked at before they are read: what changes meanwhile is another state.
             let seen = Look::at(directory::paths(&directory)?);
             let listing = directory::list(&directory, except.as_deref())?;
-            let components = listing.good.iter().filter_map(|listed| listed.manifest.component.clone());
-            Ok((seen.and(Look::at(components)), listing))
+            let others = listing.good.iter().flat_map(Listed::others);
+            Ok((seen.and(Look::at(others)), listing))
         });
         let (seen, Listing { good, bad }) = listed.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         *inner.seen.lock() = seen;
@@ -181,7 +181,7 @@ impl Supervisor {
             }
         }
         self.let_go(&there, &mut reloaded);
-        self.answer();
+        self.answer(&mut reloaded);
         let Reloaded { added, changed, removed, refused } = &mut reloaded;
         [added, changed, removed].into_iter().for_each(|names| names.sort());
         refused.sort_by(|one, other| one.manifest.cmp(&other.manifest));
@@ -328,12 +328,27 @@ impl Supervisor {
         Route::to(agent, link, listen).map_err(|why| format!("{}: {why}", path.display()))
     }
 
-    /// Has the agents that are there answer their callers.
-    fn answer(&self) {
+    /// Has the agents that are there answer their callers. Where one that goes on by what it was has the path of another, neither does: nobody
+    /// knows which of them a caller means.
+    fn answer(&self, reloaded: &mut Reloaded) {
         let Some(listener) = &self.0.listener else { return };
         let agents = self.0.agents.lock();
-        let routes = agents.values().filter(|served| !served.leaves).filter_map(|served| served.route.clone());
-        listener.take(routes.collect());
+        let routes = || agents.values().filter(|served| !served.leaves).filter_map(|served| Some((&served.path, served.route.as_ref()?)));
+        let (mut alone, mut twice) = (Vec::new(), Vec::new());
+        for (manifest, route) in routes() {
+            match routes().find(|(other, known)| *other != manifest && known.path() == route.path()) {
+                None => alone.push(Arc::clone(route)),
+                Some((other, _)) => twice.push((manifest.clone(), other.display().to_string(), route.path().to_owned())),
+            }
+        }
+        for (manifest, other, called) in twice {
+            let place = manifest.display();
+            let why = format!(
+                "{place}: the path `{called}` is that of {other} too, and neither is called by it; give each agent a path of its own"
+            );
+            reloaded.refused.push(Refused { manifest, why, keeps: None });
+        }
+        listener.take(alone);
         listener.open();
     }
 

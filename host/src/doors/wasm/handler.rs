@@ -12,6 +12,7 @@ use super::RunState;
 use crate::audit::Event;
 use crate::lock::Mutex;
 use crate::manifest::HttpTrigger;
+use crate::scrub::Scrubber;
 use crate::secrets::Version;
 use http::StatusCode;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -143,11 +144,11 @@ impl Answering {
 }
 
 impl Call {
-    /// The record of it.
-    pub(super) fn event(&self) -> Event<'_> {
+    /// The record of it. Its path may hold what the run is searched for.
+    pub(super) fn event(&self, scrubber: &Scrubber) -> Event<'_> {
         Event::Called {
             method: self.request.method().as_str().into(),
-            path: self.request.uri().path().into(),
+            path: scrubber.scrub_text(self.request.uri().path()),
             by: self.by.into(),
             caller: self.caller.as_deref().map(Into::into),
             from: self.from.to_string().into(),

@@ -153,11 +153,11 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let secrets = keyring.iter().map(|(_, key)| Used::of(&key.name, key.first()));
     let start = Event::RunStart { component: crate::text::hex(&agent.loaded.sha256).into(), secrets: secrets.collect() };
     journal.record(start).map_err(|_| RunError::Audit)?;
-    if let Some(call) = &call {
-        journal.record(call.event()).map_err(|_| RunError::Audit)?;
-    }
     let shown = call.as_ref().map_or(&[][..], |call| &call.shown);
     let scrubber = Live::new(scrubber(agent, &keyring, &host.rules, shown));
+    if let Some(call) = &call {
+        journal.record(call.event(&scrubber.now())).map_err(|_| RunError::Audit)?;
+    }
     let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
     let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
     let mut open = OpenRun::new(&journal, &meter, [stdout.clone(), stderr.clone()]);

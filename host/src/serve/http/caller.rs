@@ -10,20 +10,28 @@ use crate::Agent;
 use crate::doors::wasm::RequestBody;
 use crate::manifest::{CallerAuth, HttpTrigger, Webhook};
 use crate::secrets::Version;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 /// How long a service may take for a body that is read before it is believed.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Bodies that are held at once before they are believed: 128 MiB.
-pub(super) const HELD: usize = 128;
+/// What is held at once of bodies before they are believed, in pages: 128 MiB. A body takes some of them at a time.
+pub(super) const HELD: usize = (128 << 20) / PAGE;
+const PAGE: usize = 4096;
+const PAGES: u32 = 16;
 /// What proxies in front of a server say of a certificate. Nobody has verified it here.
-const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
+const FORWARDED: [HeaderName; 3] = [
+    HeaderName::from_static("x-forwarded-client-cert"),
+    // RFC 9440.
+    HeaderName::from_static("client-cert"),
+    HeaderName::from_static("client-cert-chain"),
+];
 
 /// How callers of one agent prove who they are.
 pub(super) enum Callers {
@@ -71,15 +79,20 @@ impl Callers {
     /// Looks at what a request shows, and takes it out.
     pub(super) async fn prove(&self, head: &mut request::Parts, body: RequestBody, asked: &Asked<'_>) -> Result<Proved, Refused> {
         head.headers.remove(header::PROXY_AUTHORIZATION);
-        head.headers.remove(FORWARDED);
+        FORWARDED.iter().for_each(|name| _ = head.headers.remove(name));
+        if matches!(self, Self::Webhook(..) | Self::Mtls(_)) {
+            // It proves nothing here, and may be meant for another agent behind the same listener.
+            head.headers.remove(header::AUTHORIZATION);
+        }
         match self {
             Self::Public => Ok(Proved { by: "public", caller: None, shown: Vec::new(), claim: None, body }),
             Self::Bearer(secret) => {
-                let shown = values(secret, asked).await?;
-                let found = bearer(&head.headers, &shown);
+                let token = bearer(&head.headers).map(|token| Zeroizing::new(token.to_vec()));
                 // Whatever was in it, the agent does not see it.
                 head.headers.remove(header::AUTHORIZATION);
-                let caller = Some(found.map_err(denied)?);
+                let token = token.map_err(denied)?;
+                let shown = values(secret, asked).await?;
+                let caller = Some(whose(&token, &shown).ok_or_else(|| denied("the token is another one"))?);
                 Ok(Proved { by: "bearer", caller, shown, claim: None, body })
             }
             Self::Webhook(of, secret) => {
@@ -117,7 +130,7 @@ pub(super) struct Asked<'a> {
     pub(super) now: u64,
     /// Most bytes of the body.
     pub(super) most: u64,
-    /// Room for [`HELD`] bodies.
+    /// Room for [`HELD`] pages of bodies.
     pub(super) held: &'a Semaphore,
 }
 
@@ -132,36 +145,54 @@ async fn values(secret: &CallerSecret, asked: &Asked<'_>) -> Result<Vec<Arc<Vers
     })
 }
 
-/// The fingerprint of the value that the one `Authorization` line bears.
-fn bearer(headers: &HeaderMap, values: &[Arc<Version>]) -> Result<String, &'static str> {
+/// What the one `Authorization` line bears.
+fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let line = lines.next().ok_or("there is no `Authorization`")?;
     if lines.next().is_some() {
         return Err("there are two `Authorization` lines");
     }
     let (scheme, token) = line.as_bytes().split_at_checked("Bearer ".len()).ok_or("the scheme is not `Bearer`")?;
-    if !scheme.eq_ignore_ascii_case(b"Bearer ") {
-        return Err("the scheme is not `Bearer`");
-    }
+    if scheme.eq_ignore_ascii_case(b"Bearer ") { Ok(token) } else { Err("the scheme is not `Bearer`") }
+}
+
+/// The fingerprint of the value that this is.
+fn whose(token: &[u8], values: &[Arc<Version>]) -> Option<String> {
     // All of them, so that time does not tell which.
     let found = values.iter().fold(None, |found, version| {
         let is = version.value.is_shown(token);
         found.or(is.then_some(version))
     });
-    found.map(|version| version.fingerprint.to_string()).ok_or("the token is another one")
+    found.map(|version| version.fingerprint.to_string())
 }
 
-/// A body, whole, and its place among those that are held.
+/// A body, whole, and its room among those that are held. It has room for what has come of it: whoever sends nothing keeps nobody out.
 async fn whole<'a>(body: RequestBody, asked: &Asked<'a>) -> Result<(Bytes, Option<SemaphorePermit<'a>>), Refused> {
-    let limited = Limited::new(body, usize::try_from(asked.most).unwrap_or(usize::MAX));
-    let taking = async {
-        let held = asked.held.acquire().await.ok();
-        (limited.collect().await, held)
-    };
-    match timeout(PATIENCE, taking).await {
-        Ok((Ok(body), held)) => Ok((body.to_bytes(), held)),
-        Ok((Err(error), _)) if error.is::<LengthLimitError>() => Err(too_long()),
-        Ok((Err(_), _)) => Err(Refused::new(StatusCode::BAD_REQUEST, "the body was broken off")),
+    match timeout(PATIENCE, collected(body, asked)).await {
+        Ok(collected) => collected,
         Err(_) => Err(Refused::new(StatusCode::REQUEST_TIMEOUT, "the body took longer than 10 s")),
     }
+}
+
+async fn collected<'a>(mut body: RequestBody, asked: &Asked<'a>) -> Result<(Bytes, Option<SemaphorePermit<'a>>), Refused> {
+    let broken = || Refused::new(StatusCode::BAD_REQUEST, "the body was broken off");
+    // Copied together as it comes: a piece that is kept for each byte takes many times its length.
+    let (mut whole, mut held, mut room) = (BytesMut::new(), None::<SemaphorePermit<'a>>, 0);
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|_| broken())?.into_data() else { continue };
+        let length = whole.len() + piece.len();
+        if length as u64 > asked.most {
+            return Err(too_long());
+        }
+        while room < length {
+            let more = asked.held.acquire_many(PAGES).await.map_err(|_| broken())?;
+            room += PAGE * PAGES as usize;
+            match &mut held {
+                None => held = Some(more),
+                Some(held) => held.merge(more),
+            }
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok((whole.freeze(), held))
 }

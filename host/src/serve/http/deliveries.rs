@@ -111,7 +111,8 @@ impl Deliveries {
             known.lines = known.until.len();
             return Ok(());
         }
-        let text: String = batch.iter().map(|(id, until)| line(*id, *until)).collect();
+        // A line of its own, whatever an earlier batch that failed has left.
+        let text: String = ["\n".to_owned()].into_iter().chain(batch.iter().map(|(id, until)| line(*id, *until))).collect();
         let mut file = OpenOptions::new().append(true).open(file)?;
         file.write_all(text.as_bytes())?;
         file.sync_data()

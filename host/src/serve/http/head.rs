@@ -59,6 +59,11 @@ pub(super) fn body(head: &request::Parts, most: u64) -> Result<(), Refused> {
     if head.headers.get_all(header::CONTENT_ENCODING).iter().any(is_coded) {
         return Err(Refused::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body is coded, and can't be searched"));
     }
+    // Another coding than this one would reach the agent as it is, and not be searched.
+    let mut transfer = head.headers.get_all(header::TRANSFER_ENCODING).iter();
+    if transfer.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked")) || transfer.next().is_some() {
+        return Err(Refused::bad("its `Transfer-Encoding` is another than `chunked`"));
+    }
     let length = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > most) {
         return Err(too_long());

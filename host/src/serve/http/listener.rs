@@ -232,7 +232,8 @@ impl Front {
                 };
                 if !is_over {
                     connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
+                    // Whoever takes nothing any more ends it for all of its requests.
+                    let _ = tokio::time::timeout(AGE, connection).await;
                 }
             }};
         }

@@ -53,6 +53,11 @@ impl Route {
         Ok(Some(Arc::new(Self { budget, name, agent: agent.clone(), trigger: Arc::new(trigger.clone()), path, callers, link, refusals })))
     }
 
+    /// The path by which it is called, as its manifest has it.
+    pub(in crate::serve) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The files of the authorities of its callers' certificates.
     pub(super) fn authorities(&self) -> Option<&PathBuf> {
         match &self.callers {

@@ -36,7 +36,11 @@ fn the_handler_sees_the_request_and_not_what_proved_who_calls() {
 
 #[test]
 fn a_request_that_brings_a_value_of_the_agent_s_reaches_it_without() {
-    let house = House::with(&[("bot", BEARER, "")], Plan { inspects: true, ..Plan::default() });
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("agents")).unwrap();
+    let below = super::manifest(&("below", BEARER, "")).replace("\"/below\"", "\"/below/**\"");
+    std::fs::write(dir.path().join("agents/below.toml"), below).unwrap();
+    let house = House::in_directory(dir, &[("bot", BEARER, "")], Plan { inspects: true, ..Plan::default() });
 
     let request =
         house.by_bearer("/bot?seen&body").header("x-copy", KEY).header("x-token", TOKEN).body(format!("it is {KEY}, and {TOKEN}."));
@@ -45,14 +49,44 @@ fn a_request_that_brings_a_value_of_the_agent_s_reaches_it_without() {
 
     assert!(reply.status == 200 && reply.body.contains("x-copy: ") && reply.body.contains("it is "), "{reply:?}");
     assert!(!reply.body.contains(KEY) && !reply.body.contains(TOKEN), "{}", reply.body);
+    let in_path = house.call(house.by_bearer(&format!("/below/{KEY}")).body(""));
     assert_eq!((in_target.status, in_target.body.as_str()), (400, ""));
-    house.wait_for("run-end", 2);
+    assert_eq!((in_path.status, in_path.body.as_str()), (400, ""));
+    house.wait_for("run-end", 3);
+    assert!(house.records("called").iter().all(|record| !record.to_string().contains(KEY)));
     let memories = house.memories.lock().unwrap();
     assert!(
         !memories
             .iter()
             .any(|memory| memory.windows(KEY.len()).any(|window| window == KEY.as_bytes() || window.starts_with(TOKEN.as_bytes())))
     );
+}
+
+#[test]
+fn a_body_in_a_coding_that_is_not_searched_is_refused() {
+    let house = House::new(&[("bot", BEARER, "")]);
+
+    for (coding, expected) in [("chunked", 200), ("gzip, chunked", 400), ("Chunked", 200)] {
+        let mut bytes = house.by_bearer("/bot").header("transfer-encoding", coding).whole();
+        bytes.extend(b"0\r\n\r\n");
+        assert_eq!(house.send(&bytes).status, expected, "{coding}");
+    }
+}
+
+#[test]
+fn an_agent_that_takes_another_s_path_leaves_nobody_in_doubt() {
+    let house = House::new(&[("bot", BEARER, "")]);
+    let write = |name: &str, text: &str| std::fs::write(house.dir.path().join("agents").join(name), text).unwrap();
+    assert_eq!(house.call(house.by_bearer("/bot").body("")).status, 200);
+
+    // The one goes on by what it was, since what it is now can't be read; the other has its path.
+    write("bot.toml", "name = \"bot\"");
+    write("other.toml", &super::manifest(&("other", "public = true", "")).replace("\"/other\"", "\"/bot\""));
+    let reloaded = house.runtime.block_on(house.supervisor.reload()).unwrap();
+
+    let told: Vec<&str> = reloaded.refused.iter().map(|refused| refused.why.as_str()).collect();
+    assert_eq!(told.iter().filter(|why| why.contains("the path `/bot` is that of")).count(), 2, "{told:?}");
+    assert_eq!(house.call(house.by_bearer("/bot").body("")).status, 404);
 }
 
 #[test]
@@ -135,7 +169,9 @@ fn a_response_that_ends_with_its_run_is_no_whole_one() {
     // Its head may not have left either.
     assert!(!broken.whole && [0, 200].contains(&broken.status), "{broken:?}");
     assert!(whole.whole && whole.body == long);
-    assert_eq!(house.wait_for("responded", 2)[0]["error"], "the run ended before its response did");
+    // The record of the one may come after that of the other.
+    let responded = house.wait_for("responded", 2);
+    assert_eq!(responded.iter().filter(|record| record["error"] == "the run ended before its response did").count(), 1);
 }
 
 #[test]

@@ -83,8 +83,16 @@ fn a_certificate_lets_in_whom_the_manifest_names() {
     let called = house.wait_for("called", 2);
     let callers: Vec<&str> = called.iter().map(|record| record["caller"].as_str().unwrap()).collect();
     assert_eq!((callers, &called[0]["by"]), (vec!["ci.example.com", "spiffe://example.com/ci"], &"mtls".into()));
-    // Whoever proves by a token who it is needs no certificate.
+    // Whoever proves by a token who it is needs no certificate. It is not told to the agent that knows its callers otherwise.
     assert_eq!(call(&house, &server, None, "/bearer").status, 200);
+    assert!(!reply.body.contains("authorization"), "{}", reply.body);
+
+    // Another authority in the same file counts from the next reading on, and the old one no more.
+    let pem = house.dir.path().join("agents/callers.pem");
+    std::fs::copy(house.dir.path().join("agents/others.pem"), pem).unwrap();
+    let reloaded = house.runtime.block_on(house.supervisor.reload()).unwrap();
+    assert_eq!(reloaded.changed, ["bot"]);
+    assert_eq!(call(&house, &server, Some(&certificate(&others, &["ci.example.com"], |_| {})), "/bot").status, 200);
 }
 
 #[test]
