@@ -116,6 +116,12 @@ static THINGS: Set = Set::of(
     version,release,package,dependency,import,export,chain,block,transaction,order,trade,market,symbol,currency,position,reset",
 );
 
+/// Of what a token is no secret: a page of a list, a request that may be sent twice, an answer, a device, a form.
+static NO_TOKENS: Set = Set::of(
+    "\
+    next,prev,previous,skip,delta,client,request,reply,device,registration,authenticity,form",
+);
+
 /// What a login of a service is called.
 static LOGINS: List = List::of(
     "\
@@ -188,8 +194,17 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     if last.is_empty() || words.iter().any(|word| is_public_word(word)) {
         return None;
     }
-    // A page of a list.
-    if last.ends_with(b"token") && before.iter().any(|word| [&b"next"[..], b"prev", b"previous"].contains(word)) {
+    let is_kept = |word: &[u8]| KEPT.get().contains(word) || is_vendor(word);
+    if let Some(front) = last.strip_suffix(b"token").or_else(|| last.strip_suffix(b"tokens")) {
+        let is_none = |word: &[u8]| NO_TOKENS.get().contains(word);
+        // A form of a web page names its own token with no more than this.
+        let is_of_form = name == b"_token";
+        if is_of_form || is_none(front) || before.iter().any(|word| is_none(word)) && !before.iter().any(|word| is_kept(word)) {
+            return None;
+        }
+    }
+    // What a browser is given to subscribe with, and to send reports with.
+    if last.ends_with(b"key") && matches!(words[..], [b"application", b"server", _] | [b"applicationserverkey"] | [b"sentry", b"key"]) {
         return None;
     }
     // What stands before the longest ending of a word.
@@ -202,7 +217,8 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
         return None;
     }
     if let Some(front) = said(&SECRETS) {
-        let is_bare = before.is_empty() && front.is_empty() && last.starts_with(b"token");
+        // `fromToken`, `toToken`: assets that are exchanged.
+        let is_bare = matches!(before, [] | [b"from" | b"to"]) && front.is_empty() && last.starts_with(b"token");
         let is_muted = is_public_word(front) || !is_guarded && is_of_thing(front);
         return (!is_muted).then_some(if is_bare { Kind::Token } else { Kind::Secret });
     }
@@ -210,7 +226,6 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
         return Some(Kind::Session);
     }
     let Some(front) = said(&KEYS) else { return login(last, before) };
-    let is_kept = |word: &[u8]| KEPT.get().contains(word) || is_vendor(word);
     // A word such as `compass` or `pattern` ends or begins with one by chance.
     let is_word = front.is_empty() || last.ends_with(b"key") || is_kept(front);
     if !is_word || is_public_word(front) || !is_guarded && is_of_thing(front) {
