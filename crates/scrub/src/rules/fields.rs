@@ -535,9 +535,6 @@ fn is_field(text: &[u8]) -> bool {
 fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
     let make = Make::of(value);
     let letters = make.lower + make.upper;
-    if is_placeholder(value, make) {
-        return false;
-    }
     let is_public = || is_address(value) || is_base58_key(value, make);
     let bits = make.surplus;
     let mixed = letters > 0 && make.digits > 0 || make.lower > 0 && make.upper > 0;
@@ -545,7 +542,7 @@ fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
     if by_blank && (bits < 24 || make.digits == 0 || !mixed) {
         return false;
     }
-    match kind {
+    let is_random = match kind {
         Kind::Password => mixed && bits >= 12,
         Kind::Secret => mixed && bits >= 18 && !is_address(value),
         Kind::Session => mixed && bits >= 28 && make.length >= 20,
@@ -556,7 +553,9 @@ fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
             make.length >= 24 && mixed && bits >= 28 && !is_public() && (make.beyond_hex > 0 && !is_uuid(value) || value.len() == 32)
         }
         Kind::Key => make.length >= 20 && letters > 0 && make.digits > 0 && bits >= 28 && !is_public() && !is_id(value, make),
-    }
+    };
+    // Last, for it looks at the value many times.
+    is_random && !is_placeholder(value, make)
 }
 
 /// What stands where a secret would: words for one, masks, templates, rows of the alphabet.

@@ -110,7 +110,7 @@ fn is_phrase(words: &[Word], is_alone: bool) -> bool {
         let index = |word: &Word| word.known.iter().find(|other| other.language == known.language).map(|known| known.index);
         let indices: Option<Vec<u16>> = words.iter().map(index).collect();
         let is_chinese = || matches!(LANGUAGES[usize::from(known.language)], Language::SimplifiedChinese | Language::TraditionalChinese);
-        indices.is_some_and(|indices| !indices.is_sorted_by(|one, next| one < next) && is_checked(&indices)) && (is_alone || !is_chinese())
+        (is_alone || !is_chinese()) && indices.is_some_and(|indices| !indices.is_sorted_by(|one, next| one < next) && is_checked(&indices))
     })
 }
 
