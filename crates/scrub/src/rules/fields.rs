@@ -596,7 +596,8 @@ fn is_placeholder(value: &[u8], make: Make) -> bool {
     let is_reference =
         [&b"sr_"[..], b"pk_live_", b"pk_test_", b"phc_", b"sb_publishable_", b"pub-c-"].iter().any(|public| value.starts_with(public))
             || value[0] == b'$'
-            || value.starts_with(b"/")
+            // A path, and not base64, one of 64 of which begins so.
+            || value.starts_with(b"/") && make.surplus < 18
             || value.starts_with(b"./");
     is_flat || is_reference || is_repeated(value) || WORDS.iter().any(|word| holds(word))
 }
@@ -674,6 +675,7 @@ mod tests {
         ] {
             assert_eq!(found(text), Vec::<String>::new(), "{text}");
         }
+        assert_eq!(found("LEDGER_SECRET=/etc/ledger/private/server-secret.pem"), Vec::<String>::new());
         for text in [
             r#"{"client_secret":"x7Rt1Lb9Kc4Vn6Yf3Hd0"}"#,
             r#"{"clientAccessToken":"x7Rt1Lb9Kc4Vn6Yf3Hd0"}"#,
@@ -682,6 +684,7 @@ mod tests {
             r#"{"private_key":"9vXr4sNp7q/Zt8kLw2mQ0dB3hJ6yU5cE1aT+oG4iWxM="}"#,
             r#"{"auth":"9vXr4sNp7q/Zt8kLw2mQ0dB3hJ6yU5cE1aT+oG4iWxM="}"#,
             "SENTRY_AUTH_TOKEN=x7Rt1Lb9Kc4Vn6Yf3Hd0",
+            "LEDGER_SECRET=/x7Rt1Lb9Kc4Vn6Yf3Hd0+q7Zt8kLw2mQ=",
         ] {
             assert_eq!(found(text).len(), 1, "{text}");
         }
