@@ -593,8 +593,7 @@ fn is_placeholder(value: &[u8], make: Make) -> bool {
     let holds = |word: &[u8]| value.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
     let is_flat = make.different < 8 || make.steps * 5 > make.length * 2;
     // What begins with these is published, or stands for a value that the host keeps.
-    let is_reference =
-        [&b"sr_"[..], b"pk_live_", b"pk_test_", b"phc_", b"sb_publishable_", b"pub-c-"].iter().any(|public| value.starts_with(public))
+    let is_reference = [&b"sr_"[..], b"pk_live_", b"pk_test_", b"phc_", b"sb_publishable_", b"pub-c-"].iter().any(|public| value.starts_with(public))
             || value[0] == b'$'
             // A path, and not base64, one of 64 of which begins so.
             || value.starts_with(b"/") && make.surplus < 18
@@ -688,5 +687,13 @@ mod tests {
         ] {
             assert_eq!(found(text).len(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_that_begins_with_a_known_key_and_goes_on_goes_whole() {
+        let value = "AKIAMNVUVDIWR3CEQCOL/x7Rt1Lb9Kc4Vn6Yf3Hd0q7Zt8kLw2mQ";
+        let all = found(&format!("LEDGER_SECRET={value}"));
+        assert!(all.contains(&format!("secret-field {value}")), "{all:?}");
+        assert_eq!(found("LEDGER_SECRET=AKIAMNVUVDIWR3CEQCOL"), ["aws-access-key-id AKIAMNVUVDIWR3CEQCOL"]);
     }
 }
