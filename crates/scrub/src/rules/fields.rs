@@ -204,6 +204,10 @@ pub(super) fn before(text: &[u8], at: usize) -> Option<Field<'_>> {
         return back.sibling().filter(|(_, of)| lower(NAMES, of)).map(|(name, _)| Field::of(name));
     }
     let of_url = text[..back.at].ends_with(b"//");
+    // A key that names somebody is public (W3C's decentralized identifiers).
+    if text[..back.at].ends_with(b"did:") {
+        return None;
+    }
     Some(Field { of_url, ..Field::of(back.whole(name)) })
 }
 
@@ -445,7 +449,8 @@ pub(super) fn secret(text: &[u8], at: usize, field: &Field<'_>) -> Option<(Range
         && text.get(end) == Some(&b' ')
         && text.get(end + 1).is_some_and(u8::is_ascii_alphabetic);
     let is_cut = text[end..].starts_with(b"...") || text[end..].starts_with("…".as_bytes()) || text[end..].starts_with(b"\\u2026");
-    (value.len() >= LEAST && !is_scheme && !is_cut && is_secret(kind, value, field.by_blank)).then(|| {
+    let is_public_key = || kind == Kind::Key && field.name.to_ascii_lowercase().ends_with(b"key") && is_public_key(value);
+    (value.len() >= LEAST && !is_scheme && !is_cut && is_secret(kind, value, field.by_blank) && !is_public_key()).then(|| {
         let goes_on = end == at + LIMIT;
         (at..end, goes_on.then_some(Tail::Token))
     })
@@ -530,9 +535,6 @@ fn is_field(text: &[u8]) -> bool {
 fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
     let make = Make::of(value);
     let letters = make.lower + make.upper;
-    if is_placeholder(value, make) {
-        return false;
-    }
     let is_public = || is_address(value) || is_base58_key(value, make);
     let bits = make.surplus;
     let mixed = letters > 0 && make.digits > 0 || make.lower > 0 && make.upper > 0;
@@ -540,7 +542,7 @@ fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
     if by_blank && (bits < 24 || make.digits == 0 || !mixed) {
         return false;
     }
-    match kind {
+    let is_random = match kind {
         Kind::Password => mixed && bits >= 12,
         Kind::Secret => mixed && bits >= 18 && !is_address(value),
         Kind::Session => mixed && bits >= 28 && make.length >= 20,
@@ -551,7 +553,9 @@ fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
             make.length >= 24 && mixed && bits >= 28 && !is_public() && (make.beyond_hex > 0 && !is_uuid(value) || value.len() == 32)
         }
         Kind::Key => make.length >= 20 && letters > 0 && make.digits > 0 && bits >= 28 && !is_public() && !is_id(value, make),
-    }
+    };
+    // Last, for it looks at the value many times.
+    is_random && !is_placeholder(value, make)
 }
 
 /// What stands where a secret would: words for one, masks, templates, rows of the alphabet.
@@ -589,10 +593,10 @@ fn is_placeholder(value: &[u8], make: Make) -> bool {
     let holds = |word: &[u8]| value.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
     let is_flat = make.different < 8 || make.steps * 5 > make.length * 2;
     // What begins with these is published, or stands for a value that the host keeps.
-    let is_reference =
-        [&b"sr_"[..], b"pk_live_", b"pk_test_", b"sb_publishable_", b"pub-c-"].iter().any(|public| value.starts_with(public))
+    let is_reference = [&b"sr_"[..], b"pk_live_", b"pk_test_", b"phc_", b"sb_publishable_", b"pub-c-"].iter().any(|public| value.starts_with(public))
             || value[0] == b'$'
-            || value.starts_with(b"/")
+            // A path, and not base64, one of 64 of which begins so.
+            || value.starts_with(b"/") && make.surplus < 18
             || value.starts_with(b"./");
     is_flat || is_reference || is_repeated(value) || WORDS.iter().any(|word| holds(word))
 }
@@ -623,8 +627,73 @@ fn is_uuid(value: &[u8]) -> bool {
     value.len() == 36 && value.split(|byte| *byte == b'-').map(<[u8]>::len).eq([8, 4, 4, 4, 12])
 }
 
-/// A hash in hexadecimal, a UUID, a path, a dotted name.
+/// 32 or 33 bytes in base64, as public keys of elliptic curves are.
+fn is_public_key(value: &[u8]) -> bool {
+    let bare = value.strip_suffix(b"=").unwrap_or(value);
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_');
+    (bare.len() == 43 || bare.len() == 44 && value.len() == 44) && bare.iter().all(is_part)
+}
+
+/// A hash in hexadecimal, a UUID, a path, a dotted name: also with hashes among its parts.
 fn is_id(value: &[u8], make: Make) -> bool {
-    let parts = value.split(|byte| matches!(byte, b'-' | b'.' | b'/' | b':' | b'_')).map(<[u8]>::len).max().unwrap_or(0);
-    make.beyond_hex == 0 || parts < 16 && make.signs > 0
+    let parts = value.split(|byte| matches!(byte, b'-' | b'.' | b'/' | b':' | b'_'));
+    let longest = parts.filter(|part| !part.iter().all(u8::is_ascii_hexdigit)).map(<[u8]>::len).max().unwrap_or(0);
+    make.beyond_hex == 0 || longest < 16 && make.signs > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Rules, Scrubber, Search};
+    use std::sync::Arc;
+
+    fn found(text: &str) -> Vec<String> {
+        let scrubber = Scrubber::new(Arc::new(Search::new(Vec::new(), Some(Rules::standard()))), Vec::new());
+        scrubber.find(text.as_bytes()).into_iter().map(|(kind, at)| format!("{kind} {}", &text[at])).collect()
+    }
+
+    #[test]
+    fn what_apis_say() {
+        for text in [
+            r#"{"@odata.nextLink":"https://graph.example.test/v1.0/users?$skiptoken=RFNwdAIAAQAAAB86YWRlbGV2QGNvbnRvc28uY29tKVVzZXJfNzQ2"}"#,
+            r#"{"@odata.deltaLink":"https://graph.example.test/v1.0/users/delta?$deltatoken=oEcOySpF_hWYmTIUZBOIfPzcwisr_rPe8o9M54L45qEXQGmvQC6T"}"#,
+            r#"{"$skipToken":"ew0KICAiJGlkIjogIjEiLA0KICAiTWF4Um93cyI6IDEwMDA"}"#,
+            r#"{"id":"did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"}"#,
+            r#"{"key_id":"568250167242549743","key":"2Sg8iYjAxxmI2LvUXpJjkYrMxURPc8r+dB7TJyvv1234"}"#,
+            r#"{"key_id":"568250167242549743","key":"9vXr4sNp7q/Zt8kLw2mQ0dB3hJ6yU5cE1aT+oG4iWxM="}"#,
+            r#"{"@type":"/cosmos.crypto.secp256k1.PubKey","key":"AjZ1mVbRq8Kp3nYw7tXc5LdG0hUe2JsF9oTiB4vMxQ6a"}"#,
+            "https://dex.example.test/quote?fromToken=EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v&toToken=So2vKq7Zt8jLw3mQ9vXr4sNp7Rt2Lb9Kc4Vn6Yf3Hd5",
+            r#"{"ClientToken":"3f1c9a52-7d0e-4c1b-9d7e-5a3b2c1d0e9f"}"#,
+            r#"{"ClientRequestToken":"3f1c9a52-7d0e-4c1b-9d7e-5a3b2c1d0e9f"}"#,
+            r#"{"replyToken":"0f3779fba3b349968c5d07db31eab56f"}"#,
+            r#"<input type="hidden" name="authenticity_token" value="q7Zt8kLw2mQ9vXr4sNp7x7Rt1Lb9Kc4Vn6Yf3Hd0dB3hJ6yU5cE1aTQ" />"#,
+            r#"<input type="hidden" name="_token" value="x7Rt1Lb9Kc4Vn6Yf3Hd0q7Zt8kLw2mQ9vXr4sNp7">"#,
+            "<Key>uploads/9f86d081884c7d659a2feaa0c55ad015.png</Key>",
+            r#"{"api_key":"phc_Q007bGNjvFuazd5XaXEJfA9gFNf-HOeycEIOeRkLkDQ"}"#,
+            "https://o1.ingest.example.test/api/2/envelope/?sentry_key=c7a90d15fb3e4682ad9407e158bc236f&sentry_version=7",
+            r#"subscribe({applicationServerKey: "BEl62iUYgUivxIkv69yViEuiBIa-Ib9-SkvMeAtA3LFgDzkrxZJjSgSnfckjBJuBkr3qBUYIHBQFLXYp5Nksh8U"})"#,
+        ] {
+            assert_eq!(found(text), Vec::<String>::new(), "{text}");
+        }
+        assert_eq!(found("LEDGER_SECRET=/etc/ledger/private/server-secret.pem"), Vec::<String>::new());
+        for text in [
+            r#"{"client_secret":"x7Rt1Lb9Kc4Vn6Yf3Hd0"}"#,
+            r#"{"clientAccessToken":"x7Rt1Lb9Kc4Vn6Yf3Hd0"}"#,
+            r#"{"device_auth_token":"x7Rt1Lb9Kc4Vn6Yf3Hd0"}"#,
+            r#"{"refresh_token":"x7Rt1Lb9Kc4Vn6Yf3Hd0"}"#,
+            r#"{"private_key":"9vXr4sNp7q/Zt8kLw2mQ0dB3hJ6yU5cE1aT+oG4iWxM="}"#,
+            r#"{"auth":"9vXr4sNp7q/Zt8kLw2mQ0dB3hJ6yU5cE1aT+oG4iWxM="}"#,
+            "SENTRY_AUTH_TOKEN=x7Rt1Lb9Kc4Vn6Yf3Hd0",
+            "LEDGER_SECRET=/x7Rt1Lb9Kc4Vn6Yf3Hd0+q7Zt8kLw2mQ=",
+        ] {
+            assert_eq!(found(text).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_begins_with_a_known_key_and_goes_on_goes_whole() {
+        let value = "AKIAMNVUVDIWR3CEQCOL/x7Rt1Lb9Kc4Vn6Yf3Hd0q7Zt8kLw2mQ";
+        let all = found(&format!("LEDGER_SECRET={value}"));
+        assert!(all.contains(&format!("secret-field {value}")), "{all:?}");
+        assert_eq!(found("LEDGER_SECRET=AKIAMNVUVDIWR3CEQCOL"), ["aws-access-key-id AKIAMNVUVDIWR3CEQCOL"]);
+    }
 }

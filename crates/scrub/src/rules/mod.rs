@@ -284,9 +284,13 @@ impl Rules {
                 found.extend(self.rules[*number].matched(text, at, at).map(|found| found.of(*number)));
             }
         }
-        // Where a rule knows more of it, that rule alone says whether it may pass.
-        let is_known = found.iter().any(|known| (at..at + LEAST).contains(&known.at.start));
-        if let Some((rule, (at, tail))) = secret.filter(|_| !is_known) {
+        // Where a rule knows more of it, that rule alone says whether it may pass: if it knows all of the value.
+        let is_known = |whole: &Range<usize>| {
+            let filled = text[whole.clone()].iter().rev().take_while(|byte| **byte == b'=').count();
+            let is_whole = |known: &Match| known.tail.is_some() || known.at.end >= whole.end - filled;
+            found.iter().any(|known| (at..at + LEAST).contains(&known.at.start) && is_whole(known))
+        };
+        if let Some((rule, (at, tail))) = secret.filter(|(_, (whole, _))| !is_known(whole)) {
             found.push(Match { secret: at.clone(), at, rule, tail });
         }
     }

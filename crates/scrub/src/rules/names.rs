@@ -79,20 +79,30 @@ static KEPT: Set = Set::of(
     consumer,merchant,ssh,rsa,security,authentication,ingest,ingestion,write,management,integration,org,organization,developer,\
     rest,function,host,storage,live,test,jwt,oauth",
 );
-/// What makes it public, or no secret: in any word of a name, at its beginning.
+/// What makes it public, or no secret, whatever else the name says: at the beginning of any word.
 static PUBLIC: List = List::of(
     "\
-    public,publish,idempot,cache,partition,fingerprint,thumbprint,checksum,digest,integrity,primary,foreign,translation,continu,\
-    cursor,pagination,encrypted,hashed,masked,redacted,sealed,verif,recaptcha,hcaptcha,turnstile,csrf,xsrf,cancel,dedup,idemp,\
-    localiz,keyboard,shortcut,binding,hotkey,monkey,turkey,donkey,authoriz,author,placeholder,example,dummy,sample,invalid",
+    public,publish,idempot,fingerprint,thumbprint,checksum,digest,integrity,encrypted,hashed,masked,redacted,sealed,csrf,xsrf,dedup,\
+    idemp,placeholder,example,dummy,sample,invalid",
 );
 /// The same, as a whole word.
 static PUBLIC_WORDS: Set = Set::of(
     "\
-    pub,anon,anonymous,site,sort,file,row,column,page,map,hash,sha,sha1,sha256,sha512,md5,index,group,lookup,object,sync,\
-    registry,field,prop,property,attribute,attr,label,lock,item,node,react,message,msg,i18n,locale,unique,natural,surrogate,\
-    composite,range,bucket,image,asset,path,no,not,without,get,has,is,id,ids,type,types,kid,mint,contract,erc20,erc721,nft,pair,\
-    reset,event,trace,span,count,max,min,limit,length,size,resume,upload,snapshot,revision,etag,stream",
+    pub,anon,anonymous,hash,sha,sha1,sha256,sha512,md5",
+);
+/// What has keys and tokens that are no secrets, but may have passwords and private keys, too: at the beginning of any word.
+static OF_THINGS: List = List::of(
+    "\
+    cache,partition,primary,foreign,translation,continu,cursor,pagination,verif,recaptcha,hcaptcha,turnstile,cancel,localiz,keyboard,\
+    shortcut,binding,hotkey,monkey,turkey,donkey,authoriz",
+);
+/// The same, as a whole word.
+static OF_THINGS_WORDS: Set = Set::of(
+    "\
+    site,sort,file,row,column,page,map,index,group,lookup,object,sync,registry,field,prop,property,attribute,attr,label,lock,item,\
+    node,react,message,msg,i18n,locale,unique,natural,surrogate,composite,range,bucket,image,asset,path,no,not,without,get,has,is,\
+    id,ids,type,types,kid,mint,contract,erc20,erc721,nft,pair,event,trace,span,count,max,min,limit,length,size,resume,upload,\
+    snapshot,revision,etag,stream,author,authors",
 );
 
 /// What has keys that are names, and no secrets.
@@ -103,7 +113,13 @@ static THINGS: Set = Set::of(
     experiment,metric,series,dimension,tag,query,route,view,tab,menu,nav,slot,component,element,option,parent,child,source,\
     target,dest,destination,origin,ref,state,action,step,task,job,queue,topic,channel,room,thread,batch,shard,tenant,region,zone,\
     entry,data,store,redux,translation,text,title,name,category,filter,search,group,chart,cell,table,collection,model,schema,\
-    version,release,package,dependency,import,export,chain,block,transaction,order,trade,market,symbol,currency,position",
+    version,release,package,dependency,import,export,chain,block,transaction,order,trade,market,symbol,currency,position,reset",
+);
+
+/// Of what a token is no secret: a page of a list, a request that may be sent twice, an answer, a device, a form.
+static NO_TOKENS: Set = Set::of(
+    "\
+    next,prev,previous,skip,delta,client,request,reply,device,registration,authenticity,form",
 );
 
 /// What a login of a service is called.
@@ -148,6 +164,17 @@ fn is_public_word(word: &[u8]) -> bool {
     PUBLIC_WORDS.get().contains(word) || PUBLIC.get().iter().any(|public| word.starts_with(public))
 }
 
+/// Whether a word is that of a thing whose keys and tokens are no secrets.
+fn is_of_thing(word: &[u8]) -> bool {
+    OF_THINGS_WORDS.get().contains(word) || OF_THINGS.get().iter().any(|thing| word.starts_with(thing))
+}
+
+/// Whether a word says that something is to be kept, whatever it belongs to.
+fn is_guarded(word: &[u8]) -> bool {
+    let holds = |part: &[u8]| word.windows(part.len()).any(|window| window == part);
+    word == b"priv" || holds(b"secret") || holds(b"private") || word.starts_with(b"auth") && !word.starts_with(b"author")
+}
+
 /// What a name says, or `None` where it is no secret's.
 pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     let lower: SmallVec<[u8; 128]> = name.iter().map(u8::to_ascii_lowercase).collect();
@@ -167,8 +194,17 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     if last.is_empty() || words.iter().any(|word| is_public_word(word)) {
         return None;
     }
-    // A page of a list.
-    if last.ends_with(b"token") && before.iter().any(|word| [&b"next"[..], b"prev", b"previous"].contains(word)) {
+    let is_kept = |word: &[u8]| KEPT.get().contains(word) || is_vendor(word);
+    if let Some(front) = last.strip_suffix(b"token").or_else(|| last.strip_suffix(b"tokens")) {
+        let is_none = |word: &[u8]| NO_TOKENS.get().contains(word);
+        // A form of a web page names its own token with no more than this.
+        let is_of_form = name == b"_token";
+        if is_of_form || is_none(front) || before.iter().any(|word| is_none(word)) && !before.iter().any(|word| is_kept(word)) {
+            return None;
+        }
+    }
+    // What a browser is given to subscribe with, and to send reports with.
+    if last.ends_with(b"key") && matches!(words[..], [b"application", b"server", _] | [b"applicationserverkey"] | [b"sentry", b"key"]) {
         return None;
     }
     // What stands before the longest ending of a word.
@@ -176,18 +212,23 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     if let Some(front) = said(&PASSWORDS) {
         return (!is_public_word(front)).then_some(Kind::Password);
     }
+    let is_guarded = words.iter().any(|word| is_guarded(word));
+    if !is_guarded && words.iter().any(|word| is_of_thing(word)) {
+        return None;
+    }
     if let Some(front) = said(&SECRETS) {
-        let is_bare = before.is_empty() && front.is_empty() && last.starts_with(b"token");
-        return (!is_public_word(front)).then_some(if is_bare { Kind::Token } else { Kind::Secret });
+        // `fromToken`, `toToken`: assets that are exchanged.
+        let is_bare = matches!(before, [] | [b"from" | b"to"]) && front.is_empty() && last.starts_with(b"token");
+        let is_muted = is_public_word(front) || !is_guarded && is_of_thing(front);
+        return (!is_muted).then_some(if is_bare { Kind::Token } else { Kind::Secret });
     }
     if said(&SESSIONS).is_some_and(|front| front.is_empty() || before.is_empty()) {
         return Some(Kind::Session);
     }
     let Some(front) = said(&KEYS) else { return login(last, before) };
-    let is_kept = |word: &[u8]| KEPT.get().contains(word) || is_vendor(word);
     // A word such as `compass` or `pattern` ends or begins with one by chance.
     let is_word = front.is_empty() || last.ends_with(b"key") || is_kept(front);
-    if !is_word || is_public_word(front) {
+    if !is_word || is_public_word(front) || !is_guarded && is_of_thing(front) {
         return None;
     }
     let ends_kept = || (3..front.len()).any(|length| KEPT.get().contains(&front[front.len() - length..]));
@@ -290,6 +331,7 @@ mod tests {
             ("monkey", None),
             ("compass", None),
             ("author", None),
+            ("author_key", None),
             ("site_key", None),
             ("SONAR_LOGIN", Some(Kind::Named)),
             ("algolia", Some(Kind::Vendor)),
@@ -298,5 +340,40 @@ mod tests {
         ] {
             assert_eq!(kind(name.as_bytes()), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_thing_mutes_its_keys_and_tokens_but_no_password_and_no_private_key() {
+        for (name, is_found) in [
+            ("CONTRACT_DEPLOYER_PRIVATE_KEY", true),
+            ("NODE_PRIVATE_KEY", true),
+            ("MINT_AUTHORITY_PRIVATE_KEY", true),
+            ("VERIFIER_PRIVATE_KEY", true),
+            ("BUCKET_SECRET_ACCESS_KEY", true),
+            ("OBJECT_STORAGE_SECRET_KEY", true),
+            ("STREAM_API_SECRET", true),
+            ("REACT_APP_SECRET_KEY", true),
+            ("CI_REGISTRY_PASSWORD", true),
+            ("NODE_AUTH_TOKEN", true),
+            ("REDIS_CACHE_PASSWORD", true),
+            ("cachePassword", true),
+            ("reset_token", true),
+            ("recaptcha_secret_key", true),
+            ("nodeKey", false),
+            ("object_key", false),
+            ("stream_token", false),
+            ("registryToken", false),
+            ("mint_token", false),
+            ("eventKey", false),
+            ("recaptcha_site_key", false),
+            ("publicNodeSecret", false),
+            ("encrypted_private_key", false),
+            ("hashed_password", false),
+            ("masked_secret", false),
+            ("csrfSecretToken", false),
+        ] {
+            assert_eq!(kind(name.as_bytes()).is_some(), is_found, "{name}");
+        }
+        assert!(!is_public(b"primaryKey") && !is_public(b"NODE_PRIVATE_KEY") && is_public(b"publicKey"));
     }
 }

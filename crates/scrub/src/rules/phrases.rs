@@ -74,18 +74,20 @@ pub(super) fn find(text: &[u8], at: usize, starts: &Range<usize>, found: impl Fn
 /// Phrases in the row of words that begins with `first`. Returns where it ends.
 #[cold]
 fn row(text: &[u8], first: Word, starts: &Range<usize>, mut found: impl FnMut(Range<usize>)) -> usize {
-    let is_first = before(text, first.at.start).is_none();
+    let (before, begins) = (before(text, first.at.start), first.at.start);
     let mut words = vec![first];
     while words.len() < ROW
         && let Some(word) = next(text, words[words.len() - 1].at.end)
     {
         words.push(word);
     }
+    // What stands before the first word, as between the others: the row need not have been looked at from its beginning.
+    let begins_row = before.is_none_or(|word| words.get(1).is_none_or(|next| joint(text, word.at.end..begins) != Some(next.joint)));
     // Of the last words not all that follows is known, where the row was cut.
     let whole = if words.len() < ROW { words.len() } else { ROW - MOST - 1 };
     for start in (0..whole).filter(|start| starts.contains(&words[*start].at.start)) {
         let is_alone = |count: usize| {
-            let begins = if start == 0 { is_first } else { words.get(start + 1).is_some_and(|next| next.joint != words[start].joint) };
+            let begins = if start == 0 { begins_row } else { words.get(start + 1).is_some_and(|next| next.joint != words[start].joint) };
             begins && words.get(start + count).is_none_or(|next| next.joint != words[start + count - 1].joint)
         };
         let fits = |count: &usize| words.get(start..start + count).is_some_and(|words| is_phrase(words, is_alone(*count)));
@@ -108,7 +110,7 @@ fn is_phrase(words: &[Word], is_alone: bool) -> bool {
         let index = |word: &Word| word.known.iter().find(|other| other.language == known.language).map(|known| known.index);
         let indices: Option<Vec<u16>> = words.iter().map(index).collect();
         let is_chinese = || matches!(LANGUAGES[usize::from(known.language)], Language::SimplifiedChinese | Language::TraditionalChinese);
-        indices.is_some_and(|indices| !indices.is_sorted_by(|one, next| one < next) && is_checked(&indices)) && (is_alone || !is_chinese())
+        (is_alone || !is_chinese()) && indices.is_some_and(|indices| !indices.is_sorted_by(|one, next| one < next) && is_checked(&indices))
     })
 }
 
@@ -434,6 +436,24 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_phrase_of_chinese_behind_another_sign_is_found_however_it_is_cut() {
+        let scrubber = scrubber();
+        for language in [Language::SimplifiedChinese, Language::TraditionalChinese] {
+            let number = LANGUAGES.iter().position(|other| *other == language).expect("a language of the standard");
+            let text = format!("{}, {} xx", language.word_list()[100], phrase(number, 12, 3).join(" "));
+            let left = scrubber.scrub_text(&text);
+            assert!(left.contains(", [redacted:bip39-mnemonic] xx"), "{left}");
+            for size in 1..text.len() {
+                let (mut stream, mut out) = (Stream::new(Arc::clone(&scrubber)), Vec::new());
+                text.as_bytes().chunks(size).for_each(|chunk| stream.push(chunk, &mut out));
+                stream.finish(&mut out);
+                assert_eq!(String::from_utf8_lossy(&out), left, "in pieces of {size}");
+            }
+            naive::compare(&scrubber, text.as_bytes(), &[1, 3, 40]);
         }
     }
 
