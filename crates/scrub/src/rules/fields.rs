@@ -696,4 +696,15 @@ mod tests {
         assert!(all.contains(&format!("secret-field {value}")), "{all:?}");
         assert_eq!(found("LEDGER_SECRET=AKIAMNVUVDIWR3CEQCOL"), ["aws-access-key-id AKIAMNVUVDIWR3CEQCOL"]);
     }
+
+    #[test]
+    fn a_private_key_is_found_whatever_it_belongs_to() {
+        let digits = "4f3edf983ac636a65a842ce7c78d9aa706d3b113bce9c46f30d7d21715b23b1d";
+        for name in ["CONTRACT_DEPLOYER_PRIVATE_KEY", "NODE_PRIVATE_KEY", "MINT_AUTHORITY_PRIVATE_KEY", "VERIFIER_PRIVATE_KEY"] {
+            assert_eq!(found(&format!("{name}=0x{digits}")).len(), 1, "{name}");
+        }
+        let secret = "U3rM8tIH7IJRGvg5Mzh3eqRQ58vgtOVuSuEWeMtw";
+        assert!(found(&format!("BUCKET_SECRET_ACCESS_KEY={secret}")).contains(&format!("aws-secret-access-key {secret}")));
+        assert_eq!(found(&format!("NODE_PUBLIC_KEY=0x{digits}")), Vec::<String>::new());
+    }
 }

@@ -24,8 +24,6 @@ const WORD: usize = 36;
 const BETWEEN: usize = 15;
 /// What is looked at of the bytes behind a phrase.
 const BEHIND: usize = BETWEEN + WORD;
-/// Blanks and signs outside ASCII that stand between words: no-break space, ideographic space, comma and full stop, full-width comma.
-const WIDE: [&[u8]; 5] = [b"\xc2\xa0", b"\xe3\x80\x80", b"\xe3\x80\x81", b"\xe3\x80\x82", b"\xef\xbc\x8c"];
 const LANGUAGES: &[Language] = Language::ALL;
 
 /// A word in a text.
@@ -192,10 +190,10 @@ fn joint(text: &[u8], range: Range<usize>) -> Option<u64> {
             }
             (b',' | b'"' | b'\'' | b'.' | b')' | b'-', _) => signs = signs << 8 | u64::from(*first),
             _ => {
-                let at = WIDE.iter().position(|wide| rest.starts_with(wide))?;
-                length = WIDE[at].len();
-                if at > 1 {
-                    signs = signs << 8 | 0x80 | at as u64;
+                let sign;
+                (length, sign) = wide(rest)?;
+                if let Some(sign) = sign {
+                    signs = signs << 16 | u64::from(sign);
                 }
             }
         }
@@ -236,7 +234,21 @@ fn is_letter(text: &[u8], at: usize) -> bool {
     }
     let back = text[..=at].iter().rev().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
     let first = at.saturating_sub(back);
-    !matches!(text[first], 0xc2 | 0xe3 | 0xef) || !WIDE.iter().any(|wide| text[first..].starts_with(wide))
+    !matches!(text[first], 0xc2 | 0xe2 | 0xe3 | 0xef) || wide(&text[first..]).is_none()
+}
+
+/// The blank or sign outside ASCII that a text begins with: how long it is, and what tells a sign from others. The no-break space, general
+/// punctuation (U+2000 to U+206F), that of Chinese and Japanese (U+3000 to U+303F), and full-width signs.
+fn wide(text: &[u8]) -> Option<(usize, Option<u16>)> {
+    let is_blank = match *text {
+        [0xc2, 0xa0, ..] => return Some((2, None)),
+        [0xe2, 0x80, third, ..] => matches!(third, 0x80..=0x8b | 0xaf),
+        [0xe2, 0x81, third @ 0x80..=0xaf, ..] => third == 0x9f,
+        [0xe3, 0x80, third, ..] => third == 0x80,
+        [0xef, 0xbc, 0x80..=0x8f | 0x9a..=0xa0, ..] => false,
+        _ => return None,
+    };
+    Some((3, (!is_blank).then(|| u16::from_be_bytes([text[1] ^ text[0] << 4, text[2]]))))
 }
 
 /// Whether a letter is that of an escaped break, as in `\n`.
@@ -411,6 +423,10 @@ mod tests {
             format!("['{}']", words.join("', '")),
             format!("{{\"words\":\"[\\\"{}\\\"]\"}}", words.join("\\\",\\\"")),
             format!("- {}", words.join("\n- ")),
+            format!("\u{2022} {}", words.join("\n\u{2022} ")),
+            format!("\u{201c}{}\u{201d}", words.join("\u{201d} \u{201c}")),
+            format!("\u{201c}{}\u{201d}", words.join(" ")),
+            format!("\u{ff1a}{}", words.join("\u{3000}")),
             wrapped("\n"),
             wrapped("\n      "),
         ]
