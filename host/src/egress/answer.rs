@@ -215,7 +215,7 @@ fn shown(text: &str, scrubber: &Scrubber) -> String {
 }
 
 /// Headers without what the scrubber finds in them, and how much that was.
-fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber) -> (HeaderMap, u64) {
+pub(crate) fn scrubbed(headers: &HeaderMap, scrubber: &Scrubber) -> (HeaderMap, u64) {
     let (mut clean, mut count) = (HeaderMap::with_capacity(headers.len()), 0);
     for (name, value) in headers {
         if scrubber.finds(name.as_str().as_bytes()) {

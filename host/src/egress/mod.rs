@@ -41,6 +41,7 @@ mod watch;
 
 pub(crate) use address::{AddressGuard, unwrapped};
 pub(crate) use agent_body::AgentBody;
+pub(crate) use answer::scrubbed;
 #[cfg(feature = "ops")]
 pub(crate) use call::Reply;
 pub(crate) use call::{Call, CallError, Caller};

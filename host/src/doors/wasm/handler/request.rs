@@ -1,11 +1,12 @@
 //! A caller's request as a guest reads it: without values that the host knows for the agent, and no longer than it may be.
 
 use super::{Answering, Call, RequestBody};
+use crate::egress;
 use crate::meter::Meter;
-use crate::scrub::{Live, Scrubber, Stream, Values};
+use crate::scrub::{Live, Stream, Values};
 use crate::session::Session;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::header;
 use http_body::{Body, Frame};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub(super) fn cleaned(call: Call, session: &Session) -> Result<http::Request<Cal
         if known.finds(target.as_bytes()) {
             return Err(InTarget);
         }
-        let (headers, redacted) = without(&parts.headers, known);
+        let (headers, redacted) = egress::scrubbed(&parts.headers, known);
         parts.headers = headers;
         answer.account(|account| account.redacted += redacted);
     }
@@ -55,26 +56,6 @@ pub(super) fn cleaned(call: Call, session: &Session) -> Result<http::Request<Cal
     let (patience, is_over) = (None, inner.is_end_stream());
     let body = CallerBody { inner, left: trigger.body, scrub: known.map(Stream::new), live, values, meter, answer, patience, is_over };
     Ok(http::Request::from_parts(parts, body))
-}
-
-/// Headers without values, and how many there were.
-pub(super) fn without(headers: &HeaderMap, known: &Scrubber) -> (HeaderMap, u64) {
-    let (mut clean, mut count) = (HeaderMap::with_capacity(headers.len()), 0);
-    for (name, value) in headers {
-        if known.finds(name.as_str().as_bytes()) {
-            count += 1;
-            continue;
-        }
-        let value = match known.scrub(value.as_bytes()) {
-            None => value.clone(),
-            Some(scrubbed) => {
-                count += 1;
-                HeaderValue::from_bytes(&scrubbed).unwrap_or_else(|_| HeaderValue::from_static("[redacted]"))
-            }
-        };
-        clean.append(name, value);
-    }
-    (clean, count)
 }
 
 impl CallerBody {

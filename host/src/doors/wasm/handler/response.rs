@@ -1,7 +1,8 @@
 //! A guest's response as its caller gets it: scrubbed as stdout is, without headers that would hold beyond this one exchange, and broken off
 //! where the run ends before it does.
 
-use super::{Answering, request};
+use super::Answering;
+use crate::egress;
 use crate::manifest::{HostPattern, HttpTrigger, Scheme};
 use crate::meter::{Limit, Meter, Stop};
 use crate::scrub::{Live, Scrubber, Stream};
@@ -121,7 +122,7 @@ impl Outgoing {
         if headers.get_all(header::CONTENT_ENCODING).iter().any(is_coded) {
             return Err("the agent's response is coded, and can't be searched");
         }
-        let (mut clean, redacted) = request::without(headers, scrubber);
+        let (mut clean, redacted) = egress::scrubbed(headers, scrubber);
         FRAMING.iter().chain([&header::CONTENT_ENCODING]).for_each(|name| _ = clean.remove(name));
         let own = clean.keys().filter(|name| name.as_str().starts_with(OWN)).cloned().collect::<Vec<_>>();
         let mut refused: Vec<&HeaderName> = own.iter().chain(&OF_THE_ORIGIN).collect();
