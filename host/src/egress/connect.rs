@@ -116,7 +116,7 @@ impl Connector {
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
-        if self.line.as_ref().is_some_and(|line| line.denial().is_some()) {
+        if self.line.as_ref().is_some_and(|line| line.is_cut()) {
             return Err(ConnectError::Refused);
         }
         let place = Arc::clone(&self.connections).try_acquire_owned().map_err(|_| ConnectError::TooMany)?;

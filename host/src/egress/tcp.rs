@@ -20,7 +20,7 @@ pub(super) struct Tcp {
 
 impl Tcp {
     pub(super) async fn connect(to: impl ToSocketAddrs, line: Option<&Arc<Line>>) -> io::Result<Self> {
-        if line.is_some_and(|line| line.denial().is_some()) {
+        if line.is_some_and(|line| line.is_cut()) {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         let stream = TcpStream::connect(to).await?;

@@ -2,6 +2,7 @@
 //! its process lives.
 
 use super::Confirmed;
+use super::turned::Stopped;
 use crate::state::StateDir;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -17,7 +18,7 @@ pub(super) struct Hosts(StateDir);
 pub(super) struct Own {
     path: PathBuf,
     file: File,
-    confirmed: String,
+    confirmed: Option<Stopped>,
 }
 
 impl Hosts {
@@ -33,7 +34,7 @@ impl Hosts {
         // It is seen by its name only once it is locked.
         file.lock()?;
         fs::rename(&made, &path)?;
-        Ok(Own { path, file, confirmed: String::new() })
+        Ok(Own { path, file, confirmed: None })
     }
 
     /// Which hosts have carried a state out, and which have not; and whether one of them has loaded an agent that this concerns.
@@ -74,22 +75,19 @@ impl Hosts {
 
 impl Own {
     /// Says that a state is carried out, by a host that has loaded these agents.
-    pub(super) fn confirm<'a>(&mut self, state: &'a str, agents: impl Iterator<Item = &'a str>) -> io::Result<()> {
-        if self.has_confirmed(state) {
+    pub(super) fn confirm<'a>(&mut self, stopped: &Stopped, agents: impl Iterator<Item = &'a str>) -> io::Result<()> {
+        if self.confirmed.as_ref() == Some(stopped) {
             return Ok(());
         }
-        self.confirmed.clear();
-        let text: String = [state].into_iter().chain(agents).flat_map(|line| [line, "\n"]).collect();
+        self.confirmed = None;
+        let mut text = stopped.state() + "\n";
+        text.extend(agents.flat_map(|line| [line, "\n"]));
         // Whoever reads between these two finds neither state.
         self.file.set_len(0)?;
         self.file.rewind()?;
         self.file.write_all(text.as_bytes())?;
-        state.clone_into(&mut self.confirmed);
+        self.confirmed = Some(stopped.clone());
         Ok(())
-    }
-
-    pub(super) fn has_confirmed(&self, state: &str) -> bool {
-        self.confirmed == state
     }
 }
 

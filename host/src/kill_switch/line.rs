@@ -75,6 +75,10 @@ impl Line {
         cut.is_none().then(work)
     }
 
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cut.read().is_some()
+    }
+
     /// Why nothing passes, where nothing does.
     pub(crate) fn denial(&self) -> Option<Denial> {
         self.cut.read().as_ref().map(|by| Denial::stopped(&self.agent, *by == Whom::All))

@@ -167,7 +167,10 @@ impl Kept {
         let stopped = self.register.with(Stopped::read)?;
         let is_cut_off = stopped == Stopped::default() && std::fs::metadata(self.register.path()).is_ok_and(|file| file.len() == 0);
         if is_cut_off {
-            return Err(io::Error::other(format!("{} is empty; remove it to stop nobody", self.register.path().display())));
+            return Err(io::Error::other(format!(
+                "{} is empty, so nobody knows who was stopped; `strongroom kill-switch on` or `off` writes it anew",
+                self.register.path().display()
+            )));
         }
         Ok(stopped)
     }
@@ -190,10 +193,9 @@ impl Inner {
             live.kept = stopped;
             live.apply();
         }
-        let state = live.kept.state();
-        let Live { own, lines, .. } = &mut *live;
+        let Live { kept, own, lines, .. } = &mut *live;
         let loaded = lines.iter().filter(|(_, line)| line.strong_count() > 0).map(|(agent, _)| agent.as_str());
-        own.as_mut().map_or(Ok(()), |own| own.confirm(&state, loaded))
+        own.as_mut().map_or(Ok(()), |own| own.confirm(kept, loaded))
     }
 
     /// Has agents of this host stopped beside what the file says, or no longer.

@@ -326,7 +326,7 @@ impl Supervised {
             let gone = waiting.as_ref().map(|waiting| waiting.gone().clone());
             let line = common.host.kill_switch().line(&name);
             // What is due waits while the agent is stopped; a caller does not.
-            let is_refused = waiting.is_some() && line.denial().is_some();
+            let is_refused = waiting.is_some() && line.is_cut();
             let room = tokio::select! {
                 biased;
                 () = std::future::ready(()), if is_refused => None,

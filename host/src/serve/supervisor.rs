@@ -228,9 +228,9 @@ impl Supervisor {
             .values()
             .filter(|served| !(served.leaves && served.link.is_closed()))
             .map(|served| served.link.status())
-            .map(|status| match self.0.common.host.kill_switch().line(&status.agent).denial() {
-                None => status,
-                Some(_) => AgentStatus { state: AgentState::Stopped, ..status },
+            .map(|status| match self.0.common.host.kill_switch().line(&status.agent).is_cut() {
+                false => status,
+                true => AgentStatus { state: AgentState::Stopped, ..status },
             })
             .collect()
     }
