@@ -86,7 +86,7 @@ impl Cuts {
         CutAudit(self.clone())
     }
 
-    /// A host over the store that this describes, as `rotor-under-test` is told of it, under the name `store`.
+    /// A host over the store that this describes, as the rotor is told of it, under the name `store`.
     ///
     /// # Panics
     /// Where there is none.

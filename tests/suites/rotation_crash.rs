@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use strongroom_tests::fixtures::store::{KINDS, Kind, Said, StoreFixture};
 use strongroom_tests::issuer::Issuer;
 
-const ROTOR: &str = env!("CARGO_BIN_EXE_rotor-under-test");
+const ROTOR: [&str; 2] = [env!("CARGO_BIN_EXE_host-under-test"), "rotor"];
 
 fn run(bed: &StoreFixture, issuer: &Issuer, more: Value) -> Said {
     bed.start(ROTOR, &issuer.url(), &more).finish()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use strongroom_tests::fixtures::store::{KINDS, Kind, StoreFixture};
 use strongroom_tests::issuer::{Fault, Issuer, Verb};
 
-const ROTOR: &str = env!("CARGO_BIN_EXE_rotor-under-test");
+const ROTOR: [&str; 2] = [env!("CARGO_BIN_EXE_host-under-test"), "rotor"];
 
 /// One key works, the store holds it, and nothing is under way or unaccounted for.
 fn settled(bed: &StoreFixture, issuer: &Issuer, case: &str) {

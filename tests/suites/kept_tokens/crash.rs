@@ -9,7 +9,7 @@ use strongroom_demo::server::Server;
 use strongroom_tests::VALUE;
 use strongroom_tests::fixtures::store::{KINDS, Kind, Said, StoreFixture};
 
-const KEEPER: &str = env!("CARGO_BIN_EXE_keeper-under-test");
+const KEEPER: [&str; 2] = [env!("CARGO_BIN_EXE_host-under-test"), "keeper"];
 const FIRST: &str = "rt-first-3Hd0Bs1XeGf4Tn8U";
 
 /// A token endpoint, and the refresh token that it takes; how many it has given.

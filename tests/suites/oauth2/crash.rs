@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use strongroom_tests::fixtures::store::{KINDS, Kind, Said, StoreFixture};
 use strongroom_tests::services::Oidc;
 
-const REFRESHER: &str = env!("CARGO_BIN_EXE_refresher-under-test");
+const REFRESHER: [&str; 2] = [env!("CARGO_BIN_EXE_host-under-test"), "refresher"];
 
 fn run(bed: &StoreFixture, oidc: &Oidc, more: Value) -> Said {
     let oauth2 = format!("{{ grant = \"refresh_token\", token_url = \"{}\", client_id = \"public\" }}", oidc.url("/token"));

@@ -1,5 +1,5 @@
 //! A host that replaces one key, once, through a store and an issuer with points at which it can be ended or stopped. It is told what to do
-//! by JSON in its first argument:
+//! by JSON:
 //!
 //! `{"store": {"file": PATH, "key": PATH} | {"vault": URL, "token": FILE} | {"aws": URL}, "secrets": [REF], "issuer": URL, "rotation": NAME,
 //! "timeout": MILLIS, "end": "kill" | "stop", "at": POINT, "hurry": BOOL, "abandon": BOOL}`
@@ -14,9 +14,7 @@ use strongroom::manifest::{AfterDrain, HttpIssuerConfig, RotationConfig, SecretR
 use strongroom::{Host, HostConfig, HttpIssuer};
 use strongroom_tests::cuts::{Cuts, End};
 
-fn main() {
-    let job = std::env::args().nth(1).expect("a job");
-    let job: Value = serde_json::from_str(&job).expect("JSON");
+pub fn main(job: &Value) {
     let text = |name: &str| job[name].as_str().unwrap_or_default().to_owned();
 
     let end = if text("end") == "stop" { End::Stop } else { End::Kill };

@@ -1,7 +1,7 @@
 //! A host that has an access token for one refresh token, once, through a store and an audit log with points at which it can be ended: the
-//! records of an exchange lie right before and right after its call. It is told what to do by JSON in its first argument:
+//! records of an exchange lie right before and right after its call. It is told what to do by JSON:
 //!
-//! `{"store": as for `rotor-under-test`, "from": ENTRY, "oauth2": TABLE, "ca": FILE, "at": POINT, "late": BOOL}`
+//! `{"store": as for the rotor, "from": ENTRY, "oauth2": TABLE, "ca": FILE, "at": POINT, "late": BOOL}`
 //!
 //! It prints each point, and in the end `ended …`.
 
@@ -12,9 +12,7 @@ use strongroom::{Host, HostConfig, Manifest};
 use strongroom_tests::cuts::{Cuts, End};
 use strongroom_tests::state_dir;
 
-fn main() {
-    let job = std::env::args().nth(1).expect("a job");
-    let job: Value = serde_json::from_str(&job).expect("JSON");
+pub fn main(job: &Value) {
     let text = |name: &str| job[name].as_str().unwrap_or_default();
 
     let cuts = Cuts::new(job["at"].as_u64().map(|at| (usize::try_from(at).expect("small"), End::Kill)));

@@ -1,7 +1,7 @@
 //! A host that runs the probe once, through a store and an audit log with points at which it can be ended: the records of a request lie before
-//! its call and behind its answer. It is told what to do by JSON in its first argument:
+//! its call and behind its answer. It is told what to do by JSON:
 //!
-//! `{"store": as for `rotor-under-test`, "manifest": TEXT, "values": {NAME: VALUE}, "address": ADDRESS, "ca": FILE, "operation": TEXT,
+//! `{"store": as for the rotor, "manifest": TEXT, "values": {NAME: VALUE}, "address": ADDRESS, "ca": FILE, "operation": TEXT,
 //! "at": POINT}`
 //!
 //! Every name is at the address. It prints each point, `step …` for each line that the agent prints, as it does, and in the end `ended …`.
@@ -36,9 +36,7 @@ impl Write for Told {
     }
 }
 
-fn main() {
-    let job = std::env::args().nth(1).expect("a job");
-    let job: Value = serde_json::from_str(&job).expect("JSON");
+pub fn main(job: &Value) {
     let text = |name: &str| job[name].as_str().unwrap_or_default();
 
     let cuts = Cuts::new(job["at"].as_u64().map(|at| (usize::try_from(at).expect("small"), End::Kill)));
