@@ -121,12 +121,13 @@ impl Book {
         let named = |(name, lines): (&str, String)| format!("name = \"{name}\"\ncomponent = \"probe.wasm\"\n{lines}\n");
         let beside = case.get("beside").filter(|_| !case.contains_key("beside_refused"));
         let beside = beside.map(|beside| ("probe-2", beside.as_str().map_or_else(|| self.signer(case), str::to_owned)));
-        [("probe-1", self.signer(case))].into_iter().chain(beside).map(named).collect()
+        [(name(case), self.signer(case))].into_iter().chain(beside).map(named).collect()
     }
 
     pub(crate) fn treasury(&self, case: &Table) -> WalletFixture {
         let policy = self.policy(case);
-        let treasury = WalletFixture::with(&self.signer(case));
+        let named = |manifest: &mut String| *manifest = manifest.replacen("probe-1", name(case), 1);
+        let treasury = WalletFixture::with(&self.signer(case)).amended(|manifest, _| named(manifest));
         let values = [policy.get("values"), case.get("values")].into_iter().flatten();
         let values = values.flat_map(|values| values.as_table().unwrap());
         values.fold(treasury.config(&self.host(case)), |treasury, (name, value)| treasury.value(name, value.as_str().unwrap()))
@@ -173,6 +174,11 @@ impl Book {
         }
         Asked { book: self, table: case }.judged(&opened, &opened.agent)
     }
+}
+
+/// The name of a case's agent.
+fn name(case: &Table) -> &str {
+    case.get("agent").map_or("probe-1", |name| name.as_str().unwrap())
 }
 
 /// Whether what was to be refused is, with that text, and without the key.
