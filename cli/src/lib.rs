@@ -27,6 +27,7 @@ mod rules;
 mod run;
 mod secrets;
 mod serve;
+mod served;
 mod table;
 mod terminal;
 mod verdict;
@@ -106,6 +107,26 @@ enum Verb {
     Run(run::Run),
     /// Runs all agents of a directory, each when it is time
     Serve(serve::Serve),
+    /// Lists the agents of a host that serves
+    Ps(served::Ps),
+    /// Lists an agent's runs: those under way, and the last ones
+    Runs(served::Runs),
+    /// Shows what agents have printed and logged of late
+    Logs(served::Logs),
+    /// Has an agent run now, as if its time had come
+    Trigger(served::Agent),
+    /// Ends an agent's runs that are under way
+    ///
+    /// Its trigger goes on: see `pause`. An agent that restarts does not begin again by itself: see `trigger`.
+    Stop(served::Stop),
+    /// Begins nothing of an agent until it is resumed
+    ///
+    /// It outlives the host, and callers are turned away. What runs goes on: see `stop`.
+    Pause(served::Agent),
+    /// Lifts a pause
+    Resume(served::Agent),
+    /// Has a host read its directory anew
+    Reload(served::Reload),
     /// Stops all that agents send and sign: on, off, status
     ///
     /// It holds for every host with the same state directory, the ones that begin later included, until it is lifted. Runs of a stopped agent end, its
@@ -187,6 +208,14 @@ pub fn main() -> ExitCode {
         Verb::Login(login) => login.perform(),
         Verb::Run(run) => run.perform(),
         Verb::Serve(serve) => serve.perform(),
+        Verb::Ps(ps) => ps.perform(),
+        Verb::Runs(runs) => runs.perform(),
+        Verb::Logs(logs) => logs.perform(),
+        Verb::Trigger(agent) => agent.perform("trigger"),
+        Verb::Stop(stop) => stop.perform(),
+        Verb::Pause(agent) => agent.perform("pause"),
+        Verb::Resume(agent) => agent.perform("resume"),
+        Verb::Reload(reload) => reload.perform(),
         Verb::KillSwitch(turn) => turn.perform(),
         Verb::Check(check) => check.perform(),
         Verb::Explain(explain) => explain.perform(),

@@ -5,20 +5,29 @@ use clap::builder::styling::Styles;
 use std::fmt::Write;
 
 /// What people come for, and the commands for it.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Start", &["new", "init"]),
-    ("Run agents, and check them first", &["run", "serve", "check", "explain", "inspect", "rules", "kill-switch"]),
+    ("Run agents, and check them first", &["run", "serve", "check", "explain", "inspect", "rules"]),
+    ("Look after a host that serves", &["ps", "runs", "logs", "trigger", "stop", "pause", "resume", "reload", "kill-switch"]),
     ("Keep keys", &["adopt", "login", "secrets", "wallet", "mpc", "limits"]),
     ("See what happened", &["audit"]),
     ("Set up the shell", &["completions", "man", "help"]),
 ];
 
 /// How each command is called.
-const EXAMPLES: [(&[&str], &str); 38] = [
+const EXAMPLES: [(&[&str], &str); 46] = [
     (&["new"], "--lang python price-bot"),
     (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
     (&["run"], "agent.toml --env-file .env -- ETH-USD"),
     (&["serve"], "agents --config strongroom.toml"),
+    (&["ps"], "--config strongroom.toml"),
+    (&["runs"], "price-bot"),
+    (&["logs"], "price-bot --follow"),
+    (&["trigger"], "price-bot"),
+    (&["stop"], "price-bot"),
+    (&["pause"], "price-bot"),
+    (&["resume"], "price-bot"),
+    (&["reload"], "--config strongroom.toml"),
     (&["kill-switch", "on"], "price-bot"),
     (&["kill-switch", "off"], "--all"),
     (&["kill-switch", "status"], "--json"),

@@ -8,7 +8,8 @@ use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
-use strongroom::manifest::{CredentialRef, HostConfig, ListenConfig};
+use strongroom::admin::Admin;
+use strongroom::manifest::{AdminConfig, CredentialRef, HostConfig, ListenConfig};
 use strongroom::serve::{Drained, Reloaded, ServeError, Serving, Supervisor};
 use strongroom::text::{for_people, lines_for_people};
 use strongroom::{Host, LogRecord, RunOptions};
@@ -98,6 +99,8 @@ impl Serve {
             serving = serving.except(config);
         }
         let supervisor = Supervisor::new(host.clone(), &self.directory, serving)?;
+        // Operators are answered until the end.
+        let _admin = self.admin(&supervisor, &host)?;
         let mut is_first = true;
         let why = loop {
             let reloaded = tokio::select! {
@@ -135,6 +138,23 @@ impl Serve {
             _ = signals.end() => {}
         }
         self.concluded(why, drained, broken)
+    }
+
+    /// Listens for operators. Where the configuration doesn't say where, and the host's own place can't be used, it serves without.
+    fn admin(&self, supervisor: &Supervisor, host: &Host) -> Result<Option<Admin>, Failure> {
+        match Admin::open(supervisor, host.admin()) {
+            Ok(admin) => {
+                if let Some(address) = admin.address() {
+                    say(format_args!("operators reach the host at https://{address}"));
+                }
+                Ok(Some(admin))
+            }
+            Err(error) if *host.admin() == AdminConfig::default() => {
+                say(format_args!("no operator can be listened to: {error}"));
+                Ok(None)
+            }
+            Err(error) => Err(Failure::new(code::STATE, error)),
+        }
     }
 
     fn concluded(&self, why: Why, drained: Drained, broken: &Broken) -> Done {

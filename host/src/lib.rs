@@ -44,11 +44,13 @@
 //! - `pkcs11`: keys in an HSM.
 //!
 //! Off by default:
-//! - `ops`: what an operator asks of a host, as reports: see [`ops`].
+//! - `ops`: what an operator asks of a host, as reports, and an interface for administrators: see [`ops`] and [`admin`].
 //! - `test-util`: what tests of embedders need: signers asked without a permit of the policy's, clocks that are moved, memories of guests.
 
 #![deny(unsafe_code)]
 
+#[cfg(feature = "ops")]
+pub mod admin;
 pub mod audit;
 #[cfg(feature = "aws")]
 mod aws;
@@ -81,14 +83,14 @@ mod tls;
 pub mod manifest {
     pub(crate) use strongroom_core::manifest::*;
     pub use strongroom_core::manifest::{
-        AfterDrain, AnswerRule, Asset, AwsConfig, BackendConfig, Basic, CallPath, CallSpec, CallerAuth, ChainSpec, CommandConfig,
-        CommandProtocol, CredentialRef, Cron, Denials, Diagnostic, Diagnostics, DirConfig, EgressRule, Endpoint, FileKeyRef, Grant,
-        HostConfig, HostPattern, HttpIssuerConfig, HttpTrigger, IssuerConfig, JwtSpec, KmsConfig, Leaks, LimitSpec, Limits, ListenConfig,
-        Listing, Manifest, Misplaced, Missed, Most, Movement, MpcConfig, NamePattern, OnChain, Overlap, Passes, PathPattern, PathPlace,
-        Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RemoteConfig, Restart, RotationConfig, Scheme, SchemeSpec, Seal,
-        SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap, SignerSpec, SigningConfig, Spends, Standard,
-        Supervision, Template, Tokens, Treatment, Trigger, TypedDataMethod, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Webhook, Which,
-        duration,
+        Account, AdminClient, AdminConfig, AdminPeer, AdminProof, AfterDrain, AnswerRule, Asset, AwsConfig, BackendConfig, Basic, CallPath,
+        CallSpec, CallerAuth, ChainSpec, CommandConfig, CommandProtocol, CredentialRef, Cron, Denials, Diagnostic, Diagnostics, DirConfig,
+        EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern, HttpIssuerConfig, HttpTrigger, IssuerConfig, JwtSpec, KmsConfig,
+        Leaks, LimitSpec, Limits, ListenConfig, Listing, Manifest, Misplaced, Missed, Most, Movement, MpcConfig, NamePattern, OnChain,
+        Overlap, Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RemoteConfig, Restart, Role,
+        RotationConfig, Scheme, SchemeSpec, Seal, SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap,
+        SignerSpec, SigningConfig, Spends, Standard, Supervision, Template, Tokens, Treatment, Trigger, TypedDataMethod, TypedSpec,
+        VaultAuth, VaultConfig, WalletSpec, Webhook, Which, duration,
     };
 
     /// The scheme `hmac`: secrets that sign requests.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is an assertion")]
 
+mod admin;
 mod adopt;
 mod answers;
 mod apis;

@@ -87,6 +87,20 @@ pub enum Event<'a> {
         #[serde(default, skip_serializing_if = "is_none")]
         more: u64,
     },
+    /// An operator asks for something that changes what agents do: it is about to be done, or was refused for want of a role. Its `run` names the
+    /// host.
+    Administered {
+        /// The operation, by its name in the interface for administrators.
+        operation: Text<'a>,
+        /// What it is about: an agent, a rotation; with the query.
+        subject: Text<'a>,
+        /// Who asks.
+        by: Text<'a>,
+        /// The role that they have.
+        role: Text<'a>,
+        /// Whether it was refused.
+        refused: bool,
+    },
     /// The agent's response to its caller has ended, or there was none.
     Responded {
         /// The status, where there was a response.
@@ -310,6 +324,7 @@ impl Event<'_> {
             Self::RunStart { .. } => "run-start",
             Self::Called { .. } => "called",
             Self::CallerRefused { .. } => "caller-refused",
+            Self::Administered { .. } => "administered",
             Self::Responded { .. } => "responded",
             Self::Egress { .. } => "egress",
             Self::VersionsChanged { .. } => "versions-changed",

@@ -44,6 +44,9 @@ impl Event<'_> {
             Self::CallerRefused { path, status, reason, from, more } => {
                 Event::CallerRefused { path: text(path), status, reason: text(reason), from: text(from), more }
             }
+            Self::Administered { operation, subject, by, role, refused } => {
+                Event::Administered { operation: text(operation), subject: text(subject), by: text(by), role: text(role), refused }
+            }
             Self::Responded { status, received, sent, redacted, withheld, error } => {
                 Event::Responded { status, received, sent, redacted, withheld: texts(withheld), error: error.map(text) }
             }

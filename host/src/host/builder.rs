@@ -255,7 +255,22 @@ impl HostBuilder {
         let lanes = self.lanes.map(Lanes::new).transpose().map_err(BuildError::Lanes)?;
         let kill_switch = KillSwitch::of_host(state.as_ref()).map_err(BuildError::KillSwitch)?;
         let (wall, listen) = (self.wall, self.config.listen);
-        let inner = Inner { parts, linker, cache: compiled, network, tickets, tokens, lanes, kill_switch, state, wall, max_agents, listen };
+        let inner = Inner {
+            parts,
+            linker,
+            cache: compiled,
+            network,
+            tickets,
+            tokens,
+            lanes,
+            kill_switch,
+            state,
+            wall,
+            max_agents,
+            listen,
+            #[cfg(feature = "ops")]
+            admin: self.config.admin,
+        };
         Ok(Host(Arc::new(inner)))
     }
 }

@@ -16,6 +16,8 @@ use crate::egress::{Network, Pools};
 use crate::kill_switch::KillSwitch;
 use crate::lanes::Lanes;
 use crate::lock::Mutex;
+#[cfg(feature = "ops")]
+use crate::manifest::AdminConfig;
 use crate::manifest::{ListenConfig, Manifest, SecretSpec, Trigger, Which};
 use crate::oauth::Tokens;
 use crate::policy::Policy;
@@ -51,6 +53,8 @@ struct Inner {
     wall: Wall,
     max_agents: u32,
     listen: Option<ListenConfig>,
+    #[cfg(feature = "ops")]
+    admin: AdminConfig,
 }
 
 impl Host {
@@ -272,6 +276,13 @@ impl Host {
     /// Where it listens for callers, by its configuration.
     pub(crate) fn listen(&self) -> Option<&ListenConfig> {
         self.0.listen.as_ref()
+    }
+
+    /// Who may administer it, and where.
+    #[cfg(feature = "ops")]
+    #[must_use]
+    pub fn admin(&self) -> &AdminConfig {
+        &self.0.admin
     }
 
     pub(crate) fn wall(&self) -> &Wall {

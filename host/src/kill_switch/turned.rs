@@ -39,6 +39,7 @@ impl fmt::Display for Whom {
 
 /// What the hosts of a state directory say to a turned switch.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(feature = "ops", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Confirmed {
     /// The processes whose hosts have done it, by their numbers.

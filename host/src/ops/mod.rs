@@ -27,7 +27,7 @@ pub use explain::{Explained, Sentence, explain};
 pub use failed::{Failed, Kind};
 pub use import::{Import, Imported};
 pub use judge::{Allowed, Judge, Verdict};
-pub use kill_switch::kill_switch;
+pub use kill_switch::{kill_switch, state_directory};
 pub use login::{CodeLogin, DeviceLogin, LoggedIn, Login};
 #[cfg(feature = "mpc")]
 pub use mpc::{MadeKey, PartyReport, Threshold};

@@ -16,7 +16,7 @@ pub struct Backend<'h> {
 
 /// The status of one secret of a backend. Its texts are the backend's: escape them before a terminal gets them
 /// ([`crate::text::for_people`]).
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct SecretStatus {
     /// The backend.
@@ -27,6 +27,7 @@ pub struct SecretStatus {
     pub version: Option<String>,
     /// The fingerprint of the value (under an empty name), or of each field of a document.
     #[serde(serialize_with = "as_map")]
+    #[schemars(with = "std::collections::BTreeMap<String, String>")]
     pub fingerprints: Vec<(String, Fingerprint)>,
     /// Why there is no value.
     pub problem: Option<String>,
@@ -39,7 +40,7 @@ pub struct SecretStatus {
 }
 
 /// A version of a secret.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
 pub struct VersionStatus {
     /// What its backend calls it.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The status of a rotation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ops", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RotationStatus {
     /// Its name in the configuration.
@@ -38,6 +39,7 @@ pub struct RotationStatus {
 
 /// A rotation that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ops", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PastRotation {
     /// Its number.

@@ -27,6 +27,8 @@ mod directory;
 mod dues;
 mod error;
 mod http;
+mod logs;
+mod pauses;
 mod runs;
 mod schedule;
 mod status;
@@ -35,5 +37,8 @@ mod supervisor;
 mod watch;
 
 pub use error::ServeError;
-pub use status::{AgentState, AgentStatus, Drained, Refused, Reloaded};
+#[cfg(feature = "ops")]
+pub(crate) use http::{Certificates, Peer, acceptor};
+pub use logs::{LogLine, LogStream, Logs};
+pub use status::{AgentState, AgentStatus, Drained, OrderError, Refused, Reloaded, RunStatus};
 pub use supervisor::{Serving, Supervisor};

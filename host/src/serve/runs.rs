@@ -33,6 +33,8 @@ pub(super) struct Runs {
     /// An agent that runs once has changed while it ran.
     changed: bool,
     draining: bool,
+    /// By an operator.
+    paused: bool,
     /// When it was last told the time.
     told: u64,
     pub(super) restarts: u64,
@@ -78,6 +80,16 @@ pub(super) enum LeftOut {
     Missed,
 }
 
+/// What comes of a run that an operator asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Triggered {
+    Begins,
+    Busy,
+    Called,
+    Paused,
+    Draining,
+}
+
 /// What the end of a run brings.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -105,15 +117,21 @@ impl Runs {
             given_up: None,
             changed: false,
             draining: false,
+            paused: false,
             told: now,
             restarts: 0,
             left_out: 0,
         }
     }
 
+    /// Whether nothing begins, whatever the time.
+    fn is_idle(&self) -> bool {
+        self.draining || self.paused || self.given_up.is_some()
+    }
+
     /// When time next brings something.
     pub(super) fn wakes(&self) -> Option<u64> {
-        if self.draining || self.given_up.is_some() {
+        if self.is_idle() {
             return None;
         }
         let again = self.again.as_ref().filter(|_| self.has_slot()).map(|again| again.at);
@@ -122,7 +140,7 @@ impl Runs {
 
     /// When a run begins next, if that is known.
     pub(super) fn next(&self) -> Option<u64> {
-        if self.draining || self.given_up.is_some() { None } else { self.again.as_ref().map(|again| again.at).or(self.due) }
+        if self.is_idle() { None } else { self.again.as_ref().map(|again| again.at).or(self.due) }
     }
 
     pub(super) fn queued(&self) -> u32 {
@@ -141,12 +159,33 @@ impl Runs {
 
     /// A caller asks for a run. Returns whether it waits for its turn, which may be at once.
     pub(super) fn called(&mut self) -> bool {
-        if self.draining || !self.is_called() {
+        if self.draining || self.paused || !self.is_called() {
             return false;
         }
         let is_left_out = self.offered().is_some();
         self.left_out += u64::from(is_left_out);
         !is_left_out
+    }
+
+    /// An operator asks for a run. It begins after those that wait; where so many have failed that none began any more, they do again.
+    pub(super) fn triggered(&mut self, now: u64) -> Triggered {
+        match () {
+            () if self.draining => return Triggered::Draining,
+            () if self.paused => return Triggered::Paused,
+            () if self.is_called() => return Triggered::Called,
+            () => {}
+        }
+        (self.given_up, self.failures) = (None, 0);
+        if let Some(again) = &mut self.again {
+            again.at = now;
+            return Triggered::Begins;
+        }
+        if self.offered().is_some() { Triggered::Busy } else { Triggered::Begins }
+    }
+
+    /// Nothing of it begins any more, or does again: what was due meanwhile is looked at as after a host that did not run.
+    pub(super) fn pause(&mut self, paused: bool) {
+        self.paused = paused;
     }
 
     /// Nothing runs, and nothing will.
@@ -157,7 +196,7 @@ impl Runs {
     /// Takes note of the time.
     pub(super) fn tick(&mut self, now: u64) -> Ticked {
         let mut ticked = Ticked::default();
-        if self.draining || self.given_up.is_some() {
+        if self.is_idle() {
             return ticked;
         }
         self.heed(now);
@@ -303,6 +342,7 @@ impl Runs {
     pub(super) fn state(&self) -> AgentState {
         match (&self.given_up, &self.again) {
             _ if self.draining => AgentState::Draining,
+            _ if self.paused => AgentState::Paused,
             (Some(why), _) => AgentState::GivenUp { why: why.clone() },
             _ if self.begun > 0 => AgentState::Running,
             (None, Some(again)) => AgentState::BackingOff { why: again.why.clone() },

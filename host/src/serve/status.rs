@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 /// What an agent of a supervisor is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ops", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", tag = "is")]
 #[non_exhaustive]
 pub enum AgentState {
@@ -30,10 +31,70 @@ pub enum AgentState {
     Draining,
     /// The kill switch has stopped it: what is due waits until that is lifted.
     Stopped,
+    /// An operator has paused it: nothing of it begins until it is resumed.
+    Paused,
+}
+
+/// A run of an agent. Times are milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ops", derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct RunStatus {
+    /// Its agent.
+    pub agent: String,
+    /// What it is called in the audit log.
+    pub run: String,
+    /// When it began.
+    pub began: u64,
+    /// When it ended, unless it is under way.
+    pub ended: Option<u64>,
+    /// How it ended, in the words of [`End`](crate::End).
+    pub end: Option<String>,
+}
+
+/// Why an agent does not do what an operator asks of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// The supervisor has none of that name.
+    #[error("there is no agent `{0}`; see which there are with `strongroom ps`")]
+    NoAgent(String),
+    /// It has no such run under way.
+    #[error("agent `{agent}` has no run `{run}` under way; see `strongroom runs {agent}`")]
+    NoRun {
+        /// The agent.
+        agent: String,
+        /// The run.
+        run: String,
+    },
+    /// Callers run it.
+    #[error("agent `{0}` is run by its callers; send a request to its path")]
+    Called(String),
+    /// It is paused.
+    #[error("agent `{0}` is paused; resume it first (`strongroom resume {0}`)")]
+    Paused(String),
+    /// The kill switch has stopped it.
+    #[error("agent `{0}` is stopped by the kill switch; lift that first (`strongroom kill-switch off {0}`)")]
+    Stopped(String),
+    /// It drains.
+    #[error("agent `{0}` drains, and begins nothing any more")]
+    Draining(String),
+    /// As many runs as may be are under way, or wait.
+    #[error("agent `{0}` has as many runs under way, or waiting, as its `[run]` allows; wait for one to end, or stop it")]
+    Busy(String),
+    /// What was asked can't be kept.
+    #[error("agent `{agent}` stays as it was, since that can't be kept ({why}); check the state directory and its disk")]
+    State {
+        /// The agent.
+        agent: String,
+        /// What is wrong with the state directory.
+        why: String,
+    },
 }
 
 /// One agent of a supervisor. Times are milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ops", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AgentStatus {
     /// Its name.
@@ -62,6 +123,7 @@ pub struct AgentStatus {
 
 /// What reading a directory anew has changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ops", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Reloaded {
     /// Agents that were not there before.
@@ -76,6 +138,7 @@ pub struct Reloaded {
 
 /// A manifest that can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "ops", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Refused {
     /// Its file.

@@ -3,8 +3,10 @@
 
 use super::dues::Dues;
 use super::http::Waiting;
-use super::runs::{Ending, LeftOut, Next, Runs};
-use super::status::{AgentState, AgentStatus};
+use super::logs::Logs;
+use super::pauses::Pauses;
+use super::runs::{Ending, LeftOut, Next, Runs, Triggered};
+use super::status::{AgentState, AgentStatus, RunStatus};
 use super::supervisor::Outputs;
 use crate::clock::{Wall, millis};
 use crate::doors::wasm::{End, Outcome, RunError};
@@ -15,12 +17,12 @@ use crate::policy::Rule;
 use crate::{Agent, Host};
 use ::http::StatusCode;
 use futures_util::FutureExt;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 const STEP: Duration = Duration::from_secs(20);
 /// How long is waited where that is for ever.
 const A_LIFETIME: Duration = Duration::from_secs(100 * 366 * 86_400);
+/// How many runs of an agent are known after they have ended.
+const KNOWN: usize = 20;
 /// How a run ends that the host itself has failed.
 const DEFECT: &str = "a defect of the host";
 
@@ -39,6 +43,10 @@ pub(super) enum Order {
     Drain(Duration),
     /// A caller asks for a run.
     Call(Box<Waiting>),
+    /// An operator asks for one, and is told what comes of it.
+    Trigger(oneshot::Sender<Triggered>),
+    /// Nothing begins until this is lifted.
+    Pause(bool),
 }
 
 /// What an agent's task and its supervisor share.
@@ -48,6 +56,8 @@ pub(super) struct Link {
     status: Mutex<AgentStatus>,
     /// Runs that ended by themselves while it drained, and those that were interrupted.
     pub(super) drained: Mutex<(u64, u64)>,
+    /// The last runs that have ended, the latest last.
+    ended: Mutex<VecDeque<RunStatus>>,
 }
 
 struct Orders {
@@ -59,7 +69,22 @@ struct Orders {
     /// The task has ended, and takes no more.
     closed: bool,
     /// Runs that have begun, and not ended.
-    under_way: u32,
+    under_way: BTreeMap<String, UnderWay>,
+}
+
+/// A run that has begun, and not ended.
+struct UnderWay {
+    began: u64,
+    /// Ends it.
+    stop: CancellationToken,
+}
+
+/// A run that begins.
+struct Begun {
+    agent: Agent,
+    run: String,
+    /// An operator ends it.
+    stopped: CancellationToken,
 }
 
 /// How far the runs of an agent may go.
@@ -81,6 +106,8 @@ pub(super) struct Common {
     pub(super) room: Arc<Semaphore>,
     pub(super) dues: Dues,
     pub(super) outputs: Outputs,
+    pub(super) logs: Arc<Logs>,
+    pub(super) pauses: Pauses,
 }
 
 /// An agent with its runs.
@@ -128,8 +155,9 @@ impl Link {
             restarts: 0,
             left_out: 0,
         };
-        let orders = Orders { waiting: VecDeque::new(), agent, draining: false, closed: false, under_way: 0 };
-        Self { orders: Mutex::new(orders), woken: Notify::new(), status: Mutex::new(status), drained: Mutex::default() }
+        let orders = Orders { waiting: VecDeque::new(), agent, draining: false, closed: false, under_way: BTreeMap::new() };
+        let (woken, drained, ended) = Default::default();
+        Self { orders: Mutex::new(orders), woken, status: Mutex::new(status), drained, ended }
     }
 
     /// Gives an order, which holds for every run that begins from here on; or gives it back, where the task has ended.
@@ -140,12 +168,12 @@ impl Link {
         }
         match &mut order {
             Order::Change(agent, _, running) => {
-                *running = orders.under_way > 0;
+                *running = !orders.under_way.is_empty();
                 (orders.agent, orders.draining) = (Agent::clone(agent), false);
             }
             Order::Drain(_) => orders.draining = true,
             Order::Call(_) if orders.draining => return Err(order),
-            Order::Call(_) => {}
+            Order::Call(_) | Order::Trigger(_) | Order::Pause(_) => {}
         }
         orders.waiting.push_back(order);
         self.woken.notify_one();
@@ -156,29 +184,59 @@ impl Link {
         self.status.lock().clone()
     }
 
+    /// What its next runs are of.
+    #[cfg(feature = "ops")]
+    pub(super) fn agent(&self) -> Agent {
+        self.orders.lock().agent.clone()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.orders.lock().closed
     }
 
-    /// Begins a run, unless none may: what it is of, and its name. What a caller was let in to is what it gets, and nothing is said of it:
-    /// the audit log has each.
-    fn begin(&self, host: &Host, called: Option<Agent>) -> Option<(Agent, String)> {
+    /// Begins a run, unless none may. What a caller was let in to is what it gets, and nothing is said of it: the audit log has each.
+    fn begin(&self, common: &Common, called: Option<Agent>) -> Option<Begun> {
         let mut orders = self.orders.lock();
         if orders.draining {
             return None;
         }
-        orders.under_way += 1;
-        let (is_called, run) = (called.is_some(), host.next_run());
+        let (is_called, run, stopped) = (called.is_some(), common.host.next_run(), CancellationToken::new());
+        orders.under_way.insert(run.clone(), UnderWay { began: common.wall.now(), stop: stopped.clone() });
         let agent = called.unwrap_or_else(|| orders.agent.clone());
         if !is_called {
             tracing::info!(target: "strongroom::notice", "agent {}, run {run}: begins", agent.manifest().name);
         }
-        Some((agent, run))
+        Some(Begun { agent, run, stopped })
     }
 
     /// A run that had begun is no more.
-    fn has_ended(&self) {
-        self.orders.lock().under_way -= 1;
+    fn has_ended(&self, agent: &str, run: String, end: &str, now: u64) {
+        let under_way = self.orders.lock().under_way.remove(&run);
+        let Some(UnderWay { began, .. }) = under_way else { return };
+        let mut ended = self.ended.lock();
+        if ended.len() == KNOWN {
+            ended.pop_front();
+        }
+        ended.push_back(RunStatus { agent: agent.to_owned(), run, began, ended: Some(now), end: Some(end.to_owned()) });
+    }
+
+    /// The runs that are under way, and the last ones that have ended, the latest first.
+    pub(super) fn runs(&self) -> Vec<RunStatus> {
+        let agent = self.status.lock().agent.clone();
+        let under_way = self.orders.lock();
+        let under_way = under_way.under_way.iter().map(|(run, UnderWay { began, .. })| (run.clone(), *began));
+        let of = |(run, began)| RunStatus { agent: agent.clone(), run, began, ended: None, end: None };
+        let mut runs: Vec<_> = under_way.map(of).collect();
+        runs.sort_by_key(|run| std::cmp::Reverse(run.began));
+        runs.extend(self.ended.lock().iter().rev().cloned());
+        runs
+    }
+
+    /// Ends the runs that are under way, or the one of that name, and says which.
+    pub(super) fn stop(&self, run: Option<&str>) -> Vec<String> {
+        let orders = self.orders.lock();
+        let wanted = orders.under_way.iter().filter(|(name, _)| run.is_none_or(|run| run == *name));
+        wanted.map(|(name, under_way)| (under_way.stop.cancel(), name.clone()).1).collect()
     }
 
     /// Whether none of its runs begins any more since so many have failed.
@@ -195,9 +253,10 @@ impl Link {
 }
 
 impl Supervised {
-    /// An agent that nothing has run of yet. `last` is when it was due last.
-    pub(super) fn new(common: Common, manifest: &Manifest, link: Arc<Link>, last: Option<u64>) -> Self {
-        let runs = Runs::new(manifest.trigger.clone(), manifest.supervision.clone(), last, common.wall.now());
+    /// An agent that nothing has run of yet. `last` is when it was due last; `paused` says whether an operator has paused it.
+    pub(super) fn new(common: Common, manifest: &Manifest, link: Arc<Link>, last: Option<u64>, paused: bool) -> Self {
+        let mut runs = Runs::new(manifest.trigger.clone(), manifest.supervision.clone(), last, common.wall.now());
+        runs.pause(paused);
         let (under_way, begun, stage) = (JoinSet::new(), mpsc::unbounded_channel(), watch::Sender::new(Stage::Open));
         Self {
             common,
@@ -257,6 +316,15 @@ impl Supervised {
             }
             Order::Call(waiting) if self.runs.called() => self.callers.push_back(*waiting),
             Order::Call(waiting) => waiting.turn_away(),
+            Order::Trigger(told) => {
+                let _ = told.send(self.runs.triggered(self.common.wall.now()));
+            }
+            Order::Pause(paused) => {
+                self.runs.pause(paused);
+                if paused {
+                    self.callers.drain(..).for_each(Waiting::turn_away);
+                }
+            }
             Order::Drain(within) => {
                 self.runs.drain();
                 self.callers.drain(..).for_each(Waiting::turn_away);
@@ -353,7 +421,7 @@ impl Supervised {
                 },
             };
             let answer = call.as_ref().map(|call| call.answer.clone());
-            let Some((agent, run)) = link.begin(&common.host, called) else {
+            let Some(Begun { agent, run, stopped }) = link.begin(&common, called) else {
                 answer.inspect(|answer| _ = answer.refuse(StatusCode::SERVICE_UNAVAILABLE));
                 return Ended::before_it_began();
             };
@@ -362,17 +430,18 @@ impl Supervised {
                 tokio::select! {
                     _ = stage.wait_for(|stage| *stage == Stage::Cut) => "the host ends it".to_owned(),
                     () = left(gone.as_ref()) => "the caller has left".to_owned(),
+                    () = stopped.cancelled() => "an operator has stopped it".to_owned(),
                 }
             };
             let began = Instant::now();
             let running = async {
                 let options = (common.outputs)(&agent.manifest().name, &run).named(run.clone()).interrupted_by(interrupted);
+                let options = common.logs.copied(options, &name, &run);
                 let options = if let Some(call) = call { options.answering(call) } else { options };
                 agent.run(options).await
             };
             // A defect ends the run that has met it; the hook has told of it.
             let ran = AssertUnwindSafe(running).catch_unwind().await;
-            link.has_ended();
             if let Some(answer) = answer {
                 answer.refuse(status(&ran));
             }
@@ -383,6 +452,7 @@ impl Supervised {
                 Ok(Err(error)) => (Ending::Failed(error.to_string()), error.outcome().to_owned()),
                 Err(_) => (Ending::Failed(DEFECT.to_owned()), DEFECT.to_owned()),
             };
+            link.has_ended(&name, run.clone(), &end, common.wall.now());
             Ended { run: Some(run), ending, end, took: began.elapsed() }
         });
     }

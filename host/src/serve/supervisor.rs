@@ -4,7 +4,10 @@ use super::directory::{self, Listed, Listing, Loaded, Stand};
 use super::dues::Dues;
 use super::error::ServeError;
 use super::http::{Listener, Route};
-use super::status::{AgentState, AgentStatus, Drained, Refused, Reloaded};
+use super::logs::Logs;
+use super::pauses::Pauses;
+use super::runs::Triggered;
+use super::status::{AgentState, AgentStatus, Drained, OrderError, Refused, Reloaded, RunStatus};
 use super::supervise::{Common, Link, Order, Supervised};
 use super::watch::Look;
 use crate::doors::wasm::RunOptions;
@@ -21,7 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -59,6 +62,8 @@ struct Inner {
     tasks: TaskTracker,
     /// Where callers come.
     listener: Option<Listener>,
+    /// What tells the directory from others.
+    served: String,
     /// Keeps others from serving the same.
     _mark: Option<File>,
 }
@@ -126,14 +131,17 @@ impl Supervisor {
             wall: host.wall().clone(),
             room: Arc::new(Semaphore::new(usize::try_from(host.max_agents()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS))),
             dues: Dues::of(host.state()),
+            pauses: Pauses::of(host.state()),
+            logs: Arc::new(Logs::new(host.wall().clone())),
             outputs: Arc::clone(&serving.outputs),
             host,
         };
         // What can't be read now could not be kept later.
         common.dues.last("").map_err(ServeError::State)?;
+        common.pauses.has("").map_err(ServeError::State)?;
         let (agents, seen, draining, tasks) = Default::default();
         let ending = CancellationToken::new();
-        let inner = Inner { directory, serving, common, compiling, agents, seen, draining, ending, tasks, listener, _mark: mark };
+        let inner = Inner { directory, serving, common, compiling, agents, seen, draining, ending, tasks, listener, served, _mark: mark };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -259,6 +267,99 @@ impl Supervisor {
         })
     }
 
+    /// The runs of an agent that are under way, and its last 20 that have ended, the latest first.
+    ///
+    /// # Errors
+    /// [`OrderError::NoAgent`].
+    pub fn runs(&self, agent: &str) -> Result<Vec<RunStatus>, OrderError> {
+        Ok(self.link(agent)?.runs())
+    }
+
+    /// What agents have printed and logged, scrubbed.
+    #[must_use]
+    pub fn logs(&self) -> &Arc<Logs> {
+        &self.0.common.logs
+    }
+
+    /// Has an agent run now, as if its time had come. One of which so many runs have failed that none begins any more runs again.
+    ///
+    /// # Errors
+    /// [`OrderError`], which says why none begins.
+    pub async fn trigger(&self, agent: &str) -> Result<(), OrderError> {
+        let link = self.link(agent)?;
+        let name = || agent.to_owned();
+        if self.0.common.host.kill_switch().line(agent).is_cut() {
+            return Err(OrderError::Stopped(name()));
+        }
+        let (tell, told) = oneshot::channel();
+        let draining = || OrderError::Draining(name());
+        link.order(Order::Trigger(tell)).map_err(|_| draining())?;
+        match told.await.map_err(|_| draining())? {
+            Triggered::Begins => Ok(()),
+            Triggered::Busy => Err(OrderError::Busy(name())),
+            Triggered::Called => Err(OrderError::Called(name())),
+            Triggered::Paused => Err(OrderError::Paused(name())),
+            Triggered::Draining => Err(draining()),
+        }
+    }
+
+    /// Ends the runs of an agent that are under way, or one of them, and gives their names: it does not wait for their ends. Its trigger goes on;
+    /// one that restarts does not begin again by itself.
+    ///
+    /// # Errors
+    /// [`OrderError`] where there is no such agent, or no such run.
+    pub fn stop(&self, agent: &str, run: Option<&str>) -> Result<Vec<String>, OrderError> {
+        let stopped = self.link(agent)?.stop(run);
+        match run {
+            Some(run) if stopped.is_empty() => Err(OrderError::NoRun { agent: agent.to_owned(), run: run.to_owned() }),
+            _ => Ok(stopped),
+        }
+    }
+
+    /// Has nothing of an agent begin any more, callers' runs included, until it is resumed; or resumes it. What runs goes on. It outlives the
+    /// host, in its state directory. Times of a schedule that pass meanwhile are missed ones.
+    ///
+    /// # Errors
+    /// [`OrderError`] where there is no such agent, or where it can't be kept.
+    pub async fn pause(&self, agent: &str, paused: bool) -> Result<(), OrderError> {
+        let link = self.link(agent)?;
+        let (pauses, name) = (self.0.common.pauses.clone(), agent.to_owned());
+        let kept = tokio::task::spawn_blocking(move || pauses.set(&name, paused)).await;
+        let kept = kept.unwrap_or_else(|_| Err(std::io::Error::other("the thread that writes has failed")));
+        kept.map_err(|error| OrderError::State { agent: agent.to_owned(), why: error.to_string() })?;
+        link.order(Order::Pause(paused)).map_err(|_| OrderError::Draining(agent.to_owned()))
+    }
+
+    fn link(&self, agent: &str) -> Result<Arc<Link>, OrderError> {
+        let agents = self.0.agents.lock();
+        let there = agents.get(agent).filter(|served| !(served.leaves && served.link.is_closed()));
+        there.map(|served| Arc::clone(&served.link)).ok_or_else(|| OrderError::NoAgent(agent.to_owned()))
+    }
+
+    /// The agents that are served.
+    #[cfg(feature = "ops")]
+    pub(crate) fn agents(&self) -> Vec<Agent> {
+        self.0.agents.lock().values().filter(|served| !served.leaves).map(|served| served.link.agent()).collect()
+    }
+
+    /// The host that runs them.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.0.common.host
+    }
+
+    /// The directory, as it was named.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.0.directory
+    }
+
+    /// What tells its directory from others that hosts with this state directory serve.
+    #[cfg(feature = "ops")]
+    pub(crate) fn mark(&self) -> &str {
+        &self.0.served
+    }
+
     fn order_drain(&self, within: Duration) {
         for served in self.0.agents.lock().values() {
             // Where its task has ended, it has drained.
@@ -313,11 +414,12 @@ impl Supervisor {
 
     fn begin(&self, agent: Agent, path: &Path, stand: Stand) -> Result<Served, String> {
         let common = self.0.common.clone();
-        let last = common.dues.last(&agent.manifest().name).map_err(ServeError::State);
-        let last = last.map_err(|error| format!("{}: it can't be begun: {error}", path.display()))?;
+        let name = &agent.manifest().name;
+        let kept = common.dues.last(name).and_then(|last| Ok((last, common.pauses.has(name)?))).map_err(ServeError::State);
+        let (last, paused) = kept.map_err(|error| format!("{}: it can't be begun: {error}", path.display()))?;
         let link = Arc::new(Link::new(agent.clone(), path.to_owned(), common.wall.now()));
         let route = self.route(&agent, &link, path)?;
-        let supervised = Supervised::new(common, agent.manifest(), Arc::clone(&link), last);
+        let supervised = Supervised::new(common, agent.manifest(), Arc::clone(&link), last, paused);
         let task = AbortOnDropHandle::new(self.0.tasks.spawn(supervised.supervise()));
         Ok(Served { path: path.to_owned(), stand, link, leaves: false, route, _task: task })
     }

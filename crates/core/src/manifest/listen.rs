@@ -72,20 +72,35 @@ impl ListenConfig {
 }
 
 pub(super) fn read(section: &Section<'_>) -> Option<ListenConfig> {
-    let address = section.require("listen", "listen = ?", ListenConfig::address);
-    let tls = section.table("tls");
-    let certificate = tls.as_ref().and_then(|tls| tls.require("certificate", "certificate = ?", path));
-    let key = tls.as_ref().and_then(|tls| tls.require("key", "key = ?", credential));
+    let read = listener(section);
     let name = |text: &str| match super::is_host(text) {
         true => Ok(text.to_owned()),
         false => Err(Problem::new("not a host's name", "write it in lower case, without a port")),
     };
     let hosts = section.list("hosts", name).unwrap_or_default();
-    let read = ListenConfig { address: address?, certificate, key, hosts };
-    if tls.is_some() {
+    let read = read?.with(|read| read.hosts = hosts);
+    if section.has("tls") {
         return Some(read);
     }
     read.checked().map_err(|problem| section.report_here(problem)).ok()
+}
+
+/// A listener that has TLS, wherever it is.
+pub(super) fn with_tls(section: &Section<'_>) -> Option<ListenConfig> {
+    if !section.has("tls") {
+        section.parse("listen", ListenConfig::address);
+        section.report_here(Problem::new("an address without TLS", "set `tls = { certificate = ?, key = ? }`"));
+        return None;
+    }
+    listener(section)
+}
+
+fn listener(section: &Section<'_>) -> Option<ListenConfig> {
+    let address = section.require("listen", "listen = ?", ListenConfig::address);
+    let tls = section.table("tls");
+    let certificate = tls.as_ref().and_then(|tls| tls.require("certificate", "certificate = ?", path));
+    let key = tls.as_ref().and_then(|tls| tls.require("key", "key = ?", credential));
+    Some(ListenConfig { address: address?, certificate, key, hosts: Vec::new() })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Both are parsed once into types in which invalid configuration does not exist; nothing is validated again later. Every
 //! finding has a file, a line and a column, says what was found and what to write instead, and never quotes a value.
 
+mod admin;
 mod backends;
 mod config;
 mod cron;
@@ -33,6 +34,7 @@ mod tokens;
 mod trigger;
 mod units;
 
+pub use admin::{Account, AdminClient, AdminConfig, AdminPeer, AdminProof, Role};
 pub use backends::DEFAULT_STALE;
 pub use backends::{AwsConfig, BackendConfig, CredentialRef, FileKeyRef, SecretIdRenewal, VaultAuth, VaultConfig};
 pub use config::HostConfig;
@@ -85,6 +87,7 @@ macro_rules! with {
 }
 
 with!(
+    AdminConfig,
     AwsConfig,
     CommandConfig,
     DirConfig,

@@ -4,8 +4,8 @@
 //! to a credential.
 
 use super::{
-    AwsConfig, BackendConfig, CommandConfig, CredentialRef, DirConfig, FileKeyRef, HostConfig, HttpIssuerConfig, IssuerConfig, KmsConfig,
-    ListenConfig, MpcConfig, Pkcs11Config, RemoteConfig, SigningConfig, VaultAuth, VaultConfig,
+    AdminClient, AdminConfig, AdminProof, AwsConfig, BackendConfig, CommandConfig, CredentialRef, DirConfig, FileKeyRef, HostConfig,
+    HttpIssuerConfig, IssuerConfig, KmsConfig, ListenConfig, MpcConfig, Pkcs11Config, RemoteConfig, SigningConfig, VaultAuth, VaultConfig,
 };
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -175,6 +175,7 @@ impl HostConfig {
             // Where they keep keys is what agents are to use; who replaces those stands with the issuers.
             rotations: _,
             listen,
+            admin,
         } = self;
         let mut own = HostsOwn::default();
         own.files.extend(audit_file.clone());
@@ -183,7 +184,14 @@ impl HostConfig {
         backends.iter().for_each(|(_, backend)| own.backend(backend));
         issuers.iter().for_each(|(_, issuer)| own.issuer(issuer));
         own.signing(signing);
-        if let Some(ListenConfig { address: _, certificate: _, key, hosts: _ }) = listen {
+        let AdminConfig { socket, peers: _, listen: for_operators, clients } = admin;
+        own.files.extend(socket.clone());
+        for AdminClient { name: _, role: _, proof } in clients {
+            if let AdminProof::Token(token) = proof {
+                own.credential(token);
+            }
+        }
+        for ListenConfig { address: _, certificate: _, key, hosts: _ } in listen.iter().chain(for_operators) {
             key.iter().for_each(|key| own.credential(key));
         }
         own
@@ -268,6 +276,14 @@ accounts = ["bot/0x70997970C51812dc3A010C7d01b50e0d17dc79C8"]
 [serve]
 listen = "8080"
 tls = { certificate = "cert.pem", key = "file:FILE_LISTENER_KEY" }
+[admin]
+socket = "FILE_SOCKET"
+listen = "7443"
+tls = { certificate = "cert.pem", key = "file:FILE_ADMIN_KEY" }
+[[admin.clients]]
+name = "grafana"
+role = "viewer"
+token = "env:OWN_CLIENT_TOKEN"
 "#;
 
     /// The fields of the configuration's types that refer to a credential.
@@ -280,6 +296,7 @@ tls = { certificate = "cert.pem", key = "file:FILE_LISTENER_KEY" }
             include_str!("signing.rs"),
             include_str!("config.rs"),
             include_str!("listen.rs"),
+            include_str!("admin.rs"),
         ];
         let types = ["CredentialRef", "FileKeyRef"];
         let is_field = |line: &&str| {
@@ -334,6 +351,7 @@ tls = { certificate = "cert.pem", key = "file:FILE_LISTENER_KEY" }
         let fields = fields();
 
         let known = [
+            "Token(CredentialRef),",
             "Token(CredentialRef),",
             "jwt: CredentialRef,",
             "key: FileKeyRef,",

@@ -132,6 +132,22 @@ impl RunOptions {
         self
     }
 
+    /// Has others see what the guest prints, before or after its own sinks take it, and what it logs.
+    pub(crate) fn copied<S: FnOnce(Box<dyn Write + Send>) -> Box<dyn Write + Send>>(
+        mut self,
+        stdout: S,
+        stderr: S,
+        on_log: impl Fn(&LogRecord) + Send + Sync + 'static,
+    ) -> Self {
+        (self.stdout, self.stderr) = (stdout(self.stdout), stderr(self.stderr));
+        let first = self.on_log;
+        self.on_log = Arc::new(move |record| {
+            on_log(record);
+            first(record);
+        });
+        self
+    }
+
     /// Has the run answer a caller.
     pub(crate) fn answering(mut self, call: Call) -> Self {
         self.call = Some(call);

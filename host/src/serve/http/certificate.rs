@@ -8,24 +8,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The certificates of a connection's other end: its own, and those between it and its authority.
-pub(super) type Peer = Vec<CertificateDer<'static>>;
+pub(crate) type Peer = Vec<CertificateDer<'static>>;
 
 /// The certificates that one agent takes.
-pub(super) struct Certificates {
-    pub(super) authorities: PathBuf,
+pub(crate) struct Certificates {
+    pub(crate) authorities: PathBuf,
     verifier: Arc<dyn ClientCertVerifier>,
     names: Vec<String>,
 }
 
 impl Certificates {
     /// Those that these authorities have signed, for these names.
-    pub(super) fn of(authorities: &Path, names: &[String]) -> Result<Self, String> {
+    pub(crate) fn of(authorities: &Path, names: &[String]) -> Result<Self, String> {
         let verifier = tls::clients(authorities).map_err(|error| error.to_string())?;
         Ok(Self { authorities: authorities.to_owned(), verifier, names: names.to_vec() })
     }
 
     /// The name by which a caller is let in.
-    pub(super) fn name(&self, peer: &Peer) -> Result<String, &'static str> {
+    pub(crate) fn name(&self, peer: &Peer) -> Result<String, &'static str> {
         let Some((own, between)) = peer.split_first() else { return Err("there is no certificate") };
         let verified = self.verifier.verify_client_cert(own, between, UnixTime::now());
         verified.map_err(|_| "the certificate is not valid, or of another authority")?;

@@ -87,7 +87,7 @@ impl Listener {
         let deliveries = Deliveries::open(host.state(), &format!("deliveries-{served}"), wall.now()).map_err(ServeError::State)?;
         let (ending, cut, connections) = Default::default();
         let front = Front {
-            tls: RwLock::new(acceptor(config, &[]).map_err(ServeError::Tls)?),
+            tls: RwLock::new(acceptor(config, &[], true).map_err(ServeError::Tls)?),
             config: config.clone(),
             wall,
             deliveries: Arc::new(deliveries),
@@ -155,7 +155,7 @@ impl Front {
         authorities.sort();
         authorities.dedup();
         *self.routes.write() = Arc::new(routes);
-        match acceptor(&self.config, &authorities) {
+        match acceptor(&self.config, &authorities, true) {
             Ok(acceptor) => *self.tls.write() = acceptor,
             Err(why) => tracing::error!("the listener keeps the certificate that it had: {why}"),
         }
@@ -256,11 +256,12 @@ impl Front {
     }
 }
 
-/// TLS by the configuration, where it says so, for clients with certificates of these authorities and for those without.
-fn acceptor(config: &ListenConfig, authorities: &[PathBuf]) -> Result<Option<TlsAcceptor>, String> {
+/// TLS by the configuration, where it says so, for clients with certificates of these authorities and for those without; with HTTP/2 or without.
+pub(crate) fn acceptor(config: &ListenConfig, authorities: &[PathBuf], http2: bool) -> Result<Option<TlsAcceptor>, String> {
     let Some((certificate, key)) = config.tls() else { return Ok(None) };
     let read = key.read().map_err(|why| format!("the listener's key at {key} {why}"))?;
     let identity = Identity::read(certificate, &read).map_err(|error| error.to_string())?;
-    let server = tls::server(identity, authorities).map_err(|error| text::for_people(&error.to_string()))?;
+    let mut server = tls::server(identity, authorities).map_err(|error| text::for_people(&error.to_string()))?;
+    server.alpn_protocols.retain(|protocol| http2 || protocol != b"h2");
     Ok(Some(TlsAcceptor::from(Arc::new(server))))
 }

@@ -16,7 +16,12 @@ mod route;
 mod secret;
 mod webhook;
 
+#[cfg(feature = "ops")]
+pub(crate) use certificate::Certificates;
+pub(crate) use certificate::Peer;
 pub(super) use listener::Listener;
+#[cfg(feature = "ops")]
+pub(crate) use listener::acceptor;
 pub(super) use route::Route;
 
 use crate::Agent;
@@ -26,7 +31,6 @@ use crate::serve::supervise::Order;
 use crate::url::CanonicalUrl;
 use bytes::Bytes;
 use caller::{Asked, Proved};
-use certificate::Peer;
 use deliveries::Claim;
 use head::Refused;
 use http::{HeaderValue, Request, Response, StatusCode, header};

@@ -1,0 +1,164 @@
+//! What operators ask of a host that serves, and tell it to do: JSON over HTTP, by a Unix socket, and by an address with TLS where the
+//! configuration says so.
+//!
+//! A request's way: whoever comes has a role, by the kernel's word, a token or a certificate (`who`); its path and method name an operation
+//! (`operations`, one table, from which the OpenAPI document is made too, `openapi`); what that changes is in the audit log before it is done; and it
+//! is answered as the command line would be, from `ops` and the supervisor. No answer holds a secret's value.
+
+mod answer;
+mod openapi;
+mod operations;
+mod server;
+mod who;
+
+use crate::lock::Mutex;
+use crate::manifest::AdminConfig;
+use crate::serve::Supervisor;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use who::Known;
+
+/// What the names of sockets in a state directory begin and end with.
+const SOCKET: (&str, &str) = ("admin-", ".sock");
+/// How long requests that are under way may go on at the end.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// The interface for administrators of a supervisor. Its connections end with [`Admin::close`].
+pub struct Admin {
+    shared: Arc<Shared>,
+    socket: Option<PathBuf>,
+    address: Option<std::net::SocketAddr>,
+}
+
+/// What its connections share.
+struct Shared {
+    supervisor: Supervisor,
+    known: Known,
+    /// No request is taken any more, and what follows ends.
+    ending: CancellationToken,
+    /// Connections end.
+    cut: CancellationToken,
+    tasks: TaskTracker,
+    /// The OpenAPI document, once somebody has asked for it.
+    document: Mutex<Option<Arc<str>>>,
+}
+
+/// Why nobody can administer a host.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AdminError {
+    /// The socket can't be made.
+    #[error("{}: operators can't be listened to there ({source}); set another `socket` in `[admin]`", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// The host keeps no state, and no socket is named.
+    #[error("the host keeps no state, where its socket would be; set `socket` in `[admin]`")]
+    NoState,
+    /// The address can't be taken.
+    #[error("{address}: operators can't be listened to there ({source}); set another `listen` in `[admin]`")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What is wrong.
+        source: io::Error,
+    },
+    /// The certificate or its key can't be used, or a client's authorities.
+    #[error("`admin`: {0}")]
+    Tls(String),
+}
+
+impl Admin {
+    /// Listens for operators, on the runtime that this is called on: on the socket that the configuration names, or else one in the host's state
+    /// directory that only the host's user can reach; and on the address, where there is one.
+    ///
+    /// # Errors
+    /// [`AdminError`], where it can't.
+    pub fn open(supervisor: &Supervisor, config: &AdminConfig) -> Result<Self, AdminError> {
+        let state = supervisor.host().state().map(|state| state.path().to_owned());
+        let own = state.map(|state| state.join(format!("{}{}{}", SOCKET.0, supervisor.mark(), SOCKET.1)));
+        let path = config.socket.clone().or(own).ok_or(AdminError::NoState)?;
+        let shared = Arc::new(Shared {
+            supervisor: supervisor.clone(),
+            known: Known::of(config).map_err(AdminError::Tls)?,
+            ending: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            document: Mutex::default(),
+        });
+        let is_shared = !config.peers.is_empty();
+        let socket = server::unix(&path, is_shared).map_err(|source| AdminError::Socket { path: path.clone(), source })?;
+        let tcp = config.listen.as_ref().map(|listen| server::Tcp::bind(listen, config)).transpose()?;
+        let address = tcp.as_ref().map(|tcp| tcp.address);
+        shared.tasks.spawn(Arc::clone(&shared).accept_local(socket));
+        if let Some(tcp) = tcp {
+            shared.tasks.spawn(Arc::clone(&shared).accept_remote(tcp));
+        }
+        Ok(Self { shared, socket: Some(path), address })
+    }
+
+    /// The socket.
+    #[must_use]
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_deref()
+    }
+
+    /// The address, where there is one.
+    #[must_use]
+    pub fn address(&self) -> Option<std::net::SocketAddr> {
+        self.address
+    }
+
+    /// Takes no request any more, and waits, for 5 s at most, until those under way are answered.
+    pub async fn close(self) {
+        self.shared.ending.cancel();
+        self.shared.tasks.close();
+        if timeout(FAREWELL, self.shared.tasks.wait()).await.is_err() {
+            self.shared.cut.cancel();
+            self.shared.tasks.wait().await;
+        }
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        self.shared.ending.cancel();
+        self.shared.cut.cancel();
+        if let Some(path) = self.socket.take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The sockets of hosts in a state directory that may still run.
+///
+/// # Errors
+/// That of the operating system. A directory that is not there has none.
+pub fn sockets(state: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(state) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let is_socket = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(SOCKET.0) && name.ends_with(SOCKET.1))
+    };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut sockets: Vec<PathBuf> = paths.filter(is_socket).collect();
+    sockets.sort();
+    Ok(sockets)
+}
+
+/// The OpenAPI document of the interface, version 3.1, as JSON.
+#[must_use]
+pub fn document() -> String {
+    openapi::document()
+}

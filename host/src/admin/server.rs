@@ -1,0 +1,181 @@
+//! The socket and the address: connections, and each request's way to its operation.
+
+use super::answer::{Answer, Problem};
+use super::operations::{self, Asked};
+use super::who::Came;
+use super::{AdminError, Shared};
+use crate::manifest::{AdminConfig, AdminProof, ListenConfig};
+use crate::serve::acceptor;
+use http::{Request, StatusCode};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+/// Connections at once, of the socket and of the address each. More wait in the system's queue.
+const CONNECTIONS: usize = 64;
+/// How long a client may take for the head of a request, and for a handshake of TLS.
+const HEAD: Duration = Duration::from_secs(10);
+/// Bytes of a request's head.
+const MOST_HEAD: usize = 16 * 1024;
+
+/// The address with its certificate.
+pub(super) struct Tcp {
+    pub(super) address: SocketAddr,
+    socket: TcpListener,
+    tls: TlsAcceptor,
+}
+
+impl Tcp {
+    pub(super) fn bind(listen: &ListenConfig, config: &AdminConfig) -> Result<Self, AdminError> {
+        let unusable = |source| AdminError::Listen { address: listen.address, source };
+        let authority = |proof: &AdminProof| match proof {
+            AdminProof::Certificate { authorities, .. } => Some(authorities.clone()),
+            _ => None,
+        };
+        let mut authorities: Vec<PathBuf> = config.clients.iter().filter_map(|client| authority(&client.proof)).collect();
+        authorities.sort();
+        authorities.dedup();
+        let tls = acceptor(listen, &authorities, false).map_err(AdminError::Tls)?;
+        let tls = tls.ok_or_else(|| AdminError::Tls("an address without TLS; set `tls`".to_owned()))?;
+        let socket = std::net::TcpListener::bind(listen.address).map_err(unusable)?;
+        socket.set_nonblocking(true).map_err(unusable)?;
+        let socket = TcpListener::from_std(socket).map_err(unusable)?;
+        Ok(Self { address: socket.local_addr().map_err(unusable)?, socket, tls })
+    }
+}
+
+/// Makes the socket. One that a host has left behind goes; one that a host listens on stays.
+pub(super) fn unix(path: &Path, is_shared: bool) -> io::Result<UnixListener> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+        Ok(file) if !file.file_type().is_socket() => {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there"));
+        }
+        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another host listens there"));
+        }
+        Ok(_) => std::fs::remove_file(path)?,
+    }
+    let socket = UnixListener::bind(path)?;
+    // Whoever comes is asked of the kernel; where nobody else is named, nobody else can come.
+    let mode = if is_shared { 0o666 } else { 0o600 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    Ok(socket)
+}
+
+impl Shared {
+    pub(super) async fn accept_local(self: Arc<Self>, socket: UnixListener) {
+        self.accept(
+            || socket.accept(),
+            |shared, (stream, _)| async move {
+                let Ok(peer) = stream.peer_cred() else { return };
+                shared.speak(stream, Came::Locally(peer.uid(), peer.gid())).await;
+            },
+        )
+        .await;
+    }
+
+    pub(super) async fn accept_remote(self: Arc<Self>, tcp: Tcp) {
+        let Tcp { socket, tls, .. } = tcp;
+        self.accept(
+            || socket.accept(),
+            move |shared, (stream, _)| {
+                let tls = tls.clone();
+                async move {
+                    let _ = stream.set_nodelay(true);
+                    let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await else { return };
+                    let peer = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
+                    shared.speak(stream, Came::Remotely(peer)).await;
+                }
+            },
+        )
+        .await;
+    }
+
+    async fn accept<T, A: Future<Output = io::Result<T>>, S: Future<Output = ()> + Send + 'static>(
+        self: Arc<Self>,
+        mut accept: impl FnMut() -> A,
+        speak: impl Fn(Arc<Self>, T) -> S,
+    ) {
+        let room = Arc::new(Semaphore::new(CONNECTIONS));
+        loop {
+            let accepted = async {
+                let place = Arc::clone(&room).acquire_owned().await;
+                (place, accept().await)
+            };
+            let (place, accepted) = tokio::select! {
+                accepted = accepted => accepted,
+                () = self.ending.cancelled() => return,
+            };
+            match accepted {
+                Ok(stream) => {
+                    let (speaking, cut) = (speak(Arc::clone(&self), stream), self.cut.clone());
+                    self.tasks.spawn(async move {
+                        let _place = place;
+                        tokio::select! {
+                            () = speaking => {}
+                            () = cut.cancelled() => {}
+                        }
+                    });
+                }
+                // As where there are too many open files: a connection that ends makes room.
+                Err(_) => sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    /// Answers the requests of a connection until it ends.
+    async fn speak(self: Arc<Self>, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, came: Came) {
+        let (shared, came) = (Arc::clone(&self), Arc::new(came));
+        let service = service_fn(move |request| {
+            let (shared, came) = (Arc::clone(&shared), Arc::clone(&came));
+            async move { Ok::<_, Infallible>(shared.answer(&came, &request).await) }
+        });
+        let mut http1 = http1::Builder::new();
+        http1.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
+        let mut connection = pin!(http1.serve_connection(TokioIo::new(stream), service));
+        let is_over = tokio::select! {
+            _ = connection.as_mut() => true,
+            () = self.ending.cancelled() => false,
+        };
+        if !is_over {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+
+    async fn answer(&self, came: &Came, request: &Request<hyper::body::Incoming>) -> Answer {
+        let Some(who) = self.known.who(came, request.headers()) else {
+            let problem = match came {
+                Came::Locally(user, _) => {
+                    let detail = format!("user {user} has no role here; list it in `[[admin.peers]]` of the host configuration");
+                    Problem::new(StatusCode::FORBIDDEN, detail)
+                }
+                Came::Remotely(_) => {
+                    let detail = "send a token, or come with a certificate, that the host configuration lists in `[[admin.clients]]`";
+                    Problem::new(StatusCode::UNAUTHORIZED, detail)
+                }
+            };
+            return problem.answer();
+        };
+        let answered = match operations::find(request) {
+            Ok((operation, subject)) => operation.perform(&Asked { shared: self, who: &who, subject, request }).await,
+            Err(problem) => Err(problem),
+        };
+        answered.unwrap_or_else(Problem::answer)
+    }
+}

@@ -1,0 +1,4 @@
+//! What operators ask of a host that serves: by its commands, by clients that know the OpenAPI document alone, and what each role may.
+
+mod document;
+mod verbs;
