@@ -106,6 +106,7 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
     let mut exchange = Exchange::new(Arc::clone(&session.journal), Arc::clone(&session.meter), number, place);
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
+    exchange.let_by(session, &permit);
     let watch = outbound.watch(Arc::clone(&permit), number, &exchange, keeps, overrides);
     let body = RequestBody::begin(body, bounds, watch, Stream::new(scrubber)).await.inspect_err(|broke| broke.recorded(&mut exchange))?;
     if ready.iter().any(|ready| outbound.is_replaced(ready)) {
@@ -239,6 +240,7 @@ impl Outbound {
             rule: permit.rule().into(),
             secrets,
             repeats,
+            manifest: permit.version().map(Into::into),
         })
     }
 }

@@ -64,6 +64,8 @@ struct Orders {
     waiting: VecDeque<Order>,
     /// What runs that begin now are of.
     agent: Agent,
+    /// What runs may still be of that began before.
+    earlier: Vec<Agent>,
     /// No run begins any more.
     draining: bool,
     /// The task has ended, and takes no more.
@@ -155,7 +157,8 @@ impl Link {
             restarts: 0,
             left_out: 0,
         };
-        let orders = Orders { waiting: VecDeque::new(), agent, draining: false, closed: false, under_way: BTreeMap::new() };
+        let orders =
+            Orders { waiting: VecDeque::new(), agent, earlier: Vec::new(), draining: false, closed: false, under_way: BTreeMap::new() };
         let (woken, drained, ended) = Default::default();
         Self { orders: Mutex::new(orders), woken, status: Mutex::new(status), drained, ended }
     }
@@ -169,7 +172,12 @@ impl Link {
         match &mut order {
             Order::Change(agent, _, running) => {
                 *running = !orders.under_way.is_empty();
-                (orders.agent, orders.draining) = (Agent::clone(agent), false);
+                let before = std::mem::replace(&mut orders.agent, Agent::clone(agent));
+                orders.earlier.push(before);
+                // What no run is of any more goes.
+                orders.earlier.retain(|earlier| !earlier.is_alone());
+                orders.earlier.iter().for_each(|earlier| earlier.superseded_by(agent));
+                orders.draining = false;
             }
             Order::Drain(_) => orders.draining = true,
             Order::Call(_) if orders.draining => return Err(order),
