@@ -64,6 +64,7 @@ struct Signals {
 
 impl Serve {
     pub(super) fn perform(self) -> Done {
+        allow_descriptors();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut config = self.host.config()?;
         if let Some(listen) = self.listening(&config)? {
@@ -182,6 +183,14 @@ impl Serve {
         let (read, plural) = (if is_first { "" } else { "read anew, " }, if agents == 1 { "" } else { "s" });
         say(format_args!("{}: {read}serving {agents} agent{plural}{said}{refused}", self.directory.display()));
     }
+}
+
+/// As many files and connections at once as the machine lets the process have: many agents have many.
+fn allow_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// Where a run's output goes.

@@ -200,7 +200,7 @@ fn a_spinning_agent_leaves_its_neighbours_their_turn() {
 }
 
 #[test]
-fn one_agent_more_than_the_host_has_room_for_is_told_so() {
+fn one_agent_more_than_the_host_has_room_for_is_told_so_and_there_is_room_again_once_one_has_ended() {
     use strongroom::{Host, Manifest, RunError, RunOptions};
 
     let host = Host::builder().without_audit().without_state().max_agents(1).build().unwrap();
@@ -215,6 +215,12 @@ fn one_agent_more_than_the_host_has_room_for_is_told_so() {
             second = agent.run(RunOptions::default()) => {
                 assert!(matches!(second, Err(RunError::Start(_))), "{second:?}");
             }
+        }
+        // The first was dropped, and its instance with it.
+        let text = "name = \"a\"\ncomponent = \"a.wasm\"\n[run]\nargs = [\"print done\"]";
+        let next = host.agent(Manifest::parse("agent.toml", text).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+        for _ in 0..3 {
+            assert_eq!(next.run(RunOptions::default().stdout(std::io::sink())).await.unwrap().end, End::Exit(0));
         }
     });
 }

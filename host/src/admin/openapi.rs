@@ -55,7 +55,8 @@ fn described(operation: &Operation, answer: &Value, problem: &Value) -> Value {
     }
     let kind = if operation.is_lines { "application/x-ndjson" } else { "application/json" };
     let mut responses = Map::from_iter([("200".to_owned(), json!({"description": "Done.", "content": {kind: {"schema": answer}}}))]);
-    let general = [(400, "The query is wrong, or there is a body."), (401, "Nobody is proved to ask."), (403, "Whoever asks may not.")];
+    let general =
+        [(400, "A name or the query is wrong, or there is a body."), (401, "Nobody is proved to ask."), (403, "Whoever asks may not.")];
     // What changes something is in the audit log before it is done.
     let audit = (operation.method != http::Method::GET).then_some((500, "The audit log, or what is to be changed, can't be written."));
     for (status, when) in general.iter().copied().chain(audit).chain(operation.problems.iter().copied()) {

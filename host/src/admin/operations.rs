@@ -661,7 +661,7 @@ impl Asked<'_> {
     }
 
     fn whom(&self) -> Result<Whom, Problem> {
-        Whom::agent(&self.subject).map_err(|problem| Problem::new(StatusCode::NOT_FOUND, format!("the agent's name is {problem}")))
+        Whom::agent(&self.subject).map_err(|problem| Problem::bad(format!("the agent's name is {problem}")))
     }
 
     async fn turn(&self, whom: Result<Whom, Problem>, on: bool) -> Answered {

@@ -54,6 +54,7 @@ pub struct LogLine {
     pub text: String,
     /// What a record names beside it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "ops", schemars(default))]
     pub fields: BTreeMap<String, String>,
 }
 

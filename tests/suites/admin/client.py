@@ -9,9 +9,11 @@ import requests
 url, *arguments = sys.argv[1:]
 session = requests.Session()
 session.verify = "ca.pem"
+# Nothing of the environment, such as other authorities.
+session.trust_env = False
 
 # What stands for names in paths and queries.
-NAMES = {"agent": "hourly", "rotation": "bot"}
+NAMES = {"agent": "yearly", "rotation": "bot"}
 
 
 def ask(method, path, token):
@@ -52,7 +54,7 @@ for token in [None, *arguments]:
             answer = ask(method, filled, token)
             check(answer, described)
             rows.setdefault(described["operationId"], []).append(answer.status_code)
-    for whom in ["all", "agents/hourly"]:
+    for whom in ["all", "agents/yearly"]:
         ask("delete", f"/v1/kill-switch/{whom}", arguments[-1])
 
 for name, statuses in rows.items():

@@ -2,7 +2,7 @@
 //! makes up requests from it.
 
 use crate::serve::process::{Agents, Served};
-use rcgen::{CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use std::process::Command;
 use strongroom_tests::fixtures::store::{Kind, StoreFixture};
 use strongroom_tests::issuer::Issuer;
@@ -23,18 +23,20 @@ impl House {
     fn new() -> Self {
         let issuer = Issuer::start();
         let store = StoreFixture::new(Kind::File, &issuer);
-        let agents = Agents::new().apart().agent("hourly", &["print hello"], "[trigger]\nevery = \"1h\"").agent(
+        let agents = Agents::new().apart().agent("yearly", &["print hello"], "[trigger]\ncron = \"0 0 1 1 *\"").agent(
             "stays",
             &["print up", "spin"],
-            "[trigger]\nevery = \"1h\"",
+            "[trigger]\ncron = \"0 0 1 1 *\"",
         );
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "authority of the tests");
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let signed = |name: &str, usage| {
             let key = KeyPair::generate().unwrap();
             let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
             params.extended_key_usages = vec![usage];
+            params.distinguished_name.push(DnType::CommonName, name);
             (params.signed_by(&key, &authority).unwrap().pem(), key.serialize_pem())
         };
         let write = |file: &str, text: &str| std::fs::write(agents.path(file), text).unwrap();

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 
-const HOURLY: &str = "[trigger]\nevery = \"1h\"";
+/// It is not due while tests run, but in one minute of a year.
+const YEARLY: &str = "[trigger]\ncron = \"0 0 1 1 *\"";
 
 /// What a command says on stdout and stderr, with its code.
 fn asked(agents: &Agents, verb: &[&str]) -> (i32, String, String) {
@@ -41,17 +42,17 @@ fn state(agents: &Agents, agent: &str) -> serde_json::Value {
 #[test]
 fn an_operator_runs_looks_stops_pauses_and_resumes() {
     let agents =
-        Agents::new().apart().agent("hourly", &["print hello", "log a note"], HOURLY).agent("stays", &["print up", "spin"], HOURLY);
+        Agents::new().apart().agent("yearly", &["print hello", "log a note"], YEARLY).agent("stays", &["print up", "spin"], YEARLY);
     let mut served = agents.serve();
     served.wait_for(&["2 agents"]);
 
-    // Nothing is due for an hour.
-    assert!(done(&agents, &["ps"]).lines().any(|line| line.starts_with("hourly  waiting") && line.ends_with(" 0     -")));
-    assert_eq!(done(&agents, &["trigger", "hourly"]), "hourly: triggered\n");
-    served.wait_for(&["hourly", "has ended"]);
-    let logs = done(&agents, &["logs", "hourly"]);
+    // Nothing is due.
+    assert!(done(&agents, &["ps"]).lines().any(|line| line.starts_with("yearly  waiting") && line.ends_with(" 0     -")));
+    assert_eq!(done(&agents, &["trigger", "yearly"]), "yearly: triggered\n");
+    served.wait_for(&["yearly", "has ended"]);
+    let logs = done(&agents, &["logs", "yearly"]);
     assert!(logs.lines().count() == 2 && logs.contains(" | hello\n") && logs.contains(" | [info] a note"), "{logs}");
-    let runs = done(&agents, &["runs", "hourly"]);
+    let runs = done(&agents, &["runs", "yearly"]);
     assert!(runs.lines().count() == 2 && runs.ends_with("exit 0\n"), "{runs}");
 
     done(&agents, &["trigger", "stays"]);
@@ -85,8 +86,8 @@ fn an_operator_runs_looks_stops_pauses_and_resumes() {
     done(&agents, &["stop", "stays"]);
 
     // Who is stopped by the kill switch is told apart.
-    done(&agents, &["kill-switch", "on", "hourly"]);
-    assert!(refused(&agents, &["trigger", "hourly"]).contains("stopped by the kill switch; lift that first"));
+    done(&agents, &["kill-switch", "on", "yearly"]);
+    assert!(refused(&agents, &["trigger", "yearly"]).contains("stopped by the kill switch; lift that first"));
     assert!(refused(&agents, &["trigger", "nobody"]).contains("there is no agent `nobody`; see which there are with `strongroom ps`"));
     assert!(refused(&agents, &["logs", "no/body"]).contains("`no/body` is no name of an agent or a run"));
     served.terminate();
@@ -104,16 +105,16 @@ fn an_operator_runs_looks_stops_pauses_and_resumes() {
     );
     let what: Vec<_> =
         asked.iter().map(|record| format!("{} {}", record["operation"].as_str().unwrap(), record["subject"].as_str().unwrap())).collect();
-    assert_eq!(what[..4], ["triggerAgent hourly", "triggerAgent stays", "triggerAgent stays", "stopRuns stays?run=another"]);
+    assert_eq!(what[..4], ["triggerAgent yearly", "triggerAgent stays", "triggerAgent stays", "stopRuns stays?run=another"]);
 }
 
 #[test]
 fn a_directory_is_read_anew_and_what_cannot_be_used_is_told() {
-    let agents = Agents::new().apart().agent("one", &["print one"], HOURLY).agent("given-up", &[], "");
+    let agents = Agents::new().apart().agent("one", &["print one"], YEARLY).agent("given-up", &[], "");
     let mut served = agents.serve();
     served.wait_for(&["2 agents"]);
 
-    agents.write("two", &["print two"], HOURLY);
+    agents.write("two", &["print two"], YEARLY);
     agents.remove("given-up");
     assert_eq!(done(&agents, &["reload"]), "new: two\ngone: given-up\n");
     agents.file("one.toml", "name = \"one\"\n");
@@ -150,17 +151,17 @@ fn a_paused_agent_begins_nothing_and_what_was_due_is_missed() {
 
 #[test]
 fn lines_are_followed_until_the_host_ends() {
-    let agents = Agents::new().apart().agent("hourly", &["print hello"], HOURLY).agent("other", &["print not-this"], HOURLY);
+    let agents = Agents::new().apart().agent("yearly", &["print hello"], YEARLY).agent("other", &["print not-this"], YEARLY);
     let mut served = agents.serve();
     served.wait_for(&["2 agents"]);
-    let mut follower = command(&agents, &["logs", "hourly", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut follower = command(&agents, &["logs", "yearly", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = follower.stdout.take().unwrap();
 
     for _ in 0..2 {
         done(&agents, &["trigger", "other"]);
         served.wait_for_another(&["other", "has ended"]);
-        done(&agents, &["trigger", "hourly"]);
-        served.wait_for_another(&["hourly", "has ended"]);
+        done(&agents, &["trigger", "yearly"]);
+        served.wait_for_another(&["yearly", "has ended"]);
     }
     let (code, _) = served.terminate();
     assert_eq!(code, Some(0));
@@ -168,12 +169,12 @@ fn lines_are_followed_until_the_host_ends() {
     let mut text = String::new();
     lines.read_to_string(&mut text).unwrap();
     follower.wait().unwrap();
-    assert!(text.lines().count() == 2 && text.lines().all(|line| line.starts_with("hourly ") && line.ends_with(" | hello")), "{text}");
+    assert!(text.lines().count() == 2 && text.lines().all(|line| line.starts_with("yearly ") && line.ends_with(" | hello")), "{text}");
 }
 
 #[test]
 fn a_socket_that_was_left_behind_is_made_anew_and_one_of_another_host_stays() {
-    let agents = Agents::new().apart().agent("one", &["print one"], HOURLY);
+    let agents = Agents::new().apart().agent("one", &["print one"], YEARLY);
     let config = std::fs::read_to_string(agents.path("strongroom.toml")).unwrap();
     std::fs::write(agents.path("strongroom.toml"), format!("{config}\n[admin]\nsocket = \"admin.sock\"\n")).unwrap();
     drop(UnixListener::bind(agents.path("admin.sock")).unwrap());

@@ -145,3 +145,16 @@ fn a_schedule_goes_on_where_an_earlier_host_left_it() {
         "one of the sixty, and none of those to be skipped: {said:?}"
     );
 }
+
+#[test]
+fn a_host_that_serves_has_as_many_descriptors_as_the_process_may_have() {
+    let agents = Agents::new().agent("greeter", &["print hello"], "");
+    let mut served = agents.serve();
+    served.wait_for(&["1 agent"]);
+
+    let limits = served.limits();
+    let row = limits.lines().find(|row| row.starts_with("Max open files")).unwrap();
+    let [soft, hard] = [row.split_whitespace().nth(3).unwrap(), row.split_whitespace().nth(4).unwrap()];
+    assert_eq!(soft, hard, "{row}");
+    served.terminate();
+}
