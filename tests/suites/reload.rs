@@ -6,7 +6,7 @@ use strongroom_tests::{AgentFixture, VALUE};
 
 const KEY: &str = "[secrets.KEY]\nplaceholder = \"pf_live_{hex:32}\"\nexpose = \"env\"\n";
 const GRANT: &str = "[[secrets.KEY.allow]]\nhost = \"api.test\"\nmethods = [\"GET\", \"POST\"]\npaths = [\"/v1/**\"]\n";
-const OTHER: &str = "[secrets.OTHER]\nfrom = \"static:KEY\"\n[[secrets.OTHER.allow]]\nhost = \"evil.test\"\n";
+const OTHER: &str = "[secrets.OTHER]\nfrom = \"static:KEY\"\n[[secrets.OTHER.allow]]\nhost = \"evil.test\"\npaths = [\"/**\"]\n";
 const EGRESS: &str = "[[egress]]\nhost = \"other.test\"\npaths = [\"/**\"]\n";
 
 const KEYED: &str = "send GET https://api.test/v1/keyed h:authorization=Bearer+{KEY}";
@@ -26,7 +26,8 @@ fn rows() -> Vec<Row<'static>> {
     };
     let whole = with(&[GRANT, EGRESS]);
     vec![
-        ("nothing is another", whole.clone(), format!("{whole}\n# a remark"), &[(KEYED, true), (POSTED, true), (PLAIN, true)]),
+        ("nothing is another", whole.clone(), format!("# a remark\n\n{whole}"), &[(KEYED, true), (POSTED, true), (PLAIN, true)]),
+        ("limits are others", whole.clone(), format!("[limits]\nwall = \"1h\"\n{whole}"), &[(KEYED, true), (POSTED, true), (PLAIN, true)]),
         ("a grant is withdrawn", whole.clone(), with(&[EGRESS]), &[(KEYED, false), (BARE, false), (PLAIN, true)]),
         ("a secret is withdrawn", whole.clone(), EGRESS.to_owned(), &[(KEYED, false), (PLAIN, true)]),
         ("all is withdrawn", whole.clone(), String::new(), &[(KEYED, false), (PLAIN, false)]),
@@ -78,7 +79,7 @@ fn a_run_may_do_what_both_manifests_let_it() {
             assert_eq!(seen.header("authorization"), format!("Bearer {VALUE}"), "{name}");
         }
         let versions: Vec<bool> = ran.records("egress").iter().map(|record| record["manifest"].is_string()).collect();
-        assert!(versions.iter().all(|named| *named == (name != "nothing is another")), "{name}: {versions:?}");
+        assert!(versions.iter().all(|named| *named != ["nothing is another", "limits are others"].contains(&name)), "{name}: {versions:?}");
     }
 }
 
@@ -101,7 +102,8 @@ fn the_lower_rate_counts_and_a_denied_request_is_charged_nowhere() {
     let rate = |rate: &str| [KEY, &GRANT.replace("paths", &format!("rate = \"{rate}\"\npaths"))].concat();
     for (before, after, most) in [("100/min", "2/min", 2), ("3/min", "100/min", 3)] {
         let ran = AgentFixture::with(&rate(before)).anew(&rate(after)).run(&["log anew 0", KEYED, POSTED, KEYED, POSTED, KEYED]);
-        assert_eq!((ran.seen.len(), ran.denied().len()), (most, 5 - most), "{before} {after}: {:?}", ran.denied());
+        assert_eq!(ran.seen.len(), most, "{before} {after}");
+        assert!(ran.denied().iter().all(|rule| *rule == "rate") && !ran.denied().is_empty(), "{before} {after}: {:?}", ran.denied());
     }
 }
 
@@ -109,7 +111,7 @@ fn the_lower_rate_counts_and_a_denied_request_is_charged_nowhere() {
 fn the_stricter_terms_hold() {
     // What looks like a secret in a body is taken out by the one, and denied by the other.
     let leaks = |leaks: &str| [KEY, &GRANT.replace("paths", &format!("leaks = \"{leaks}\"\npaths"))].concat();
-    let leaking = "send POST https://api.test/v1/posted h:authorization=Bearer+{KEY} b:ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let leaking = "send POST https://api.test/v1/posted h:authorization=Bearer+{KEY} b:AKIAQ3EGRT6NTZ4LM2PK";
     for (before, after) in [("redact", "deny"), ("deny", "redact")] {
         let ran = AgentFixture::with(&leaks(before)).anew(&leaks(after)).run(&["log anew 0", leaking]);
         assert_eq!((ran.seen.len(), ran.denied()), (0, vec!["leak"]), "{before} {after}");
@@ -168,7 +170,8 @@ fn a_signer_that_is_another_signs_no_more_for_the_run() {
     let manifest = |lines: &str| format!("name = \"probe-1\"\ncomponent = \"probe.wasm\"\n{lines}\n");
 
     assert!(signed(None).len() > 64);
-    assert!(signed(Some(&manifest(&format!("[signers.wallet]\nfrom = \"static:WALLET\"\n{lines}")))).len() > 64);
+    // Where it stands in the file says nothing.
+    assert!(signed(Some(&manifest(&format!("# a remark\n\n[signers.wallet]\nfrom = \"static:WALLET\"\n{lines}")))).len() > 64);
     for after in [
         "",
         "[signers.wallet]\nfrom = \"static:WALLET\"\nuse = \"digest\"\nrate = \"5/min\"",

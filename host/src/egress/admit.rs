@@ -5,7 +5,7 @@ use super::refusal::Broke;
 use super::{AgentBody, Error, Outbound, held};
 use crate::policy::{Asked, Denial, Leave, Permit, Policy};
 use crate::scrub::Scrubber;
-use crate::session::{Judgement, Session};
+use crate::session::{Charged, Judgement, Session};
 use crate::shared::{SharedRates, Taken, Use};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Request, header};
@@ -49,12 +49,12 @@ pub(super) async fn admit(outbound: &Outbound, request: Request<AgentBody>) -> R
     // Judged, charged and recorded when its turn comes.
     let place = place.map_err(|_| deny(Policy::too_many_open(&asked, session.meter.limits.requests)))?;
     let Judged { judgement, as_sent } = judge(outbound, &mut parts, &mut body, None).await?;
-    let leave = session.charge(&judgement, Instant::now()).map_err(deny)?;
-    let permit = judgement.permit;
-    let leave = match &session.counts.rates {
-        None => leave,
-        Some(rates) => among_hosts(session, rates, &permit, leave).await?,
+    let charged = session.charge(&judgement, Instant::now()).map_err(deny)?;
+    let charged = match &session.counts.rates {
+        None => charged,
+        Some(rates) => among_hosts(session, rates, &judgement, charged).await?,
     };
+    let (permit, leave) = (judgement.permit, charged.into_leave());
     Ok(Admitted { permit, leave, parts, body, place, repeats: None, as_sent })
 }
 
@@ -97,16 +97,17 @@ pub(super) async fn judge(
 }
 
 /// Charges a request to the rates that hosts share too; or gives back what it was charged here.
-async fn among_hosts(session: &Session, rates: &SharedRates, permit: &Permit, leave: Leave) -> Result<Leave, Broke> {
-    let uses: Vec<Use<'_>> = session.policy.rates(permit).map(|(name, rate)| Use::new(name, rate)).collect();
+async fn among_hosts(session: &Session, rates: &SharedRates, judgement: &Judgement, charged: Charged) -> Result<Charged, Broke> {
+    let permit = &judgement.permit;
+    let uses: Vec<Use<'_>> = session.rates(judgement).into_iter().map(|(name, rate)| Use::new(name, rate)).collect();
     let denial = match rates.take(&uses).await {
         // It may have been a while.
         Ok(Taken::All) if session.meter.is_stopped() => return Err(Error::host("strongroom: the run is stopped").into()),
-        Ok(Taken::All) => return Ok(leave),
+        Ok(Taken::All) => return Ok(charged),
         Ok(Taken::Nothing { spent }) => session.policy.over_rate(permit, spent),
         Err(why) => Policy::rates_silent(permit, &why.to_string()),
     };
-    session.policy.refund(permit, leave);
+    session.refund(judgement, charged);
     Err(session.deny(denial).into())
 }
 

@@ -114,6 +114,9 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
             outbound.renewed(number, &substitutions).await.inspect_err(|_| exchange.failed("its secret was replaced in the meantime"))?;
     }
 
+    // It may have been a while, and nothing has left.
+    session.is_judged(&permit).inspect_err(|_| exchange.failed("its manifest was read anew"))?;
+
     frame(&mut headers, permit.method(), &body);
     outbound.tags().sent(&permit);
     let mut tried = as_sent.is_some().then(Vec::new);
@@ -240,7 +243,7 @@ impl Outbound {
             rule: permit.rule().into(),
             secrets,
             repeats,
-            manifest: permit.version().map(Into::into),
+            manifest: permit.edition().map(Into::into),
         })
     }
 }

@@ -25,7 +25,7 @@ use crate::rotation::{Progress, RotationCounts, RotationError, RotationStatus};
 use crate::secrets::{BackendError, SecretCounts};
 #[cfg(feature = "ops")]
 use crate::secrets::{Backends, Fingerprint, SecretValue};
-use crate::session;
+use crate::session::Edition;
 use crate::shared::{Nonces, Tickets};
 #[cfg(feature = "ops")]
 use crate::signing::Signing;
@@ -325,7 +325,7 @@ impl Host {
             searches: Mutex::new(None),
             line,
             later: Arc::default(),
-            version: session::version(&manifest),
+            edition: Edition::of(&manifest).name(),
             manifest,
             loaded,
         };

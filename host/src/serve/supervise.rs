@@ -219,7 +219,11 @@ impl Link {
 
     /// A run that had begun is no more.
     fn has_ended(&self, agent: &str, run: String, end: &str, now: u64) {
-        let under_way = self.orders.lock().under_way.remove(&run);
+        let mut orders = self.orders.lock();
+        let under_way = orders.under_way.remove(&run);
+        // What no run is of any more goes; this one's at the next.
+        orders.earlier.retain(|earlier| !earlier.is_alone());
+        drop(orders);
         let Some(UnderWay { began, .. }) = under_way else { return };
         let mut ended = self.ended.lock();
         if ended.len() == KNOWN {

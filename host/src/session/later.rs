@@ -3,9 +3,10 @@
 
 use super::{Refused, Session};
 use crate::lock::RwLock;
-use crate::manifest::{Manifest, SignerSpec};
+use crate::manifest::{Manifest, Rate, SignerSpec};
 use crate::policy::{Asked, Closed, Denial, Leave, Permit, Policy, is_alike};
 use crate::text;
+use crate::url::CanonicalUrl;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,10 +26,14 @@ pub(crate) struct Later {
 /// One of them, as runs of the earlier manifest are held to it.
 pub(crate) struct Read {
     policy: Policy,
+    /// What it says of each signer.
     signers: Vec<SignerSpec>,
-    /// What the audit log calls it.
-    version: Arc<str>,
+    edition: Edition,
 }
+
+/// What tells manifests apart by what they let an agent do.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Edition([u8; 32]);
 
 /// What a request may do, by its run's own manifest and all later ones.
 pub(crate) struct Judgement {
@@ -37,16 +42,23 @@ pub(crate) struct Judgement {
     by: Vec<(Arc<Read>, Permit)>,
 }
 
+/// What a request was charged, by its run's own manifest and all later ones.
+pub(crate) struct Charged {
+    leave: Leave,
+    by: Vec<Leave>,
+}
+
 impl Later {
-    /// Has runs of `earlier` held to a manifest that was read now. One that says the same as another before changes nothing.
+    /// Has runs of `earlier` held to a manifest that was read now. One that lets an agent do the same as another before changes nothing.
     pub(crate) fn add(&self, manifest: &Manifest, earlier: &Manifest, closed: Closed) {
-        let version = version(manifest);
+        let edition = Edition::of(manifest);
         let mut read = self.read.write();
-        let is_known = version == self::version(earlier) || read.iter().any(|known| *known.version == *version);
+        let is_known = edition == Edition::of(earlier) || read.iter().any(|known| known.edition == edition);
         if is_known || read.len() > MOST {
             return;
         }
-        let new = Read { policy: Policy::later(manifest, earlier, closed), signers: manifest.signers.clone(), version: version.into() };
+        let (_, _, signers) = manifest.granted();
+        let new = Read { policy: Policy::later(manifest, earlier, closed), signers, edition };
         *read = read.iter().cloned().chain([Arc::new(new)]).collect();
         self.count.store(read.len(), Ordering::Release);
     }
@@ -62,9 +74,15 @@ impl Later {
     }
 }
 
-/// What the audit log calls a manifest: 8 hexadecimal digits of the hash of what it says.
-pub(crate) fn version(manifest: &Manifest) -> String {
-    text::hex(&Sha256::digest(format!("{manifest:?}"))[..4])
+impl Edition {
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        Self(Sha256::digest(format!("{:?}", manifest.granted())).into())
+    }
+
+    /// What the audit log calls it: its first 8 hexadecimal digits.
+    pub(crate) fn name(&self) -> String {
+        text::hex(&self.0[..4])
+    }
 }
 
 impl Session {
@@ -87,26 +105,55 @@ impl Session {
             }
         }
         if let Some((last, _)) = by.last() {
-            permit = permit.judged_by(by.len(), Arc::clone(&last.version));
+            permit = permit.judged_by(by.len(), last.edition.name().into());
         }
         Ok(Judgement { permit, by })
     }
 
     /// Charges a request to the rates of all; or to none, where one has no room left.
-    pub(crate) fn charge(&self, judgement: &Judgement, now: Instant) -> Result<Leave, Denial> {
-        let leave = self.policy.charge(&judgement.permit, now)?;
-        let mut charged = Vec::new();
+    pub(crate) fn charge(&self, judgement: &Judgement, now: Instant) -> Result<Charged, Denial> {
+        let mut charged = Charged { leave: self.policy.charge(&judgement.permit, now)?, by: Vec::new() };
         for (read, permit) in &judgement.by {
             match read.policy.charge(permit, now) {
-                Ok(leave) => charged.push((read, permit, leave)),
+                Ok(leave) => charged.by.push(leave),
                 Err(denial) => {
-                    charged.into_iter().for_each(|(read, permit, leave)| read.policy.refund(permit, leave));
-                    self.policy.refund(&judgement.permit, leave);
+                    self.refund(judgement, charged);
                     return Err(denial);
                 }
             }
         }
-        Ok(leave)
+        Ok(charged)
+    }
+
+    /// Takes back what a request was charged that is not sent.
+    pub(crate) fn refund(&self, judgement: &Judgement, charged: Charged) {
+        self.policy.refund(&judgement.permit, charged.leave);
+        judgement.by.iter().zip(charged.by).for_each(|((read, permit), leave)| read.policy.refund(permit, leave));
+    }
+
+    /// The rates that a request draws on among several hosts: of those with one name, the lowest.
+    pub(crate) fn rates<'j>(&'j self, judgement: &'j Judgement) -> Vec<(&'j str, Rate)> {
+        let mut rates: Vec<(&str, Rate)> = self.policy.rates(&judgement.permit).collect();
+        for (name, rate) in judgement.by.iter().flat_map(|(read, permit)| read.policy.rates(permit)) {
+            match rates.iter_mut().find(|(known, _)| *known == name) {
+                None => rates.push((name, rate)),
+                Some((_, known)) if per_second(rate) < per_second(*known) => *known = rate,
+                Some(_) => {}
+            }
+        }
+        rates
+    }
+
+    /// Whether the manifest that a request was judged by is still the last: what waits to leave is judged again otherwise.
+    pub(crate) fn is_judged(&self, permit: &Permit) -> Result<(), Refused> {
+        if self.later.count() <= permit.later() { Ok(()) } else { Err(self.deny(Denial::read_meanwhile(permit))) }
+    }
+
+    /// Whether all manifests let requests to this URL pass; and whether with credentials of the agent's own.
+    pub(crate) fn opens(&self, url: &CanonicalUrl) -> Option<bool> {
+        let own = self.policy.opens(url)?;
+        let read = Arc::clone(&self.later.read.read());
+        read.iter().try_fold(own, |own, read| Some(read.policy.opens(url)? && own))
     }
 
     /// Whether what is under way still may be, by what was read since it was judged.
@@ -124,7 +171,19 @@ impl Session {
         if self.later.count() == 0 {
             return Ok(());
         }
-        let has_it = |read: &Arc<Read>| read.signers.iter().any(|known| known.name == spec.name && is_alike(known, spec));
+        let spec = spec.without_lines();
+        let has_it = |read: &Arc<Read>| read.signers.iter().any(|known| known.name == spec.name && is_alike(known, &spec));
         if self.later.all()?.iter().all(has_it) { Ok(()) } else { Err(Denial::of_another_signer(&spec.name)) }
     }
+}
+
+impl Charged {
+    /// The leave to send: what the later manifests were charged stays so.
+    pub(crate) fn into_leave(self) -> Leave {
+        self.leave
+    }
+}
+
+fn per_second(rate: Rate) -> f64 {
+    f64::from(rate.requests) / rate.per.as_secs_f64()
 }

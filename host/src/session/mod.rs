@@ -7,7 +7,7 @@ mod numbers;
 mod scrubbing;
 
 pub(crate) use denials::Refused;
-pub(crate) use later::{Judgement, Later, version};
+pub(crate) use later::{Charged, Edition, Judgement, Later};
 pub(crate) use numbers::Numbers;
 pub(crate) use scrubbing::{Scrubbing, TELLING, behind, is_telling, sealed};
 

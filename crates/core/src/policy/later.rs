@@ -2,8 +2,8 @@
 //! judged by both. It leaves where both let it, with the same values in the same places, on the stricter of their terms.
 
 use super::terms::Terms;
-use super::{Asked, Closed, Denial, Permit, Placeholders, Policy, Rule, deny};
-use crate::manifest::{Manifest, SecretSpec};
+use super::{Asked, Closed, Denial, Destination, Permit, Placeholders, Policy, Rule, Substitution, deny};
+use crate::manifest::{Manifest, Seal, SecretSpec};
 use std::fmt::Debug;
 
 /// What is to be done about a denial by a later manifest.
@@ -11,12 +11,12 @@ const REMEDY: &str = "begin a new run, which has that manifest alone";
 
 impl Policy {
     /// That of a manifest that was read after `earlier`, for runs of that one: their secrets have the numbers that they had, and what only the
-    /// later manifest has is theirs in name alone.
+    /// later manifest has is theirs in name alone. A secret whose scheme is another is withdrawn: what is exchanged for it, or made of it, would be.
     pub fn later(manifest: &Manifest, earlier: &Manifest, closed: Closed) -> Self {
         let mut left = manifest.secrets.clone();
         let same = |known: &SecretSpec, left: &mut Vec<SecretSpec>| {
             let at = left.iter().position(|secret| secret.name == known.name)?;
-            Some(left.remove(at))
+            Some(left.remove(at)).filter(|secret| secret.scheme == known.scheme)
         };
         let withdrawn = |known: &SecretSpec| SecretSpec { allow: Vec::new(), ..known.clone() };
         let known: Vec<SecretSpec> =
@@ -44,14 +44,14 @@ impl Policy {
         Ok((permit.within(&own).ok_or_else(otherwise)?, own))
     }
 
-    /// Whether what was admitted still would be, as far as its URL and method go: one of the entries at hand lets it pass, and one grants each
-    /// secret that it carries.
+    /// Whether what was admitted still would be, as far as its URL and method go: an entry lets it pass, and one grants each secret of the manifest's
+    /// that stands in it. What an answer brought is bound to its origin, and needs no grant there.
     pub fn still_admits(&self, permit: &Permit) -> Result<(), Denial> {
         let (url, method) = (permit.url(), permit.method().as_str());
-        let is_open = |d: &super::Destination| {
+        let is_open = |d: &Destination| {
             d.host.matches(url.scheme, &url.host, url.port) && d.methods.iter().any(|known| known == method) && d.is_open_at(url)
         };
-        let open: Vec<&super::Destination> = self.destinations.iter().filter(|d| is_open(d)).collect();
+        let open: Vec<&Destination> = self.destinations.iter().filter(|d| is_open(d)).collect();
         let grants = |secret: usize| open.iter().any(|d| d.is_for(secret));
         if !open.is_empty() && !self.closed.covers(url) && permit.carried().iter().all(|secret| grants(*secret)) {
             return Ok(());
@@ -74,6 +74,15 @@ impl Denial {
         Self { rule: Rule::Reloaded, asked: format!("sign with `{name}`"), reason, remedy: REMEDY.to_owned(), stop: false }
     }
 
+    /// A request that waited while the manifest was read anew: nothing of it has left.
+    #[must_use]
+    pub fn read_meanwhile(permit: &Permit) -> Self {
+        let asked = format!("{} {}", permit.method(), permit.url());
+        let reason = "the manifest was read anew while the request waited to leave".to_owned();
+        let remedy = "send it again: it is judged by the new manifest as well then".to_owned();
+        Self { rule: Rule::Reloaded, asked, reason, remedy, stop: false }
+    }
+
     /// A run whose manifest was read anew too often.
     #[must_use]
     pub fn read_too_often(times: usize) -> Self {
@@ -85,13 +94,15 @@ impl Denial {
 impl Permit {
     /// The same on the stricter of both terms, where another lets the same values leave in the same places.
     fn within(self, other: &Self) -> Option<Self> {
+        let with = |of: &Substitution| of.with.iter().map(|(secret, _)| *secret).collect::<Vec<_>>();
+        let is_one = |one: &Substitution, other: &Substitution| {
+            (one.secret, one.source) == (other.secret, other.source) && with(one) == with(other) && is_alike(&one.scheme, &other.scheme)
+        };
+        // Their order is that of the manifest's lines, and says nothing.
+        let has = |in_it: &Self, wanted: &Substitution| in_it.substitutions().iter().any(|known| is_one(known, wanted));
         let is_same = self.substitutions().len() == other.substitutions().len()
-            && self.substitutions().iter().zip(other.substitutions()).all(|(one, other)| {
-                let with = |of: &super::Substitution| of.with.iter().map(|(secret, _)| *secret).collect::<Vec<_>>();
-                (one.secret, one.source, &one.place) == (other.secret, other.source, &other.place)
-                    && with(one) == with(other)
-                    && is_alike(&one.scheme, &other.scheme)
-            });
+            && self.substitutions().iter().all(|one| has(other, one))
+            && other.substitutions().iter().all(|one| has(&self, one));
         if !is_same {
             return None;
         }
@@ -102,16 +113,19 @@ impl Permit {
 impl Terms {
     /// The stricter of two terms; nothing where neither is.
     fn stricter(mut self, other: &Self) -> Option<Self> {
-        let is_same = is_alike(&self.graphql, &other.graphql)
-            && self.passes == other.passes
+        // Tokens are sealed by one entry alone, which says what becomes of them.
+        let has_tokens = self.seals.iter().chain(&other.seals).any(|(_, seal)| matches!(seal, Seal::OAuth2(_)));
+        let is_same = self.passes == other.passes
             && self.plain_cookies == other.plain_cookies
-            && is_alike(&self.signed_urls, &other.signed_urls)
+            && (!has_tokens || is_alike(&self.seals, &other.seals))
             && (self.fills_body, self.holds_body, self.is_timed, self.is_signed)
                 == (other.fills_body, other.holds_body, other.is_timed, other.is_signed)
             && (self.fixes_body, self.inert, self.renewed) == (other.fixes_body, other.inert, other.renewed);
         if !is_same {
             return None;
         }
+        self.graphql = self.graphql.max(other.graphql);
+        self.signed_urls.retain(|known| other.signed_urls.contains(known));
         self.guarded |= other.guarded;
         self.is_sealed |= other.is_sealed;
         self.carries_own |= other.carries_own;

@@ -17,7 +17,7 @@ pub struct Permit {
     substitutions: Vec<Substitution>,
     terms: Terms,
     rule: String,
-    /// The secrets that it carries, by their indexes in the manifest.
+    /// The manifest's secrets that it carries, by their indexes.
     carried: Vec<usize>,
     /// By how many manifests it was judged that were read since the run began, and what the last one is called.
     later: (usize, Option<Arc<str>>),
@@ -66,7 +66,7 @@ impl Permit {
         rule: String,
         counted: Vec<usize>,
     ) -> Self {
-        let carried = substitutions.iter().flat_map(|s| [s.secret].into_iter().chain(s.with.iter().map(|(secret, _)| *secret))).collect();
+        let carried = substitutions.iter().filter(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).collect();
         Self { url, method, substitutions, terms, rule, carried, later: (0, None), counted }
     }
 
@@ -82,11 +82,11 @@ impl Permit {
     }
 
     /// What the last of them is called.
-    pub fn version(&self) -> Option<&str> {
+    pub fn edition(&self) -> Option<&str> {
         self.later.1.as_deref()
     }
 
-    /// The secrets that it carries, or has carried.
+    /// The manifest's secrets that it carries, or has carried.
     pub(super) fn carried(&self) -> &[usize] {
         &self.carried
     }

@@ -86,7 +86,7 @@ pub(crate) struct AgentParts {
     /// What was read of it since.
     pub(crate) later: Arc<Later>,
     /// What the audit log calls its manifest.
-    pub(crate) version: String,
+    pub(crate) edition: String,
 }
 
 /// What all runs of a host share.
@@ -156,7 +156,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     };
     let secrets = keyring.iter().map(|(_, key)| Used::of(&key.name, key.first()));
     let component = crate::text::hex(&agent.loaded.sha256).into();
-    let start = Event::RunStart { component, manifest: Some(agent.version.as_str().into()), secrets: secrets.collect() };
+    let start = Event::RunStart { component, manifest: Some(agent.edition.as_str().into()), secrets: secrets.collect() };
     journal.record(start).map_err(|_| RunError::Audit)?;
     let shown = call.as_ref().map_or(&[][..], |call| &call.shown);
     let scrubber = Live::new(scrubber(agent, &keyring, &host.rules, shown));
