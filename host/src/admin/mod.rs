@@ -8,16 +8,20 @@
 mod answer;
 mod openapi;
 mod operations;
+mod places;
 mod server;
 mod who;
 
 use crate::lock::Mutex;
 use crate::manifest::AdminConfig;
 use crate::serve::Supervisor;
+use places::Places;
+use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,7 +35,9 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// The interface for administrators of a supervisor. Its connections end with [`Admin::close`].
 pub struct Admin {
     shared: Arc<Shared>,
-    socket: Option<PathBuf>,
+    socket: PathBuf,
+    /// The socket's file as it was made.
+    made: Option<(u64, u64)>,
     address: Option<std::net::SocketAddr>,
 }
 
@@ -39,6 +45,11 @@ pub struct Admin {
 struct Shared {
     supervisor: Supervisor,
     known: Known,
+    places: Arc<Places>,
+    /// What was refused of late for want of a role, by who asked.
+    refused: Mutex<BTreeMap<String, (Instant, u32)>>,
+    /// Held by whoever asks backends for their secrets, or the ledger: one at a time.
+    asking: tokio::sync::Mutex<()>,
     /// No request is taken any more, and what follows ends.
     ending: CancellationToken,
     /// Connections end.
@@ -89,26 +100,30 @@ impl Admin {
         let shared = Arc::new(Shared {
             supervisor: supervisor.clone(),
             known: Known::of(config).map_err(AdminError::Tls)?,
+            places: Arc::default(),
+            refused: Mutex::default(),
+            asking: tokio::sync::Mutex::default(),
             ending: CancellationToken::new(),
             cut: CancellationToken::new(),
             tasks: TaskTracker::new(),
             document: Mutex::default(),
         });
         let is_shared = !config.peers.is_empty();
-        let socket = server::unix(&path, is_shared).map_err(|source| AdminError::Socket { path: path.clone(), source })?;
         let tcp = config.listen.as_ref().map(|listen| server::Tcp::bind(listen, config)).transpose()?;
+        let socket = server::unix(&path, is_shared).map_err(|source| AdminError::Socket { path: path.clone(), source })?;
+        let made = identity(&path);
         let address = tcp.as_ref().map(|tcp| tcp.address);
         shared.tasks.spawn(Arc::clone(&shared).accept_local(socket));
         if let Some(tcp) = tcp {
             shared.tasks.spawn(Arc::clone(&shared).accept_remote(tcp));
         }
-        Ok(Self { shared, socket: Some(path), address })
+        Ok(Self { shared, socket: path, made, address })
     }
 
     /// The socket.
     #[must_use]
-    pub fn socket(&self) -> Option<&Path> {
-        self.socket.as_deref()
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// The address, where there is one.
@@ -118,8 +133,9 @@ impl Admin {
     }
 
     /// Takes no request any more, and waits, for 5 s at most, until those under way are answered.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
         self.shared.ending.cancel();
+        self.remove();
         self.shared.tasks.close();
         if timeout(FAREWELL, self.shared.tasks.wait()).await.is_err() {
             self.shared.cut.cancel();
@@ -132,10 +148,22 @@ impl Drop for Admin {
     fn drop(&mut self) {
         self.shared.ending.cancel();
         self.shared.cut.cancel();
-        if let Some(path) = self.socket.take() {
-            let _ = std::fs::remove_file(path);
+        self.remove();
+    }
+}
+
+impl Admin {
+    /// Takes the socket away, unless another has made one there since.
+    fn remove(&mut self) {
+        if self.made.take().is_some_and(|made| identity(&self.socket) == Some(made)) {
+            let _ = std::fs::remove_file(&self.socket);
         }
     }
+}
+
+/// What tells a file from all others.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
 /// The sockets of hosts in a state directory that may still run.

@@ -34,9 +34,12 @@ pub(super) fn document() -> String {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "At the address. The socket asks the kernel who comes."},
+                "certificate": {"type": "mutualTLS", "description": "At the address, in place of a token."}
+            }
         },
-        "security": [{"token": []}]
+        "security": [{"token": []}, {"certificate": []}]
     });
     format!("{document:#}")
 }

@@ -6,7 +6,7 @@ use super::openapi;
 use super::who::Who;
 use crate::audit::Event;
 use crate::kill_switch::{Confirmed, Whom};
-use crate::manifest::Role;
+use crate::manifest::{Purpose, Role};
 use crate::ops::{self, SecretStatus};
 use crate::rotation::{RotationError, RotationStatus};
 use crate::serve::{AgentStatus, LogLine, OrderError, Reloaded, RunStatus, ServeError};
@@ -15,6 +15,7 @@ use http::{Method, Request, StatusCode};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// One of them.
 pub(super) struct Operation {
@@ -302,7 +303,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         id: "listSecrets",
         method: Method::GET,
         path: "/v1/secrets",
-        role: Role::Viewer,
+        role: Role::Operator,
         summary: "The secrets of the backends that can be listed, with the agents that may use them. No value is among them",
         query: &[],
         answers: |g| g.subschema_for::<Vec<BackendSecrets>>(),
@@ -338,8 +339,8 @@ pub(super) static OPERATIONS: &[Operation] = &[
         id: "listLimits",
         method: Method::GET,
         path: "/v1/limits",
-        role: Role::Viewer,
-        summary: "What the agents' signers may still spend",
+        role: Role::Operator,
+        summary: "What the agents' wallets may still spend, where the host has opened its ledger: as it signs first",
         query: &[],
         answers: |g| g.subschema_for::<Vec<SignerLimits>>(),
         is_lines: false,
@@ -408,6 +409,12 @@ pub(super) static OPERATIONS: &[Operation] = &[
     },
 ];
 
+/// What is done though no record of it can be written.
+const EMERGENCIES: [&str; 2] = ["stopAll", "stopAgent"];
+/// Refusals of one asker that are recorded, in one [`WINDOW`].
+const TOLD: u32 = 8;
+const WINDOW: Duration = Duration::from_secs(60);
+
 const SWITCH_STATE: (u16, &str) = (500, "The kill switch can't be read or turned.");
 const SILENT: (u16, &str) = (504, "Hosts that run have not confirmed it within 2 s.");
 
@@ -446,8 +453,16 @@ impl Operation {
     /// Does it, for somebody who may. What changes something is in the audit log before.
     pub(super) async fn perform<'a>(&self, asked: &'a Asked<'a>) -> Answered {
         let may = asked.who.role >= self.role;
-        if self.method != Method::GET {
-            asked.record(self.id, !may)?;
+        // Before anything is recorded: what is not a name is no text for the log.
+        asked.check_query(self.query)?;
+        if self.method != Method::GET && (may || asked.is_told()) {
+            let recorded = asked.record(self.id, !may);
+            // What ends all effects does not wait for a disk.
+            if let Err(problem) = recorded
+                && !EMERGENCIES.contains(&self.id)
+            {
+                return Err(problem);
+            }
         }
         if !may {
             let (has, needs) = (asked.who.role.as_str(), self.role.as_str());
@@ -456,12 +471,20 @@ impl Operation {
                 format!("this is for the role {needs}, and {} has the role {has}", asked.who.name),
             ));
         }
-        asked.check_query(self.query)?;
         (self.perform)(asked).await
     }
 }
 
 impl Asked<'_> {
+    /// Whether a refusal is recorded: whoever asks often can't fill the log that others need.
+    fn is_told(&self) -> bool {
+        let (now, mut refused) = (Instant::now(), self.shared.refused.lock());
+        refused.retain(|_, (since, _)| now.duration_since(*since) < WINDOW);
+        let (_, count) = refused.entry(self.who.name.clone()).or_insert((now, 0));
+        *count += 1;
+        *count <= TOLD
+    }
+
     fn record(&self, operation: &'static str, refused: bool) -> Result<(), Problem> {
         let (by, role) = (self.who.name.as_str().into(), self.who.role.as_str().into());
         let query = self.request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -492,11 +515,11 @@ impl Asked<'_> {
                 QueryKind::Bool if !matches!(value, "true" | "false") => {
                     return Err(Problem::bad(format!("write `{name}=true` or `{name}=false`")));
                 }
-                QueryKind::Name if value.is_empty() => return Err(Problem::bad(format!("`{name}` is empty"))),
+                QueryKind::Name if !is_name(value) => return Err(Problem::bad(format!("`{name}` is not a name"))),
                 _ => {}
             }
         }
-        Ok(())
+        if self.subject.is_empty() || is_name(&self.subject) { Ok(()) } else { Err(Problem::bad("what the path names is not a name")) }
     }
 
     fn query(&self, name: &str) -> Option<&str> {
@@ -531,21 +554,22 @@ impl Asked<'_> {
         }
         let follows = self.query("follow") == Some("true");
         let value = |line: Line| serde_json::to_value(line).unwrap_or_default();
-        let (before, following) = self.shared.supervisor.logs().follow(agent.as_deref());
-        let before = futures_util::stream::iter(before.into_iter().map(move |line| value(Line::Line(line))));
+        let logs = self.shared.supervisor.logs();
+        let all = move |kept: Vec<Arc<LogLine>>| futures_util::stream::iter(kept.into_iter().map(move |line| value(Line::Line(line))));
         if !follows {
-            return Ok(lines(before));
+            return Ok(lines(all(logs.lines(agent.as_deref()))));
         }
+        let (before, following) = logs.follow(agent.as_deref());
         let ending = self.shared.ending.clone();
-        let news = futures_util::stream::unfold((following, agent, ending), move |(mut following, agent, ending)| async move {
+        let news = futures_util::stream::unfold((following, ending), move |(mut following, ending)| async move {
             let next = tokio::select! {
-                next = following.next(agent.as_deref()) => next?,
+                next = following.next() => next?,
                 () = ending.cancelled() => return None,
             };
             let line = next.map_or_else(|missed| Line::Missed { missed }, Line::Line);
-            Some((value(line), (following, agent, ending)))
+            Some((value(line), (following, ending)))
         });
-        Ok(lines(futures_util::StreamExt::chain(before, news)))
+        Ok(lines(futures_util::StreamExt::chain(all(before), news)))
     }
 
     async fn trigger(&self) -> Answered {
@@ -567,7 +591,10 @@ impl Asked<'_> {
     }
 
     async fn reload(&self) -> Answered {
-        let reloaded = self.shared.supervisor.reload().await.map_err(|error| {
+        let supervisor = self.shared.supervisor.clone();
+        // Whoever asked may leave: what was begun is brought to its end.
+        let reloaded = tokio::spawn(async move { supervisor.reload().await }).await;
+        let reloaded = reloaded.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the host has failed"))?.map_err(|error| {
             let status = if matches!(error, ServeError::Draining) { StatusCode::CONFLICT } else { StatusCode::INTERNAL_SERVER_ERROR };
             Problem::new(status, format!("{error}; all agents stay as they are"))
         })?;
@@ -585,6 +612,7 @@ impl Asked<'_> {
     }
 
     async fn secrets(&self) -> Answered {
+        let _turn = self.shared.asking.lock().await;
         let supervisor = &self.shared.supervisor;
         let host = supervisor.host();
         let manifests: Vec<_> = supervisor.agents().iter().map(|agent| agent.manifest().clone()).collect();
@@ -628,11 +656,25 @@ impl Asked<'_> {
     }
 
     async fn limits(&self) -> Answered {
+        let _turn = self.shared.asking.lock().await;
         let supervisor = &self.shared.supervisor;
         let mut all = Vec::new();
+        // To look must not take anything into use: a ledger that another host may need, or a key for what a manifest says of it first.
+        let is_open = supervisor.host().signing().has_open_ledger();
         for agent in supervisor.agents().iter().filter(|agent| !agent.manifest().signers.is_empty()) {
-            let name = agent.manifest().name.clone();
-            let none = SignerLimits { agent: name, signer: None, key: None, left: Vec::new(), problem: None };
+            let manifest = agent.manifest();
+            let none = SignerLimits { agent: manifest.name.clone(), signer: None, key: None, left: Vec::new(), problem: None };
+            let are_wallets = manifest.signers.iter().all(|signer| matches!(signer.purpose, Purpose::Wallet(_)));
+            let closed = match (is_open, are_wallets) {
+                (false, _) => Some("the host has not opened its ledger: it has signed nothing since it began"),
+                (_, false) => Some("not all of its signers are wallets; see `strongroom limits show`"),
+                _ if supervisor.host().kill_switch().line(&manifest.name).is_cut() => Some("the agent is stopped by the kill switch"),
+                _ => None,
+            };
+            if let Some(why) = closed {
+                all.push(SignerLimits { problem: Some(why.to_owned()), ..none });
+                continue;
+            }
             match ops::signers(agent).await {
                 Err(error) => all.push(SignerLimits { problem: Some(error.to_string()), ..none }),
                 Ok(signers) => {
@@ -676,6 +718,11 @@ impl Asked<'_> {
         }
         json(&Turned { whom: whom.to_string(), confirmed })
     }
+}
+
+/// Whether a text can be the name of an agent, a run or a rotation.
+fn is_name(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
 /// What there is, for whoever has named something else.

@@ -2,11 +2,12 @@
 
 use super::answer::{Answer, Problem};
 use super::operations::{self, Asked};
+use super::places::Whose;
 use super::who::Came;
 use super::{AdminError, Shared};
 use crate::manifest::{AdminConfig, AdminProof, ListenConfig};
-use crate::serve::acceptor;
-use http::{Request, StatusCode};
+use crate::serve::{Patient, acceptor};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,12 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-/// Connections at once, of the socket and of the address each. More wait in the system's queue.
-const CONNECTIONS: usize = 64;
+/// How long one connection lasts, though somebody follows what agents say.
+const AGE: Duration = Duration::from_secs(3_600);
+/// How long a client may take nothing of what it is sent.
+const TAKES: Duration = Duration::from_secs(30);
 /// How long a client may take for the head of a request, and for a handshake of TLS.
 const HEAD: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
@@ -65,10 +67,12 @@ pub(super) fn unix(path: &Path, is_shared: bool) -> io::Result<UnixListener> {
         Ok(file) if !file.file_type().is_socket() => {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there"));
         }
-        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
-            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another host listens there"));
-        }
-        Ok(_) => std::fs::remove_file(path)?,
+        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+            // Nobody has it open any more.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+            Err(error) => return Err(error),
+            Ok(_) => return Err(io::Error::new(io::ErrorKind::AddrInUse, "another host listens there")),
+        },
     }
     let socket = UnixListener::bind(path)?;
     // Whoever comes is asked of the kernel; where nobody else is named, nobody else can come.
@@ -81,9 +85,13 @@ impl Shared {
     pub(super) async fn accept_local(self: Arc<Self>, socket: UnixListener) {
         self.accept(
             || socket.accept(),
-            |shared, (stream, _)| async move {
-                let Ok(peer) = stream.peer_cred() else { return };
-                shared.speak(stream, Came::Locally(peer.uid(), peer.gid())).await;
+            |shared, (stream, _)| {
+                let peer = stream.peer_cred().ok()?;
+                let place = shared.places.take(Whose::User(peer.uid()))?;
+                Some(async move {
+                    let _place = place;
+                    shared.speak(stream, Came::Locally(peer.uid(), peer.gid())).await;
+                })
             },
         )
         .await;
@@ -93,39 +101,37 @@ impl Shared {
         let Tcp { socket, tls, .. } = tcp;
         self.accept(
             || socket.accept(),
-            move |shared, (stream, _)| {
+            move |shared, (stream, address)| {
+                let place = shared.places.take(Whose::address(address.ip()))?;
                 let tls = tls.clone();
-                async move {
+                Some(async move {
+                    let _place = place;
                     let _ = stream.set_nodelay(true);
                     let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await else { return };
                     let peer = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
                     shared.speak(stream, Came::Remotely(peer)).await;
-                }
+                })
             },
         )
         .await;
     }
 
+    /// Takes connections. One that there is no room for is closed.
     async fn accept<T, A: Future<Output = io::Result<T>>, S: Future<Output = ()> + Send + 'static>(
         self: Arc<Self>,
         mut accept: impl FnMut() -> A,
-        speak: impl Fn(Arc<Self>, T) -> S,
+        speak: impl Fn(Arc<Self>, T) -> Option<S>,
     ) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
-            let accepted = async {
-                let place = Arc::clone(&room).acquire_owned().await;
-                (place, accept().await)
-            };
-            let (place, accepted) = tokio::select! {
-                accepted = accepted => accepted,
+            let accepted = tokio::select! {
+                accepted = accept() => accepted,
                 () = self.ending.cancelled() => return,
             };
             match accepted {
                 Ok(stream) => {
-                    let (speaking, cut) = (speak(Arc::clone(&self), stream), self.cut.clone());
+                    let Some(speaking) = speak(Arc::clone(&self), stream) else { continue };
+                    let cut = self.cut.clone();
                     self.tasks.spawn(async move {
-                        let _place = place;
                         tokio::select! {
                             () = speaking => {}
                             () = cut.cancelled() => {}
@@ -147,15 +153,14 @@ impl Shared {
         });
         let mut http1 = http1::Builder::new();
         http1.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(MOST_HEAD);
-        let mut connection = pin!(http1.serve_connection(TokioIo::new(stream), service));
-        let is_over = tokio::select! {
-            _ = connection.as_mut() => true,
-            () = self.ending.cancelled() => false,
-        };
-        if !is_over {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+        let mut connection = pin!(http1.serve_connection(TokioIo::new(Patient::new(stream, TAKES)), service));
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = self.ending.cancelled() => {}
+            () = sleep(AGE) => {}
         }
+        connection.as_mut().graceful_shutdown();
+        let _ = timeout(super::FAREWELL, connection).await;
     }
 
     async fn answer(&self, came: &Came, request: &Request<hyper::body::Incoming>) -> Answer {
@@ -170,12 +175,28 @@ impl Shared {
                     Problem::new(StatusCode::UNAUTHORIZED, detail)
                 }
             };
-            return problem.answer();
+            return closing(problem);
         };
+        if is_a_pages(request.headers()) {
+            let detail = "a page in a browser may not ask; use a program of your own";
+            return closing(Problem::new(StatusCode::FORBIDDEN, detail));
+        }
         let answered = match operations::find(request) {
             Ok((operation, subject)) => operation.perform(&Asked { shared: self, who: &who, subject, request }).await,
             Err(problem) => Err(problem),
         };
         answered.unwrap_or_else(Problem::answer)
     }
+}
+
+/// Whether a page in a browser has had it sent, which would come with whatever certificate the browser has.
+fn is_a_pages(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || headers.get("sec-fetch-site").is_some_and(|site| site != "none")
+}
+
+/// A problem, and nothing more by this connection.
+fn closing(problem: Problem) -> Answer {
+    let mut answer = problem.answer();
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    answer
 }

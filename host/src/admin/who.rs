@@ -53,8 +53,7 @@ impl Known {
 
     fn local(&self, user: u32, group: u32) -> Option<Who> {
         // Who owns the host can do all this without it.
-        let is_own = user == 0 || user == rustix::process::geteuid().as_raw();
-        let own = is_own.then_some(Role::Admin);
+        let own = is_own(user).then_some(Role::Admin);
         let named = self.peers.iter().filter(|peer| match peer.who {
             Account::User(known) => known == user,
             Account::Group(known) => known == group,
@@ -74,6 +73,11 @@ impl Known {
         let client = self.clients.iter().filter(is).map(|(client, _)| client).max_by_key(|client| client.role)?;
         Some(Who { name: client.name.clone(), role: client.role })
     }
+}
+
+/// Whether a user owns the host: it is the host's, or root.
+pub(super) fn is_own(user: u32) -> bool {
+    user == 0 || user == rustix::process::geteuid().as_raw()
 }
 
 /// The bearer token of a request that has one (RFC 6750, 2.1).

@@ -7,7 +7,7 @@ use crate::lock::Mutex;
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::broadcast;
 
 /// Lines that are kept of each agent, and the bytes of their text.
@@ -15,7 +15,11 @@ const LINES: usize = 200;
 const BYTES: usize = 32 * 1024;
 /// The longest line; what is longer goes on in the next.
 const LINE: usize = 8 * 1024;
-/// Lines that a reader may be behind before it misses some.
+/// What a line and a field of it take beside their text, about.
+const EACH: usize = 96;
+/// Fields of a record that are kept.
+const FIELDS: usize = 64;
+/// Lines of all agents that a reader may be behind before it has to look at what is kept.
 const BEHIND: usize = 1_024;
 
 /// Where a line came from.
@@ -39,6 +43,9 @@ pub enum LogStream {
 pub struct LogLine {
     /// Lines of a supervisor are counted, from 1.
     pub number: u64,
+    /// The same of its agent's.
+    #[serde(skip)]
+    of_agent: u64,
     /// When it came, in milliseconds since 1970-01-01T00:00:00Z.
     pub at: u64,
     /// The agent.
@@ -75,14 +82,19 @@ struct Kept {
 struct Lines {
     lines: VecDeque<Arc<LogLine>>,
     bytes: usize,
+    /// How many there were.
+    count: u64,
 }
 
-/// New lines as they come, from a moment on.
-#[derive(Debug)]
+/// Lines of an agent, or of all, as they come.
 pub struct Following {
+    logs: Weak<Logs>,
+    agent: Option<String>,
     news: broadcast::Receiver<Arc<LogLine>>,
-    /// The last line that was there before.
-    since: u64,
+    /// The number of the last line that was given.
+    last: u64,
+    /// Lines that are to be given before new ones.
+    waiting: VecDeque<Arc<LogLine>>,
 }
 
 /// A copy of a stream of a run, by lines.
@@ -119,19 +131,34 @@ impl Logs {
 
     /// The same, and those that come after them.
     #[must_use]
-    pub fn follow(&self, agent: Option<&str>) -> (Vec<Arc<LogLine>>, Following) {
+    pub fn follow(self: &Arc<Self>, agent: Option<&str>) -> (Vec<Arc<LogLine>>, Following) {
         let news = self.news.subscribe();
         let lines = self.lines(agent);
-        let since = lines.last().map_or(0, |line| line.number);
-        (lines, Following { news, since })
+        let (logs, agent) = (Arc::downgrade(self), agent.map(str::to_owned));
+        let mut following = Following { logs, agent, news, last: 0, waiting: VecDeque::new() };
+        following.last = match (lines.last(), &following.agent) {
+            (Some(last), _) => following.number(last),
+            (None, Some(_)) => 0,
+            (None, None) => self.kept.lock().number,
+        };
+        (lines, following)
+    }
+
+    /// An agent is gone, and its lines with it. Their count goes on, should it come back while somebody follows it.
+    pub(super) fn forget(&self, agent: &str) {
+        if let Some(lines) = self.kept.lock().lines.get_mut(agent) {
+            (lines.lines, lines.bytes) = Default::default();
+        }
     }
 
     fn add(&self, of: &Of, stream: LogStream, level: Option<&'static str>, text: String, fields: BTreeMap<String, String>) {
         let mut kept = self.kept.lock();
         kept.number += 1;
-        let (agent, run) = (of.agent.clone(), of.run.clone());
-        let line = Arc::new(LogLine { number: kept.number, at: self.wall.now(), agent, run, stream, level, text, fields });
-        kept.lines.entry(of.agent.clone()).or_default().add(Arc::clone(&line));
+        let (number, at, agent, run) = (kept.number, self.wall.now(), of.agent.clone(), of.run.clone());
+        let lines = kept.lines.entry(of.agent.clone()).or_default();
+        lines.count += 1;
+        let line = Arc::new(LogLine { number, of_agent: lines.count, at, agent, run, stream, level, text, fields });
+        lines.add(Arc::clone(&line));
         // Under the lock, so that lines come in the order of their numbers. Nobody may be there to read it.
         let _ = self.news.send(line);
     }
@@ -149,8 +176,8 @@ impl Logs {
             text.truncate(text.floor_char_boundary(LINE));
             let mut left = LINE;
             // Fields for which there is no room any more are left out: the sink of the run has them.
-            let fields = record.fields.iter().take_while(|(name, value)| {
-                let length = name.len() + value.len();
+            let fields = record.fields.iter().take(FIELDS).take_while(|(name, value)| {
+                let length = name.len() + value.len() + EACH;
                 let fits = length <= left;
                 left = left.saturating_sub(length);
                 fits
@@ -174,21 +201,45 @@ impl Lines {
 
 impl LogLine {
     fn length(&self) -> usize {
-        self.text.len() + self.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>()
+        EACH + self.text.len() + self.fields.iter().map(|(name, value)| EACH + name.len() + value.len()).sum::<usize>()
     }
 }
 
 impl Following {
-    /// The next line of an agent, or of any, or how many were missed; none once the supervisor is gone.
-    pub async fn next(&mut self, agent: Option<&str>) -> Option<Result<Arc<LogLine>, u64>> {
+    /// The next line, or how many there were before it that are not kept any more; none once the supervisor is gone.
+    pub async fn next(&mut self) -> Option<Result<Arc<LogLine>, u64>> {
         loop {
+            if let Some(line) = self.waiting.pop_front() {
+                let number = self.number(&line);
+                let missed = number.saturating_sub(self.last + 1);
+                if missed > 0 {
+                    self.last += missed;
+                    self.waiting.push_front(line);
+                    return Some(Err(missed));
+                }
+                self.last = number;
+                return Some(Ok(line));
+            }
             match self.news.recv().await {
-                Ok(line) if line.number > self.since && agent.is_none_or(|agent| agent == line.agent) => return Some(Ok(line)),
+                Ok(line) if self.is_wanted(&line) => self.waiting.push_back(line),
                 Ok(_) => {}
-                Err(broadcast::error::RecvError::Lagged(missed)) => return Some(Err(missed)),
+                // Others' lines may have come so fast: what is kept is not lost.
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    let kept = self.logs.upgrade()?.lines(self.agent.as_deref());
+                    let waiting: Vec<_> = kept.into_iter().filter(|line| self.number(line) > self.last).collect();
+                    self.waiting.extend(waiting);
+                }
                 Err(broadcast::error::RecvError::Closed) => return None,
             }
         }
+    }
+
+    fn number(&self, line: &LogLine) -> u64 {
+        if self.agent.is_some() { line.of_agent } else { line.number }
+    }
+
+    fn is_wanted(&self, line: &LogLine) -> bool {
+        self.agent.as_ref().is_none_or(|agent| *agent == line.agent) && self.number(line) > self.last
     }
 }
 
@@ -274,7 +325,7 @@ mod tests {
         // The other's are still there.
         assert_eq!(logs.lines(None).len(), LINES + 4);
         loud.write_all(&vec![b'x'; 10 * LINE]).expect("written");
-        assert_eq!(logs.lines(Some("loud")).len(), BYTES / LINE);
+        assert_eq!(logs.lines(Some("loud")).len(), BYTES / (LINE + EACH));
     }
 
     #[tokio::test]
@@ -287,15 +338,24 @@ mod tests {
 
         copied(&logs, "other").write_all(b"not asked for\n").expect("written");
         agent.write_all(b"after\n").expect("written");
-        let next = following.next(Some("agent")).await.expect("a line").expect("none was missed");
+        let next = following.next().await.expect("a line").expect("none was missed");
         assert_eq!(next.text, "after");
 
+        // What others say so fast costs nothing, as long as its own lines are kept.
+        agent.write_all(b"kept\n").expect("written");
+        copied(&logs, "other").write_all(&b"loud\n".repeat(2 * BEHIND)).expect("written");
+        assert_eq!(following.next().await.expect("a line").expect("none was missed").text, "kept");
         agent.write_all(&b"more\n".repeat(BEHIND + 5)).expect("written");
-        assert_eq!(following.next(Some("agent")).await, Some(Err(5)));
-        drop((agent, logs));
-        for _ in 0..BEHIND {
-            assert!(matches!(following.next(Some("agent")).await, Some(Ok(_))));
+        assert_eq!(following.next().await, Some(Err((BEHIND + 5 - LINES) as u64)));
+        for _ in 0..LINES {
+            assert!(matches!(following.next().await, Some(Ok(_))));
         }
-        assert_eq!(following.next(None).await, None);
+        agent.write_all(b"last\n").expect("written");
+        assert_eq!(following.next().await.expect("a line").expect("none was missed").text, "last");
+
+        logs.forget("agent");
+        assert!(logs.lines(Some("agent")).is_empty() && !logs.lines(None).is_empty());
+        drop((agent, logs));
+        assert_eq!(following.next().await, None);
     }
 }

@@ -183,6 +183,11 @@ impl Runs {
         if self.offered().is_some() { Triggered::Busy } else { Triggered::Begins }
     }
 
+    /// What was to begin since a run before has ended does not.
+    pub(super) fn stop(&mut self) {
+        self.again = None;
+    }
+
     /// Nothing of it begins any more, or does again: what was due meanwhile is looked at as after a host that did not run.
     pub(super) fn pause(&mut self, paused: bool) {
         self.paused = paused;

@@ -47,12 +47,16 @@ pub(super) enum Order {
     Trigger(oneshot::Sender<Triggered>),
     /// Nothing begins until this is lifted.
     Pause(bool),
+    /// What was to begin since a run before has ended does not.
+    Stop,
 }
 
 /// What an agent's task and its supervisor share.
 pub(super) struct Link {
     orders: Mutex<Orders>,
     woken: Notify,
+    /// For runs that wait until the agent is no longer paused.
+    is_paused: watch::Sender<bool>,
     status: Mutex<AgentStatus>,
     /// Runs that ended by themselves while it drained, and those that were interrupted.
     pub(super) drained: Mutex<(u64, u64)>,
@@ -68,6 +72,8 @@ struct Orders {
     earlier: Vec<Agent>,
     /// No run begins any more.
     draining: bool,
+    /// No run begins until an operator lifts it.
+    paused: bool,
     /// The task has ended, and takes no more.
     closed: bool,
     /// Runs that have begun, and not ended.
@@ -79,6 +85,12 @@ struct UnderWay {
     began: u64,
     /// Ends it.
     stop: CancellationToken,
+}
+
+/// Why a run does not begin.
+enum NotBegun {
+    Draining,
+    Paused,
 }
 
 /// A run that begins.
@@ -143,7 +155,7 @@ struct Ended {
 }
 
 impl Link {
-    pub(super) fn new(agent: Agent, manifest: PathBuf, now: u64) -> Self {
+    pub(super) fn new(agent: Agent, manifest: PathBuf, now: u64, paused: bool) -> Self {
         let status = AgentStatus {
             agent: agent.manifest().name.clone(),
             manifest,
@@ -157,10 +169,10 @@ impl Link {
             restarts: 0,
             left_out: 0,
         };
-        let orders =
-            Orders { waiting: VecDeque::new(), agent, earlier: Vec::new(), draining: false, closed: false, under_way: BTreeMap::new() };
+        let (waiting, earlier, under_way) = Default::default();
+        let orders = Orders { waiting, agent, earlier, draining: false, paused, closed: false, under_way };
         let (woken, drained, ended) = Default::default();
-        Self { orders: Mutex::new(orders), woken, status: Mutex::new(status), drained, ended }
+        Self { orders: Mutex::new(orders), woken, is_paused: watch::Sender::new(paused), status: Mutex::new(status), drained, ended }
     }
 
     /// Gives an order, which holds for every run that begins from here on; or gives it back, where the task has ended.
@@ -181,7 +193,11 @@ impl Link {
             }
             Order::Drain(_) => orders.draining = true,
             Order::Call(_) if orders.draining => return Err(order),
-            Order::Call(_) | Order::Trigger(_) | Order::Pause(_) => {}
+            Order::Pause(paused) => {
+                orders.paused = *paused;
+                self.is_paused.send_replace(*paused);
+            }
+            Order::Call(_) | Order::Trigger(_) | Order::Stop => {}
         }
         orders.waiting.push_back(order);
         self.woken.notify_one();
@@ -203,10 +219,12 @@ impl Link {
     }
 
     /// Begins a run, unless none may. What a caller was let in to is what it gets, and nothing is said of it: the audit log has each.
-    fn begin(&self, common: &Common, called: Option<Agent>) -> Option<Begun> {
+    fn begin(&self, common: &Common, called: Option<Agent>) -> Result<Begun, NotBegun> {
         let mut orders = self.orders.lock();
-        if orders.draining {
-            return None;
+        match (orders.draining, orders.paused) {
+            (true, _) => return Err(NotBegun::Draining),
+            (_, true) => return Err(NotBegun::Paused),
+            _ => {}
         }
         let (is_called, run, stopped) = (called.is_some(), common.host.next_run(), CancellationToken::new());
         orders.under_way.insert(run.clone(), UnderWay { began: common.wall.now(), stop: stopped.clone() });
@@ -214,17 +232,25 @@ impl Link {
         if !is_called {
             tracing::info!(target: "strongroom::notice", "agent {}, run {run}: begins", agent.manifest().name);
         }
-        Some(Begun { agent, run, stopped })
+        Ok(Begun { agent, run, stopped })
+    }
+
+    fn is_paused(&self) -> bool {
+        *self.is_paused.borrow()
+    }
+
+    /// Waits until it is not paused.
+    async fn resumed(&self) {
+        // It holds the sender itself.
+        let _ = self.is_paused.subscribe().wait_for(|paused| !paused).await;
     }
 
     /// A run that had begun is no more.
     fn has_ended(&self, agent: &str, run: String, end: &str, now: u64) {
         let mut orders = self.orders.lock();
-        let under_way = orders.under_way.remove(&run);
         // What no run is of any more goes; this one's at the next.
         orders.earlier.retain(|earlier| !earlier.is_alone());
-        drop(orders);
-        let Some(UnderWay { began, .. }) = under_way else { return };
+        let Some(UnderWay { began, .. }) = orders.under_way.remove(&run) else { return };
         let mut ended = self.ended.lock();
         if ended.len() == KNOWN {
             ended.pop_front();
@@ -235,8 +261,8 @@ impl Link {
     /// The runs that are under way, and the last ones that have ended, the latest first.
     pub(super) fn runs(&self) -> Vec<RunStatus> {
         let agent = self.status.lock().agent.clone();
-        let under_way = self.orders.lock();
-        let under_way = under_way.under_way.iter().map(|(run, UnderWay { began, .. })| (run.clone(), *began));
+        let orders = self.orders.lock();
+        let under_way = orders.under_way.iter().map(|(run, UnderWay { began, .. })| (run.clone(), *began));
         let of = |(run, began)| RunStatus { agent: agent.clone(), run, began, ended: None, end: None };
         let mut runs: Vec<_> = under_way.map(of).collect();
         runs.sort_by_key(|run| std::cmp::Reverse(run.began));
@@ -244,8 +270,12 @@ impl Link {
         runs
     }
 
-    /// Ends the runs that are under way, or the one of that name, and says which.
+    /// Ends the runs that are under way, or the one of that name, and says which. With all, what was to begin anew does not.
     pub(super) fn stop(&self, run: Option<&str>) -> Vec<String> {
+        if run.is_none() {
+            // Where its task has ended, nothing begins.
+            let _ = self.order(Order::Stop);
+        }
         let orders = self.orders.lock();
         let wanted = orders.under_way.iter().filter(|(name, _)| run.is_none_or(|run| run == *name));
         wanted.map(|(name, under_way)| (under_way.stop.cancel(), name.clone()).1).collect()
@@ -337,6 +367,7 @@ impl Supervised {
                     self.callers.drain(..).for_each(Waiting::turn_away);
                 }
             }
+            Order::Stop => self.runs.stop(),
             Order::Drain(within) => {
                 self.runs.drain();
                 self.callers.drain(..).for_each(Waiting::turn_away);
@@ -406,20 +437,28 @@ impl Supervised {
             let gone = waiting.as_ref().map(|waiting| waiting.gone().clone());
             let line = common.host.kill_switch().line(&name);
             // What is due waits while the agent is stopped; a caller does not.
-            let is_refused = waiting.is_some() && line.is_cut();
-            let room = tokio::select! {
-                biased;
-                () = std::future::ready(()), if is_refused => None,
-                () = left(gone.as_ref()) => None,
-                _ = stage.wait_for(|stage| *stage != Stage::Open) => None,
-                room = async {
-                    line.whole().await;
-                    Arc::clone(&common.room).acquire_owned().await
-                } => Some(room),
-            };
-            let Some(_room) = room else {
-                waiting.into_iter().for_each(Waiting::turn_away);
-                return Ended::before_it_began();
+            let is_refused = waiting.is_some() && (line.is_cut() || link.is_paused());
+            let _room = loop {
+                let room = tokio::select! {
+                    biased;
+                    () = std::future::ready(()), if is_refused => None,
+                    () = left(gone.as_ref()) => None,
+                    _ = stage.wait_for(|stage| *stage != Stage::Open) => None,
+                    room = async {
+                        line.whole().await;
+                        link.resumed().await;
+                        Arc::clone(&common.room).acquire_owned().await
+                    } => Some(room),
+                };
+                match room {
+                    None => {
+                        waiting.into_iter().for_each(Waiting::turn_away);
+                        return Ended::before_it_began();
+                    }
+                    // It may have been a while.
+                    Some(_) if line.is_cut() || link.is_paused() => {}
+                    Some(room) => break room,
+                }
             };
             let called = waiting.as_ref().map(|waiting| waiting.agent.clone());
             let call = match waiting {
@@ -433,7 +472,17 @@ impl Supervised {
                 },
             };
             let answer = call.as_ref().map(|call| call.answer.clone());
-            let Some(Begun { agent, run, stopped }) = link.begin(&common, called) else {
+            let begins = loop {
+                match link.begin(&common, called.clone()) {
+                    // Since just now. Whoever calls does not wait for it.
+                    Err(NotBegun::Paused) if called.is_none() => tokio::select! {
+                        () = link.resumed() => {}
+                        _ = stage.wait_for(|stage| *stage != Stage::Open) => {}
+                    },
+                    begins => break begins,
+                }
+            };
+            let Ok(Begun { agent, run, stopped }) = begins else {
                 answer.inspect(|answer| _ = answer.refuse(StatusCode::SERVICE_UNAVAILABLE));
                 return Ended::before_it_began();
             };

@@ -57,6 +57,8 @@ struct Inner {
     seen: Mutex<Look>,
     /// Held by whoever reads the directory. True once nothing begins any more.
     draining: tokio::sync::Mutex<bool>,
+    /// Held by whoever pauses an agent, or resumes one.
+    pausing: tokio::sync::Mutex<()>,
     /// Ends the reading of the directory.
     ending: CancellationToken,
     tasks: TaskTracker,
@@ -139,9 +141,10 @@ impl Supervisor {
         // What can't be read now could not be kept later.
         common.dues.last("").map_err(ServeError::State)?;
         common.pauses.has("").map_err(ServeError::State)?;
-        let (agents, seen, draining, tasks) = Default::default();
+        let (agents, seen, draining, pausing, tasks) = Default::default();
         let ending = CancellationToken::new();
-        let inner = Inner { directory, serving, common, compiling, agents, seen, draining, ending, tasks, listener, served, _mark: mark };
+        let inner =
+            Inner { directory, serving, common, compiling, agents, seen, draining, pausing, ending, tasks, listener, served, _mark: mark };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -247,7 +250,7 @@ impl Supervisor {
     /// audit log, and what they were lent is given back. Called again meanwhile, by another, the shorter time counts.
     pub async fn drain(&self, within: Duration) -> Drained {
         // What has drained before is told before.
-        self.0.agents.lock().retain(|_, served| !(served.leaves && served.link.is_closed()));
+        self.forget_gone(&mut self.0.agents.lock());
         self.0.ending.cancel();
         self.0.listener.iter().for_each(Listener::end);
         self.order_drain(within);
@@ -322,12 +325,17 @@ impl Supervisor {
     /// # Errors
     /// [`OrderError`] where there is no such agent, or where it can't be kept.
     pub async fn pause(&self, agent: &str, paused: bool) -> Result<(), OrderError> {
-        let link = self.link(agent)?;
-        let (pauses, name) = (self.0.common.pauses.clone(), agent.to_owned());
-        let kept = tokio::task::spawn_blocking(move || pauses.set(&name, paused)).await;
-        let kept = kept.unwrap_or_else(|_| Err(std::io::Error::other("the thread that writes has failed")));
-        kept.map_err(|error| OrderError::State { agent: agent.to_owned(), why: error.to_string() })?;
-        link.order(Order::Pause(paused)).map_err(|_| OrderError::Draining(agent.to_owned()))
+        let (link, supervisor, name) = (self.link(agent)?, self.clone(), agent.to_owned());
+        // Both halves or none, though whoever asked may leave; one at a time, so that the disk and the agent say the same.
+        let pausing = tokio::spawn(async move {
+            let _turn = supervisor.0.pausing.lock().await;
+            let (pauses, agent) = (supervisor.0.common.pauses.clone(), name.clone());
+            let kept = tokio::task::spawn_blocking(move || pauses.set(&agent, paused)).await;
+            let kept = kept.unwrap_or_else(|_| Err(std::io::Error::other("the thread that writes has failed")));
+            kept.map_err(|error| OrderError::State { agent: name.clone(), why: error.to_string() })?;
+            link.order(Order::Pause(paused)).map_err(|_| OrderError::Draining(name))
+        });
+        pausing.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 
     fn link(&self, agent: &str) -> Result<Arc<Link>, OrderError> {
@@ -417,7 +425,7 @@ impl Supervisor {
         let name = &agent.manifest().name;
         let kept = common.dues.last(name).and_then(|last| Ok((last, common.pauses.has(name)?))).map_err(ServeError::State);
         let (last, paused) = kept.map_err(|error| format!("{}: it can't be begun: {error}", path.display()))?;
-        let link = Arc::new(Link::new(agent.clone(), path.to_owned(), common.wall.now()));
+        let link = Arc::new(Link::new(agent.clone(), path.to_owned(), common.wall.now(), paused));
         let route = self.route(&agent, &link, path)?;
         let supervised = Supervised::new(common, agent.manifest(), Arc::clone(&link), last, paused);
         let task = AbortOnDropHandle::new(self.0.tasks.spawn(supervised.supervise()));
@@ -461,10 +469,16 @@ impl Supervisor {
         Refused { manifest, why, keeps }
     }
 
+    /// Agents that have drained are no more, and neither is what they have said.
+    fn forget_gone(&self, agents: &mut BTreeMap<String, Served>) {
+        let gone = agents.extract_if(.., |_, served| served.leaves && served.link.is_closed());
+        gone.for_each(|(name, _)| self.0.common.logs.forget(&name));
+    }
+
     /// Has agents drain whose manifest is gone.
     fn let_go(&self, there: &[String], reloaded: &mut Reloaded) {
         let mut agents = self.0.agents.lock();
-        agents.retain(|_, served| !(served.leaves && served.link.is_closed()));
+        self.forget_gone(&mut agents);
         for (name, served) in agents.iter_mut().filter(|(_, served)| !served.leaves) {
             let is_kept = there.contains(name) || reloaded.refused.iter().any(|refused| refused.keeps.as_ref() == Some(name));
             if !is_kept {

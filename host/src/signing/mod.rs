@@ -208,6 +208,12 @@ impl Signing {
         self.shared_ledger.is_some() || self.rates.is_some()
     }
 
+    /// Whether a ledger is in use, so that asking it opens none.
+    #[cfg(feature = "ops")]
+    pub(crate) fn has_open_ledger(&self) -> bool {
+        self.shared_ledger.is_some() || self.own_ledger.get().is_some_and(Result::is_ok)
+    }
+
     /// Whether there is a ledger to sign by.
     fn has_ledger(&self) -> bool {
         self.shared_ledger.is_some() || self.state.is_some()

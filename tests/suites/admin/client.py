@@ -27,6 +27,8 @@ if arguments[0] == "--certificate":
     lifted = session.delete(url + "/v1/kill-switch/all", timeout=60)
     assert lifted.status_code == 403, lifted.text
     assert "by-certificate has the role operator" in lifted.json()["detail"], lifted.text
+    page = session.post(url + "/v1/reload", headers={"Origin": "https://evil.example"}, timeout=60)
+    assert page.status_code == 403 and "a page in a browser" in page.text, page.text
     print("by-certificate may", mine["role"])
     sys.exit()
 

@@ -99,10 +99,10 @@ stopRuns 401 403 200 200
 pauseAgent 401 403 200 200
 resumeAgent 401 403 200 200
 reload 401 403 200 200
-listSecrets 401 200 200 200
+listSecrets 401 403 200 200
 listRotations 401 200 200 200
 rotate 401 403 403 200
-listLimits 401 200 200 200
+listLimits 401 403 200 200
 getKillSwitch 401 200 200 200
 stopAll 401 403 200 200
 liftAll 401 403 403 200
@@ -125,7 +125,8 @@ fn each_role_may_what_the_table_says_by_a_client_that_has_the_document_alone() {
     let refused = log.lines().filter(|line| line.contains("\"event\":\"administered\"") && line.contains("\"refused\":true"));
     let refused: Vec<serde_json::Value> = refused.map(|line| serde_json::from_str(line).unwrap()).collect();
     let of = |who: &str| refused.iter().filter(|record| record["by"] == who).count();
-    assert_eq!((of("viewer-1"), of("operator-1"), of("admin-1")), (10, 3, 0), "{refused:#?}");
+    // Eight in a minute.
+    assert_eq!((of("viewer-1"), of("operator-1"), of("admin-1")), (8, 3, 0), "{refused:#?}");
     // A certificate proves as much as a token.
     let (ended_well, said) = house.python("python", &[script, &house.url, "--certificate", "client.pem"]);
     assert!(ended_well && said == "by-certificate may operator\n", "{said}");

@@ -22,6 +22,8 @@ pub(crate) use certificate::Peer;
 pub(super) use listener::Listener;
 #[cfg(feature = "ops")]
 pub(crate) use listener::acceptor;
+#[cfg(feature = "ops")]
+pub(crate) use patient::Patient;
 pub(super) use route::Route;
 
 use crate::Agent;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 /// Fails once nothing could be written for so long.
-pub(super) struct Patient<S> {
+pub(crate) struct Patient<S> {
     inner: S,
     patience: Duration,
     /// Runs while a write waits.
@@ -16,7 +16,7 @@ pub(super) struct Patient<S> {
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(inner: S, patience: Duration) -> Self {
+    pub(crate) fn new(inner: S, patience: Duration) -> Self {
         Self { inner, patience, stalled: None }
     }
 
