@@ -36,6 +36,7 @@ mod oracle;
 mod paths;
 mod patterns;
 mod records;
+mod reload;
 mod remedies;
 mod remote;
 mod requests;

@@ -55,6 +55,9 @@ pub enum Event<'a> {
     RunStart {
         /// SHA-256 of the component, hexadecimal.
         component: Text<'a>,
+        /// What the manifest is called where another is read while the run goes on: 8 hexadecimal digits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manifest: Option<Text<'a>>,
         /// The secrets it may use.
         secrets: Vec<Used<'a>>,
     },
@@ -134,6 +137,9 @@ pub enum Event<'a> {
         /// The request that it repeats, where its answer asked for it once more.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         repeats: Option<u64>,
+        /// The last manifest that it was judged by as well, where one was read since the run began.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        manifest: Option<Text<'a>>,
     },
     /// The agent kept a request's body back until its secrets had been replaced: it leaves with these.
     VersionsChanged {

@@ -37,7 +37,9 @@ impl Event<'_> {
     #[must_use]
     pub fn into_owned(self) -> Event<'static> {
         match self {
-            Self::RunStart { component, secrets } => Event::RunStart { component: text(component), secrets: used(secrets) },
+            Self::RunStart { component, manifest, secrets } => {
+                Event::RunStart { component: text(component), manifest: manifest.map(text), secrets: used(secrets) }
+            }
             Self::Called { method, path, by, caller, from } => {
                 Event::Called { method: text(method), path: text(path), by: text(by), caller: caller.map(text), from: text(from) }
             }
@@ -50,8 +52,9 @@ impl Event<'_> {
             Self::Responded { status, received, sent, redacted, withheld, error } => {
                 Event::Responded { status, received, sent, redacted, withheld: texts(withheld), error: error.map(text) }
             }
-            Self::Egress { request, method, url, rule, secrets, repeats } => {
-                Event::Egress { request, method: text(method), url: text(url), rule: text(rule), secrets: used(secrets), repeats }
+            Self::Egress { request, method, url, rule, secrets, repeats, manifest } => {
+                let (secrets, manifest) = (used(secrets), manifest.map(text));
+                Event::Egress { request, method: text(method), url: text(url), rule: text(rule), secrets, repeats, manifest }
             }
             Self::VersionsChanged { request, secrets } => Event::VersionsChanged { request, secrets: used(secrets) },
             Self::Rotation { rotation, number, step, detail } => {

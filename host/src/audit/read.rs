@@ -255,8 +255,16 @@ mod tests {
         let plain = || Used { version: None, stale: false, place: None, ..used() };
         let (error, detail) = (Some("the connection was refused".into()), Some("by 127.0.0.1".into()));
         let events = [
-            Event::RunStart { component: "00".into(), secrets: vec![used(), plain()] },
-            Event::Egress { request: 1, method: "GET".into(), url: "https://a/".into(), rule: "r".into(), secrets: vec![], repeats: None },
+            Event::RunStart { component: "00".into(), manifest: None, secrets: vec![used(), plain()] },
+            Event::Egress {
+                request: 1,
+                method: "GET".into(),
+                url: "https://a/".into(),
+                rule: "r".into(),
+                secrets: vec![],
+                repeats: None,
+                manifest: None,
+            },
             Event::VersionsChanged { request: 1, secrets: vec![used()] },
             Event::Rotation { rotation: "r".into(), number: 1, step: "issue".into(), detail: None },
             Event::Rotation { rotation: "r".into(), number: 2, step: "alert".into(), detail: Some("look".into()) },

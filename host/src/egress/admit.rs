@@ -5,7 +5,7 @@ use super::refusal::Broke;
 use super::{AgentBody, Error, Outbound, held};
 use crate::policy::{Asked, Denial, Leave, Permit, Policy};
 use crate::scrub::Scrubber;
-use crate::session::Session;
+use crate::session::{Charged, Judgement, Session};
 use crate::shared::{SharedRates, Taken, Use};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Request, header};
@@ -29,7 +29,7 @@ pub(super) struct Admitted {
 
 /// What the policy says to a request.
 pub(super) struct Judged {
-    pub(super) permit: Permit,
+    pub(super) judgement: Judgement,
     as_sent: Option<Box<Parts>>,
 }
 
@@ -48,12 +48,13 @@ pub(super) async fn admit(outbound: &Outbound, request: Request<AgentBody>) -> R
     let deny = |denial: Denial| Broke::from(session.deny(denial));
     // Judged, charged and recorded when its turn comes.
     let place = place.map_err(|_| deny(Policy::too_many_open(&asked, session.meter.limits.requests)))?;
-    let Judged { permit, as_sent } = judge(outbound, &mut parts, &mut body, None).await?;
-    let leave = session.policy.charge(&permit, Instant::now()).map_err(deny)?;
-    let leave = match &session.counts.rates {
-        None => leave,
-        Some(rates) => among_hosts(session, rates, &permit, leave).await?,
+    let Judged { judgement, as_sent } = judge(outbound, &mut parts, &mut body, None).await?;
+    let charged = session.charge(&judgement, Instant::now()).map_err(deny)?;
+    let charged = match &session.counts.rates {
+        None => charged,
+        Some(rates) => among_hosts(session, rates, &judgement, charged).await?,
     };
+    let (permit, leave) = (judgement.permit, charged.into_leave());
     Ok(Admitted { permit, leave, parts, body, place, repeats: None, as_sent })
 }
 
@@ -67,44 +68,46 @@ pub(super) async fn judge(
     let session = &outbound.session;
     let deny = |denial: Denial| Broke::from(session.deny(denial));
     let mut asked = Asked { method: &parts.method, uri: &parts.uri, headers: &parts.headers, body: None, time: SystemTime::now() };
-    let held = match session.policy.reads_body(&asked) {
+    let held = match session.reads_body(&asked) {
         true => Some(held::whole(body).await?.ok_or_else(|| deny(Policy::body_too_long(&asked)))?),
         false => None,
     };
     asked.body = held.as_deref();
-    let permit = session.policy.authorize(&asked, &session.keyring.placeholders).map_err(deny)?;
+    let judgement = session.judge(&asked).map_err(deny)?;
+    let permit = &judgement.permit;
     let as_sent = permit.may_be_challenged().then(|| Box::new(parts.clone()));
-    if let Some(denial) = held::judge(&permit, &parts.headers, body).await? {
+    if let Some(denial) = held::judge(permit, &parts.headers, body).await? {
         return Err(deny(denial));
     }
     session.learn();
-    let scrubber = scrubber_for(outbound, &permit);
-    if let Some(denial) = leak_in_head(&scrubber, &permit, parts) {
+    let scrubber = scrubber_for(outbound, permit);
+    if let Some(denial) = leak_in_head(&scrubber, permit, parts) {
         return Err(deny(denial));
     }
     match conditions {
         Some(conditions) => parts.headers.extend(conditions),
-        None if permit.guarded() => outbound.tags().put_back(&permit, &mut parts.headers).map_err(deny)?,
+        None if permit.guarded() => outbound.tags().put_back(permit, &mut parts.headers).map_err(deny)?,
         None => {}
     }
     let head: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if !session.meter.send_head(head + target(parts).len()) {
         return Err(Error::RequestHead.into());
     }
-    Ok(Judged { permit, as_sent })
+    Ok(Judged { judgement, as_sent })
 }
 
 /// Charges a request to the rates that hosts share too; or gives back what it was charged here.
-async fn among_hosts(session: &Session, rates: &SharedRates, permit: &Permit, leave: Leave) -> Result<Leave, Broke> {
-    let uses: Vec<Use<'_>> = session.policy.rates(permit).map(|(name, rate)| Use::new(name, rate)).collect();
+async fn among_hosts(session: &Session, rates: &SharedRates, judgement: &Judgement, charged: Charged) -> Result<Charged, Broke> {
+    let permit = &judgement.permit;
+    let uses: Vec<Use<'_>> = session.rates(judgement).into_iter().map(|(name, rate)| Use::new(name, rate)).collect();
     let denial = match rates.take(&uses).await {
         // It may have been a while.
         Ok(Taken::All) if session.meter.is_stopped() => return Err(Error::host("strongroom: the run is stopped").into()),
-        Ok(Taken::All) => return Ok(leave),
+        Ok(Taken::All) => return Ok(charged),
         Ok(Taken::Nothing { spent }) => session.policy.over_rate(permit, spent),
         Err(why) => Policy::rates_silent(permit, &why.to_string()),
     };
-    session.policy.refund(permit, leave);
+    session.refund(judgement, charged);
     Err(session.deny(denial).into())
 }
 

@@ -272,6 +272,7 @@ impl AnswerBody {
     /// Takes a piece of the decoded body in and gives what may be handed on.
     fn hand_on(&mut self, piece: Bytes) -> Result<Option<Bytes>, Error> {
         let Some(exchange) = &mut self.exchange else { return Ok(None) };
+        exchange.is_let().map_err(|refused| Error::host(refused.text))?;
         if !exchange.received(piece.len()) {
             return Err(Error::AnswerSize);
         }

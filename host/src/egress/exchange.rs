@@ -2,7 +2,9 @@
 
 use crate::audit::{Event, Journal, Used};
 use crate::meter::{Limit, Meter, Stop};
+use crate::policy::Permit;
 use crate::secrets::{Fingerprint, InUse};
+use crate::session::{Refused, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -36,6 +38,8 @@ pub(crate) struct Exchange {
     place: Option<OwnedSemaphorePermit>,
     /// The values that the request carries: none is taken back before its answer has ended.
     held: Vec<InUse>,
+    /// What lets it go on.
+    by: Option<(Arc<Session>, Arc<Permit>)>,
 }
 
 impl Counters {
@@ -60,7 +64,23 @@ impl Exchange {
             made: Vec::new(),
             place: Some(place),
             held: Vec::new(),
+            by: None,
         }
+    }
+
+    /// Has it go on only as long as its run's manifests grant it.
+    pub(crate) fn let_by(&mut self, session: &Arc<Session>, permit: &Arc<Permit>) {
+        self.by = Some((Arc::clone(session), Arc::clone(permit)));
+    }
+
+    /// Whether it may go on.
+    pub(crate) fn is_let(&mut self) -> Result<(), Refused> {
+        let Some((session, permit)) = &self.by else { return Ok(()) };
+        let still = session.still_admits(permit);
+        if still.is_err() {
+            self.failed("its grant was withdrawn");
+        }
+        still
     }
 
     pub(crate) fn counters(&self) -> Arc<Counters> {

@@ -106,12 +106,16 @@ pub(super) async fn prepare(outbound: &Arc<Outbound>, admitted: Admitted) -> Res
     let mut exchange = Exchange::new(Arc::clone(&session.journal), Arc::clone(&session.meter), number, place);
     let substitutions = permit.take_substitutions();
     let permit = Arc::new(permit);
+    exchange.let_by(session, &permit);
     let watch = outbound.watch(Arc::clone(&permit), number, &exchange, keeps, overrides);
     let body = RequestBody::begin(body, bounds, watch, Stream::new(scrubber)).await.inspect_err(|broke| broke.recorded(&mut exchange))?;
     if ready.iter().any(|ready| outbound.is_replaced(ready)) {
         ready =
             outbound.renewed(number, &substitutions).await.inspect_err(|_| exchange.failed("its secret was replaced in the meantime"))?;
     }
+
+    // It may have been a while, and nothing has left.
+    session.is_judged(&permit).inspect_err(|_| exchange.failed("its manifest was read anew"))?;
 
     frame(&mut headers, permit.method(), &body);
     outbound.tags().sent(&permit);
@@ -239,6 +243,7 @@ impl Outbound {
             rule: permit.rule().into(),
             secrets,
             repeats,
+            manifest: permit.edition().map(Into::into),
         })
     }
 }

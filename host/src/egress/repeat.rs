@@ -63,7 +63,7 @@ async fn admit(outbound: &Outbound, first: &mut Dispatched, again: Again) -> Opt
     }
     let mut body = AgentBody::of(body?);
     // What is denied now is recorded; the agent has an answer already.
-    let mut permit = judge(outbound, &mut parts, &mut body, Some(conditions)).await.ok()?.permit;
+    let mut permit = judge(outbound, &mut parts, &mut body, Some(conditions)).await.ok()?.judgement.permit;
     let leave = outbound.session.policy.repeat(attempt, &mut permit)?;
     let place = first.kept.exchange.passed_on()?;
     Some(Admitted { permit, leave, parts, body, place, repeats: Some(first.kept.number), as_sent: None })

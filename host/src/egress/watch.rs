@@ -31,6 +31,7 @@ impl Outbound {
         let mut noted = permit.fills_body();
         let inspect = move |piece: &[u8]| {
             let session = &outbound.session;
+            session.still_admits(&judged)?;
             if !piece.is_empty() && !judged.may_have_body() {
                 return Err(session.deny(Policy::body_denied(&judged)).into());
             }

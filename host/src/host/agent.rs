@@ -79,6 +79,19 @@ impl Wallet {
 }
 
 impl Agent {
+    /// Has the runs of this agent that are under way, and those that still begin, held to a manifest of another that was loaded since, too: they may
+    /// do what both let them, from their next request or signature on. What they send or receive by a grant that the other has not is ended. They
+    /// gain nothing. A [`Supervisor`](crate::serve::Supervisor) does this as it reads its directory anew.
+    pub fn superseded_by(&self, newer: &Self) {
+        let closed = self.host.0.parts.rotations.closed().clone();
+        self.parts.later.add(&newer.parts.manifest, &self.parts.manifest, closed);
+    }
+
+    /// Whether nothing else has this agent any more: none of its runs is under way.
+    pub(crate) fn is_alone(&self) -> bool {
+        Arc::strong_count(&self.parts) == 1
+    }
+
     /// Runs the agent once, to its end, within its limits. Needs a Tokio runtime with time and I/O.
     ///
     /// An agent that sends many small requests is about a fifth faster on a current-thread runtime, as the binary has it: on a

@@ -25,6 +25,7 @@ use crate::rotation::{Progress, RotationCounts, RotationError, RotationStatus};
 use crate::secrets::{BackendError, SecretCounts};
 #[cfg(feature = "ops")]
 use crate::secrets::{Backends, Fingerprint, SecretValue};
+use crate::session::Edition;
 use crate::shared::{Nonces, Tickets};
 #[cfg(feature = "ops")]
 use crate::signing::Signing;
@@ -323,6 +324,8 @@ impl Host {
             signers,
             searches: Mutex::new(None),
             line,
+            later: Arc::default(),
+            edition: Edition::of(&manifest).name(),
             manifest,
             loaded,
         };

@@ -68,6 +68,8 @@ struct Orders {
     waiting: VecDeque<Order>,
     /// What runs that begin now are of.
     agent: Agent,
+    /// What runs may still be of that began before.
+    earlier: Vec<Agent>,
     /// No run begins any more.
     draining: bool,
     /// No run begins until an operator lifts it.
@@ -167,7 +169,8 @@ impl Link {
             restarts: 0,
             left_out: 0,
         };
-        let orders = Orders { waiting: VecDeque::new(), agent, draining: false, paused, closed: false, under_way: BTreeMap::new() };
+        let (waiting, earlier, under_way) = Default::default();
+        let orders = Orders { waiting, agent, earlier, draining: false, paused, closed: false, under_way };
         let (woken, drained, ended) = Default::default();
         Self { orders: Mutex::new(orders), woken, is_paused: watch::Sender::new(paused), status: Mutex::new(status), drained, ended }
     }
@@ -181,7 +184,12 @@ impl Link {
         match &mut order {
             Order::Change(agent, _, running) => {
                 *running = !orders.under_way.is_empty();
-                (orders.agent, orders.draining) = (Agent::clone(agent), false);
+                let before = std::mem::replace(&mut orders.agent, Agent::clone(agent));
+                orders.earlier.push(before);
+                // What no run is of any more goes.
+                orders.earlier.retain(|earlier| !earlier.is_alone());
+                orders.earlier.iter().for_each(|earlier| earlier.superseded_by(agent));
+                orders.draining = false;
             }
             Order::Drain(_) => orders.draining = true,
             Order::Call(_) if orders.draining => return Err(order),
@@ -240,6 +248,8 @@ impl Link {
     /// A run that had begun is no more.
     fn has_ended(&self, agent: &str, run: String, end: &str, now: u64) {
         let mut orders = self.orders.lock();
+        // What no run is of any more goes; this one's at the next.
+        orders.earlier.retain(|earlier| !earlier.is_alone());
         let Some(UnderWay { began, .. }) = orders.under_way.remove(&run) else { return };
         let mut ended = self.ended.lock();
         if ended.len() == KNOWN {

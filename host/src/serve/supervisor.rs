@@ -150,7 +150,7 @@ impl Supervisor {
 
     /// Reads the manifests of the directory: each `NAME.toml` in it, and each `agent.toml` in a directory right below. A new agent begins as soon
     /// as it is loaded. One whose manifest is gone drains. One whose manifest or component is another takes it for its next runs, with rates that
-    /// begin anew; what runs goes on as it began. A manifest that can't be used is in the answer; it stops no other, and its agent stays as it was.
+    /// begin anew; what runs is held to both ([`Agent::superseded_by`]). A manifest that can't be used is in the answer; it stops no other, and its agent stays as it was.
     ///
     /// Needs a Tokio runtime with time and I/O, for as long as the supervisor serves: without [`HostBuilder::lanes`](crate::HostBuilder::lanes),
     /// agents run on it.

@@ -2,10 +2,12 @@
 //! Whatever acts for an agent takes a session; no room below `doors` knows what kind of program the agent is.
 
 mod denials;
+mod later;
 mod numbers;
 mod scrubbing;
 
 pub(crate) use denials::Refused;
+pub(crate) use later::{Charged, Edition, Judgement, Later};
 pub(crate) use numbers::Numbers;
 pub(crate) use scrubbing::{Scrubbing, TELLING, behind, is_telling, sealed};
 
@@ -39,7 +41,10 @@ pub(crate) struct Unavailable(Mutex<Vec<(usize, String)>>);
 
 /// What the parts of one run share.
 pub(crate) struct Session {
+    /// That of the manifest that the run began with.
     pub(crate) policy: Arc<Policy>,
+    /// Those of the manifests that were read since.
+    pub(crate) later: Arc<Later>,
     pub(crate) keyring: Arc<Keyring>,
     pub(crate) scrubbing: Scrubbing,
     pub(crate) journal: Arc<Journal>,

@@ -1,6 +1,9 @@
 //! SIGHUP has the directory read anew.
 
 use super::process::Agents;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 const OFTEN: &str = "[trigger]\nevery = \"100ms\"";
 
@@ -107,4 +110,67 @@ fn a_new_component_is_a_change_and_what_was_given_up_begins_anew() {
     let (code, said) = served.terminate();
     assert_eq!(code, Some(0));
     assert_eq!(said.iter().filter(|line| line.ends_with("| well")).count(), 1, "nothing has changed since");
+}
+
+/// A server that answers each request; one for `/gate` once it is let.
+fn gated() -> (u16, Receiver<()>, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ((asked, is_asked), (gate, is_open)) = (channel(), channel());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut head = String::new();
+            let mut lines = BufReader::new(stream.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") && lines.read_line(&mut head).is_ok_and(|count| count > 0) {}
+            if head.starts_with("GET /gate ") && (asked.send(()).is_err() || is_open.recv().is_err()) {
+                return;
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok");
+        }
+    });
+    (port, is_asked, gate)
+}
+
+#[test]
+fn a_run_that_is_under_way_is_held_to_both_manifests_and_one_that_begins_has_the_new_one_alone() {
+    let (port, is_asked, gate) = gated();
+    let url = |path: &str| format!("send GET http://127.0.0.1:{port}/{path}");
+    let operations = [url("one"), url("gate"), url("after")];
+    let operations: Vec<&str> = operations.iter().map(String::as_str).collect();
+    let tables = |path: &str| format!("[[egress]]\nhost = \"http://127.0.0.1:{port}\"\npaths = [\"/gate\", \"/{path}\"]");
+    let agents = Agents::new();
+    let write = |path: &str| {
+        let text = format!("name = \"bot\"\ncomponent = \"../probe.wasm\"\n{}\n[run]\nargs = {operations:?}\n", tables(path));
+        agents.file("bot.toml", &text);
+    };
+    write("**");
+    let mut served = agents.serve();
+
+    is_asked.recv().unwrap();
+    write("after");
+    served.signal("HUP");
+    served.wait_for(&["changed: bot"]);
+    write("none");
+    served.signal("HUP");
+    served.wait_for_another(&["changed: bot"]);
+    gate.send(()).unwrap();
+    // It ran while it changed, and runs once with what is there now.
+    is_asked.recv().unwrap();
+    gate.send(()).unwrap();
+    served.wait_for(&["bot", "has ended"]);
+    served.wait_for(&["bot", "has ended"]);
+    served.terminate();
+
+    let log = std::fs::read_to_string(agents.path("audit.jsonl")).unwrap();
+    let records: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |event: &str, key: &str| -> Vec<String> {
+        records.iter().filter(|record| record["event"] == event).map(|record| record[key].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    // The first run: `/after` by the second manifest, and not by the third. The second run: the third alone.
+    assert_eq!(of("denial", "rule"), ["reloaded", "path", "path"], "{log}");
+    let urls = of("egress", "url");
+    assert_eq!(urls.iter().map(|url| url.rsplit('/').next().unwrap()).collect::<Vec<_>>(), ["one", "gate", "gate"]);
+    assert_eq!(of("egress", "manifest"), ["", "", ""]);
+    let manifests = of("run-start", "manifest");
+    assert!(manifests.len() == 2 && manifests[0] != manifests[1], "{manifests:?}");
 }

@@ -17,6 +17,10 @@ pub struct Permit {
     substitutions: Vec<Substitution>,
     terms: Terms,
     rule: String,
+    /// The manifest's secrets that it carries, by their indexes.
+    carried: Vec<usize>,
+    /// By how many manifests it was judged that were read since the run began, and what the last one is called.
+    later: (usize, Option<Arc<str>>),
     /// The policy's entries whose rates it draws on, in their order.
     counted: Vec<usize>,
 }
@@ -62,7 +66,38 @@ impl Permit {
         rule: String,
         counted: Vec<usize>,
     ) -> Self {
-        Self { url, method, substitutions, terms, rule, counted }
+        let carried = substitutions.iter().filter(|s| matches!(s.source, Source::Secret(_))).map(|s| s.secret).collect();
+        Self { url, method, substitutions, terms, rule, carried, later: (0, None), counted }
+    }
+
+    /// The same, judged by so many later manifests as well, of which the last is called so.
+    #[must_use]
+    pub fn judged_by(self, later: usize, last: Arc<str>) -> Self {
+        Self { later: (later, Some(last)), ..self }
+    }
+
+    /// By how many manifests it was judged that were read since the run began.
+    pub fn later(&self) -> usize {
+        self.later.0
+    }
+
+    /// What the last of them is called.
+    pub fn edition(&self) -> Option<&str> {
+        self.later.1.as_deref()
+    }
+
+    /// The manifest's secrets that it carries, or has carried.
+    pub(super) fn carried(&self) -> &[usize] {
+        &self.carried
+    }
+
+    pub(super) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The same on other terms, if there are any.
+    pub(super) fn on_terms(self, terms: impl FnOnce(Terms) -> Option<Terms>) -> Option<Self> {
+        Some(Self { terms: terms(self.terms)?, ..self })
     }
 
     pub(super) fn counted(&self) -> &[usize] {

@@ -34,7 +34,7 @@ use crate::policy::Policy;
 use crate::rotation::Rotations;
 use crate::scrub::{Live, Replacement, Rules, Scrubber, Search};
 use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables, Version};
-use crate::session::{self, Counts, Scrubbing, Session, Unavailable};
+use crate::session::{self, Counts, Later, Scrubbing, Session, Unavailable};
 use crate::signing::{Granted, Opened, Signing};
 use clocks::CoarseClock;
 use limiter::Limiter;
@@ -83,6 +83,10 @@ pub(crate) struct AgentParts {
     pub(crate) searches: Mutex<Option<(Vec<String>, Arc<Search>)>>,
     /// What the agent's effects hang on.
     pub(crate) line: Arc<Line>,
+    /// What was read of it since.
+    pub(crate) later: Arc<Later>,
+    /// What the audit log calls its manifest.
+    pub(crate) edition: String,
 }
 
 /// What all runs of a host share.
@@ -151,7 +155,8 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
         }
     };
     let secrets = keyring.iter().map(|(_, key)| Used::of(&key.name, key.first()));
-    let start = Event::RunStart { component: crate::text::hex(&agent.loaded.sha256).into(), secrets: secrets.collect() };
+    let component = crate::text::hex(&agent.loaded.sha256).into();
+    let start = Event::RunStart { component, manifest: Some(agent.edition.as_str().into()), secrets: secrets.collect() };
     journal.record(start).map_err(|_| RunError::Audit)?;
     let shown = call.as_ref().map_or(&[][..], |call| &call.shown);
     let scrubber = Live::new(scrubber(agent, &keyring, &host.rules, shown));
@@ -164,6 +169,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let rotations = keyring.iter().filter_map(|(index, key)| Some((index, host.rotations.of_key(key)?))).collect();
     let session = Arc::new(Session {
         policy: Arc::clone(&agent.policy),
+        later: Arc::clone(&agent.later),
         keyring: Arc::clone(&keyring),
         scrubbing: Scrubbing::new(scrubber.clone()),
         journal: Arc::clone(&journal),

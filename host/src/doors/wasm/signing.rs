@@ -51,7 +51,7 @@ impl RunState {
     fn sign(&self, asked: Asked, permit: Result<SignPermit, Denial>) -> impl Future<Output = Result<Vec<u8>, Error>> + use<> {
         let clean = |key: &String| (1..=128).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
         let permit = if asked.idempotency.as_ref().is_none_or(clean) {
-            permit.map_err(|denial| denied(&self.session, denial))
+            self.session.still_signs(&asked.signer.granted.spec).and(permit).map_err(|denial| denied(&self.session, denial))
         } else {
             let wrong = Malformed("invalid idempotency key: write 1 to 128 visible ASCII characters");
             Err(malformed(&self.session, "sign under an idempotency key", wrong))
@@ -217,6 +217,7 @@ impl wit::HostSigner for RunState {
             Use::Hmac(template) => policy::hmac_input(template, &input),
             _ => Err(asked.wrong_use("authenticate an input")),
         };
+        let text = session.still_signs(&asked.signer.granted.spec).and(text);
         Ok(match text {
             Ok(text) => signing::authenticate(asked, text).await.map_err(|failure| failed(&session, failure)),
             Err(denial) => Err(denied(&session, denial)),
@@ -229,6 +230,7 @@ impl wit::HostSigner for RunState {
             (Use::Jwt(spec), Some(algorithm)) => policy::token_claims(spec, algorithm, &claims, asked.signing.now()),
             _ => Err(asked.wrong_use("sign a token")),
         };
+        let claims = session.still_signs(&asked.signer.granted.spec).and(claims);
         Ok(match claims {
             Ok(claims) => signing::token(asked, claims).await.map_err(|failure| failed(&session, failure)),
             Err(denial) => Err(denied(&session, denial)),

@@ -84,6 +84,7 @@ impl Fixture {
         let line = KillSwitch::of_host(None).expect("a switch").line("a");
         let policy = Arc::new(scheme(Policy::new(&manifest, Closed::default())));
         let session = Session {
+            later: Arc::default(),
             policy,
             keyring: Arc::new(keyring),
             scrubbing,

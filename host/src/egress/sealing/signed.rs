@@ -51,7 +51,7 @@ impl Sealing {
         let uri: Uri = text.parse().ok()?;
         let url = CanonicalUrl::read(&uri).ok()?;
         let query = url.query.as_deref()?;
-        if self.outbound.session.policy.opens(&url)? {
+        if self.outbound.session.opens(&url)? {
             return Some(Shown::Plain);
         }
         let bound = Sealed { origin: url.origin_pattern(), back: Back::Query(url.path.clone()), with: None };

@@ -92,6 +92,11 @@ fn perform(verb: &str, rest: &[&str]) {
             let mark = STANDARD.decode(rest[0]).unwrap_or_default();
             println!("until {}", until(&mark, request(&rest[1..at]), request(&rest[at + 1..])));
         }
+        // `read-then REQUEST -- NOTE`: reads a piece of the answer, logs the note, and reads on; prints what came first, and why no more did.
+        "read-then" => {
+            let at = rest.iter().position(|word| *word == "--").unwrap_or(rest.len());
+            println!("read-then {}", read_then(request(&rest[..at]), &rest[at + 1..].join(" ")));
+        }
         "pieces" => println!("pieces {:?}", request(rest).send().map_or_else(|error| error.to_string(), pieces)),
         "upload" => {
             let body = vec![b'x'; rest[0].parse().unwrap_or(0)];
@@ -349,6 +354,24 @@ fn read(mut answer: http::Response) -> String {
         }
     };
     format!("{} then {end}", String::from_utf8_lossy(&all))
+}
+
+fn read_then(request: http::Request, note: &str) -> String {
+    let mut answer = match request.send() {
+        Ok(answer) => answer,
+        Err(error) => return error.to_string(),
+    };
+    let mut buffer = vec![0; 1_024];
+    let first =
+        answer.read(&mut buffer).map_or_else(|error| error.to_string(), |count| String::from_utf8_lossy(&buffer[..count]).into_owned());
+    log::info(note, &[]);
+    loop {
+        match answer.read(&mut buffer) {
+            Ok(0) => return format!("{}: the end", first.escape_debug()),
+            Ok(_) => {}
+            Err(error) => return format!("{}: {error}", first.escape_debug()),
+        }
+    }
 }
 
 fn pieces(mut answer: http::Response) -> String {

@@ -57,6 +57,24 @@ pub enum Purpose {
     Digest,
 }
 
+impl SignerSpec {
+    /// The same without where it stands in its file.
+    #[must_use]
+    pub fn without_lines(&self) -> Self {
+        let mut same = self.clone();
+        same.forget_lines();
+        same
+    }
+
+    /// Takes out where it stands in its file.
+    pub(super) fn forget_lines(&mut self) {
+        self.line = 0;
+        let Purpose::Wallet(wallet) = &mut self.purpose else { return };
+        wallet.calls.iter_mut().for_each(|call| call.line = 0);
+        wallet.typed.iter_mut().for_each(|typed| typed.line = 0);
+    }
+}
+
 impl Purpose {
     /// What the ledger calls it.
     #[must_use]
