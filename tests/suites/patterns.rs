@@ -21,6 +21,7 @@ fn own_files(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
         let on_purpose = [
             "rules.toml",
             "validators.rs",
+            "/gitleaks/",
             "/tests/",
             "/scrub/tests.rs",
             "/signing/tests.rs",

@@ -19,6 +19,7 @@
 mod beside;
 mod coding;
 mod ending;
+mod examined;
 mod forms;
 mod glance;
 mod grams;
@@ -34,11 +35,12 @@ mod sweep;
 mod values;
 mod views;
 
+pub use examined::Examined;
 pub use forms::Known;
 pub use forms::carries;
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 pub use naive::{compare, text as made_text};
-pub use rules::{RuleError, Rules};
+pub use rules::{Notice, Reason, RuleError, Rules};
 pub use search::Search;
 pub use stream::Stream;
 pub use values::Values;
