@@ -25,6 +25,7 @@ mod prompt;
 mod rotations;
 mod rules;
 mod run;
+mod sarif;
 mod secrets;
 mod serve;
 mod served;

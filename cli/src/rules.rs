@@ -1,6 +1,7 @@
 //! `strongroom rules`
 
 use super::output::{Answer, say};
+use super::sarif::Sarif;
 use super::table::Table;
 use super::{Done, Failure, HostArgs, code};
 use clap::{Args, Subcommand};
@@ -52,6 +53,9 @@ struct TestRules {
     /// Print a line of JSON for each finding
     #[arg(long)]
     json: bool,
+    /// Also write the findings to a file in SARIF 2.1.0, which code hosts and editors show
+    #[arg(long, value_name = "FILE")]
+    sarif: Option<PathBuf>,
 }
 
 impl Rules {
@@ -96,6 +100,9 @@ impl TestRules {
                 true => out.line(format_args!("{}", json_of(&file, finding)))?,
                 false => out.line(format_args!("{}", lines_for_people(&told(&file, finding))))?,
             }
+        }
+        if let Some(sarif) = &self.sarif {
+            Sarif::of_findings(&file, &found).write(sarif)?;
         }
         if found.is_empty() {
             say(format_args!("{file}: no rule finds anything"));

@@ -16,6 +16,7 @@ mod login;
 #[cfg(feature = "mpc")]
 mod mpc;
 pub mod named;
+mod remark;
 mod replay;
 mod secrets;
 mod signers;
@@ -33,6 +34,7 @@ pub use kill_switch::{kill_switch, state_directory};
 pub use login::{CodeLogin, DeviceLogin, LoggedIn, Login};
 #[cfg(feature = "mpc")]
 pub use mpc::{MadeKey, PartyReport, Threshold};
+pub use remark::{About, Remark, Spot};
 pub use replay::{PastDenial, audit_log, denials};
 pub use secrets::{Backend, SecretStatus, VersionStatus, conflict, identity};
 pub use signers::{SignerReport, address_of_key, fresh_key, signers};
