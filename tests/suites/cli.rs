@@ -672,3 +672,24 @@ fn rules_are_tried_on_a_file_and_nothing_found_is_shown() {
     assert_eq!((clean.code, clean.stdout.as_str(), clean.stderr.as_str()), (0, "", "clean.log: no rule finds anything\n"));
     assert_eq!(desk.run("rules test none.log").code, 120);
 }
+
+#[test]
+fn a_run_says_how_often_each_rule_found_something() {
+    let desk = CliFixture::new(GRANT);
+    desk.write("strongroom.toml", "[audit]\nfile = \"audit.jsonl\"");
+    let (token, key) = ("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", "AKIAQ3EGRIPPWX2YZ7LM");
+
+    let line = format!(
+        "run agent.toml --config strongroom.toml --env-file .env --json -- print+{token}+{token} print+{key} log+{token} send+GET+https://api.test/v1/{key} print+nothing print+{VALUE}"
+    );
+    let ran = desk.run(&line);
+
+    assert!(ran.stdout.matches("[redacted:github-personal-token]").count() == 2 && !ran.stdout.contains(token), "{}", ran.stdout);
+    let report: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
+    // The log's message and its field; and the request that was denied.
+    let expected = serde_json::json!({"aws-access-key-id": 2, "github-personal-token": 4});
+    assert_eq!(report["usage"]["findings"], expected, "{}", ran.stderr);
+    let audit = std::fs::read_to_string(desk.path("audit.jsonl")).unwrap();
+    let end: serde_json::Value = serde_json::from_str(audit.lines().find(|line| line.contains("run-end")).unwrap()).unwrap();
+    assert!(end.to_string().contains(&format!("\"findings\":{expected}")), "{end}");
+}

@@ -22,6 +22,7 @@ fn own_files(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
             "rules.toml",
             "validators.rs",
             "/gitleaks/",
+            "tally.rs",
             "/tests/",
             "/scrub/tests.rs",
             "/signing/tests.rs",
