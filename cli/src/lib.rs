@@ -14,6 +14,7 @@ mod import;
 mod init;
 mod inspect;
 mod kill_switch;
+mod leaked;
 mod lines;
 mod login;
 #[cfg(feature = "mpc")]

@@ -36,7 +36,7 @@ pub use login::{CodeLogin, DeviceLogin, LoggedIn, Login};
 pub use mpc::{MadeKey, PartyReport, Threshold};
 pub use remark::{About, Remark, Spot};
 pub use replay::{PastDenial, audit_log, denials};
-pub use secrets::{Backend, SecretStatus, VersionStatus, conflict, identity};
+pub use secrets::{Backend, Held, SecretStatus, VersionStatus, conflict, identity};
 pub use signers::{SignerReport, address_of_key, fresh_key, signers};
 pub use sweep::{Holding, Sent, Sweep, Wish};
 
