@@ -1,6 +1,7 @@
 //! `strongroom check`
 
 use super::output::{Answer, say};
+use super::sarif::Sarif;
 use super::{Done, Failure, HostArgs, code_of, example};
 use clap::Args;
 use serde_json::json;
@@ -31,25 +32,36 @@ pub(super) struct Check {
     /// Print a line of JSON for each manifest
     #[arg(long)]
     json: bool,
+    /// Also write the findings to a file in SARIF 2.1.0, which code hosts and editors show
+    #[arg(long, value_name = "FILE")]
+    sarif: Option<PathBuf>,
 }
 
 impl Check {
     pub(super) fn perform(self) -> Done {
         let (host, runtime) = (self.host.host()?, super::runtime()?);
         let checker = Checker::new(host.clone(), &self.host.config()?, &self.allow)?;
-        let mut worst = 0;
+        let (mut worst, mut remarks) = (0, Vec::new());
         let mut manifests = Vec::new();
         for path in &self.manifests {
             let (checked, agent) = runtime.block_on(checker.check(path, self.resolve));
             manifests.extend(agent.map(|agent| agent.manifest().clone()));
             let code = checked.kind.map_or(0, code_of);
             worst = worst.max(code);
-            if self.json { print(&checked, code)? } else { tell(&checked) }
+            if self.json {
+                print(&checked, code)?
+            } else {
+                tell(&checked)
+            }
+            remarks.extend(checked.remarks);
         }
         runtime.block_on(host.shutdown());
         if let Some(file) = &self.env_example {
             example::write(file, &manifests)?;
             say(format_args!("{}: written", file.display()));
+        }
+        if let Some(file) = &self.sarif {
+            Sarif::of_checks(remarks.iter()).write(file)?;
         }
         Ok(worst)
     }

@@ -14,6 +14,7 @@ mod import;
 mod init;
 mod inspect;
 mod kill_switch;
+mod leaked;
 mod lines;
 mod login;
 #[cfg(feature = "mpc")]
@@ -25,6 +26,7 @@ mod prompt;
 mod rotations;
 mod rules;
 mod run;
+mod sarif;
 mod secrets;
 mod serve;
 mod served;
@@ -139,8 +141,8 @@ enum Verb {
     Explain(explain::Explain),
     /// Lists what a component imports and exports
     Inspect(inspect::Inspect),
-    /// Lists the rules by which unregistered secrets are recognised
-    Rules(rules::ListRules),
+    /// Lists the rules by which unregistered secrets are recognised, and tries them
+    Rules(rules::Rules),
     /// Keeps the secrets of a backend: set, import, list, rotate, …
     #[command(subcommand)]
     Secrets(secrets::Secrets),

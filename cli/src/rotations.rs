@@ -43,7 +43,7 @@ impl Rotate {
         let entry = backend.store().and_then(|store| store.entry_of(self.namespace.as_deref(), &self.name).ok());
         match backend.rotation(&self.name, entry.as_ref()) {
             Some(rotation) if self.abandon => return abandon(&host, &rotation),
-            Some(rotation) => return carry_out(&host, &rotation),
+            Some(rotation) => return carry_out(&host, &rotation, false),
             None => {}
         }
         let (Some(store), Some(rotator)) = (backend.store(), backend.rotator()) else {
@@ -81,8 +81,8 @@ fn abandon(host: &Host, rotation: &str) -> Done {
     Ok(0)
 }
 
-/// Replaces a key, and shows each step on a terminal.
-fn carry_out(host: &Host, rotation: &str) -> Done {
+/// Replaces a key, and shows each step on a terminal. Of one that has leaked, nobody is waited for who holds it.
+pub(super) fn carry_out(host: &Host, rotation: &str, is_leaked: bool) -> Done {
     let shows = std::io::stderr().is_terminal();
     let progress = move |progress: Progress<'_>| {
         if shows {
@@ -90,7 +90,10 @@ fn carry_out(host: &Host, rotation: &str) -> Done {
         }
     };
     let rotated = super::runtime()?.block_on(async {
-        let rotated = host.rotate(rotation, progress).await;
+        let rotated = match is_leaked {
+            true => host.replace_leaked(rotation, progress).await,
+            false => host.rotate(rotation, progress).await,
+        };
         host.clone().shutdown().await;
         rotated
     });

@@ -135,7 +135,7 @@ fn contained(work: impl FnOnce() -> Report) -> Report {
 /// The line of JSON.
 fn line(code: u8, error: Option<&str>, outcome: Option<&Outcome>, end: &str) -> serde_json::Value {
     let run = outcome.map(|outcome| outcome.run.as_str());
-    let usage: Option<Usage> = outcome.map(|outcome| outcome.usage);
+    let usage: Option<Usage> = outcome.map(|outcome| outcome.usage.clone());
     serde_json::json!({"run": run, "end": end, "code": code, "error": error, "usage": usage})
 }
 

@@ -32,6 +32,8 @@ pub(super) enum Secrets {
     Status(Status),
     /// Replaces a key with a new one from its issuer, as the configuration says, or has its backend do it
     Rotate(super::rotations::Rotate),
+    /// Says which secret a leaked value is, and has its issuer replace it and revoke the old one at once
+    Leaked(super::leaked::Leaked),
     /// Lists past rotations, and how each one ended
     History(super::rotations::History),
     /// Takes a version out of use; `restore` takes it into use again
@@ -115,6 +117,7 @@ impl Secrets {
             Self::List(list) => list.perform(),
             Self::Status(status) => status.perform(),
             Self::Rotate(rotate) => rotate.perform(),
+            Self::Leaked(leaked) => leaked.perform(),
             Self::History(history) => history.perform(),
             Self::RmVersion(RmVersion { version, destroy: true }) => {
                 version.perform("removed for good", async |store, path, version| store.destroy(path, version).await)
@@ -210,7 +213,7 @@ impl Where {
     }
 
     /// The backend, which can be written to and listed.
-    fn store<'h>(&self, host: &'h Host) -> Result<&'h dyn SecretStore, Failure> {
+    pub(super) fn store<'h>(&self, host: &'h Host) -> Result<&'h dyn SecretStore, Failure> {
         let backend = self.open(host)?;
         backend.store().ok_or_else(|| {
             let name = backend.name();

@@ -110,7 +110,7 @@ pub mod manifest {
 /// Finds secrets in text and takes them out.
 pub mod scrub {
     pub(crate) use strongroom_scrub::*;
-    pub use strongroom_scrub::{Known, Replacement, RuleError, Rules, Scrubber, Search, Stream};
+    pub use strongroom_scrub::{Examined, Known, Notice, Reason, Replacement, RuleError, Rules, Scrubber, Search, Stream, Tally};
 }
 
 /// Text for people.

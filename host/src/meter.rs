@@ -3,6 +3,7 @@
 use crate::manifest::Limits;
 use crate::policy::Denial;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
@@ -30,7 +31,7 @@ pub enum Limit {
 }
 
 /// What a run used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Usage {
     /// Most bytes of linear memory at once.
@@ -51,6 +52,9 @@ pub struct Usage {
     pub redacted: u64,
     /// Effects denied.
     pub denials: u64,
+    /// How often rules found something in what the agent got and gave, by the name of the rule: of 32 rules at most, the rest as `others`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub findings: BTreeMap<String, u64>,
 }
 
 /// Why a run is being stopped from outside the guest.

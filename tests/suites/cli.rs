@@ -604,3 +604,92 @@ fn operators_add_rules_of_their_own() {
         wrong.stderr
     );
 }
+
+#[test]
+fn rules_of_another_scanner_are_used_and_what_is_not_is_told() {
+    let desk = CliFixture::new(&format!("{GRANT}\nleaks_allowed = [\"house-ticket\"]"));
+    let theirs = "[[rules]]\nid = \"house-ticket\"\ndescription = \"a ticket\"\nregex = '''ticket=([a-z0-9]{20,40})'''\nkeywords = [\"ticket\"]\n\
+                  [[rules]]\nid = \"house-file\"\npath = '''\\.p12$'''\n";
+    desk.write("theirs.toml", theirs);
+    desk.write("strongroom.toml", "[scrub]\nrules = [\"theirs.toml\"]\n[audit]\nfile = \"audit.jsonl\"");
+
+    let listed = desk.run("rules --config strongroom.toml");
+    assert!(listed.code == 0 && listed.stdout.contains("house-ticket"), "{}", listed.stdout);
+    assert_eq!(
+        listed.stderr,
+        "warning: theirs.toml: rule `house-file`: not used: it is for files of certain paths (`path`), and what an agent reads and sends has none\n"
+    );
+    let ran = desk.run("run agent.toml --config strongroom.toml --env-file .env -- print+ticket=x7qm2zp9lk4vt8rw1yc6hd3n");
+    assert_eq!(ran.stdout, "ticket=[redacted:house-ticket]\n", "{}", ran.stderr);
+    assert!(ran.stderr.contains("theirs.toml: 1 of its rules are not used; `strongroom rules` says which, and why"), "{}", ran.stderr);
+    assert_eq!(desk.run("check agent.toml --config strongroom.toml").code, 0);
+
+    desk.write("theirs.toml", "rules = 3");
+    let wrong = desk.run("rules --config strongroom.toml");
+    assert_eq!(wrong.code, 120);
+    assert!(
+        wrong.stderr.contains("theirs.toml") && wrong.stderr.contains("`rules` is not a list of tables; write each rule"),
+        "{}",
+        wrong.stderr
+    );
+}
+
+#[test]
+fn rules_are_tried_on_a_file_and_nothing_found_is_shown() {
+    let desk = CliFixture::new(GRANT);
+    let token = "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";
+    let text = format!("nothing here\n\u{e9}t\u{e9} {token}, {token}\ncookie%3D{token}\napi_key = \"x7qm2zp9lk4vt8rw1yc6hd3n\"\n");
+    desk.write("agent.log", &text);
+    desk.write("clean.log", "nothing at all");
+
+    let found = desk.run("rules test agent.log");
+    assert_eq!((found.code, found.stderr.as_str()), (120, ""));
+    assert!(!found.stdout.contains("4daSjor9") && !found.stdout.contains("x7qm2"), "{}", found.stdout);
+    let lines: Vec<&str> = found.stdout.lines().collect();
+    assert_eq!(lines.len(), 8, "{}", found.stdout);
+    let rule = lines[0].split(": ").nth(1).unwrap();
+    assert!(
+        lines[0].starts_with("agent.log:2:5: ")
+            && lines[0].ends_with("40 bytes, as it stands; the keyword `ghp_`, a checksum that holds (CRC-32)")
+    );
+    assert_eq!(lines[1], format!("    \u{e9}t\u{e9} [redacted:{rule}]"));
+    assert_eq!(lines[3], format!("    \u{e9}t\u{e9} [redacted:{rule}], [redacted:{rule}]"));
+    assert!(lines[4].starts_with("agent.log:3:10: ") && lines[4].contains("behind an escape; "), "{}", lines[4]);
+    assert!(
+        lines[6].starts_with("agent.log:4:12: secret-field: ")
+            && lines[6].contains("; the field `api_key`, ")
+            && lines[6].ends_with(" bits of surplus"),
+        "{}",
+        lines[6]
+    );
+
+    let json = desk.pipe_words("rules test - --json", &text);
+    let first: serde_json::Value = serde_json::from_str(json.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((json.code, json.stdout.lines().count(), first["end_column"].as_u64()), (120, 4, Some(45)));
+    assert!(first["file"] == "-" && first["encoding"] == "plain" && first["why"][1]["sum"] == "CRC-32", "{first}");
+
+    let clean = desk.run("rules test clean.log");
+    assert_eq!((clean.code, clean.stdout.as_str(), clean.stderr.as_str()), (0, "", "clean.log: no rule finds anything\n"));
+    assert_eq!(desk.run("rules test none.log").code, 120);
+}
+
+#[test]
+fn a_run_says_how_often_each_rule_found_something() {
+    let desk = CliFixture::new(GRANT);
+    desk.write("strongroom.toml", "[audit]\nfile = \"audit.jsonl\"");
+    let (token, key) = ("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", "AKIAQ3EGRIPPWX2YZ7LM");
+
+    let line = format!(
+        "run agent.toml --config strongroom.toml --env-file .env --json -- print+{token}+{token} print+{key} log+{token} send+GET+https://api.test/v1/{key} print+nothing print+{VALUE}"
+    );
+    let ran = desk.run(&line);
+
+    assert!(ran.stdout.matches("[redacted:github-personal-token]").count() == 2 && !ran.stdout.contains(token), "{}", ran.stdout);
+    let report: serde_json::Value = serde_json::from_str(ran.stderr.lines().last().unwrap()).unwrap();
+    // The log's message and its field; and the request that was denied.
+    let expected = serde_json::json!({"aws-access-key-id": 2, "github-personal-token": 4});
+    assert_eq!(report["usage"]["findings"], expected, "{}", ran.stderr);
+    let audit = std::fs::read_to_string(desk.path("audit.jsonl")).unwrap();
+    let end: serde_json::Value = serde_json::from_str(audit.lines().find(|line| line.contains("run-end")).unwrap()).unwrap();
+    assert!(end.to_string().contains(&format!("\"findings\":{expected}")), "{end}");
+}

@@ -45,6 +45,7 @@ mod rotation;
 mod rotation_crash;
 mod rotation_faults;
 mod rotation_hosts;
+mod sarif;
 mod schemes;
 mod sealing;
 mod secrets;

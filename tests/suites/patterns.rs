@@ -21,6 +21,8 @@ fn own_files(dir: &Path, out: &mut Vec<(String, Vec<u8>)>) {
         let on_purpose = [
             "rules.toml",
             "validators.rs",
+            "/gitleaks/",
+            "tally.rs",
             "/tests/",
             "/scrub/tests.rs",
             "/signing/tests.rs",

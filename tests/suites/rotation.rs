@@ -135,6 +135,72 @@ fn where_the_operator_says_so_the_old_key_is_revoked_though_a_request_holds_it()
 }
 
 #[test]
+fn a_key_that_has_leaked_is_revoked_though_a_request_holds_it() {
+    let issuer = Issuer::start();
+    let house = RotationFixture::new(Kind::File, &issuer, |rotation, _| rotation.after_drain = AfterDrain::Wait);
+    issuer.fail(Verb::Use, Fault::Hang(Duration::from_secs(3_600)), 1);
+
+    block_on(async {
+        let agent = house.agent(&issuer, "");
+        let operations = [get(&issuer, "/v1/never")];
+        let never = tokio::spawn(async move { ran(&agent, &operations).await });
+        while issuer.counts().valid == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(house.host.replace_leaked(house.bed.name(), |_| ()).await, Ok(()));
+        never.abort();
+    });
+
+    assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.stored()]);
+    assert_ne!(house.bed.stored(), house.bed.first);
+}
+
+#[test]
+fn a_leaked_value_is_recognised_and_replaced_from_the_command_line() {
+    let issuer = Issuer::start();
+    let desk = CliFixture::new("");
+    let bed = StoreFixture::new(Kind::File, &issuer);
+    let config = format!(
+        "[backends.store]\ntype = \"file\"\npath = \"{}\"\nkey = \"file:{}\"\npaths = [\"agents/*\"]\n\
+         [issuers.flea]\ntype = \"purpleflea\"\nurl = \"{}\"\n\
+         [rotations.bot]\nsecrets = [\"store:{}\"]\nissuer = \"flea\"\ntimeout = \"5s\"\n[audit]\nfile = \"audit.jsonl\"\n",
+        bed.file("secrets.age").display(),
+        bed.file("secrets.key").display(),
+        issuer.url(),
+        bed.entry()
+    );
+    desk.write("strongroom.toml", &config);
+    desk.write("leaked.txt", &format!("{}\r\n", bed.first));
+    let at = "--backend store --config strongroom.toml";
+    let piped = |more: &str, value: &str| desk.pipe_words(&format!("secrets leaked {at}{more}"), value);
+
+    let looked = desk.run(&format!("secrets leaked leaked.txt --dry-run {at}"));
+    assert!(looked.code == 0 && looked.stderr.contains(": this value is in use, fingerprint "), "{}", looked.stderr);
+    assert!(looked.stderr.contains("store:agents/") && looked.stderr.contains("the rotation `bot` would replace it"), "{}", looked.stderr);
+    let unasked = piped("", &bed.first);
+    assert!(unasked.code == 120 && unasked.stderr.contains("give `--yes`"), "{}", unasked.stderr);
+    let other = piped(" --yes", "pf_live_00000000000000000000000000000000");
+    assert!(other.code == 0 && other.stderr.contains("no secret of the backend `store` has this value in use"), "{}", other.stderr);
+    assert_eq!(piped(" --yes", "\n").code, 120, "an empty value");
+    assert_eq!((issuer.issued(), issuer.usable_keys(&bed.account)), (0, vec![bed.first.clone()]));
+
+    let replaced = piped(" --yes", &bed.first);
+    assert!(replaced.code == 0 && replaced.stderr.contains("bot: replaced; the old key is revoked"), "{}", replaced.stderr);
+    assert_eq!(issuer.usable_keys(&bed.account), [bed.stored()]);
+    let again = piped(" --yes", &bed.first);
+    assert!(again.code == 0 && again.stderr.contains("has this value in use") && issuer.issued() == 1, "{}", again.stderr);
+
+    // Without a rotation the host can't revoke it.
+    let unruled = config.split("[issuers.flea]").next().unwrap().to_owned() + "[audit]\nfile = \"audit.jsonl\"\n";
+    desk.write("strongroom.toml", &unruled);
+    let told = piped(" --yes", &bed.stored());
+    assert!(told.code == 120 && told.stderr.contains("revoke it at its issuer"), "{}", told.stderr);
+    for said in [&looked, &unasked, &replaced, &again, &told] {
+        assert!(!said.stderr.contains(&bed.first) && !said.stderr.contains(&bed.stored()) && said.stdout.is_empty(), "{}", said.stderr);
+    }
+}
+
+#[test]
 fn a_request_whose_body_was_kept_back_leaves_with_the_key_of_the_day() {
     let issuer = Issuer::start();
     let house = RotationFixture::new(Kind::File, &issuer, |_, _| ());

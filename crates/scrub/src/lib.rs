@@ -19,6 +19,7 @@
 mod beside;
 mod coding;
 mod ending;
+mod examined;
 mod forms;
 mod glance;
 mod grams;
@@ -31,16 +32,19 @@ mod search;
 mod shape;
 mod stream;
 mod sweep;
+mod tally;
 mod values;
 mod views;
 
+pub use examined::Examined;
 pub use forms::Known;
 pub use forms::carries;
 #[cfg(any(test, fuzzing, feature = "test-util"))]
 pub use naive::{compare, text as made_text};
-pub use rules::{RuleError, Rules};
+pub use rules::{Notice, Reason, RuleError, Rules};
 pub use search::Search;
 pub use stream::Stream;
+pub use tally::Tally;
 pub use values::Values;
 
 use beside::Beside;
@@ -84,6 +88,8 @@ pub struct Scrubber {
     own: usize,
     /// Whether a replacement is as long as what it replaces.
     fitted: bool,
+    /// Where findings are counted.
+    tally: Option<Arc<Tally>>,
 }
 
 /// The scrubber of a run, which may be renewed while streams are open.
@@ -173,7 +179,30 @@ impl Scrubber {
         assert!(replacements.len() >= search.values.len(), "each value has its replacement");
         let exempt = Arc::new(replacements.iter().map(|replacement| replacement.plain.clone()).collect());
         let own = search.values.len();
-        Self { search, beside: None, replacements: Arc::new(replacements), lens: Lens { exempt, ..Lens::default() }, own, fitted: false }
+        Self {
+            search,
+            beside: None,
+            replacements: Arc::new(replacements),
+            lens: Lens { exempt, ..Lens::default() },
+            own,
+            fitted: false,
+            tally: None,
+        }
+    }
+
+    /// The same, which counts what rules find in what it takes out, and so do all that are made of it.
+    #[must_use]
+    pub fn counting(&self, tally: &Arc<Tally>) -> Self {
+        Self { tally: Some(Arc::clone(tally)), ..self.clone() }
+    }
+
+    /// Counts a finding of this rule that was not taken out. Names that no rule has are ignored.
+    pub fn note(&self, rule: &str) {
+        if let (Some(tally), Some(rules)) = (&self.tally, &self.search.rules)
+            && rules.has(rule)
+        {
+            tally.add(rule);
+        }
     }
 
     /// The same without these rules. Names that no rule has are ignored.
@@ -258,21 +287,32 @@ impl Scrubber {
     /// A whole text, scrubbed; `None` where nothing was found.
     #[must_use]
     pub fn scrub(&self, text: &[u8]) -> Option<Vec<u8>> {
+        self.scrubbed(text, |subject| self.count_in(subject))
+    }
+
+    /// A whole text, scrubbed, as text. What is found is not counted: it is what the host itself says of a run.
+    #[must_use]
+    pub fn scrub_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.scrubbed(text.as_bytes(), |_| {}) {
+            None => Cow::Borrowed(text),
+            Some(scrubbed) => Cow::Owned(String::from_utf8_lossy(&scrubbed).into_owned()),
+        }
+    }
+
+    fn scrubbed(&self, text: &[u8], each: impl FnMut(Subject)) -> Option<Vec<u8>> {
         let findings = sorted(self.findings(text));
         if findings.is_empty() {
             return None;
         }
         let mut out = Vec::with_capacity(text.len());
-        self.replace(text, &findings, 0..text.len(), &mut Covered::default(), &mut out);
+        self.replace(text, &findings, 0..text.len(), &mut Covered::default(), &mut out, each);
         Some(out)
     }
 
-    /// A whole text, scrubbed, as text.
-    #[must_use]
-    pub fn scrub_text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.scrub(text.as_bytes()) {
-            None => Cow::Borrowed(text),
-            Some(scrubbed) => Cow::Owned(String::from_utf8_lossy(&scrubbed).into_owned()),
+    /// Counts a finding that is taken out.
+    fn count_in(&self, subject: Subject) {
+        if let (Subject::Rule(rule), Some(tally), Some(rules)) = (subject, &self.tally, &self.search.rules) {
+            tally.add(rules.name(rule));
         }
     }
 
@@ -305,17 +345,24 @@ impl Scrubber {
     }
 
     /// Writes `text[range]` with the findings, which are sorted and end in it or beyond it, replaced. What overlaps is one finding, and has
-    /// the replacement of its beginning. Returns how many replacements it wrote.
-    fn replace(&self, text: &[u8], findings: &[Finding], range: Range<usize>, covered: &mut Covered, out: &mut Vec<u8>) -> u64 {
+    /// the replacement of its beginning. Calls `each` for every replacement that it writes.
+    fn replace(
+        &self,
+        text: &[u8],
+        findings: &[Finding],
+        range: Range<usize>,
+        covered: &mut Covered,
+        out: &mut Vec<u8>,
+        mut each: impl FnMut(Subject),
+    ) {
         let grown = covered.go_on(text, range.end);
         self.fill(grown, out);
-        let mut count = 0;
         let mut at = range.start.max(covered.until);
         for finding in findings {
             let begins = finding.at.start >= covered.until;
             if begins {
                 out.extend_from_slice(&text[at.min(finding.at.start)..finding.at.start]);
-                count += 1;
+                each(finding.subject);
             }
             if finding.at.end > covered.until {
                 let from = covered.until.max(finding.at.start).max(range.start);
@@ -337,7 +384,6 @@ impl Scrubber {
         if at < range.end {
             out.extend_from_slice(&text[at..range.end]);
         }
-        count
     }
 
     /// Writes what stands in the stead of a finding of `length` bytes.

@@ -31,7 +31,7 @@ impl Scrubber {
             }
         }
         let mut out = Vec::new();
-        self.replace(text, &sorted(findings), 0..text.len(), &mut Covered::default(), &mut out);
+        self.replace(text, &sorted(findings), 0..text.len(), &mut Covered::default(), &mut out, |_| {});
         out
     }
 }

@@ -176,7 +176,11 @@ impl Stream {
                 self.kinds.push(finding.subject);
             }
         }
-        self.redacted += self.scrubber.replace(&self.held, &findings, self.gone..safe, &mut self.covered, out);
+        let (scrubber, redacted) = (&self.scrubber, &mut self.redacted);
+        scrubber.replace(&self.held, &findings, self.gone..safe, &mut self.covered, out, |subject| {
+            *redacted += 1;
+            scrubber.count_in(subject);
+        });
         self.gone = safe;
         if self.gone >= self.held.len() / 2 + CONTEXT {
             let past = self.gone - CONTEXT;

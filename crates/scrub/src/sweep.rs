@@ -42,6 +42,10 @@ impl<'s> Sweep<'s> {
     pub(super) fn findings(search: &'s Search, lens: &'s Lens, text: &'s [u8], starts: Range<usize>) -> Vec<Finding> {
         let mut sweep = Self::new(search, lens, text, starts);
         Marks::with(|marks| sweep.run(search.rules.as_deref(), marks));
+        if let Some(rules) = &search.rules {
+            rules.others(text, &sweep.starts, &mut sweep.matches);
+            sweep.settle();
+        }
         sweep.found
     }
 

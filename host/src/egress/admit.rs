@@ -126,7 +126,11 @@ pub(super) fn scrubber_for(outbound: &Outbound, permit: &Permit) -> Arc<Scrubber
 
 /// What looks like a secret in the URL or in a header that is not for credentials.
 fn leak_in_head(scrubber: &Scrubber, permit: &Permit, parts: &Parts) -> Option<Denial> {
-    let first = |text: &[u8]| scrubber.find(text).into_iter().next().map(|(kind, _)| kind);
+    let first = |text: &[u8]| {
+        let (kind, _) = scrubber.find(text).into_iter().next()?;
+        scrubber.note(&kind);
+        Some(kind)
+    };
     let in_url = first(target(parts).as_bytes()).map(|kind| Policy::leak(permit, &kind, "URL"));
     let in_header = || {
         let mut others = parts.headers.iter().filter(|(name, _)| !permit.is_for_credentials(name));

@@ -240,6 +240,7 @@ impl HostBuilder {
         let signing = signing.map_err(BuildError::Signing)?;
         let cache = Arc::new(SecretCache::new(self.clock.clone(), fingerprint_key));
         let rules = rules(&self.config.scrub_rules)?;
+        tell_of_rules(&self.config.scrub_rules, &rules);
         let name = crate::text::hex(&random::key().map_err(BuildError::State)?[..6]);
         let wall = self.wall.clone();
         let network = Arc::new(network);
@@ -281,12 +282,17 @@ pub(crate) fn rules(files: &[PathBuf]) -> Result<Arc<Rules>, BuildError> {
     let text = |path: &PathBuf| crate::files::read_text(path, crate::files::MAX_TEXT);
     let read = |path: &PathBuf| text(path).map_err(|error| broken(path, format!("can't be read ({error})")));
     let texts = files.iter().map(read).collect::<Result<Vec<String>, BuildError>>()?;
-    // Each file is tried by itself first, so that an error names it.
-    for (path, text) in files.iter().zip(&texts) {
-        Rules::with(std::slice::from_ref(text)).map_err(|error| broken(path, error.to_string()))?;
+    Rules::with(&texts).map_err(|error| broken(&files[error.file], error.to_string()))
+}
+
+/// Says of each file of another scanner's rules how many of them are not used.
+fn tell_of_rules(files: &[PathBuf], rules: &Rules) {
+    for (number, path) in files.iter().enumerate() {
+        let unused = rules.notices().iter().filter(|notice| notice.file == number && !notice.is_taken).count();
+        if unused > 0 {
+            tracing::warn!("{}: {unused} of its rules are not used; `strongroom rules` says which, and why", path.display());
+        }
     }
-    let last = || files.last().cloned().unwrap_or_default();
-    Rules::with(&texts).map_err(|error| broken(&last(), error.to_string()))
 }
 
 fn open_state(config: &HostConfig) -> Result<StateDir, BuildError> {

@@ -200,7 +200,20 @@ impl Host {
     /// # Errors
     /// [`RotationError`], which says which key is in use.
     pub async fn rotate(&self, rotation: &str, progress: impl Fn(Progress<'_>) + Send + Sync + 'static) -> Result<(), RotationError> {
-        self.0.parts.rotations.named(rotation)?.by_hand(Some(Arc::new(progress))).await
+        self.0.parts.rotations.named(rotation)?.by_hand(false, Some(Arc::new(progress))).await
+    }
+
+    /// Replaces a key that has leaked: as [`Host::rotate`], but the old key is revoked as soon as the new one is in its place. Requests that
+    /// still hold the old key fail, and so do other hosts until they read the new one.
+    ///
+    /// # Errors
+    /// [`RotationError`], which says which key is in use.
+    pub async fn replace_leaked(
+        &self,
+        rotation: &str,
+        progress: impl Fn(Progress<'_>) + Send + Sync + 'static,
+    ) -> Result<(), RotationError> {
+        self.0.parts.rotations.named(rotation)?.by_hand(true, Some(Arc::new(progress))).await
     }
 
     /// Abandons a rotation that is under way and can't be finished, for example because its issuer is gone. What is in the stores stays as

@@ -1,5 +1,6 @@
 //! Secrets that lie in files: in a component, and in `.env` files that version control keeps.
 
+use super::remark::{About, Remark, Spot};
 use crate::host::read_component;
 use crate::scrub::Scrubber;
 use std::path::{Path, PathBuf};
@@ -8,15 +9,15 @@ use std::path::{Path, PathBuf};
 const MAX_INDEX: u64 = 256 << 20;
 
 /// What is found in the component of a manifest, and in the `.env` files beside it that git tracks.
-pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scrubber) -> Vec<String> {
+pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scrubber) -> Vec<Remark> {
     let mut found = Vec::new();
     if let Some(path) = component
         && let Ok(bytes) = read_component(path)
     {
         for (kind, at) in scrubber.find(&bytes) {
             let remedy = "an agent can read its own code: declare a `[secrets.NAME]`, and use its placeholder";
-            let place = format!("{}: byte {}", path.display(), at.start);
-            found.push(format!("{place}: the component contains a secret ({kind}); {remedy}; {}", passing(&kind)));
+            let message = format!("the component contains a secret ({kind}); {remedy}; {}", passing(&kind));
+            found.push(Remark::new(About::SecretInComponent, path.display(), Some(Spot::Byte(at.start)), message));
         }
     }
     found.extend(in_manifest(manifest, scrubber));
@@ -26,8 +27,8 @@ pub(super) fn secrets(manifest: &Path, component: Option<&Path>, scrubber: &Scru
         for (kind, at) in scrubber.find(&bytes) {
             let line = crate::text::line_of(&bytes, at.start);
             let remedy = "replace the secret where it was issued, then take the file out of version control (`git rm --cached`)";
-            let place = format!("{}:{line}", path.display());
-            found.push(format!("{place}: a file that git tracks contains a secret ({kind}); {remedy}; {}", passing(&kind)));
+            let message = format!("a file that git tracks contains a secret ({kind}); {remedy}; {}", passing(&kind));
+            found.push(Remark::new(About::SecretInTrackedFile, path.display(), Some(Spot::Line(line)), message));
         }
     }
     found
@@ -39,13 +40,14 @@ fn passing(kind: &str) -> String {
 }
 
 /// What the operator's own rules find in the manifest's text; the host's own have been tried as it was read.
-fn in_manifest(manifest: &Path, scrubber: &Scrubber) -> Vec<String> {
+fn in_manifest(manifest: &Path, scrubber: &Scrubber) -> Vec<Remark> {
     let Ok(text) = crate::files::read_text(manifest, crate::files::MAX_TEXT) else { return Vec::new() };
     let place = |(kind, at): (String, std::ops::Range<usize>)| {
         let before = text.get(..at.start).unwrap_or_default();
         let (line, column) = (before.matches('\n').count() + 1, before.rsplit('\n').next().unwrap_or_default().chars().count() + 1);
         let remedy = "keep it in a backend, not in this file, and replace it at its issuer if others could read it";
-        format!("{}:{line}:{column}: this looks like a secret ({kind}); {remedy}; {}", manifest.display(), passing(&kind))
+        let message = format!("this looks like a secret ({kind}); {remedy}; {}", passing(&kind));
+        Remark::new(About::SecretInManifest, manifest.display(), Some(Spot::Column(line, column)), message)
     };
     scrubber.find(text.as_bytes()).into_iter().map(place).collect()
 }

@@ -1,5 +1,6 @@
 //! What can be told of a manifest and its component without running them.
 
+use super::remark::{About, Remark, Spot};
 use super::{Failed, Kind, at_rest, rules};
 use crate::host::{Agent, Host, Resolved};
 use crate::manifest::{HostConfig, Manifest, SchemeSpec};
@@ -29,6 +30,8 @@ pub struct Checked {
     pub warnings: Vec<String>,
     /// Where what it uses was found, if it was looked for.
     pub found: Vec<String>,
+    /// The errors and the warnings, each with its place.
+    pub remarks: Vec<Remark>,
 }
 
 impl Checker {
@@ -51,15 +54,15 @@ impl Checker {
                 let manifest = agent.manifest();
                 checked.found_at_rest(at_rest::secrets(path, manifest.component.as_deref(), &self.scrubber));
                 checked.kept(path, &self.host, manifest);
-                checked.warnings.extend(
-                    overlaps(&self.host, path, manifest).chain(written(&self.host, path, manifest)).chain(strangers(path, manifest)),
-                );
+                let warnings = overlaps(&self.host, path, manifest).chain(written(&self.host, path, manifest));
+                warnings.chain(strangers(path, manifest)).for_each(|warning| checked.remark(warning));
                 if resolve {
                     checked.resolve(path, &agent).await;
                 }
                 (checked, Some(agent))
             }
             Err(error) => {
+                checked.remarks = Remark::of_load(&checked.manifest, &error);
                 let Failed { kind, message } = error.into();
                 (checked.kind, checked.errors) = (Some(kind), vec![message]);
                 (checked, None)
@@ -69,32 +72,41 @@ impl Checker {
 }
 
 impl Checked {
-    fn found_at_rest(&mut self, found: Vec<String>) {
+    fn remark(&mut self, remark: Remark) {
+        let said = if remark.about.is_error() { &mut self.errors } else { &mut self.warnings };
+        said.push(remark.to_string());
+        self.remarks.push(remark);
+    }
+
+    fn found_at_rest(&mut self, found: Vec<Remark>) {
         if !found.is_empty() {
             self.kind = Some(Kind::Usage);
         }
-        self.errors.extend(found);
+        found.into_iter().for_each(|remark| self.remark(remark));
     }
 
     /// What is wrong with the secrets that refresh tokens are to be kept as.
     fn kept(&mut self, path: &Path, host: &Host, manifest: &Manifest) {
         let Err(missing) = kept_as(manifest, host.backends()) else { return };
         self.kind = self.kind.max(Some(Kind::Secret));
-        self.errors.extend(missing.iter().map(|missing| format!("{}: secret `{}`: {}", path.display(), missing.name, missing.why)));
+        for missing in missing {
+            let message = format!("secret `{}`: {}", missing.name, missing.why);
+            self.remark(Remark::new(About::SecretUnavailable, path.display(), None, message));
+        }
     }
 
     /// Fetches an agent's secrets and the keys of its signers: a line for each that says where it is, or why it is unavailable.
     async fn resolve(&mut self, path: &Path, agent: &Agent) {
         let before = self.errors.len();
-        let mut missing = |what: &str| self.errors.push(format!("{}: {what}", path.display()));
+        let missing = |what: &str| Remark::new(About::SecretUnavailable, path.display(), None, what);
         match agent.resolve().await {
             Ok(resolved) => self.found.extend(resolved.into_iter().map(found)),
-            Err(unavailable) => unavailable.to_string().lines().for_each(&mut missing),
+            Err(unavailable) => unavailable.to_string().lines().for_each(|line| self.remark(missing(line))),
         }
         for (name, key) in agent.resolve_signers().await {
             match key {
                 Ok(key) => self.found.push(format!("signer {name}: {}", crate::text::for_people(&key))),
-                Err(why) => missing(&format!("signer `{name}` is unavailable: {why}")),
+                Err(why) => self.remark(missing(&format!("signer `{name}` is unavailable: {why}"))),
             }
         }
         if self.errors.len() > before {
@@ -110,14 +122,17 @@ fn found(secret: Resolved) -> String {
 }
 
 /// Where a wildcard covers the names of strangers.
-fn strangers(path: &Path, manifest: &Manifest) -> impl Iterator<Item = String> {
+fn strangers(path: &Path, manifest: &Manifest) -> impl Iterator<Item = Remark> {
     let grants = manifest.secrets.iter().flat_map(|secret| &secret.allow).map(|grant| (&grant.host, grant.line));
     let hosts = grants.chain(manifest.egress.iter().map(|rule| (&rule.host, rule.line)));
-    hosts.filter_map(|(host, line)| Some(format!("{}:{line}: {}", path.display(), host.covers_strangers()?)))
+    hosts.filter_map(|(host, line)| {
+        let message = host.covers_strangers()?;
+        Some(Remark::new(About::WildcardHost, path.display(), Some(Spot::Line(line)), message))
+    })
 }
 
 /// Where a scheme has to write beside the secret, and can't, or not often.
-fn written(host: &Host, path: &Path, manifest: &Manifest) -> impl Iterator<Item = String> {
+fn written(host: &Host, path: &Path, manifest: &Manifest) -> impl Iterator<Item = Remark> {
     manifest.secrets.iter().filter_map(move |secret| {
         let scheme = secret.scheme.as_deref()?;
         let from = host.backends().origins(manifest, secret).ok()?.into_iter().next()?.from;
@@ -135,25 +150,25 @@ fn written(host: &Host, path: &Path, manifest: &Manifest) -> impl Iterator<Item 
             ),
             _ => return None,
         };
-        Some(format!("{}: secret `{}`: {what}", path.display(), secret.name))
+        Some(Remark::new(About::SchemeWrites, path.display(), None, format_args!("secret `{}`: {what}", secret.name)))
     })
 }
 
 /// Where a value may be used longer than its issuer lets it live.
-fn overlaps(host: &Host, path: &Path, manifest: &Manifest) -> impl Iterator<Item = String> {
+fn overlaps(host: &Host, path: &Path, manifest: &Manifest) -> impl Iterator<Item = Remark> {
     manifest.secrets.iter().filter_map(move |secret| {
         let namespace = secret.namespace.as_deref().unwrap_or(&manifest.name);
         let (from, _) = host.backends().entries(&secret.from, &manifest.name, namespace).ok()?;
         let (Some(overlap), Freshness::For(cache)) = (secret.overlap, from.backend.freshness()) else { return None };
         (cache > overlap).then(|| {
-            format!(
-                "{}: secret `{}`: an old value works for {} s after a rotation, but the backend `{}` is asked every {} s; lower its `cache`",
-                path.display(),
+            let message = format!(
+                "secret `{}`: an old value works for {} s after a rotation, but the backend `{}` is asked every {} s; lower its `cache`",
                 secret.name,
                 overlap.as_secs(),
                 from.name,
                 cache.as_secs()
-            )
+            );
+            Remark::new(About::StaleValue, path.display(), None, message)
         })
     })
 }

@@ -8,6 +8,7 @@ mod check;
 mod example;
 mod explain;
 mod failed;
+mod findings;
 mod import;
 mod judge;
 mod kill_switch;
@@ -15,6 +16,7 @@ mod login;
 #[cfg(feature = "mpc")]
 mod mpc;
 pub mod named;
+mod remark;
 mod replay;
 mod secrets;
 mod signers;
@@ -25,14 +27,16 @@ pub use check::{Checked, Checker};
 pub use example::{env_example, is_env_example};
 pub use explain::{Explained, Sentence, explain};
 pub use failed::{Failed, Kind};
+pub use findings::{Finding, Spelling, findings};
 pub use import::{Import, Imported};
 pub use judge::{Allowed, Judge, Verdict};
 pub use kill_switch::{kill_switch, state_directory};
 pub use login::{CodeLogin, DeviceLogin, LoggedIn, Login};
 #[cfg(feature = "mpc")]
 pub use mpc::{MadeKey, PartyReport, Threshold};
+pub use remark::{About, Remark, Spot};
 pub use replay::{PastDenial, audit_log, denials};
-pub use secrets::{Backend, SecretStatus, VersionStatus, conflict, identity};
+pub use secrets::{Backend, Held, SecretStatus, VersionStatus, conflict, identity};
 pub use signers::{SignerReport, address_of_key, fresh_key, signers};
 pub use sweep::{Holding, Sent, Sweep, Wish};
 

@@ -39,6 +39,20 @@ pub struct SecretStatus {
     pub agents: Vec<String>,
 }
 
+/// A secret whose value in use is one that was asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Held {
+    /// The path in the backend.
+    pub path: String,
+    /// The field of its document, if it is one.
+    pub field: Option<String>,
+    /// The value's fingerprint.
+    pub fingerprint: Fingerprint,
+    /// The rotation that replaces it.
+    pub rotation: Option<String>,
+}
+
 /// A version of a secret.
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[non_exhaustive]
@@ -112,6 +126,24 @@ impl<'h> Backend<'h> {
             }
         }
         Ok(all)
+    }
+
+    /// Which secrets of a store of this backend have this value in use, by its fingerprint. The host's own records are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store can't be listed.
+    pub async fn holding(&self, store: &dyn SecretStore, value: &SecretValue) -> Result<Vec<Held>, StoreError> {
+        let print = self.host.fingerprint(value);
+        let held = |status: SecretStatus| {
+            let fields = status.fingerprints.into_iter().filter(|(_, other)| *other == print);
+            let path = status.path;
+            fields.map(move |(field, fingerprint)| (path.clone(), field, fingerprint)).collect::<Vec<_>>()
+        };
+        let held = self.statuses(store, &[]).await?.into_iter().flat_map(held).map(|(path, field, fingerprint)| {
+            let entry = Entry { field: Some(field).filter(|field| !field.is_empty()), ..Entry::new(&path) };
+            Held { path, fingerprint, rotation: self.rotation("", Some(&entry)), field: entry.field }
+        });
+        Ok(held.collect())
     }
 
     async fn status(&self, store: &dyn SecretStore, stored: &Stored, manifests: &[Manifest]) -> SecretStatus {

@@ -16,9 +16,11 @@ const TRIES: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Rotation {
-    /// Replaces the key at the operator's request: what is under way is taken to its end first.
-    pub(crate) async fn by_hand(&self, progress: Option<Listener>) -> Result<(), RotationError> {
+    /// Replaces the key at the operator's request: what is under way is taken to its end first. Of a key that has leaked, the old one is revoked
+    /// as soon as the new one is in its place, whoever still holds it.
+    pub(crate) async fn by_hand(&self, is_leaked: bool, progress: Option<Listener>) -> Result<(), RotationError> {
         self.progress.lock().clone_from(&progress);
+        self.is_leaked.store(is_leaked, Ordering::Relaxed);
         let mut tries = 0;
         let mut waits = Waits::default();
         let outcome = loop {
@@ -40,6 +42,7 @@ impl Rotation {
             }
         };
         *self.progress.lock() = None;
+        self.is_leaked.store(false, Ordering::Relaxed);
         outcome.map_err(|halt| match halt {
             Halt::RolledBack(why) => RotationError::RolledBack(why),
             Halt::Lost(why) => RotationError::Lost(why),

@@ -98,6 +98,8 @@ pub(crate) struct Rotation {
     /// What the manifests of this host want the key to look like.
     formats: Mutex<Vec<regex::Regex>>,
     closing: AtomicBool,
+    /// Whether nobody is waited for who holds the old key.
+    is_leaked: AtomicBool,
     /// Whether it was told that the journal can't be written.
     unheld_told: AtomicBool,
     counts: Counts,
@@ -194,6 +196,7 @@ impl Rotation {
             registered: tokio::sync::Mutex::default(),
             formats: Mutex::default(),
             closing: AtomicBool::new(false),
+            is_leaked: AtomicBool::new(false),
             unheld_told: AtomicBool::new(false),
             counts: Counts::default(),
         })

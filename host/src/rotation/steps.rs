@@ -217,6 +217,10 @@ async fn drain(rotation: &Rotation, hold: &mut Hold, switched: Switched) -> Resu
         let is_late = waited >= rotation.config.drain;
         let give_up = is_late && rotation.config.after_drain == AfterDrain::Revoke;
         let in_all = waited + Duration::from_millis(switched.waited());
+        // What others hold of a key that has leaked is worth less than its end.
+        if rotation.is_leaked.load(Ordering::Relaxed) {
+            break;
+        }
         if adopted && (held == 0 || give_up) && rotation.others_are_done(number, in_all).await? {
             break;
         }

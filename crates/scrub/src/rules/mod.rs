@@ -1,18 +1,23 @@
 //! Patterns for secrets that nobody registered. They are data: `rules.toml` beside this file, and what an operator adds to it.
 //!
 //! A rule with keywords is tried where a word begins with one of them; a rule with names, where a value stands under such a
-//! name; a detector, where its own kind of text begins. None is tried anywhere else, so that their number hardly matters.
+//! name; a detector, where its own kind of text begins. None is tried anywhere else, so that their number hardly matters. Rules of other
+//! scanners have a search of their own for their keywords (`gitleaks`).
 
 mod detectors;
 mod fields;
 mod formats;
+mod gitleaks;
 mod measure;
 mod names;
 mod phrases;
 mod read;
 mod validators;
+mod why;
 
+pub use gitleaks::Notice;
 pub use read::RuleError;
+pub use why::Reason;
 
 use super::lanes;
 use fields::Field;
@@ -35,7 +40,9 @@ pub(super) const AHEAD: usize = if phrases::LIMIT > LIMIT { phrases::LIMIT } els
 /// Bytes of a row, by which lists are marked.
 const ROW: usize = 16;
 /// Most bytes before what is found that are looked at.
-pub(super) const BEHIND: usize = fields::MANIFEST + 64;
+pub(super) const BEHIND: usize = fields::MANIFEST + 64 + NEAR;
+/// Most bytes by which one of the host's own rules finds something before another scanner's does, and finds the same.
+const NEAR: usize = 64;
 
 /// The rules, ready for search.
 #[derive(Clone)]
@@ -54,6 +61,10 @@ pub struct Rules {
     /// Which those are, roughly.
     endings: Box<[u64; 1024]>,
     detectors: [Option<usize>; detectors::COUNT],
+    /// Rules of other scanners.
+    patterns: Option<Arc<gitleaks::Patterns>>,
+    /// What the operator is told of them.
+    notices: Vec<Notice>,
 }
 
 /// What is known by three bytes.
@@ -158,6 +169,11 @@ impl Rules {
         &self.rules[rule].name
     }
 
+    /// What a rule finds.
+    pub(super) fn what(&self, rule: usize) -> &str {
+        &self.rules[rule].what
+    }
+
     /// The number of a rule.
     pub(super) fn number(&self, name: &str) -> Option<usize> {
         self.rules.iter().position(|rule| rule.name == name)
@@ -172,6 +188,12 @@ impl Rules {
     /// Each rule's name, and what it finds.
     pub fn list(&self) -> impl Iterator<Item = (&str, &str)> {
         self.rules.iter().map(|rule| (rule.name.as_str(), rule.what.as_str()))
+    }
+
+    /// What the operator is to know of the rules of other scanners: which are not used, and what of the others is not as it says there.
+    #[must_use]
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// What begins with the word at `at`.
@@ -336,8 +358,15 @@ impl Rules {
 
     /// Every match in a text, by the slow way: every place is tried.
     pub(super) fn all(&self, text: &[u8]) -> Vec<Match> {
+        let mut found = self.own(text, 0..text.len());
+        self.others(text, &(0..text.len()), &mut found);
+        found
+    }
+
+    /// What the host's own rules find that begins in `starts`, by the slow way.
+    fn own(&self, text: &[u8], starts: Range<usize>) -> Vec<Match> {
         let mut found = Vec::new();
-        for at in 0..text.len() {
+        for at in starts {
             if begins_word(text, at) {
                 if !text[at..].iter().take(16).any(|byte| lanes::breaks(*byte)) && text.len() >= at + 16 {
                     self.word(text, at, &mut found);
@@ -364,8 +393,23 @@ impl std::fmt::Debug for Rules {
 }
 
 impl Rule {
+    /// One that is tried nowhere yet.
+    fn named(name: String, what: String) -> Self {
+        Self {
+            mark: format!("[redacted:{name}]"),
+            name,
+            from_start: false,
+            what,
+            expression: String::new(),
+            compiled: OnceLock::new(),
+            needs: None,
+            validator: None,
+            published: Vec::new(),
+        }
+    }
+
     fn error(&self, problem: &str) -> RuleError {
-        RuleError { rule: self.name.clone(), problem: problem.to_owned() }
+        RuleError { file: 0, rule: self.name.clone(), problem: problem.to_owned() }
     }
 
     /// The expression, compiled where it is first needed: most runs need few.

@@ -1,7 +1,7 @@
 //! How rules are read: from the library's own file, from an operator's, and from the formats of a manifest's secrets.
 
 use super::validators::Validator;
-use super::{Keyword, LEAST, LEAST_VALUE, Match, Rule, Rules, detectors, fields, formats, lanes, set};
+use super::{Keyword, LEAST, LEAST_VALUE, Match, Rule, Rules, detectors, fields, formats, gitleaks, lanes, set};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -43,6 +43,8 @@ struct File {
 #[error("{}{problem}", place(rule))]
 #[non_exhaustive]
 pub struct RuleError {
+    /// The number of its file among those that were given.
+    pub file: usize,
     /// Its name; empty where the file can't be read at all.
     pub rule: String,
     /// What is wrong, and what to write instead.
@@ -66,30 +68,59 @@ impl Rules {
         Arc::clone(RULES.get_or_init(read))
     }
 
-    /// The rules that come with the library and these, in the format of its `rules.toml`. Each example in them is tried.
+    /// The rules that come with the library and those of these files: in the format of its `rules.toml`, whose examples are tried, or in that
+    /// of Gitleaks and Betterleaks, of which [`Rules::notices`] tells what could not be taken over.
     ///
     /// # Errors
-    /// The first rule that can't be used, whose name is taken, or whose examples fare otherwise than they should.
+    /// The first rule of the library's format that can't be used, whose name is taken, or whose examples fare otherwise than they should; or
+    /// the first file that is of neither format.
     pub fn with(texts: &[String]) -> Result<Arc<Self>, RuleError> {
         if texts.is_empty() {
             return Ok(Self::standard());
         }
         let mut rules = Self::read(include_str!("rules.toml"))?;
-        for text in texts {
-            let first = rules.rules.len();
-            for written in written(text)? {
-                rules.may_be_added(&written).map_err(|problem| RuleError { rule: written.name.clone(), problem })?;
-                rules.add(written)?;
-            }
-            for rule in &rules.rules[first..] {
-                let remedy = "its expression is not a regular expression of the `regex` crate; see https://docs.rs/regex/#syntax";
-                rule.regex().ok_or_else(|| rule.error(remedy))?;
-            }
-            for written in written(text)? {
-                rules.try_examples(&written)?;
+        let mut patterns = Vec::new();
+        for (number, text) in texts.iter().enumerate() {
+            match gitleaks::theirs(text) {
+                Some(table) => rules.take_over(gitleaks::File::read(number, &table)?, &mut patterns),
+                None => rules.add_all(text).map_err(|error| RuleError { file: number, ..error })?,
             }
         }
+        if !patterns.is_empty() {
+            let too_many = || RuleError {
+                file: texts.len() - 1,
+                rule: String::new(),
+                problem: "its keywords and those of the files before it are too many".to_owned(),
+            };
+            rules.patterns = Some(Arc::new(gitleaks::Patterns::new(patterns).ok_or_else(too_many)?));
+        }
         Ok(Arc::new(rules))
+    }
+
+    /// Adds the rules of a file in the library's format.
+    fn add_all(&mut self, text: &str) -> Result<(), RuleError> {
+        let first = self.rules.len();
+        for written in written(text)? {
+            self.may_be_added(&written).map_err(|problem| RuleError { file: 0, rule: written.name.clone(), problem })?;
+            self.add(written)?;
+        }
+        for rule in &self.rules[first..] {
+            let remedy = "its expression is not a regular expression of the `regex` crate; see https://docs.rs/regex/#syntax";
+            rule.regex().ok_or_else(|| rule.error(remedy))?;
+        }
+        written(text)?.iter().try_for_each(|written| self.try_examples(written))
+    }
+
+    /// Adds the rules of another scanner's file. One with the name of a rule that is there finds secrets of that kind, too.
+    fn take_over(&mut self, file: gitleaks::File, patterns: &mut Vec<(gitleaks::Pattern, Vec<String>)>) {
+        self.notices.extend(file.notices);
+        for gitleaks::Taken { name, what, mut pattern, keywords } in file.rules {
+            pattern.rule = self.number(&name).unwrap_or(self.rules.len());
+            if pattern.rule == self.rules.len() {
+                self.rules.push(Arc::new(Rule::named(name, what)));
+            }
+            patterns.push((pattern, keywords));
+        }
     }
 
     /// Whether an operator's rule may stand beside those that are there.
@@ -121,7 +152,7 @@ impl Rules {
                 ("match", _) => format!("`match` example {at} holds {found} secrets of this kind; put each in an example of its own"),
                 _ => format!("`pass` example {at} holds a secret of this kind; narrow the expression, or take the example out"),
             };
-            Err(RuleError { rule: rule.name.clone(), problem })
+            Err(RuleError { file: 0, rule: rule.name.clone(), problem })
         };
         for (which, examples, expected) in [("match", &rule.matches, 1), ("pass", &rule.pass, 0)] {
             for (at, text) in examples.iter().enumerate() {
@@ -144,6 +175,8 @@ impl Rules {
             names: HashMap::default(),
             endings: Box::new([0; 1024]),
             detectors: [None; detectors::COUNT],
+            patterns: None,
+            notices: Vec::new(),
         };
         // What says no more of a field than that its name stands elsewhere.
         fields::unnamed().for_each(|ending| set(&mut rules.endings, ending));
@@ -155,7 +188,7 @@ impl Rules {
 
     fn add(&mut self, written: Written) -> Result<(), RuleError> {
         let number = self.rules.len();
-        let error = |problem: &str| RuleError { rule: written.name.clone(), problem: problem.to_owned() };
+        let error = |problem: &str| RuleError { file: 0, rule: written.name.clone(), problem: problem.to_owned() };
         let validator = match &written.validator {
             None => None,
             Some(name) => {
@@ -221,17 +254,9 @@ impl Rules {
             None => written.expression,
         };
         let validator = validator.or_else(|| written.detector.as_deref().and_then(Validator::named));
-        self.rules.push(Arc::new(Rule {
-            mark: format!("[redacted:{}]", written.name),
-            name: written.name,
-            from_start: false,
-            what: written.what,
-            expression,
-            compiled: OnceLock::new(),
-            needs: written.needs.and_then(|needs| u8::try_from(needs).ok()),
-            validator,
-            published: written.published,
-        }));
+        let needs = written.needs.and_then(|needs| u8::try_from(needs).ok());
+        let named = Rule::named(written.name, written.what);
+        self.rules.push(Arc::new(Rule { expression, needs, validator, published: written.published, ..named }));
         Ok(())
     }
 
@@ -254,17 +279,9 @@ impl Rules {
                     rules.keywords.entry(*first).or_default().push((Keyword { text, word: 0 }, number));
                 }
             }
-            rules.rules.push(Arc::new(Rule {
-                name: (*name).to_owned(),
-                mark: format!("[sealed:{name}]"),
-                from_start: true,
-                what: "a string of the secret's format".to_owned(),
-                expression: formats::unanchored(expression),
-                compiled: OnceLock::new(),
-                needs: None,
-                validator: None,
-                published: Vec::new(),
-            }));
+            let named = Rule::named((*name).to_owned(), "a string of the secret's format".to_owned());
+            let (mark, expression) = (format!("[sealed:{name}]"), formats::unanchored(expression));
+            rules.rules.push(Arc::new(Rule { mark, expression, from_start: true, ..named }));
         }
         (Arc::new(rules), loose)
     }
@@ -291,7 +308,7 @@ fn written(text: &str) -> Result<Vec<Written>, RuleError> {
         before.map_or_else(String::new, |before| format!("line {}: ", before.matches('\n').count() + 1))
     };
     let problem = |error: toml::de::Error| format!("{}{}", place(&error), error.message());
-    file.map(|file| file.rule).map_err(|error| RuleError { rule: String::new(), problem: problem(error) })
+    file.map(|file| file.rule).map_err(|error| RuleError { file: 0, rule: String::new(), problem: problem(error) })
 }
 
 /// What to look at where a rule finds nothing in a text.

@@ -74,15 +74,19 @@ impl Validator {
 }
 
 fn is_random(text: &[u8]) -> bool {
-    let mut counts = [0u32; 256];
     let text: Vec<u8> = text.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
-    text.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
-    let length = text.len() as f64;
-    let entropy: f64 = counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) / length).map(|p| -p * p.log2()).sum();
     let ascending = text.windows(2).filter(|pair| (pair[1] | 0x20).wrapping_sub(pair[0] | 0x20) <= 1).count();
     let any = |class: fn(&u8) -> bool| text.iter().any(class);
     let mixed = (any(u8::is_ascii_digit) && any(u8::is_ascii_alphabetic)) || (any(u8::is_ascii_uppercase) && any(u8::is_ascii_lowercase));
-    entropy >= 3.0 && mixed && ascending * 2 < text.len()
+    entropy(&text) >= 3.0 && mixed && ascending * 2 < text.len()
+}
+
+/// Bits for a character, by how often each byte occurs in the text (Shannon).
+pub(super) fn entropy(text: &[u8]) -> f64 {
+    let mut counts = [0u32; 256];
+    text.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    let share = |count: &u32| f64::from(*count) / text.len() as f64;
+    counts.iter().filter(|count| **count > 0).map(share).map(|share| -share * share.log2()).sum()
 }
 
 fn base62(mut number: u32) -> [u8; 6] {

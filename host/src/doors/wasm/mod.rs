@@ -32,7 +32,7 @@ use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::Policy;
 use crate::rotation::Rotations;
-use crate::scrub::{Live, Replacement, Rules, Scrubber, Search};
+use crate::scrub::{Live, Replacement, Rules, Scrubber, Search, Tally};
 use crate::secrets::{BackendError, Backends, Cache as SecretCache, Key, Keyring, Missing, SecretsUnavailable, Variables, Version};
 use crate::session::{self, Counts, Later, Scrubbing, Session, Unavailable};
 use crate::signing::{Granted, Opened, Signing};
@@ -159,13 +159,14 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let start = Event::RunStart { component, manifest: Some(agent.edition.as_str().into()), secrets: secrets.collect() };
     journal.record(start).map_err(|_| RunError::Audit)?;
     let shown = call.as_ref().map_or(&[][..], |call| &call.shown);
-    let scrubber = Live::new(scrubber(agent, &keyring, &host.rules, shown));
+    let tally = Arc::new(Tally::default());
+    let scrubber = Live::new(scrubber(agent, &keyring, &host.rules, shown).counting(&tally));
     if let Some(call) = &call {
         journal.record(call.event(&scrubber.now())).map_err(|_| RunError::Audit)?;
     }
     let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
     let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
-    let mut open = OpenRun::new(&journal, &meter, [stdout.clone(), stderr.clone()]);
+    let mut open = OpenRun::new(&journal, &meter, [stdout.clone(), stderr.clone()], tally);
     let rotations = keyring.iter().filter_map(|(index, key)| Some((index, host.rotations.of_key(key)?))).collect();
     let session = Arc::new(Session {
         policy: Arc::clone(&agent.policy),
@@ -274,6 +275,8 @@ struct OpenRun {
     journal: Arc<Journal>,
     meter: Arc<Meter>,
     outputs: [GuestOutput; 2],
+    /// What rules found.
+    tally: Arc<Tally>,
     /// Ticks in which the guest ran.
     ticks: Arc<AtomicU64>,
     /// Most bytes of memory at once.
@@ -285,12 +288,13 @@ struct OpenRun {
 }
 
 impl OpenRun {
-    fn new(journal: &Arc<Journal>, meter: &Arc<Meter>, outputs: [GuestOutput; 2]) -> Self {
+    fn new(journal: &Arc<Journal>, meter: &Arc<Meter>, outputs: [GuestOutput; 2], tally: Arc<Tally>) -> Self {
         let (ticks, peak) = Default::default();
         Self {
             journal: Arc::clone(journal),
             meter: Arc::clone(meter),
             outputs,
+            tally,
             ticks,
             peak,
             began: Instant::now(),
@@ -306,7 +310,7 @@ impl OpenRun {
             output.finish();
         }
         let usage = self.usage();
-        self.journal.close(Event::RunEnd { outcome: outcome.into(), usage });
+        self.journal.close(Event::RunEnd { outcome: outcome.into(), usage: usage.clone() });
         usage
     }
 
@@ -322,6 +326,7 @@ impl OpenRun {
             received: count(&self.meter.received),
             redacted: count(&self.meter.redacted),
             denials: self.journal.denied(),
+            findings: self.tally.counts(),
         }
     }
 }

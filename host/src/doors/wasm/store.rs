@@ -199,7 +199,10 @@ impl log::Host for RunState {
             return Err(wasmtime::Error::msg("the run is stopped"));
         }
         let scrubber = self.session.scrubber();
-        let scrub = |text: &str| scrubber.scrub_text(text).into_owned();
+        let scrub = |text: &str| {
+            let scrubbed = scrubber.scrub(text.as_bytes());
+            scrubbed.map_or_else(|| text.to_owned(), |scrubbed| String::from_utf8_lossy(&scrubbed).into_owned())
+        };
         let record = LogRecord {
             level: match level {
                 log::Level::Trace => LogLevel::Trace,

@@ -1,0 +1,178 @@
+//! Rules of other scanners, in the format of Gitleaks and Betterleaks, as files of the operator's have them.
+//!
+//! All their keywords are looked for in one pass, in whatever letter case. Where one stands, the expressions of its rules are tried on what is
+//! around it in its line. So what is found depends on a bounded piece of text alone, and a stream finds the same as a whole text does.
+
+mod expr;
+mod file;
+mod filter;
+mod syntax;
+
+pub use file::Notice;
+pub(super) use file::{File, Taken, theirs};
+
+use super::{Match, Tail};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
+use filter::{Filter, Found};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use syntax::Expression;
+
+/// Bytes before a keyword that are looked at.
+pub(super) const BEFORE: usize = 64;
+/// Bytes from the beginning of a keyword on that are.
+const AHEAD: usize = 448;
+/// Bytes that an expression is tried on.
+const LOOKED_AT: usize = BEFORE + AHEAD;
+/// Where a keyword of a rule stands again this soon, the first one is not looked at: what is around both is the same.
+const APART: usize = 16;
+/// Fewest bytes of what is found: what is shorter can't be told from text.
+const LEAST: usize = 8;
+/// Most bytes of all keywords that are searched for by a table: the fastest way, with some 200 bytes for each.
+const MOST_IN_TABLE: usize = 1 << 15;
+/// Bytes of text that are searched at once.
+const BATCH: usize = 1 << 16;
+
+const _: () = assert!(LOOKED_AT <= super::BEHIND && LOOKED_AT <= super::LIMIT, "a stream has what is looked at");
+
+/// The rules of other scanners.
+pub(super) struct Patterns {
+    patterns: Vec<Pattern>,
+    keywords: AhoCorasick,
+    /// The patterns of each keyword.
+    by_keyword: Vec<Vec<usize>>,
+}
+
+/// One rule of theirs.
+pub(super) struct Pattern {
+    /// Its number among all rules.
+    pub(super) rule: usize,
+    id: String,
+    expression: Expression,
+    /// The group that is the secret; otherwise the first that has something.
+    group: Option<usize>,
+    filters: Vec<Arc<Filter>>,
+    specificity: i64,
+}
+
+/// What a pattern finds.
+pub(super) struct Hit {
+    pub(super) found: Match,
+    pattern: usize,
+    /// Where its keyword stands.
+    pub(super) keyword: Range<usize>,
+}
+
+impl Patterns {
+    /// Makes rules ready for search, each with its keywords. `None` where the keywords are too many to be searched for.
+    pub(super) fn new(rules: Vec<(Pattern, Vec<String>)>) -> Option<Self> {
+        let mut patterns = Vec::new();
+        let mut by_keyword: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (pattern, keywords) in rules {
+            keywords.into_iter().for_each(|keyword| by_keyword.entry(keyword).or_default().push(patterns.len()));
+            patterns.push(pattern);
+        }
+        let size: usize = by_keyword.keys().map(String::len).sum();
+        let kind = (size <= MOST_IN_TABLE).then_some(AhoCorasickKind::DFA);
+        let keywords = AhoCorasickBuilder::new().ascii_case_insensitive(true).kind(kind).build(by_keyword.keys()).ok()?;
+        Some(Self { patterns, keywords, by_keyword: by_keyword.into_values().collect() })
+    }
+
+    /// What begins in `starts`. Where several find what begins at one place, those that say most of it count.
+    pub(super) fn find(&self, text: &[u8], starts: &Range<usize>, mut each: impl FnMut(Hit)) {
+        let mut from = starts.start;
+        while from < starts.end {
+            let until = starts.end.min(from + BATCH);
+            let mut hits = self.hits(text, &(from..until));
+            hits.sort_by_key(|hit| (hit.found.at.start, -self.patterns[hit.pattern].specificity, hit.pattern, hit.found.at.end));
+            hits.dedup_by(|next, first| {
+                let specificity = |hit: &Hit| self.patterns[hit.pattern].specificity;
+                next.found.at.start == first.found.at.start && (specificity(next) < specificity(first) || next.found == first.found)
+            });
+            hits.into_iter().for_each(&mut each);
+            from = until;
+        }
+    }
+
+    fn hits(&self, text: &[u8], starts: &Range<usize>) -> Vec<Hit> {
+        // Where a keyword may stand of what begins there, and what follows it closely.
+        let (from, until) = (starts.start.saturating_sub(AHEAD), starts.end + BEFORE);
+        let near = &text[from..text.len().min(until + APART + BEFORE)];
+        let mut places = Vec::new();
+        for hit in self.keywords.find_overlapping_iter(near) {
+            places.extend(self.by_keyword[hit.pattern().as_usize()].iter().map(|pattern| (*pattern, from + hit.start(), from + hit.end())));
+        }
+        places.sort_unstable();
+        places.dedup();
+        let mut hits = Vec::new();
+        for (at, (pattern, begin, end)) in places.iter().enumerate() {
+            // In the same line: the next one may not have come yet.
+            let is_near = |place: usize| place - begin <= APART && !text[*begin..place].iter().any(is_break);
+            let again = places.get(at + 1).is_some_and(|(next, place, _)| next == pattern && is_near(*place));
+            if !again && *begin <= until {
+                self.tried(*pattern, text, *begin..*end, starts, &mut hits);
+            }
+        }
+        hits
+    }
+
+    /// What a pattern finds around its keyword.
+    fn tried(&self, number: usize, text: &[u8], keyword: Range<usize>, starts: &Range<usize>, hits: &mut Vec<Hit>) {
+        let pattern = &self.patterns[number];
+        let Some(regex) = pattern.expression.regex() else { return };
+        let before = text[..keyword.start].iter().rev().take(BEFORE).take_while(|byte| !is_break(byte)).count();
+        let ahead = &text[keyword.start..text.len().min(keyword.start + AHEAD)];
+        let ahead = ahead.iter().position(is_break).unwrap_or(ahead.len());
+        let (begin, end) = (keyword.start - before, keyword.start + ahead);
+        // One byte more, so that the beginning of a word is told from its middle.
+        let context = begin - usize::from(begin > 0 && !is_break(&text[begin - 1]));
+        let line = &text[context..end];
+        let goes_on = text.get(end).is_some_and(|byte| !is_break(byte));
+        let mut groups = regex.capture_locations();
+        let mut at = begin - context;
+        while at <= line.len() {
+            let Some(whole) = regex.captures_read_at(&mut groups, line, at) else { return };
+            at = whole.end() + usize::from(whole.is_empty());
+            let first = || (1..groups.len()).filter_map(|group| groups.get(group)).find(|(start, end)| start < end);
+            let secret = pattern.group.map_or_else(first, |group| groups.get(group)).unwrap_or((whole.start(), whole.end()));
+            let found =
+                Found { secret: &line[secret.0..secret.1], whole: whole.as_bytes(), line: &line[begin - context..], rule: &pattern.id };
+            let place = context + secret.0..context + secret.1;
+            let is_asked = place.len() >= LEAST && starts.contains(&place.start);
+            if is_asked && !pattern.filters.iter().any(|filter| filter.holds(found)) {
+                let tail = (goes_on && secret.1 == line.len()).then_some(Tail::Token);
+                let found = Match { secret: place.clone(), at: place, rule: pattern.rule, tail };
+                hits.push(Hit { found, pattern: number, keyword: keyword.clone() });
+            }
+        }
+    }
+}
+
+/// Whether a byte ends a line.
+fn is_break(byte: &u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
+}
+
+impl super::Rules {
+    /// What the rules of other scanners find that begins in `starts`, and no rule of the host's own finds: that goes by its own name alone.
+    pub(in super::super) fn others(&self, text: &[u8], starts: &Range<usize>, found: &mut Vec<Match>) {
+        let Some(patterns) = &self.patterns else { return };
+        patterns.find(text, starts, |hit| {
+            if !self.is_known(text, &hit.found.at) {
+                found.push(hit.found);
+            }
+        });
+    }
+
+    /// Whether a rule of the host's own finds all of what stands there.
+    pub(super) fn is_known(&self, text: &[u8], at: &Range<usize>) -> bool {
+        let near = at.start.saturating_sub(super::NEAR)..at.start + 1;
+        let filled = text[at.clone()].iter().rev().take_while(|byte| **byte == b'=').count();
+        let covers = |known: &Match| known.at.start <= at.start && (known.tail.is_some() || known.at.end >= at.end - filled);
+        self.own(text, near).iter().any(covers)
+    }
+}
+
+#[cfg(test)]
+mod tests;
