@@ -60,6 +60,7 @@ impl Tcp {
 }
 
 /// Makes the socket. One that a host has left behind goes; one that a host listens on stays.
+#[expect(clippy::disallowed_types, reason = "whether another host listens there; nothing is said to it")]
 pub(super) fn unix(path: &Path, is_shared: bool) -> io::Result<UnixListener> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
