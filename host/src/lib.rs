@@ -61,6 +61,7 @@ mod errand;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
+mod keyvalue;
 mod kill_switch;
 mod lanes;
 mod meter;
@@ -87,8 +88,8 @@ pub mod manifest {
         Listing, Manifest, Misplaced, Missed, Most, Movement, MpcConfig, NamePattern, OnChain, Overlap, Passes, PathPattern, PathPlace,
         Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RemoteConfig, Restart, RotationConfig, Scheme, SchemeSpec, Seal,
         SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap, SignerSpec, SigningConfig, Spends, Standard,
-        Supervision, Template, Tokens, Treatment, Trigger, TypedDataMethod, TypedSpec, VaultAuth, VaultConfig, WalletSpec, Webhook, Which,
-        duration,
+        StateSpec, Supervision, Template, Tokens, Treatment, Trigger, TypedDataMethod, TypedSpec, VaultAuth, VaultConfig, WalletSpec,
+        Webhook, Which, duration,
     };
 
     /// The scheme `hmac`: secrets that sign requests.

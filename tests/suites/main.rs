@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's unwrap is an assertion")]
 
 mod adopt;
+mod agent_state;
 mod answers;
 mod apis;
 mod arrows;

@@ -18,6 +18,7 @@ pub mod named;
 mod replay;
 mod secrets;
 mod signers;
+mod state;
 mod sweep;
 
 pub use at_rest::is_tracked;
@@ -34,6 +35,7 @@ pub use mpc::{MadeKey, PartyReport, Threshold};
 pub use replay::{PastDenial, audit_log, denials};
 pub use secrets::{Backend, SecretStatus, VersionStatus, conflict, identity};
 pub use signers::{SignerReport, address_of_key, fresh_key, signers};
+pub use state::{AgentState, KeptKey, KeptValue};
 pub use sweep::{Holding, Sent, Sweep, Wish};
 
 use crate::host::{Host, LoadError};

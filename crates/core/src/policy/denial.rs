@@ -87,6 +87,8 @@ pub enum Rule {
     Ledger,
     /// The agent is stopped by the kill switch.
     KillSwitch,
+    /// What is to be kept over runs has no room there, or the agent keeps nothing.
+    State,
 }
 
 /// A denied effect. What it prints is for the operator; the guest gets [`Denial::for_guest`].
@@ -183,6 +185,7 @@ impl Rule {
             Self::Idempotency => "idempotency",
             Self::Ledger => "ledger",
             Self::KillSwitch => "kill-switch",
+            Self::State => "state",
         }
     }
 }
