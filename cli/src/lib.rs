@@ -30,6 +30,7 @@ mod sarif;
 mod secrets;
 mod serve;
 mod served;
+mod state;
 mod table;
 mod terminal;
 mod verdict;
@@ -156,6 +157,11 @@ enum Verb {
     #[cfg(feature = "mpc")]
     #[command(subcommand)]
     Mpc(mpc::Mpc),
+    /// Says what an agent keeps over its runs, and takes it out
+    ///
+    /// What an agent keeps is in the state directory of its hosts, by the name of the agent. It stays when the manifest or the component changes.
+    #[command(subcommand)]
+    State(state::State),
     /// Reads the audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -228,6 +234,7 @@ pub fn main() -> ExitCode {
         Verb::Limits(limits) => limits.perform(),
         #[cfg(feature = "mpc")]
         Verb::Mpc(mpc) => mpc.perform(),
+        Verb::State(state) => state.perform(),
         Verb::Audit(audit) => audit.perform(),
         Verb::Completions { shell } => {
             let mut script = Vec::new();

@@ -10,12 +10,12 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Run agents, and check them first", &["run", "serve", "check", "explain", "inspect", "rules"]),
     ("Look after a host that serves", &["ps", "runs", "logs", "trigger", "stop", "pause", "resume", "reload", "kill-switch"]),
     ("Keep keys", &["adopt", "login", "secrets", "wallet", "mpc", "limits"]),
-    ("See what happened", &["audit"]),
+    ("See what happened", &["audit", "state"]),
     ("Set up the shell", &["completions", "man", "help"]),
 ];
 
 /// How each command is called.
-const EXAMPLES: [(&[&str], &str); 46] = [
+const EXAMPLES: [(&[&str], &str); 48] = [
     (&["new"], "--lang python price-bot"),
     (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
     (&["run"], "agent.toml --env-file .env -- ETH-USD"),
@@ -59,6 +59,8 @@ const EXAMPLES: [(&[&str], &str); 46] = [
     (&["mpc", "sweep"], "payer.toml --to 0x… --rpc env:RPC_URL --dry-run"),
     (&["limits", "show"], "payer.toml"),
     (&["limits", "confirm"], "payer.toml"),
+    (&["state", "show"], "price-bot last-seen"),
+    (&["state", "clear"], "price-bot"),
     (&["audit", "show"], "--agent price-bot --event denial"),
     (&["completions"], "zsh"),
     (&["man"], "man/man1"),

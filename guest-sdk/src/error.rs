@@ -33,6 +33,9 @@ pub enum Error {
     /// Whether there is a signature is not known; what it would have spent counts as spent.
     #[error("whether it was signed is not known; it counts as spent")]
     Unknown,
+    /// What is to be kept over runs makes no sense. The text says what is wrong.
+    #[error("not to be kept: {0}")]
+    State(String),
     /// The response is not UTF-8 text.
     #[error("the response is not text")]
     NotText,

@@ -30,6 +30,7 @@ pub mod http;
 pub mod log;
 mod secret;
 mod signer;
+pub mod state;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 

@@ -15,7 +15,7 @@ use crate::http::Request;
 use crate::log::Level;
 use crate::signer::{Authorization, Signed, Transaction};
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 thread_local! {
@@ -35,6 +35,8 @@ struct Inner {
     answers: VecDeque<Prepared>,
     requests: Vec<Sent>,
     logs: Vec<(Level, String)>,
+    /// None where nothing is kept.
+    state: Option<BTreeMap<String, Vec<u8>>>,
 }
 
 /// What the mock answers to a request.
@@ -83,6 +85,13 @@ impl MockHost {
     #[must_use]
     pub fn signer(self, name: &str, address: &str) -> Self {
         self.0.borrow_mut().signers.push((name.to_owned(), address.to_owned()));
+        self
+    }
+
+    /// Has the agent keep a state, which is empty at first and stays over calls of [`MockHost::enter`].
+    #[must_use]
+    pub fn state(self) -> Self {
+        self.0.borrow_mut().state.get_or_insert_default();
         self
     }
 
@@ -281,6 +290,37 @@ pub(crate) fn hmac(signer: &SignerHandle, input: &[u8]) -> Result<Vec<u8>, Error
 pub(crate) fn sign_jwt(signer: &SignerHandle, claims: &str) -> Result<String, Error> {
     signer.sign(&format!("token {claims}"));
     Ok("e30.e30.AA".to_owned())
+}
+
+/// Looks at the state, or changes it.
+fn state<T>(look: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> Result<T, Error> {
+    mock().borrow_mut().state.as_mut().map(look).ok_or_else(|| Error::Unavailable("the state".to_owned()))
+}
+
+pub(crate) fn state_get(key: &str) -> Result<Option<Vec<u8>>, Error> {
+    state(|all| all.get(key).cloned())
+}
+
+pub(crate) fn state_set(pairs: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    state(|all| all.extend(pairs))
+}
+
+pub(crate) fn state_delete(key: &str) -> Result<(), Error> {
+    state(|all| _ = all.remove(key))
+}
+
+pub(crate) fn state_keys() -> Result<Vec<String>, Error> {
+    state(|all| all.keys().cloned().collect())
+}
+
+pub(crate) fn state_increment(key: &str, by: u64) -> Result<u64, Error> {
+    state(|all| {
+        let digits = all.get(key).map_or("0".into(), |value| String::from_utf8_lossy(value).into_owned());
+        let number: u64 = digits.parse().map_err(|_| Error::State("the value is not a whole number of decimal digits".to_owned()))?;
+        let sum = number.checked_add(by).ok_or_else(|| Error::State("the sum has more than 64 bits".to_owned()))?;
+        all.insert(key.to_owned(), sum.to_string().into_bytes());
+        Ok(sum)
+    })?
 }
 
 pub(crate) fn log(level: Level, message: &str, _fields: &[(&str, &str)]) {

@@ -12,6 +12,7 @@ use wasip2::http::types::{
 use wasip2::io::streams::{InputStream, StreamError};
 
 use crate::bindings::strongroom::agent::{log, secrets, signing};
+use crate::bindings::wasi::keyvalue::{atomics, batch, store};
 
 /// Most bytes of one write to a body (`blocking-write-and-flush`).
 const WRITE: usize = 4096;
@@ -127,6 +128,50 @@ fn not_signed(error: signing::Error) -> Error {
         signing::Error::Denied(text) => Error::from_host(&text),
         signing::Error::Unreachable => Error::Unreachable,
         signing::Error::Unknown => Error::Unknown,
+    }
+}
+
+/// The agent's one bucket.
+fn bucket() -> Result<store::Bucket, Error> {
+    store::open("default").map_err(not_kept)
+}
+
+pub(crate) fn state_get(key: &str) -> Result<Option<Vec<u8>>, Error> {
+    bucket()?.get(key).map_err(not_kept)
+}
+
+pub(crate) fn state_set(pairs: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    batch::set_many(&bucket()?, &pairs).map_err(not_kept)
+}
+
+pub(crate) fn state_delete(key: &str) -> Result<(), Error> {
+    bucket()?.delete(key).map_err(not_kept)
+}
+
+pub(crate) fn state_keys() -> Result<Vec<String>, Error> {
+    let bucket = bucket()?;
+    let (mut keys, mut next) = (Vec::new(), None);
+    loop {
+        let page = bucket.list_keys(next).map_err(not_kept)?;
+        keys.extend(page.keys);
+        next = page.cursor;
+        if next.is_none() {
+            return Ok(keys);
+        }
+    }
+}
+
+pub(crate) fn state_increment(key: &str, by: u64) -> Result<u64, Error> {
+    atomics::increment(&bucket()?, key, by).map_err(not_kept)
+}
+
+fn not_kept(error: store::Error) -> Error {
+    match error {
+        store::Error::NoSuchStore | store::Error::AccessDenied => Error::Unavailable("the state".to_owned()),
+        store::Error::Other(text) => match Error::from_host(&text) {
+            denied @ Error::Denied { .. } => denied,
+            _ => Error::State(text.strip_prefix("strongroom: ").unwrap_or(&text).to_owned()),
+        },
     }
 }
 

@@ -63,6 +63,7 @@ mod errand;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
+mod keyvalue;
 mod kill_switch;
 mod lanes;
 mod meter;
@@ -89,8 +90,8 @@ pub mod manifest {
         Leaks, LimitSpec, Limits, ListenConfig, Listing, Manifest, Misplaced, Missed, Most, Movement, MpcConfig, NamePattern, OnChain,
         Overlap, Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RemoteConfig, Restart, Role,
         RotationConfig, Scheme, SchemeSpec, Seal, SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap,
-        SignerSpec, SigningConfig, Spends, Standard, Supervision, Template, Tokens, Treatment, Trigger, TypedDataMethod, TypedSpec,
-        VaultAuth, VaultConfig, WalletSpec, Webhook, Which, duration,
+        SignerSpec, SigningConfig, Spends, Standard, StateSpec, Supervision, Template, Tokens, Treatment, Trigger, TypedDataMethod,
+        TypedSpec, VaultAuth, VaultConfig, WalletSpec, Webhook, Which, duration,
     };
 
     /// The scheme `hmac`: secrets that sign requests.

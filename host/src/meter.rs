@@ -40,7 +40,7 @@ pub struct Usage {
     pub cpu_millis: u64,
     /// Milliseconds from the first guest instruction to the end.
     pub wall_millis: u64,
-    /// Bytes of stdout, stderr and log.
+    /// Bytes of stdout, stderr and log, and of what was written to its state.
     pub output: u64,
     /// Requests that left.
     pub requests: u64,
@@ -55,6 +55,16 @@ pub struct Usage {
     /// How often rules found something in what the agent got and gave, by the name of the rule: of 32 rules at most, the rest as `others`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub findings: BTreeMap<String, u64>,
+    /// Keys of its state that were looked at.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub state_reads: u64,
+    /// Keys of its state that were written or deleted, or that were to be.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub state_writes: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Why a run is being stopped from outside the guest.
@@ -76,6 +86,8 @@ pub(crate) struct Meter {
     pub(crate) received: AtomicU64,
     pub(crate) redacted: AtomicU64,
     pub(crate) requests: AtomicU64,
+    pub(crate) state_reads: AtomicU64,
+    pub(crate) state_writes: AtomicU64,
     heads: AtomicU64,
     coded: AtomicU64,
     stop: OnceLock<Stop>,
@@ -111,6 +123,8 @@ impl Meter {
             received: AtomicU64::new(0),
             redacted: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            state_reads: AtomicU64::new(0),
+            state_writes: AtomicU64::new(0),
             heads: AtomicU64::new(0),
             coded: AtomicU64::new(0),
             stop: OnceLock::new(),

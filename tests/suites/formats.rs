@@ -238,3 +238,45 @@ fn registers_of_a_newer_host_are_refused_and_stay() {
         }
     }
 }
+
+const KEEPER: &str = "name = \"keeper\"\ncomponent = \"probe.wasm\"\n[state]\n";
+
+/// A desk with what the agent `keeper` has kept, as `change` has it.
+fn kept(change: impl FnOnce(String) -> String) -> (CliFixture, PathBuf) {
+    let desk = CliFixture::new("");
+    desk.write("keeper.toml", KEEPER);
+    desk.write("strongroom.toml", "[state]\ndir = \"state\"\n[audit]\nfile = \"audit.jsonl\"\n");
+    for directory in ["state", "state/agents"] {
+        DirBuilder::new().mode(0o700).create(desk.path(directory)).unwrap();
+    }
+    let file = desk.path("state/agents/keeper.state");
+    let left = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("field/state/format-1/agents/keeper.state")).unwrap();
+    // One byte for each character, so that the rest stays.
+    let text = change(left.iter().map(|byte| char::from(*byte)).collect());
+    private(&file, &text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect::<Vec<_>>());
+    (desk, file)
+}
+
+#[test]
+fn what_an_agent_has_kept_under_format_1_is_read_and_gone_on_with() {
+    let (desk, _) = kept(|left| left);
+
+    let ran = desk.run("run keeper.toml --config strongroom.toml -- state+keys state+get+last state+add+runs+1");
+
+    assert_eq!(ran.stdout, "state 2 last,runs\nstate block 19234567\nstate 3\n", "{}", ran.stderr);
+    let shown = desk.run("state show keeper --config strongroom.toml");
+    assert!(shown.stdout.starts_with("2026-11-30T16:30:27.849Z  14 B  last\n"), "{}", shown.stdout);
+}
+
+#[test]
+fn what_an_agent_keeps_under_a_newer_format_is_refused_and_stays() {
+    let (desk, file) = kept(|left| left.replacen("format 1", "format 2", 1));
+    let before = fs::read(&file).unwrap();
+
+    let ran = desk.run("run keeper.toml --config strongroom.toml -- state+get+last state+set+last+1");
+    let shown = desk.run("state show keeper --config strongroom.toml");
+
+    assert_eq!(ran.stdout, "state denied by rule `state`: the state can't be read or written at the moment\n".repeat(2));
+    assert!(ran.stderr.contains(NEWER) && shown.stderr.contains(NEWER) && shown.code == 126, "{}{}", ran.stderr, shown.stderr);
+    assert!(fs::read(&file).unwrap() == before);
+}

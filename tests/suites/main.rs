@@ -4,6 +4,7 @@
 
 mod admin;
 mod adopt;
+mod agent_state;
 mod answers;
 mod apis;
 mod arrows;

@@ -47,7 +47,7 @@ fn cases_of_the_table_come_to_the_same_with_real_parties() {
     let every = if std::env::var("STRONGROOM_TABLE").is_ok_and(|which| which == "all") { 1 } else { 10 };
     // What no party can have: a manifest that is refused, keys for other uses, and those that a backend keeps.
     let is_theirs = |case: &toml::Table| {
-        let other = ["refused", "whole", "values"].iter().any(|key| case.contains_key(*key));
+        let other = ["refused", "beside_refused", "whole", "values"].iter().any(|key| case.contains_key(*key));
         !other && !book.manifests(case).concat().contains("use = ")
     };
     let mut cases: Vec<_> = book.cases().into_iter().filter(is_theirs).step_by(every).collect();

@@ -141,6 +141,9 @@ pub enum LoadError {
         /// The host.
         host: String,
     },
+    /// What the agent keeps over its runs can't be used.
+    #[error("the agent's state: {0}")]
+    State(String),
     /// The manifest lets a signer do what can't be granted here.
     #[error("signer `{name}`: {reason}")]
     Signer {

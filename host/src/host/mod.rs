@@ -13,6 +13,7 @@ pub use error::{BuildError, LoadError, WalletError};
 use crate::clock::Wall;
 use crate::doors::wasm::{self, AgentParts, Cache, ComponentError, HostParts, Inspection, RunState};
 use crate::egress::{Network, Pools};
+use crate::keyvalue::{Bucket, Granted};
 use crate::kill_switch::KillSwitch;
 use crate::lanes::Lanes;
 use crate::lock::Mutex;
@@ -161,6 +162,16 @@ impl Host {
             checked.map_err(|reason| LoadError::Secret { name: secret.name.clone(), reason })?;
         }
         Ok(())
+    }
+
+    /// What an agent keeps over its runs, where its manifest says that it does.
+    fn state_of(&self, manifest: &Manifest) -> Result<Option<Arc<Granted>>, LoadError> {
+        let Some(spec) = manifest.state.clone() else { return Ok(None) };
+        let state = self.0.state.as_ref().ok_or_else(|| {
+            LoadError::State("this host keeps no state; leave `[state]` out of the manifest, or give the host a state directory".to_owned())
+        })?;
+        let bucket = Bucket::of(state, &manifest.name).map_err(|error| LoadError::State(error.to_string()))?;
+        Ok(Some(Arc::new(Granted { bucket, spec })))
     }
 
     /// Whether a refresh token is kept where the one that replaces it can be written.
@@ -330,11 +341,13 @@ impl Host {
         let answers = matches!(manifest.trigger, Trigger::Http(_));
         let loaded = wasm::load(&parts.engine, linker, cache.as_ref(), &path, component, manifest.sha256.as_ref(), answers);
         let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
+        let state = self.state_of(&manifest)?;
         let line = self.0.kill_switch.line(&manifest.name);
         let parts = AgentParts {
             policy: Arc::new(Policy::new(&manifest, closed)),
             pools: Arc::new(Pools::new(Arc::clone(network), Arc::clone(&line))),
             signers,
+            state,
             searches: Mutex::new(None),
             line,
             later: Arc::default(),

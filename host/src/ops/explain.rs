@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::manifest::HostConfig;
 use crate::manifest::{
     AnswerRule, CallerAuth, EgressRule, Grant, JwtSpec, Leaks, Limits, Manifest, Misplaced, Most, Passes, Purpose, SchemeSpec, Seal,
-    SecretSpec, SignInSpec, SignerSpec, Treatment, Trigger, WalletSpec,
+    SecretSpec, SignInSpec, SignerSpec, StateSpec, Treatment, Trigger, WalletSpec,
 };
 use crate::secrets::Backends;
 use serde::Serialize;
@@ -67,10 +67,26 @@ fn sentences(manifest: &Manifest, backends: &Backends) -> Vec<Sentence> {
     if manifest.secrets.iter().all(|secret| secret.allow.is_empty()) && manifest.egress.is_empty() {
         lines.say(1, "may send no request");
     }
+    if let Some(state) = &manifest.state {
+        keeps(&mut lines, state);
+    }
     limits(&mut lines, &manifest.limits);
     times(&mut lines, &manifest.trigger);
     lines.say(1, "may do nothing else");
     lines.0
+}
+
+/// What it keeps over its runs.
+fn keeps(lines: &mut Lines, state: &StateSpec) {
+    let size = match state.max_size {
+        size if size.is_multiple_of(1 << 20) => format!("{} MiB", size >> 20),
+        size if size.is_multiple_of(1 << 10) => format!("{} KiB", size >> 10),
+        size => format!("{size} B"),
+    };
+    lines.say(1, format_args!("keeps a state over its runs: at most {} keys, and {size} with their values", state.max_keys));
+    if !state.leaks_allowed.is_empty() {
+        lines.say(2, format_args!("may keep what these rules find: {}", list(&state.leaks_allowed)));
+    }
 }
 
 /// When a host that serves runs it, where that is more than once.

@@ -65,6 +65,7 @@ impl From<LoadError> for Failed {
             LoadError::Manifest(_) | LoadError::Rule { .. } | LoadError::AnswerRule { .. } | LoadError::NoComponent => Kind::Usage,
             LoadError::Read { .. } | LoadError::Component { .. } | LoadError::HostsOwn { .. } => Kind::Component,
             LoadError::Secret { .. } | LoadError::Signer { .. } => Kind::Secret,
+            LoadError::State(_) => Kind::State,
         };
         Self::new(kind, error)
     }

@@ -20,6 +20,7 @@ mod remark;
 mod replay;
 mod secrets;
 mod signers;
+mod state;
 mod sweep;
 
 pub use at_rest::is_tracked;
@@ -38,6 +39,7 @@ pub use remark::{About, Remark, Spot};
 pub use replay::{PastDenial, audit_log, denials};
 pub use secrets::{Backend, Held, SecretStatus, VersionStatus, conflict, identity};
 pub use signers::{SignerReport, address_of_key, fresh_key, signers};
+pub use state::{AgentState, KeptKey, KeptValue};
 pub use sweep::{Holding, Sent, Sweep, Wish};
 
 use crate::host::{Host, LoadError};

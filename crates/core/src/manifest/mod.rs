@@ -29,6 +29,7 @@ mod shape;
 mod signers;
 mod signing;
 mod sources;
+mod state;
 mod suspicion;
 mod tokens;
 mod trigger;
@@ -62,6 +63,7 @@ pub use signers::{Bound, is_registered_claim};
 pub use signers::{CallSpec, JwtSpec, LimitSpec, Most, Movement, OnChain, Purpose, SignInSpec, SignerSpec, Spends, TypedSpec, WalletSpec};
 pub use signing::{Asset, ChainSpec, KmsConfig, MpcConfig, Pkcs11Config, SignerCap, SigningConfig, Standard};
 pub use sources::{CommandConfig, CommandProtocol, DirConfig, PATH_SLOT};
+pub use state::StateSpec;
 pub use suspicion::looks_like_a_secret;
 pub use tokens::Tokens;
 pub use trigger::{CallPath, CallerAuth, HttpTrigger, Missed, Overlap, Restart, Supervision, Trigger, Webhook};
@@ -103,6 +105,7 @@ with!(
     RotationConfig,
     SecretIdRenewal,
     SigningConfig,
+    StateSpec,
     Supervision,
     VaultConfig
 );
@@ -135,6 +138,8 @@ pub struct Manifest {
     pub trigger: Trigger,
     /// What such a host does where a run fails, or another is due before one has ended.
     pub supervision: Supervision,
+    /// What the agent may keep over its runs; none where it keeps nothing.
+    pub state: Option<StateSpec>,
     /// The secret that callers prove to have, where [`HttpTrigger::auth`] names one. The agent has no handle of it, and no placeholder.
     pub caller: Option<SecretSpec>,
 }
@@ -159,7 +164,7 @@ pub struct Limits {
     pub cpu: Duration,
     /// Time from the first guest instruction. Default 60 s.
     pub wall: Duration,
-    /// Bytes of stdout, stderr and log together. Default 8 MiB.
+    /// Bytes of stdout, stderr and log, and of what is written to the state, together. Default 8 MiB.
     pub output: u64,
     /// Requests open at once, from the request to the end of its response. Default 32.
     pub requests: u32,
@@ -364,6 +369,7 @@ impl Manifest {
             denials: Denials::default(),
             trigger: Trigger::default(),
             supervision: Supervision::default(),
+            state: None,
             caller: None,
         })
     }
@@ -406,7 +412,8 @@ impl Manifest {
     /// The rules that it lets pass.
     pub fn leaks_allowed(&self) -> impl Iterator<Item = &str> {
         let grants = self.secrets.iter().flat_map(|secret| &secret.allow).map(|grant| &grant.leaks);
-        grants.chain(self.egress.iter().map(|rule| &rule.leaks)).flat_map(|leaks| leaks.allowed.iter().map(String::as_str))
+        let all = grants.chain(self.egress.iter().map(|rule| &rule.leaks)).map(|leaks| &leaks.allowed);
+        all.chain(self.state.iter().map(|state| &state.leaks_allowed)).flatten().map(String::as_str)
     }
 
     /// The rules that responses may break, each with its host.
@@ -473,6 +480,7 @@ fn manifest(root: &Section<'_>, text: &str) -> Option<Manifest> {
     if let Some(section) = root.table("limits") {
         limits(&section, &mut manifest.limits);
     }
+    manifest.state = root.table("state").map(|section| StateSpec::read(&section));
     for (name, span, section) in root.named_tables("secrets") {
         if let Err(problem) = names::secret_name(&name) {
             root.report(span.clone(), problem);
@@ -784,12 +792,16 @@ fn leaks(section: &Section<'_>) -> Leaks {
         "stop" => Ok(Treatment::Stop),
         _ => Err(Problem::new("not a treatment", "write `\"redact\"`, `\"deny\"` or `\"stop\"`")),
     });
-    // Whether the host has such a rule is known where the agent is loaded.
+    Leaks { treatment: treatment.unwrap_or_default(), allowed: leaks_allowed(section) }
+}
+
+/// Whether the host has such a rule is known where the agent is loaded.
+fn leaks_allowed(section: &Section<'_>) -> Vec<String> {
     let allowed = section.list("leaks_allowed", |name| match names::agent_name(name) {
         Ok(()) => Ok(name.to_owned()),
         Err(_) => Err(Problem::new("not the name of a rule", "`strongroom rules` lists them")),
     });
-    Leaks { treatment: treatment.unwrap_or_default(), allowed: allowed.unwrap_or_default() }
+    allowed.unwrap_or_default()
 }
 
 fn not_secret(text: &str) -> Result<(), Problem> {

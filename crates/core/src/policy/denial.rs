@@ -89,6 +89,8 @@ pub enum Rule {
     KillSwitch,
     /// The agent's manifest was read anew while it ran, and lets it no more, or otherwise.
     Reloaded,
+    /// What is to be kept over runs has no room there, or the agent keeps nothing.
+    State,
 }
 
 /// A denied effect. What it prints is for the operator; the guest gets [`Denial::for_guest`].
@@ -186,6 +188,7 @@ impl Rule {
             Self::Ledger => "ledger",
             Self::KillSwitch => "kill-switch",
             Self::Reloaded => "reloaded",
+            Self::State => "state",
         }
     }
 }

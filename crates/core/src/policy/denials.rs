@@ -9,6 +9,10 @@ pub(super) fn of(permit: &Permit, rule: Rule, reason: impl Into<String>, remedy:
     Denial { rule, asked: format!("{} {}", permit.method(), permit.url()), reason: reason.into(), remedy: remedy.into(), stop: false }
 }
 
+fn state(asked: &str, reason: impl Into<String>, remedy: impl Into<String>) -> Denial {
+    Denial { rule: Rule::State, asked: asked.to_owned(), reason: reason.into(), remedy: remedy.into(), stop: false }
+}
+
 impl Policy {
     /// The denial of a request that one of its rates, by its number among them, has no room for: on this host, or on all that share it.
     pub fn over_rate(&self, permit: &Permit, spent: usize) -> Denial {
@@ -83,6 +87,34 @@ impl Policy {
     pub fn too_many_open(asked: &Asked<'_>, limit: u32) -> Denial {
         let reason = format!("{limit} requests are open and as many wait; their responses have to be read, or dropped");
         deny(Rule::Requests, asked, reason, denial::set("requests", "?", "`[limits]`"))
+    }
+
+    /// The denial of a state where the manifest has none.
+    pub fn state_unavailable() -> Denial {
+        state("open the state", "the manifest lets the agent keep nothing over its runs", denial::manifest_lines("[state]"))
+    }
+
+    /// The denial of what would make the state larger than a bound of the manifest.
+    pub fn state_full(what: &str, bound: &str) -> Denial {
+        let remedy = format!("delete what is not needed any more; {}", denial::set(bound, "?", "`[state]`"));
+        state("write the state", format!("the state would have more {what} than `{bound}` allows"), remedy)
+    }
+
+    /// The denial of a state that can't be read or written, and why.
+    pub fn state_failed(why: &str) -> Denial {
+        state("use the state", "the state can't be read or written at the moment", format!("make it usable: {why}"))
+    }
+
+    /// The denial of what looks like a secret in the state: `kind` by name, `place` where it stands.
+    pub fn state_leak(kind: &str, place: &str) -> Denial {
+        let remedy = if kind.starts_with('[') {
+            "the agent is not meant to have this value; find out how it got it".to_owned()
+        } else {
+            let allow = toml::Value::from(kind);
+            format!("keep secrets out of the state; if this is not one, add {allow} to `leaks_allowed` of `[state]`")
+        };
+        let reason = format!("the {place} holds what looks like a secret: {kind}");
+        Denial { rule: Rule::Leak, ..state("write the state", reason, remedy) }
     }
 
     /// The denial of a signer that is not there for this agent.

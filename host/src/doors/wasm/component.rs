@@ -19,7 +19,8 @@ pub const MAX_COMPONENT: u64 = 256 << 20;
 /// After so long, whoever waits for a component to be compiled is told.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What the host offers: packages with the versions and interfaces that a component may import.
+/// What the host offers: packages with the versions and interfaces that a component may import. A version that ends with a point is any that
+/// goes on from there.
 const OFFERED: &[(&str, &str, &[&str])] = &[
     ("wasi:cli", "0.2.", &[]),
     ("wasi:clocks", "0.2.", &[]),
@@ -28,6 +29,7 @@ const OFFERED: &[(&str, &str, &[&str])] = &[
     ("wasi:random", "0.2.", &[]),
     ("wasi:sockets", "0.2.", &[]),
     ("wasi:http", "0.2.", &["types", "outgoing-handler"]),
+    ("wasi:keyvalue", "0.2.0-draft", &["store", "atomics", "batch"]),
     ("strongroom:agent", "0.1.", &["secrets", "signing", "log"]),
 ];
 
@@ -168,7 +170,7 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<RunState>> {
     let mut linker = Linker::new(engine.wasmtime());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    bindings::Imports::add_to_linker::<_, HasSelf<RunState>>(&mut linker, |state| state)?;
+    bindings::StatefulImports::add_to_linker::<_, HasSelf<RunState>>(&mut linker, |state| state)?;
     Ok(linker)
 }
 
@@ -220,12 +222,14 @@ fn is_offered(import: &str) -> bool {
     let Some((package, rest)) = import.split_once('/') else { return false };
     let Some((interface, version)) = rest.split_once('@') else { return false };
     OFFERED.iter().any(|(name, prefix, interfaces)| {
-        *name == package && version.starts_with(prefix) && (interfaces.is_empty() || interfaces.contains(&interface))
+        let is_version = if prefix.ends_with('.') { version.starts_with(prefix) } else { version == *prefix };
+        *name == package && is_version && (interfaces.is_empty() || interfaces.contains(&interface))
     })
 }
 
 fn offered() -> String {
-    let names: Vec<String> = OFFERED.iter().map(|(name, version, _)| format!("{name}@{version}x")).collect();
+    let any = |version: &str| if version.ends_with('.') { "x" } else { "" };
+    let names: Vec<String> = OFFERED.iter().map(|(name, version, _)| format!("{name}@{version}{}", any(version))).collect();
     names.join(", ")
 }
 

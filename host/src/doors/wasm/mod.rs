@@ -6,6 +6,7 @@ mod component;
 mod engine;
 mod errors;
 mod handler;
+mod keyvalue;
 mod limiter;
 mod options;
 mod outcome;
@@ -26,6 +27,7 @@ pub(crate) use store::RunState;
 
 use crate::audit::{AuditSink, Event, Journal, Used};
 use crate::egress::{Outbound, Pools};
+use crate::keyvalue::{Granted as GrantedState, Kept};
 use crate::kill_switch::Line;
 use crate::lock::Mutex;
 use crate::manifest::Manifest;
@@ -49,7 +51,7 @@ use wasmtime_wasi::{I32Exit, WasiCtxBuilder};
 pub(crate) mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",
-        world: "strongroom:agent/imports",
+        world: "strongroom:agent/stateful-imports",
         imports: {
             "strongroom:agent/signing.[method]signer.sign-transaction": async | trappable,
             "strongroom:agent/signing.[method]signer.sign-message": async | trappable,
@@ -58,11 +60,19 @@ pub(crate) mod bindings {
             "strongroom:agent/signing.[method]signer.sign-digest": async | trappable,
             "strongroom:agent/signing.[method]signer.hmac": async | trappable,
             "strongroom:agent/signing.[method]signer.sign-jwt": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.get": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.set": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.delete": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.exists": async | trappable,
+            "wasi:keyvalue/store.[method]bucket.list-keys": async | trappable,
+            "wasi:keyvalue/atomics": async | trappable,
+            "wasi:keyvalue/batch": async | trappable,
             default: trappable,
         },
         with: {
             "strongroom:agent/secrets.secret": super::store::OpenSecret,
             "strongroom:agent/signing.signer": super::signing::OpenSigner,
+            "wasi:keyvalue/store.bucket": super::keyvalue::OpenBucket,
         },
     });
 }
@@ -80,6 +90,8 @@ pub(crate) struct AgentParts {
     pub(crate) policy: Arc<Policy>,
     pub(crate) pools: Arc<Pools>,
     pub(crate) signers: Vec<Arc<Granted>>,
+    /// What it keeps over its runs, where its manifest says that it does.
+    pub(crate) state: Option<Arc<GrantedState>>,
     pub(crate) searches: Mutex<Option<(Vec<String>, Arc<Search>)>>,
     /// What the agent's effects hang on.
     pub(crate) line: Arc<Line>,
@@ -184,7 +196,8 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let wasi = wasi(manifest, &keyring, &options.args, &stdout, &stderr);
     let signers = signing::Signers::new(Arc::clone(&host.signing), signers);
     let limiter = Limiter::new(manifest.limits.memory, Arc::clone(&open.peak));
-    let state = RunState::new(wasi, limiter, session, Arc::clone(&outbound), signers, options.on_log);
+    let kept = Kept::new(Arc::clone(&session), agent.state.clone());
+    let state = RunState::new(wasi, limiter, session, Arc::clone(&outbound), signers, kept, options.on_log);
     let mut store = Store::new(host.engine.wasmtime(), state);
     store.limiter(|state| &mut state.limiter);
     store.set_hostcall_fuel(HOSTCALL);
@@ -327,6 +340,8 @@ impl OpenRun {
             redacted: count(&self.meter.redacted),
             denials: self.journal.denied(),
             findings: self.tally.counts(),
+            state_reads: count(&self.meter.state_reads),
+            state_writes: count(&self.meter.state_writes),
         }
     }
 }

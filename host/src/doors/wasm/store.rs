@@ -6,6 +6,7 @@ use super::limiter::Limiter;
 use super::{LogLevel, LogRecord};
 use crate::audit::{Event, Used};
 use crate::egress::{self, AgentBody, Outbound, Timeouts};
+use crate::keyvalue::Kept;
 use crate::meter::Stop;
 use crate::policy::Policy;
 use crate::session::Session;
@@ -58,6 +59,7 @@ pub(crate) struct RunState {
     pub(super) session: Arc<Session>,
     pub(super) handles: u32,
     pub(super) signers: super::signing::Signers,
+    pub(super) kept: Kept,
     /// The secrets whose opening is recorded. Once is enough: a guest must not be able to fill the log.
     opened: Vec<usize>,
     on_log: super::LogSink,
@@ -76,12 +78,13 @@ impl RunState {
         session: Arc<Session>,
         outbound: Arc<Outbound>,
         signers: super::signing::Signers,
+        kept: Kept,
         on_log: super::LogSink,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
         let hooks = Hooks { outbound, allowance: AMPLE };
-        Self { wasi, http: WasiHttpCtx::new(), table, hooks, limiter, session, handles: 0, signers, opened: Vec::new(), on_log }
+        Self { wasi, http: WasiHttpCtx::new(), table, hooks, limiter, session, handles: 0, signers, kept, opened: Vec::new(), on_log }
     }
 
     fn secret(&self, handle: &Resource<OpenSecret>) -> wasmtime::Result<&crate::secrets::Key> {

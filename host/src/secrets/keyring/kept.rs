@@ -1,10 +1,10 @@
 //! Refresh tokens that outlive a run: each is written to where a secret of the manifest is kept, before the agent has the response that
 //! brought it. The next run has it as that secret.
 
-use super::{Keyring, Missing};
+use super::{Keyring, MAX_SEALED, Missing};
 use crate::manifest::{Manifest, Seal, SecretSpec, Which};
-use crate::secrets::Deposit;
 use crate::secrets::backends::{BackendError, Backends, Configured, Entry, StoreError};
+use crate::secrets::{Deposit, SecretValue};
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -77,12 +77,28 @@ impl Keyring {
             let KeptAs { from, entry, .. } = kept;
             let silent = StoreError::Unavailable(format!("the backend `{}` did not answer in time", from.name));
             tokio::time::timeout(from.backend.patience(), write(from, entry, &token)).await.unwrap_or(Err(silent))?;
+            keyring.is_kept(&name, token.value());
             // What the run began with is worth nothing now.
             if let Some((_, key)) = keyring.by_name(&name) {
                 key.renew(&keyring.run).await;
             }
             Ok(())
         })
+    }
+
+    /// Remembers the placeholders of a token that is a secret from now on.
+    fn is_kept(&self, name: &str, token: &SecretValue) {
+        let sealed = self.sealed.read();
+        let placeholders = sealed.kept.iter().filter(|sealed| sealed.version.value.is(token)).map(|sealed| sealed.placeholder.clone());
+        let mut kept = self.placeholders_kept.lock();
+        kept.extend(placeholders.map(|placeholder| (placeholder, name.to_owned())));
+        let excess = kept.len().saturating_sub(MAX_SEALED);
+        kept.drain(..excess);
+    }
+
+    /// Placeholders of refresh tokens that are kept, each with the secret that the token is in later runs.
+    pub(crate) fn kept_placeholders(&self) -> Vec<(String, String)> {
+        self.placeholders_kept.lock().clone()
     }
 }
 

@@ -10,7 +10,7 @@ use super::backends::{BackendError, Backends, Entry, Origin};
 use super::cache::{Common, Slots, Use};
 use super::held::{Held, InUse, Version};
 use super::{Fingerprint, SecretValue};
-use crate::lock::RwLock;
+use crate::lock::{Mutex, RwLock};
 use crate::manifest::{Manifest, SecretSpec, Shape};
 use crate::policy::placeholder::mint;
 use crate::policy::{Placeholders, Sealed, Source};
@@ -37,6 +37,8 @@ pub(crate) struct Keyring {
     /// Where refresh tokens are kept, and whose turn it is to write one.
     kept: Vec<KeptAs>,
     keeping: tokio::sync::Mutex<()>,
+    /// The placeholders of refresh tokens that are kept, each with the secret that the token is in later runs.
+    placeholders_kept: Mutex<Vec<(String, String)>>,
 }
 
 /// Who has to know a newer version of a run's secrets before a request can carry it: what is sent may come back.
@@ -110,6 +112,7 @@ impl Keyring {
             common,
             kept,
             keeping: tokio::sync::Mutex::default(),
+            placeholders_kept: Mutex::default(),
         };
         for (index, (spec, resolved)) in manifest.secrets.iter().zip(resolved).enumerate() {
             match resolved {

@@ -11,7 +11,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use std::io::{Read, Write};
 use std::time::{Duration, SystemTime};
-use strongroom_guest::{Access, Authorization, Fee, Secret, Signed, Signer, Transaction, http, log};
+use strongroom_guest::{Access, Authorization, Fee, Secret, Signed, Signer, Transaction, http, log, state};
 
 fn main() {
     for argument in std::env::args().skip(1) {
@@ -166,6 +166,26 @@ fn perform(verb: &str, rest: &[&str]) {
                 println!("sign {}", outcome.unwrap_or_else(|error| error.to_string()));
             }
         }
+        "state" => println!("state {}", kept(rest).unwrap_or_else(|error| error.to_string())),
+        // `keep-answer KEY REQUEST`: keeps what was answered. `from-state KEY MARK REQUEST`: `(KEPT)` in the request is what stands there behind MARK.
+        "keep-answer" => println!("keep-answer {:?}", state::set(rest[0], outcome(request(&rest[1..])))),
+        "from-state" => {
+            let kept = kept(&["get", rest[0]]).unwrap_or_default();
+            let (_, after) = kept.split_once(rest[1]).unwrap_or_default();
+            let kept: String = after.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            let words: Vec<String> = rest[2..].iter().map(|word| word.replace("(KEPT)", &kept)).collect();
+            println!("from-state {}", outcome(request(&words.iter().map(String::as_str).collect::<Vec<_>>())));
+        }
+        // `count KEY`: adds one again and again, and says each sum.
+        "count" => loop {
+            match state::increment(rest[0], 1) {
+                Ok(sum) => println!("counted {sum}"),
+                Err(error) => {
+                    println!("count: {error}");
+                    break;
+                }
+            }
+        },
         "trailers" => println!("trailers {}", trailers(rest[0], rest[1])),
         "trailer" => println!("trailer {}", trailer(rest[0], rest[1])),
         "print" => println!("{}", rest.join(" ")),
@@ -239,6 +259,26 @@ fn sign(words: &[&str]) -> Result<String, strongroom_guest::Error> {
         // What looks like a token is taken out of what an agent prints.
         "jwt" => signer.sign_jwt(&String::from_utf8_lossy(&bytes(2))).map(|token| URL_SAFE.encode(token)),
         other => panic!("the probe knows no `{other}`"),
+    }
+}
+
+/// `get KEY`, `set KEY VALUE`, `both KEY VALUE KEY VALUE`, `delete KEY`, `keys`, `add KEY NUMBER`, `bytes KEY COUNT`, `fill COUNT BYTES`.
+fn kept(words: &[&str]) -> Result<String, strongroom_guest::Error> {
+    let number = |at: usize| words[at].parse::<usize>().unwrap_or(0);
+    let text = |value: Option<Vec<u8>>| value.map_or("nothing".into(), |value| String::from_utf8_lossy(&value).into_owned());
+    match words[0] {
+        "get" => state::get(words[1]).map(text),
+        "set" => state::set(words[1], words[2..].join(" ")).map(|()| "kept".to_owned()),
+        "both" => state::set_all([(words[1], words[2]), (words[3], words[4])]).map(|()| "kept".to_owned()),
+        "delete" => state::delete(words[1]).map(|()| "deleted".to_owned()),
+        "keys" => state::keys().map(|keys| format!("{} {}", keys.len(), keys.join(","))),
+        "add" => state::increment(words[1], number(2) as u64).map(|sum| sum.to_string()),
+        "bytes" => state::set(words[1], vec![0xff; number(2)]).map(|()| "kept".to_owned()),
+        "fill" => {
+            let kept = (0..number(1)).take_while(|at| state::set(&format!("key-{at}"), vec![b'x'; number(2)]).is_ok());
+            Ok(format!("filled {}", kept.count()))
+        }
+        other => panic!("the probe keeps no `{other}`"),
     }
 }
 
