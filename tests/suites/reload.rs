@@ -121,6 +121,19 @@ fn the_stricter_terms_hold() {
 }
 
 #[test]
+fn a_state_that_was_withdrawn_is_kept_no_more() {
+    let state = |lines: &str| format!("[state]\n{lines}\n");
+    for (before, after, keeps) in [
+        (state("max_keys = 10"), state("max_keys = 20"), true),
+        (state("max_keys = 10"), state("max_keys = 9"), false),
+        (state("max_keys = 10"), String::new(), false),
+    ] {
+        let ran = AgentFixture::with(&before).anew(&after).run(&["log anew 0", "state get nothing"]);
+        assert_eq!(ran.denied(), if keeps { Vec::new() } else { vec!["reloaded"] }, "{before} {after}: {}", ran.stdout);
+    }
+}
+
+#[test]
 fn a_run_whose_manifest_is_read_anew_again_and_again_is_ended() {
     let of = |number: usize| [KEY, GRANT, &EGRESS.replace("/**", &format!("/{number}/**"))].concat();
     let times = |count: usize| -> Vec<String> { (0..count).map(|number| format!("log anew {number}")).collect() };

@@ -131,6 +131,7 @@ impl Kept {
         work: impl FnOnce(&Granted) -> Result<T, E> + Send + 'static,
     ) -> Answer<T> {
         let granted = self.granted.clone().ok_or("strongroom: the agent has no state")?;
+        self.session.still_keeps(&granted.spec).map_err(|denial| self.session.deny(denial).text)?;
         let worked = tokio::task::spawn_blocking(move || work(&granted).map_err(Into::into)).await;
         worked.unwrap_or_else(|error| Err(Refused::Io(io::Error::other(error)))).map_err(|refused| self.refused(refused))
     }

@@ -3,7 +3,7 @@
 
 use super::{Refused, Session};
 use crate::lock::RwLock;
-use crate::manifest::{Manifest, Rate, SignerSpec};
+use crate::manifest::{Manifest, Rate, SignerSpec, StateSpec};
 use crate::policy::{Asked, Closed, Denial, Leave, Permit, Policy, is_alike};
 use crate::text;
 use crate::url::CanonicalUrl;
@@ -28,6 +28,7 @@ pub(crate) struct Read {
     policy: Policy,
     /// What it says of each signer.
     signers: Vec<SignerSpec>,
+    state: Option<StateSpec>,
     edition: Edition,
 }
 
@@ -57,8 +58,8 @@ impl Later {
         if is_known || read.len() > MOST {
             return;
         }
-        let (_, _, signers) = manifest.granted();
-        let new = Read { policy: Policy::later(manifest, earlier, closed), signers, edition };
+        let (_, _, signers, state) = manifest.granted();
+        let new = Read { policy: Policy::later(manifest, earlier, closed), signers, state, edition };
         *read = read.iter().cloned().chain([Arc::new(new)]).collect();
         self.count.store(read.len(), Ordering::Release);
     }
@@ -174,6 +175,21 @@ impl Session {
         let spec = spec.without_lines();
         let has_it = |read: &Arc<Read>| read.signers.iter().any(|known| known.name == spec.name && is_alike(known, &spec));
         if self.later.all()?.iter().all(has_it) { Ok(()) } else { Err(Denial::of_another_signer(&spec.name)) }
+    }
+}
+
+impl Session {
+    /// Whether all later manifests let the run keep as much of a state as its own does.
+    pub(crate) fn still_keeps(&self, spec: &StateSpec) -> Result<(), Denial> {
+        if self.later.count() == 0 {
+            return Ok(());
+        }
+        let keeps = |read: &Arc<Read>| {
+            let Some(later) = &read.state else { return false };
+            let has_rule = |rule: &String| later.leaks_allowed.contains(rule);
+            later.max_size >= spec.max_size && later.max_keys >= spec.max_keys && spec.leaks_allowed.iter().all(has_rule)
+        };
+        if self.later.all()?.iter().all(keeps) { Ok(()) } else { Err(Denial::of_less_state()) }
     }
 }
 

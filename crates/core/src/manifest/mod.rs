@@ -342,12 +342,12 @@ impl Default for Limits {
 impl Manifest {
     /// What it lets an agent do, without where that stands in its file: manifests that say the same, say the same here.
     #[must_use]
-    pub fn granted(&self) -> (Vec<SecretSpec>, Vec<EgressRule>, Vec<SignerSpec>) {
+    pub fn granted(&self) -> (Vec<SecretSpec>, Vec<EgressRule>, Vec<SignerSpec>, Option<StateSpec>) {
         let (mut secrets, mut egress, mut signers) = (self.secrets.clone(), self.egress.clone(), self.signers.clone());
         secrets.iter_mut().flat_map(|secret| &mut secret.allow).for_each(|grant| grant.line = 0);
         egress.iter_mut().for_each(|rule| rule.line = 0);
         signers.iter_mut().for_each(SignerSpec::forget_lines);
-        (secrets, egress, signers)
+        (secrets, egress, signers, self.state.clone())
     }
 
     /// A manifest that grants nothing, to be filled in code.

@@ -74,6 +74,13 @@ impl Denial {
         Self { rule: Rule::Reloaded, asked: format!("sign with `{name}`"), reason, remedy: REMEDY.to_owned(), stop: false }
     }
 
+    /// A state that another manifest, which was read since the run began, has not, or has less of.
+    #[must_use]
+    pub fn of_less_state() -> Self {
+        let reason = "the manifest that was read since the run began has no `[state]`, or a smaller one".to_owned();
+        Self { rule: Rule::Reloaded, asked: "use the state".to_owned(), reason, remedy: REMEDY.to_owned(), stop: false }
+    }
+
     /// A request that waited while the manifest was read anew: nothing of it has left.
     #[must_use]
     pub fn read_meanwhile(permit: &Permit) -> Self {
