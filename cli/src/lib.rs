@@ -142,7 +142,7 @@ enum Verb {
     Explain(explain::Explain),
     /// Lists what a component imports and exports
     Inspect(inspect::Inspect),
-    /// Lists the rules by which unregistered secrets are recognised, and tries them
+    /// Lists the rules that find unregistered secrets, and tries them
     Rules(rules::Rules),
     /// Keeps the secrets of a backend: set, import, list, rotate, …
     #[command(subcommand)]

@@ -15,7 +15,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
 ];
 
 /// How each command is called.
-const EXAMPLES: [(&[&str], &str); 48] = [
+const EXAMPLES: [(&[&str], &str); 49] = [
     (&["new"], "--lang python price-bot"),
     (&["init"], "--secret OPENAI_API_KEY --host api.openai.com --path '/v1/**' --method POST"),
     (&["run"], "agent.toml --env-file .env -- ETH-USD"),
@@ -34,7 +34,7 @@ const EXAMPLES: [(&[&str], &str); 48] = [
     (&["check"], "agent.toml --env-file .env --resolve"),
     (&["explain"], "agent.toml --request 'POST https://api.openai.com/v1/responses'"),
     (&["inspect"], "agent.wasm"),
-    (&["rules"], "--json"),
+    (&["rules", "test"], "notes.txt --config strongroom.toml"),
     (&["adopt"], ".env --namespace price-bot --dry-run"),
     (&["login"], "agent.toml CRM --config strongroom.toml"),
     (&["secrets", "init"], "--backend file --config strongroom.toml"),
@@ -43,6 +43,7 @@ const EXAMPLES: [(&[&str], &str); 48] = [
     (&["secrets", "import"], ".env --namespace price-bot --dry-run"),
     (&["secrets", "list"], "--backend file"),
     (&["secrets", "status"], "agent.toml"),
+    (&["secrets", "leaked"], "found.txt --dry-run"),
     (&["secrets", "rotate"], "OPENAI_API_KEY --namespace price-bot"),
     (&["secrets", "history"], "--json"),
     (&["secrets", "rm-version"], "OPENAI_API_KEY 3 --namespace price-bot"),

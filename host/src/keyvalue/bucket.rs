@@ -156,6 +156,7 @@ impl Bucket {
     }
 
     /// Takes a key out, for an operator. Returns whether it was there.
+    #[cfg(any(test, feature = "ops"))]
     pub(crate) fn remove(&self, key: &str) -> io::Result<bool> {
         let mut index = self.index.lock();
         let _turn = self.turn()?;
@@ -169,6 +170,7 @@ impl Bucket {
     }
 
     /// Takes everything out, whatever state its file is in.
+    #[cfg(any(test, feature = "ops"))]
     pub(crate) fn clear(&self) -> io::Result<()> {
         let mut index = self.index.lock();
         let _turn = self.turn()?;

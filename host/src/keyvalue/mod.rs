@@ -7,7 +7,9 @@ mod kept;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use bucket::{Bucket, Listed};
+pub(crate) use bucket::Bucket;
+#[cfg(feature = "ops")]
+pub(crate) use bucket::Listed;
 use bucket::{Refused, Value};
 pub(crate) use kept::{Granted, Kept};
 

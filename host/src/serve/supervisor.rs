@@ -65,6 +65,7 @@ struct Inner {
     /// Where callers come.
     listener: Option<Listener>,
     /// What tells the directory from others.
+    #[cfg(feature = "ops")]
     served: String,
     /// Keeps others from serving the same.
     _mark: Option<File>,
@@ -143,8 +144,22 @@ impl Supervisor {
         common.pauses.has("").map_err(ServeError::State)?;
         let (agents, seen, draining, pausing, tasks) = Default::default();
         let ending = CancellationToken::new();
-        let inner =
-            Inner { directory, serving, common, compiling, agents, seen, draining, pausing, ending, tasks, listener, served, _mark: mark };
+        let inner = Inner {
+            directory,
+            serving,
+            common,
+            compiling,
+            agents,
+            seen,
+            draining,
+            pausing,
+            ending,
+            tasks,
+            listener,
+            #[cfg(feature = "ops")]
+            served,
+            _mark: mark,
+        };
         Ok(Self(Arc::new(inner)))
     }
 
