@@ -1,4 +1,4 @@
-//! Filters as Betterleaks writes them: expressions (https://expr-lang.org) that are true for what is to be left out.
+//! Filters as Betterleaks writes them: expressions (<https://expr-lang.org>) that are true for what is to be left out.
 //!
 //! Those that are made of its own functions, comparisons of texts, `||`, `&&` and `!` are read; one that does anything else can't be used. A text
 //! that an agent reads has no path, no author and no commit: what is asked of them is answered with the empty text.

@@ -1,6 +1,6 @@
 //! Files of rules as Gitleaks and Betterleaks have them: what of them is taken over, and what is told of the rest.
 //!
-//! See https://github.com/gitleaks/gitleaks#configuration and https://github.com/betterleaks/betterleaks/blob/main/docs/config.md.
+//! See <https://github.com/gitleaks/gitleaks#configuration> and <https://github.com/betterleaks/betterleaks/blob/main/docs/config.md>.
 
 use super::super::RuleError;
 use super::filter::{Bound, Filter, Subject};

@@ -2,7 +2,7 @@
 //!
 //! Both have the same meaning for what both know. They differ in what stands for itself: Go takes `{` for a brace where no count follows,
 //! `[` for a bracket in a class, `\<` for a sign. Where it has more than the crate (`\Q…\E`, octal numbers), that is written otherwise. What
-//! is left over, such as classes of Unicode, is an error. See https://github.com/google/re2/wiki/Syntax.
+//! is left over, such as classes of Unicode, is an error. See <https://github.com/google/re2/wiki/Syntax>.
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
