@@ -1,4 +1,4 @@
-//! Findings for tools that show them beside the code: SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html).
+//! Findings for tools that show them beside the code: SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>).
 
 use super::{Failure, code};
 use serde_json::{Value, json};
