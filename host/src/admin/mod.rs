@@ -6,6 +6,7 @@
 //! is answered as the command line would be, from `ops` and the supervisor. No answer holds a secret's value.
 
 mod answer;
+mod asked;
 mod openapi;
 mod operations;
 mod places;

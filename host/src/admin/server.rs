@@ -1,7 +1,8 @@
 //! The socket and the address: connections, and each request's way to its operation.
 
 use super::answer::{Answer, Problem};
-use super::operations::{self, Asked};
+use super::asked::Asked;
+use super::operations;
 use super::places::Whose;
 use super::who::Came;
 use super::{AdminError, Shared};
