@@ -1,6 +1,6 @@
 //! The keys and values of one agent, as all of its runs have them, in whatever process.
 
-use super::file::{Log, frame};
+use super::file::{Log, taken};
 use super::{Change, LONGEST_KEY, LONGEST_VALUE};
 use crate::lock::Mutex;
 use crate::manifest::StateSpec;
@@ -20,8 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TRY_AGAIN: Duration = Duration::from_millis(2);
 /// What a file may have beside twice what counts.
 const SLACK: u64 = 256 << 10;
-/// What an entry takes of its file beside key and value, about.
-const ENTRY: u64 = 128;
 
 /// The keys and values of one agent.
 pub(crate) struct Bucket {
@@ -35,6 +33,10 @@ struct Index {
     entries: BTreeMap<String, Entry>,
     /// Bytes of keys and values.
     size: u64,
+    /// Bytes that they take of a file which holds nothing else.
+    taken: u64,
+    /// The torn end that was seen last: where it begins, and the file's length.
+    torn: Option<(u64, u64)>,
 }
 
 /// Where a value is.
@@ -43,6 +45,8 @@ struct Entry {
     length: usize,
     written: u64,
     stands: Vec<(String, String)>,
+    /// Bytes of the file.
+    taken: u64,
 }
 
 /// A value, with the placeholders that stood in it when it was written.
@@ -71,6 +75,8 @@ pub(crate) enum Refused {
     Keys,
     /// What was asked for makes no sense: what is wrong.
     Malformed(&'static str),
+    /// The sum of an addition is a secret.
+    Secret,
     /// The agent is stopped.
     Stopped,
     /// The file can't be read or written.
@@ -88,7 +94,7 @@ impl Bucket {
     pub(crate) fn of(state: &StateDir, agent: &str) -> io::Result<Self> {
         let directory = state.subdirectory(DIRECTORY)?;
         let path = |extension| directory.path().join(agent).with_extension(extension);
-        let index = Index { log: Log::new(path("state")), entries: BTreeMap::new(), size: 0 };
+        let index = Index { log: Log::new(path("state")), entries: BTreeMap::new(), size: 0, taken: 0, torn: None };
         Ok(Self { lock: path("lock"), index: Mutex::new(index) })
     }
 
@@ -128,13 +134,14 @@ impl Bucket {
         index.apply(bounds, all, pass)
     }
 
-    /// Adds to a number, which is kept as decimal digits; a key that is not there counts as 0. Gives the sum.
+    /// Adds to a number, which is kept as decimal digits; a key that is not there counts as 0. Gives the sum, unless that is a secret.
     pub(crate) fn increment(
         &self,
         bounds: &StateSpec,
         key: &str,
         delta: u64,
         written: u64,
+        is_secret: impl FnOnce(&[u8]) -> bool,
         pass: impl FnOnce(&mut dyn FnMut()) -> bool,
     ) -> Result<u64, Refused> {
         let mut index = self.index.lock();
@@ -149,6 +156,9 @@ impl Bucket {
         };
         let sum = number.checked_add(delta).ok_or(Refused::Malformed("the sum has more than 64 bits"))?;
         let value = sum.to_string().into_bytes();
+        if is_secret(&value) {
+            return Err(Refused::Secret);
+        }
         let change = Change::Set { key: key.into(), value: value.into(), written, stands: Vec::new() };
         check(&change)?;
         index.apply(bounds, &[change], pass)?;
@@ -164,8 +174,10 @@ impl Bucket {
         if !index.entries.contains_key(key) {
             return Ok(false);
         }
-        index.log.append(&frame([&Change::Delete { key: key.into() }]), always)?;
+        index.log.append(&[&Change::Delete { key: key.into() }], always)?;
         index.refresh()?;
+        // It is taken out since it is to be gone.
+        index.compact()?;
         Ok(true)
     }
 
@@ -222,11 +234,23 @@ impl Index {
     /// Takes in what any process has changed since.
     fn refresh(&mut self) -> io::Result<()> {
         if self.log.is_replaced()? {
-            self.forget();
-            self.log.open()?;
+            self.reopen()?;
         }
-        let (entries, size) = (&mut self.entries, &mut self.size);
-        let read = self.log.read_on(|read| take(entries, size, read.change, read.at));
+        if self.read_on()? {
+            let torn = (self.log.end, self.log.length()?);
+            if self.torn != Some(torn) {
+                // Somebody may have taken back what was read here, and written something else in its place.
+                self.reopen()?;
+                self.read_on()?;
+                self.torn = Some((self.log.end, self.log.length()?));
+            }
+        }
+        Ok(())
+    }
+
+    fn read_on(&mut self) -> io::Result<bool> {
+        let Self { log, entries, size, taken, .. } = self;
+        let read = log.read_on(|read| take(entries, size, taken, read.change, read.at));
         if read.is_err() {
             // Whoever comes next begins anew, and is told the same.
             self.forget();
@@ -234,10 +258,15 @@ impl Index {
         read
     }
 
+    fn reopen(&mut self) -> io::Result<()> {
+        self.forget();
+        self.log.open()
+    }
+
     fn forget(&mut self) {
         self.log.forget();
         self.entries.clear();
-        self.size = 0;
+        (self.size, self.taken, self.torn) = (0, 0, None);
     }
 
     fn get(&self, key: &str) -> io::Result<Option<Value>> {
@@ -249,16 +278,19 @@ impl Index {
     /// Makes changes, whoever's turn it is being this one's.
     fn apply(&mut self, bounds: &StateSpec, all: &[Change<'_>], pass: impl FnOnce(&mut dyn FnMut()) -> bool) -> Result<(), Refused> {
         self.check_bounds(bounds, all)?;
-        let is_change = |change: &&Change<'_>| matches!(change, Change::Set { .. }) || self.entries.contains_key(change.key());
-        let all: Vec<&Change<'_>> = all.iter().filter(is_change).collect();
+        let is_change = |change: &Change<'_>| matches!(change, Change::Set { .. }) || self.entries.contains_key(change.key());
+        // Of several changes of one key the last counts.
+        let last: HashMap<&str, usize> = all.iter().enumerate().map(|(at, change)| (change.key(), at)).collect();
+        let all = all.iter().enumerate().filter(|(at, change)| last[change.key()] == *at && is_change(change));
+        let all: Vec<&Change<'_>> = all.map(|(_, change)| change).collect();
         if all.is_empty() {
             return Ok(());
         }
-        if !self.log.append(&frame(all), pass)? {
+        if !self.log.append(&all, pass)? {
             return Err(Refused::Stopped);
         }
         self.refresh()?;
-        if self.log.end > 2 * (self.size + ENTRY * self.entries.len() as u64) + SLACK
+        if self.log.end > 2 * self.taken + SLACK
             && let Err(error) = self.compact()
         {
             tracing::warn!(%error, "what an agent has changed since is not taken out of the file of its state; it is kept as it is");
@@ -293,7 +325,7 @@ impl Index {
         let each = self.entries.iter().map(|(key, entry)| {
             let value = self.log.value(entry.at, entry.length)?;
             let change = Change::Set { key: key.into(), value: value.into(), written: entry.written, stands: entry.stands.clone() };
-            Ok(frame([&change]))
+            Ok(vec![change])
         });
         self.log.replace(each, always)?;
         self.refresh()
@@ -301,17 +333,20 @@ impl Index {
 }
 
 /// Takes a change into the index.
-fn take(entries: &mut BTreeMap<String, Entry>, size: &mut u64, change: Change<'_>, at: u64) {
+fn take(entries: &mut BTreeMap<String, Entry>, size: &mut u64, bytes: &mut u64, change: Change<'_>, at: u64) {
     let gone = match change {
         Change::Set { key, value, written, stands } => {
             let (key, length) = (key.into_owned(), value.len());
+            let taken = taken(&key, length, &stands);
             *size += (key.len() + length) as u64;
-            let gone = entries.insert(key.clone(), Entry { at, length, written, stands });
+            *bytes += taken;
+            let gone = entries.insert(key.clone(), Entry { at, length, written, stands, taken });
             gone.map(|entry| (key.len(), entry))
         }
         Change::Delete { key } => entries.remove(key.as_ref()).map(|entry| (key.len(), entry)),
     };
     if let Some((key, entry)) = gone {
         *size -= (key + entry.length) as u64;
+        *bytes -= entry.taken;
     }
 }

@@ -1,6 +1,9 @@
 //! The file of a bucket: a log of changes, each a frame with a checksum of its own, behind a head that names the format. A change is
 //! appended with one write and one sync. What a power cut has torn at the end was never answered to anyone, and is left out; where something
 //! whole lies behind what can't be read, the file is damaged, and said to be.
+//!
+//! What is whole, checksums say that have the file's own salt in them: an agent, which chooses what is in its values, can write nothing that is
+//! taken for a frame, or that has to be looked through to find that it is none.
 
 use super::Change;
 use crate::format;
@@ -14,14 +17,19 @@ use std::path::PathBuf;
 const FORMAT: u64 = 1;
 /// The first line, up to the format's number.
 const HEAD: &str = "strongroom state, format ";
+/// What stands before the salt there, 16 hexadecimal digits.
+const SALT: &str = ", salt ";
 /// Bytes of the first line.
 const HEAD_LENGTH: usize = 64;
 /// What a frame begins with.
 const MARK: &[u8; 4] = b"\xf5sr\x01";
-/// Bytes of the checksum.
+/// Bytes of the checksum of mark and length, and of that of the payload.
+const SHORT: usize = 4;
 const SUM: usize = 8;
-/// Mark, length, checksum.
-const FRAME: usize = MARK.len() + 4 + SUM;
+/// Mark, length, their checksum.
+const BEGIN: usize = MARK.len() + 4 + SHORT;
+/// All that stands before the payload.
+const FRAME: usize = BEGIN + SUM;
 /// Bytes that are read at once where a file is looked through, unless a frame is longer.
 const PIECE: usize = 1 << 20;
 
@@ -32,9 +40,14 @@ pub(super) struct Log {
     file: Option<File>,
     /// What tells it from another file in its place.
     inode: u64,
+    salt: Salt,
     /// Where the next frame goes: behind the last whole one.
     pub(super) end: u64,
 }
+
+/// What the checksums of one file have in them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Salt(u64);
 
 /// A change that was read, with the place of its value in the file.
 pub(super) struct Read<'b> {
@@ -44,7 +57,7 @@ pub(super) struct Read<'b> {
 
 impl Log {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, file: None, inode: 0, end: 0 }
+        Self { path, file: None, inode: 0, salt: Salt::default(), end: 0 }
     }
 
     /// Whether another file has taken the place of the one that was read.
@@ -65,20 +78,24 @@ impl Log {
         };
         let mut head = [0; HEAD_LENGTH];
         file.read_exact_at(&mut head, 0).map_err(|_| self.damaged(0))?;
-        let line = std::str::from_utf8(&head).ok().and_then(|line| line.strip_prefix(HEAD)?.trim_end().parse().ok());
-        let format: u64 = line.ok_or_else(|| self.damaged(0))?;
+        let line = std::str::from_utf8(&head).ok().and_then(|line| line.strip_prefix(HEAD));
+        let line = line.ok_or_else(|| self.damaged(0))?.trim_end();
+        let (format, salt) = line.split_once(SALT).unwrap_or((line, ""));
+        let digits = format.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        let format: u64 = digits.parse().map_err(|_| self.damaged(0))?;
         if let Some(newer) = format::refused(format, FORMAT) {
             return Err(io::Error::other(format!("{}: {newer}", self.path.display())));
         }
+        self.salt = u64::from_str_radix(salt, 16).map(Salt).map_err(|_| self.damaged(0))?;
         self.inode = file.metadata()?.ino();
         self.file = Some(file);
         self.end = HEAD_LENGTH as u64;
         Ok(())
     }
 
-    /// Reads what has been appended since.
-    pub(super) fn read_on(&mut self, mut take: impl FnMut(Read<'_>)) -> io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
+    /// Reads what has been appended since. Returns whether the file goes on with what is no frame.
+    pub(super) fn read_on(&mut self, mut take: impl FnMut(Read<'_>)) -> io::Result<bool> {
+        let Some(file) = &self.file else { return Ok(false) };
         let length = file.metadata()?.len();
         let mut piece = Vec::new();
         while self.end < length {
@@ -86,22 +103,27 @@ impl Log {
             piece.resize(most.min(PIECE), 0);
             file.read_exact_at(&mut piece, self.end)?;
             // A frame longer than the piece is read whole.
-            if let Some(whole) = frame_length(&piece).filter(|whole| (piece.len() + 1..=most).contains(whole)) {
+            if let Some(whole) = self.salt.frame_length(&piece).filter(|whole| (piece.len() + 1..=most).contains(whole)) {
                 piece.resize(whole, 0);
                 file.read_exact_at(&mut piece, self.end)?;
             }
             let mut from = 0;
-            while let Some(payload) = payload(&piece[from..]) {
+            while let Some(payload) = self.salt.payload(&piece[from..]) {
                 let at = self.end + (from + FRAME) as u64;
                 changes(payload, at, &mut take).ok_or_else(|| self.damaged(self.end + from as u64))?;
                 from += FRAME + payload.len();
             }
             if from == 0 {
-                return self.torn(length);
+                return self.torn(length).map(|()| true);
             }
             self.end += from as u64;
         }
-        Ok(())
+        Ok(false)
+    }
+
+    /// How long the file is.
+    pub(super) fn length(&self) -> io::Result<u64> {
+        self.file.as_ref().map_or(Ok(0), |file| Ok(file.metadata()?.len()))
     }
 
     /// What can't be read is the torn end of the file, unless something whole lies behind it.
@@ -109,7 +131,7 @@ impl Log {
         let Some(file) = &self.file else { return Ok(()) };
         let mut rest = vec![0; usize::try_from(length - self.end).map_err(io::Error::other)?];
         file.read_exact_at(&mut rest, self.end)?;
-        let whole = memchr::memmem::find_iter(&rest, MARK).any(|at| payload(&rest[at..]).is_some());
+        let whole = memchr::memmem::find_iter(&rest, MARK).any(|at| self.salt.payload(&rest[at..]).is_some());
         if whole { Err(self.damaged(self.end)) } else { Ok(()) }
     }
 
@@ -129,10 +151,11 @@ impl Log {
         Ok(value)
     }
 
-    /// Appends a frame, or begins the file with it. It is on the platter when this returns. `pass` lets the write through, or not: then
+    /// Appends a frame of changes, or begins the file with it. It is on the platter when this returns. `pass` lets the write through, or not: then
     /// nothing is written, and the answer is no.
-    pub(super) fn append(&self, frame: &[u8], pass: impl FnOnce(&mut dyn FnMut()) -> bool) -> io::Result<bool> {
-        let Some(file) = &self.file else { return self.replace([frame.to_vec()].into_iter().map(Ok), pass) };
+    pub(super) fn append(&self, all: &[&Change<'_>], pass: impl FnOnce(&mut dyn FnMut()) -> bool) -> io::Result<bool> {
+        let Some(file) = &self.file else { return self.replace([Ok(all.iter().copied().cloned().collect())].into_iter(), pass) };
+        let frame = &self.salt.frame(all.iter().copied());
         // A torn end may be longer than the frame: what is left of it would lie behind.
         file.set_len(self.end)?;
         let mut written = Ok(());
@@ -150,17 +173,17 @@ impl Log {
     }
 
     /// Puts a file of these frames in the place of what is there; it has to be opened anew.
-    pub(super) fn replace(
+    pub(super) fn replace<'c>(
         &self,
-        frames: impl Iterator<Item = io::Result<Vec<u8>>>,
+        frames: impl Iterator<Item = io::Result<Vec<Change<'c>>>>,
         pass: impl FnOnce(&mut dyn FnMut()) -> bool,
     ) -> io::Result<bool> {
-        let temporary = self.path.with_extension("new");
+        let (temporary, salt) = (self.path.with_extension("new"), Salt(getrandom::u64().map_err(io::Error::other)?));
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         let written = (|| {
-            let head = format!("{HEAD}{FORMAT}");
+            let head = format!("{HEAD}{FORMAT}{SALT}{:016x}", salt.0);
             writeln!(file, "{head:<width$}", width = HEAD_LENGTH - 1)?;
-            frames.into_iter().try_for_each(|frame| file.write_all(&frame?))?;
+            frames.into_iter().try_for_each(|all| file.write_all(&salt.frame(all?.iter())))?;
             file.sync_all()?;
             let mut renamed = Ok(());
             let passed = pass(&mut || renamed = fs::rename(&temporary, &self.path));
@@ -176,18 +199,44 @@ impl Log {
     }
 }
 
-/// A frame of changes.
-pub(super) fn frame<'c>(all: impl IntoIterator<Item = &'c Change<'c>>) -> Vec<u8> {
-    let mut bytes = vec![0; FRAME];
-    for change in all {
-        put(&mut bytes, change);
+impl Salt {
+    /// A frame of changes.
+    fn frame<'c, 'd: 'c>(self, all: impl Iterator<Item = &'c Change<'d>>) -> Vec<u8> {
+        let mut bytes = vec![0; FRAME];
+        all.for_each(|change| put(&mut bytes, change));
+        let length = u32::try_from(bytes.len() - FRAME).expect("what is changed at once is smaller than 4 GiB");
+        bytes[..4].copy_from_slice(MARK);
+        bytes[4..8].copy_from_slice(&length.to_le_bytes());
+        let (short, sum) = (self.sum::<SHORT>(&bytes[..8]), self.sum::<SUM>(&bytes[FRAME..]));
+        bytes[8..BEGIN].copy_from_slice(&short);
+        bytes[BEGIN..FRAME].copy_from_slice(&sum);
+        bytes
     }
-    let length = u32::try_from(bytes.len() - FRAME).expect("what is changed at once is smaller than 4 GiB");
-    bytes[..4].copy_from_slice(MARK);
-    bytes[4..8].copy_from_slice(&length.to_le_bytes());
-    let sum = sum(&bytes[FRAME..]);
-    bytes[8..FRAME].copy_from_slice(&sum);
-    bytes
+
+    /// Bytes of the frame that begins here.
+    fn frame_length(self, bytes: &[u8]) -> Option<usize> {
+        let begin = bytes.first_chunk::<BEGIN>().filter(|begin| begin.starts_with(MARK) && begin[8..] == self.sum::<SHORT>(&begin[..8]))?;
+        usize::try_from(u32::from_le_bytes(*begin[4..].first_chunk()?)).ok()?.checked_add(FRAME)
+    }
+
+    /// What the frame that begins here holds, where it is whole.
+    fn payload(self, bytes: &[u8]) -> Option<&[u8]> {
+        let payload = bytes.get(FRAME..self.frame_length(bytes)?)?;
+        (bytes[BEGIN..FRAME] == self.sum::<SUM>(payload)).then_some(payload)
+    }
+
+    fn sum<const N: usize>(self, bytes: &[u8]) -> [u8; N] {
+        let digest = Sha256::new_with_prefix(b"strongroom state frame 1").chain_update(self.0.to_le_bytes()).chain_update(bytes).finalize();
+        *digest.first_chunk().expect("a digest has 32 bytes")
+    }
+}
+
+/// Bytes that a key with its value takes of a file, in a frame of its own.
+pub(super) fn taken(key: &str, length: usize, stands: &[(String, String)]) -> u64 {
+    let bare = Change::Set { key: key.into(), value: [].as_slice().into(), written: 0, stands: stands.to_vec() };
+    let mut bytes = Vec::new();
+    put(&mut bytes, &bare);
+    (FRAME + bytes.len() + length) as u64
 }
 
 fn put(bytes: &mut Vec<u8>, change: &Change<'_>) {
@@ -237,21 +286,4 @@ fn piece<'b>(bytes: &mut &'b [u8]) -> Option<&'b [u8]> {
     let (piece, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
     *bytes = rest;
     Some(piece)
-}
-
-/// Bytes of the frame that begins here, by what it says.
-fn frame_length(bytes: &[u8]) -> Option<usize> {
-    let length = bytes.strip_prefix(MARK)?.first_chunk()?;
-    usize::try_from(u32::from_le_bytes(*length)).ok()?.checked_add(FRAME)
-}
-
-/// What the frame that begins here holds, where it is whole.
-fn payload(bytes: &[u8]) -> Option<&[u8]> {
-    let payload = bytes.get(FRAME..frame_length(bytes)?)?;
-    (bytes[8..FRAME] == sum(payload)).then_some(payload)
-}
-
-fn sum(payload: &[u8]) -> [u8; SUM] {
-    let digest = Sha256::new_with_prefix(b"strongroom state frame 1").chain_update(payload).finalize();
-    *digest.first_chunk().expect("a digest has 32 bytes")
 }

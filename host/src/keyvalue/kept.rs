@@ -26,6 +26,8 @@ pub(crate) struct Kept {
     session: Arc<Session>,
     /// None where the manifest has no `[state]`.
     granted: Option<Arc<Granted>>,
+    /// Gone with the run: what waits for the disk then is written no more.
+    run: Arc<()>,
 }
 
 /// What the manifest grants.
@@ -39,7 +41,7 @@ pub(crate) type Answer<T> = Result<T, String>;
 
 impl Kept {
     pub(crate) fn new(session: Arc<Session>, granted: Option<Arc<Granted>>) -> Self {
-        Self { session, granted }
+        Self { session, granted, run: Arc::default() }
     }
 
     /// Whether the agent has a state at all; where not, that is a denial.
@@ -88,8 +90,8 @@ impl Kept {
     /// Has keys keep values, all of them or none.
     pub(crate) async fn set(self, pairs: Vec<(String, Vec<u8>)>) -> Answer<()> {
         let texts = pairs.iter().flat_map(|(key, value)| [("key", key.as_bytes()), ("value", value.as_slice())]);
-        self.search(texts)?;
         self.count(pairs.len(), pairs.iter().map(|(key, value)| key.len() + value.len()).sum())?;
+        self.search(texts)?;
         let written = now();
         let changes = pairs.into_iter().map(|(key, value)| {
             let stands = self.stands(&value);
@@ -105,11 +107,11 @@ impl Kept {
     }
 
     pub(crate) async fn increment(self, key: String, delta: u64) -> Answer<u64> {
-        self.search([("key", key.as_bytes())].into_iter())?;
         self.count(1, key.len())?;
-        let line = Arc::clone(&self.session.line);
-        let pass = move |work: &mut dyn FnMut()| line.pass(work).is_some();
-        self.on_disk(move |granted| granted.bucket.increment(&granted.spec, &key, delta, now(), pass)).await
+        self.search([("key", key.as_bytes())].into_iter())?;
+        let (pass, scrubber) = (self.pass(), self.session.scrubber());
+        let is_secret = move |digits: &[u8]| !scrubber.find(digits).is_empty();
+        self.on_disk(move |granted| granted.bucket.increment(&granted.spec, &key, delta, now(), is_secret, pass)).await
     }
 
     /// Counts what is written, with what the host has to do for each key, as it counts what an agent prints: past the limit the run ends.
@@ -120,9 +122,21 @@ impl Kept {
     }
 
     async fn change(self, changes: Vec<Change<'static>>) -> Answer<()> {
-        let line = Arc::clone(&self.session.line);
-        let pass = move |work: &mut dyn FnMut()| line.pass(work).is_some();
+        let pass = self.pass();
         self.on_disk(move |granted| granted.bucket.change(&granted.spec, &changes, pass)).await
+    }
+
+    /// Lets a write through as long as the run goes on and its agent is not stopped: it may have waited for its turn.
+    fn pass(&self) -> impl FnOnce(&mut dyn FnMut()) -> bool + Send + use<> {
+        let (line, meter, run) = (Arc::clone(&self.session.line), Arc::clone(&self.session.meter), Arc::downgrade(&self.run));
+        move |work| {
+            line.pass(|| {
+                run.strong_count() > 0 && !meter.is_stopped() && {
+                    work();
+                    true
+                }
+            }) == Some(true)
+        }
     }
 
     /// Does what waits for the disk where no other task does. What was refused is a denial.
@@ -140,6 +154,7 @@ impl Kept {
         let denial = match refused {
             Refused::Malformed(why) => return format!("strongroom: {why}"),
             Refused::Stopped => return "strongroom: the agent is stopped".to_owned(),
+            Refused::Secret => Policy::state_leak("a number", "value"),
             Refused::Size => Policy::state_full("bytes of keys and values", "max_size"),
             Refused::Keys => Policy::state_full("keys", "max_keys"),
             Refused::Io(error) => Policy::state_failed(&error.to_string()),
@@ -167,7 +182,9 @@ impl Kept {
     fn stands(&self, value: &[u8]) -> Vec<(String, String)> {
         let keyring = &self.session.keyring;
         let own = keyring.iter().filter(|(_, key)| !key.is_default()).map(|(_, key)| (key.placeholder.clone(), key.name.clone()));
+        let mut seen = HashSet::new();
         own.chain(keyring.kept_placeholders())
+            .filter(|(placeholder, _)| !placeholder.is_empty() && seen.insert(placeholder.clone()))
             .filter(|(placeholder, _)| memchr::memmem::find(value, placeholder.as_bytes()).is_some())
             .collect()
     }

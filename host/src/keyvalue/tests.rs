@@ -22,6 +22,11 @@ fn whole(work: &mut dyn FnMut()) -> bool {
     true
 }
 
+/// No number is a secret.
+fn free(_: &[u8]) -> bool {
+    false
+}
+
 /// Makes changes within the usual bounds.
 fn make(bucket: &Bucket, all: &[Change<'_>]) -> Result<(), Refused> {
     bucket.change(&StateSpec::default(), all, whole)
@@ -143,7 +148,7 @@ fn keys_and_values_have_a_form_and_a_length() {
     let long = "k".repeat(257);
     for key in ["", "a\nb", "\u{7f}", &long] {
         assert!(matches!(make(&bucket, &[set(key, b"1")]), Err(Refused::Malformed(_))), "{key:?}");
-        assert!(matches!(bucket.increment(&bounds, key, 1, 0, whole), Err(Refused::Malformed(_))), "{key:?}");
+        assert!(matches!(bucket.increment(&bounds, key, 1, 0, free, whole), Err(Refused::Malformed(_))), "{key:?}");
     }
     let large = vec![0; LONGEST_VALUE + 1];
     assert!(matches!(bucket.change(&bounds, &[set("a", &large)], whole), Err(Refused::Malformed(_))));
@@ -155,7 +160,7 @@ fn keys_and_values_have_a_form_and_a_length() {
 fn numbers_are_added_to_and_nothing_else_is() {
     let dir = tempfile::tempdir().expect("a directory");
     let bucket = bucket(dir.path());
-    let add = |key: &str, delta| bucket.increment(&StateSpec::default(), key, delta, 0, whole);
+    let add = |key: &str, delta| bucket.increment(&StateSpec::default(), key, delta, 0, free, whole);
 
     assert_eq!([add("runs", 5).expect("a sum"), add("runs", u64::MAX - 5).expect("a sum")], [5, u64::MAX]);
     assert!(matches!(add("runs", 1), Err(Refused::Malformed(_))));
@@ -171,7 +176,7 @@ fn whoever_counts_in_several_places_counts_each_once_and_within_the_bounds() {
     let counted = |number: usize| {
         // As another process has it.
         let bucket = bucket(dir.path());
-        (0..25).for_each(|_| _ = bucket.increment(&bounds, "runs", 1, 0, whole).expect("counted"));
+        (0..25).for_each(|_| _ = bucket.increment(&bounds, "runs", 1, 0, free, whole).expect("counted"));
         (0..25).filter(|at| bucket.change(&bounds, &[set(&format!("{number}-{at}"), b"x")], whole).is_ok()).count()
     };
 
@@ -231,4 +236,83 @@ fn what_an_operator_takes_out_is_gone_for_whoever_has_it_open() {
     keep(&agents, "c", b"3");
     fs::remove_file(file(dir.path())).expect("removed");
     assert_eq!(all(&agents), []);
+}
+
+#[test]
+fn what_an_agent_keeps_is_never_taken_for_a_frame() {
+    let dir = tempfile::tempdir().expect("a directory");
+    keep(&bucket(dir.path()), "first", b"1");
+    let before = fs::read(file(dir.path())).expect("a file");
+    // A whole frame of a file with another salt, and the beginnings of many that claim all that follows.
+    let other = tempfile::tempdir().expect("a directory");
+    keep(&bucket(other.path()), "forged", b"2");
+    let forged = fs::read(file(other.path())).expect("a file")[64..].to_vec();
+    let beginnings = [b"\xf5sr\x01".as_slice(), &0x000f_0000u32.to_le_bytes()].concat().repeat(100_000);
+    let value = [forged, beginnings].concat();
+    keep(&bucket(dir.path()), "kept", &value);
+    let after = fs::read(file(dir.path())).expect("a file");
+    assert_eq!(self::value(&bucket(dir.path()), "kept").expect("a value"), value);
+
+    // Torn behind the forged frame: it is the end of the file, and not damage.
+    fs::write(file(dir.path()), &after[..after.len() - 1]).expect("cut");
+    let bucket = bucket(dir.path());
+    for _ in 0..3 {
+        assert_eq!(all(&bucket), [("first".to_owned(), b"1".to_vec())]);
+    }
+    assert!(before.len() < after.len());
+}
+
+#[test]
+fn what_was_read_and_taken_back_is_read_anew() {
+    let dir = tempfile::tempdir().expect("a directory");
+    keep(&bucket(dir.path()), "first", b"1");
+    let before = fs::read(file(dir.path())).expect("a file");
+    let (writes, reads) = (bucket(dir.path()), bucket(dir.path()));
+    keep(&writes, "taken back", b"2");
+    assert_eq!(all(&reads).len(), 2);
+
+    // As where its sync failed, and another change came in its place, which is longer.
+    let kept = fs::OpenOptions::new().write(true).open(file(dir.path())).expect("a file");
+    kept.set_len(before.len() as u64).expect("cut");
+    keep(&bucket(dir.path()), "other", &[b'x'; 500]);
+
+    assert_eq!(all(&reads).iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["first", "other"]);
+    keep(&reads, "next", b"3");
+    assert_eq!(all(&bucket(dir.path())).len(), 3);
+}
+
+#[test]
+fn of_several_changes_of_one_key_the_last_counts_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bucket = bucket(dir.path());
+    let large = vec![7; 1 << 19];
+    make(&bucket, &[set("a", &large), set("a", &large), Change::Delete { key: "a".into() }, set("a", b"last")]).expect("kept");
+
+    assert_eq!(all(&bucket), [("a".to_owned(), b"last".to_vec())]);
+    assert!(fs::metadata(file(dir.path())).expect("a file").len() < 1_000);
+}
+
+#[test]
+fn a_key_that_an_operator_takes_out_is_in_the_file_no_more() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bucket = bucket(dir.path());
+    keep(&bucket, "stays", b"here");
+    keep(&bucket, "goes", b"what nobody may read");
+
+    assert!(bucket.remove("goes").expect("removed"));
+
+    let text = fs::read(file(dir.path())).expect("a file");
+    assert!(memchr::memmem::find(&text, b"what nobody may read").is_none() && memchr::memmem::find(&text, b"here").is_some());
+}
+
+#[test]
+fn a_sum_that_is_a_secret_is_not_kept() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bucket = bucket(dir.path());
+    let is_secret = |digits: &[u8]| digits == b"4711";
+    let add = |delta| bucket.increment(&StateSpec::default(), "number", delta, 0, is_secret, whole);
+
+    assert_eq!(add(4_000).expect("a sum"), 4_000);
+    assert!(matches!(add(711), Err(Refused::Secret)));
+    assert_eq!(value(&bucket, "number").expect("a value"), b"4000");
 }

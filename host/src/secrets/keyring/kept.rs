@@ -91,7 +91,11 @@ impl Keyring {
         let sealed = self.sealed.read();
         let placeholders = sealed.kept.iter().filter(|sealed| sealed.version.value.is(token)).map(|sealed| sealed.placeholder.clone());
         let mut kept = self.placeholders_kept.lock();
-        kept.extend(placeholders.map(|placeholder| (placeholder, name.to_owned())));
+        for placeholder in placeholders {
+            if !kept.iter().any(|(known, _)| *known == placeholder) {
+                kept.push((placeholder, name.to_owned()));
+            }
+        }
         let excess = kept.len().saturating_sub(MAX_SEALED);
         kept.drain(..excess);
     }
