@@ -25,8 +25,13 @@ pub(super) const BEFORE: usize = 64;
 const AHEAD: usize = 448;
 /// Bytes that an expression is tried on.
 const LOOKED_AT: usize = BEFORE + AHEAD;
-/// Where a keyword of a rule stands again this soon, the first one is not looked at: what is around both is the same.
-const APART: usize = 16;
+/// Bytes of a text, counted from its beginning, in one line of which a rule is tried at its first keyword only: what is around the others is
+/// the same, but for the last few bytes that are looked at.
+///
+/// A chain of keywords costs no more than one trial for each cell, and hides nothing: each keyword of it is looked at, or another one less
+/// than a cell before it. Which one depends on where the text begins, never on how it is cut: the keywords before are in view
+/// wherever one is, and a stream forgets whole cells only.
+pub(in super::super) const CELL: usize = 16;
 /// Fewest bytes of what is found: what is shorter can't be told from text.
 const LEAST: usize = 8;
 /// Most bytes of all keywords that are searched for by a table: the fastest way, with some 200 bytes for each.
@@ -34,7 +39,7 @@ const MOST_IN_TABLE: usize = 1 << 15;
 /// Bytes of text that are searched at once.
 const BATCH: usize = 1 << 16;
 
-const _: () = assert!(LOOKED_AT <= super::BEHIND && LOOKED_AT <= super::LIMIT, "a stream has what is looked at");
+const _: () = assert!(LOOKED_AT + CELL <= super::BEHIND && LOOKED_AT <= super::LIMIT, "a stream has what is looked at");
 
 /// The rules of other scanners.
 pub(super) struct Patterns {
@@ -96,9 +101,9 @@ impl Patterns {
     }
 
     fn hits(&self, text: &[u8], starts: &Range<usize>) -> Vec<Hit> {
-        // Where a keyword may stand of what begins there, and what follows it closely.
-        let (from, until) = (starts.start.saturating_sub(AHEAD), starts.end + BEFORE);
-        let near = &text[from..text.len().min(until + APART + BEFORE)];
+        // Where a keyword may stand of what begins there, with those before it in its cell.
+        let (from, until) = (starts.start.saturating_sub(AHEAD) / CELL * CELL, starts.end + BEFORE);
+        let near = &text[from..text.len().min(until + BEFORE)];
         let mut places = Vec::new();
         for hit in self.keywords.find_overlapping_iter(near) {
             places.extend(self.by_keyword[hit.pattern().as_usize()].iter().map(|pattern| (*pattern, from + hit.start(), from + hit.end())));
@@ -106,12 +111,14 @@ impl Patterns {
         places.sort_unstable();
         places.dedup();
         let mut hits = Vec::new();
-        for (at, (pattern, begin, end)) in places.iter().enumerate() {
-            // In the same line: the next one may not have come yet.
-            let is_near = |place: usize| place - begin <= APART && !text[*begin..place].iter().any(is_break);
-            let again = places.get(at + 1).is_some_and(|(next, place, _)| next == pattern && is_near(*place));
-            if !again && *begin <= until {
-                self.tried(*pattern, text, *begin..*end, starts, &mut hits);
+        let mut tried = None;
+        for (pattern, begin, end) in places {
+            let is_again = |(before, place): (usize, usize)| {
+                before == pattern && place / CELL == begin / CELL && !text[place..begin].iter().any(is_break)
+            };
+            if begin <= until && !tried.is_some_and(is_again) {
+                tried = Some((pattern, begin));
+                self.tried(pattern, text, begin..end, starts, &mut hits);
             }
         }
         hits

@@ -154,6 +154,28 @@ fn a_stream_finds_what_a_whole_text_does_however_it_is_cut() {
 }
 
 #[test]
+fn keywords_that_stand_close_to_each_other_hide_nothing() {
+    let scrubber = scrubber(&[
+        FILE,
+        "[[rules]]\nid = 'pin'\nregex = 'zz:(\\w{8})'\nkeywords = ['zz']\n[[rules]]\nid = 'far'\nregex = 'zz:(x{442})!'\nkeywords = ['zz']",
+    ]);
+    let pins = (0..60).map(|at| format!("zz:p4ss{at:04} ")).collect::<String>();
+    let user = format!("{}@corp {}", KEY.repeat(2), "corp ".repeat(30));
+
+    assert_eq!(scrubber.scrub_text(&pins), "zz:[redacted:pin] ".repeat(60));
+    assert_eq!(scrubber.scrub_text(&user), format!("[redacted:corp-user]@corp {}", "corp ".repeat(30)));
+    // What is seen of a chain does not depend on how it comes.
+    for shift in 0..16 {
+        let far = format!("zz: zz:{}!\n", "x".repeat(442));
+        let chain = format!("{pins}{far}{}{far}{}{user}{far}", "zz ".repeat(99), "zzzz".repeat(99));
+        let chain = format!("{}{}", "z".repeat(shift), chain.repeat(3));
+        for cuts in [&[1][..], &[7, 200, 3], &[64, 65, 255], &[250]] {
+            crate::naive::compare(&scrubber, chain.as_bytes(), cuts);
+        }
+    }
+}
+
+#[test]
 fn what_a_rule_of_the_hosts_own_finds_goes_by_that_rule_alone() {
     let theirs = "[[rules]]\nid = \"any-github\"\nregex = '''gh[pousr]_\\w{36}'''\nkeywords = [\"gh\"]\n";
     let scrubber = scrubber(&[theirs]);
