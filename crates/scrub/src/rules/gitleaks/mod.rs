@@ -84,17 +84,25 @@ impl Patterns {
         Some(Self { patterns, keywords, by_keyword: by_keyword.into_values().collect() })
     }
 
-    /// What begins in `starts`. Where several find what begins at one place, those that say most of it count.
+    /// What begins in `starts`. Where several find what begins at one place, those that say most of it count, and those that reach further.
     pub(super) fn find(&self, text: &[u8], starts: &Range<usize>, mut each: impl FnMut(Hit)) {
         let mut from = starts.start;
         while from < starts.end {
             let until = starts.end.min(from + BATCH);
             let mut hits = self.hits(text, &(from..until));
             hits.sort_by_key(|hit| (hit.found.at.start, -self.patterns[hit.pattern].specificity, hit.pattern, hit.found.at.end));
-            hits.dedup_by(|next, first| {
-                let specificity = |hit: &Hit| self.patterns[hit.pattern].specificity;
-                next.found.at.start == first.found.at.start && (specificity(next) < specificity(first) || next.found == first.found)
+            // How far those reach that say more than the last one, and those that say as much.
+            let (mut last, mut above, mut level) = ((usize::MAX, 0), 0, 0);
+            hits.retain(|hit| {
+                let (start, specificity) = (hit.found.at.start, self.patterns[hit.pattern].specificity);
+                if last != (start, specificity) {
+                    above = if last.0 == start { level.max(above) } else { 0 };
+                    (last, level) = ((start, specificity), 0);
+                }
+                level = level.max(hit.found.at.end);
+                hit.found.at.end > above
             });
+            hits.dedup_by(|next, first| next.found == first.found);
             hits.into_iter().for_each(&mut each);
             from = until;
         }
@@ -176,7 +184,12 @@ impl super::Rules {
     pub(super) fn is_known(&self, text: &[u8], at: &Range<usize>) -> bool {
         let near = at.start.saturating_sub(super::NEAR)..at.start + 1;
         let filled = text[at.clone()].iter().rev().take_while(|byte| **byte == b'=').count();
-        let covers = |known: &Match| known.at.start <= at.start && (known.tail.is_some() || known.at.end >= at.end - filled);
+        // No further than what is found: a stream may not have more.
+        let reaches = |known: &Match| match known.tail {
+            Some(tail) if known.at.end < at.end => tail.end(&text[..at.end], known.at.end, at.end).0,
+            _ => known.at.end,
+        };
+        let covers = |known: &Match| known.at.start <= at.start && reaches(known) >= at.end - filled;
         self.own(text, near).iter().any(covers)
     }
 }

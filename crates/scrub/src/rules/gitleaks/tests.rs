@@ -190,6 +190,37 @@ fn what_a_rule_of_the_hosts_own_finds_goes_by_that_rule_alone() {
 }
 
 #[test]
+fn what_ends_before_a_finding_does_not_know_it() {
+    let scrubber = scrubber(&[FILE]);
+    let head = "-----BEGIN PRIVATE KEY-----";
+
+    // A frame that holds no key, and ends.
+    let framed = scrubber.scrub_text(&format!("{head}x-----END x----- {TOKEN};")).into_owned();
+    assert!(framed.ends_with(" [redacted:acme-token];"), "{framed}");
+    // One that goes on holds what follows.
+    let open = scrubber.find(format!("{head} {TOKEN};").as_bytes());
+    assert!(open.len() == 1 && open[0].1.start == 0, "{open:?}");
+    for cuts in [&[1][..], &[7, 200, 3], &[64]] {
+        let texts = format!("{head}x-----END x----- {TOKEN};\n{head} {TOKEN};\n-----END PRIVATE KEY-----\n").repeat(20);
+        crate::naive::compare(&scrubber, texts.as_bytes(), cuts);
+    }
+}
+
+#[test]
+fn a_rule_that_says_less_of_a_secret_takes_out_what_it_finds_more_of() {
+    let rule = |id: &str, regex: &str, specificity: i64| {
+        format!("[[rules]]\nid = '{id}'\nregex = '{regex}'\nkeywords = ['key-']\nspecificity = {specificity}\n")
+    };
+    let files = [rule("long", "key-[a-z0-9]{32}", 1), rule("short", "key-[a-z0-9]{16}", 9), rule("tiny", "key-[a-z0-9]{12}", 5)].concat();
+    let text = format!("a key-{KEY} b");
+
+    let found = scrubber(&[&files]).find(text.as_bytes());
+    let found: Vec<_> = found.iter().map(|(rule, at)| (rule.as_str(), at.clone())).collect();
+    assert_eq!(found, [("long", 2..38), ("short", 2..22)]);
+    assert_eq!(scrubber(&[&files]).scrub_text(&text), "a [redacted:long] b");
+}
+
+#[test]
 fn a_rule_with_the_name_of_one_that_is_there_adds_to_it() {
     let theirs = "[[rules]]\nid = \"json-web-token\"\nregex = '''tok\\.[0-9a-f]{32}'''\n";
     let rules = rules(&[theirs, theirs]);
