@@ -4,6 +4,7 @@
 //! around it in its line. So what is found depends on a bounded piece of text alone, and a stream finds the same as a whole text does.
 
 mod expr;
+mod extent;
 mod file;
 mod filter;
 mod syntax;
@@ -55,7 +56,7 @@ pub(super) struct Pattern {
     pub(super) rule: usize,
     id: String,
     expression: Expression,
-    /// The group that is the secret; otherwise the first that has something.
+    /// The group that is the secret; otherwise the first that has something, unless that names a field or is too short: then all of it.
     group: Option<usize>,
     filters: Vec<Arc<Filter>>,
     specificity: i64,
@@ -150,7 +151,9 @@ impl Patterns {
             let Some(whole) = regex.captures_read_at(&mut groups, line, at) else { return };
             at = whole.end() + usize::from(whole.is_empty());
             let first = || (1..groups.len()).filter_map(|group| groups.get(group)).find(|(start, end)| start < end);
-            let secret = pattern.group.map_or_else(first, |group| groups.get(group)).unwrap_or((whole.start(), whole.end()));
+            let is_secret = |(start, end): &(usize, usize)| end - start >= LEAST && !pattern.expression.begins_with_names;
+            let secret = pattern.group.map_or_else(|| first().filter(is_secret), |group| groups.get(group));
+            let secret = secret.unwrap_or((whole.start(), whole.end()));
             let found =
                 Found { secret: &line[secret.0..secret.1], whole: whole.as_bytes(), line: &line[begin - context..], rule: &pattern.id };
             let place = context + secret.0..context + secret.1;

@@ -221,6 +221,27 @@ fn a_rule_that_says_less_of_a_secret_takes_out_what_it_finds_more_of() {
 }
 
 #[test]
+fn a_first_group_that_is_no_secret_does_not_stand_for_one() {
+    let file = |regex: &str, more: &str| format!("[[rules]]\nid = 'a'\nregex = '{regex}'\nkeywords = ['acme']\n{more}");
+    let secret = &KEY[..20];
+    for (regex, more, text, expected, is_told) in [
+        // The name of a field.
+        ("(?i)acme_(password|credential)=([a-z0-9]{20})", "", format!("acme_CREDENTIAL={secret}!"), "[redacted:a]!", true),
+        ("(?i)(acme[._-]?(?:api|access)_?(?:key|token)s?)=[a-z0-9]{20}", "", format!("acme_api_key={secret}!"), "[redacted:a]!", true),
+        ("(acme_thing)=([a-z0-9]{20})", "secretGroup = 2", format!("acme_thing={secret}!"), "acme_thing=[redacted:a]!", false),
+        // Too short.
+        ("acme=([a-z0-9]{3})[a-z0-9]{17}", "", format!("acme={secret}!"), "[redacted:a]!", false),
+        // What is a secret.
+        ("acme=([a-z0-9]{20})", "", format!("acme={secret}!"), "acme=[redacted:a]!", false),
+        ("acme=(?:\"([a-z0-9]{20})\"|([a-z0-9]{20}))", "", format!("acme={secret}!"), "acme=[redacted:a]!", false),
+    ] {
+        let file = file(regex, more);
+        assert_eq!(scrubber(&[&file]).scrub_text(&text), expected, "{regex}");
+        assert_eq!(told(&file).iter().any(|told| told.starts_with("+ a: its first group holds for")), is_told, "{regex}");
+    }
+}
+
+#[test]
 fn a_rule_with_the_name_of_one_that_is_there_adds_to_it() {
     let theirs = "[[rules]]\nid = \"json-web-token\"\nregex = '''tok\\.[0-9a-f]{32}'''\n";
     let rules = rules(&[theirs, theirs]);
