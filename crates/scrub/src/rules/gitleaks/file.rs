@@ -228,7 +228,7 @@ impl<'t> Keys<'t> {
             parts.push(Filter::Matches(target, Expression::any(&regexes, LOOKED_AT).map_err(in_list)?));
         }
         if !words.is_empty() {
-            parts.push(Filter::contains(Subject::Secret, &words));
+            parts.push(Filter::contains(Subject::Secret, &words)?);
         }
         if is_all && (self.get("paths").is_some() || self.get("commits").is_some()) {
             parts.push(Filter::Always(false));

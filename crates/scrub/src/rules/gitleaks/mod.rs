@@ -16,6 +16,7 @@ use super::{Match, Tail};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use filter::{Filter, Found};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 use syntax::Expression;
@@ -70,6 +71,9 @@ pub(super) struct Hit {
     pub(super) keyword: Range<usize>,
 }
 
+/// What patterns find, by the pattern, and where it begins and ends.
+type Hits = BTreeMap<(usize, usize, usize), Hit>;
+
 impl Patterns {
     /// Makes rules ready for search, each with its keywords. `None` where the keywords are too many to be searched for.
     pub(super) fn new(rules: Vec<(Pattern, Vec<String>)>) -> Option<Self> {
@@ -119,7 +123,7 @@ impl Patterns {
         }
         places.sort_unstable();
         places.dedup();
-        let mut hits = Vec::new();
+        let mut hits = Hits::new();
         let mut tried = None;
         for (pattern, begin, end) in places {
             let is_again = |(before, place): (usize, usize)| {
@@ -130,17 +134,23 @@ impl Patterns {
                 self.tried(pattern, text, begin..end, starts, &mut hits);
             }
         }
-        hits
+        hits.into_values().collect()
     }
 
     /// What a pattern finds around its keyword.
-    fn tried(&self, number: usize, text: &[u8], keyword: Range<usize>, starts: &Range<usize>, hits: &mut Vec<Hit>) {
+    fn tried(&self, number: usize, text: &[u8], keyword: Range<usize>, starts: &Range<usize>, hits: &mut Hits) {
         let pattern = &self.patterns[number];
-        let Some(regex) = pattern.expression.regex() else { return };
         let before = text[..keyword.start].iter().rev().take(BEFORE).take_while(|byte| !is_break(byte)).count();
         let ahead = &text[keyword.start..text.len().min(keyword.start + AHEAD)];
         let ahead = ahead.iter().position(is_break).unwrap_or(ahead.len());
         let (begin, end) = (keyword.start - before, keyword.start + ahead);
+        // Where its line ends too soon, or begins too late, nothing is asked for.
+        if end < starts.start + LEAST || begin >= starts.end {
+            return;
+        }
+        let Some(regex) = pattern.expression.regex() else { return };
+        #[cfg(test)]
+        tests::count(tests::Work::Search);
         // One byte more, so that the beginning of a word is told from its middle.
         let context = begin - usize::from(begin > 0 && !is_break(&text[begin - 1]));
         let line = &text[context..end];
@@ -154,14 +164,20 @@ impl Patterns {
             let is_secret = |(start, end): &(usize, usize)| end - start >= LEAST && !pattern.expression.begins_with_names;
             let secret = pattern.group.map_or_else(|| first().filter(is_secret), |group| groups.get(group));
             let secret = secret.unwrap_or((whole.start(), whole.end()));
+            let place = context + secret.0..context + secret.1;
+            if place.len() < LEAST || !starts.contains(&place.start) {
+                continue;
+            }
+            // What another keyword had found is not filtered again.
+            let Entry::Vacant(hit) = hits.entry((number, place.start, place.end)) else { continue };
+            #[cfg(test)]
+            tests::count(tests::Work::Filter);
             let found =
                 Found { secret: &line[secret.0..secret.1], whole: whole.as_bytes(), line: &line[begin - context..], rule: &pattern.id };
-            let place = context + secret.0..context + secret.1;
-            let is_asked = place.len() >= LEAST && starts.contains(&place.start);
-            if is_asked && !pattern.filters.iter().any(|filter| filter.holds(found)) {
+            if !pattern.filters.iter().any(|filter| filter.holds(found)) {
                 let tail = (goes_on && secret.1 == line.len()).then_some(Tail::Token);
                 let found = Match { secret: place.clone(), at: place, rule: pattern.rule, tail };
-                hits.push(Hit { found, pattern: number, keyword: keyword.clone() });
+                hit.insert(Hit { found, pattern: number, keyword: keyword.clone() });
             }
         }
     }

@@ -16,8 +16,10 @@ use std::sync::OnceLock;
 const MOST_STEPS: u64 = 8_192;
 /// Most bytes of a compiled expression; fits those steps.
 const MOST_BYTES: usize = 4 << 20;
-/// Most bytes of what an expression remembers of texts (its lazy automaton).
-const MOST_CACHED: usize = 256 << 10;
+/// Bytes of what an expression remembers of texts (its lazy automaton), for each thread that uses it.
+const CACHED: usize = 64 << 10;
+/// The same for each of its steps, where there are many: with less it has no such automaton, and is far slower.
+const CACHED_FOR_STEP: usize = 32;
 /// Fewest bytes of a keyword that is taken from an expression.
 const LEAST_KEYWORD: usize = 3;
 
@@ -84,7 +86,9 @@ impl Expression {
 }
 
 fn compiled(text: &str) -> Option<Regex> {
-    RegexBuilder::new(text).unicode(false).size_limit(MOST_BYTES).dfa_size_limit(MOST_CACHED).build().ok()
+    let steps = usize::try_from(extent::steps(&parsed(text).ok()?)).ok()?;
+    let cached = CACHED.max(steps.saturating_mul(CACHED_FOR_STEP));
+    RegexBuilder::new(text).unicode(false).size_limit(MOST_BYTES).dfa_size_limit(cached).build().ok()
 }
 
 fn parsed(text: &str) -> Result<Hir, String> {

@@ -1,5 +1,6 @@
 use super::super::Rules;
 use crate::{Scrubber, Search};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Rules of our own, as another scanner's users write theirs.
@@ -151,6 +152,45 @@ fn a_stream_finds_what_a_whole_text_does_however_it_is_cut() {
             crate::naive::compare(&scrubber, format!("{}{text}{text}", "z".repeat(first * 11)).as_bytes(), cuts);
         }
     }
+}
+
+/// What is counted of a search.
+#[derive(Clone, Copy)]
+pub(super) enum Work {
+    Search,
+    Filter,
+}
+
+thread_local! {
+    static DONE: Cell<[usize; 2]> = const { Cell::new([0; 2]) };
+}
+
+/// Counts work that is done.
+pub(super) fn count(work: Work) {
+    let mut done = DONE.get();
+    done[work as usize] += 1;
+    DONE.set(done);
+}
+
+#[test]
+fn nothing_is_searched_in_vain_nor_filtered_twice() {
+    let rules = rules(&["[[rules]]\nid = 'a'\nregex = '(tok-[a-z0-9]{32})'\nkeywords = ['zz']\nentropy = 2.0"]);
+    let patterns = rules.patterns.as_ref().expect("one");
+    let done = |text: &str, starts: std::ops::Range<usize>| {
+        DONE.set([0; 2]);
+        let mut found = 0;
+        patterns.find(text.as_bytes(), &starts, |_| found += 1);
+        (found, DONE.get())
+    };
+    let chain = format!("{}tok-{KEY} ", format!("zz{:14}", "").repeat(8));
+
+    assert_eq!(done(&chain, 0..chain.len()), (1, [8, 1]));
+    // The first byte of what is found is asked for, and no other.
+    assert_eq!(done(&chain, 128..129), (1, [8, 1]));
+    // Lines that end before what is asked for, and begin behind it.
+    let lines = format!("{chain}\nwords\n{chain}");
+    let words = chain.len() + 1;
+    assert_eq!(done(&lines, words..words + 5), (0, [0, 0]));
 }
 
 #[test]
