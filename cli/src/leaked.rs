@@ -43,16 +43,14 @@ impl Leaked {
             ));
             return Ok(0);
         }
-        for Held { path, field, fingerprint, .. } in &held {
+        let mut places = Vec::new();
+        for Held { path, field, fingerprint, rotation, .. } in &held {
             let field = field.as_ref().map_or_else(String::new, |field| format!(", field {}", for_people(field)));
-            say(format_args!("{}:{}{field}: this value is in use, fingerprint {fingerprint}", backend.name(), for_people(path)));
+            let place = format!("{}:{}{field}", backend.name(), for_people(path));
+            say(format_args!("{place}: this value is in use, fingerprint {fingerprint}"));
+            places.push((place, rotation.as_deref()));
         }
-        let mut rotations: Vec<&String> = held.iter().filter_map(|held| held.rotation.as_ref()).collect();
-        rotations.dedup();
-        let Some(rotation) = rotations.first() else {
-            let remedy = "revoke it at its issuer, and add the new one with `strongroom secrets set`";
-            return Err(Failure::new(code::USAGE, format!("no rotation replaces this secret, so that the host can't revoke it: {remedy}")));
-        };
+        let rotation = only_rotation(&places)?;
         if self.dry_run {
             say(format_args!("the rotation `{rotation}` would replace it at its issuer"));
             return Ok(0);
@@ -86,5 +84,55 @@ impl Leaked {
             length if length > MAX_LENGTH => Err(failed(format!("it has more than {MAX_LENGTH} bytes"))),
             _ => Ok(SecretValue::new(value)),
         }
+    }
+}
+
+/// The one rotation that replaces a value in all places that have it.
+fn only_rotation<'p>(places: &[(String, Option<&'p str>)]) -> Result<&'p str, Failure> {
+    let unreplaced: Vec<&str> = places.iter().filter(|(_, rotation)| rotation.is_none()).map(|(place, _)| place.as_str()).collect();
+    let mut rotations: Vec<&str> = places.iter().filter_map(|(_, rotation)| *rotation).collect();
+    rotations.sort_unstable();
+    rotations.dedup();
+    match rotations[..] {
+        [rotation] if unreplaced.is_empty() => Ok(rotation),
+        _ if !unreplaced.is_empty() => {
+            let remedy = "revoke it at its issuer, and add the new one with `strongroom secrets set`";
+            let places = unreplaced.join("; ");
+            Err(Failure::new(
+                code::USAGE,
+                format!("no rotation replaces {places}, so that the host can't revoke it; nothing was done: {remedy}"),
+            ))
+        }
+        _ => {
+            let remedy = "carry each out with `strongroom secrets rotate NAME`, and look that the old value is revoked at its issuer";
+            let names = rotations.join("`, `");
+            Err(Failure::new(code::USAGE, format!("several rotations replace this value (`{names}`); nothing was done: {remedy}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_replaced_where_one_rotation_replaces_it_everywhere() {
+        let only = |places: &[(&str, Option<&'static str>)]| {
+            let places: Vec<_> = places.iter().map(|(place, rotation)| ((*place).to_owned(), *rotation)).collect();
+            only_rotation(&places).map_err(|failure| (failure.code, failure.message))
+        };
+        let refused = |places: &[(&str, Option<&'static str>)], said: &str| {
+            let (code, message) = only(places).expect_err(said);
+            assert!(code == code::USAGE && message.contains(said), "{code}: {message}");
+        };
+
+        assert_eq!(only(&[("s:a", Some("bot"))]), Ok("bot"));
+        assert_eq!(only(&[("s:a", Some("bot")), ("s:b", Some("bot"))]), Ok("bot"));
+        refused(
+            &[("s:a", Some("bot")), ("s:b", Some("twin")), ("s:c", Some("bot"))],
+            "several rotations replace this value (`bot`, `twin`)",
+        );
+        refused(&[("s:a", Some("bot")), ("s:b", None)], "no rotation replaces s:b, so that");
+        refused(&[("s:a", None), ("s:b", None)], "no rotation replaces s:a; s:b, so that");
     }
 }

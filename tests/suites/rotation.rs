@@ -195,9 +195,57 @@ fn a_leaked_value_is_recognised_and_replaced_from_the_command_line() {
     desk.write("strongroom.toml", &unruled);
     let told = piped(" --yes", &bed.stored());
     assert!(told.code == 120 && told.stderr.contains("revoke it at its issuer"), "{}", told.stderr);
+    assert!(told.stderr.contains(&format!("no rotation replaces store:{}, so that", bed.entry())), "{}", told.stderr);
     for said in [&looked, &unasked, &replaced, &again, &told] {
         assert!(!said.stderr.contains(&bed.first) && !said.stderr.contains(&bed.stored()) && said.stdout.is_empty(), "{}", said.stderr);
     }
+}
+
+#[test]
+fn a_leaked_value_is_replaced_only_where_one_rotation_replaces_it_everywhere() {
+    let issuer = Issuer::start();
+    let desk = CliFixture::new("");
+    let bed = StoreFixture::new(Kind::File, &issuer);
+    let config = |rotations: &[(&str, &str)]| {
+        let rotation = |(name, entry): &(&str, &str)| {
+            format!("[rotations.{name}]\nsecrets = [\"store:{entry}\"]\nissuer = \"flea\"\ntimeout = \"5s\"\n")
+        };
+        format!(
+            "[backends.store]\ntype = \"file\"\npath = \"{}\"\nkey = \"file:{}\"\npaths = [\"agents/*\"]\n\
+             [issuers.flea]\ntype = \"purpleflea\"\nurl = \"{}\"\n{}[audit]\nfile = \"audit.jsonl\"\n",
+            bed.file("secrets.age").display(),
+            bed.file("secrets.key").display(),
+            issuer.url(),
+            rotations.iter().map(rotation).collect::<String>()
+        )
+    };
+    let at = "--backend store --config strongroom.toml";
+    let set = |name: &str, value: &str| desk.pipe_words(&format!("secrets set {name} --namespace agents {at}"), value);
+    let leaked = |more: &str, value: &str| desk.pipe_words(&format!("secrets leaked {at} {more}"), value);
+    let document = json!({"key": "pf_live_11111111222222223333333344444444", "user": "somebody-or-other"}).to_string();
+    let (first, path) = (&bed.first, bed.path());
+
+    desk.write("strongroom.toml", &config(&[("bot", &path), ("twin", "agents/twin")]));
+    for (name, value) in [("twin", first), ("document", &document), ("zzz", first)] {
+        let said = set(name, value);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+    }
+    let missing = leaked("--yes", first);
+    assert!(missing.code == 120 && missing.stderr.contains("no rotation replaces store:agents/zzz, so that"), "{}", missing.stderr);
+    desk.write("strongroom.toml", &config(&[("bot", &format!("{path}\", \"store:agents/zzz")), ("twin", "agents/twin")]));
+    let several = leaked("--yes", first);
+    assert!(several.code == 120 && several.stderr.contains("several rotations replace this value (`bot`, `twin`)"), "{}", several.stderr);
+    assert_eq!((issuer.issued(), issuer.usable_keys(&bed.account)), (0, vec![first.clone()]));
+
+    // A document that leaked whole, of which no rotation, or one, replaces a field.
+    let whole = leaked("--dry-run", &document);
+    assert!(whole.code == 120 && whole.stderr.contains("store:agents/document: this value is in use"), "{}", whole.stderr);
+    desk.write("strongroom.toml", &config(&[("part", "agents/document#key")]));
+    let part = leaked("--dry-run", &format!("{document}\n"));
+    assert!(part.code == 0 && part.stderr.contains("store:agents/document, field key: this value is in use"), "{}", part.stderr);
+    assert!(part.stderr.contains("the rotation `part` would replace it"), "{}", part.stderr);
+    let field = leaked("--dry-run", "somebody-or-other");
+    assert!(field.code == 120 && field.stderr.contains("no rotation replaces store:agents/document, field user, so"), "{}", field.stderr);
 }
 
 #[test]

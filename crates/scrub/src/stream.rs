@@ -4,6 +4,7 @@
 //! comes for a while, before whatever could be the beginning of a form (`pauses`).
 
 use super::pauses::Cut;
+use super::rules::CELL;
 use super::sweep::Sweep;
 use super::{Covered, Finding, Scrubber, Search, Subject, sorted};
 use std::sync::Arc;
@@ -183,11 +184,12 @@ impl Stream {
         });
         self.gone = safe;
         if self.gone >= self.held.len() / 2 + CONTEXT {
-            let past = self.gone - CONTEXT;
+            // By whole cells: where a rule is tried is counted from the beginning of the stream.
+            let past = (self.gone - CONTEXT) / CELL * CELL;
             self.held.drain(..past);
             self.covered.until = self.covered.until.saturating_sub(past);
             self.opened = self.opened.saturating_sub(past);
-            self.gone = CONTEXT;
+            self.gone -= past;
         }
     }
 }

@@ -128,22 +128,44 @@ impl<'h> Backend<'h> {
         Ok(all)
     }
 
-    /// Which secrets of a store of this backend have this value in use, by its fingerprint. The host's own records are left out.
+    /// Which secrets of a store of this backend have this value in use, by its fingerprint: as the whole value, or as a field of a document.
+    /// Of a document that is known whole, each field that a rotation replaces is one. The host's own records are left out.
     ///
     /// # Errors
-    /// [`StoreError`] where the store can't be listed.
+    /// [`StoreError`] where the store can't be listed, or one of its secrets can't be read: it may have the value, too.
     pub async fn holding(&self, store: &dyn SecretStore, value: &SecretValue) -> Result<Vec<Held>, StoreError> {
         let print = self.host.fingerprint(value);
-        let held = |status: SecretStatus| {
-            let fields = status.fingerprints.into_iter().filter(|(_, other)| *other == print);
-            let path = status.path;
-            fields.map(move |(field, fingerprint)| (path.clone(), field, fingerprint)).collect::<Vec<_>>()
+        let mut all = Vec::new();
+        for stored in store.list().await? {
+            if stored.path.starts_with(HOSTS_OWN) || !stored.versions.iter().any(|version| version.current) {
+                continue;
+            }
+            let found = store.get(&Entry::new(&stored.path)).await.map_err(|error| {
+                let path = crate::text::for_people(&stored.path);
+                StoreError::Unavailable(format!("{path}: it can't be read, and may have this value in use, too: {error}"))
+            })?;
+            all.extend(self.held(&stored.path, &found.value, &print));
+        }
+        Ok(all)
+    }
+
+    /// What of a secret is the value with this fingerprint.
+    fn held(&self, path: &str, value: &SecretValue, print: &Fingerprint) -> Vec<Held> {
+        let held = |field: Option<String>, fingerprint: Fingerprint| {
+            let entry = Entry { field, ..Entry::new(path) };
+            Held { path: path.to_owned(), rotation: self.rotation("", Some(&entry)), field: entry.field, fingerprint }
         };
-        let held = self.statuses(store, &[]).await?.into_iter().flat_map(held).map(|(path, field, fingerprint)| {
-            let entry = Entry { field: Some(field).filter(|field| !field.is_empty()), ..Entry::new(&path) };
-            Held { path, fingerprint, rotation: self.rotation("", Some(&entry)), field: entry.field }
-        });
-        Ok(held.collect())
+        let fields = fingerprints(self.host, value).into_iter().filter(|(field, _)| !field.is_empty());
+        let fields = fields.map(|(field, fingerprint)| held(Some(field), fingerprint));
+        let whole = held(None, self.host.fingerprint(value));
+        if whole.fingerprint != *print {
+            return fields.filter(|field| field.fingerprint == *print).collect();
+        }
+        let mut replaced: Vec<Held> = fields.filter(|field| field.rotation.is_some()).collect();
+        if whole.rotation.is_some() || replaced.is_empty() {
+            replaced.push(whole);
+        }
+        replaced
     }
 
     async fn status(&self, store: &dyn SecretStore, stored: &Stored, manifests: &[Manifest]) -> SecretStatus {

@@ -15,6 +15,7 @@ mod read;
 mod validators;
 mod why;
 
+pub(super) use gitleaks::CELL;
 pub use gitleaks::Notice;
 pub use read::RuleError;
 pub use why::Reason;

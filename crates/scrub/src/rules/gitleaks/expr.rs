@@ -183,7 +183,7 @@ impl Reader {
             self.expect(")")?;
             return Ok(match name {
                 "matchesAny" => Filter::Matches(of, Expression::any(&list, self.limit)?),
-                _ => Filter::contains(of, &list),
+                _ => Filter::contains(of, &list)?,
             });
         }
         self.expect(")")?;

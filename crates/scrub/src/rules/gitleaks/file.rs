@@ -228,7 +228,7 @@ impl<'t> Keys<'t> {
             parts.push(Filter::Matches(target, Expression::any(&regexes, LOOKED_AT).map_err(in_list)?));
         }
         if !words.is_empty() {
-            parts.push(Filter::contains(Subject::Secret, &words));
+            parts.push(Filter::contains(Subject::Secret, &words)?);
         }
         if is_all && (self.get("paths").is_some() || self.get("commits").is_some()) {
             parts.push(Filter::Always(false));
@@ -275,6 +275,11 @@ impl<'t> Keys<'t> {
         }
         let unknown = self.0.keys().filter(|key| !KEYS.iter().any(|known| known.eq_ignore_ascii_case(key)));
         notes.extend(unknown.map(|key| format!("its `{}` is not known", key.escape_debug())));
+        if group.is_none() && expression.begins_with_names {
+            notes.push(
+                "its first group holds for a few fixed texts only, so that all that it finds is taken out; set `secretGroup`".to_owned(),
+            );
+        }
         let name = name(&id);
         if name != id {
             notes.push(format!("it goes by the name `{name}`"));

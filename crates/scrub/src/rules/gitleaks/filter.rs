@@ -3,6 +3,7 @@
 use super::super::measure::Make;
 use super::super::validators::entropy;
 use super::syntax::Expression;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 /// Bits of surplus from which on a text is no ordinary one: stands for the efficiency of its tokens.
 const LEAST_SURPLUS: i32 = 12;
@@ -17,7 +18,7 @@ pub(super) enum Filter {
     Entropy(Subject, f64, Bound),
     Matches(Subject, Expression),
     /// One of these texts stands in it, in whatever letter case.
-    Contains(Subject, Vec<String>),
+    Contains(Subject, AhoCorasick),
     Is(Subject, String),
     /// It looks like ordinary words.
     Ordinary(Subject),
@@ -64,18 +65,21 @@ impl Filter {
                 (entropy, Bound::UpTo) => entropy <= *bits,
             },
             Self::Matches(of, expression) => expression.regex().is_some_and(|regex| regex.is_match(of.text(found))),
-            Self::Contains(of, words) => {
-                let text = of.text(found).to_ascii_lowercase();
-                words.iter().any(|word| memchr::memmem::find(&text, word.as_bytes()).is_some())
-            }
+            Self::Contains(of, words) => words.is_match(of.text(found)),
             Self::Is(of, text) => of.text(found) == text.as_bytes(),
             Self::Ordinary(of) => Make::of(of.text(found)).surplus < LEAST_SURPLUS,
         }
     }
 
     /// The filter that leaves out what has one of these words in it.
-    pub(super) fn contains(of: Subject, words: &[String]) -> Self {
-        Self::Contains(of, words.iter().map(|word| word.to_lowercase()).filter(|word| !word.is_empty()).collect())
+    ///
+    /// # Errors
+    /// They are too many to be searched for.
+    pub(super) fn contains(of: Subject, words: &[String]) -> Result<Self, String> {
+        let words = words.iter().map(|word| word.to_lowercase()).filter(|word| !word.is_empty());
+        // The small kind: a file has many such lists, and what was found is short.
+        let search = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::ContiguousNFA)).build(words);
+        search.map(|words| Self::Contains(of, words)).map_err(|_| "its stopwords are too many to be searched for".to_owned())
     }
 
     /// Whether it asks for the efficiency of tokens, for which there is a stand-in.

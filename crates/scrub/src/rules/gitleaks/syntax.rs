@@ -4,10 +4,11 @@
 //! `[` for a bracket in a class, `\<` for a sign. Where it has more than the crate (`\Q…\E`, octal numbers), that is written otherwise. What
 //! is left over, such as classes of Unicode, is an error. See <https://github.com/google/re2/wiki/Syntax>.
 
+use super::extent;
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::Extractor;
-use regex_syntax::hir::{Class, Hir, HirKind};
 use std::sync::OnceLock;
 
 /// Most steps of an expression: bytes, ranges and repetitions, written out. Those of the public rules have some hundreds; 512 bytes are looked at
@@ -15,8 +16,10 @@ use std::sync::OnceLock;
 const MOST_STEPS: u64 = 8_192;
 /// Most bytes of a compiled expression; fits those steps.
 const MOST_BYTES: usize = 4 << 20;
-/// Most bytes of what an expression remembers of texts (its lazy automaton).
-const MOST_CACHED: usize = 256 << 10;
+/// Bytes of what an expression remembers of texts (its lazy automaton), for each thread that uses it.
+const CACHED: usize = 64 << 10;
+/// The same for each of its steps, where there are many: with less it has no such automaton, and is far slower.
+const CACHED_FOR_STEP: usize = 32;
 /// Fewest bytes of a keyword that is taken from an expression.
 const LEAST_KEYWORD: usize = 3;
 
@@ -25,6 +28,8 @@ pub(super) struct Expression {
     text: String,
     /// How many groups it has.
     pub(super) groups: usize,
+    /// Whether its first group holds for a few fixed texts only, such as names of fields.
+    pub(super) begins_with_names: bool,
     compiled: OnceLock<Option<Regex>>,
 }
 
@@ -36,17 +41,18 @@ impl Expression {
     pub(super) fn read(go: &str, limit: usize) -> Result<Self, String> {
         let text = translated(go)?;
         let hir = parsed(&text)?;
-        if steps(&hir) > MOST_STEPS {
+        if extent::steps(&hir) > MOST_STEPS {
             return Err(format!("its expression is too large: it has more than {MOST_STEPS} steps, with its repetitions written out"));
         }
         if hir.properties().minimum_len().is_some_and(|least| least > limit) {
             return Err(format!("its expression holds for no text of {limit} bytes or fewer, and more are not looked at"));
         }
-        if needs_break(&hir) {
+        if extent::needs_break(&hir) {
             return Err("its expression holds over several lines only, and one line is looked at".to_owned());
         }
         let groups = hir.properties().explicit_captures_len();
-        Ok(Self { text, groups, compiled: OnceLock::new() })
+        let begins_with_names = extent::begins_with_names(&hir);
+        Ok(Self { text, groups, begins_with_names, compiled: OnceLock::new() })
     }
 
     /// One that holds where any of these does.
@@ -55,10 +61,10 @@ impl Expression {
         let text = parts.collect::<Result<Vec<_>, String>>()?.join("|");
         match go.len() as u64 * MOST_STEPS {
             // Each is small enough by itself, and together they may not be.
-            most if most > MOST_STEPS && steps(&parsed(&text)?) > MOST_STEPS => {
+            most if most > MOST_STEPS && extent::steps(&parsed(&text)?) > MOST_STEPS => {
                 Err(format!("its expressions of exceptions are too large: they have more than {MOST_STEPS} steps"))
             }
-            _ => Ok(Self { text, groups: 0, compiled: OnceLock::new() }),
+            _ => Ok(Self { text, groups: 0, begins_with_names: false, compiled: OnceLock::new() }),
         }
     }
 
@@ -80,45 +86,14 @@ impl Expression {
 }
 
 fn compiled(text: &str) -> Option<Regex> {
-    RegexBuilder::new(text).unicode(false).size_limit(MOST_BYTES).dfa_size_limit(MOST_CACHED).build().ok()
+    let steps = usize::try_from(extent::steps(&parsed(text).ok()?)).ok()?;
+    let cached = CACHED.max(steps.saturating_mul(CACHED_FOR_STEP));
+    RegexBuilder::new(text).unicode(false).size_limit(MOST_BYTES).dfa_size_limit(cached).build().ok()
 }
 
 fn parsed(text: &str) -> Result<Hir, String> {
     let remedy = "what Go's syntax and that of the `regex` crate share can be used, without classes of Unicode";
     ParserBuilder::new().unicode(false).utf8(false).build().parse(text).map_err(|_| format!("its expression can't be read; {remedy}"))
-}
-
-/// How large an expression is with its repetitions written out.
-fn steps(hir: &Hir) -> u64 {
-    let all = |parts: &[Hir]| parts.iter().map(steps).fold(1, u64::saturating_add);
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => 1,
-        HirKind::Literal(literal) => literal.0.len() as u64,
-        HirKind::Class(Class::Bytes(class)) => class.ranges().len() as u64,
-        HirKind::Class(Class::Unicode(class)) => 4 * class.ranges().len() as u64,
-        HirKind::Repetition(repetition) => {
-            let times = repetition.max.unwrap_or(repetition.min.saturating_add(1)).max(1);
-            u64::from(times).saturating_mul(steps(&repetition.sub).saturating_add(1))
-        }
-        HirKind::Capture(capture) => steps(&capture.sub).saturating_add(2),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => all(parts),
-    }
-}
-
-/// Whether all that an expression holds for has a line break in it.
-fn needs_break(hir: &Hir) -> bool {
-    let is_break = |byte: u8| matches!(byte, b'\n' | b'\r');
-    match hir.kind() {
-        HirKind::Literal(literal) => literal.0.iter().any(|byte| is_break(*byte)),
-        HirKind::Class(Class::Bytes(class)) => {
-            !class.ranges().is_empty() && class.ranges().iter().all(|range| (range.start()..=range.end()).all(is_break))
-        }
-        HirKind::Repetition(repetition) => repetition.min > 0 && needs_break(&repetition.sub),
-        HirKind::Capture(capture) => needs_break(&capture.sub),
-        HirKind::Concat(parts) => parts.iter().any(needs_break),
-        HirKind::Alternation(parts) => parts.iter().all(needs_break),
-        _ => false,
-    }
 }
 
 /// An expression of Go's as the crate writes it.

@@ -1,5 +1,6 @@
 use super::super::Rules;
 use crate::{Scrubber, Search};
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// Rules of our own, as another scanner's users write theirs.
@@ -153,6 +154,67 @@ fn a_stream_finds_what_a_whole_text_does_however_it_is_cut() {
     }
 }
 
+/// What is counted of a search.
+#[derive(Clone, Copy)]
+pub(super) enum Work {
+    Search,
+    Filter,
+}
+
+thread_local! {
+    static DONE: Cell<[usize; 2]> = const { Cell::new([0; 2]) };
+}
+
+/// Counts work that is done.
+pub(super) fn count(work: Work) {
+    let mut done = DONE.get();
+    done[work as usize] += 1;
+    DONE.set(done);
+}
+
+#[test]
+fn nothing_is_searched_in_vain_nor_filtered_twice() {
+    let rules = rules(&["[[rules]]\nid = 'a'\nregex = '(tok-[a-z0-9]{32})'\nkeywords = ['zz']\nentropy = 2.0"]);
+    let patterns = rules.patterns.as_ref().expect("one");
+    let done = |text: &str, starts: std::ops::Range<usize>| {
+        DONE.set([0; 2]);
+        let mut found = 0;
+        patterns.find(text.as_bytes(), &starts, |_| found += 1);
+        (found, DONE.get())
+    };
+    let chain = format!("{}tok-{KEY} ", format!("zz{:14}", "").repeat(8));
+
+    assert_eq!(done(&chain, 0..chain.len()), (1, [8, 1]));
+    // The first byte of what is found is asked for, and no other.
+    assert_eq!(done(&chain, 128..129), (1, [8, 1]));
+    // Lines that end before what is asked for, and begin behind it.
+    let lines = format!("{chain}\nwords\n{chain}");
+    let words = chain.len() + 1;
+    assert_eq!(done(&lines, words..words + 5), (0, [0, 0]));
+}
+
+#[test]
+fn keywords_that_stand_close_to_each_other_hide_nothing() {
+    let scrubber = scrubber(&[
+        FILE,
+        "[[rules]]\nid = 'pin'\nregex = 'zz:(\\w{8})'\nkeywords = ['zz']\n[[rules]]\nid = 'far'\nregex = 'zz:(x{442})!'\nkeywords = ['zz']",
+    ]);
+    let pins = (0..60).map(|at| format!("zz:p4ss{at:04} ")).collect::<String>();
+    let user = format!("{}@corp {}", KEY.repeat(2), "corp ".repeat(30));
+
+    assert_eq!(scrubber.scrub_text(&pins), "zz:[redacted:pin] ".repeat(60));
+    assert_eq!(scrubber.scrub_text(&user), format!("[redacted:corp-user]@corp {}", "corp ".repeat(30)));
+    // What is seen of a chain does not depend on how it comes.
+    for shift in 0..16 {
+        let far = format!("zz: zz:{}!\n", "x".repeat(442));
+        let chain = format!("{pins}{far}{}{far}{}{user}{far}", "zz ".repeat(99), "zzzz".repeat(99));
+        let chain = format!("{}{}", "z".repeat(shift), chain.repeat(3));
+        for cuts in [&[1][..], &[7, 200, 3], &[64, 65, 255], &[250]] {
+            crate::naive::compare(&scrubber, chain.as_bytes(), cuts);
+        }
+    }
+}
+
 #[test]
 fn what_a_rule_of_the_hosts_own_finds_goes_by_that_rule_alone() {
     let theirs = "[[rules]]\nid = \"any-github\"\nregex = '''gh[pousr]_\\w{36}'''\nkeywords = [\"gh\"]\n";
@@ -165,6 +227,58 @@ fn what_a_rule_of_the_hosts_own_finds_goes_by_that_rule_alone() {
     // Where its checksum does not hold, theirs finds it.
     assert_eq!(scrubber.scrub_text("x ghp_4daSjor9h2aTT16qI9BON8H9Bd6C1m42CUAb"), "x [redacted:any-github]");
     assert_eq!(scrubber.passing(&[own[0].0.clone()]).find(token.as_bytes()), []);
+}
+
+#[test]
+fn what_ends_before_a_finding_does_not_know_it() {
+    let scrubber = scrubber(&[FILE]);
+    let head = "-----BEGIN PRIVATE KEY-----";
+
+    // A frame that holds no key, and ends.
+    let framed = scrubber.scrub_text(&format!("{head}x-----END x----- {TOKEN};")).into_owned();
+    assert!(framed.ends_with(" [redacted:acme-token];"), "{framed}");
+    // One that goes on holds what follows.
+    let open = scrubber.find(format!("{head} {TOKEN};").as_bytes());
+    assert!(open.len() == 1 && open[0].1.start == 0, "{open:?}");
+    for cuts in [&[1][..], &[7, 200, 3], &[64]] {
+        let texts = format!("{head}x-----END x----- {TOKEN};\n{head} {TOKEN};\n-----END PRIVATE KEY-----\n").repeat(20);
+        crate::naive::compare(&scrubber, texts.as_bytes(), cuts);
+    }
+}
+
+#[test]
+fn a_rule_that_says_less_of_a_secret_takes_out_what_it_finds_more_of() {
+    let rule = |id: &str, regex: &str, specificity: i64| {
+        format!("[[rules]]\nid = '{id}'\nregex = '{regex}'\nkeywords = ['key-']\nspecificity = {specificity}\n")
+    };
+    let files = [rule("long", "key-[a-z0-9]{32}", 1), rule("short", "key-[a-z0-9]{16}", 9), rule("tiny", "key-[a-z0-9]{12}", 5)].concat();
+    let text = format!("a key-{KEY} b");
+
+    let found = scrubber(&[&files]).find(text.as_bytes());
+    let found: Vec<_> = found.iter().map(|(rule, at)| (rule.as_str(), at.clone())).collect();
+    assert_eq!(found, [("long", 2..38), ("short", 2..22)]);
+    assert_eq!(scrubber(&[&files]).scrub_text(&text), "a [redacted:long] b");
+}
+
+#[test]
+fn a_first_group_that_is_no_secret_does_not_stand_for_one() {
+    let file = |regex: &str, more: &str| format!("[[rules]]\nid = 'a'\nregex = '{regex}'\nkeywords = ['acme']\n{more}");
+    let secret = &KEY[..20];
+    for (regex, more, text, expected, is_told) in [
+        // The name of a field.
+        ("(?i)acme_(password|credential)=([a-z0-9]{20})", "", format!("acme_CREDENTIAL={secret}!"), "[redacted:a]!", true),
+        ("(?i)(acme[._-]?(?:api|access)_?(?:key|token)s?)=[a-z0-9]{20}", "", format!("acme_api_key={secret}!"), "[redacted:a]!", true),
+        ("(acme_thing)=([a-z0-9]{20})", "secretGroup = 2", format!("acme_thing={secret}!"), "acme_thing=[redacted:a]!", false),
+        // Too short.
+        ("acme=([a-z0-9]{3})[a-z0-9]{17}", "", format!("acme={secret}!"), "[redacted:a]!", false),
+        // What is a secret.
+        ("acme=([a-z0-9]{20})", "", format!("acme={secret}!"), "acme=[redacted:a]!", false),
+        ("acme=(?:\"([a-z0-9]{20})\"|([a-z0-9]{20}))", "", format!("acme={secret}!"), "acme=[redacted:a]!", false),
+    ] {
+        let file = file(regex, more);
+        assert_eq!(scrubber(&[&file]).scrub_text(&text), expected, "{regex}");
+        assert_eq!(told(&file).iter().any(|told| told.starts_with("+ a: its first group holds for")), is_told, "{regex}");
+    }
 }
 
 #[test]
