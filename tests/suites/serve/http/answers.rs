@@ -137,8 +137,8 @@ fn headers_that_hold_beyond_the_exchange_are_withheld_unless_the_manifest_says_s
 
 #[test]
 fn a_handler_that_fails_is_told_of_without_its_words() {
-    let limits = "[limits]\ncpu = \"100ms\"\nwall = \"1h\"";
-    let house = House::new(&[("bot", BEARER, limits), ("brief", BEARER, "[limits]\nwall = \"200ms\"\ncpu = \"1h\"\n")]);
+    let limits = "[limits]\ncpu = \"500ms\"\nwall = \"1h\"";
+    let house = House::new(&[("bot", BEARER, limits), ("brief", BEARER, "[limits]\nwall = \"1s\"\ncpu = \"1h\"\n")]);
 
     for (target, status, outcome) in [
         ("/bot?stop", 500, "trap: "),
