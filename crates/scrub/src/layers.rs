@@ -126,11 +126,21 @@ fn nothing_is_made_of_a_value_until_a_text_may_hold_it() {
 
     // Shorter than it, as long, and with all that may make a text look like one.
     let ordinary = "{\"pair\": \"ETH-USD\", \"price\": 3120.5, \"at\": \"2026-11-30 09:12:45\", \"next\": \"a%2Fb\"} ";
-    for text in ["x".repeat(shortest - 2) + " ", "x".repeat(shortest) + " ", ordinary.to_owned(), ordinary.repeat(6)] {
+    for text in ["x".repeat(shortest - 2) + " ", "x".repeat(shortest) + " "] {
         let scrubber = fresh();
         assert_eq!(answered(&scrubber, text.as_bytes(), 7, usize::MAX), text.as_bytes());
         assert!(scrubber.scrub(text.as_bytes()).is_none() && !scrubber.has_made(), "{text}");
     }
+    // Ordinary text may look like one to the keyed hash of a glance: to few of many.
+    let mut is_made = |text: &str| {
+        let (own, carried) = (values(&mut numbers, 2, 20), values(&mut numbers, 1, 60));
+        let scrubber = Arc::new(at_once(&own, Some(Rules::standard())).knowing_also(&carried));
+        assert_eq!(answered(&scrubber, text.as_bytes(), 7, usize::MAX), text.as_bytes());
+        scrubber.has_made()
+    };
+    let texts = [ordinary.to_owned(), ordinary.repeat(6)];
+    let made = (0..40).filter(|number| is_made(&texts[number % 2])).count();
+    assert!(made < 10, "{made} of 40");
 
     for literal in at_once(&carried, None).whole().literals() {
         let scrubber = fresh();
