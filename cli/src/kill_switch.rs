@@ -70,12 +70,7 @@ impl Turned {
             };
             out.line(format_args!("{whom}: {done} ({by})"))?;
         }
-        let Confirmed { silent, .. } = confirmed;
-        if silent.is_empty() {
-            return Ok(0);
-        }
-        let silent = silent.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-        Err(Failure::new(code::STATE, format!("hosts that run have not confirmed it within 2 s: end the processes {silent}")))
+        confirmed.unconfirmed().map_or(Ok(0), |silent| Err(Failure::new(code::STATE, silent)))
     }
 }
 

@@ -170,8 +170,7 @@ impl Serve {
     /// Says what reading the directory has brought.
     fn tell(&self, reloaded: &Reloaded, agents: usize, is_first: bool) {
         for refused in &reloaded.refused {
-            let kept = refused.keeps.as_ref().map(|agent| format!("\n{agent} goes on by the manifest and the component that it had"));
-            say(format_args!("error: {}{}", lines_for_people(&refused.why), kept.unwrap_or_default()));
+            tell_refused(&refused.why, refused.keeps.as_deref());
         }
         let said = [("new", &reloaded.added), ("changed", &reloaded.changed), ("gone", &reloaded.removed)];
         let said = said.into_iter().filter(|(_, names)| !is_first && !names.is_empty());
@@ -183,6 +182,12 @@ impl Serve {
         let (read, plural) = (if is_first { "" } else { "read anew, " }, if agents == 1 { "" } else { "s" });
         say(format_args!("{}: {read}serving {agents} agent{plural}{said}{refused}", self.directory.display()));
     }
+}
+
+/// Says that a manifest can't be used, and who goes on by what it was.
+pub(super) fn tell_refused(why: &str, keeps: Option<&str>) {
+    let kept = keeps.map(|agent| format!("\n{agent} goes on by the manifest and the component that it had"));
+    say(format_args!("error: {}{}", lines_for_people(why), kept.unwrap_or_default()));
 }
 
 /// As many files and connections at once as the machine lets the process have: many agents have many.

@@ -2,6 +2,7 @@
 //! for administrators.
 
 use super::output::{Answer, say};
+use super::serve::tell_refused;
 use super::table::Table;
 use super::{Done, Failure, HostArgs, code};
 use bytes::Bytes;
@@ -10,8 +11,9 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use strongroom::text::{for_people, lines_for_people};
+use strongroom::text::for_people;
 use strongroom_ground::text::in_largest_unit;
 use tokio::net::UnixStream;
 
@@ -213,8 +215,7 @@ impl Reload {
                 }
             }
             for refused in items(&answer["refused"]) {
-                let kept = text(&refused["keeps"]).map(|agent| format!("\n{agent} goes on by the manifest and the component that it had"));
-                say(format_args!("error: {}{}", lines_for_people(refused["why"].as_str().unwrap_or_default()), kept.unwrap_or_default()));
+                tell_refused(refused["why"].as_str().unwrap_or_default(), text(&refused["keeps"]).as_deref());
             }
         }
         Ok(if refused == 0 { 0 } else { code::USAGE })
@@ -254,7 +255,15 @@ impl At {
             let stream = UnixStream::connect(path).await;
             return stream.map_err(|error| {
                 let at = path.display();
-                Failure::new(code::STATE, format!("{at}: no host serves there ({error}); start one with `strongroom serve`"))
+                Failure::new(
+                    code::STATE,
+                    match error.kind() {
+                        ErrorKind::PermissionDenied => format!(
+                            "{at}: you may not reach the host ({error}); have it list your user in `[[admin.peers]]`, or act as its user"
+                        ),
+                        _ => format!("{at}: no host serves there ({error}); start one with `strongroom serve`"),
+                    },
+                )
             });
         }
         let state = strongroom::ops::state_directory(&config)?;
@@ -271,7 +280,12 @@ impl At {
             (Some((_, stream)), true) => Ok(stream),
             (None, _) => {
                 let at = state.display();
-                Err(Failure::new(code::STATE, format!("no host serves with the state directory {at}; start one with `strongroom serve`")))
+                Err(Failure::new(
+                    code::STATE,
+                    format!(
+                        "no host serves with the state directory {at}; start one with `strongroom serve`, or name its configuration with `--config`"
+                    ),
+                ))
             }
             (Some((last, _)), false) => {
                 let all = answering.iter().map(|(path, _)| path.as_path()).chain([last.as_path()]);

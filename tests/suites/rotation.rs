@@ -112,24 +112,30 @@ fn the_old_key_is_not_revoked_while_a_request_holds_it() {
     assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.stored()]);
 }
 
+/// What something comes to while a request that never ends holds the old key.
+fn while_a_request_holds_the_key<T>(issuer: &Issuer, house: &RotationFixture, replace: impl Future<Output = T>) -> T {
+    issuer.fail(Verb::Use, Fault::Hang(Duration::from_secs(3_600)), 1);
+    block_on(async {
+        let agent = house.agent(issuer, "");
+        let operations = [get(issuer, "/v1/never")];
+        let never = tokio::spawn(async move { ran(&agent, &operations).await });
+        while issuer.counts().valid == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let replaced = replace.await;
+        never.abort();
+        replaced
+    })
+}
+
 #[test]
 fn where_the_operator_says_so_the_old_key_is_revoked_though_a_request_holds_it() {
     let issuer = Issuer::start();
     let house = RotationFixture::new(Kind::File, &issuer, |rotation, _| {
         (rotation.drain, rotation.after_drain) = (Duration::from_millis(50), AfterDrain::Revoke);
     });
-    issuer.fail(Verb::Use, Fault::Hang(Duration::from_secs(3_600)), 1);
-
-    block_on(async {
-        let agent = house.agent(&issuer, "");
-        let operations = [get(&issuer, "/v1/never")];
-        let never = tokio::spawn(async move { ran(&agent, &operations).await });
-        while issuer.counts().valid == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        assert_eq!(house.host.rotate(house.bed.name(), |_| ()).await, Ok(()));
-        never.abort();
-    });
+    let replaced = while_a_request_holds_the_key(&issuer, &house, house.host.rotate(house.bed.name(), |_| ()));
+    assert_eq!(replaced, Ok(()));
 
     assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.stored()]);
 }
@@ -138,18 +144,8 @@ fn where_the_operator_says_so_the_old_key_is_revoked_though_a_request_holds_it()
 fn a_key_that_has_leaked_is_revoked_though_a_request_holds_it() {
     let issuer = Issuer::start();
     let house = RotationFixture::new(Kind::File, &issuer, |rotation, _| rotation.after_drain = AfterDrain::Wait);
-    issuer.fail(Verb::Use, Fault::Hang(Duration::from_secs(3_600)), 1);
-
-    block_on(async {
-        let agent = house.agent(&issuer, "");
-        let operations = [get(&issuer, "/v1/never")];
-        let never = tokio::spawn(async move { ran(&agent, &operations).await });
-        while issuer.counts().valid == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        assert_eq!(house.host.replace_leaked(house.bed.name(), |_| ()).await, Ok(()));
-        never.abort();
-    });
+    let replaced = while_a_request_holds_the_key(&issuer, &house, house.host.replace_leaked(house.bed.name(), |_| ()));
+    assert_eq!(replaced, Ok(()));
 
     assert_eq!(issuer.usable_keys(&house.bed.account), [house.bed.stored()]);
     assert_ne!(house.bed.stored(), house.bed.first);

@@ -365,9 +365,7 @@ impl Asked<'_> {
         let (switch, turned) = (self.shared.supervisor.host().kill_switch().clone(), whom.clone());
         let confirmed = tokio::task::spawn_blocking(move || if on { switch.on(&turned) } else { switch.off(&turned) }).await;
         let confirmed = confirmed.unwrap_or_else(|_| Err(std::io::Error::other("the host has failed"))).map_err(unturned)?;
-        if !confirmed.silent.is_empty() {
-            let silent = confirmed.silent.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
-            let detail = format!("hosts that run have not confirmed it within 2 s: end the processes {silent}");
+        if let Some(detail) = confirmed.unconfirmed() {
             return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, detail));
         }
         json(&Turned { whom: whom.to_string(), confirmed })

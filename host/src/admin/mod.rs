@@ -185,9 +185,3 @@ pub fn sockets(state: &Path) -> io::Result<Vec<PathBuf>> {
     sockets.sort();
     Ok(sockets)
 }
-
-/// The OpenAPI document of the interface, version 3.1, as JSON.
-#[must_use]
-pub fn document() -> String {
-    openapi::document()
-}

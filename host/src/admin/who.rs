@@ -1,8 +1,8 @@
 //! Who asks, and what they may: by the kernel's word at the socket, by a token or a certificate at the address.
 
 use crate::manifest::{Account, AdminClient, AdminConfig, AdminPeer, AdminProof, Role};
-use crate::serve::{Certificates, Peer};
-use http::{HeaderMap, header};
+use crate::serve::{Certificates, Peer, bearer};
+use http::HeaderMap;
 use sha2::{Digest, Sha256};
 
 /// The shortest token that counts.
@@ -64,7 +64,7 @@ impl Known {
 
     /// The client with the most rights that it proves to be.
     fn remote(&self, peer: &Peer, headers: &HeaderMap) -> Option<Who> {
-        let shown = bearer(headers);
+        let shown = bearer(headers).ok();
         let is = |(client, certificates): &&(AdminClient, Option<Certificates>)| match (&client.proof, certificates) {
             (AdminProof::Token(token), _) => shown.is_some_and(|shown| token.read().is_ok_and(|token| is_same(&token, shown))),
             (_, Some(certificates)) => certificates.name(peer).is_ok(),
@@ -80,14 +80,6 @@ pub(super) fn is_own(user: u32) -> bool {
     user == 0 || user == rustix::process::geteuid().as_raw()
 }
 
-/// The bearer token of a request that has one (RFC 6750, 2.1).
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (value, None) = (values.next()?.as_bytes(), values.next()) else { return None };
-    let (scheme, token) = value.split_at_checked(7)?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
-}
-
 /// Whether a token is the one that counts. What is compared are hashes, so that the time it takes says nothing of it.
 fn is_same(token: &str, shown: &[u8]) -> bool {
     let is_long_enough = token.len() >= SHORTEST;
@@ -98,6 +90,7 @@ fn is_same(token: &str, shown: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::manifest::HostConfig;
+    use http::header;
 
     fn known(lines: &str) -> Known {
         let config = HostConfig::parse("strongroom.toml", &format!("[admin]\n{lines}")).unwrap_or_else(|error| panic!("{error}"));

@@ -50,6 +50,15 @@ pub struct Confirmed {
     pub silent: Vec<u32>,
 }
 
+impl Confirmed {
+    /// What there is to do about hosts that are silent, where some are.
+    #[must_use]
+    pub fn unconfirmed(&self) -> Option<String> {
+        let silent = self.silent.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        (!silent.is_empty()).then(|| format!("hosts that run have not confirmed it within 2 s: end the processes {silent}"))
+    }
+}
+
 /// Who is stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Stopped {

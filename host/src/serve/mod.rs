@@ -38,7 +38,7 @@ mod watch;
 
 pub use error::ServeError;
 #[cfg(feature = "ops")]
-pub(crate) use http::{Certificates, Patient, Peer, acceptor};
+pub(crate) use http::{Certificates, Patient, Peer, acceptor, bearer};
 pub use logs::{LogLine, LogStream, Logs};
 pub use status::{AgentState, AgentStatus, Drained, OrderError, Refused, Reloaded, RunStatus};
 pub use supervisor::{Serving, Supervisor};

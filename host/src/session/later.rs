@@ -176,9 +176,7 @@ impl Session {
         let has_it = |read: &Arc<Read>| read.signers.iter().any(|known| known.name == spec.name && is_alike(known, &spec));
         if self.later.all()?.iter().all(has_it) { Ok(()) } else { Err(Denial::of_another_signer(&spec.name)) }
     }
-}
 
-impl Session {
     /// Whether all later manifests let the run keep as much of a state as its own does.
     pub(crate) fn still_keeps(&self, spec: &StateSpec) -> Result<(), Denial> {
         if self.later.count() == 0 {

@@ -35,6 +35,7 @@ impl Policy {
                 denial.rule.as_str(),
                 denial.reason
             ),
+            remedy: format!("for runs that begin: {}", denial.remedy),
             ..denial
         })?;
         let otherwise = || {

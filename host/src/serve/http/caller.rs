@@ -146,7 +146,7 @@ async fn values(secret: &CallerSecret, asked: &Asked<'_>) -> Result<Vec<Arc<Vers
 }
 
 /// What the one `Authorization` line bears.
-fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let line = lines.next().ok_or("there is no `Authorization`")?;
     if lines.next().is_some() {

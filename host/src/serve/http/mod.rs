@@ -17,6 +17,8 @@ mod secret;
 mod webhook;
 
 #[cfg(feature = "ops")]
+pub(crate) use caller::bearer;
+#[cfg(feature = "ops")]
 pub(crate) use certificate::Certificates;
 pub(crate) use certificate::Peer;
 pub(super) use listener::Listener;

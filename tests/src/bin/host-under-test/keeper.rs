@@ -9,9 +9,7 @@
 use serde_json::Value;
 use std::io::Write;
 use std::net::SocketAddr;
-use strongroom::{Host, HostConfig, Manifest, Resolve, RunOptions, StaticBackend};
-use strongroom_tests::cuts::{Cuts, End};
-use strongroom_tests::state_dir;
+use strongroom::{Host, Manifest, Resolve, RunOptions, StaticBackend};
 
 struct To(SocketAddr);
 
@@ -39,11 +37,7 @@ impl Write for Told {
 pub fn main(job: &Value) {
     let text = |name: &str| job[name].as_str().unwrap_or_default();
 
-    let cuts = Cuts::new(job["at"].as_u64().map(|at| (usize::try_from(at).expect("small"), End::Kill)));
-    let mut config = HostConfig::default();
-    config.network_allow = vec!["127.0.0.1/32".parse().expect("a network")];
-    config.network_ca = vec![text("ca").into()];
-    config.state_dir = Some(state_dir());
+    let (cuts, config) = super::ended_host(job);
     let mut values = StaticBackend::new();
     for (name, value) in job["values"].as_object().expect("values") {
         values = values.with(name.clone(), value.as_str().expect("text"));

@@ -8,18 +8,12 @@
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use strongroom::{Host, HostConfig, Manifest};
-use strongroom_tests::cuts::{Cuts, End};
-use strongroom_tests::state_dir;
+use strongroom::{Host, Manifest};
 
 pub fn main(job: &Value) {
     let text = |name: &str| job[name].as_str().unwrap_or_default();
 
-    let cuts = Cuts::new(job["at"].as_u64().map(|at| (usize::try_from(at).expect("small"), End::Kill)));
-    let mut config = HostConfig::default();
-    config.network_allow = vec!["127.0.0.1/32".parse().expect("a network")];
-    config.network_ca = vec![text("ca").into()];
-    config.state_dir = Some(state_dir());
+    let (cuts, config) = super::ended_host(job);
     let wall = Arc::new(AtomicI64::new(0));
     if job["late"] == true {
         // Whoever came before it counts as gone.
