@@ -86,7 +86,10 @@ fn a_run_may_do_what_both_manifests_let_it() {
 #[test]
 fn what_was_withdrawn_does_not_come_back() {
     let (whole, bare) = ([KEY, GRANT, EGRESS].concat(), [KEY, EGRESS].concat());
-    let ran = AgentFixture::with(&whole).anew(&bare).anew(&whole).run(&[KEYED, "log anew 0", "log anew 1", KEYED, PLAIN]);
+    // One that is as the first was, and one that is like none.
+    let wider = format!("{whole}[[egress]]\nhost = \"evil.test\"\npaths = [\"/**\"]\n");
+    let fixture = AgentFixture::with(&whole).anew(&bare).anew(&whole).anew(&wider);
+    let ran = fixture.run(&[KEYED, "log anew 0", "log anew 1", "log anew 2", KEYED, PLAIN]);
 
     assert_eq!(ran.seen.iter().map(|seen| seen.target.as_str()).collect::<Vec<_>>(), ["/v1/keyed", "/plain"]);
     assert_eq!(ran.denied(), ["reloaded"]);

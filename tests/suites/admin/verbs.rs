@@ -150,6 +150,26 @@ fn a_paused_agent_begins_nothing_and_what_was_due_is_missed() {
 }
 
 #[test]
+fn a_run_that_waits_while_its_agent_is_paused_begins_once_that_is_lifted() {
+    let often = "[trigger]\nevery = \"1s\"";
+    let agents = Agents::new().apart().agent("ticker", &["print tick"], often).agent("other", &["print other"], often);
+    done(&agents, &["kill-switch", "on", "ticker"]);
+    let mut served = agents.serve();
+    // What is due waits for the switch.
+    served.wait_for(&["other", " | other"]);
+    done(&agents, &["pause", "ticker"]);
+    done(&agents, &["kill-switch", "off", "ticker"]);
+
+    for _ in 0..2 {
+        served.wait_for_another(&["other", " | other"]);
+    }
+    assert_eq!(state(&agents, "ticker")["runs"], 0);
+    done(&agents, &["resume", "ticker"]);
+    served.wait_for_another(&["ticker", " | tick"]);
+    served.terminate();
+}
+
+#[test]
 fn lines_are_followed_until_the_host_ends() {
     let agents = Agents::new().apart().agent("yearly", &["print hello"], YEARLY).agent("other", &["print not-this"], YEARLY);
     let mut served = agents.serve();

@@ -292,3 +292,27 @@ fn a_change_neither_loses_an_agent_nor_runs_it_twice() {
     waits.ended(&Ending::Well, true, SECOND, 2_000);
     assert_eq!((waits.wakes(), waits.tick(3_000).begin), (None, 0));
 }
+
+#[test]
+fn a_paused_agent_has_nothing_due_and_is_asked_for_no_run() {
+    let mut runs = runs("[trigger]\nevery = \"1s\"");
+    assert_eq!(begin(&mut runs, 0), (1, None));
+    assert_eq!(runs.ended(&Ending::Well, true, SECOND, 500), Next::AsPlanned);
+
+    runs.pause(true);
+    assert_eq!((runs.state(), runs.wakes(), runs.next(), runs.triggered(900)), (AgentState::Paused, None, None, Triggered::Paused));
+    // Nothing is taken note of, so that no time counts as one that has begun a run.
+    assert_eq!([1_000, 2_000, 3_000].map(|now| runs.tick(now)), [Ticked::default(), Ticked::default(), Ticked::default()]);
+
+    runs.pause(false);
+    assert!(runs.wakes().is_some_and(|wakes| wakes <= 4_000));
+    assert_eq!(begin(&mut runs, 4_000).0, 1, "one, and not those that were missed");
+}
+
+#[test]
+fn callers_of_a_paused_agent_are_turned_away() {
+    let mut runs = runs("[trigger]\nhttp = \"/a\"\npublic = true");
+    assert!(runs.called());
+    runs.pause(true);
+    assert!(!runs.called());
+}
