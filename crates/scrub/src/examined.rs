@@ -1,7 +1,7 @@
 //! What rules find in a text, with the reasons: for whoever tries them.
 
 use super::rules::Reason;
-use super::{Scrubber, Subject, sorted};
+use super::{MOST_TAIL, Scrubber, Subject, sorted};
 use std::ops::Range;
 
 /// A finding of a rule, explained.
@@ -28,7 +28,8 @@ impl Scrubber {
         let of_rule = |subject: Subject| if let Subject::Rule(rule) = subject { Some(rule) } else { None };
         let found = sorted(self.findings(text)).into_iter().filter_map(|finding| Some((of_rule(finding.subject)?, finding)));
         let examined = found.map(|(rule, finding)| {
-            let at = finding.at.start..finding.tail.map_or(finding.at.end, |tail| tail.end(text, finding.at.end, text.len()).0);
+            let most = text.len().min(finding.at.end + MOST_TAIL);
+            let at = finding.at.start..finding.tail.map_or(finding.at.end, |tail| tail.end(&text[..most], finding.at.end, most).0);
             let why = rules.why(text, rule, &finding.at);
             Examined {
                 rule: rules.name(rule).to_owned(),

@@ -8,7 +8,7 @@
 use super::grams;
 use super::lanes::{BATCH, BLOCK, Marks, each};
 use super::rules::{Match, Rules};
-use super::views::{CHAINS, Chain, INDENT, INTRODUCES, SEPARATED, View, WIDEST, Walk};
+use super::views::{AHEAD as NESTED, CHAINS, Chain, INDENT, INTRODUCES, SEPARATED, View, WIDEST, Walk, is_empty_line};
 use super::{Finding, Lens, REACH, Search, Subject};
 use std::ops::Range;
 
@@ -93,6 +93,7 @@ impl<'s> Sweep<'s> {
     fn follow(&mut self, from: usize, marks: &Marks, rules: Option<&Rules>) {
         let search = self.search;
         let values = search.has_values();
+        let in_manifest = rules.is_some_and(|rules| rules.may_have_manifest(self.text, &(from..from + marks.blocks * BLOCK)));
         for block in 0..marks.blocks {
             if marks.escapes[block] | marks.pairs[block] | marks.words[block] | marks.dashes[block] | marks.lists[block] == 0 {
                 continue;
@@ -103,7 +104,7 @@ impl<'s> Sweep<'s> {
                 each(marks.pairs[block], |bit| self.separated(base + bit));
             }
             if let Some(rules) = rules {
-                each(marks.words[block], |bit| rules.word(self.text, base + bit, &mut self.matches));
+                each(marks.words[block], |bit| rules.word(self.text, base + bit, in_manifest, &mut self.matches));
                 each(marks.dashes[block], |bit| rules.dashes(self.text, base + bit, &mut self.matches));
                 each(marks.lists[block], |bit| {
                     let is_word = || marks.first_word(block, bit).is_none_or(|word| rules.may_list(self.text, base + word));
@@ -247,22 +248,25 @@ impl<'s> Sweep<'s> {
     #[inline]
     fn is_idle(&self, at: usize, byte: u8) -> bool {
         let Some((shown, length, may_nest)) = View::first(self.text, at, byte) else { return true };
+        let (search, next) = (self.search, at + length);
+        let is_none = |shown: u8| !INTRODUCES[usize::from(shown)] && !search.alphabet[usize::from(shown)];
         if may_nest {
-            return false;
+            let follow = |from: usize, count: usize| self.text[from.min(self.text.len())..].iter().take(count);
+            return match (byte, shown) {
+                // Whatever stands within it: but for a percent sign, every chain shows this first.
+                (b'\\', Some(shown)) => is_none(shown) && !follow(at, NESTED).any(|byte| *byte == b'%'),
+                // `&&`, of which neither begins a reference, is shown as it is.
+                (b'&', Some(_)) if self.text.get(at + 1) == Some(&b'&') => {
+                    let is_raw = |at: usize| View::first(self.text, at, b'&').is_some_and(|(_, length, _)| length == 1);
+                    let nests = |byte: &u8| matches!(byte, b'%' | b'\\' | b'&');
+                    is_raw(at) && is_raw(at + 1) && !follow(at + 2, NESTED).any(nests) && self.is_no_gram(b"&&", at + 2, false)
+                }
+                _ => false,
+            };
         }
-        let (search, width, next) = (self.search, self.search.grams.width, at + length);
-        // What follows, where it stands as it is: then a gram tells.
-        let raw =
-            |at: usize, count: usize| self.text.get(at..at + count).filter(|next| !next.iter().any(|byte| INTRODUCES[usize::from(*byte)]));
-        let dropped = |blanks: usize| raw(next + blanks, width).is_some_and(|next| !search.grams.may_hold(search.grams.gram(next)));
-        let showing = |shown: u8| {
-            raw(next, width - 1).is_some_and(|next| {
-                let mut bytes = [0; grams::WIDEST];
-                bytes[0] = shown;
-                bytes[1..width].copy_from_slice(next);
-                !search.grams.may_hold(search.grams.gram_of(bytes))
-            })
-        };
+        // What follows, where it stands as it is.
+        let dropped = |blanks: usize| self.is_no_gram(&[], next + blanks, byte == b'\n');
+        let showing = |shown: u8| self.is_no_gram(&[shown], next, false);
         let blanks = || self.text[next..].iter().take(INDENT).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         match shown {
             Some(_) if length == 1 => true,
@@ -273,6 +277,34 @@ impl<'s> Sweep<'s> {
             Some(shown) if INTRODUCES[usize::from(shown)] => false,
             Some(shown) => !search.alphabet[usize::from(shown)] || showing(shown),
         }
+    }
+
+    /// Whether no form has a gram that begins with `shown` and goes on at `at`, or has a byte of it; not, where an escape among its bytes may show
+    /// something else. Line breaks are left out where they are `unwrapped`.
+    #[inline]
+    fn is_no_gram(&self, shown: &[u8], mut at: usize, unwrapped: bool) -> bool {
+        let search = self.search;
+        let mut gram = [0; grams::WIDEST];
+        gram[..shown.len()].copy_from_slice(shown);
+        for place in &mut gram[shown.len()..search.grams.width] {
+            while unwrapped && self.text.get(at) == Some(&b'\n') {
+                let blanks = self.text[at + 1..].iter().take(INDENT).take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+                // Within another view less of it is seen at once.
+                if blanks + 1 >= NESTED || is_empty_line(self.text, at) {
+                    return blanks + 1 < NESTED;
+                }
+                at += 1 + blanks;
+            }
+            match self.text.get(at) {
+                // Nothing that ends here is whole.
+                None => return true,
+                Some(byte) if INTRODUCES[usize::from(*byte)] => return false,
+                Some(byte) if !search.alphabet[usize::from(*byte)] => return true,
+                Some(byte) => *place = *byte,
+            }
+            at += 1;
+        }
+        !search.grams.may_hold(search.grams.gram_of(gram))
     }
 
     /// Words of two or four digits, with separators: hexadecimal of a value?

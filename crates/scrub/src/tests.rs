@@ -446,3 +446,41 @@ fn rules_begin_behind_escapes_and_formats_that_are_too_short_are_not_sealed() {
         }
     }
 }
+
+#[test]
+fn what_is_examined_ends_where_no_more_of_it_would_be_taken_out() {
+    let scrubber = with_rules(&[]);
+    let head = "-----BEGIN PRIVATE KEY-----\n";
+    let open = format!("{head}{}", "MIIEvQIBADANBgkqhkiG9w0BAQEF\n".repeat(2_000));
+
+    let found = scrubber.examine(open.as_bytes());
+    assert_eq!((found.len(), found[0].at.start), (1, 0));
+    assert_eq!(
+        scrubber.scrub(open.as_bytes()).expect("a key").len(),
+        open.len() - found[0].at.len() + format!("[redacted:{}]", found[0].rule).len()
+    );
+    let closed = format!("{head}{}-----END PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0BAQEF\n".repeat(4));
+    assert_eq!(scrubber.examine(format!("{closed}\nand more").as_bytes())[0].at, 0..closed.len());
+}
+
+#[test]
+fn breaks_and_references_among_the_first_characters_of_a_value_are_undone() {
+    let value = "p4&&Zt8kLw2Qx7-mN0";
+    let scrubber = Arc::new(scrubber(&[value]));
+    let characters: Vec<String> = value.chars().map(String::from).collect();
+    let wrapped = |every: usize, blanks: usize| {
+        let lines: Vec<String> = characters.chunks(every).map(|line| line.concat()).collect();
+        lines.join(&format!("\n{}", " ".repeat(blanks)))
+    };
+    let lines = [(1, 0), (1, 3), (1, 10), (2, 0), (2, 3), (2, 10), (2, 11), (2, 12), (3, 4), (3, 16), (5, 16)]
+        .map(|(every, blanks)| wrapped(every, blanks));
+    let spelt = ["&amp;&amp;", "&&amp;", "&amp;&", "&&", "%26&", "&%26", "\\u0026&", "&\\x26", "&&#38;", "&#38;&"]
+        .map(|and| value.replace("&&", and));
+    let behind =
+        ["p4&&&#90;t8kLw2Qx7-mN0", "p4&&\\x5at8kLw2Qx7-mN0", "p4&&%5At8kLw2Qx7-mN0", "p4&&Z\nt8kLw2Qx7-mN0", "p4\n&&Z\n  t8kLw2Qx7-mN0"];
+    for text in lines.iter().chain(&spelt).map(String::as_str).chain(behind) {
+        let text = format!("if (a&&b) {{\n    key: {text} }}\n}}\n");
+        assert!(scrubber.scrub(text.as_bytes()).is_some(), "{text}");
+        crate::naive::compare(&scrubber, text.as_bytes(), &[1, 9]);
+    }
+}

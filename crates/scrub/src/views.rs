@@ -72,7 +72,7 @@ pub(super) const SEPARATED: Chain = Chain(View::Unseparated, None);
 const SILENCE: usize = 2 * (INDENT + 2);
 
 /// Source bytes that the inner view of a chain must see at once.
-const AHEAD: usize = 12;
+pub(super) const AHEAD: usize = 12;
 
 /// Whether a break at `at` ends an empty line, which ends whatever was wrapped. A second carriage return may belong to a line feed that
 /// follows it.
@@ -150,6 +150,14 @@ impl Iterator for Walk<'_> {
     #[inline]
     fn next(&mut self) -> Option<(u8, usize)> {
         let Some(inner) = self.chain.1 else { return self.outer() };
+        // Most bytes are shown by both views as they are.
+        if self.filled == 0 {
+            let (byte, end) = self.outer()?;
+            if !inner.introduced_by(byte) {
+                return Some((byte, end));
+            }
+            (self.ahead[0], self.ends[0], self.filled) = (byte, end, 1);
+        }
         let mut silent = 0;
         while silent <= SILENCE {
             self.fill(1);

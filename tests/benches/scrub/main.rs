@@ -1,9 +1,14 @@
-//! What the search for secrets costs, against a search for one absent byte, an automaton over the same literals, and a loop of
-//! `str::replace`, on one thread over the same warm memory. `cargo bench --bench scrub`.
+//! What the search for secrets costs, against a search for one absent byte, an automaton over the same literals, a loop of `str::replace`, and another
+//! host's leak detector, on one thread over the same warm memory. `cargo bench --bench scrub`. What is compared is measured in turns.
+//!
+//! `STRONGROOM_SCRUB_RULES` names files of rules of other scanners, one path behind the other with colons between: then what they cost is measured, too.
 //!
 //! Prints a table and writes `target/figures/scrub.json`.
 
+mod leak_detector;
+
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use leak_detector::LeakDetector;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,17 +36,43 @@ fn main() {
         let measured = speed(&text, |text| streamed(&scrubber, text));
         figures.add(Figure::at_least(&format!("{count} secrets and all rules, GB/s"), measured, "", against, r, share * r));
         if count == 100 {
-            hundred(&mut figures, &mut numbers, &text, &secrets, measured, r);
+            hundred(&mut figures, &mut numbers, &text, &secrets, r);
         }
     }
     let rules = Arc::new(Scrubber::new(Arc::new(Search::new(Vec::new(), Some(Rules::standard()))), Vec::new()));
     let measured = speed(&text, |text| streamed(&rules, text));
     figures.add(Figure::at_least("no secret, all rules, GB/s", measured, "", against, r, 0.15 * r));
+    others(&mut figures, &rules, &text[..8 * MIB]);
     figures.finish(true);
 }
 
+/// What other rules cost: another host's leak detector, and rules of other scanners beside the host's own.
+fn others(figures: &mut Figures, own: &Arc<Scrubber>, text: &[u8]) {
+    let detector = LeakDetector::new();
+    let whole = std::str::from_utf8(text).expect("the text is ASCII");
+    let [measured, baseline] = in_turns(text, |text| streamed(own, text), |_| detector.count(whole));
+    let against = "L: another host's leak detector, 23 rules, GB/s";
+    figures.add(Figure::at_least("no secret, all rules, GB/s", measured, "", against, baseline, 10.0 * baseline));
+
+    let Ok(paths) = std::env::var("STRONGROOM_SCRUB_RULES") else { return };
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let files: Vec<String> = paths.split(':').map(read).collect();
+    let begun = Instant::now();
+    let rules = Rules::with(&files).unwrap_or_else(|error| panic!("{error}"));
+    let loaded = begun.elapsed().as_secs_f64() * 1e3;
+    figures.add(Figure::at_most("making rules of other scanners ready, ms", loaded, "", "absolute", 100.0, 100.0));
+    let with = Arc::new(Scrubber::new(Arc::new(Search::new(Vec::new(), Some(rules))), Vec::new()));
+    let mut numbers = Numbers::new(0x5eed);
+    let [logs, code, prose] = [corpus::logs, corpus::code, corpus::prose].map(|made| made(&mut numbers, 8 * MIB).into_bytes());
+    for (kind, text) in [("JSON", text), ("logs", &*logs), ("code", &*code), ("prose", &*prose)] {
+        let [measured, baseline] = in_turns(text, |text| streamed(&with, text), |text| streamed(own, text));
+        let name = format!("rules of other scanners, too, over {kind}, GB/s");
+        figures.add(Figure::at_least(&name, measured, "", "the host's own rules alone, GB/s", baseline, 0.5 * baseline));
+    }
+}
+
 /// What is asked of 100 secrets.
-fn hundred(figures: &mut Figures, numbers: &mut Numbers, text: &[u8], secrets: &[String], measured: f64, r: f64) {
+fn hundred(figures: &mut Figures, numbers: &mut Numbers, text: &[u8], secrets: &[String], r: f64) {
     let against = "R: memchr for an absent byte, GB/s";
     let known: Vec<Arc<Known>> = secrets.iter().map(|secret| Arc::new(Known::new(secret.as_bytes(), false))).collect();
     let search = Search::new(known.clone(), Some(Rules::standard()));
@@ -52,9 +83,12 @@ fn hundred(figures: &mut Figures, numbers: &mut Numbers, text: &[u8], secrets: &
         let mut automaton = AhoCorasick::builder();
         automaton.kind(Some(kind)).match_kind(MatchKind::LeftmostLongest).ascii_case_insensitive(true);
         let automaton = automaton.build(&literals).expect("an automaton");
-        speed(sample, |text| automaton.find_iter(text).count())
+        let alone = speed(sample, |text| automaton.find_iter(text).count());
+        (automaton, alone)
     });
-    let best = automaton[0].max(automaton[1]);
+    let best = if automaton[0].1 > automaton[1].1 { &automaton[0].0 } else { &automaton[1].0 };
+    let with_rules = scrubber(secrets);
+    let [measured, best] = in_turns(sample, |text| streamed(&with_rules, text), |text| best.find_iter(text).count());
     figures.add(Figure::at_least(
         "100 secrets and all rules, GB/s",
         measured,
@@ -71,7 +105,13 @@ fn hundred(figures: &mut Figures, numbers: &mut Numbers, text: &[u8], secrets: &
         / literals.len() as f64;
     figures.add(Figure::at_least("100 secrets and all rules, GB/s", measured, "", "S: str::replace for each literal", replaced, replaced));
 
-    let scrubber = scrubber(secrets);
+    let values = Arc::new(Scrubber::new(Arc::new(Search::new(known.clone(), None)), vec![replacement(); secrets.len()]));
+    let [measured, baseline] = in_turns(sample, |text| streamed(&values, text), |text| streamed(&with_rules, text));
+    figures.add(Figure::at_least("100 secrets, no rules, GB/s", measured, "", "the same with all rules, GB/s", baseline, baseline));
+    let [measured, baseline] = in_turns(sample, |text| streamed(&values, text), |text| usize::from(memchr::memchr(0xff, text).is_some()));
+    figures.add(Figure::at_least("100 secrets, no rules, GB/s", measured, "", against, baseline, 0.15 * baseline));
+
+    let scrubber = with_rules;
     let mut mixed = text[..16 * MIB].to_vec();
     let mut at = 0;
     while at + 8192 < mixed.len() {
@@ -79,8 +119,8 @@ fn hundred(figures: &mut Figures, numbers: &mut Numbers, text: &[u8], secrets: &
         mixed[at..at + secret.len()].copy_from_slice(secret);
         at += secret.len() * 100;
     }
-    let measured = speed(&mixed, |text| streamed(&scrubber, text));
-    figures.add(Figure::at_least("100 secrets, text that is 1 % secrets, GB/s", measured, "", against, r, 0.05 * r));
+    let [measured, absent] = in_turns(&mixed, |text| streamed(&scrubber, text), |text| usize::from(memchr::memchr(0xff, text).is_some()));
+    figures.add(Figure::at_least("100 secrets, text that is 1 % secrets, GB/s", measured, "", against, absent, 0.05 * absent));
 
     let mut near = Vec::with_capacity(8 * MIB);
     while near.len() < 8 * MIB {
@@ -91,7 +131,10 @@ fn hundred(figures: &mut Figures, numbers: &mut Numbers, text: &[u8], secrets: &
     }
     let measured = speed(&near, |text| streamed(&scrubber, text));
     figures.add(Figure::at_least("100 secrets, text of near misses of every form, GB/s", measured, "", against, r, 0.02 * r));
-    let double = speed(&[&*near, &*near].concat(), |text| streamed(&scrubber, text));
+    let twice = [&*near, &*near].concat();
+    // Each goes over as many bytes.
+    let again = |text: &[u8]| text.chunks(near.len()).map(|once| streamed(&scrubber, once)).sum();
+    let [double, measured] = in_turns(&twice, |text| streamed(&scrubber, text), again);
     figures.add(Figure::at_least("the same, twice as long, GB/s", double, "", "once as long", measured, 0.8 * measured));
 
     for (name, unit) in
@@ -140,8 +183,11 @@ fn secrets(numbers: &mut Numbers, count: usize) -> Vec<String> {
 
 fn scrubber(secrets: &[String]) -> Arc<Scrubber> {
     let known = secrets.iter().map(|secret| Arc::new(Known::new(secret.as_bytes(), false))).collect();
-    let replacement = Replacement::new("sr_0123456789abcdefghijklmnopqrstuv", "[redacted:KEY]");
-    Arc::new(Scrubber::new(Arc::new(Search::new(known, Some(Rules::standard()))), vec![replacement; secrets.len()]))
+    Arc::new(Scrubber::new(Arc::new(Search::new(known, Some(Rules::standard()))), vec![replacement(); secrets.len()]))
+}
+
+fn replacement() -> Replacement {
+    Replacement::new("sr_0123456789abcdefghijklmnopqrstuv", "[redacted:KEY]")
 }
 
 fn streamed(scrubber: &Arc<Scrubber>, text: &[u8]) -> usize {
@@ -160,12 +206,20 @@ fn streamed(scrubber: &Arc<Scrubber>, text: &[u8]) -> usize {
 
 /// The median speed, in GB/s.
 fn speed(text: &[u8], mut search: impl FnMut(&[u8]) -> usize) -> f64 {
-    let once = |_| {
-        let start = Instant::now();
-        black_box(search(black_box(text)));
-        text.len() as f64 / start.elapsed().as_secs_f64() / 1e9
-    };
-    median(&(0..REPETITIONS).map(once).collect::<Vec<f64>>())
+    median(&(0..REPETITIONS).map(|_| once(text, &mut search)).collect::<Vec<f64>>())
+}
+
+/// The median speeds of two searches of a text, in GB/s, which take turns: a slow moment of the machine hits both.
+fn in_turns(text: &[u8], mut first: impl FnMut(&[u8]) -> usize, mut second: impl FnMut(&[u8]) -> usize) -> [f64; 2] {
+    let turns: Vec<(f64, f64)> = (0..REPETITIONS).map(|_| (once(text, &mut first), once(text, &mut second))).collect();
+    let (first, second): (Vec<f64>, Vec<f64>) = turns.into_iter().unzip();
+    [median(&first), median(&second)]
+}
+
+fn once(text: &[u8], search: &mut impl FnMut(&[u8]) -> usize) -> f64 {
+    let start = Instant::now();
+    black_box(search(black_box(text)));
+    text.len() as f64 / start.elapsed().as_secs_f64() / 1e9
 }
 
 fn millis<T>(mut work: impl FnMut() -> T) -> f64 {

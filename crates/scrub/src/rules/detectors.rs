@@ -1,5 +1,6 @@
 //! Secrets that begin with no keyword: blocks of PEM, numbers in a list, keys told by their checksum.
 
+use super::manifests::until_event;
 use super::validators::{base58, is_checked};
 use std::ops::Range;
 
@@ -14,7 +15,8 @@ pub(super) const LOGIN: usize = 7;
 pub(super) const FACEBOOK: usize = 8;
 pub(super) const MAXMIND: usize = 9;
 pub(super) const MANIFEST: usize = 10;
-pub(super) const COUNT: usize = 11;
+pub(super) const KEY: usize = 11;
+pub(super) const COUNT: usize = 12;
 
 const NAMES: [&str; COUNT] = [
     "mnemonic",
@@ -28,6 +30,7 @@ const NAMES: [&str; COUNT] = [
     "app-id-and-secret",
     "maxmind-key",
     "secret-manifest",
+    "json-web-key",
 ];
 
 /// Most bytes of 64 numbers in a list.
@@ -56,17 +59,23 @@ pub(super) fn pem(text: &[u8], at: usize) -> Option<Range<usize>> {
     let line = &text[at..text.len().min(at + 64)];
     let label = line.strip_prefix(b"-----BEGIN ")?;
     let end = memchr::memmem::find(label, b"-----")?;
-    let label = &label[..end];
-    let is_private = label.ends_with(b"PRIVATE KEY") || label == b"PGP PRIVATE KEY BLOCK";
+    let label = Some(&label[..end]).filter(|label| !label.iter().any(u8::is_ascii_control))?;
+    let is_private = label.ends_with(b"PRIVATE KEY") || label == b"PGP PRIVATE KEY BLOCK" || label == b"OpenVPN Static key V1";
     let end = at + b"-----BEGIN ".len() + end + 5;
-    (is_private && !is_empty_frame(&text[end..])).then_some(at..end)
+    (is_private && !is_empty_frame(&text[end..]) && !is_compared(&text[end..])).then_some(at..end)
 }
 
-/// Whether what follows the head of a key is its end, with less between them than a key has. No more is looked at than comes before an empty
-/// line, behind which a stream may be cut.
+/// Whether the head of a key is all that a call is given, which compares a text with it: `indexOf("-----BEGIN …-----")`.
+fn is_compared(after: &[u8]) -> bool {
+    let Some((b'"' | b'\'' | b'`', after)) = after.split_first() else { return false };
+    let after = &after[..after.len().min(32)];
+    after.iter().find(|byte| **byte != b' ') == Some(&b')')
+}
+
+/// Whether what follows the head of a key is its end, with less between them than a key has. No more is looked at than comes before the
+/// end of an event, behind which a stream may be cut.
 fn is_empty_frame(body: &[u8]) -> bool {
-    let body = &body[..body.len().min(120)];
-    let body = memchr::memmem::find(body, b"\n\n").map_or(body, |end| &body[..end]);
+    let body = until_event(&body[..body.len().min(120)]);
     let Some(end) = memchr::memmem::find(body, b"-----END ") else { return false };
     let is_key = memchr::memmem::find(&body[end..], b"KEY").is_some();
     is_key && body[..end].iter().filter(|byte| byte.is_ascii_alphanumeric()).count() < 32
@@ -155,19 +164,28 @@ pub(super) fn may_be_login(text: &[u8], at: usize) -> bool {
     };
     let before = before.strip_suffix(b" ").unwrap_or(before);
     match before.last() {
-        Some(b'u') => before.ends_with(b"-u"),
+        Some(b'u') => is_user_option(before),
         Some(b'r') => before.ends_with(b"--user"),
         _ => false,
     }
 }
 
-/// A login that an option of `curl` has: `-u NAME:PASSWORD`.
+/// Whether a text ends with the option `-u`, alone or behind others of one letter: `-sSu`.
+#[inline]
+fn is_user_option(text: &[u8]) -> bool {
+    let letters = text.iter().rev().take(6).take_while(|byte| byte.is_ascii_alphabetic()).count();
+    (1..6).contains(&letters)
+        && text[..text.len() - letters].ends_with(b"-")
+        && text[..text.len() - letters - 1].last().is_none_or(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'"' | b'\''))
+}
+
+/// A login that an option of `curl` has: `-u NAME:PASSWORD`, and a token in a name's place with an empty password.
 pub(super) fn login(text: &[u8], at: usize) -> Option<Range<usize>> {
     let before = &text[at.saturating_sub(12)..at];
     let before = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before);
     let before = before.trim_ascii_end();
     let before = before.strip_suffix(b"=").unwrap_or(before);
-    if !before.ends_with(b" -u") && !before.ends_with(b" --user") && !before.ends_with(b"\n-u") {
+    if !is_user_option(before) && !before.ends_with(b" --user") {
         return None;
     }
     let quote = Some(text[at - 1]).filter(|byte| matches!(byte, b'"' | b'\''));
@@ -178,6 +196,10 @@ pub(super) fn login(text: &[u8], at: usize) -> Option<Range<usize>> {
     let password = password[1..].trim_ascii();
     let password = password.strip_prefix(b"\"").or_else(|| password.strip_prefix(b"'")).unwrap_or(password);
     let make = super::measure::Make::of(password);
+    if password.is_empty() {
+        let token = super::measure::Make::of(name);
+        return (token.length >= super::LEAST && token.digits > 0 && token.surplus >= 28).then_some(at..at + name.len());
+    }
     let is_given = !password.iter().any(|byte| matches!(byte, b'$' | b'{' | b'[' | b'*' | b'%')) || make.surplus > 12;
     let is_template = password.starts_with(b"$") || password.starts_with(b"{") || name.starts_with(b"$") && password.contains(&b'{');
     let mixed = make.lower + make.upper > 0 && make.digits + make.signs > 0 || make.lower > 0 && make.upper > 1;
@@ -206,5 +228,9 @@ pub(super) fn byte_array(text: &[u8], at: usize, starts: &Range<usize>) -> Optio
         std::str::from_utf8(number.trim_ascii()).ok()?.parse::<u8>().ok()?;
         count += 1;
     }
-    (count == 64).then_some(start..end + 1)
+    // Rows in order, small numbers and what an algorithm begins with (SHA-512, FIPS 180-4) are tables.
+    let numbers: Vec<&[u8]> = text[start + 1..end].split(|byte| *byte == b',').map(<[u8]>::trim_ascii).collect();
+    let large = numbers.iter().filter(|number| number.len() == 3 && **number >= &b"128"[..]).count();
+    let is_row = numbers.is_sorted_by_key(|number| (number.len(), *number));
+    (count == 64 && large >= 12 && !is_row && !numbers.starts_with(&[b"106", b"9", b"230", b"103"])).then_some(start..end + 1)
 }

@@ -1,440 +1,19 @@
-//! Values under a name: in the layouts of programs, configuration and command lines.
-//!
-//! What stands before a value says what it is called: `NAME=value`, `"name": "value"`, `name => 'value'`, `name := value`,
-//! `("NAME", "value")`, `name: |` with the value on the next line, `<name>value`, `name="NAME" value="value"`, `--name value`.
+//! Secrets under the names of their fields: where a value ends, and whether it looks like what its name speaks of.
 
-use super::Tail;
+use super::layouts::{BEFORE, Field};
+use super::manifests::until_event;
 use super::measure::Make;
 use super::names::{self, Kind};
+use super::{LEAST, LIMIT, Tail};
 use std::ops::Range;
-
-/// Most bytes before a value that are looked at for its name.
-pub(in super::super) const BEFORE: usize = 192;
-/// Most bytes before and behind a value of a Secret of Kubernetes that are looked at for what it is.
-pub(in super::super) const MANIFEST: usize = 768;
-/// Most bytes of a value.
-const LIMIT: usize = super::LIMIT;
-/// Least bytes of it.
-const LEAST: usize = super::LEAST;
-/// Words that stand between a name and its value, or before it, and say of which type it is.
-const TYPES: &[&str] = &["string", "str", "char", "text", "any", "const", "wstring", "bytes", "object", "var", "let", "val"];
-/// Words of programs that stand before a name and are none of it.
-const DECLARE: &[&str] = &[
-    "private",
-    "public",
-    "protected",
-    "static",
-    "final",
-    "const",
-    "let",
-    "var",
-    "export",
-    "string",
-    "str",
-    "val",
-    "def",
-    "set",
-    "setx",
-    "env",
-    "readonly",
-    "declare",
-    "type",
-    "pub",
-    "mut",
-    "return",
-    "this",
-    "new",
-    "internal",
-    "the",
-    "a",
-    "an",
-    "my",
-    "your",
-    "and",
-    "or",
-    "with",
-    "as",
-    "input",
-    "arg",
-    "local",
-    "global",
-    "char",
-    "auto",
-    "if",
-];
-/// Ways of authenticating a request (RFC 9110 11.1), as headers name them.
-const SCHEMES: &[&str] = &[
-    "bearer",
-    "token",
-    "basic",
-    "apikey",
-    "api-key",
-    "api-token",
-    "key",
-    "oauth",
-    "genie",
-    "genikey",
-    "geniekey",
-    "splunk",
-    "bot",
-    "jwt",
-    "klaviyo-api-key",
-    "discogs",
-    "tok",
-    "ssws",
-    "pat",
-    "mac",
-    "zoho-oauthtoken",
-    "sso-key",
-];
-/// Names of the field beside which another one has the name.
-const VALUES: &[&str] = &["value", "val", "content", "default", "defaultvalue", "stringvalue", "data", "text"];
-const NAMES: &[&str] = &["name", "key", "id", "variable", "field", "header", "property", "k", "label"];
-
-/// What a value stands under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Field<'t> {
-    pub(super) name: &'t [u8],
-    /// Whether nothing but a blank stands between, as in a command.
-    pub(super) by_blank: bool,
-    /// Whether it is the user of a URL.
-    of_url: bool,
-}
-
-impl<'t> Field<'t> {
-    fn of(name: &'t [u8]) -> Self {
-        Self { name, by_blank: false, of_url: false }
-    }
-}
-
-/// Whether what stands before `at` may belong to a field's name: the first look, at a few bytes.
-#[inline]
-pub(super) fn may_have_name(text: &[u8], at: usize, has_digit: bool) -> bool {
-    let is_between = |byte: u8| matches!(byte, b' ' | b'"' | b'\'' | b'`' | b'\\' | b'\t');
-    let Some(mut last) = at.checked_sub(1) else { return false };
-    let least = at.saturating_sub(16);
-    while last > least && is_between(text[last]) {
-        last -= 1;
-    }
-    match text[last] {
-        b':' | b'=' | b'>' | b';' | b'\n' => true,
-        b',' => text[last + 1..at].iter().any(|byte| !matches!(byte, b' ' | b'\t')),
-        // A word before a blank: an option, or one that is known by how it ends. What merely stands behind one is a name of its own too
-        // often, so here it has a digit.
-        byte if byte.is_ascii_alphanumeric() => {
-            has_digit && {
-                let word = text[..=last]
-                    .iter()
-                    .rev()
-                    .take(32)
-                    .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-                    .count();
-                let word = &text[last + 1 - word..=last];
-                word[0] == b'-' || word.len() < 18 && ends_known(word)
-            }
-        }
-        byte => last == least && is_between(byte),
-    }
-}
-
-/// Whether a word ends as those do that a value stands behind, with a blank between: see [`SCHEMES`].
-#[inline]
-fn ends_known(word: &[u8]) -> bool {
-    word.last_chunk::<2>().is_some_and(|last| {
-        matches!(
-            &last.map(|letter| letter.to_ascii_lowercase()),
-            b"er"
-                | b"en"
-                | b"ic"
-                | b"ey"
-                | b"th"
-                | b"ie"
-                | b"nk"
-                | b"ot"
-                | b"wt"
-                | b"gs"
-                | b"ok"
-                | b"ws"
-                | b"at"
-                | b"ac"
-                | b"is"
-                | b"as"
-                | b"rd"
-                | b"wd"
-                | b"et"
-        )
-    })
-}
-
-/// The last three letters of a field's name, in small letters, where its value begins at `at` and no more than quotation marks and blanks stand
-/// around its sign.
-#[inline]
-pub(super) fn ending(text: &[u8], at: usize) -> Option<[u8; 3]> {
-    let is_between = |byte: &&u8| matches!(**byte, b' ' | b'"' | b'\'' | b'\\');
-    let before = &text[at.saturating_sub(16)..at];
-    let before = &before[..before.len() - before.iter().rev().take_while(is_between).count()];
-    let (sign, before) = before.split_last()?;
-    if !matches!(sign, b':' | b'=') {
-        return None;
-    }
-    let before = &before[..before.len() - before.iter().rev().take_while(is_between).count()];
-    let ending = before.last_chunk::<3>()?;
-    ending.iter().all(u8::is_ascii_alphabetic).then(|| ending.map(|letter| letter.to_ascii_lowercase()))
-}
-
-/// The last letters of what stands in a name's place, and is none.
-pub(super) fn unnamed() -> impl Iterator<Item = [u8; 3]> {
-    TYPES.iter().chain(VALUES).filter_map(|name| name.as_bytes().last_chunk().copied())
-}
-
-/// The name of the field whose value begins at `at`.
-#[inline]
-pub(super) fn before(text: &[u8], at: usize) -> Option<Field<'_>> {
-    let mut back = Back { text, at, least: at.saturating_sub(BEFORE) };
-    let by_blank = back.sign()?;
-    let name = back.name()?;
-    let lower = |list: &[&str], name: &[u8]| list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
-    if by_blank {
-        return back.by_blank(name);
-    }
-    if lower(TYPES, name) && back.typed() {
-        return back.name().map(Field::of);
-    }
-    if lower(VALUES, name) {
-        return back.sibling().filter(|(_, of)| lower(NAMES, of)).map(|(name, _)| Field::of(name));
-    }
-    let of_url = text[..back.at].ends_with(b"//");
-    // A key that names somebody is public (W3C's decentralized identifiers).
-    if text[..back.at].ends_with(b"did:") {
-        return None;
-    }
-    Some(Field { of_url, ..Field::of(back.whole(name)) })
-}
-
-/// A look back from a value.
-struct Back<'t> {
-    text: &'t [u8],
-    at: usize,
-    least: usize,
-}
-
-/// What is not ASCII's own spelling of a quotation mark.
-const QUOTES: [&[u8]; 7] = [b"&quot;", b"&#34;", b"&#39;", b"&apos;", b"%22", b"%27", b"u0022"];
-
-impl<'t> Back<'t> {
-    fn last(&self) -> Option<u8> {
-        (self.at > self.least).then(|| self.text[self.at - 1])
-    }
-
-    fn skip(&mut self, is_part: impl Fn(u8) -> bool) -> usize {
-        let from = self.at;
-        while self.last().is_some_and(&is_part) {
-            self.at -= 1;
-        }
-        from - self.at
-    }
-
-    fn strip(&mut self, ending: &[u8]) -> bool {
-        let is = self.at >= self.least + ending.len() && self.text[..self.at].ends_with(ending);
-        if is {
-            self.at -= ending.len();
-        }
-        is
-    }
-
-    fn blanks(&mut self) -> usize {
-        self.skip(|byte| matches!(byte, b' ' | b'\t'))
-    }
-
-    /// Skips quotation marks, however they are spelled, and backslashes.
-    fn quotes(&mut self) -> usize {
-        let mut count = 0;
-        loop {
-            let skipped = self.skip(|byte| matches!(byte, b'"' | b'\'' | b'`' | b'\\'));
-            let spelled = matches!(self.last(), Some(b';' | b'2' | b'7')) && QUOTES.iter().any(|quote| self.strip(quote));
-            if skipped == 0 && !spelled {
-                return count;
-            }
-            count += 1;
-        }
-    }
-
-    /// Skips one line break.
-    fn line(&mut self) -> bool {
-        let is = self.strip(b"\n");
-        self.strip(b"\r");
-        is
-    }
-
-    /// Skips what stands between a value and its name. Says whether that is a blank and nothing else.
-    fn sign(&mut self) -> Option<bool> {
-        let mut blanks = self.blanks();
-        let quotes = self.quotes();
-        blanks += self.blanks();
-        if self.line() {
-            self.blanks();
-            // A block of YAML, or an element of XML over lines.
-            if self.last() == Some(b'>') && !self.is_block() {
-                return self.element().then_some(false);
-            }
-            self.skip(|byte| matches!(byte, b'|' | b'>' | b'-' | b'+'));
-            self.blanks();
-            return (self.last() == Some(b':') && {
-                self.at -= 1;
-                true
-            })
-            .then_some(false);
-        }
-        match self.last()? {
-            b':' | b'=' => {
-                self.skip(|byte| matches!(byte, b':' | b'=' | b'?' | b'|' | b'+'));
-                // `.=` of PHP.
-                if self.last() == Some(b'.') && self.text.get(self.at) == Some(&b'=') {
-                    self.at -= 1;
-                }
-                self.between();
-                Some(false)
-            }
-            b'D' | b'd' if self.strip(b"%3D") || self.strip(b"%3d") => {
-                self.between();
-                Some(false)
-            }
-            b'A' | b'a' if self.strip(b"%3A") || self.strip(b"%3a") => {
-                self.between();
-                Some(false)
-            }
-            b'>' => {
-                if self.strip(b"=>") || self.strip(b"->") {
-                    self.between();
-                    return Some(false);
-                }
-                self.element().then_some(false)
-            }
-            b',' if quotes > 0 => {
-                self.at -= 1;
-                self.blanks();
-                (self.quotes() > 0).then_some(false)
-            }
-            _ if blanks > 0 => Some(true),
-            _ => None,
-        }
-    }
-
-    /// What stands between a name and its sign.
-    fn between(&mut self) {
-        self.blanks();
-        self.quotes();
-        self.skip(|byte| matches!(byte, b']' | b')'));
-        self.quotes();
-        self.blanks();
-    }
-
-    /// Whether what ends here begins a block of YAML: `name: >`.
-    fn is_block(&self) -> bool {
-        let before = &self.text[self.least..self.at - 1];
-        before.trim_ascii_end().ends_with(b":")
-    }
-
-    /// Skips the end of the tag of an element, `>`, and an attribute's value there is.
-    fn element(&mut self) -> bool {
-        if !self.strip(b">") {
-            return false;
-        }
-        self.quotes();
-        true
-    }
-
-    /// What a value is that stands behind a word and a blank: an option's, a login's, a header's with a scheme.
-    fn by_blank(&mut self, name: &'t [u8]) -> Option<Field<'t>> {
-        let is = |list: &[&str], name: &[u8]| list.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name));
-        if name.starts_with(b"--") || name.starts_with(b"-") && name.len() > 4 {
-            return Some(Field { by_blank: true, ..Field::of(name) });
-        }
-        if is(SCHEMES, name) {
-            let start = self.at;
-            let header = self.sign().and_then(|by_blank| self.name().filter(|_| !by_blank));
-            if let Some(header) = header.filter(|header| header.to_ascii_lowercase().ends_with(b"authorization")) {
-                return Some(Field::of(header));
-            }
-            self.at = start;
-            return name.eq_ignore_ascii_case(b"bearer").then_some(Field { by_blank: true, ..Field::of(b"bearer token") });
-        }
-        // "The password is …"
-        let name = if is(&["is", "was"], name) && self.blanks() > 0 { self.name()? } else { name };
-        let is_login = is(&["password", "passwd"], name);
-        let name = self.whole(name);
-        let is_said = || matches!(names::kind(name), Some(Kind::Password | Kind::Secret | Kind::Named));
-        (is_login || is_said()).then_some(Field { by_blank: true, ..Field::of(name) })
-    }
-
-    /// A name with the words before it: `API key`, `next page token`.
-    fn whole(&mut self, name: &'t [u8]) -> &'t [u8] {
-        let (text, mut start, end) = (self.text, self.at, self.at + name.len());
-        for _ in 0..3 {
-            if self.skip(|byte| byte == b' ') != 1 {
-                break;
-            }
-            let Some(word) = self.name() else { break };
-            if DECLARE.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(word))
-                || !word.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-            {
-                break;
-            }
-            start = self.at;
-        }
-        &text[start..end]
-    }
-
-    /// Takes the name.
-    fn name(&mut self) -> Option<&'t [u8]> {
-        let end = self.at;
-        self.skip(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'$' | b'@'));
-        (self.at < end).then(|| &self.text[self.at..end])
-    }
-
-    /// Skips what stands between a name and its type.
-    fn typed(&mut self) -> bool {
-        self.skip(|byte| matches!(byte, b'&' | b'*' | b'<'));
-        self.strip(b"'static ");
-        self.skip(|byte| matches!(byte, b'&'));
-        let blanks = self.blanks();
-        let is_typed = self.last() == Some(b':');
-        if is_typed {
-            self.at -= 1;
-            self.skip(|byte| byte == b'?');
-        }
-        is_typed || blanks > 0
-    }
-
-    /// The value of the field beside this one, and what that is called.
-    fn sibling(&mut self) -> Option<(&'t [u8], &'t [u8])> {
-        self.quotes();
-        self.blanks();
-        self.strip(b"-");
-        self.blanks();
-        // `"name": "X",` and `name: X`, on the line before or on the same one.
-        self.strip(b",");
-        let broken = self.line();
-        self.blanks();
-        self.strip(b",");
-        if !broken && self.line() {
-            self.blanks();
-            self.strip(b",");
-        }
-        self.quotes();
-        let value = self.name()?;
-        self.quotes();
-        self.blanks();
-        matches!(self.last(), Some(b':' | b'=')).then(|| self.at -= 1)?;
-        self.blanks();
-        self.quotes();
-        Some((value, self.name()?))
-    }
-}
 
 /// The secret that begins at `at` under this name, and how it goes on.
 pub(super) fn secret(text: &[u8], at: usize, field: &Field<'_>) -> Option<(Range<usize>, Option<Tail>)> {
-    let kind = names::kind(field.name)?;
+    let mut kind = names::kind(field.name)?;
+    // `watchToken("…")` is given an asset, perhaps.
+    if field.is_call && kind == Kind::Secret && names::is_mere_token(field.name) {
+        kind = Kind::Token;
+    }
     if kind == Kind::Session && !is_cookie(text, at) {
         return None;
     }
@@ -449,59 +28,40 @@ pub(super) fn secret(text: &[u8], at: usize, field: &Field<'_>) -> Option<(Range
         && text.get(end) == Some(&b' ')
         && text.get(end + 1).is_some_and(u8::is_ascii_alphabetic);
     let is_cut = text[end..].starts_with(b"...") || text[end..].starts_with("…".as_bytes()) || text[end..].starts_with(b"\\u2026");
+    // A function that is called.
+    let is_call = text.get(end) == Some(&b'(');
+    // What a function is called with may be what it looks for.
+    let is_id_of_call = field.is_call && is_uuid(value);
     let is_public_key = || kind == Kind::Key && field.name.to_ascii_lowercase().ends_with(b"key") && is_public_key(value);
-    (value.len() >= LEAST && !is_scheme && !is_cut && is_secret(kind, value, field.by_blank) && !is_public_key()).then(|| {
+    (value.len() >= LEAST
+        && !is_scheme
+        && !is_cut
+        && !is_call
+        && !is_id_of_call
+        && is_secret(kind, value, field.by_blank)
+        && !is_public_key())
+    .then(|| {
+        // What people choose has any sign in it.
+        if kind == Kind::Password {
+            end = quoted_end(text, at).map_or(end, |quoted| quoted.max(end));
+        }
         let goes_on = end == at + LIMIT;
         (at..end, goes_on.then_some(Tail::Token))
     })
 }
 
-/// Whether a value stands in a header of cookies.
+/// Whether a value stands in a header of cookies, or in a list of them as browsers export it.
 fn is_cookie(text: &[u8], at: usize) -> bool {
     let line = &text[at.saturating_sub(BEFORE)..at];
     let line = memchr::memrchr(b'\n', line).map_or(line, |end| &line[end..]);
-    memchr::memmem::rfind(line, b"ookie").is_some()
-}
-
-/// The value of a Secret of Kubernetes that begins at `at`, in base64, whatever its name is.
-pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
-    let is_between = |byte: &u8| matches!(byte, b' ' | b'"' | b'\'' | b'\t' | b'\r' | b'\n' | b'|' | b'>' | b'-');
-    if text[at.saturating_sub(24)..at].iter().rev().find(|byte| !is_between(byte)) != Some(&b':') {
-        return None;
-    }
-    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
-    let length = text[at..].iter().take(LIMIT).take_while(|byte| is_part(byte)).count();
-    if length < LEAST || !length.is_multiple_of(4) || text[at..at + length].iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    // A line of YAML ends behind it, or a string of JSON.
-    if !matches!(text.get(at + length), None | Some(b'\n' | b'\r' | b'"')) {
-        return None;
-    }
-    let before = &text[at.saturating_sub(MANIFEST)..at];
-    let data = memchr::memmem::find_iter(before, b"data").last()?;
-    let sign = before[data + 4..].iter().find(|byte| **byte != b'"')?;
-    if *sign != b':' || before[..data].ends_with(b"meta") {
-        return None;
-    }
-    // What follows is looked at as far as the end of an event, where a stream may be cut.
-    let after = &text[at..text.len().min(at + MANIFEST)];
-    let ends = [&b"\n\n"[..], b"\n\r\n", b"\r\r", b"}\n", b"}\r"];
-    let after = ends.iter().filter_map(|end| memchr::memmem::find(after, end)).min().map_or(after, |end| &after[..end]);
-    (is_kind(before) || is_kind(after)).then_some(at..at + length)
-}
-
-/// Whether a text says that something is a Secret.
-fn is_kind(text: &[u8]) -> bool {
-    memchr::memmem::find_iter(text, b"kind").any(|at| {
-        let value = &text[at + 4..text.len().min(at + 16)];
-        let value = value.iter().position(u8::is_ascii_alphabetic).map_or(&value[..0], |from| &value[from..]);
-        value.starts_with(b"Secret") && !value.get(6).is_some_and(u8::is_ascii_alphanumeric)
-    })
+    let after = until_event(&text[at..text.len().min(at + BEFORE)]);
+    let after = &after[..memchr::memchr(b'}', after).unwrap_or(after.len())];
+    let has = |part: &[u8], of: &[u8]| memchr::memmem::find(of, part).is_some();
+    has(b"ookie", line) || [line, after].iter().any(|text| has(b"\"httpOnly\"", text) || has(b"\"sameSite\"", text))
 }
 
 /// Where the value ends that begins at `at`.
-fn value_end(text: &[u8], at: usize) -> usize {
+pub(super) fn value_end(text: &[u8], at: usize) -> usize {
     let rest = &text[at..text.len().min(at + LIMIT)];
     let quote = at.checked_sub(1).map(|before| text[before]).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
     let ends = |(by, byte): (usize, &u8)| match *byte {
@@ -521,6 +81,19 @@ fn value_end(text: &[u8], at: usize) -> usize {
     at + value.len() - value.iter().rev().take_while(|byte| matches!(byte, b'.' | b':' | b';' | b'!' | b'?' | b',')).count()
 }
 
+/// Where the string ends in whose quotation mark the value stands that begins at `at`: in its line, and in what is looked at.
+///
+/// A mark in a string of a string has one, three or seven backslashes before it, by how deep it is; as many more make one of the value.
+fn quoted_end(text: &[u8], at: usize) -> Option<usize> {
+    let mark = *text[..at].last().filter(|byte| matches!(byte, b'"' | b'\'' | b'`'))?;
+    let backslashes = |end: usize| text[at.saturating_sub(BEFORE)..end].iter().rev().take_while(|byte| **byte == b'\\').count();
+    let depth = backslashes(at - 1);
+    let line = &text[at..text.len().min(at + LIMIT)];
+    let line = &line[..memchr::memchr2(b'\n', b'\r', line).unwrap_or(line.len())];
+    let closes = |by: &usize| backslashes(at + by) % (2 * (depth + 1)) == depth;
+    memchr::memchr_iter(mark, line).find(closes).map(|by| at + by - depth)
+}
+
 /// Whether a text begins with the name of a field and its sign, or with nothing that could belong to a value.
 fn is_field(text: &[u8]) -> bool {
     let blank = text.iter().take(1).take_while(|byte| **byte == b' ').count();
@@ -538,24 +111,46 @@ fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
     let is_public = || is_address(value) || is_base58_key(value, make);
     let bits = make.surplus;
     let mixed = letters > 0 && make.digits > 0 || make.lower > 0 && make.upper > 0;
-    // A word merely stands before it.
-    if by_blank && (bits < 24 || make.digits == 0 || !mixed) {
+    // A word merely stands before it, and it may be another field.
+    let assigns = || {
+        let name = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).count();
+        value.get(name) == Some(&b'=') && value.get(name + 1).is_some_and(u8::is_ascii_alphanumeric)
+    };
+    if by_blank && (bits < 24 || make.digits == 0 || !mixed || assigns()) {
         return false;
     }
     let is_random = match kind {
-        Kind::Password => mixed && bits >= 12,
+        Kind::Password => mixed && (bits >= 12 || is_chosen(value, make)),
         Kind::Secret => mixed && bits >= 18 && !is_address(value),
         Kind::Session => mixed && bits >= 28 && make.length >= 20,
-        Kind::Token => mixed && bits >= 20 && !is_public(),
-        Kind::Named => make.length >= 20 && letters > 0 && make.digits > 0 && bits >= 24 && !is_address(value) && !is_uuid(value),
+        Kind::Token => mixed && bits >= 18 && !is_public(),
+        Kind::Named => make.length >= 16 && letters > 0 && make.digits > 0 && bits >= 22 && !is_address(value) && !is_uuid(value),
         // A commit has as many digits, and a number of an account is a UUID.
         Kind::Vendor => {
-            make.length >= 24 && mixed && bits >= 28 && !is_public() && (make.beyond_hex > 0 && !is_uuid(value) || value.len() == 32)
+            make.length >= 24
+                && mixed
+                && bits >= 28
+                && !is_public()
+                && (make.beyond_hex > 0 && !is_uuid(value) || value.len() == 32 || make.upper > 0 && make.lower > 0)
         }
         Kind::Key => make.length >= 20 && letters > 0 && make.digits > 0 && bits >= 28 && !is_public() && !is_id(value, make),
     };
     // Last, for it looks at the value many times.
     is_random && !is_placeholder(value, make)
+}
+
+/// Least surplus of a chosen password with no other signs than `+`, `-` and `_`, in bits: names are joined so, too, and most of them have less.
+const LEAST_JOINED: i32 = -16;
+
+/// Whether somebody may have chosen a text as a password: letters with digits, and capitals among small letters or signs between.
+fn is_chosen(value: &[u8], make: Make) -> bool {
+    let signs = value.iter().filter(|byte| b"!@#$%^&*?".contains(byte)).count();
+    // What programs call a thing.
+    let is_name = value.iter().any(|byte| matches!(byte, b'.' | b'/' | b':' | b'(' | b'{' | b'['));
+    let says_so = value.windows(8).any(|part| part.eq_ignore_ascii_case(b"password"));
+    let is_joined = signs == 0 && make.signs > 0;
+    let is_mixed = make.lower > 1 && make.digits > 0 && (make.upper > 0 || signs > 0);
+    is_mixed && (!is_joined || make.surplus >= LEAST_JOINED) && make.length <= 40 && make.different > 7 && !is_name && !says_so
 }
 
 /// What stands where a secret would: words for one, masks, templates, rows of the alphabet.
@@ -590,6 +185,12 @@ fn is_placeholder(value: &[u8], make: Make) -> bool {
         b"%s",
         b"://",
     ];
+    /// What a hash begins with that names how it was made.
+    const HASHES: &[&[u8]] = &[
+        b"sha1:", b"sha256:", b"sha384:", b"sha512:", b"md5:", b"argon2:", b"pbkdf2", b"scrypt", b"bcrypt", b"sha256-", b"sha384-",
+        b"sha512-",
+    ];
+    let is_hash = HASHES.iter().any(|scheme| value.starts_with(scheme));
     let holds = |word: &[u8]| value.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
     let is_flat = make.different < 8 || make.steps * 5 > make.length * 2;
     // What begins with these is published, or stands for a value that the host keeps.
@@ -598,7 +199,7 @@ fn is_placeholder(value: &[u8], make: Make) -> bool {
             // A path, and not base64, one of 64 of which begins so.
             || value.starts_with(b"/") && make.surplus < 18
             || value.starts_with(b"./");
-    is_flat || is_reference || is_repeated(value) || WORDS.iter().any(|word| holds(word))
+    is_flat || is_hash || is_reference || is_repeated(value) || WORDS.iter().any(|word| holds(word))
 }
 
 /// Whether a text is some shorter one over and over.
@@ -642,18 +243,80 @@ fn is_id(value: &[u8], make: Make) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use crate::{Rules, Scrubber, Search};
     use std::sync::Arc;
 
+    /// Layouts in which `{}` is found.
+    pub(in super::super) const LAYOUTS: &[&str] = &[
+        "process.env.LEDGER_TOKEN || \"{}\"",
+        "process.env.LEDGER_TOKEN ?? '{}'",
+        "client.setLedgerToken(\"{}\")",
+        ":api-token \"{}\"",
+        "| ledger_token | {} |",
+        "{ledger_token, \"{}\"}",
+        "ledger_token <- \"{}\"",
+        "Dim ledgerToken As String = \"{}\"",
+        "ledger_tokens = [\"{}\"]",
+        "ledger_tokens:\n  - {}",
+        "**Ledger token:** {}",
+        "The password is: {}",
+        "Private Key: {}",
+        "X-Ledger-Auth: {}",
+        "ALTER USER ledger IDENTIFIED BY '{}';",
+        "requests.get(url, auth=('joe', '{}'))",
+        "keytool -genkey -storepass {}",
+        "aws ssm put-parameter --name /ledger/api_token --value {}",
+        "variable \"ledger_password\" {\n  type    = string\n  default = \"{}\"\n}",
+        "{\"ledger_password\":{\"sensitive\":true,\"type\":\"string\",\"value\":\"{}\"}}",
+        "{\"key\":\"ledger.token\",\"value\":{\"stringValue\":\"{}\"}}",
+        "{\"value\":\"{}\",\"name\":\"LEDGER_TOKEN\"}",
+        "<add value=\"{}\" key=\"LedgerToken\" />",
+        "<ns2:ledgerToken xsi:type=\"xsd:string\">{}</ns2:ledgerToken>",
+        "<key>LedgerToken</key>\n\t<string>{}</string>",
+        "Content-Disposition: form-data; name=\"ledger_token\"\r\n\r\n{}\r\n--x",
+        "[{\"name\":\"sessionid\",\"value\":\"{}\",\"httpOnly\":true}]",
+        "Cookie: ASP.NET_SessionId={}",
+    ];
+
     fn found(text: &str) -> Vec<String> {
-        let scrubber = Scrubber::new(Arc::new(Search::new(Vec::new(), Some(Rules::standard()))), Vec::new());
-        scrubber.find(text.as_bytes()).into_iter().map(|(kind, at)| format!("{kind} {}", &text[at])).collect()
+        scrubber().find(text.as_bytes()).into_iter().map(|(kind, at)| format!("{kind} {}", &text[at])).collect()
+    }
+
+    fn scrubber() -> Scrubber {
+        Scrubber::new(Arc::new(Search::new(Vec::new(), Some(Rules::standard()))), Vec::new())
+    }
+
+    #[test]
+    fn what_stands_behind_a_value_is_looked_at_no_further_than_an_event() {
+        let scrubber = Arc::new(scrubber());
+        for text in [
+            "value: \"x7Rt1Lb9Kc4Vn6Yf3Hd0}\nname: \"API_TOKEN\"\n",
+            "\"value\": \"x7Rt1Lb9Kc4Vn6Yf3Hd0\",\n\n\"name\": \"API_TOKEN\"\n",
+            "\"sid\": \"x7Rt1Lb9Kc4Vn6Yf3Hd0q7Zt8kLw\",\n\n\"httpOnly\": true, aaaa\n",
+            "-----BEGIN PRIVATE KEY-----}\n-----END PRIVATE KEY-----\n",
+            "-----BEGIN PRIVATE KEY-----\n\r\n-----END PRIVATE KEY-----\n",
+            "-----BEGIN }\nPRIVATE KEY-----\n",
+        ] {
+            for cuts in [[1], [3], [30]] {
+                crate::naive::compare(&scrubber, text.as_bytes(), &cuts);
+            }
+        }
+        // Within an event both are at hand.
+        for text in [
+            "{\"value\": \"x7Rt1Lb9Kc4Vn6Yf3Hd0\", \"name\": \"API_TOKEN\"}\n",
+            "{\"name\": \"sid\", \"value\": \"x7Rt1Lb9Kc4Vn6Yf3Hd0q7Zt8kLw\", \"httpOnly\": true}\n",
+        ] {
+            assert_eq!(found(text).len(), 1, "{text}");
+        }
+        assert_eq!(found("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n"), Vec::<String>::new());
     }
 
     #[test]
     fn what_apis_say() {
         for text in [
+            "WARN index: signed secret trace_id=21ea13193bb8ef650c0231ef3d62a427 span_id=21ea13193bb8ef65",
+            r#"assert_eq!(token("799f9802-4fb6-430e-ad7a-852468a9dc33"), 1);"#,
             r#"{"@odata.nextLink":"https://graph.example.test/v1.0/users?$skiptoken=RFNwdAIAAQAAAB86YWRlbGV2QGNvbnRvc28uY29tKVVzZXJfNzQ2"}"#,
             r#"{"@odata.deltaLink":"https://graph.example.test/v1.0/users/delta?$deltatoken=oEcOySpF_hWYmTIUZBOIfPzcwisr_rPe8o9M54L45qEXQGmvQC6T"}"#,
             r#"{"$skipToken":"ew0KICAiJGlkIjogIjEiLA0KICAiTWF4Um93cyI6IDEwMDA"}"#,
@@ -670,6 +333,22 @@ mod tests {
             "<Key>uploads/9f86d081884c7d659a2feaa0c55ad015.png</Key>",
             r#"{"api_key":"phc_Q007bGNjvFuazd5XaXEJfA9gFNf-HOeycEIOeRkLkDQ"}"#,
             "https://o1.ingest.example.test/api/2/envelope/?sentry_key=c7a90d15fb3e4682ad9407e158bc236f&sentry_version=7",
+            r#"{"data":"x7Rt1Lb9Kc4Vn6Yf3Hd0","id":"auth_event_token"}"#,
+            r#"{"text":"x7Rt1Lb9Kc4Vn6Yf3Hd0","label":"Password"}"#,
+            r#"{"value":"x7Rt1Lb9Kc4Vn6Yf3Hd0","id":"auth_event_token"}"#,
+            r#"{"accounts":["0x1d8727df513fa2a8785d0834e40b34223daff1affc079574082baadb74b66ee4"]}"#,
+            r#"watchToken("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")"#,
+            r#"wallet.addToken("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")"#,
+            r#"{"href":"https://api.example.test/v1/hooks/01J9ZK7Q4M8X2R5T6V3W0Y1B4N"}"#,
+            r#"{"href":"https://api.example.test/v1/hooks/01j9zk7q4m8x2r5t6v3w0y1b4n"}"#,
+            r#"{"publishableKey":"pk_prod_9YX1GLAC6WG20WGHNWA2NYGSW65C"}"#,
+            r#"analytics.load("pk_prod_9YX1GLAC6WG20WGHNWA2NYGSW65C")"#,
+            r#"<li id="sk-line-items-2f8a7b3c9d1e">"#,
+            r#"etag: "md-VfJxd3DZh9J0epRRoLrRfP""#,
+            r#"{"id":"ck_b8e802e83623ace74ae7ff984b79a6028e1164d0"}"#,
+            r#"{"node":"dag_gOZf9iXQyUFaBr8GwemC9tL2vZWnNPXfUznDWbYi"}"#,
+            r#"{"node":"at_gGhMFYFZK6_CYPdTH66uaBv0Y9lb9ZUs7EK5zf2IQm97L7Qd3ZQEe1pCY36LRqU3ypzqs2CxNPSjfMRFCVyV4TpZpHD"}"#,
+            "GET /2010-04-01/Accounts/AC/Keys/SK1e7a529b81e195552d8503bec7418081.json",
             r#"subscribe({applicationServerKey: "BEl62iUYgUivxIkv69yViEuiBIa-Ib9-SkvMeAtA3LFgDzkrxZJjSgSnfckjBJuBkr3qBUYIHBQFLXYp5Nksh8U"})"#,
         ] {
             assert_eq!(found(text), Vec::<String>::new(), "{text}");
@@ -680,6 +359,10 @@ mod tests {
             r#"{"clientAccessToken":"x7Rt1Lb9Kc4Vn6Yf3Hd0"}"#,
             r#"{"device_auth_token":"x7Rt1Lb9Kc4Vn6Yf3Hd0"}"#,
             r#"{"refresh_token":"x7Rt1Lb9Kc4Vn6Yf3Hd0"}"#,
+            r#"client.setAccessToken("EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v")"#,
+            r#"{"courier_auth_token":"pk_prod_9YX1GLAC6WG20WGHNWA2NYGSW65C"}"#,
+            r#"{"mandrill_api_key":"md-VfJxd3DZh9J0epRRoLrRfP"}"#,
+            r#"{"consumer_key":"ck_b8e802e83623ace74ae7ff984b79a6028e1164d0"}"#,
             r#"{"private_key":"9vXr4sNp7q/Zt8kLw2mQ0dB3hJ6yU5cE1aT+oG4iWxM="}"#,
             r#"{"auth":"9vXr4sNp7q/Zt8kLw2mQ0dB3hJ6yU5cE1aT+oG4iWxM="}"#,
             "SENTRY_AUTH_TOKEN=x7Rt1Lb9Kc4Vn6Yf3Hd0",
@@ -706,5 +389,105 @@ mod tests {
         let secret = "U3rM8tIH7IJRGvg5Mzh3eqRQ58vgtOVuSuEWeMtw";
         assert!(found(&format!("BUCKET_SECRET_ACCESS_KEY={secret}")).contains(&format!("aws-secret-access-key {secret}")));
         assert_eq!(found(&format!("NODE_PUBLIC_KEY=0x{digits}")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_value_is_found_in_the_layouts_of_programs_and_files() {
+        let value = "x7Rt1Lb9Kc4Vn6Yf3Hd0";
+        for layout in LAYOUTS {
+            let text = layout.replace("{}", value);
+            assert_eq!(found(&text).len(), 1, "{text}: {:?}", found(&text));
+        }
+        for text in [
+            "computeHMACSignature('', 'test_secret') => 'f7f9bd47fb987337b5796fdc1fdb9ba221d0d5396814bfcaf9521f43fd8927fd'",
+            "    checksum/secret: f7f9bd47fb987337b5796fdc1fdb9ba221d0d5396814bfcaf9521f43fd8927fd",
+            "Verify password:\n    'sha1:67c9e60bb8b6:9ffede0825894254b2e042ea597d771089e11aed'",
+            "psw = d2_pinball_score(y_true, y_pred)",
+            "pkcs8.indexOf('-----BEGIN PRIVATE KEY-----') !== 0",
+            "we add basic WebSocketSubjectOfTheKind9 to it",
+            "engine = create_engine('oracle+cx_oracle://scott:tiger@127.0.0.1:1521/main')",
+            "engine = create_engine('mysql+pymysql://some_user:some_pass@some_host/test')",
+            "def test_MillisecondTimestampArithmetic():",
+            "getSetting(\"x7Rt1Lb9Kc4Vn6Yf3Hd0\")",
+            "<b>Ledger</b>x7Rt1Lb9Kc4Vn6Yf3Hd0",
+            "Public Key: x7Rt1Lb9Kc4Vn6Yf3Hd0",
+        ] {
+            assert_eq!(found(text), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_passed_over_at_once_holds_no_secret() {
+        let value = "x7Rt1Lb9Kc4Vn6Yf3Hd0";
+        for word in [
+            "secret",
+            "api-token",
+            "private_key",
+            "dbPwd",
+            "redis_psw",
+            "psk",
+            "senha",
+            "PEPPER",
+            "aws-creds",
+            "bearer",
+            "authSeed",
+            "api_pat",
+        ] {
+            let expected = usize::from(word.len() > 4);
+            assert_eq!(found(&format!("vault --name ledger/{word} --value {value}")).len(), expected, "{word}");
+        }
+        assert_eq!(found(&format!("tune --value {value}")), Vec::<String>::new());
+        let key = "sk_HSQn7JEI-aaY7M_vP74Af50duybU4v8PiZcap_HGYUf";
+        assert_eq!(found(&format!("sk_{key}")), [format!("sk-underscore-key {key}")]);
+        let all = found("sqlsrv:Server=db1;Database=main;Password=7FaXh6gJCsgLTo");
+        assert!(all.iter().any(|found| found.starts_with("pdo-connection-string ")), "{all:?}");
+    }
+
+    #[test]
+    fn tables_of_numbers_are_no_key_pair() {
+        let row = |numbers: Vec<u8>| format!("[{}]", numbers.iter().map(u8::to_string).collect::<Vec<_>>().join(","));
+        let drawn: Vec<u8> = (0..64u32).map(|number| (number * 167 + 31) as u8).collect();
+        assert!(!found(&row(drawn.clone())).is_empty());
+        let mut sorted = drawn.clone();
+        sorted.sort_unstable();
+        assert_eq!(found(&row(sorted)), Vec::<String>::new());
+        assert_eq!(found(&row(drawn.iter().map(|number| number % 64).collect())), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_password_that_somebody_chose_is_one() {
+        for value in ["ThisIsMyP@ssw0rd", "Summer2024!Holiday", "Tr0ub4dor-3-Correct-Horse", "Blue42-Mango_Rocket77"] {
+            assert_eq!(found(&format!("admin_password = \"{value}\"")).len(), 1, "{value}");
+        }
+        for (text, value) in [
+            (r#"password: "Summer2024!Holiday'sBest99""#, "Summer2024!Holiday'sBest99"),
+            (r#"{"password":"Tr0ub4dor&3-Correct\\Horse9"}"#, r"Tr0ub4dor&3-Correct\\Horse9"),
+            (r#"{"password":"Tr0ub4dor&3-Correct\"Horse9","a":"b"}"#, r#"Tr0ub4dor&3-Correct\"Horse9"#),
+            (r#"{"password":"Tr0ub4dor&3-Correct!","a":"b"}"#, "Tr0ub4dor&3-Correct!"),
+            (r#"{\"password\":\"Tr0ub4dor&3-Correct\\\"Horse9\",\"a\":1}"#, r#"Tr0ub4dor&3-Correct\\\"Horse9"#),
+            ("password = 'Summer2024!Holiday and \"more\" 99' # a comment", "Summer2024!Holiday and \"more\" 99"),
+            ("password = 'Summer2024!Holiday\nnext = 'x'", "Summer2024!Holiday"),
+        ] {
+            assert_eq!(found(text), [format!("secret-field {value}")], "{text}");
+            let scrubber = Arc::new(scrubber());
+            for cuts in [[1], [3], [30]] {
+                crate::naive::compare(&scrubber, text.as_bytes(), &cuts);
+            }
+        }
+        for value in ["form.fields.password2", "getUserPassword1By", "new-password-for-user", "passwordResetStep2"] {
+            assert_eq!(found(&format!("password: \"{value}\"")), Vec::<String>::new(), "{value}");
+        }
+        for text in [
+            r#"{"password":"Incorrect_password_401"}"#,
+            r#"{"password":"Wrong-Password-2fa"}"#,
+            r#""error.password": "Must-be-at-least-8-chars""#,
+            r#"{"password":"Reset-Password-Link-24h"}"#,
+            "password = passwordEncoder2_Encode",
+            "newPassword: getValidator-2Strong",
+            r#"password: "UserPassword_v2_Input""#,
+            r#""pwd":"home-User_1-work2-Project""#,
+        ] {
+            assert_eq!(found(text), Vec::<String>::new(), "{text}");
+        }
     }
 }

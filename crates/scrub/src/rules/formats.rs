@@ -28,6 +28,32 @@ pub(super) fn unanchored(format: &str) -> String {
     inner.to_owned()
 }
 
+/// Whether a class that texts of the expression end with has `-`, and whether it has `_`.
+pub(super) fn joints(expression: &str) -> [bool; 2] {
+    let hir = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(expression);
+    let ends = |joint: u8| hir.as_ref().is_ok_and(|hir| ends_with(hir, joint));
+    [ends(b'-'), ends(b'_')]
+}
+
+fn ends_with(hir: &Hir, byte: u8) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) | HirKind::Literal(_) => false,
+        HirKind::Class(Class::Unicode(class)) => {
+            class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&char::from(byte)))
+        }
+        HirKind::Class(Class::Bytes(class)) => class.ranges().iter().any(|range| (range.start()..=range.end()).contains(&byte)),
+        HirKind::Repetition(repetition) => ends_with(&repetition.sub, byte),
+        HirKind::Capture(capture) => ends_with(&capture.sub, byte),
+        HirKind::Concat(parts) => {
+            // What may be empty is behind what ends it, too.
+            let may_be_empty = |part: &Hir| part.properties().minimum_len() == Some(0);
+            let needed = parts.iter().rposition(|part| !may_be_empty(part)).unwrap_or(0);
+            parts[needed..].iter().any(|part| ends_with(part, byte))
+        }
+        HirKind::Alternation(parts) => parts.iter().any(|part| ends_with(part, byte)),
+    }
+}
+
 /// The least random bits in a text of the expression.
 fn bits(hir: &Hir) -> f64 {
     match hir.kind() {
@@ -52,6 +78,18 @@ fn size(ranges: impl Iterator<Item = (u32, u32)>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_signs_that_an_expression_ends_with_are_known() {
+        for (expression, joints) in [
+            ("[A-Za-z0-9_-]{20}", [true, true]),
+            (r"[a-z]{4}-(?:\w{20}|x)={0,2}", [false, true]),
+            ("[A-Za-z0-9_-]{20}[0-9]", [false, false]),
+            (r"[0-9-]{20}\b", [true, false]),
+        ] {
+            assert_eq!(super::joints(expression), joints, "{expression}");
+        }
+    }
 
     #[test]
     fn a_format_is_usable_where_it_begins_and_carries_enough() {

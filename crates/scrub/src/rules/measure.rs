@@ -102,6 +102,11 @@ impl Make {
         make
     }
 
+    /// Whether it looks random by so many bits, of eight different characters or more that are no row.
+    pub(super) fn is_drawn(self, bits: i32) -> bool {
+        self.surplus >= bits && self.different >= 8 && self.steps * 5 <= self.length * 2
+    }
+
     /// Of how many characters it is drawn.
     fn alphabet(self) -> usize {
         let letters = if self.beyond_hex == 0 && self.digits > 0 { 6 } else { 26 };

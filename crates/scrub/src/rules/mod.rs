@@ -8,6 +8,8 @@ mod detectors;
 mod fields;
 mod formats;
 mod gitleaks;
+mod layouts;
+mod manifests;
 mod measure;
 mod names;
 mod phrases;
@@ -21,7 +23,7 @@ pub use read::RuleError;
 pub use why::Reason;
 
 use super::lanes;
-use fields::Field;
+use layouts::Field;
 use regex::bytes::{Regex, RegexBuilder};
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -41,7 +43,7 @@ pub(super) const AHEAD: usize = if phrases::LIMIT > LIMIT { phrases::LIMIT } els
 /// Bytes of a row, by which lists are marked.
 const ROW: usize = 16;
 /// Most bytes before what is found that are looked at.
-pub(super) const BEHIND: usize = fields::MANIFEST + 64 + NEAR;
+pub(super) const BEHIND: usize = manifests::AROUND + 64 + NEAR;
 /// Most bytes by which one of the host's own rules finds something before another scanner's does, and finds the same.
 const NEAR: usize = 64;
 
@@ -104,12 +106,19 @@ struct Rule {
     from_start: bool,
     what: String,
     expression: String,
-    compiled: OnceLock<Option<Regex>>,
-    /// A byte without which the expression holds nowhere.
-    needs: Option<u8>,
+    compiled: OnceLock<Option<Compiled>>,
+    /// What the expression holds nowhere without.
+    needs: Option<String>,
     validator: Option<Validator>,
     /// What is printed in documentation, and is none.
     published: Vec<String>,
+}
+
+/// An expression, compiled.
+struct Compiled {
+    regex: Regex,
+    /// Whether it ends with what `-` belongs to, and `_`: where one of those follows, what is found is only a part.
+    joints: [bool; 2],
 }
 
 /// Where a rule holds.
@@ -197,9 +206,16 @@ impl Rules {
         &self.notices
     }
 
-    /// What begins with the word at `at`.
+    /// Whether a manifest of Kubernetes that holds a Secret may stand around a part of a text: there its values are looked at, whatever their names.
     #[inline]
-    pub(super) fn word(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+    pub(super) fn may_have_manifest(&self, text: &[u8], part: &Range<usize>) -> bool {
+        let near = part.start.saturating_sub(manifests::AROUND + 1)..text.len().min(part.end + manifests::AROUND);
+        self.detectors[detectors::MANIFEST].is_some() && manifests::may_say_kind(&text[near])
+    }
+
+    /// What begins with the word at `at`. `in_manifest` says whether that may stand in a manifest of Kubernetes.
+    #[inline]
+    pub(super) fn word(&self, text: &[u8], at: usize, in_manifest: bool, found: &mut Vec<Match>) {
         let Some(first) = text[at..].first_chunk::<3>() else { return };
         if is_set(&self.beginnings, *first) {
             self.by_keyword(text, at, *first, found);
@@ -213,18 +229,18 @@ impl Rules {
         let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return };
         let is_before = IS_BEFORE[usize::from(before)];
         if is_before != 0 {
-            self.behind(text, at, before, is_before, found);
+            self.behind(text, at, (before, is_before), in_manifest, found);
         } else if at > 2 && text[at - 3] == b'%' {
-            self.by_name(text, at, found);
+            self.by_name(text, at, in_manifest, found);
         }
         if matches!(first[0], b'5' | b'K' | b'L' | b'9' | b'c') && detectors::may_be_wif(text, at) {
             self.detect(detectors::WIF, text, at, found);
         }
     }
 
-    /// What stands behind a sign that a secret may stand behind.
+    /// What stands behind a sign that a secret may stand behind: `before` is that, and what it may stand before.
     #[inline]
-    fn behind(&self, text: &[u8], at: usize, before: u8, is_before: u8, found: &mut Vec<Match>) {
+    fn behind(&self, text: &[u8], at: usize, (before, is_before): (u8, u8), in_manifest: bool, found: &mut Vec<Match>) {
         if is_before & BAR != 0 {
             self.detect(detectors::FACEBOOK, text, at, found);
         }
@@ -238,18 +254,18 @@ impl Rules {
         let is_escape = || before == b'\\' && matches!(text[at], b'n' | b'r' | b't' | b'u' | b'x' | b'b' | b'f' | b'v');
         if is_before & VALUE != 0 {
             if let Some(has_digit) = may_be_random(text, at)
-                && fields::may_have_name(text, at, has_digit)
+                && layouts::may_have_name(text, at, has_digit)
                 && !is_escape()
             {
-                self.by_name(text, at, found);
+                self.by_name(text, at, in_manifest, found);
             }
         } else if is_before & SIGN != 0
             && at > 1
             && IS_BEFORE[usize::from(text[at - 2])] & VALUE != 0
             && let Some(has_digit) = may_be_random(text, at)
-            && fields::may_have_name(text, at - 1, has_digit)
+            && layouts::may_have_name(text, at - 1, has_digit)
         {
-            self.by_name(text, at - 1, found);
+            self.by_name(text, at - 1, in_manifest, found);
         }
     }
 
@@ -259,6 +275,11 @@ impl Rules {
             if text[start..].starts_with(keyword.text.as_bytes()) && begins_word(text, start) {
                 let rule = &self.rules[*number];
                 let from = if rule.from_start { start } else { start + keyword.text.len() };
+                // The same keyword again behind its own sign is tried where it begins: a row of them costs one trial.
+                let is_again = || text[from..].starts_with(keyword.text.as_bytes()) && !text[from - 1].is_ascii_alphanumeric();
+                if !rule.from_start && is_again() {
+                    continue;
+                }
                 found.extend(rule.matched(text, start, from).map(|found| found.of(*number)));
             }
         }
@@ -275,15 +296,18 @@ impl Rules {
     }
 
     #[inline]
-    fn by_name(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
-        if let Some(rule) = self.detectors[detectors::MANIFEST] {
-            found.extend(fields::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+    fn by_name(&self, text: &[u8], at: usize, in_manifest: bool, found: &mut Vec<Match>) {
+        if let Some(rule) = self.detectors[detectors::MANIFEST].filter(|_| in_manifest) {
+            found.extend(manifests::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
         }
         // Most names are told apart by their last letters.
-        if fields::ending(text, at).is_some_and(|ending| !is_set(&self.endings, ending)) {
+        if layouts::ending(text, at).is_some_and(|ending| !is_set(&self.endings, ending)) {
             return;
         }
-        let Some(field) = fields::before(text, at) else { return };
+        if let Some(rule) = self.detectors[detectors::KEY] {
+            found.extend(manifests::of_key(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+        }
+        let Some(field) = layouts::before(text, at) else { return };
         let letters = field.name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
         let mut letters = letters.skip_while(u8::is_ascii_digit);
         let (Some(last), Some(second), Some(third)) = (letters.next(), letters.next(), letters.next()) else { return };
@@ -370,7 +394,7 @@ impl Rules {
         for at in starts {
             if begins_word(text, at) {
                 if !text[at..].iter().take(16).any(|byte| lanes::breaks(*byte)) && text.len() >= at + 16 {
-                    self.word(text, at, &mut found);
+                    self.word(text, at, true, &mut found);
                 }
                 self.list_at(text, at, &(at..at + 1), &mut found);
             } else if !text[at].is_ascii() {
@@ -414,8 +438,13 @@ impl Rule {
     }
 
     /// The expression, compiled where it is first needed: most runs need few.
-    fn regex(&self) -> Option<&Regex> {
-        let compile = || RegexBuilder::new(&format!(r"\A(?:{})", self.expression)).unicode(false).size_limit(1 << 20).build().ok();
+    fn compiled(&self) -> Option<&Compiled> {
+        let compile = || {
+            let regex = RegexBuilder::new(&format!(r"\A(?:{})", self.expression)).unicode(false).size_limit(1 << 20).build().ok()?;
+            // Of a format that is sealed, every string is.
+            let joints = if self.from_start { [false; 2] } else { formats::joints(&self.expression) };
+            Some(Compiled { regex, joints })
+        };
         self.compiled.get_or_init(compile).as_ref()
     }
 
@@ -424,16 +453,18 @@ impl Rule {
         let looked_at = &text[at..text.len().min(start + LIMIT)];
         // A line's end ends every secret but those of several lines, which have detectors.
         let looked_at = memchr::memchr(b'\n', looked_at).map_or(looked_at, |end| &looked_at[..end]);
-        if self.needs.is_some_and(|needs| memchr::memchr(needs, looked_at).is_none()) {
+        if self.needs.as_ref().is_some_and(|needs| memchr::memmem::find(looked_at, needs.as_bytes()).is_none()) {
             return None;
         }
-        let whole = self.regex()?.find(looked_at)?;
+        let Compiled { regex, joints } = self.compiled()?;
+        let whole = regex.find(looked_at)?;
         let end = at + whole.end();
         let goes_on = end == start + LIMIT;
-        if !goes_on && text.get(end).is_some_and(u8::is_ascii_alphanumeric) {
+        let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-' && joints[0] || *byte == b'_' && joints[1];
+        if !goes_on && text.get(end).is_some_and(is_part) {
             return None;
         }
-        let group = || self.regex()?.captures(looked_at)?.get(1).map(|group| at + group.start()..at + group.end());
+        let group = || regex.captures(looked_at)?.get(1).map(|group| at + group.start()..at + group.end());
         let password = || group().map(|group| &text[group]);
         let valid = self.validator.is_none_or(|validator| validator.admits(&text[start..end], whole.as_bytes(), password));
         if self.published.iter().any(|published| published.as_bytes() == &text[start..end]) {

@@ -28,7 +28,7 @@ pub(super) enum Kind {
 static ENDINGS: List = List::of(
     "\
     key,keys,token,tokens,secret,secrets,password,passwd,passphrase,passcode,pwd,pass,pat,cred,creds,credential,credentials,auth,\
-    authorization,psw,jwt,session,sess,sid,sessid,sessionid",
+    authorization,psw,psk,pepper,seed,bearer,jwt,session,sess,sid,sessid,sessionid",
 );
 /// What may stand behind them.
 static BEHIND: Set = Set::of(
@@ -38,15 +38,16 @@ static BEHIND: Set = Set::of(
 );
 static PASSWORDS: List = List::of(
     "\
-    password,passwd,passphrase,passcode,pwd,psw,passwort,senha,contrasena,motdepasse",
+    password,passwd,passphrase,passcode,pwd,psw,passwort,senha,contrasena,motdepasse,storepass,keypass,dbpass,userpass,rootpass,\
+    adminpass,bindpass,smtppass,mailpass,sshpass,psk,pepper",
 );
 static SECRETS: List = List::of(
     "\
-    secret,secrets,token,tokens,credential,credentials,creds,apikey,apikeys,accesskey,secretkey,privatekey,authkey",
+    secret,secrets,token,tokens,credential,credentials,creds,bearer,apikey,apikeys,accesskey,secretkey,privatekey,authkey",
 );
 static KEYS: List = List::of(
     "\
-    key,keys,auth,pass,pat,cred",
+    key,keys,auth,pass,pat,cred,seed",
 );
 static SESSIONS: List = List::of(
     "\
@@ -69,7 +70,13 @@ static VENDORS: Set = Set::of(
     scalingo,segment,sendbird,sendgrid,sendinblue,sentry,shippo,shodan,shopify,sidekiq,slack,snyk,sonar,sonarqube,sourcegraph,\
     splunk,spotify,square,squarespace,stripe,sumologic,supabase,tableau,telegram,tencent,tomtom,travis,travisci,trello,twilio,\
     twitch,twitter,typeform,vercel,virustotal,vonage,vultr,wakatime,weatherapi,weatherstack,webex,wistia,workato,workos,yandex,\
-    zapier,zendesk,zoho,zoom",
+    zapier,zendesk,zoho,zoom,\
+    ably,aiven,akamai,ai21,alpaca,appcenter,applitools,argocd,assemblyai,baidu,baseten,bitrise,braze,browserless,cerebras,\
+    chargebee,codacy,codemagic,coinapi,convertkit,cypress,daytona,directus,eleven,flagsmith,fivetran,gitguardian,healthchecks,\
+    helicone,hetzner,hightouch,imagekit,intigriti,iterable,keycloak,lambdatest,langfuse,lokalise,mailtrap,moralis,motherduck,\
+    ngrok,northflank,novu,ntfy,nylas,perplexity,pinata,portkey,prismic,qdrant,rapid7,redislabs,retool,roboflow,rudderstack,\
+    sanity,scaleway,scalr,servicenow,smartsheet,snowflake,storyblok,strapi,sumsub,swiftype,tailscale,tavily,tenable,tenderly,\
+    testrail,thirdweb,tiktok,tinybird,turso,unleash,upstash,vapi,weaviate,webflow,woocommerce,xendit",
 );
 /// What makes a key one to be kept.
 static KEPT: Set = Set::of(
@@ -125,7 +132,7 @@ static NO_TOKENS: Set = Set::of(
 /// What a login of a service is called.
 static LOGINS: List = List::of(
     "\
-    login,private,access",
+    login,private,access,api",
 );
 
 /// Words with commas between, one by one.
@@ -175,6 +182,14 @@ fn is_guarded(word: &[u8]) -> bool {
     word == b"priv" || holds(b"secret") || holds(b"private") || word.starts_with(b"auth") && !word.starts_with(b"author")
 }
 
+/// Whether a name says no more than that its value is a token: its last word does, and none that it is to be kept.
+pub(super) fn is_mere_token(name: &[u8]) -> bool {
+    let lower: SmallVec<[u8; 128]> = name.iter().map(u8::to_ascii_lowercase).collect();
+    let words: SmallVec<[&[u8]; 12]> = words(name).map(|word| &lower[word]).collect();
+    let is_kept = |word: &[u8]| KEPT.get().contains(word) || is_vendor(word) || is_guarded(word);
+    words.split_last().is_some_and(|(last, before)| *last == b"token" && !before.iter().any(|word| is_kept(word)))
+}
+
 /// What a name says, or `None` where it is no secret's.
 pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     let lower: SmallVec<[u8; 128]> = name.iter().map(u8::to_ascii_lowercase).collect();
@@ -186,6 +201,10 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     // Parameters of signed URLs: a key's id with its scope, and what the key itself never stands in.
     if matches!(words[..], [b"x", b"amz" | b"goog", ..]) {
         return None;
+    }
+    // `ASP.NET_SessionId`, and not `session.id`, which is what a trace calls it.
+    if let [.., b"session", b"id"] = words[..] {
+        words.pop();
     }
     let is_behind = |word: &[u8]| word.iter().all(u8::is_ascii_digit) || BEHIND.get().contains(word);
     while words.len() > 1 && is_behind(words[words.len() - 1]) {
@@ -240,6 +259,8 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
     if !kept && (THINGS.get().contains(front) || before.last().is_some_and(|word| THINGS.get().contains(word))) {
         return Some(Kind::Key);
     }
+    // A header of HTTP that is nobody's but an API's.
+    let kept = kept || words.len() > 1 && words[0] == b"x" && name.contains(&b'-');
     let is_named = front.len() > 2 || before.iter().any(|word| word.len() > 2);
     Some(match (kept, is_named) {
         (true, _) => Kind::Secret,
@@ -256,7 +277,12 @@ fn login(last: &[u8], before: &[&[u8]]) -> Option<Kind> {
     if is_bare {
         return Some(Kind::Vendor);
     }
-    (is_joined() || is_login()).then_some(Kind::Named)
+    // Whoever issues it: `acmePRIVATE`, `ACME_ACCESS`.
+    let is_of_some = || {
+        let front = [&b"private"[..], b"access"].iter().find_map(|login| last.strip_suffix(*login));
+        front.is_some_and(|front| front.len() > 2 || front.is_empty() && before.last().is_some_and(|word| word.len() > 2))
+    };
+    (is_joined() || is_login() || is_of_some()).then_some(Kind::Named)
 }
 
 /// Whether a word is the name of what issues keys, or begins with it.

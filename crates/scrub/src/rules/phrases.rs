@@ -104,6 +104,10 @@ fn is_phrase(words: &[Word], is_alone: bool) -> bool {
     if length > LIMIT - BEHIND || words[2..].iter().any(|word| word.joint != second.joint) {
         return false;
     }
+    // One word over and over fills a text.
+    if words[1..].iter().all(|word| std::ptr::eq(word.known, first.known)) {
+        return false;
+    }
     first.known.iter().any(|known| {
         let index = |word: &Word| word.known.iter().find(|other| other.language == known.language).map(|known| known.index);
         let indices: Option<Vec<u16>> = words.iter().map(index).collect();

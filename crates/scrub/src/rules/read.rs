@@ -1,7 +1,7 @@
 //! How rules are read: from the library's own file, from an operator's, and from the formats of a manifest's secrets.
 
 use super::validators::Validator;
-use super::{Keyword, LEAST, LEAST_VALUE, Match, Rule, Rules, detectors, fields, formats, gitleaks, lanes, set};
+use super::{Keyword, LEAST, LEAST_VALUE, Match, Rule, Rules, detectors, formats, gitleaks, lanes, layouts, set};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
@@ -19,7 +19,7 @@ struct Written {
     detector: Option<String>,
     #[serde(default)]
     expression: String,
-    needs: Option<char>,
+    needs: Option<String>,
     validator: Option<String>,
     /// Secrets that are printed in documentation, and are none.
     #[serde(default)]
@@ -87,12 +87,7 @@ impl Rules {
             }
         }
         if !patterns.is_empty() {
-            let too_many = || RuleError {
-                file: texts.len() - 1,
-                rule: String::new(),
-                problem: "its keywords and those of the files before it are too many".to_owned(),
-            };
-            rules.patterns = Some(Arc::new(gitleaks::Patterns::new(patterns).ok_or_else(too_many)?));
+            rules.patterns = Some(Arc::new(gitleaks::Patterns::new(patterns)));
         }
         Ok(Arc::new(rules))
     }
@@ -106,7 +101,7 @@ impl Rules {
         }
         for rule in &self.rules[first..] {
             let remedy = "its expression is not a regular expression of the `regex` crate; see https://docs.rs/regex/#syntax";
-            rule.regex().ok_or_else(|| rule.error(remedy))?;
+            rule.compiled().ok_or_else(|| rule.error(remedy))?;
         }
         written(text)?.iter().try_for_each(|written| self.try_examples(written))
     }
@@ -179,7 +174,7 @@ impl Rules {
             notices: Vec::new(),
         };
         // What says no more of a field than that its name stands elsewhere.
-        fields::unnamed().for_each(|ending| set(&mut rules.endings, ending));
+        layouts::unnamed().for_each(|ending| set(&mut rules.endings, ending));
         for written in written(text)? {
             rules.add(written)?;
         }
@@ -254,9 +249,8 @@ impl Rules {
             None => written.expression,
         };
         let validator = validator.or_else(|| written.detector.as_deref().and_then(Validator::named));
-        let needs = written.needs.and_then(|needs| u8::try_from(needs).ok());
         let named = Rule::named(written.name, written.what);
-        self.rules.push(Arc::new(Rule { expression, needs, validator, published: written.published, ..named }));
+        self.rules.push(Arc::new(Rule { expression, needs: written.needs, validator, published: written.published, ..named }));
         Ok(())
     }
 
@@ -359,6 +353,23 @@ mod tests {
                     let text = format!("{}\n{example}\nand {}", "x. ".repeat(700), "more ".repeat(300));
                     crate::naive::compare(&scrubber, text.as_bytes(), &[5]);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_may_begin_and_end_anywhere() {
+        let scrubber = crate::Scrubber::new(Arc::new(crate::Search::new(Vec::new(), Some(Rules::standard()))), Vec::new());
+        let rules = written(include_str!("rules.toml")).expect("read");
+        let examples = rules.iter().flat_map(|rule| rule.matches.iter().chain(&rule.pass)).cloned();
+        let value = "x7Rt1Lb9Kc4Vn6Yf3Hd0";
+        let layouts = crate::rules::fields::tests::LAYOUTS.iter().map(|layout| layout.replace("{}", value));
+        for text in examples.chain(layouts).chain([format!("\n\n{value} z"), format!("\r\n\r\n\"{value}\"")]) {
+            let text = text.as_bytes();
+            // Long examples are long lists.
+            for at in 0..text.len().min(400) {
+                let _ = scrubber.find(&text[at..]);
+                let _ = scrubber.find(&text[..at]);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::measure::Make;
 use super::validators::{Validator, entropy};
-use super::{Match, Rules, detectors, fields};
+use super::{Match, Rules, detectors, layouts};
 use serde::Serialize;
 use std::fmt;
 
@@ -68,7 +68,7 @@ impl Rules {
         let mut reasons = Vec::new();
         let keyword = self.keyword_at(text, rule, at.start);
         if keyword.is_none() && self.names.values().flatten().any(|(_, number)| *number == rule) {
-            let name = fields::before(text, at.start).map(|field| String::from_utf8_lossy(field.name).into_owned());
+            let name = layouts::before(text, at.start).map(|field| String::from_utf8_lossy(field.name).into_owned());
             reasons.extend(name.map(|name| Reason::Field { name }));
         }
         reasons.extend(keyword.map(|keyword| Reason::Keyword { keyword }));
@@ -107,6 +107,7 @@ fn by_detector(detector: usize, secret: &[u8]) -> Option<Reason> {
         detectors::BYTES => Reason::Shape { shape: "64 numbers of one byte each" },
         detectors::LOGIN => Reason::Shape { shape: "a name and a password behind an option" },
         detectors::MANIFEST => Reason::Shape { shape: "data of a Secret of Kubernetes" },
+        detectors::KEY => Reason::Shape { shape: "a part of a JSON Web Key that is kept" },
         detectors::FIELD | detectors::AZURE | detectors::FACEBOOK | detectors::MAXMIND => {
             Reason::Surplus { bits: Make::of(secret).surplus }
         }

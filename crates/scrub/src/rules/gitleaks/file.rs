@@ -287,7 +287,7 @@ impl<'t> Keys<'t> {
         let what = self.text("description")?.filter(|what| !what.is_empty()).unwrap_or_else(|| "a rule of another scanner".to_owned());
         let specificity =
             self.number("specificity")?.map_or(if id.starts_with("generic") { 0 } else { SPECIFICITY }, |number| number as i64);
-        let pattern = Pattern { rule: 0, id, expression, group, filters, specificity };
+        let pattern = Pattern { rule: 0, id, expression, group, filters, specificity, reach: None };
         Ok((Taken { name, what, pattern, keywords }, notes))
     }
 

@@ -1,22 +1,28 @@
 //! Rules of other scanners, in the format of Gitleaks and Betterleaks, as files of the operator's have them.
 //!
-//! All their keywords are looked for in one pass, in whatever letter case. Where one stands, the expressions of its rules are tried on what is
-//! around it in its line. So what is found depends on a bounded piece of text alone, and a stream finds the same as a whole text does.
+//! All their keywords are looked for in one pass, in whatever letter case (`keywords`). Where one stands, and what follows it may be what an
+//! expression of its rules has there (`gate`), that is tried on what is around it in its line. So what is found depends on a bounded piece of
+//! text alone, and a stream finds the same as a whole text does.
 
 mod expr;
 mod extent;
 mod file;
 mod filter;
+mod gate;
+mod keywords;
 mod syntax;
 
 pub use file::Notice;
 pub(super) use file::{File, Taken, theirs};
 
 use super::{Match, Tail};
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind};
 use filter::{Filter, Found};
-use std::collections::BTreeMap;
+use gate::{Gate, Gated, Reach};
+use keywords::Keywords;
+use regex_automata::util::captures::Captures;
+use regex_automata::{Anchored, Input, Span};
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 use syntax::Expression;
@@ -36,8 +42,6 @@ const LOOKED_AT: usize = BEFORE + AHEAD;
 pub(in super::super) const CELL: usize = 16;
 /// Fewest bytes of what is found: what is shorter can't be told from text.
 const LEAST: usize = 8;
-/// Most bytes of all keywords that are searched for by a table: the fastest way, with some 200 bytes for each.
-const MOST_IN_TABLE: usize = 1 << 15;
 /// Bytes of text that are searched at once.
 const BATCH: usize = 1 << 16;
 
@@ -46,9 +50,17 @@ const _: () = assert!(LOOKED_AT + CELL <= super::BEHIND && LOOKED_AT <= super::L
 /// The rules of other scanners.
 pub(super) struct Patterns {
     patterns: Vec<Pattern>,
-    keywords: AhoCorasick,
-    /// The patterns of each keyword.
-    by_keyword: Vec<Vec<usize>>,
+    keywords: Keywords,
+    /// What is tried at each keyword, and how long it is.
+    by_keyword: Vec<(usize, Vec<Trial>)>,
+    gates: Vec<Gate>,
+}
+
+/// Patterns that are tried where a keyword stands.
+struct Trial {
+    /// A gate that must hold for it, by its number, and how many bytes before the keyword.
+    gate: Option<(usize, usize)>,
+    patterns: Vec<usize>,
 }
 
 /// One rule of theirs.
@@ -61,6 +73,8 @@ pub(super) struct Pattern {
     group: Option<usize>,
     filters: Vec<Arc<Filter>>,
     specificity: i64,
+    /// How far what it finds may reach from its keyword, if that is known.
+    reach: Option<Reach>,
 }
 
 /// What a pattern finds.
@@ -74,19 +88,56 @@ pub(super) struct Hit {
 /// What patterns find, by the pattern, and where it begins and ends.
 type Hits = BTreeMap<(usize, usize, usize), Hit>;
 
+impl Pattern {
+    /// The next text from `at` on that the expression holds for, with its groups; one that begins by `last` where its reach is known.
+    fn next(&self, text: &[u8], at: usize, last: usize, groups: &mut Captures) -> Option<regex_automata::Match> {
+        let regex = self.expression.regex()?;
+        let Some(reach) = &self.reach else {
+            if at <= text.len() {
+                regex.search_captures(&Input::new(text).range(at..), groups);
+                return groups.get_match();
+            }
+            return None;
+        };
+        // It is tried place by place: to look for the first one takes an automaton of far more states.
+        (at..=last.min(text.len())).filter(|at| reach.first.may_begin(&text[*at..])).find_map(|at| {
+            regex.search_captures(&Input::new(text).range(at..).anchored(Anchored::Yes), groups);
+            groups.get_match()
+        })
+    }
+}
+
 impl Patterns {
-    /// Makes rules ready for search, each with its keywords. `None` where the keywords are too many to be searched for.
-    pub(super) fn new(rules: Vec<(Pattern, Vec<String>)>) -> Option<Self> {
-        let mut patterns = Vec::new();
-        let mut by_keyword: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (pattern, keywords) in rules {
-            keywords.into_iter().for_each(|keyword| by_keyword.entry(keyword).or_default().push(patterns.len()));
+    /// Makes rules ready for search, each with its keywords.
+    pub(super) fn new(rules: Vec<(Pattern, Vec<String>)>) -> Self {
+        let (mut patterns, mut gates) = (Vec::new(), Vec::<Gate>::new());
+        let mut numbers = HashMap::new();
+        let mut by_keyword: BTreeMap<String, BTreeMap<_, Vec<usize>>> = BTreeMap::new();
+        let mut add = |keyword: String, gate, pattern| by_keyword.entry(keyword).or_default().entry(gate).or_default().push(pattern);
+        for (mut pattern, keywords) in rules {
+            match pattern.expression.gated(&keywords) {
+                None => keywords.into_iter().for_each(|keyword| add(keyword, None, patterns.len())),
+                Some(Gated { gate, places, reach }) => {
+                    pattern.reach = Some(reach);
+                    // Many rules of two files are alike.
+                    let number = *numbers.entry(gate.text().to_owned()).or_insert_with(|| {
+                        gates.push(gate);
+                        gates.len() - 1
+                    });
+                    places.into_iter().for_each(|(back, keyword)| add(keyword, Some((number, back)), patterns.len()));
+                }
+            }
             patterns.push(pattern);
         }
-        let size: usize = by_keyword.keys().map(String::len).sum();
-        let kind = (size <= MOST_IN_TABLE).then_some(AhoCorasickKind::DFA);
-        let keywords = AhoCorasickBuilder::new().ascii_case_insensitive(true).kind(kind).build(by_keyword.keys()).ok()?;
-        Some(Self { patterns, keywords, by_keyword: by_keyword.into_values().collect() })
+        let texts: Vec<String> = by_keyword.keys().cloned().collect();
+        let trials = |trials: BTreeMap<_, _>| trials.into_iter().map(|(gate, patterns)| Trial { gate, patterns }).collect();
+        let by_keyword: Vec<(usize, Vec<Trial>)> =
+            by_keyword.into_iter().map(|(keyword, by_gate)| (keyword.len(), trials(by_gate))).collect();
+        let keywords = Keywords::new(texts.into_iter(), |keyword, place, byte| {
+            let admits = |(gate, back): (usize, usize)| gates[gate].admits(back + place, byte);
+            by_keyword[keyword].1.iter().any(|trial| trial.gate.is_none_or(admits))
+        });
+        Self { patterns, keywords, by_keyword, gates }
     }
 
     /// What begins in `starts`. Where several find what begins at one place, those that say most of it count, and those that reach further.
@@ -118,27 +169,33 @@ impl Patterns {
         let (from, until) = (starts.start.saturating_sub(AHEAD) / CELL * CELL, starts.end + BEFORE);
         let near = &text[from..text.len().min(until + BEFORE)];
         let mut places = Vec::new();
-        for hit in self.keywords.find_overlapping_iter(near) {
-            places.extend(self.by_keyword[hit.pattern().as_usize()].iter().map(|pattern| (*pattern, from + hit.start(), from + hit.end())));
-        }
+        self.keywords.find(near, |keyword, at| {
+            let (begin, (length, trials)) = (from + at, &self.by_keyword[keyword]);
+            let ahead = &text[..text.len().min(begin + AHEAD)];
+            let may_hold = |(gate, back): (usize, usize)| begin.checked_sub(back).is_some_and(|at| self.gates[gate].holds(&ahead[at..]));
+            for trial in trials.iter().filter(|trial| trial.gate.is_none_or(may_hold)) {
+                places.extend(trial.patterns.iter().map(|pattern| (*pattern, begin, begin + length)));
+            }
+        });
         places.sort_unstable();
         places.dedup();
         let mut hits = Hits::new();
-        let mut tried = None;
-        for (pattern, begin, end) in places {
-            let is_again = |(before, place): (usize, usize)| {
-                before == pattern && place / CELL == begin / CELL && !text[place..begin].iter().any(is_break)
+        let mut places = places.into_iter().filter(|(_, begin, _)| *begin <= until).peekable();
+        while let Some((pattern, begin, end)) = places.next() {
+            let is_again = |(before, place, _): &(usize, usize, usize)| {
+                *before == pattern && place / CELL == begin / CELL && !text[begin..*place].iter().any(is_break)
             };
-            if begin <= until && !tried.is_some_and(is_again) {
-                tried = Some((pattern, begin));
-                self.tried(pattern, text, begin..end, starts, &mut hits);
+            let mut last = begin;
+            while let Some((_, again, _)) = places.next_if(is_again) {
+                last = again;
             }
+            self.tried(pattern, text, begin..end, last, starts, &mut hits);
         }
         hits.into_values().collect()
     }
 
-    /// What a pattern finds around its keyword.
-    fn tried(&self, number: usize, text: &[u8], keyword: Range<usize>, starts: &Range<usize>, hits: &mut Hits) {
+    /// What a pattern finds around its keyword, and those that follow it in its cell up to `last`.
+    fn tried(&self, number: usize, text: &[u8], keyword: Range<usize>, last: usize, starts: &Range<usize>, hits: &mut Hits) {
         let pattern = &self.patterns[number];
         let before = text[..keyword.start].iter().rev().take(BEFORE).take_while(|byte| !is_break(byte)).count();
         let ahead = &text[keyword.start..text.len().min(keyword.start + AHEAD)];
@@ -155,16 +212,18 @@ impl Patterns {
         let context = begin - usize::from(begin > 0 && !is_break(&text[begin - 1]));
         let line = &text[context..end];
         let goes_on = text.get(end).is_some_and(|byte| !is_break(byte));
-        let mut groups = regex.capture_locations();
-        let mut at = begin - context;
-        while at <= line.len() {
-            let Some(whole) = regex.captures_read_at(&mut groups, line, at) else { return };
+        // What holds for one of the keywords begins no further before it, and ends no further behind.
+        let reached = |reach: &Reach| (begin.max(keyword.start.saturating_sub(reach.before)), end.min(last + reach.ahead));
+        let (from, until) = pattern.reach.as_ref().map_or((begin, end), reached);
+        let near = &line[..until - context];
+        let (mut groups, mut at) = (regex.create_captures(), from - context);
+        while let Some(whole) = pattern.next(near, at, last - context, &mut groups) {
             at = whole.end() + usize::from(whole.is_empty());
-            let first = || (1..groups.len()).filter_map(|group| groups.get(group)).find(|(start, end)| start < end);
-            let is_secret = |(start, end): &(usize, usize)| end - start >= LEAST && !pattern.expression.begins_with_names;
-            let secret = pattern.group.map_or_else(|| first().filter(is_secret), |group| groups.get(group));
-            let secret = secret.unwrap_or((whole.start(), whole.end()));
-            let place = context + secret.0..context + secret.1;
+            let first = || (1..groups.group_len()).filter_map(|group| groups.get_group(group)).find(|group| !group.is_empty());
+            let is_secret = |group: &Span| group.len() >= LEAST && !pattern.expression.begins_with_names;
+            let secret = pattern.group.map_or_else(|| first().filter(is_secret), |group| groups.get_group(group));
+            let secret = secret.unwrap_or(whole.span()).range();
+            let place = context + secret.start..context + secret.end;
             if place.len() < LEAST || !starts.contains(&place.start) {
                 continue;
             }
@@ -173,9 +232,9 @@ impl Patterns {
             #[cfg(test)]
             tests::count(tests::Work::Filter);
             let found =
-                Found { secret: &line[secret.0..secret.1], whole: whole.as_bytes(), line: &line[begin - context..], rule: &pattern.id };
+                Found { secret: &line[secret.clone()], whole: &line[whole.range()], line: &line[begin - context..], rule: &pattern.id };
             if !pattern.filters.iter().any(|filter| filter.holds(found)) {
-                let tail = (goes_on && secret.1 == line.len()).then_some(Tail::Token);
+                let tail = (goes_on && secret.end == line.len()).then_some(Tail::Token);
                 let found = Match { secret: place.clone(), at: place, rule: pattern.rule, tail };
                 hit.insert(Hit { found, pattern: number, keyword: keyword.clone() });
             }

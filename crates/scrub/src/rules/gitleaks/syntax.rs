@@ -5,7 +5,9 @@
 //! is left over, such as classes of Unicode, is an error. See <https://github.com/google/re2/wiki/Syntax>.
 
 use super::extent;
-use regex::bytes::{Regex, RegexBuilder};
+use super::gate::Gated;
+use regex_automata::meta::{Config, Regex};
+use regex_automata::util::syntax;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::Extractor;
@@ -19,7 +21,7 @@ const MOST_BYTES: usize = 4 << 20;
 /// Bytes of what an expression remembers of texts (its lazy automaton), for each thread that uses it.
 const CACHED: usize = 64 << 10;
 /// The same for each of its steps, where there are many: with less it has no such automaton, and is far slower.
-const CACHED_FOR_STEP: usize = 32;
+const CACHED_FOR_STEP: usize = 256;
 /// Fewest bytes of a keyword that is taken from an expression.
 const LEAST_KEYWORD: usize = 3;
 
@@ -70,7 +72,12 @@ impl Expression {
 
     /// Compiled where it is first needed: most runs need few. `None` never comes of what was read.
     pub(super) fn regex(&self) -> Option<&Regex> {
-        self.compiled.get_or_init(|| compiled(&self.text)).as_ref()
+        self.compiled.get_or_init(|| compiled(&self.text, CACHED_FOR_STEP)).as_ref()
+    }
+
+    /// What must hold where one of these keywords stands, if anything has to.
+    pub(super) fn gated(&self, keywords: &[String]) -> Option<Gated> {
+        Gated::of(&parsed(&self.text).ok()?, keywords)
     }
 
     /// What all that it holds for begins with, in small letters, if that is a few texts of three bytes or more.
@@ -85,10 +92,12 @@ impl Expression {
     }
 }
 
-fn compiled(text: &str) -> Option<Regex> {
+/// An expression, compiled, whose automaton may take so many bytes for each of its steps.
+pub(super) fn compiled(text: &str, for_step: usize) -> Option<Regex> {
     let steps = usize::try_from(extent::steps(&parsed(text).ok()?)).ok()?;
-    let cached = CACHED.max(steps.saturating_mul(CACHED_FOR_STEP));
-    RegexBuilder::new(text).unicode(false).size_limit(MOST_BYTES).dfa_size_limit(cached).build().ok()
+    let cached = CACHED.max(steps.saturating_mul(for_step));
+    let config = Config::new().utf8_empty(false).nfa_size_limit(Some(MOST_BYTES)).hybrid_cache_capacity(cached);
+    Regex::builder().configure(config).syntax(syntax::Config::new().unicode(false).utf8(false)).build(text).ok()
 }
 
 fn parsed(text: &str) -> Result<Hir, String> {
