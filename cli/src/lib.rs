@@ -178,7 +178,7 @@ enum Verb {
 }
 
 /// What every command that needs a host takes.
-#[derive(Args)]
+#[derive(Args, Clone)]
 struct HostArgs {
     /// The host configuration; by default the file that STRONGROOM_CONFIG names. Without one: secrets from the environment, public
     /// addresses only, state under the user's state directory

@@ -24,21 +24,32 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// runs, and `[run]` what happens where it fails. What agents print goes to stdout and stderr, each line with the agent and its run before it;
 /// what the host has to say goes to stderr.
 ///
-/// SIGHUP has the directory read anew: new agents begin, those that are gone drain, changed ones take the new manifest for their next runs, and a
-/// manifest that can't be used leaves its agent as it was. SIGTERM and SIGINT begin nothing any more, and end the command once all runs have
+/// SIGHUP has the directory and the host configuration read anew: new agents begin, those that are gone drain, changed ones take the new manifest for their next runs, and a
+/// manifest that can't be used leaves its agent as it was. Of the configuration, what can't be taken up while the host serves is told by name; one
+/// that can't be used leaves the host as it was. SIGTERM and SIGINT begin nothing any more, and end the command once all runs have
 /// ended; a second one interrupts them at once.
 #[derive(Args)]
 pub(super) struct Serve {
     /// The directory
     directory: PathBuf,
     #[command(flatten)]
-    host: HostArgs,
+    listening: Listening,
     /// How long runs may go on once they are to end, before they are interrupted
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = strongroom::manifest::duration)]
     drain: Duration,
-    /// Read the directory anew as well when a manifest or a component is another, and has stayed so for a second
+    /// How many runs go on at once, at most; more wait, in the order of asking
+    #[arg(long, value_name = "COUNT", default_value_t = 1_024, value_parser = clap::value_parser!(u32).range(1..))]
+    max_agents: u32,
+    /// Read all anew as well when a manifest, a component, the host configuration or a file of its rules is another, and has stayed so for a second
     #[arg(long)]
     watch: bool,
+}
+
+/// The host's configuration, and what of it the arguments say.
+#[derive(Args, Clone)]
+struct Listening {
+    #[command(flatten)]
+    host: HostArgs,
     /// Where callers reach agents with `http` in their `[trigger]`: a port of 127.0.0.1, or ADDRESS:PORT
     #[arg(long, value_name = "ADDRESS", value_parser = ListenConfig::address)]
     listen: Option<SocketAddr>,
@@ -62,31 +73,31 @@ struct Signals {
     terminate: Signal,
 }
 
+impl Listening {
+    /// The configuration, which listens where the arguments say.
+    fn config(&self) -> Result<HostConfig, Failure> {
+        let mut config = self.host.config()?;
+        let Some(address) = self.listen else { return Ok(config) };
+        let listen = match &self.listen_tls[..] {
+            [certificate, key] => ListenConfig::with_tls(address, certificate.clone(), CredentialRef::File(key.clone())),
+            _ => ListenConfig::new(address).map_err(|problem| Failure::new(code::USAGE, problem))?,
+        };
+        let hosts = config.listen.take().map(|listen| listen.hosts).unwrap_or_default();
+        config.listen = Some(listen.with(|listen| listen.hosts = hosts));
+        Ok(config)
+    }
+}
+
 impl Serve {
     pub(super) fn perform(self) -> Done {
         allow_descriptors();
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut config = self.host.config()?;
-        if let Some(listen) = self.listening(&config)? {
-            config.listen = Some(listen);
-        }
-        let host = Host::builder().config(config).lanes(cores).build()?;
+        let host = Host::builder().config(self.listening.config()?).lanes(cores).max_agents(self.max_agents).build()?;
         let runtime = super::runtime()?;
         let broken = Broken::default();
         let done = runtime.block_on(self.serve(host, &broken));
         runtime.shutdown_background();
         done
-    }
-
-    /// Where the arguments say that it listens.
-    fn listening(&self, config: &HostConfig) -> Result<Option<ListenConfig>, Failure> {
-        let Some(address) = self.listen else { return Ok(None) };
-        let listen = match &self.listen_tls[..] {
-            [certificate, key] => ListenConfig::with_tls(address, certificate.clone(), CredentialRef::File(key.clone())),
-            _ => ListenConfig::new(address).map_err(|problem| Failure::new(code::USAGE, problem))?,
-        };
-        let hosts = config.listen.as_ref().map(|listen| listen.hosts.clone()).unwrap_or_default();
-        Ok(Some(listen.with(|listen| listen.hosts = hosts)))
     }
 
     async fn serve(self, host: Host, broken: &Broken) -> Done {
@@ -96,8 +107,10 @@ impl Serve {
             move |agent, run| options(agent, run, &broken)
         });
         serving = serving.drain(self.drain);
-        if let Some(config) = self.host.named() {
-            serving = serving.except(config);
+        if let Some(config) = self.listening.host.named() {
+            let listening = self.listening.clone();
+            let read = move || listening.config().map_err(|failure| failure.message);
+            serving = serving.except(config.clone()).configuration(config, read);
         }
         let supervisor = Supervisor::new(host.clone(), &self.directory, serving)?;
         // Operators are answered until the end.
@@ -108,6 +121,9 @@ impl Serve {
                 reloaded = supervisor.reload() => reloaded,
                 why = signals.or(broken) => break why,
             };
+            if let Some(read) = supervisor.configuration() {
+                tell_configuration(&read.file.display(), &read.changed, &read.after_restart, read.refused.as_deref());
+            }
             match reloaded {
                 Ok(reloaded) => {
                     self.tell(&reloaded, supervisor.status().len(), is_first);
@@ -143,14 +159,14 @@ impl Serve {
 
     /// Listens for operators. Where the configuration doesn't say where, and the host's own place can't be used, it serves without.
     fn admin(&self, supervisor: &Supervisor, host: &Host) -> Result<Option<Admin>, Failure> {
-        match Admin::open(supervisor, host.admin()) {
+        match Admin::open(supervisor, &host.admin()) {
             Ok(admin) => {
                 if let Some(address) = admin.address() {
                     say(format_args!("operators reach the host at https://{address}"));
                 }
                 Ok(Some(admin))
             }
-            Err(error) if *host.admin() == AdminConfig::default() => {
+            Err(error) if host.admin() == AdminConfig::default() => {
                 say(format_args!("no operator can be listened to: {error}"));
                 Ok(None)
             }
@@ -181,6 +197,17 @@ impl Serve {
         };
         let (read, plural) = (if is_first { "" } else { "read anew, " }, if agents == 1 { "" } else { "s" });
         say(format_args!("{}: {read}serving {agents} agent{plural}{said}{refused}", self.directory.display()));
+    }
+}
+
+/// Says what the host's configuration came to.
+pub(super) fn tell_configuration(file: &dyn std::fmt::Display, changed: &[String], after_restart: &[String], refused: Option<&str>) {
+    if let Some(why) = refused {
+        return say(format_args!("error: {}\nthe host goes on by the configuration that it had", lines_for_people(why)));
+    }
+    let said = [("counts from now on", changed), ("counts after a restart", after_restart)];
+    for (when, keys) in said.into_iter().filter(|(_, keys)| !keys.is_empty()) {
+        say(format_args!("{}: {when}: {}", for_people(&file.to_string()), for_people(&keys.join(", "))));
     }
 }
 

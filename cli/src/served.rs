@@ -2,7 +2,7 @@
 //! for administrators.
 
 use super::output::{Answer, say};
-use super::serve::tell_refused;
+use super::serve::{tell_configuration, tell_refused};
 use super::table::Table;
 use super::{Done, Failure, HostArgs, code};
 use bytes::Bytes;
@@ -94,6 +94,7 @@ impl Ps {
         if self.json {
             return print(&agents);
         }
+        told(&self.at.ask("GET", "/v1/host")?["configuration"], false);
         let mut table = Table::<6>::default();
         table.row(["AGENT", "STATE", "SINCE", "NEXT", "RUNS", "LAST END"].map(str::to_owned));
         let now = now();
@@ -204,10 +205,12 @@ impl Stop {
 impl Reload {
     pub(super) fn perform(self) -> Done {
         let answer = self.at.ask("POST", "/v1/reload")?;
-        let refused = items(&answer["refused"]).count();
+        let configuration = &answer["configuration"];
+        let refused = items(&answer["refused"]).count() + usize::from(configuration["refused"].is_string());
         if self.json {
             print(&answer)?;
         } else {
+            told(configuration, true);
             for (what, names) in [("new", &answer["added"]), ("changed", &answer["changed"]), ("gone", &answer["removed"])] {
                 let names: Vec<String> = items(names).map(named).collect();
                 if !names.is_empty() {
@@ -220,6 +223,13 @@ impl Reload {
         }
         Ok(if refused == 0 { 0 } else { code::USAGE })
     }
+}
+
+/// Says what the host's configuration came to: why it can't be used, and what counts after a restart; and what counts from now on.
+fn told(configuration: &Value, changed: bool) {
+    let keys = |name: &str| items(&configuration[name]).filter_map(|key| key.as_str().map(str::to_owned)).collect::<Vec<_>>();
+    let now = if changed { keys("changed") } else { Vec::new() };
+    tell_configuration(&named(&configuration["file"]), &now, &keys("after_restart"), configuration["refused"].as_str());
 }
 
 impl At {

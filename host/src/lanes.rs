@@ -1,16 +1,54 @@
 //! Threads that a host's runs are spread over, each with a runtime of its own. A run stays on its lane from beginning to end: what wakes it wakes
-//! no other thread. What is placed goes where the fewest are; work that holds its thread holds the lane it is on, and no other.
+//! no other thread. What is placed goes where the fewest are; work that holds its thread holds the lane it is on, and no other. A run that computes
+//! without a pause has its neighbours wait for a tick at each of their turns, so it counts for many.
 
+use crate::clock::{Clock, millis};
 use crate::lock::Mutex;
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
+
+/// For how many runs one counts that computes without a pause.
+const SPINS: usize = 32;
+/// How long a lane counts as taken by such a run, after it has last been seen to.
+const TAKEN: Duration = Duration::from_millis(200);
+
+thread_local! {
+    /// The lane that this thread is.
+    static HERE: RefCell<Option<Arc<Spun>>> = const { RefCell::new(None) };
+}
+
+/// When a run was last seen to compute without a pause, in milliseconds of the clock.
+#[derive(Default)]
+struct Spun {
+    at: AtomicU64,
+    clock: Clock,
+}
+
+impl Spun {
+    fn note(&self) {
+        self.at.store(millis(self.clock.now()), Ordering::Relaxed);
+    }
+
+    fn is_taken(&self) -> bool {
+        let at = self.at.load(Ordering::Relaxed);
+        at > 0 && millis(self.clock.now()) < at + millis(TAKEN)
+    }
+}
+
+/// Says that a run on this thread computes without a pause.
+pub(crate) fn spins() {
+    HERE.with_borrow(|here| here.iter().for_each(|spun| spun.note()));
+}
 
 /// The lanes of one host. Their threads end once it is gone.
 pub(crate) struct Lanes {
@@ -21,6 +59,7 @@ pub(crate) struct Lanes {
 
 struct Lane {
     runtime: Handle,
+    spun: Arc<Spun>,
     /// Its thread waits for the other end to be dropped.
     _open: oneshot::Sender<Infallible>,
 }
@@ -56,7 +95,8 @@ impl Lanes {
 
     fn place(&self) -> Placed {
         let mut loads = self.loads.lock();
-        let (lane, load) = loads.iter_mut().enumerate().min_by_key(|(_, load)| **load).expect("there is a lane");
+        let counts = |lane: usize, load: usize| load + if self.lanes[lane].spun.is_taken() { SPINS } else { 0 };
+        let (lane, load) = loads.iter_mut().enumerate().min_by_key(|(lane, load)| counts(*lane, **load)).expect("there is a lane");
         *load += 1;
         Placed { loads: Arc::clone(&self.loads), lane }
     }
@@ -67,12 +107,15 @@ impl Lane {
         let lane = Builder::new_current_thread().enable_all().build()?;
         let runtime = lane.handle().clone();
         let (open, closed) = oneshot::channel();
+        let spun = Arc::<Spun>::default();
+        let here = Arc::clone(&spun);
         thread::Builder::new().name(format!("strongroom-lane-{number}")).spawn(move || {
+            HERE.set(Some(here));
             let _ = lane.block_on(closed);
             // Whoever is still asked for something blocking is not waited for.
             lane.shutdown_background();
         })?;
-        Ok(Self { runtime, _open: open })
+        Ok(Self { runtime, spun, _open: open })
     }
 }
 
@@ -143,6 +186,20 @@ mod tests {
         drop(release);
         held.join().expect("an end");
         assert_eq!(neighbours[0], neighbours[1], "both are beside the one that is held");
+    }
+
+    #[tokio::test]
+    async fn a_lane_on_which_somebody_computes_without_a_pause_gets_no_more_until_the_other_is_full() {
+        let lanes = Lanes::new(2).expect("two threads");
+        let first = lanes.run(async { spins() });
+        first.await;
+        let spun = lanes.lanes.iter().position(|lane| lane.spun.is_taken()).expect("it was seen");
+
+        let placed: Vec<Placed> = (0..2 * SPINS).map(|_| lanes.place()).collect();
+
+        let beside = placed.iter().take_while(|placed| placed.lane != spun).count();
+        // As it is for a while: the clock may have gone on.
+        assert!(beside == SPINS + usize::from(spun > 0) || !lanes.lanes[spun].spun.is_taken(), "{beside}");
     }
 
     #[tokio::test]

@@ -85,11 +85,11 @@ pub mod manifest {
     pub(crate) use strongroom_core::manifest::*;
     pub use strongroom_core::manifest::{
         Account, AdminClient, AdminConfig, AdminPeer, AdminProof, AfterDrain, AnswerRule, Asset, AwsConfig, BackendConfig, Basic, CallPath,
-        CallSpec, CallerAuth, ChainSpec, CommandConfig, CommandProtocol, CredentialRef, Cron, Denials, Diagnostic, Diagnostics, DirConfig,
-        EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern, HttpIssuerConfig, HttpTrigger, IssuerConfig, JwtSpec, KmsConfig,
-        Leaks, LimitSpec, Limits, ListenConfig, Listing, Manifest, Misplaced, Missed, Most, Movement, MpcConfig, NamePattern, OnChain,
-        Overlap, Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RemoteConfig, Restart, Role,
-        RotationConfig, Scheme, SchemeSpec, Seal, SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap,
+        CallSpec, CallerAuth, ChainSpec, Changes, CommandConfig, CommandProtocol, CredentialRef, Cron, Denials, Diagnostic, Diagnostics,
+        DirConfig, EgressRule, Endpoint, FileKeyRef, Grant, HostConfig, HostPattern, HttpIssuerConfig, HttpTrigger, IssuerConfig, JwtSpec,
+        KmsConfig, Leaks, LimitSpec, Limits, ListenConfig, Listing, Manifest, Misplaced, Missed, Most, Movement, MpcConfig, NamePattern,
+        OnChain, Overlap, Passes, PathPattern, PathPlace, Pkcs11Config, Place, Problem, Purpose, Rate, ReadError, RemoteConfig, Restart,
+        Role, RotationConfig, Scheme, SchemeSpec, Seal, SecretIdRenewal, SecretRef, SecretSpec, Shape, SigV4Spec, SignInSpec, SignerCap,
         SignerSpec, SigningConfig, Spends, Standard, StateSpec, Supervision, Template, Tokens, Treatment, Trigger, TypedDataMethod,
         TypedSpec, VaultAuth, VaultConfig, WalletSpec, Webhook, Which, duration,
     };

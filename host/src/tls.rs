@@ -44,18 +44,30 @@ impl Identity {
     }
 }
 
-/// TLS 1.2 and 1.3 with the Mozilla roots, further authorities, and ALPN for HTTP/2 and HTTP/1.1.
-pub(crate) fn client(authorities: &[PathBuf]) -> Result<rustls::ClientConfig, TlsError> {
-    client_of(authorities, None)
+/// TLS 1.2 and 1.3 with the Mozilla roots, further authorities, and ALPN for HTTP/2 and HTTP/1.1. The authorities are in PEM as it was read of
+/// these files.
+pub(crate) fn client<'a>(authorities: impl IntoIterator<Item = (&'a Path, &'a [u8])>) -> Result<rustls::ClientConfig, TlsError> {
+    let mut roots = mozilla();
+    for (path, pem) in authorities {
+        add_pem(&mut roots, pem).map_err(|reason| TlsError::Authorities { path: path.to_owned(), reason })?;
+    }
+    client_by(roots, None)
 }
 
-/// The same, for a client with that certificate.
+/// The same by files, for a client with that certificate.
 pub(crate) fn client_of(authorities: &[PathBuf], identity: Option<Identity>) -> Result<rustls::ClientConfig, TlsError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let mut roots = mozilla();
     for path in authorities {
         add(&mut roots, path).map_err(|reason| TlsError::Authorities { path: path.clone(), reason })?;
     }
+    client_by(roots, identity)
+}
+
+fn mozilla() -> rustls::RootCertStore {
+    rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned())
+}
+
+fn client_by(roots: rustls::RootCertStore, identity: Option<Identity>) -> Result<rustls::ClientConfig, TlsError> {
     let config = rustls::ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let config = config.map_err(TlsError::Protocols)?.with_root_certificates(roots);
     let mut config = match identity {
@@ -83,6 +95,27 @@ pub(crate) fn server(identity: Identity, authorities: &[PathBuf]) -> Result<rust
     Ok(config)
 }
 
+/// The same certificate and protocols, for clients of these authorities as well; with none, no client is asked for a certificate.
+pub(crate) fn server_for(
+    same: &rustls::ServerConfig,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<rustls::ServerConfig, TlsError> {
+    let config = rustls::ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let config = config.map_err(TlsError::Protocols)?;
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(clients) => config.with_client_cert_verifier(clients),
+    };
+    let mut config = config.with_cert_resolver(Arc::clone(&same.cert_resolver));
+    config.alpn_protocols.clone_from(&same.alpn_protocols);
+    Ok(config)
+}
+
+/// Who knows whether one of these authorities has signed a client's certificate, and lets clients in that have none.
+pub(crate) fn any_clients(authorities: &[PathBuf]) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    verifier(authorities, true)
+}
+
 /// Who knows whether these authorities have signed a client's certificate.
 pub(crate) fn clients(authorities: &Path) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     verifier(&[authorities.to_owned()], false)
@@ -105,9 +138,12 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 
 /// Adds the certificates of one file.
 fn add(roots: &mut rustls::RootCertStore, path: &Path) -> Result<(), String> {
-    let pem = files::read(path, files::MAX_TEXT).map_err(|error| format!("can't be read ({error})"))?;
+    add_pem(roots, &files::read(path, files::MAX_TEXT).map_err(|error| format!("can't be read ({error})"))?)
+}
+
+fn add_pem(roots: &mut rustls::RootCertStore, pem: &[u8]) -> Result<(), String> {
     let before = roots.len();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         roots.add(certificate.map_err(|error| error.to_string())?).map_err(|error| error.to_string())?;
     }
     if roots.len() == before { Err("it holds no certificate".to_owned()) } else { Ok(()) }

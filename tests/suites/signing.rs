@@ -374,6 +374,32 @@ fn agent_ends_while_a_key_is_asked(hot: bool) {
 }
 
 #[test]
+fn a_signature_whose_signer_was_withdrawn_while_its_key_was_asked_is_recorded_and_nobody_gets_it() {
+    let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let signer = Slow { key: SigningKey::from_slice(&[7; 32]).unwrap(), hot: false, asked: Arc::clone(&asked), go: Arc::clone(&go) };
+    let treasury = WalletFixture::with(&format!("[signers.wallet]\nfrom = \"slow:KEY\"\n{}", lines()));
+    let opened = treasury.host(|builder| builder.audit(Tell(tell)).signers("slow", Only(Arc::new(signer)))).open();
+    let later = strongroom::Manifest::parse("agent.toml", "name = \"treasury\"\ncomponent = \"probe.wasm\"\n").unwrap();
+    let later = opened.host.agent(later, &strongroom_components::bytes("probe")).unwrap();
+    let operation = [format!("sign wallet fields chain:1 nonce:0 to:{FRIEND} value:1 max:0 priority:0")];
+
+    let (ended, recorded) = block_on(async {
+        let withdrawn = async {
+            asked.notified().await;
+            opened.agent.superseded_by(&later);
+            go.notify_one();
+            tokio::time::timeout(Duration::from_secs(20), told.recv()).await.expect("a record, in time")
+        };
+        futures_util::future::join(opened.signing(&operation), withdrawn).await
+    });
+
+    assert!(recorded.is_some());
+    let said = ended.unwrap().remove(0);
+    assert!(said.contains("the manifest that was read since the run began"), "{said}");
+}
+
+#[test]
 fn a_signature_that_comes_after_its_agent_was_stopped_is_recorded_and_nobody_gets_it() {
     let (asked, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();

@@ -43,9 +43,13 @@ impl Problem {
         Self { allow: Some(allowed), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail) }
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     pub(super) fn answer(self) -> Answer {
         let body = serde_json::to_vec(&self).unwrap_or_default();
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let mut answer = whole(status, "application/problem+json", body);
         let allow = self.allow.and_then(|allow| HeaderValue::from_str(&allow).ok());
         if let Some(allow) = allow {

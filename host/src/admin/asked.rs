@@ -4,18 +4,20 @@ use super::Shared;
 use super::answer::{Answered, Problem, json, lines, text};
 use super::openapi;
 use super::operations::{Query, QueryKind};
-use super::who::Who;
+use super::who::{Came, Known, Who};
+use crate::WalletError;
 use crate::audit::Event;
 use crate::kill_switch::{Confirmed, Whom};
 use crate::manifest::Purpose;
 use crate::ops::{self, SecretStatus};
 use crate::rotation::{RotationError, RotationStatus};
-use crate::serve::{AgentStatus, LogLine, OrderError, Reloaded, ServeError};
-use http::{Request, StatusCode};
+use crate::serve::{AgentStatus, ConfigurationRead, LogLine, OrderError, Reloaded, ServeError};
+use http::{HeaderMap, Request, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Refusals of one asker that are recorded, in one [`WINDOW`].
 const TOLD: u32 = 8;
@@ -25,6 +27,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 pub(super) struct Asked<'a> {
     pub(super) shared: &'a Shared,
     pub(super) who: &'a Who,
+    /// How they came.
+    pub(super) came: &'a Arc<Came>,
     /// What the path has in place of `{…}`.
     pub(super) subject: String,
     pub(super) request: &'a Request<hyper::body::Incoming>,
@@ -41,6 +45,8 @@ pub(super) struct HostStatus {
     agents: usize,
     /// Where callers reach agents.
     url: Option<String>,
+    /// What the host's configuration came to when it was read last, where there is one.
+    configuration: Option<ConfigurationRead>,
     /// What the asker may: `viewer`, `operator` or `admin`.
     role: &'static str,
 }
@@ -85,6 +91,15 @@ pub(super) struct SignerLimits {
     left: Vec<String>,
     /// Why that can't be told.
     problem: Option<String>,
+}
+
+/// A signer whose key the ledger has.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ConfirmedSigner {
+    /// The signer, by its name in the manifest.
+    signer: String,
+    /// What its key is known by.
+    key: String,
 }
 
 /// How a rotation stands, or why that can't be told.
@@ -169,9 +184,13 @@ impl Asked<'_> {
                 QueryKind::Bool if !matches!(value, "true" | "false") => {
                     return Err(Problem::bad(format!("write `{name}=true` or `{name}=false`")));
                 }
+                QueryKind::Path if !is_path(value) => return Err(Problem::bad(format!("`{name}` is not a path"))),
                 QueryKind::Name if !is_name(value) => return Err(Problem::bad(format!("`{name}` is not a name"))),
                 _ => {}
             }
+        }
+        if let Some(missing) = known.iter().find(|query| query.required && !seen.contains(&query.name)) {
+            return Err(Problem::bad(format!("`{}` is missing", missing.name)));
         }
         if self.subject.is_empty() || is_name(&self.subject) { Ok(()) } else { Err(Problem::bad("what the path names is not a name")) }
     }
@@ -187,6 +206,7 @@ impl Asked<'_> {
             directory: supervisor.directory().display().to_string(),
             agents: supervisor.status().len(),
             url: supervisor.url(),
+            configuration: supervisor.configuration(),
             role: self.who.role.as_str(),
         }
     }
@@ -214,16 +234,25 @@ impl Asked<'_> {
             return Ok(lines(all(logs.lines(agent.as_deref()))));
         }
         let (before, following) = logs.follow(agent.as_deref());
-        let ending = self.shared.ending.clone();
-        let news = futures_util::stream::unfold((following, ending), move |(mut following, ending)| async move {
+        let (ending, still) = (self.shared.ending.clone(), self.still());
+        let news = futures_util::stream::unfold((following, ending, still), move |(mut following, ending, mut still)| async move {
             let next = tokio::select! {
                 next = following.next() => next?,
                 () = ending.cancelled() => return None,
+                () = still.unknown() => return None,
             };
             let line = next.map_or_else(|missed| Line::Missed { missed }, Line::Line);
-            Some((value(line), (following, ending)))
+            Some((value(line), (following, ending, still)))
         });
         Ok(lines(futures_util::StreamExt::chain(all(before), news)))
+    }
+
+    /// Whoever asks, as the configuration may be another while they are answered.
+    fn still(&self) -> Still {
+        let mut known = self.shared.known.subscribe();
+        // It may be another since they were let in.
+        known.mark_changed();
+        Still { known, came: Arc::clone(self.came), headers: self.request.headers().clone() }
     }
 
     pub(super) async fn trigger(&self) -> Answered {
@@ -246,16 +275,26 @@ impl Asked<'_> {
 
     pub(super) async fn reload(&self) -> Answered {
         let supervisor = self.shared.supervisor.clone();
+        let has_configuration = supervisor.configuration().is_some();
         // Whoever asked may leave: what was begun is brought to its end.
         let reloaded = tokio::spawn(async move { supervisor.reload().await }).await;
         let reloaded = reloaded.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the host has failed"))?.map_err(|error| {
-            let status = if matches!(error, ServeError::Draining) { StatusCode::CONFLICT } else { StatusCode::INTERNAL_SERVER_ERROR };
-            Problem::new(status, format!("{error}; all agents stay as they are"))
+            let (status, read) = match error {
+                ServeError::Draining => (StatusCode::CONFLICT, ""),
+                // It is read before the directory, and `ps` says what that came to.
+                _ if has_configuration => (StatusCode::INTERNAL_SERVER_ERROR, "; the host configuration was read all the same, see `ps`"),
+                _ => (StatusCode::INTERNAL_SERVER_ERROR, ""),
+            };
+            Problem::new(status, format!("{error}; all agents stay as they are{read}"))
         })?;
         for refused in &reloaded.refused {
             tracing::warn!("a manifest can't be used: {}", refused.why);
         }
-        let Reloaded { added, changed, removed, refused } = &reloaded;
+        let refused_configuration = reloaded.configuration.as_ref().and_then(|read| read.refused.as_ref());
+        if let Some(why) = refused_configuration {
+            tracing::warn!("the host configuration can't be used: {why}; the host goes on by the one that it had");
+        }
+        let Reloaded { added, changed, removed, refused, .. } = &reloaded;
         let [added, changed, removed, refused] = [added.len(), changed.len(), removed.len(), refused.len()];
         tracing::info!(
             target: "strongroom::notice",
@@ -346,6 +385,20 @@ impl Asked<'_> {
         json(&all)
     }
 
+    pub(super) async fn confirm(&self) -> Answered {
+        let _turn = self.shared.asking.lock().await;
+        let agent = self.shared.supervisor.agents().into_iter().find(|agent| agent.manifest().name == self.subject);
+        let agent = agent.ok_or_else(|| Problem::from(OrderError::NoAgent(self.subject.clone())))?;
+        // Whoever asked may leave: the ledger has all of the agent's keys, or is told why not.
+        let confirmed = tokio::spawn(async move { agent.confirm_signers().await }).await;
+        let confirmed = confirmed.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the host has failed"))?;
+        let confirmed = confirmed.map_err(|error| match error {
+            WalletError::Signers(why) => Problem::new(StatusCode::BAD_GATEWAY, why),
+            error => Problem::new(StatusCode::CONFLICT, format!("{}: {error}", self.subject)),
+        })?;
+        json(&confirmed.into_iter().map(|(signer, key)| ConfirmedSigner { signer, key }).collect::<Vec<_>>())
+    }
+
     pub(super) async fn switch(&self) -> Answered {
         let stopped = self.shared.supervisor.host().kill_switch().stopped().map_err(unturned)?;
         let all = stopped.contains(&Whom::All);
@@ -372,9 +425,41 @@ impl Asked<'_> {
     }
 }
 
+/// Somebody who is answered for a while.
+struct Still {
+    known: watch::Receiver<Arc<Known>>,
+    came: Arc<Came>,
+    headers: HeaderMap,
+}
+
+impl Still {
+    /// Waits until they have no role any more.
+    async fn unknown(&mut self) {
+        while self.known.changed().await.is_ok() {
+            let known = Arc::clone(&self.known.borrow());
+            if known.who(&self.came, &self.headers).is_none() {
+                return;
+            }
+        }
+        // The interface has ended, and so does the answer.
+        std::future::pending().await
+    }
+}
+
 /// Whether a text can be the name of an agent, a run or a rotation.
 fn is_name(text: &str) -> bool {
     (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+/// Whether a text can be the path of a secret: names with slashes between them, none of which leads elsewhere.
+fn is_path(text: &str) -> bool {
+    let path = decoded(text);
+    path.len() <= 512 && path.split('/').all(|segment| is_name(segment) && !matches!(segment, "." | ".."))
+}
+
+/// A path as it is meant: clients may write its slashes so in a query. Nothing else of it needs escapes.
+pub(super) fn decoded(path: &str) -> String {
+    path.replace("%2F", "/").replace("%2f", "/")
 }
 
 /// What there is, for whoever has named something else.

@@ -11,11 +11,15 @@ mod openapi;
 mod operations;
 mod places;
 mod server;
+mod unproved;
+mod versions;
 mod who;
 
 use crate::lock::Mutex;
+use crate::lock::RwLock;
 use crate::manifest::AdminConfig;
-use crate::serve::Supervisor;
+use crate::manifest::HostConfig;
+use crate::serve::{Follower, Supervisor, Take, is_named};
 use places::Places;
 use std::collections::BTreeMap;
 use std::io;
@@ -23,9 +27,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use unproved::Unproved;
 use who::Known;
 
 /// What the names of sockets in a state directory begin and end with.
@@ -45,7 +52,12 @@ pub struct Admin {
 /// What its connections share.
 struct Shared {
     supervisor: Supervisor,
-    known: Known,
+    /// Who may ask: others, once the configuration is.
+    known: watch::Sender<Arc<Known>>,
+    /// TLS of the address, where there is one.
+    tls: RwLock<Option<TlsAcceptor>>,
+    /// Requests of others.
+    unproved: Unproved,
     places: Arc<Places>,
     /// What was refused of late for want of a role, by who asked.
     refused: Mutex<BTreeMap<String, (Instant, u32)>>,
@@ -100,7 +112,9 @@ impl Admin {
         let path = config.socket.clone().or(own).ok_or(AdminError::NoState)?;
         let shared = Arc::new(Shared {
             supervisor: supervisor.clone(),
-            known: Known::of(config).map_err(AdminError::Tls)?,
+            known: watch::Sender::new(Arc::new(Known::of(config).map_err(AdminError::Tls)?)),
+            tls: RwLock::new(server::tls(config).map_err(AdminError::Tls)?),
+            unproved: Unproved::default(),
             places: Arc::default(),
             refused: Mutex::default(),
             asking: tokio::sync::Mutex::default(),
@@ -110,10 +124,11 @@ impl Admin {
             document: Mutex::default(),
         });
         let is_shared = !config.peers.is_empty();
-        let tcp = config.listen.as_ref().map(|listen| server::Tcp::bind(listen, config)).transpose()?;
+        let tcp = config.listen.as_ref().map(server::Tcp::bind).transpose()?;
         let socket = server::unix(&path, is_shared).map_err(|source| AdminError::Socket { path: path.clone(), source })?;
         let made = identity(&path);
         let address = tcp.as_ref().map(|tcp| tcp.address);
+        supervisor.follow(follower(&shared, path.clone(), made));
         shared.tasks.spawn(Arc::clone(&shared).accept_local(socket));
         if let Some(tcp) = tcp {
             shared.tasks.spawn(Arc::clone(&shared).accept_remote(tcp));
@@ -145,11 +160,39 @@ impl Admin {
     }
 }
 
+/// Who may ask, and by which certificate the host answers, as the configuration says when it is read anew. Whoever was taken out of it has no answer
+/// any more, by whatever connection. Where the configuration names no certificate any more, the host answers by the one that it has until it starts
+/// anew.
+fn follower(shared: &Arc<Shared>, socket: PathBuf, made: Option<(u64, u64)>) -> Follower {
+    let shared = Arc::downgrade(shared);
+    Arc::new(move |config: &HostConfig, newer: &HostConfig| {
+        let known = Known::of(&config.admin)?;
+        let is_named = config.admin.listen.as_ref().is_none_or(|listen| is_named(listen, newer.admin.listen.as_ref()));
+        let tls = match server::tls(&config.admin) {
+            Err(why) if is_named => return Err(why),
+            tls => tls.ok(),
+        };
+        let (shared, socket, is_shared) = (shared.clone(), socket.clone(), !config.admin.peers.is_empty());
+        Ok(Box::new(move || {
+            let Some(shared) = shared.upgrade() else { return };
+            shared.known.send_replace(Arc::new(known));
+            tls.into_iter().for_each(|tls| *shared.tls.write() = tls);
+            if made.is_some()
+                && identity(&socket) == made
+                && let Err(error) = server::reachable(&socket, is_shared)
+            {
+                tracing::warn!("{}: who may reach it stays as it was ({error})", socket.display());
+            }
+        }) as Take)
+    })
+}
+
 impl Drop for Admin {
     fn drop(&mut self) {
         self.shared.ending.cancel();
         self.shared.cut.cancel();
         self.remove();
+        self.shared.unproved.close(&self.shared.supervisor);
     }
 }
 

@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 /// What every name looks like: an agent's, a run's, a rotation's.
 const NAME: &str = "^[A-Za-z0-9._-]{1,128}$";
 
+/// What the path of a secret looks like.
+const PATH: &str = "^[A-Za-z0-9._-]{1,128}(/[A-Za-z0-9._-]{1,128})*$";
+
 /// The document.
 pub(super) fn document() -> String {
     let mut generator =
@@ -29,7 +32,7 @@ pub(super) fn document() -> String {
             "title": "Strongroom",
             "version": env!("CARGO_PKG_VERSION"),
             "description": "What operators ask of a host that serves, and tell it to do. Roles: a viewer looks; an operator runs, stops, pauses and \
-                            resumes agents, has manifests read anew, and turns the kill switch on; an admin lifts that, and replaces keys."
+                            resumes agents, has manifests read anew, and turns the kill switch on; an admin lifts that, replaces keys, takes versions of secrets out of use, and confirms the ledger."
         },
         "paths": paths,
         "components": {
@@ -53,8 +56,10 @@ fn described(operation: &Operation, answer: &Value, problem: &Value) -> Value {
         let schema = match query.kind {
             QueryKind::Name => json!({"type": "string", "pattern": NAME}),
             QueryKind::Bool => json!({"type": "boolean"}),
+            QueryKind::Path => json!({"type": "string", "pattern": PATH, "maxLength": 512}),
         };
-        parameters.push(json!({"name": query.name, "in": "query", "description": query.summary, "schema": schema}));
+        let required = query.required;
+        parameters.push(json!({"name": query.name, "in": "query", "required": required, "description": query.summary, "schema": schema}));
     }
     let kind = if operation.is_lines { "application/x-ndjson" } else { "application/json" };
     let mut responses = Map::from_iter([("200".to_owned(), json!({"description": "Done.", "content": {kind: {"schema": answer}}}))]);

@@ -1,7 +1,8 @@
 //! All that operators can ask, as one table.
 
 use super::answer::{Answered, Problem, json};
-use super::asked::{Asked, BackendSecrets, Done, HostStatus, Line, RotationReport, SignerLimits, Stopped, Switch, Turned};
+use super::asked::{Asked, BackendSecrets, ConfirmedSigner, Done, HostStatus, Line, RotationReport, SignerLimits, Stopped, Switch, Turned};
+use super::versions::{Change, VersionDone};
 use crate::kill_switch::Whom;
 use crate::manifest::Role;
 use crate::rotation::RotationStatus;
@@ -36,6 +37,7 @@ pub(super) struct Query {
     pub(super) name: &'static str,
     pub(super) summary: &'static str,
     pub(super) kind: QueryKind,
+    pub(super) required: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,9 +46,16 @@ pub(super) enum QueryKind {
     Name,
     /// `true` or `false`.
     Bool,
+    /// The path of a secret in its backend.
+    Path,
 }
 
-const AGENT: Query = Query { name: "agent", summary: "Of this agent alone", kind: QueryKind::Name };
+const AGENT: Query = Query { name: "agent", summary: "Of this agent alone", kind: QueryKind::Name, required: false };
+const PATH: Query = Query { name: "path", summary: "The secret, by its path in the backend", kind: QueryKind::Path, required: true };
+const VERSION: Query = Query { name: "version", summary: "The version, as `listSecrets` names it", kind: QueryKind::Name, required: true };
+const NO_VERSION: (u16, &str) = (404, "There is no such backend that can be listed, no such secret, or no such version.");
+const NOT_SO: (u16, &str) = (409, "The backend can't do that.");
+const SILENT_BACKEND: (u16, &str) = (502, "The backend can't be read or written.");
 const NO_AGENT: (u16, &str) = (404, "There is no such agent.");
 const CONFLICT: (u16, &str) = (409, "The agent is in no state for it.");
 
@@ -118,7 +127,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         path: "/v1/logs",
         role: Role::Viewer,
         summary: "The last lines of agents, the oldest first: 200 of each, and no more than 32 KiB. They are scrubbed",
-        query: &[AGENT, Query { name: "follow", summary: "Go on with lines as they come", kind: QueryKind::Bool }],
+        query: &[AGENT, Query { name: "follow", summary: "Go on with lines as they come", kind: QueryKind::Bool, required: false }],
         answers: |g| g.subschema_for::<Line>(),
         is_lines: true,
         problems: &[NO_AGENT],
@@ -142,7 +151,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         path: "/v1/agents/{agent}/stop",
         role: Role::Operator,
         summary: "Ends an agent's runs that are under way. Its trigger goes on; one that restarts does not begin again by itself",
-        query: &[Query { name: "run", summary: "This run alone", kind: QueryKind::Name }],
+        query: &[Query { name: "run", summary: "This run alone", kind: QueryKind::Name, required: false }],
         answers: |g| g.subschema_for::<Stopped>(),
         is_lines: false,
         problems: &[(404, "There is no such agent, or no such run under way.")],
@@ -177,11 +186,14 @@ pub(super) static OPERATIONS: &[Operation] = &[
         method: Method::POST,
         path: "/v1/reload",
         role: Role::Operator,
-        summary: "Reads the directory anew. A manifest that can't be used leaves its agent as it was",
+        summary: "Reads the host's configuration and the directory anew. What can't be used leaves all as it was",
         query: &[],
         answers: |g| g.subschema_for::<Reloaded>(),
         is_lines: false,
-        problems: &[(409, "The host drains."), (500, "The directory can't be read; nothing has changed.")],
+        problems: &[
+            (409, "The host drains."),
+            (500, "The directory can't be read: no agent has changed. The host's configuration was read all the same."),
+        ],
         perform: |asked| Box::pin(asked.reload()),
     },
     Operation {
@@ -195,6 +207,30 @@ pub(super) static OPERATIONS: &[Operation] = &[
         is_lines: false,
         problems: &[],
         perform: |asked| Box::pin(asked.secrets()),
+    },
+    Operation {
+        id: "removeVersion",
+        method: Method::POST,
+        path: "/v1/secrets/{backend}/rm-version",
+        role: Role::Admin,
+        summary: "Takes a version of a secret out of use",
+        query: &[PATH, VERSION, Query { name: "destroy", summary: "Remove it for good", kind: QueryKind::Bool, required: false }],
+        answers: |g| g.subschema_for::<VersionDone>(),
+        is_lines: false,
+        problems: &[NO_VERSION, NOT_SO, SILENT_BACKEND],
+        perform: |asked| Box::pin(asked.change_version(Change::Remove)),
+    },
+    Operation {
+        id: "restoreVersion",
+        method: Method::POST,
+        path: "/v1/secrets/{backend}/restore",
+        role: Role::Admin,
+        summary: "Takes a version into use again that was taken out of it",
+        query: &[PATH, VERSION],
+        answers: |g| g.subschema_for::<VersionDone>(),
+        is_lines: false,
+        problems: &[NO_VERSION, NOT_SO, SILENT_BACKEND],
+        perform: |asked| Box::pin(asked.change_version(Change::Restore)),
     },
     Operation {
         id: "listRotations",
@@ -231,6 +267,18 @@ pub(super) static OPERATIONS: &[Operation] = &[
         is_lines: false,
         problems: &[],
         perform: |asked| Box::pin(asked.limits()),
+    },
+    Operation {
+        id: "confirmLimits",
+        method: Method::POST,
+        path: "/v1/limits/{agent}/confirm",
+        role: Role::Admin,
+        summary: "Takes the keys of an agent's signers into the ledger, and confirms that the ledger is the latest there is",
+        query: &[],
+        answers: |g| g.subschema_for::<Vec<ConfirmedSigner>>(),
+        is_lines: false,
+        problems: &[NO_AGENT, (409, "The ledger can't be opened, or refuses a key."), (502, "A key can't be had.")],
+        perform: |asked| Box::pin(asked.confirm()),
     },
     Operation {
         id: "getKillSwitch",

@@ -34,29 +34,33 @@ const HEAD: Duration = Duration::from_secs(10);
 /// Bytes of a request's head.
 const MOST_HEAD: usize = 16 * 1024;
 
-/// The address with its certificate.
+/// The address.
 pub(super) struct Tcp {
     pub(super) address: SocketAddr,
     socket: TcpListener,
-    tls: TlsAcceptor,
+}
+
+/// TLS of the address, where there is one.
+pub(super) fn tls(config: &AdminConfig) -> Result<Option<TlsAcceptor>, String> {
+    let Some(listen) = &config.listen else { return Ok(None) };
+    let authority = |proof: &AdminProof| match proof {
+        AdminProof::Certificate { authorities, .. } => Some(authorities.clone()),
+        _ => None,
+    };
+    let mut authorities: Vec<PathBuf> = config.clients.iter().filter_map(|client| authority(&client.proof)).collect();
+    authorities.sort();
+    authorities.dedup();
+    let tls = acceptor(listen, &authorities, false)?;
+    tls.ok_or_else(|| "an address without TLS; set `tls`".to_owned()).map(Some)
 }
 
 impl Tcp {
-    pub(super) fn bind(listen: &ListenConfig, config: &AdminConfig) -> Result<Self, AdminError> {
+    pub(super) fn bind(listen: &ListenConfig) -> Result<Self, AdminError> {
         let unusable = |source| AdminError::Listen { address: listen.address, source };
-        let authority = |proof: &AdminProof| match proof {
-            AdminProof::Certificate { authorities, .. } => Some(authorities.clone()),
-            _ => None,
-        };
-        let mut authorities: Vec<PathBuf> = config.clients.iter().filter_map(|client| authority(&client.proof)).collect();
-        authorities.sort();
-        authorities.dedup();
-        let tls = acceptor(listen, &authorities, false).map_err(AdminError::Tls)?;
-        let tls = tls.ok_or_else(|| AdminError::Tls("an address without TLS; set `tls`".to_owned()))?;
         let socket = std::net::TcpListener::bind(listen.address).map_err(unusable)?;
         socket.set_nonblocking(true).map_err(unusable)?;
         let socket = TcpListener::from_std(socket).map_err(unusable)?;
-        Ok(Self { address: socket.local_addr().map_err(unusable)?, socket, tls })
+        Ok(Self { address: socket.local_addr().map_err(unusable)?, socket })
     }
 }
 
@@ -77,10 +81,15 @@ pub(super) fn unix(path: &Path, is_shared: bool) -> io::Result<UnixListener> {
         },
     }
     let socket = UnixListener::bind(path)?;
-    // Whoever comes is asked of the kernel; where nobody else is named, nobody else can come.
-    let mode = if is_shared { 0o666 } else { 0o600 };
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    reachable(path, is_shared)?;
     Ok(socket)
+}
+
+/// Has the socket reached by the host's own user alone, or by all. Whoever comes is asked of the kernel; where nobody else is named, nobody else can
+/// come.
+pub(super) fn reachable(path: &Path, is_shared: bool) -> io::Result<()> {
+    let mode = if is_shared { 0o666 } else { 0o600 };
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
 impl Shared {
@@ -100,18 +109,18 @@ impl Shared {
     }
 
     pub(super) async fn accept_remote(self: Arc<Self>, tcp: Tcp) {
-        let Tcp { socket, tls, .. } = tcp;
+        let Tcp { socket, .. } = tcp;
         self.accept(
             || socket.accept(),
             move |shared, (stream, address)| {
                 let place = shared.places.take(Whose::address(address.ip()))?;
-                let tls = tls.clone();
+                let tls = shared.tls.read().clone()?;
                 Some(async move {
                     let _place = place;
                     let _ = stream.set_nodelay(true);
                     let Ok(Ok(stream)) = timeout(HEAD, tls.accept(stream)).await else { return };
                     let peer = stream.get_ref().1.peer_certificates().map(<[_]>::to_vec).unwrap_or_default();
-                    shared.speak(stream, Came::Remotely(peer)).await;
+                    shared.speak(stream, Came::Remotely(address.ip(), peer)).await;
                 })
             },
         )
@@ -165,18 +174,20 @@ impl Shared {
         let _ = timeout(super::FAREWELL, connection).await;
     }
 
-    async fn answer(&self, came: &Came, request: &Request<hyper::body::Incoming>) -> Answer {
-        let Some(who) = self.known.who(came, request.headers()) else {
-            let problem = match came {
+    async fn answer(&self, came: &Arc<Came>, request: &Request<hyper::body::Incoming>) -> Answer {
+        let known = Arc::clone(&self.known.borrow());
+        let Some(who) = known.who(came, request.headers()) else {
+            let (from, problem) = match &**came {
                 Came::Locally(user, _) => {
                     let detail = format!("user {user} has no role here; list it in `[[admin.peers]]` of the host configuration");
-                    Problem::new(StatusCode::FORBIDDEN, detail)
+                    (format!("user {user}"), Problem::new(StatusCode::FORBIDDEN, detail))
                 }
-                Came::Remotely(_) => {
+                Came::Remotely(address, _) => {
                     let detail = "send a token, or come with a certificate, that the host configuration lists in `[[admin.clients]]`";
-                    Problem::new(StatusCode::UNAUTHORIZED, detail)
+                    (address.to_string(), Problem::new(StatusCode::UNAUTHORIZED, detail))
                 }
             };
+            self.unproved.record(&self.supervisor, problem.status(), &from);
             return closing(problem);
         };
         if is_a_pages(request.headers()) {
@@ -184,7 +195,7 @@ impl Shared {
             return closing(Problem::new(StatusCode::FORBIDDEN, detail));
         }
         let answered = match operations::find(request) {
-            Ok((operation, subject)) => operation.perform(&Asked { shared: self, who: &who, subject, request }).await,
+            Ok((operation, subject)) => operation.perform(&Asked { shared: self, who: &who, came, subject, request }).await,
             Err(problem) => Err(problem),
         };
         answered.unwrap_or_else(Problem::answer)

@@ -4,6 +4,7 @@ use crate::manifest::{Account, AdminClient, AdminConfig, AdminPeer, AdminProof, 
 use crate::serve::{Certificates, Peer, bearer};
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
+use std::net::IpAddr;
 
 /// The shortest token that counts.
 const SHORTEST: usize = 16;
@@ -20,8 +21,8 @@ pub(super) struct Who {
 pub(super) enum Came {
     /// By the socket: the user and the group of the process at the other end.
     Locally(u32, u32),
-    /// By the address, with these certificates.
-    Remotely(Peer),
+    /// By the address, from this one, with these certificates.
+    Remotely(IpAddr, Peer),
 }
 
 /// All that are known.
@@ -47,7 +48,7 @@ impl Known {
     pub(super) fn who(&self, came: &Came, headers: &HeaderMap) -> Option<Who> {
         match came {
             Came::Locally(user, group) => self.local(*user, *group),
-            Came::Remotely(peer) => self.remote(peer, headers),
+            Came::Remotely(_, peer) => self.remote(peer, headers),
         }
     }
 
@@ -125,7 +126,7 @@ mod tests {
              [[admin.clients]]\nname = \"grafana\"\nrole = \"viewer\"\ntoken = \"file:{}\"\n",
             file.display()
         ));
-        let name = |headers: &HeaderMap| known.who(&Came::Remotely(Vec::new()), headers).map(|who| who.name);
+        let name = |headers: &HeaderMap| known.who(&Came::Remotely(IpAddr::from([127, 0, 0, 1]), Vec::new()), headers).map(|who| who.name);
 
         write("a-token-of-the-tests\n");
         assert_eq!(name(&shown("Bearer a-token-of-the-tests")).as_deref(), Some("grafana"));

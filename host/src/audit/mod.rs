@@ -104,6 +104,29 @@ pub enum Event<'a> {
         /// Whether it was refused.
         refused: bool,
     },
+    /// Somebody who has no role has asked something of the host's interface for administrators, or has not proved to have one. At most one a
+    /// second has a record. Its `run` names the host.
+    OperatorRefused {
+        /// The status of the response.
+        status: u16,
+        /// The address that the request came from, or `user N` at the socket.
+        from: Text<'a>,
+        /// How many more there were since the last such record.
+        #[serde(default, skip_serializing_if = "is_none")]
+        more: u64,
+    },
+    /// The host's configuration was read anew: it is about to be taken up, or is refused whole. Its `run` names the host.
+    ConfigurationRead {
+        /// The file.
+        file: Text<'a>,
+        /// The keys that are otherwise than before, and count from now on.
+        changed: Cow<'a, [String]>,
+        /// The keys that are otherwise than what the host runs by, and count once it starts anew.
+        after_restart: Cow<'a, [String]>,
+        /// Why it is refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<Text<'a>>,
+    },
     /// The agent's response to its caller has ended, or there was none.
     Responded {
         /// The status, where there was a response.
@@ -331,6 +354,8 @@ impl Event<'_> {
             Self::Called { .. } => "called",
             Self::CallerRefused { .. } => "caller-refused",
             Self::Administered { .. } => "administered",
+            Self::OperatorRefused { .. } => "operator-refused",
+            Self::ConfigurationRead { .. } => "configuration-read",
             Self::Responded { .. } => "responded",
             Self::Egress { .. } => "egress",
             Self::VersionsChanged { .. } => "versions-changed",

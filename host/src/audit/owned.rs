@@ -49,6 +49,13 @@ impl Event<'_> {
             Self::Administered { operation, subject, by, role, refused } => {
                 Event::Administered { operation: text(operation), subject: text(subject), by: text(by), role: text(role), refused }
             }
+            Self::OperatorRefused { status, from, more } => Event::OperatorRefused { status, from: text(from), more },
+            Self::ConfigurationRead { file, changed, after_restart, refused } => Event::ConfigurationRead {
+                file: text(file),
+                changed: texts(changed),
+                after_restart: texts(after_restart),
+                refused: refused.map(text),
+            },
             Self::Responded { status, received, sent, redacted, withheld, error } => {
                 Event::Responded { status, received, sent, redacted, withheld: texts(withheld), error: error.map(text) }
             }

@@ -44,10 +44,7 @@ pub(crate) enum CallError {
 }
 
 /// Makes calls.
-pub(crate) struct Caller {
-    network: Arc<Network>,
-    connector: Connector,
-}
+pub(crate) struct Caller(Connector);
 
 /// The wiped buffer of a body that is sent.
 struct Wiped(Zeroizing<Vec<u8>>);
@@ -60,14 +57,14 @@ impl AsRef<[u8]> for Wiped {
 
 impl Caller {
     pub(crate) fn new(network: Arc<Network>) -> Self {
-        Self { connector: Connector::new(Arc::clone(&network), None), network }
+        Self(Connector::new(network, None))
     }
 
     /// Sends the call, and waits so long for its whole response.
     pub(crate) async fn send(&self, call: Call, patience: Duration) -> Result<Reply, CallError> {
         let uri: Uri = call.url.parse().map_err(|_| CallError::Unsent("its URL is none".to_owned()))?;
         let unsent = |why: String| CallError::Unsent(why);
-        let stream = self.connector.connect(&uri, &self.network.tls).await.map_err(|error| unsent(error.to_string()))?;
+        let stream = self.0.connect(&uri, None).await.map_err(|error| unsent(error.to_string()))?;
         let request = request(call, &uri, stream.is_http2()).ok_or_else(|| unsent("its URL is none".to_owned()))?;
         let exchange = async {
             let response = respond(stream, request).await?;

@@ -7,6 +7,7 @@ use super::head::Heads;
 use super::proxy::tunnel;
 use super::tcp::Tcp;
 use crate::kill_switch::Line;
+use crate::lock::RwLock;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -17,6 +18,7 @@ use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -61,6 +63,8 @@ pub(crate) enum ConnectError {
     Proxy,
     #[error("the agent has {CONNECTIONS} connections open")]
     TooMany,
+    #[error("the host has no descriptor left for a connection")]
+    Descriptors,
     #[error("no connection within {} s", CONNECT_TIMEOUT.as_secs())]
     Timeout,
     #[error("the server's certificate is not valid for this host")]
@@ -71,12 +75,41 @@ pub(crate) enum ConnectError {
 
 /// What all connections of a host share.
 pub(crate) struct Network {
+    resolver: Arc<dyn Resolve>,
+    ways: RwLock<Arc<Ways>>,
+    /// Counts the ways that there were.
+    number: AtomicU64,
+}
+
+/// How connections are made, as the operator says. They may be others while agents run: from then on nothing is sent by a connection that was made
+/// by the earlier ones.
+pub(crate) struct Ways {
     pub(crate) guard: AddressGuard,
-    pub(crate) resolver: Arc<dyn Resolve>,
     /// TLS as it is spoken where no credential has settings of its own.
     pub(crate) tls: Arc<ClientConfig>,
     /// The operator's proxy, by host and port. None is ever taken from the environment.
     pub(crate) proxy: Option<(String, u16)>,
+}
+
+impl Network {
+    pub(crate) fn new(resolver: Arc<dyn Resolve>, ways: Ways) -> Self {
+        Self { resolver, ways: RwLock::new(Arc::new(ways)), number: AtomicU64::default() }
+    }
+
+    /// Has connections made in other ways from here on.
+    pub(crate) fn take(&self, ways: Ways) {
+        *self.ways.write() = Arc::new(ways);
+        self.number.fetch_add(1, Ordering::Release);
+    }
+
+    fn ways(&self) -> Arc<Ways> {
+        Arc::clone(&self.ways.read())
+    }
+
+    /// What tells the ways of now from earlier ones.
+    pub(super) fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
 }
 
 /// Look-ups of one agent under way, and its connections, idle ones included: what the whole host has few of.
@@ -111,8 +144,8 @@ impl Connector {
         Self { network, line, lookups: places(LOOKUPS), connections: places(CONNECTIONS) }
     }
 
-    /// Connects to a host, by settings of TLS where the scheme asks for it.
-    pub(crate) async fn connect(&self, uri: &Uri, settings: &Arc<ClientConfig>) -> Result<Stream, ConnectError> {
+    /// Connects to a host; where the scheme asks for TLS, by these settings or else by those of all.
+    pub(crate) async fn connect(&self, uri: &Uri, own: Option<&Arc<ClientConfig>>) -> Result<Stream, ConnectError> {
         let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let tls = uri.scheme_str() == Some("https");
         let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
@@ -120,8 +153,10 @@ impl Connector {
             return Err(ConnectError::Refused);
         }
         let place = Arc::clone(&self.connections).try_acquire_owned().map_err(|_| ConnectError::TooMany)?;
-        let addresses = self.addresses(host, port).await?;
-        let tcp = match &self.network.proxy {
+        let found = self.look_up(host.to_owned(), port);
+        // As they are once the name is known: looking it up may take a while.
+        let (ways, addresses) = self.addresses(host, port, found).await?;
+        let tcp = match &ways.proxy {
             None => connect_any(&addresses, self.line.as_ref()).await?,
             Some(proxy) => within(tunnel(proxy, addresses[0], self.line.as_ref())).await??,
         };
@@ -129,7 +164,7 @@ impl Connector {
             return Ok(Stream { transport: Transport::Plain(TokioIo::new(tcp)), heads: Some(Heads::default()), _place: place });
         }
         let name = ServerName::try_from(host.to_owned()).map_err(|_| ConnectError::Certificate)?;
-        let handshake = TlsConnector::from(Arc::clone(settings)).connect(name, tcp);
+        let handshake = TlsConnector::from(Arc::clone(own.unwrap_or(&ways.tls))).connect(name, tcp);
         match within(handshake).await? {
             Ok(stream) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -140,22 +175,31 @@ impl Connector {
         }
     }
 
-    /// The addresses that may be connected to; an error names one that may not.
-    async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectError> {
-        addresses(&self.network.guard, host, port, self.look_up(host.to_owned(), port)).await
+    /// The addresses that may be connected to, and how; an error names one that may not.
+    async fn addresses(
+        &self,
+        host: &str,
+        port: u16,
+        look_up: impl Future<Output = Result<Vec<SocketAddr>, ConnectError>>,
+    ) -> Result<(Arc<Ways>, Vec<SocketAddr>), ConnectError> {
+        let found = addresses(host, port, look_up).await?;
+        let ways = self.network.ways();
+        admitted(&ways.guard, found).map(|found| (ways, found))
     }
 }
 
 async fn addresses(
-    guard: &AddressGuard,
     host: &str,
     port: u16,
     look_up: impl Future<Output = Result<Vec<SocketAddr>, ConnectError>>,
 ) -> Result<Vec<SocketAddr>, ConnectError> {
-    let found = match host.parse::<IpAddr>() {
-        Ok(address) => vec![SocketAddr::new(address, port)],
-        Err(_) => within(look_up).await??,
-    };
+    match host.parse::<IpAddr>() {
+        Ok(address) => Ok(vec![SocketAddr::new(address, port)]),
+        Err(_) => within(look_up).await?,
+    }
+}
+
+fn admitted(guard: &AddressGuard, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, ConnectError> {
     // One forbidden address among several refuses the name: an attacker's zone would mix them.
     match found.iter().find(|address| !guard.admits(address.ip())) {
         Some(forbidden) => Err(ConnectError::Address(forbidden.ip())),
@@ -169,7 +213,7 @@ async fn addresses(
 pub(crate) async fn judge_addresses(guard: &AddressGuard, host: &str, port: u16) -> Result<(), ConnectError> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let look_up = async { SystemResolver.resolve(bare, port).await.map_err(|_| ConnectError::Resolve) };
-    addresses(guard, bare, port, look_up).await.map(drop)
+    admitted(guard, addresses(bare, port, look_up).await?).map(drop)
 }
 
 impl Connector {
@@ -183,7 +227,7 @@ impl Connector {
             drop(place);
             found
         });
-        found.await.map_err(|_| ConnectError::Resolve)?.map_err(|_| ConnectError::Resolve)
+        found.await.map_err(|_| ConnectError::Resolve)?.map_err(|error| lacking(&error).unwrap_or(ConnectError::Resolve))
     }
 }
 
@@ -192,11 +236,17 @@ async fn connect_any(addresses: &[SocketAddr], line: Option<&Arc<Line>>) -> Resu
     for address in addresses {
         match within(Tcp::connect(address, line)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(_)) => last = ConnectError::Refused,
+            Ok(Err(error)) => last = lacking(&error).unwrap_or(ConnectError::Refused),
             Err(timeout) => last = timeout,
         }
     }
     Err(last)
+}
+
+/// Whether it is this host that lacks something, not the other one.
+pub(super) fn lacking(error: &io::Error) -> Option<ConnectError> {
+    let errors = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+    errors.iter().any(|lack| error.raw_os_error() == Some(lack.raw_os_error())).then_some(ConnectError::Descriptors)
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> Result<T, ConnectError> {

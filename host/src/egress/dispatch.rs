@@ -67,6 +67,7 @@ impl Outbound {
             ConnectError::Refused => ("the connection was refused", Error::Refused),
             ConnectError::Proxy => ("the proxy refused to open a tunnel", Error::Refused),
             ConnectError::TooMany => ("too many connections are open", Error::TooManyConnections),
+            ConnectError::Descriptors => ("the host has no descriptor left for a connection", Error::TooManyConnections),
             ConnectError::Timeout => ("no connection in time", Error::ConnectTimeout),
             ConnectError::Certificate => ("the server's certificate is not valid for this host", Error::Certificate),
             ConnectError::Tls => ("the TLS handshake failed", Error::Tls),

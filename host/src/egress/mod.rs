@@ -47,7 +47,7 @@ pub(crate) use call::Reply;
 pub(crate) use call::{Call, CallError, Caller};
 #[cfg(feature = "ops")]
 pub(crate) use connect::judge_addresses;
-pub(crate) use connect::{ConnectError, Network};
+pub(crate) use connect::{ConnectError, Network, Ways};
 pub use connect::{Resolve, SystemResolver};
 pub(crate) use error::Error;
 pub(crate) use pool::Pools;

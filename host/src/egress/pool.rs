@@ -29,6 +29,8 @@ pub(crate) type Credential = Vec<Carried>;
 /// What a connection is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Purpose {
+    /// By which of the network's ways it is made.
+    ways: u64,
     credential: Credential,
     scheme: Option<Scheme>,
     authority: Option<Authority>,
@@ -43,24 +45,21 @@ pub(super) enum Unanswered {
     Http(#[from] hyper::Error),
 }
 
-/// How the connections of one agent speak TLS. They are kept apart by what their requests carry, so that one which shows a certificate serves
-/// no other credential.
-struct TlsSettings {
-    /// Where no credential has settings of its own.
-    common: Arc<ClientConfig>,
-    /// Those of single credentials. None has any so far.
-    own: Vec<(Carried, Arc<ClientConfig>)>,
-}
+/// How the connections of single credentials speak TLS. None has settings of its own so far. They are kept apart by what their requests carry, so
+/// that one which shows a certificate serves no other credential.
+#[derive(Default)]
+struct TlsSettings(Vec<(Carried, Arc<ClientConfig>)>);
 
 impl TlsSettings {
-    /// The settings that a set of credentials has.
-    fn of(&self, credential: &[Carried]) -> &Arc<ClientConfig> {
-        self.own.iter().find(|(carried, _)| credential.contains(carried)).map_or(&self.common, |(_, own)| own)
+    /// The settings that a set of credentials has of its own.
+    fn of(&self, credential: &[Carried]) -> Option<&Arc<ClientConfig>> {
+        self.0.iter().find(|(carried, _)| credential.contains(carried)).map(|(_, own)| own)
     }
 }
 
 /// The connections of one agent.
 pub(crate) struct Pools {
+    network: Arc<Network>,
     connector: Connector,
     tls: TlsSettings,
     idle: Arc<Idle>,
@@ -71,8 +70,8 @@ pub(crate) struct Pools {
 impl Pools {
     /// Those of an agent whose effects hang on that line.
     pub(crate) fn new(network: Arc<Network>, line: Arc<Line>) -> Self {
-        let tls = TlsSettings { common: Arc::clone(&network.tls), own: Vec::new() };
-        Self { connector: Connector::new(network, Some(line)), tls, idle: Arc::default(), skews: Skews::default() }
+        let connector = Connector::new(Arc::clone(&network), Some(line));
+        Self { network, connector, tls: TlsSettings::default(), idle: Arc::default(), skews: Skews::default() }
     }
 
     /// Sends a request over a connection of its credential's. The one way to a server for what an agent asks. With the answer comes what is
@@ -83,8 +82,11 @@ impl Pools {
         credential: Credential,
         mut request: Request<RequestBody>,
     ) -> Result<(Response<ServerBody>, Option<Charge>), Unanswered> {
-        let purpose = Purpose { credential, scheme: request.uri().scheme().cloned(), authority: request.uri().authority().cloned() };
+        let (scheme, authority) = (request.uri().scheme().cloned(), request.uri().authority().cloned());
+        let mut purpose = Purpose { ways: self.network.number(), credential, scheme, authority };
         loop {
+            // The host's network may be another one than at the first try.
+            purpose.ways = self.network.number();
             let (connection, is_new) = match self.idle.take(&purpose) {
                 Some(connection) => (connection, false),
                 None => (self.open(&purpose, request.uri()).await?, true),
@@ -127,12 +129,11 @@ mod tests {
 
     #[test]
     fn a_credential_chooses_how_its_connections_speak_tls() {
-        let config = || Arc::new(crate::tls::client(&[]).expect("settings"));
-        let (common, own) = (config(), config());
-        let settings = TlsSettings { common: Arc::clone(&common), own: vec![(Carried::Secret(1), Arc::clone(&own))] };
+        let own = Arc::new(crate::tls::client([]).expect("settings"));
+        let settings = TlsSettings(vec![(Carried::Secret(1), Arc::clone(&own))]);
 
-        let is = |credential: &[Carried], expected: &Arc<ClientConfig>| Arc::ptr_eq(settings.of(credential), expected);
-        assert!(is(&[Carried::Secret(1)], &own) && is(&[Carried::Secret(0), Carried::Secret(1)], &own));
-        assert!(is(&[], &common) && is(&[Carried::Secret(0)], &common));
+        let has_own = |credential: &[Carried]| settings.of(credential).is_some_and(|of| Arc::ptr_eq(of, &own));
+        assert!(has_own(&[Carried::Secret(1)]) && has_own(&[Carried::Secret(0), Carried::Secret(1)]));
+        assert!(!has_own(&[]) && !has_own(&[Carried::Secret(0)]));
     }
 }

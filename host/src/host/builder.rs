@@ -1,13 +1,15 @@
 //! Sets a host up: each part from the configuration, unless the embedder brings their own.
 
+use super::reread::{Current, Texts, ways};
 use super::{BuildError, Host, Inner};
 use crate::audit::{AuditSink, FileAudit};
 use crate::clock::{Clock, Wall};
-use crate::doors::wasm::{self, Cache, Engine, HostParts, Inspector};
-use crate::egress::{AddressGuard, Network, Resolve, SystemResolver};
+use crate::doors::wasm::{self, Cache, Components, Engine, HostParts, Inspector};
+use crate::egress::{Network, Resolve, SystemResolver};
 use crate::keys::SignerBackend;
 use crate::kill_switch::KillSwitch;
 use crate::lanes::Lanes;
+use crate::lock::RwLock;
 #[cfg(feature = "file")]
 use crate::manifest::FileKeyRef;
 use crate::manifest::{BackendConfig, HostConfig};
@@ -27,7 +29,6 @@ use crate::session::{Counts, Numbers};
 use crate::shared::{self, HighWater, Nonces, SharedRates, Tickets, WaitingList};
 use crate::signing::{Sharing, Signing};
 use crate::state::StateDir;
-use crate::tls;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 #[cfg(any(test, feature = "test-util"))]
@@ -216,12 +217,8 @@ impl HostBuilder {
         let most = self.config.compiled.unwrap_or(wasm::DEFAULT_CACHE);
         let compiled = state.as_ref().map(|state| open_cache(state, most)).transpose().map_err(BuildError::State)?;
         let variables = Arc::new(Variables::new(state.as_ref()));
-        let network = Network {
-            guard: AddressGuard::new(self.config.network_allow.clone()),
-            resolver: self.resolver.unwrap_or_else(|| Arc::new(SystemResolver)),
-            tls: Arc::new(tls::client(&self.config.network_ca)?),
-            proxy: self.config.network_proxy.clone(),
-        };
+        let texts = Texts::read(&self.config)?;
+        let network = Network::new(self.resolver.unwrap_or_else(|| Arc::new(SystemResolver)), ways(&self.config, &texts)?);
         let backends = backends(self.backends, &self.config, &self.clock, self.default_backend)?;
         let tickets = self.tickets.unwrap_or_else(|| Arc::new(WaitingList::default()));
         let numbers = match self.nonces {
@@ -239,7 +236,7 @@ impl HostBuilder {
         );
         let signing = signing.map_err(BuildError::Signing)?;
         let cache = Arc::new(SecretCache::new(self.clock.clone(), fingerprint_key));
-        let rules = rules(&self.config.scrub_rules)?;
+        let rules = rules_of(&self.config.scrub_rules, &texts.rules)?;
         tell_of_rules(&self.config.scrub_rules, &rules);
         let name = crate::text::hex(&random::key().map_err(BuildError::State)?[..6]);
         let wall = self.wall.clone();
@@ -252,41 +249,43 @@ impl HostBuilder {
         let rotations = rotations.map_err(|(name, reason)| BuildError::Rotation { name, reason })?;
         let signing = Arc::new(signing);
         let (counts, inspector, runs) = (Counts { rates: self.rates, numbers: Arc::new(numbers) }, self.inspector, AtomicU64::new(0));
+        let rules = RwLock::new(rules);
         let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, counts, inspector, runs, name };
         let lanes = self.lanes.map(Lanes::new).transpose().map_err(BuildError::Lanes)?;
         let kill_switch = KillSwitch::of_host(state.as_ref()).map_err(BuildError::KillSwitch)?;
-        let (wall, listen) = (self.wall, self.config.listen);
-        let inner = Inner {
-            parts,
-            linker,
-            cache: compiled,
-            network,
-            tickets,
-            tokens,
-            lanes,
-            kill_switch,
-            state,
-            wall,
-            max_agents,
-            listen,
-            #[cfg(feature = "ops")]
-            admin: self.config.admin,
-        };
+        let (wall, current) = (self.wall, RwLock::new(Current { config: self.config, contents: texts.contents }));
+        let components = Components::new(linker, compiled);
+        let inner = Inner { parts, components, network, tickets, tokens, lanes, kill_switch, state, wall, max_agents, current };
         Ok(Host(Arc::new(inner)))
     }
 }
 
 /// The host's own rules, and those of the operator's files.
+#[cfg(feature = "ops")]
 pub(crate) fn rules(files: &[PathBuf]) -> Result<Arc<Rules>, BuildError> {
-    let broken = |path: &PathBuf, reason: String| BuildError::Rules { path: path.clone(), reason };
-    let text = |path: &PathBuf| crate::files::read_text(path, crate::files::MAX_TEXT);
-    let read = |path: &PathBuf| text(path).map_err(|error| broken(path, format!("can't be read ({error})")));
-    let texts = files.iter().map(read).collect::<Result<Vec<String>, BuildError>>()?;
-    Rules::with(&texts).map_err(|error| broken(&files[error.file], error.to_string()))
+    rules_of(files, &rule_texts(files)?)
+}
+
+/// The texts of the operator's files of rules.
+pub(super) fn rule_texts(files: &[PathBuf]) -> Result<Vec<String>, BuildError> {
+    let read = |path: &PathBuf| {
+        let text = crate::files::read_text(path, crate::files::MAX_TEXT);
+        text.map_err(|error| broken_rules(path, format!("can't be read ({error})")))
+    };
+    files.iter().map(read).collect()
+}
+
+/// The host's own rules, and those of files that have been read.
+pub(super) fn rules_of(files: &[PathBuf], texts: &[String]) -> Result<Arc<Rules>, BuildError> {
+    Rules::with(texts).map_err(|error| broken_rules(&files[error.file], error.to_string()))
+}
+
+fn broken_rules(path: &Path, reason: String) -> BuildError {
+    BuildError::Rules { path: path.to_owned(), reason }
 }
 
 /// Says of each file of another scanner's rules how many of them are not used.
-fn tell_of_rules(files: &[PathBuf], rules: &Rules) {
+pub(super) fn tell_of_rules(files: &[PathBuf], rules: &Rules) {
     for (number, path) in files.iter().enumerate() {
         let unused = rules.notices().iter().filter(|notice| notice.file == number && !notice.is_taken).count();
         if unused > 0 {

@@ -3,6 +3,7 @@
 mod agent;
 mod builder;
 mod error;
+mod reread;
 
 pub use agent::{Agent, Resolved, Wallet, Watched};
 pub use builder::HostBuilder;
@@ -11,15 +12,15 @@ pub(crate) use builder::{audit_path, backends, file_key, rules, state_path};
 pub use error::{BuildError, LoadError, WalletError};
 
 use crate::clock::Wall;
-use crate::doors::wasm::{self, AgentParts, Cache, ComponentError, HostParts, Inspection, RunState};
+use crate::doors::wasm::{self, AgentParts, ComponentError, Components, HostParts, Inspection};
 use crate::egress::{Network, Pools};
 use crate::keyvalue::{Bucket, Granted};
 use crate::kill_switch::KillSwitch;
 use crate::lanes::Lanes;
-use crate::lock::Mutex;
+use crate::lock::{Mutex, RwLock};
 #[cfg(feature = "ops")]
 use crate::manifest::AdminConfig;
-use crate::manifest::{ListenConfig, Manifest, SecretSpec, Trigger, Which};
+use crate::manifest::{HostConfig, ListenConfig, Manifest, SecretSpec, Trigger, Which};
 use crate::oauth::Tokens;
 use crate::policy::Policy;
 use crate::rotation::{Progress, RotationCounts, RotationError, RotationStatus};
@@ -31,9 +32,10 @@ use crate::shared::{Nonces, Tickets};
 #[cfg(feature = "ops")]
 use crate::signing::Signing;
 use crate::state::StateDir;
+use reread::Current;
+pub(crate) use reread::Reread;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use wasmtime::component::Linker;
 
 /// How long a host that is closed waits for leases, and for each login to end.
 const FAREWELL: std::time::Duration = std::time::Duration::from_secs(5);
@@ -44,8 +46,7 @@ pub struct Host(Arc<Inner>);
 
 struct Inner {
     parts: HostParts,
-    linker: Linker<RunState>,
-    cache: Option<Cache>,
+    components: Components,
     network: Arc<Network>,
     tickets: Arc<dyn Tickets>,
     tokens: Arc<Tokens>,
@@ -54,9 +55,8 @@ struct Inner {
     state: Option<StateDir>,
     wall: Wall,
     max_agents: u32,
-    listen: Option<ListenConfig>,
-    #[cfg(feature = "ops")]
-    admin: AdminConfig,
+    /// What it runs by.
+    current: RwLock<Current>,
 }
 
 impl Host {
@@ -162,6 +162,31 @@ impl Host {
             checked.map_err(|reason| LoadError::Secret { name: secret.name.clone(), reason })?;
         }
         Ok(())
+    }
+
+    /// Whether the host is one on which a manifest may name what it names: secrets, and rules.
+    pub(crate) fn check(&self, manifest: &Manifest) -> Result<(), LoadError> {
+        self.check_secrets(manifest)?;
+        let rules = self.0.parts.rules();
+        if let Some(rule) = manifest.leaks_allowed().find(|rule| !rules.has(rule)) {
+            return Err(LoadError::Rule { rule: rule.to_owned() });
+        }
+        for (host, rule) in manifest.answers_allowed() {
+            if !rules.has(rule) {
+                return Err(LoadError::Rule { rule: rule.to_owned() });
+            }
+            if self.0.parts.rotations.closed().concerns(host) {
+                return Err(LoadError::AnswerRule { host: host.to_string() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the host is still one on which a manifest may be loaded that was: its configuration may be another.
+    pub(crate) fn check_loaded(&self, manifest: &Manifest) -> Result<(), LoadError> {
+        self.check(manifest)?;
+        let checked = self.0.parts.signing.check_hot(manifest, &self.0.parts.backends);
+        checked.map_err(|(name, reason)| LoadError::Signer { name, reason })
     }
 
     /// What an agent keeps over its runs, where its manifest says that it does.
@@ -299,15 +324,25 @@ impl Host {
     }
 
     /// Where it listens for callers, by its configuration.
-    pub(crate) fn listen(&self) -> Option<&ListenConfig> {
-        self.0.listen.as_ref()
+    pub(crate) fn listen(&self) -> Option<ListenConfig> {
+        self.0.current.read().config.listen.clone()
+    }
+
+    /// What it runs by.
+    pub(crate) fn config(&self) -> HostConfig {
+        self.0.current.read().config.clone()
     }
 
     /// Who may administer it, and where.
     #[cfg(feature = "ops")]
     #[must_use]
-    pub fn admin(&self) -> &AdminConfig {
-        &self.0.admin
+    pub fn admin(&self) -> AdminConfig {
+        self.0.current.read().config.admin.clone()
+    }
+
+    #[cfg(feature = "ops")]
+    pub(crate) fn cached(&self) -> &crate::secrets::Cache {
+        &self.0.parts.cache
     }
 
     pub(crate) fn wall(&self) -> &Wall {
@@ -315,18 +350,7 @@ impl Host {
     }
 
     pub(crate) fn agent_from(&self, manifest: Manifest, component: &[u8], path: PathBuf) -> Result<Agent, LoadError> {
-        self.check_secrets(&manifest)?;
-        if let Some(rule) = manifest.leaks_allowed().find(|rule| !self.0.parts.rules.has(rule)) {
-            return Err(LoadError::Rule { rule: rule.to_owned() });
-        }
-        for (host, rule) in manifest.answers_allowed() {
-            if !self.0.parts.rules.has(rule) {
-                return Err(LoadError::Rule { rule: rule.to_owned() });
-            }
-            if self.0.parts.rotations.closed().concerns(host) {
-                return Err(LoadError::AnswerRule { host: host.to_string() });
-            }
-        }
+        self.check(&manifest)?;
         let signers = self.0.parts.signing.grant(&manifest, &self.0.parts.backends);
         let signers = signers.map_err(|(name, reason)| LoadError::Signer { name, reason })?;
         for signer in &manifest.signers {
@@ -336,10 +360,10 @@ impl Host {
                 return Err(LoadError::Signer { name: signer.name.clone(), reason });
             }
         }
-        let Inner { parts, linker, cache, network, .. } = &*self.0;
+        let Inner { parts, components, network, .. } = &*self.0;
         let closed = parts.rotations.closed().clone();
         let answers = matches!(manifest.trigger, Trigger::Http(_));
-        let loaded = wasm::load(&parts.engine, linker, cache.as_ref(), &path, component, manifest.sha256.as_ref(), answers);
+        let loaded = components.load(&parts.engine, &path, component, manifest.sha256.as_ref(), answers);
         let loaded = loaded.map_err(|source| LoadError::Component { path, source })?;
         let state = self.state_of(&manifest)?;
         let line = self.0.kill_switch.line(&manifest.name);

@@ -3,17 +3,20 @@
 use super::remark::{About, Remark, Spot};
 use super::{Failed, Kind, at_rest, rules};
 use crate::host::{Agent, Host, Resolved};
-use crate::manifest::{HostConfig, Manifest, SchemeSpec};
+use crate::lock::Mutex;
+use crate::manifest::{HostConfig, Manifest, SchemeSpec, Trigger};
 use crate::scrub::{Scrubber, Search};
 use crate::secrets::{Freshness, kept_as};
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Checks manifests on one host.
 pub struct Checker {
     host: Host,
     scrubber: Scrubber,
+    /// What manifests that were checked before take for themselves, each with its file.
+    taken: Mutex<Vec<(String, PathBuf)>>,
 }
 
 /// What was found about one manifest.
@@ -41,7 +44,7 @@ impl Checker {
     /// [`Failed`] where the configuration's rules can't be read.
     pub fn new(host: Host, config: &HostConfig, passing: &[String]) -> Result<Self, Failed> {
         let search = Search::new(Vec::new(), Some(rules(config)?));
-        Ok(Self { host, scrubber: Scrubber::new(Arc::new(search), Vec::new()).passing(passing) })
+        Ok(Self { host, scrubber: Scrubber::new(Arc::new(search), Vec::new()).passing(passing), taken: Mutex::default() })
     }
 
     /// Loads a manifest and its component, and looks for secrets at rest: in both, and in `.env` files beside them that git tracks. With
@@ -55,7 +58,7 @@ impl Checker {
                 checked.found_at_rest(at_rest::secrets(path, manifest.component.as_deref(), &self.scrubber));
                 checked.kept(path, &self.host, manifest);
                 let warnings = overlaps(&self.host, path, manifest).chain(written(&self.host, path, manifest));
-                warnings.chain(strangers(path, manifest)).for_each(|warning| checked.remark(warning));
+                warnings.chain(strangers(path, manifest)).chain(self.shared(path, manifest)).for_each(|warning| checked.remark(warning));
                 if resolve {
                     checked.resolve(path, &agent).await;
                 }
@@ -68,6 +71,30 @@ impl Checker {
                 (checked, None)
             }
         }
+    }
+}
+
+impl Checker {
+    /// What a manifest that was checked before has too. Both may be served apart.
+    fn shared(&self, path: &Path, manifest: &Manifest) -> Vec<Remark> {
+        let called = match &manifest.trigger {
+            Trigger::Http(http) => Some(format!("path `{}`", http.path)),
+            _ => None,
+        };
+        let mut taken = self.taken.lock();
+        // What it had before, where it is checked again.
+        taken.retain(|(_, known)| known != path);
+        let mut remarks = Vec::new();
+        for what in [Some(format!("name `{}`", manifest.name)), called].into_iter().flatten() {
+            if let Some((_, other)) = taken.iter().find(|(known, _)| *known == what) {
+                let other = other.display();
+                let message =
+                    format!("the {what} is that of {other} too, and a host that serves both uses neither; give each agent one of its own");
+                remarks.push(Remark::new(About::SharedName, path.display(), None, message));
+            }
+            taken.push((what, path.to_owned()));
+        }
+        remarks
     }
 }
 

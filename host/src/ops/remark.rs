@@ -55,11 +55,13 @@ pub enum About {
     SchemeWrites,
     /// A wildcard that covers the names of strangers.
     WildcardHost,
+    /// A name of an agent, or a path that callers ask for, which another manifest has too.
+    SharedName,
 }
 
 impl About {
     /// All there are.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Manifest,
         Self::Component,
         Self::SecretInManifest,
@@ -69,6 +71,7 @@ impl About {
         Self::StaleValue,
         Self::SchemeWrites,
         Self::WildcardHost,
+        Self::SharedName,
     ];
 
     /// Its name: words of small letters and hyphens.
@@ -84,6 +87,7 @@ impl About {
             Self::StaleValue => "stale-value",
             Self::SchemeWrites => "scheme-writes",
             Self::WildcardHost => "wildcard-host",
+            Self::SharedName => "shared-name",
         }
     }
 
@@ -128,13 +132,17 @@ impl About {
                 "A wildcard covers names that belong to strangers",
                 "Name the hosts that the agent is to reach, or a wildcard below a domain of one owner.",
             ),
+            Self::SharedName => (
+                "Two manifests have one name, or one path for callers",
+                "A host that serves both uses neither: give each agent a name and a path of its own.",
+            ),
         }
     }
 
     /// Whether it has to change; otherwise it may be intended.
     #[must_use]
     pub fn is_error(self) -> bool {
-        !matches!(self, Self::StaleValue | Self::SchemeWrites | Self::WildcardHost)
+        !matches!(self, Self::StaleValue | Self::SchemeWrites | Self::WildcardHost | Self::SharedName)
     }
 }
 

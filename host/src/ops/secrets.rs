@@ -95,6 +95,11 @@ impl<'h> Backend<'h> {
         self.host.fingerprint(value)
     }
 
+    /// Has the host ask for what is in use at a path again, now, wherever a run holds it.
+    pub(crate) async fn ask_again(&self, path: &str) {
+        self.host.cached().ask_again(self.configured, path).await;
+    }
+
     /// The backend as a store, if it can be written to and listed.
     #[must_use]
     pub fn store(&self) -> Option<&'h dyn SecretStore> {

@@ -28,7 +28,6 @@ mod steps;
 
 pub use issuer::{HttpIssuer, IssuedKey, Issuer, IssuerError, ListedKey, Probe, Revoked};
 pub use progress::{Progress, Step};
-#[cfg(feature = "ops")]
 pub(crate) use rotations::closed_by;
 pub(crate) use rotations::{Parts, Rotations};
 pub use status::{PastRotation, RotationCounts, RotationStatus};

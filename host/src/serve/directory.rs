@@ -145,6 +145,8 @@ pub(super) fn load(host: &Host, listed: Listed, known: Option<Stand>) -> Result<
     let parts = [listed.text, Sha256::digest(&component).into(), Sha256::digest(authorities).into()];
     let stand: Stand = Sha256::digest(parts.concat()).into();
     if known == Some(stand) {
+        // The host's configuration may be another by now.
+        host.check_loaded(&listed.manifest).map_err(of)?;
         return Ok(Loaded::Same);
     }
     let place = listed.path.display().to_string();

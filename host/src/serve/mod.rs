@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod configuration;
 mod directory;
 mod dues;
 mod error;
@@ -36,6 +37,9 @@ mod supervise;
 mod supervisor;
 mod watch;
 
+pub use configuration::ConfigurationRead;
+#[cfg(feature = "ops")]
+pub(crate) use configuration::{Follower, Take, is_named};
 pub use error::ServeError;
 #[cfg(feature = "ops")]
 pub(crate) use http::{Certificates, Patient, Peer, acceptor, bearer};

@@ -239,10 +239,11 @@ impl Runs {
 
     /// A run that is due waits for its turn, or is left out.
     fn offered(&mut self) -> Option<LeftOut> {
-        let at_once = self.has_slot() && self.again.is_none();
+        // Several may be due before the first of them begins.
+        let free = if self.again.is_none() { self.supervision.concurrency.saturating_sub(self.slots) } else { 0 };
         let room = match self.supervision.overlap {
-            Overlap::Queue(most) => most.saturating_add(u32::from(at_once)),
-            _ => u32::from(at_once),
+            Overlap::Queue(most) => most.saturating_add(free),
+            _ => free,
         };
         if self.queued >= room {
             return Some(LeftOut::Busy);

@@ -1,5 +1,6 @@
 //! What a supervisor says of its agents.
 
+use super::configuration::ConfigurationRead;
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -134,6 +135,8 @@ pub struct Reloaded {
     pub removed: Vec<String>,
     /// Manifests that can't be used.
     pub refused: Vec<Refused>,
+    /// What the host's configuration came to, where it is read with the directory.
+    pub configuration: Option<ConfigurationRead>,
 }
 
 /// A manifest that can't be used.

@@ -1,5 +1,6 @@
 //! The agents of a directory: begun, read anew, and drained.
 
+use super::configuration::{Configuration, ConfigurationRead};
 use super::directory::{self, Listed, Listing, Loaded, Stand};
 use super::dues::Dues;
 use super::error::ServeError;
@@ -12,7 +13,7 @@ use super::supervise::{Common, Link, Order, Supervised};
 use super::watch::Look;
 use crate::doors::wasm::RunOptions;
 use crate::lock::Mutex;
-use crate::manifest::ListenConfig;
+use crate::manifest::{HostConfig, ListenConfig};
 use crate::{Agent, Host};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use sha2::{Digest, Sha256};
@@ -40,6 +41,7 @@ pub struct Serving {
     drain: Duration,
     except: Option<PathBuf>,
     listen: Option<ListenConfig>,
+    configuration: Option<Configuration>,
 }
 
 /// Runs the agents of a directory. Cheap to clone; the clones are one supervisor. Once the last is dropped, all runs end: call
@@ -91,7 +93,7 @@ impl Serving {
     /// say: [`RunOptions::interrupted_by`] has no effect here.
     #[must_use]
     pub fn new(options: impl Fn(&str, &str) -> RunOptions + Send + Sync + 'static) -> Self {
-        Self { outputs: Arc::new(options), drain: Duration::from_secs(30), except: None, listen: None }
+        Self { outputs: Arc::new(options), drain: Duration::from_secs(30), except: None, listen: None, configuration: None }
     }
 
     /// How long the runs of an agent whose manifest is gone may go on. Default 30 s.
@@ -105,6 +107,18 @@ impl Serving {
     #[must_use]
     pub fn listen(mut self, listen: ListenConfig) -> Self {
         self.listen = Some(listen);
+        self
+    }
+
+    /// Has the host's configuration read anew with the directory: `file` is where it lies, and `read` reads it, or says why it can't be used.
+    /// Default: the host stays by what it was built with.
+    #[must_use]
+    pub fn configuration(
+        mut self,
+        file: impl Into<PathBuf>,
+        read: impl Fn() -> Result<HostConfig, String> + Send + Sync + 'static,
+    ) -> Self {
+        self.configuration = Some(Configuration::new(file.into(), read));
         self
     }
 
@@ -124,8 +138,8 @@ impl Supervisor {
     pub fn new(host: Host, directory: impl Into<PathBuf>, serving: Serving) -> Result<Self, ServeError> {
         let directory = directory.into();
         let (served, mark) = mark(&host, &directory)?;
-        let listen = serving.listen.as_ref().or(host.listen());
-        let listener = listen.map(|listen| Listener::bind(&host, listen, &served)).transpose()?;
+        let listen = serving.listen.clone().or_else(|| host.listen());
+        let listener = listen.as_ref().map(|listen| Listener::bind(&host, listen, &served)).transpose()?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let compiling =
             ThreadPoolBuilder::new().num_threads(cores.saturating_sub(1).max(1)).thread_name(|n| format!("strongroom-compile-{n}"));
@@ -167,17 +181,26 @@ impl Supervisor {
     /// as it is loaded. One whose manifest is gone drains. One whose manifest or component is another takes it for its next runs, with rates that
     /// begin anew; what runs is held to both ([`Agent::superseded_by`]). A manifest that can't be used is in the answer; it stops no other, and its agent stays as it was.
     ///
+    /// Before that, the host's configuration is read anew, where [`Serving::configuration`] says how. What can be taken up while the host serves
+    /// is: new runs are searched by its rules; what leaves goes by its network and its bounds on signing from the next connection, and the next
+    /// signature, on. What can't is in the answer.
+    ///
     /// Needs a Tokio runtime with time and I/O, for as long as the supervisor serves: without [`HostBuilder::lanes`](crate::HostBuilder::lanes),
     /// agents run on it.
     ///
     /// # Errors
-    /// [`ServeError`] where the directory can't be read; nothing has changed then.
+    /// [`ServeError`] where the directory can't be read; no agent has changed then, and the host's configuration was read.
     pub async fn reload(&self) -> Result<Reloaded, ServeError> {
         let inner = &*self.0;
         let draining = inner.draining.lock().await;
         if *draining {
             return Err(ServeError::Draining);
         }
+        let configured = tokio::select! {
+            biased;
+            () = inner.ending.cancelled() => return Err(ServeError::Draining),
+            configured = self.reconfigure() => configured,
+        };
         let (directory, except) = (inner.directory.clone(), inner.serving.except.clone());
         let listed = tokio::task::spawn_blocking(move || {
             // Looked at before they are read: what changes meanwhile is another state.
@@ -186,9 +209,20 @@ impl Supervisor {
             let others = listing.good.iter().flat_map(Listed::others);
             Ok((seen.and(Look::at(others)), listing))
         });
-        let (seen, Listing { good, bad }) = listed.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let listed: Result<(Look, Listing), ServeError> =
+            listed.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+        let (look, configuration) = configured.unzip();
+        let (seen, Listing { good, bad }) = match listed {
+            Ok((seen, listing)) => (seen.and(look.unwrap_or_default()), listing),
+            Err(error) => {
+                // The configuration was read all the same.
+                let mut seen = inner.seen.lock();
+                *seen = std::mem::take(&mut *seen).and(look.unwrap_or_default());
+                return Err(error);
+            }
+        };
         *inner.seen.lock() = seen;
-        let mut reloaded = Reloaded::default();
+        let mut reloaded = Reloaded { configuration, ..Reloaded::default() };
         for (path, why) in bad {
             reloaded.refused.push(self.refused(path, why));
         }
@@ -208,13 +242,38 @@ impl Supervisor {
         }
         self.let_go(&there, &mut reloaded);
         self.answer(&mut reloaded);
-        let Reloaded { added, changed, removed, refused } = &mut reloaded;
+        let Reloaded { added, changed, removed, refused, .. } = &mut reloaded;
         [added, changed, removed].into_iter().for_each(|names| names.sort());
         refused.sort_by(|one, other| one.manifest.cmp(&other.manifest));
         Ok(reloaded)
     }
 
-    /// Waits until the manifests, or the components of agents, are others than [`Supervisor::reload`] has read, and nobody writes them any more: they
+    /// Reads the host's configuration anew, where it is read: off the threads that answer callers.
+    async fn reconfigure(&self) -> Option<(Look, ConfigurationRead)> {
+        self.0.serving.configuration.as_ref()?;
+        let supervisor = self.clone();
+        let read = tokio::task::spawn_blocking(move || {
+            let Inner { serving, common, listener, .. } = &*supervisor.0;
+            // Where the embedder says where it listens, the configuration does not.
+            let listener = listener.as_ref().filter(|_| serving.listen.is_none());
+            serving.configuration.as_ref().map(|configuration| configuration.reread(&common.host, listener))
+        });
+        read.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    }
+
+    /// What the host's configuration came to when it was read last, where it is read with the directory.
+    #[must_use]
+    pub fn configuration(&self) -> Option<ConfigurationRead> {
+        self.0.serving.configuration.as_ref()?.last()
+    }
+
+    /// Has something else go by the host's configuration as it is read anew.
+    #[cfg(feature = "ops")]
+    pub(crate) fn follow(&self, follower: super::configuration::Follower) {
+        self.0.serving.configuration.iter().for_each(|configuration| configuration.follow(follower.clone()));
+    }
+
+    /// Waits until the manifests, the components of agents, or the host's configuration with what it names, are others than [`Supervisor::reload`] has read, and nobody writes them any more: they
     /// are looked at every second, and have to be alike twice.
     pub async fn changed(&self) {
         let mut last = None;
@@ -450,7 +509,7 @@ impl Supervisor {
     /// How callers reach an agent, where they run it.
     fn route(&self, agent: &Agent, link: &Arc<Link>, path: &Path) -> Result<Option<Arc<Route>>, String> {
         let listen = self.0.listener.as_ref().map(|listener| listener.config());
-        Route::to(agent, link, listen).map_err(|why| format!("{}: {why}", path.display()))
+        Route::to(agent, link, listen.as_deref()).map_err(|why| format!("{}: {why}", path.display()))
     }
 
     /// Has the agents that are there answer their callers. Where one that goes on by what it was has the path of another, neither does: nobody
@@ -472,6 +531,9 @@ impl Supervisor {
                 "{place}: the path `{called}` is that of {other} too, and neither is called by it; give each agent a path of its own"
             );
             reloaded.refused.push(Refused { manifest, why, keeps: None });
+        }
+        if self.0.serving.configuration.is_none() || self.0.serving.listen.is_some() {
+            listener.renew();
         }
         listener.take(alone);
         listener.open();

@@ -69,6 +69,16 @@ impl Later {
         self.count.load(Ordering::Acquire)
     }
 
+    /// Whether a signer of an earlier manifest is one of all these, as it was.
+    pub(crate) fn still_signs(&self, spec: &SignerSpec) -> Result<(), Denial> {
+        if self.count() == 0 {
+            return Ok(());
+        }
+        let spec = spec.without_lines();
+        let has_it = |read: &Arc<Read>| read.signers.iter().any(|known| known.name == spec.name && is_alike(known, &spec));
+        if self.all()?.iter().all(has_it) { Ok(()) } else { Err(Denial::of_another_signer(&spec.name)) }
+    }
+
     fn all(&self) -> Result<Arc<[Arc<Read>]>, Denial> {
         let read = Arc::clone(&self.read.read());
         if read.len() > MOST { Err(Denial::read_too_often(read.len())) } else { Ok(read) }
@@ -169,12 +179,7 @@ impl Session {
 
     /// Whether a signer of the run is one of all later manifests, as it was.
     pub(crate) fn still_signs(&self, spec: &SignerSpec) -> Result<(), Denial> {
-        if self.later.count() == 0 {
-            return Ok(());
-        }
-        let spec = spec.without_lines();
-        let has_it = |read: &Arc<Read>| read.signers.iter().any(|known| known.name == spec.name && is_alike(known, &spec));
-        if self.later.all()?.iter().all(has_it) { Ok(()) } else { Err(Denial::of_another_signer(&spec.name)) }
+        self.later.still_signs(spec)
     }
 
     /// Whether all later manifests let the run keep as much of a state as its own does.

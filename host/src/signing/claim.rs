@@ -3,9 +3,9 @@
 use super::any_ledger::AnyReservation;
 use super::ledger::{self, Ledger};
 use super::shared_ledger::{self, SharedLedger};
-use super::{Asked, Failure, Use};
+use super::{Asked, Bounds, Failure, Use};
 use crate::policy::{Denial, Limit, SignPermit, refused};
-use crate::shared::{Ceiling, Claim, Refused};
+use crate::shared::{Claim, Refused};
 use std::sync::Arc;
 
 /// The outcome of a claim.
@@ -18,7 +18,8 @@ pub(super) enum Claimed {
 impl Asked {
     /// Claims what a permit spends.
     pub(super) fn claim(&self, ledger: &Ledger, permit: &SignPermit, lines: &Arc<[String]>) -> Result<Claimed, Failure> {
-        match ledger.reserve(&self.of(permit, &self.caps(), lines)) {
+        let bounds = self.signing.bounds();
+        match ledger.reserve(&self.of(permit, &self.caps(&bounds), &bounds, lines)) {
             Ok(ledger::Reserved::New(reservation)) => Ok(Claimed::New(AnyReservation::Embedded(reservation))),
             Ok(ledger::Reserved::Before(signed)) => Ok(Claimed::Before(signed)),
             Err(refused) => Err(Failure::Denied(self.refusal(refused))),
@@ -27,7 +28,8 @@ impl Asked {
 
     /// The same of a ledger that hosts share.
     pub(super) async fn claim_there(&self, ledger: &SharedLedger, permit: &SignPermit, lines: &Arc<[String]>) -> Result<Claimed, Failure> {
-        match ledger.reserve(&self.of(permit, &self.caps(), lines)).await {
+        let bounds = self.signing.bounds();
+        match ledger.reserve(&self.of(permit, &self.caps(&bounds), &bounds, lines)).await {
             Ok(shared_ledger::Reserved::New(reservation)) => Ok(Claimed::New(AnyReservation::Shared(reservation))),
             Ok(shared_ledger::Reserved::Before(signed)) if permit.has_form(&signed) => Ok(Claimed::Before(signed)),
             Ok(shared_ledger::Reserved::Before(_)) => {
@@ -37,7 +39,7 @@ impl Asked {
         }
     }
 
-    fn of<'a>(&'a self, permit: &'a SignPermit, caps: &'a [Limit], lines: &Arc<[String]>) -> Claim<'a> {
+    fn of<'a>(&'a self, permit: &'a SignPermit, caps: &'a [Limit], bounds: &'a Bounds, lines: &Arc<[String]>) -> Claim<'a> {
         Claim {
             key: &self.signer.id,
             purpose: self.signer.purpose(),
@@ -47,7 +49,7 @@ impl Asked {
             spends: permit.spends(),
             limits: self.limits(),
             caps,
-            ceilings: self.ceilings(),
+            ceilings: if self.signer.key.is_hot() { bounds.ceilings() } else { &[] },
             lines: Arc::clone(lines),
             idempotency: self.idempotency.as_deref(),
         }
@@ -62,13 +64,8 @@ impl Asked {
     }
 
     /// The limits of the key over all agents.
-    fn caps(&self) -> Vec<Limit> {
-        self.signing.caps(self.signer.key.address())
-    }
-
-    /// The ceilings of a key that is held in this process.
-    fn ceilings(&self) -> &[Ceiling] {
-        if self.signer.key.is_hot() { self.signing.hot.ceilings() } else { &[] }
+    fn caps(&self, bounds: &Bounds) -> Vec<Limit> {
+        bounds.caps(self.signer.key.address())
     }
 
     fn refusal(&self, why: Refused) -> Denial {

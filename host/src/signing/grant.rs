@@ -39,7 +39,7 @@ impl Signing {
                     let policy = WalletPolicy::new(&spec.name, wallet, &self.config)?;
                     if self.keys.is_local(spec) {
                         let (key, user) = (Keys::entry(spec, &manifest.name, backends), format!("{}/{}", manifest.name, spec.name));
-                        self.hot.check(&self.config, &key, &user, &wallet.limits)?;
+                        self.hot.check(&self.bounds().hot, &key, &user, &wallet.limits)?;
                     }
                     Use::Wallet(Box::new(policy))
                 }
@@ -58,5 +58,19 @@ impl Signing {
             Ok(Arc::new(Granted { spec: spec.clone(), policy, rate: Budget::new(spec.rate) }))
         };
         manifest.signers.iter().map(|spec| one(spec).map_err(|why| (spec.name.clone(), why))).collect()
+    }
+
+    /// Whether the wallets of an agent that is loaded may be granted by the ceilings on keys in this process as they are now.
+    ///
+    /// # Errors
+    /// The signer's name, and what would not be granted.
+    pub(crate) fn check_hot(&self, manifest: &Manifest, backends: &Backends) -> Result<(), (String, String)> {
+        let bounds = self.bounds();
+        for spec in manifest.signers.iter().filter(|spec| self.keys.is_local(spec)) {
+            let Purpose::Wallet(wallet) = &spec.purpose else { continue };
+            let (key, user) = (Keys::entry(spec, &manifest.name, backends), format!("{}/{}", manifest.name, spec.name));
+            self.hot.recheck(&bounds.hot, &key, &user, &wallet.limits).map_err(|why| (spec.name.clone(), why))?;
+        }
+        Ok(())
     }
 }

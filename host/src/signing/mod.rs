@@ -2,6 +2,7 @@
 //! [`crate::policy`]'s; this room has the keys and the ledger.
 
 mod any_ledger;
+mod bounds;
 mod claim;
 mod grant;
 mod hot;
@@ -24,6 +25,7 @@ mod sign;
 mod token;
 mod unkept;
 
+pub(crate) use bounds::Bounds;
 pub(crate) use grant::{Granted, Use};
 pub(crate) use keys::Opened;
 #[cfg(feature = "aws")]
@@ -47,10 +49,11 @@ use crate::audit::Journal;
 use crate::clock::{Clock, Wall};
 use crate::keys::{SignerBackend, SignerError};
 use crate::kill_switch::Line;
-use crate::manifest::{Purpose, SignerCap, SigningConfig};
+use crate::lock::{Mutex, RwLock};
+use crate::manifest::{Purpose, SigningConfig};
 use crate::policy::{Denial, Limit, refused};
 use crate::secrets::{Backends, Fingerprint, SecretValue, Variables};
-use crate::session::Session;
+use crate::session::{Later, Session};
 use crate::shared::{self, SharedError, SharedRates, Taken, Tickets, Use as OneUse};
 use crate::state::StateDir;
 use crate::text::hex;
@@ -72,14 +75,16 @@ pub(crate) struct Signing {
     clock: Clock,
     wall: Wall,
     /// The host's own ledger, opened as it is first needed.
-    own_ledger: OnceLock<Result<Ledger, String>>,
+    own_ledger: OnceLock<Ledger>,
+    /// Whose turn it is to open it.
+    opening: Mutex<()>,
     /// The ledger that it shares with others instead.
     shared_ledger: Option<SharedLedger>,
     rates: Option<SharedRates>,
     tickets: Arc<dyn Tickets>,
     hot: Hot,
-    /// Limits over all agents, by account.
-    caps: Vec<(Address, Limit)>,
+    /// Bounds over all agents.
+    bounds: RwLock<Arc<Bounds>>,
 }
 
 /// What a host shares of signing with others.
@@ -97,6 +102,8 @@ pub(crate) struct Asked {
     journal: Arc<Journal>,
     /// What the agent's effects hang on. The operator's own hang on none.
     line: Option<Arc<Line>>,
+    /// What was read of the agent's manifest since its run began.
+    later: Option<Arc<Later>>,
     pub(crate) idempotency: Option<String>,
 }
 
@@ -128,16 +135,15 @@ impl Signing {
         wall: Wall,
     ) -> Result<Self, String> {
         let config = Arc::new(config);
-        let cap = |cap: &SignerCap| Limit::of(&cap.limit, &config).map(|limit| (cap.signer, limit));
-        let caps = config.caps.iter().map(cap).collect::<Result<_, _>>().map_err(|why| format!("`signing.caps`: {why}"))?;
         let known = Known::new(state.as_ref()).map_err(|error| error.to_string())?;
         Ok(Self {
             keys: Keys::new(own, &config, known, variables),
-            hot: Hot::new(&config)?,
-            caps,
+            hot: Hot::default(),
+            bounds: RwLock::new(Arc::new(Bounds::of(&config)?)),
             config,
             state,
             own_ledger: OnceLock::new(),
+            opening: Mutex::default(),
             shared_ledger: sharing.ledger.map(|ledger| SharedLedger::new(ledger, clock.clone())),
             rates: sharing.rates,
             tickets: sharing.tickets,
@@ -166,7 +172,7 @@ impl Signing {
             && opened.key.is_hot()
         {
             let user = format!("{agent}/{}", granted.spec.name);
-            self.hot.check(&self.config, &hex(&opened.id), &user, &wallet.limits).map_err(SignerError::Refused)?;
+            self.hot.check(&self.bounds().hot, &hex(&opened.id), &user, &wallet.limits).map_err(SignerError::Refused)?;
         }
         // What spends needs the operator's confirmation before it is first used here: a ledger that was lost would begin at nothing.
         if !matches!(granted.policy, Use::Wallet(_)) {
@@ -211,7 +217,7 @@ impl Signing {
     /// Whether a ledger is in use, so that asking it opens none.
     #[cfg(feature = "ops")]
     pub(crate) fn has_open_ledger(&self) -> bool {
-        self.shared_ledger.is_some() || self.own_ledger.get().is_some_and(Result::is_ok)
+        self.shared_ledger.is_some() || self.own_ledger.get().is_some()
     }
 
     /// Whether there is a ledger to sign by.
@@ -227,8 +233,15 @@ impl Signing {
         }
     }
 
-    /// The host's own ledger, opened as it is first needed.
+    /// The host's own ledger, opened as it is first needed. Where that fails, as while a command has it open, the next one tries again.
     fn own_ledger(&self) -> Result<&Ledger, String> {
+        if let Some(ledger) = self.own_ledger.get() {
+            return Ok(ledger);
+        }
+        let _turn = self.opening.lock();
+        if let Some(ledger) = self.own_ledger.get() {
+            return Ok(ledger);
+        }
         let open = || {
             let state = self.state.as_ref().ok_or_else(|| "this host keeps no state; name a directory for it".to_owned())?;
             let directory = match &self.config.ledger {
@@ -239,7 +252,8 @@ impl Signing {
             let seal = state.key("ledger.key").map_err(|error| error.to_string())?;
             Ledger::open(directory.path(), &seal, self.config.max_downtime, self.wall.clone(), self.clock.clone())
         };
-        self.own_ledger.get_or_init(open).as_ref().map_err(Clone::clone)
+        let ledger = open()?;
+        Ok(self.own_ledger.get_or_init(|| ledger))
     }
 
     /// Seconds since 1970.
@@ -249,29 +263,46 @@ impl Signing {
 
     /// The limits of an account over all agents.
     pub(crate) fn caps(&self, account: Option<Address>) -> Vec<Limit> {
-        self.caps.iter().filter(|(signer, _)| Some(*signer) == account).map(|(_, limit)| *limit).collect()
+        self.bounds().caps(account)
+    }
+
+    /// The bounds over all agents, as they are now.
+    fn bounds(&self) -> Arc<Bounds> {
+        Arc::clone(&self.bounds.read())
+    }
+
+    /// Has these bounds hold from the next signature on.
+    pub(crate) fn take(&self, bounds: Bounds) {
+        *self.bounds.write() = Arc::new(bounds);
     }
 }
 
 impl Asked {
     /// A request of a session's agent.
     pub(crate) fn new(session: &Session, signing: &Arc<Signing>, signer: &Arc<Opened>, idempotency: Option<String>) -> Self {
-        let (journal, line) = (Arc::clone(&session.journal), Some(Arc::clone(&session.line)));
-        Self { signing: Arc::clone(signing), signer: Arc::clone(signer), journal, line, idempotency }
+        let (journal, line, later) = (Arc::clone(&session.journal), Some(Arc::clone(&session.line)), Some(Arc::clone(&session.later)));
+        Self { signing: Arc::clone(signing), signer: Arc::clone(signer), journal, line, later, idempotency }
     }
 
     /// A request of the operator's, under the same rules.
     #[cfg(feature = "ops")]
     pub(crate) fn of_operator(signing: &Arc<Signing>, signer: &Arc<Opened>, journal: &Arc<Journal>) -> Self {
-        Self { signing: Arc::clone(signing), signer: Arc::clone(signer), journal: Arc::clone(journal), line: None, idempotency: None }
+        Self {
+            signing: Arc::clone(signing),
+            signer: Arc::clone(signer),
+            journal: Arc::clone(journal),
+            line: None,
+            later: None,
+            idempotency: None,
+        }
     }
 
-    /// Gives out what was made, unless the agent was stopped meanwhile.
+    /// Gives out what was made, unless the agent was stopped meanwhile, or its signer withdrawn: a key may be asked for long.
     fn give<T>(&self, made: T) -> Result<T, Failure> {
-        match self.line.as_ref().and_then(|line| line.denial()) {
-            None => Ok(made),
-            Some(denial) => Err(Failure::Denied(denial)),
+        if let Some(denial) = self.line.as_ref().and_then(|line| line.denial()) {
+            return Err(Failure::Denied(denial));
         }
+        self.later.iter().try_for_each(|later| later.still_signs(&self.signer.granted.spec)).map(|()| made).map_err(Failure::Denied)
     }
 
     /// Takes one use of the signer's rate on this host.

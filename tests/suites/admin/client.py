@@ -13,7 +13,7 @@ session.verify = "ca.pem"
 session.trust_env = False
 
 # What stands for names in paths and queries.
-NAMES = {"agent": "yearly", "rotation": "bot"}
+NAMES = {"agent": "yearly", "rotation": "bot", "backend": "store", "path": "agents/none", "version": "1"}
 
 
 def ask(method, path, token):
@@ -53,6 +53,9 @@ for token in [None, *arguments]:
     for path, methods in document["paths"].items():
         for method, described in methods.items():
             filled = path.format(**NAMES)
+            queries = [each["name"] for each in described["parameters"] if each["in"] == "query" and each["required"]]
+            if queries:
+                filled += "?" + "&".join(f"{name}={NAMES[name]}" for name in queries)
             answer = ask(method, filled, token)
             check(answer, described)
             rows.setdefault(described["operationId"], []).append(answer.status_code)

@@ -222,3 +222,23 @@ fn a_socket_that_was_left_behind_is_made_anew_and_one_of_another_host_stays() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("a file that is no socket is there"));
     assert_eq!(std::fs::read_to_string(agents.path("admin.sock")).unwrap(), "somebody's file");
 }
+
+#[test]
+fn no_more_runs_go_on_at_once_than_the_command_says() {
+    let agents = Agents::new().apart().agent("first", &["print up", "spin"], "").agent("second", &["print up", "spin"], "");
+    let mut served = agents.serve_with(&["--max-agents", "1"]);
+    served.wait_for(&["| up"]);
+
+    let states = loop {
+        let mut states = ["first", "second"].map(|agent| state(&agents, agent)["state"]["is"].as_str().unwrap().to_owned());
+        states.sort();
+        if !states.contains(&"waiting".to_owned()) {
+            break states;
+        }
+    };
+    assert_eq!(states, ["queued", "running"]);
+    served.signal("TERM");
+    served.wait_for(&["ending by SIGTERM"]);
+    served.signal("TERM");
+    served.end();
+}

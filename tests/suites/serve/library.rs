@@ -146,3 +146,34 @@ fn runs_are_spread_over_the_lanes() {
         served.supervisor.drain(Duration::ZERO).await;
     });
 }
+
+#[test]
+fn an_interface_for_operators_that_is_closed_ends_what_is_followed_and_takes_its_socket_away() {
+    use std::io::Read;
+    use std::os::unix::net::UnixStream;
+
+    let fixture = Fixture::new(1, Duration::ZERO, &[("one", "\"print hello\"")]);
+    let config = strongroom::manifest::AdminConfig::default();
+    let socket = fixture.dir.path().join("admin.sock");
+    let config = config.with(|config| config.socket = Some(socket.clone()));
+
+    let text = block_on(async {
+        let admin = strongroom::admin::Admin::open(&fixture.supervisor, &config).unwrap();
+        let mut stream = UnixStream::connect(admin.socket()).unwrap();
+        stream.write_all(b"GET /v1/logs?follow=true HTTP/1.1\r\nhost: strongroom\r\n\r\n").unwrap();
+        let mut waiting = stream.try_clone().unwrap();
+        // Its head has come: the answer is under way.
+        let stream = tokio::task::spawn_blocking(move || {
+            waiting.read_exact(&mut [0; 15]).unwrap();
+            stream
+        });
+        let mut stream = stream.await.unwrap();
+        admin.close().await;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    });
+
+    assert!(text.ends_with("0\r\n\r\n"), "{text:?}");
+    assert!(!socket.exists());
+}

@@ -1,5 +1,8 @@
 //! A host that serves: real agents of a directory, real signals.
 
+mod backup;
+mod chaos;
+mod configuration;
 mod drain;
 mod http;
 mod library;

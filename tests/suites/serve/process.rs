@@ -5,6 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+use strongroom_tests::records_so_far;
+
+/// How long is waited for what a host is to say.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A directory of agents that are all the probe.
 pub(crate) struct Agents {
@@ -23,8 +28,13 @@ impl Agents {
 
     /// Keeps state of its own, apart from what other tests have compiled.
     pub(crate) fn apart(self) -> Self {
-        let config = "[network]\nallow = [\"127.0.0.1/32\"]\n[audit]\nfile = \"audit.jsonl\"\n[state]\ndir = \"state\"";
-        std::fs::write(self.path("strongroom.toml"), config).unwrap();
+        self.configured("")
+    }
+
+    /// The same, with further tables of the host's configuration.
+    pub(crate) fn configured(self, tables: &str) -> Self {
+        let config = "[network]\nallow = [\"127.0.0.1/32\"]\n[audit]\nfile = \"audit.jsonl\"\n[state]\ndir = \"state\"\n";
+        std::fs::write(self.path("strongroom.toml"), format!("{config}{tables}")).unwrap();
         self
     }
 
@@ -57,8 +67,12 @@ impl Agents {
     }
 
     pub(crate) fn command(&self, more: &[&str]) -> Command {
+        self.command_by("strongroom.toml", more)
+    }
+
+    fn command_by(&self, config: &str, more: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
-        command.args(["serve", "agents", "--config", "strongroom.toml"]).args(more).current_dir(self.dir.path());
+        command.args(["serve", "agents", "--config", config]).args(more).current_dir(self.dir.path());
         command.env_clear().env("XDG_STATE_HOME", Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli-state"));
         command
     }
@@ -73,17 +87,26 @@ impl Agents {
 
     /// The same with these variables.
     pub(crate) fn serve_in(&self, more: &[&str], variables: &[(&str, &str)]) -> Served {
-        let mut child = self.command(more).envs(variables.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (sender, lines) = channel();
-        listen(child.stdout.take().unwrap(), &sender);
-        listen(child.stderr.take().unwrap(), &sender);
-        Served { child, lines, seen: Vec::new(), taken: BTreeSet::new() }
+        Served::begin(self.command(more).envs(variables.iter().copied()))
+    }
+
+    /// The same by another configuration.
+    pub(crate) fn serve_by(&self, config: &str) -> Served {
+        Served::begin(&mut self.command_by(config, &[]))
+    }
+
+    /// Another of the command's verbs, which ends well; gives what it prints.
+    pub(crate) fn ask(&self, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
+        command.args(arguments).args(["--config", "strongroom.toml"]).current_dir(self.dir.path());
+        let output = command.env_clear().envs(variables.iter().copied()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// How each run of an agent ended, by the audit log.
     pub(crate) fn ends(&self, agent: &str) -> Vec<String> {
-        let log = std::fs::read_to_string(self.path("audit.jsonl")).unwrap();
-        let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let records = records_so_far(&self.path("audit.jsonl")).into_iter();
         let ends = records.filter(|record| record["event"] == "run-end" && record["agent"] == agent);
         ends.map(|record| record["outcome"].as_str().unwrap().to_owned()).collect()
     }
@@ -105,6 +128,44 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// The process of this command.
+    pub(crate) fn begin(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        listen(child.stdout.take().unwrap(), &sender);
+        listen(child.stderr.take().unwrap(), &sender);
+        Self { child, lines, seen: Vec::new(), taken: BTreeSet::new() }
+    }
+
+    /// Where callers reach the agents.
+    pub(crate) fn address(&mut self) -> String {
+        let line = self.wait_for(&["reach the agents at http://"]);
+        line.rsplit_once("http://").unwrap().1.to_owned()
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for its next line, whatever it is.
+    pub(crate) fn next_line(&mut self) {
+        let line = self.lines.recv_timeout(PATIENCE);
+        self.seen.push(line.unwrap_or_else(|why| panic!("it says nothing more: {why}\n{}", self.last_lines(""))));
+    }
+
+    /// The last lines with this text, for whoever looks for the reason.
+    fn last_lines(&self, text: &str) -> String {
+        let lines: Vec<&str> = self.seen.iter().rev().filter(|line| line.contains(text)).take(20).map(String::as_str).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Kills it; gives all that it has said.
+    pub(crate) fn kill(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.end().1
+    }
+
     /// Waits for a line with all these texts that was not waited for before, and gives it. The two streams have no order between them.
     pub(crate) fn wait_for(&mut self, texts: &[&str]) -> String {
         self.wait_from(0, texts)
@@ -116,10 +177,11 @@ impl Served {
     }
 
     fn wait_from(&mut self, mut at: usize, texts: &[&str]) -> String {
+        let end = Instant::now() + PATIENCE;
         loop {
             while at == self.seen.len() {
-                let line = self.lines.recv().unwrap_or_else(|_| panic!("it ended before it said {texts:?}\n{}", self.seen.join("\n")));
-                self.seen.push(line);
+                let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now()));
+                self.seen.push(line.unwrap_or_else(|why| panic!("it has not said {texts:?}: {why}\n{}", self.last_lines(texts[0]))));
             }
             if texts.iter().all(|text| self.seen[at].contains(text)) && self.taken.insert(at) {
                 return self.seen[at].clone();

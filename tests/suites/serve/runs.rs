@@ -158,3 +158,18 @@ fn a_host_that_serves_has_as_many_descriptors_as_the_process_may_have() {
     assert_eq!(soft, hard, "{row}");
     served.terminate();
 }
+
+#[test]
+fn agents_of_one_component_share_its_code() {
+    let yearly = |count: usize| {
+        let agents = (0..count).fold(Agents::new(), |agents, number| {
+            agents.agent(&format!("waits-{number}"), &["print tick"], "[trigger]\ncron = \"0 0 29 2 *\"\n")
+        });
+        let mut served = agents.serve();
+        served.wait_for(&["serving ", " agent"]);
+        // Each component that is loaded has memory of its own, which the system counts as an open file.
+        std::fs::read_dir(format!("/proc/{}/fd", served.process())).unwrap().count()
+    };
+
+    assert_eq!(yearly(1), yearly(20));
+}

@@ -9,7 +9,7 @@ use super::{
 use std::path::{Path, PathBuf};
 
 /// What the operator says about this host. The default is a host with the `env` backend that reaches only public addresses.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostConfig {
     /// Where names without a backend are looked up: the name of one. By default `env`.

@@ -50,6 +50,15 @@ impl HostsOwn {
         self.directories.iter().any(below)
     }
 
+    /// What either of two has: of a configuration by which a host runs, and of one that it was given since.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.variables.extend(other.variables);
+        self.files.extend(other.files);
+        self.directories.extend(other.directories);
+        self
+    }
+
     fn variable(&mut self, name: &str) {
         self.variables.insert(name.to_ascii_uppercase());
     }

@@ -48,7 +48,7 @@ const PAYS_BELOW: &[u64] =
     &[10, 130, 204, 252, 288, 480, 690, 1088, 1135, 1868, 5000, 8453, 34443, 42220, 57073, 60808, 81457, 84532, 7777777, 11155420, 1301];
 
 /// What the operator says about signing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SigningConfig {
     /// Assets that may be spent, in addition to the chains' own.

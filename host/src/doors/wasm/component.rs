@@ -4,9 +4,11 @@ use super::bindings;
 use super::cache::Cache;
 use super::engine::Engine;
 use super::store::RunState;
+use crate::lock::Mutex;
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 use wasmtime::component::{Component, HasSelf, Linker};
@@ -105,32 +107,65 @@ pub struct Inspection {
     pub exports: Vec<String>,
 }
 
-/// Compiles a component, or takes it from the cache, and links it; for callers, where it is to answer those.
-pub(crate) fn load(
-    engine: &Engine,
-    linker: &Linker<RunState>,
-    cache: Option<&Cache>,
-    path: &Path,
-    bytes: &[u8],
-    expected: Option<&[u8; 32]>,
-    answers: bool,
-) -> Result<Loaded, ComponentError> {
-    let sha256 = check(bytes)?;
-    if let Some(expected) = expected.filter(|expected| **expected != sha256) {
-        return Err(ComponentError::Hash { found: crate::text::hex(&sha256), expected: crate::text::hex(expected) });
+/// The components of a host: what links them, where their code is kept, and those that agents have. Agents of one component share its code.
+pub(crate) struct Components {
+    linker: Linker<RunState>,
+    cache: Option<Cache>,
+    known: Mutex<HashMap<Key, Weak<Loaded>>>,
+}
+
+/// A component's hash, and whether it is to answer callers.
+type Key = ([u8; 32], bool);
+
+impl Components {
+    pub(crate) fn new(linker: Linker<RunState>, cache: Option<Cache>) -> Self {
+        Self { linker, cache, known: Mutex::default() }
     }
-    let cached = cache.and_then(|cache| cache.load(engine, &sha256));
-    let component = match cached {
-        Some(component) => component,
-        None => {
-            let notice = || tracing::info!(target: "strongroom::notice", "{}", notice(path, bytes.len(), cache.map(Cache::directory)));
-            let component = told_after(PATIENCE, notice, || compile(engine, bytes))?;
-            if let Some(cache) = cache {
-                cache.store(engine, &sha256, &component);
-            }
-            component
+
+    /// Compiles a component, or takes it from another agent or the cache, and links it; for callers, where it is to answer those.
+    pub(crate) fn load(
+        &self,
+        engine: &Engine,
+        path: &Path,
+        bytes: &[u8],
+        expected: Option<&[u8; 32]>,
+        answers: bool,
+    ) -> Result<Arc<Loaded>, ComponentError> {
+        let sha256 = check(bytes)?;
+        if let Some(expected) = expected.filter(|expected| **expected != sha256) {
+            return Err(ComponentError::Hash { found: crate::text::hex(&sha256), expected: crate::text::hex(expected) });
         }
-    };
+        let known = |known: &HashMap<Key, Weak<Loaded>>| known.get(&(sha256, answers)).and_then(Weak::upgrade);
+        if let Some(loaded) = known(&self.known.lock()) {
+            return Ok(loaded);
+        }
+        let component = self.compiled(engine, path, bytes, &sha256)?;
+        let loaded = Arc::new(Loaded { entry: link(engine, &self.linker, &component, answers)?, sha256 });
+        let mut all = self.known.lock();
+        // Somebody else may have been first.
+        if let Some(loaded) = known(&all) {
+            return Ok(loaded);
+        }
+        all.retain(|_, loaded| loaded.strong_count() > 0);
+        all.insert((sha256, answers), Arc::downgrade(&loaded));
+        Ok(loaded)
+    }
+
+    fn compiled(&self, engine: &Engine, path: &Path, bytes: &[u8], sha256: &[u8; 32]) -> Result<Component, ComponentError> {
+        let cache = self.cache.as_ref();
+        if let Some(component) = cache.and_then(|cache| cache.load(engine, sha256)) {
+            return Ok(component);
+        }
+        let notice = || tracing::info!(target: "strongroom::notice", "{}", notice(path, bytes.len(), cache.map(Cache::directory)));
+        let component = told_after(PATIENCE, notice, || compile(engine, bytes))?;
+        if let Some(cache) = cache {
+            cache.store(engine, sha256, &component);
+        }
+        Ok(component)
+    }
+}
+
+fn link(engine: &Engine, linker: &Linker<RunState>, component: &Component, answers: bool) -> Result<Entry, ComponentError> {
     let imports = component.component_type();
     let missing = imports.imports(engine.wasmtime()).find(|(name, _)| !is_offered(name));
     if let Some((name, _)) = missing {
@@ -144,12 +179,11 @@ pub(crate) fn load(
         return Err(lacking);
     }
     let world = |error: wasmtime::Error| ComponentError::World(first_line(&error));
-    let pre = linker.instantiate_pre(&component).map_err(world)?;
-    let entry = match answers {
+    let pre = linker.instantiate_pre(component).map_err(world)?;
+    Ok(match answers {
         true => Entry::Handler(ProxyPre::new(pre).map_err(world)?),
         false => Entry::Command(CommandPre::new(pre).map_err(world)?),
-    };
-    Ok(Loaded { entry, sha256 })
+    })
 }
 
 /// Reads what a component imports and exports.

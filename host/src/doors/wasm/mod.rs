@@ -17,7 +17,7 @@ mod store;
 pub(crate) use cache::{Cache, DEFAULT_CACHE};
 use component::Entry;
 pub use component::{ComponentError, Inspection, MAX_COMPONENT};
-pub(crate) use component::{Loaded, inspect, linker, load};
+pub(crate) use component::{Components, Loaded, inspect, linker};
 pub(crate) use engine::Engine;
 pub(crate) use handler::{Answering, Call, RequestBody, ResponseBody};
 pub(crate) use options::LogSink;
@@ -29,7 +29,8 @@ use crate::audit::{AuditSink, Event, Journal, Used};
 use crate::egress::{Outbound, Pools};
 use crate::keyvalue::{Granted as GrantedState, Kept};
 use crate::kill_switch::Line;
-use crate::lock::Mutex;
+use crate::lanes;
+use crate::lock::{Mutex, RwLock};
 use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
 use crate::policy::Policy;
@@ -86,13 +87,14 @@ pub(crate) type Inspector = Arc<dyn Fn(&[u8]) + Send + Sync>;
 /// What the runs of one agent share.
 pub(crate) struct AgentParts {
     pub(crate) manifest: Manifest,
-    pub(crate) loaded: Loaded,
+    pub(crate) loaded: Arc<Loaded>,
     pub(crate) policy: Arc<Policy>,
     pub(crate) pools: Arc<Pools>,
     pub(crate) signers: Vec<Arc<Granted>>,
     /// What it keeps over its runs, where its manifest says that it does.
     pub(crate) state: Option<Arc<GrantedState>>,
-    pub(crate) searches: Mutex<Option<(Vec<String>, Arc<Search>)>>,
+    /// The last search.
+    pub(crate) searches: Mutex<Option<Searched>>,
     /// What the agent's effects hang on.
     pub(crate) line: Arc<Line>,
     /// What was read of it since.
@@ -101,12 +103,20 @@ pub(crate) struct AgentParts {
     pub(crate) edition: String,
 }
 
+/// A search with what it is for.
+pub(crate) struct Searched {
+    /// The versions of secrets.
+    versions: Vec<String>,
+    rules: Arc<Rules>,
+    search: Arc<Search>,
+}
+
 /// What all runs of a host share.
 pub(crate) struct HostParts {
     pub(crate) engine: Engine,
     pub(crate) backends: Backends,
     pub(crate) variables: Arc<Variables>,
-    pub(crate) rules: Arc<Rules>,
+    pub(crate) rules: RwLock<Arc<Rules>>,
     pub(crate) audit: Option<Arc<dyn AuditSink>>,
     pub(crate) cache: Arc<SecretCache>,
     pub(crate) signing: Arc<Signing>,
@@ -121,6 +131,11 @@ impl HostParts {
     /// A name for a run that is about to begin.
     pub(crate) fn next_run(&self) -> String {
         format!("{}-{}", self.name, self.runs.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// The rules that runs which begin now are searched by.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read())
     }
 }
 
@@ -172,7 +187,7 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     journal.record(start).map_err(|_| RunError::Audit)?;
     let shown = call.as_ref().map_or(&[][..], |call| &call.shown);
     let tally = Arc::new(Tally::default());
-    let scrubber = Live::new(scrubber(agent, &keyring, &host.rules, shown).counting(&tally));
+    let scrubber = Live::new(scrubber(agent, &keyring, &host.rules(), shown).counting(&tally));
     if let Some(call) = &call {
         journal.record(call.event(&scrubber.now())).map_err(|_| RunError::Audit)?;
     }
@@ -427,14 +442,24 @@ async fn passed(start: Instant, limit: std::time::Duration) {
 /// all others; with this one in place the timers of requests never do.
 const STEP: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// After so many ticks in a row a guest computes without a pause.
+const IN_A_ROW: u32 = 5;
+
 /// Counts the ticks in which the guest ran, and ends the run past `limits.cpu`. It yields at each, so that a guest that spins
 /// can't keep the host's other tasks, or its own time limit, from their turn.
 fn count_ticks(store: &mut Store<RunState>, meter: &Arc<Meter>, ticks: &Arc<AtomicU64>) {
     let (meter, ticks) = (Arc::clone(meter), Arc::clone(ticks));
     let most = (meter.limits.cpu.as_millis() / engine::TICK.as_millis()).max(1);
+    let (mut last, mut row) = (Instant::now(), 0);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         let run = ticks.fetch_add(1, Ordering::Relaxed) + 1;
+        // One that rests between two ticks is late for the next.
+        row = if last.elapsed() < 2 * engine::TICK { row + 1 } else { 0 };
+        last = Instant::now();
+        if row > IN_A_ROW {
+            lanes::spins();
+        }
         if u128::from(run) > most {
             meter.stop(Stop::Limit(Limit::Cpu));
             return Err(wasmtime::Error::msg("limits.cpu was reached"));
@@ -467,7 +492,8 @@ fn wasi(manifest: &Manifest, keyring: &Keyring, args: &[String], stdout: &GuestO
     wasi.build()
 }
 
-/// The scrubber of a run, which knows what its caller has shown too. The search behind it is kept as long as the values stay the same.
+/// The scrubber of a run, which knows what its caller has shown too. The search behind it is kept as long as the values and the rules stay
+/// the same.
 fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>, shown: &[Arc<Version>]) -> Scrubber {
     let keys: Vec<_> = keyring.iter().map(|(_, key)| key).filter(|key| !key.is_default()).collect();
     let behind: Vec<_> = keys.iter().flat_map(|key| key.behind().into_iter().map(move |version| (*key, version))).collect();
@@ -482,15 +508,15 @@ fn scrubber(agent: &AgentParts, keyring: &Keyring, rules: &Arc<Rules>, shown: &[
         .collect();
     let mut kept = agent.searches.lock();
     let search = match &*kept {
-        Some((known, search)) if *known == versions => Arc::clone(search),
+        Some(kept) if kept.versions == versions && Arc::ptr_eq(&kept.rules, rules) => Arc::clone(&kept.search),
         _ => {
             let known = |key: &&crate::secrets::Key| key.first().value.known(key.in_basic);
             let formats = agent.manifest.secrets.iter().filter_map(|secret| Some((secret.name.as_str(), secret.format.as_ref()?.as_str())));
             let formats: Vec<(&str, &str)> = formats.collect();
-            let (rules, _) = rules.sealing(&formats);
+            let (sealing, _) = rules.sealing(&formats);
             let known = keys.iter().map(known).chain(behind.iter().map(|(known, _)| Arc::clone(known)));
-            let search = Arc::new(Search::new(known.collect(), Some(rules)));
-            *kept = Some((versions, Arc::clone(&search)));
+            let search = Arc::new(Search::new(known.collect(), Some(sealing)));
+            *kept = Some(Searched { versions, rules: Arc::clone(rules), search: Arc::clone(&search) });
             search
         }
     };

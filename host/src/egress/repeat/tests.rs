@@ -2,7 +2,7 @@
 
 use crate::audit::{AuditSink, Event, Journal, Record};
 use crate::clock::Clock;
-use crate::egress::{AddressGuard, AgentBody, Answer, Error, Network, Outbound, Pools, SystemResolver, Timeouts, send};
+use crate::egress::{AddressGuard, AgentBody, Answer, Error, Network, Outbound, Pools, SystemResolver, Timeouts, Ways, send};
 use crate::kill_switch::KillSwitch;
 use crate::lock::Mutex;
 use crate::manifest::{HostsOwn, Manifest};
@@ -95,13 +95,12 @@ impl Fixture {
             rotations: Vec::new(),
             unavailable: Unavailable::default(),
         };
-        let network = Network {
+        let ways = Ways {
             guard: AddressGuard::new(vec!["127.0.0.0/8".parse().expect("a network")]),
-            resolver: Arc::new(SystemResolver),
-            tls: Arc::new(crate::tls::client(&[]).expect("settings")),
+            tls: Arc::new(crate::tls::client([]).expect("settings")),
             proxy: None,
         };
-        let pools = Arc::new(Pools::new(Arc::new(network), line));
+        let pools = Arc::new(Pools::new(Arc::new(Network::new(Arc::new(SystemResolver), ways)), line));
         let outbound = Arc::new(Outbound::new(Arc::new(session), pools, manifest.limits.requests, manifest.denials));
         Self { url, seen, placeholder, outbound, audit }
     }

@@ -33,6 +33,7 @@ pub use fixed::StaticBackend;
 pub use vault::VaultBackend;
 
 use super::{Deposit, SecretValue};
+use crate::lock::RwLock;
 use crate::manifest::{DEFAULT_STALE, HOSTS_OWN, HostConfig, HostsOwn, Manifest, Oauth2Spec, SecretRef, SecretSpec, Which};
 use async_trait::async_trait;
 use std::fmt;
@@ -473,7 +474,7 @@ pub(crate) struct Backends {
     all: Vec<Configured>,
     default: String,
     /// What manifests can't name, whatever the backends' own bounds say.
-    own: HostsOwn,
+    own: RwLock<HostsOwn>,
 }
 
 /// The refusal of a variable that is the host's own.
@@ -492,7 +493,12 @@ pub(crate) fn why_absent(name: &str) -> Option<&'static str> {
 
 impl Backends {
     pub(crate) fn new(all: Vec<Configured>, default: String, own: HostsOwn) -> Self {
-        Self { tokens: None, all, default, own }
+        Self { tokens: None, all, default, own: RwLock::new(own) }
+    }
+
+    /// Has manifests unable to name this, and what was the host's own before no more.
+    pub(crate) fn closes(&self, own: HostsOwn) {
+        *self.own.write() = own;
     }
 
     /// The same with what has tokens for secrets.
@@ -558,7 +564,7 @@ impl Backends {
                 configured.bounds.admit(agent, &entry.path)?;
             }
             configured.backend.admits(entry)?;
-            if configured.backend.is_environment() && self.own.has_variable(&entry.path) {
+            if configured.backend.is_environment() && self.own.read().has_variable(&entry.path) {
                 return Err(hosts_own(&entry.path));
             }
         }
@@ -582,12 +588,12 @@ impl Backends {
     /// Whether a variable holds what is the host's own.
     #[cfg(feature = "ops")]
     pub(crate) fn has_variable(&self, name: &str) -> bool {
-        self.own.has_variable(name)
+        self.own.read().has_variable(name)
     }
 
     /// Whether a file holds what is the host's own.
     pub(crate) fn has_file(&self, path: &Path) -> bool {
-        self.own.has_file(path)
+        self.own.read().has_file(path)
     }
 
     /// For an entry that is a variable, its name, and whether the agent has it by a name that another agent could have too.

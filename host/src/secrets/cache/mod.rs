@@ -107,19 +107,32 @@ impl Cache {
     /// Asks for what is in use at a path again, now, wherever it is held: what the host itself has replaced is not to be used for the rest of
     /// its time. Whether the value of that fingerprint, at this field, is not what is held any more.
     pub(crate) async fn renew(&self, from: &Configured, entry: &Entry, old: Fingerprint) -> bool {
-        let slots: Vec<Arc<Slot>> = {
-            let shared = self.shared.lock();
-            // What names another version, or a label, keeps what it names.
-            let is_at = |(name, at): &Place| *name == from.name && at.path == entry.path && at.which == Which::Current;
-            shared.iter().filter(|(at, _)| is_at(at)).map(|(_, slot)| Arc::clone(slot)).collect()
-        };
         let mut renewed = true;
-        for slot in slots {
-            let turn = slot.turn().await;
-            Arc::clone(&slot).ask(turn, TaskTracker::new(), true).await;
+        for slot in self.asked_again(from, &entry.path).await {
             renewed &= slot.held().is_none_or(|held| held.version(entry).map_or(true, |version| version.fingerprint != old));
         }
         renewed
+    }
+
+    /// The same for what somebody else has replaced at a path, or taken out of use.
+    #[cfg(feature = "ops")]
+    pub(crate) async fn ask_again(&self, from: &Configured, path: &str) {
+        self.asked_again(from, path).await;
+    }
+
+    /// Those that hold what is in use at a path, once they have asked for it again.
+    async fn asked_again(&self, from: &Configured, path: &str) -> Vec<Arc<Slot>> {
+        let slots: Vec<Arc<Slot>> = {
+            let shared = self.shared.lock();
+            // What names another version, or a label, keeps what it names.
+            let is_at = |(name, at): &Place| *name == from.name && at.path == path && at.which == Which::Current;
+            shared.iter().filter(|(at, _)| is_at(at)).map(|(_, slot)| Arc::clone(slot)).collect()
+        };
+        for slot in &slots {
+            let turn = slot.turn().await;
+            Arc::clone(slot).ask(turn, TaskTracker::new(), true).await;
+        }
+        slots
     }
 
     pub(crate) fn counts(&self) -> SecretCounts {

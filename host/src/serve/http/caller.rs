@@ -104,8 +104,8 @@ impl Callers {
                 let (body, _held) = whole(body, asked).await?;
                 let by = shown.iter().find(|version| signed.is_by(&version.value, &body));
                 let caller = Some(by.ok_or_else(|| denied("the signature is another one"))?.fingerprint.to_string());
-                let (ids, until) = signed.ids(asked.agent, &body, asked.now);
-                let claim = asked.deliveries.claim(ids, until, asked.now).map_err(|unclaimed| match unclaimed {
+                let (ids, lasts) = signed.ids(asked.agent, &body, asked.now);
+                let claim = asked.deliveries.claim(ids, lasts).map_err(|unclaimed| match unclaimed {
                     Unclaimed::Again => denied("the message has begun a run before"),
                     Unclaimed::Full => Refused::new(StatusCode::SERVICE_UNAVAILABLE, "as many messages are remembered as may be"),
                 })?;

@@ -7,15 +7,16 @@ use super::patient::Patient;
 use super::refusals::Refusals;
 use super::route::{Route, Routes};
 use super::{Connection, answer};
-use crate::clock::Wall;
+use crate::clock::{Clock, Wall};
 use crate::lock::RwLock;
 use crate::manifest::ListenConfig;
 use crate::serve::ServeError;
-use crate::tls::{self, Identity};
+use crate::tls::{self, Identity, TlsError};
 use crate::{Host, text};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::server::danger::ClientCertVerifier;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -58,19 +59,40 @@ pub(in crate::serve) struct Listener {
 
 /// What its connections share.
 pub(super) struct Front {
-    pub(super) config: ListenConfig,
+    config: RwLock<Arc<ListenConfig>>,
     pub(super) wall: Wall,
     pub(super) deliveries: Arc<Deliveries>,
     /// Of callers that named no agent in a way that can be read.
     pub(super) refusals: Refusals,
     routes: RwLock<Arc<Routes>>,
-    tls: RwLock<Option<TlsAcceptor>>,
+    tls: RwLock<Tls>,
     /// No request is taken any more.
     pub(super) ending: CancellationToken,
     cut: CancellationToken,
     connections: TaskTracker,
     /// Room for bodies that nobody has proved to have sent.
     pub(super) held: Semaphore,
+}
+
+/// By which certificate it answers, where it has one, and whose clients' certificates it asks for.
+struct Tls {
+    acceptor: Option<TlsAcceptor>,
+    callers: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+/// A configuration that it can go by, with its certificate.
+pub(in crate::serve) struct Listens {
+    config: Arc<ListenConfig>,
+    acceptor: Option<TlsAcceptor>,
+}
+
+impl Tls {
+    /// The certificate of one, for these callers.
+    fn of(acceptor: Option<TlsAcceptor>, callers: Option<Arc<dyn ClientCertVerifier>>) -> Result<Self, String> {
+        let asking = |acceptor: TlsAcceptor| tls::server_for(acceptor.config(), callers.clone()).map_err(told);
+        let config = acceptor.map(asking).transpose()?;
+        Ok(Self { acceptor: config.map(|config| TlsAcceptor::from(Arc::new(config))), callers })
+    }
 }
 
 impl Listener {
@@ -84,11 +106,12 @@ impl Listener {
         socket.set_nonblocking(true).map_err(unusable)?;
         let address = socket.local_addr().map_err(unusable)?;
         let wall = host.wall().clone();
-        let deliveries = Deliveries::open(host.state(), &format!("deliveries-{served}"), wall.now()).map_err(ServeError::State)?;
+        let deliveries = Deliveries::open(host.state(), &format!("deliveries-{served}"), wall.clone(), Clock::default());
+        let deliveries = deliveries.map_err(ServeError::State)?;
         let (ending, cut, connections) = Default::default();
         let front = Front {
-            tls: RwLock::new(acceptor(config, &[], true).map_err(ServeError::Tls)?),
-            config: config.clone(),
+            tls: RwLock::new(Tls { acceptor: acceptor(config, &[], true).map_err(ServeError::Tls)?, callers: None }),
+            config: RwLock::new(Arc::new(config.clone())),
             wall,
             deliveries: Arc::new(deliveries),
             refusals: Refusals::new(host.journal("")),
@@ -107,8 +130,39 @@ impl Listener {
         self.address
     }
 
-    pub(in crate::serve) fn config(&self) -> &ListenConfig {
-        &self.front.config
+    pub(in crate::serve) fn config(&self) -> Arc<ListenConfig> {
+        self.front.config()
+    }
+
+    /// Reads what it needs to go by a configuration of the same address. Nothing has changed yet.
+    ///
+    /// # Errors
+    /// What is wrong with the certificate, or its key.
+    pub(in crate::serve) fn check(&self, config: &ListenConfig) -> Result<Listens, String> {
+        Ok(Listens { config: Arc::new(config.clone()), acceptor: acceptor(config, &[], true)? })
+    }
+
+    /// A configuration with the certificate that it has.
+    pub(in crate::serve) fn keeping(&self, config: &ListenConfig) -> Listens {
+        Listens { config: Arc::new(config.clone()), acceptor: self.front.tls.read().acceptor.clone() }
+    }
+
+    /// Goes by a configuration from here on: by its names with the next request, by its certificate with the next connection.
+    pub(in crate::serve) fn configure(&self, listens: Listens) {
+        let Listens { config, acceptor } = listens;
+        let mut tls = self.front.tls.write();
+        match Tls::of(acceptor, tls.callers.clone()) {
+            Ok(newer) => (*tls, *self.front.config.write()) = (newer, config),
+            Err(why) => tracing::error!("the listener keeps the certificate that it had: {why}"),
+        }
+    }
+
+    /// Reads its certificate anew, which may have been renewed, where no configuration does.
+    pub(in crate::serve) fn renew(&self) {
+        match self.check(&self.config()) {
+            Ok(listens) => self.configure(listens),
+            Err(why) => tracing::error!("the listener keeps the certificate that it had: {why}"),
+        }
     }
 
     /// Has these agents answer, and no others.
@@ -144,20 +198,26 @@ impl Listener {
 }
 
 impl Front {
+    pub(super) fn config(&self) -> Arc<ListenConfig> {
+        Arc::clone(&self.config.read())
+    }
+
     pub(super) fn routes(&self) -> Arc<Routes> {
         Arc::clone(&self.routes.read())
     }
 
-    /// Has these agents answer. The certificate is read anew: it may have been renewed.
+    /// Has these agents answer, and callers with certificates of their authorities come.
     fn take(&self, routes: Vec<Arc<Route>>) {
         let routes = Routes::new(routes);
         let mut authorities: Vec<PathBuf> = routes.iter().filter_map(|route| route.authorities().cloned()).collect();
         authorities.sort();
         authorities.dedup();
         *self.routes.write() = Arc::new(routes);
-        match acceptor(&self.config, &authorities, true) {
-            Ok(acceptor) => *self.tls.write() = acceptor,
-            Err(why) => tracing::error!("the listener keeps the certificate that it had: {why}"),
+        let callers = if authorities.is_empty() { Ok(None) } else { tls::any_clients(&authorities).map(Some) };
+        let mut tls = self.tls.write();
+        match callers.map_err(told).and_then(|callers| Tls::of(tls.acceptor.clone(), callers)) {
+            Ok(newer) => *tls = newer,
+            Err(why) => tracing::error!("the listener keeps the authorities of callers that it had: {why}"),
         }
     }
 
@@ -193,7 +253,7 @@ impl Front {
         own: SocketAddr,
         _place: Option<OwnedSemaphorePermit>,
     ) {
-        let (cut, acceptor) = (self.cut.clone(), self.tls.read().clone());
+        let (cut, acceptor) = (self.cut.clone(), self.tls.read().acceptor.clone());
         let own = match own {
             SocketAddr::V4(own) => own.ip().to_string(),
             SocketAddr::V6(own) => format!("[{}]", own.ip()),
@@ -261,7 +321,11 @@ pub(crate) fn acceptor(config: &ListenConfig, authorities: &[PathBuf], http2: bo
     let Some((certificate, key)) = config.tls() else { return Ok(None) };
     let read = key.read().map_err(|why| format!("the listener's key at {key} {why}"))?;
     let identity = Identity::read(certificate, &read).map_err(|error| error.to_string())?;
-    let mut server = tls::server(identity, authorities).map_err(|error| text::for_people(&error.to_string()))?;
+    let mut server = tls::server(identity, authorities).map_err(told)?;
     server.alpn_protocols.retain(|protocol| http2 || protocol != b"h2");
     Ok(Some(TlsAcceptor::from(Arc::new(server))))
+}
+
+fn told(error: TlsError) -> String {
+    text::for_people(&error.to_string())
 }

@@ -21,9 +21,9 @@ pub(crate) use caller::bearer;
 #[cfg(feature = "ops")]
 pub(crate) use certificate::Certificates;
 pub(crate) use certificate::Peer;
-pub(super) use listener::Listener;
 #[cfg(feature = "ops")]
 pub(crate) use listener::acceptor;
+pub(super) use listener::{Listener, Listens};
 #[cfg(feature = "ops")]
 pub(crate) use patient::Patient;
 pub(super) use route::Route;
@@ -152,7 +152,7 @@ fn reaches(front: &Front, from: &Connection, route: &Route, url: &CanonicalUrl, 
     }
     // A page in a browser of this machine could reach it by a name of its own that leads here. Where a caller proves who it is, it can't.
     let is_local = matches!(url.host.as_str(), "localhost" | "127.0.0.1" | "[::1]") || url.host == from.own;
-    if *auth == CallerAuth::Public && !from.is_tls && !is_local && !front.config.hosts.contains(&url.host) {
+    if *auth == CallerAuth::Public && !from.is_tls && !is_local && !front.config().hosts.contains(&url.host) {
         return Err(Refused::new(StatusCode::MISDIRECTED_REQUEST, "it was called by a name that `serve.hosts` does not list"));
     }
     Ok(())

@@ -18,7 +18,7 @@ const DRIFT: u64 = 5 * 60 * 1_000;
 /// How long a message with a time is remembered: twice as long as it could be sent again.
 const TIMED: u64 = 2 * DRIFT;
 /// How long one without is remembered. GitHub delivers anew for three days.
-const UNTIMED: u64 = 3 * 24 * 60 * 60 * 1_000;
+pub(super) const UNTIMED: u64 = 3 * 24 * 60 * 60 * 1_000;
 /// Most signatures of one message.
 const MOST: usize = 8;
 
@@ -80,7 +80,7 @@ impl Signed {
         self.tags.iter().filter(|tag| value.has_signed(&[&self.before, body], tag)).count() > 0
     }
 
-    /// What it is remembered by, for an agent, and until when.
+    /// What it is remembered by, for an agent, and for how many milliseconds.
     pub(super) fn ids(&self, agent: &str, body: &[u8], now: u64) -> (Vec<Id>, u64) {
         let id = |what: &str, pieces: &[&[u8]]| {
             let mut hash = Sha256::new();
@@ -92,8 +92,8 @@ impl Signed {
         };
         let message = id("message", &[&self.before, body]);
         let delivery = self.delivery.as_ref().map(|delivery| id("delivery", &[delivery]));
-        let until = self.at.map_or(now + UNTIMED, |at| at.max(now) + TIMED);
-        ([message].into_iter().chain(delivery).collect(), until)
+        let lasts = self.at.map_or(UNTIMED, |at| at.saturating_sub(now) + TIMED);
+        ([message].into_iter().chain(delivery).collect(), lasts)
     }
 }
 

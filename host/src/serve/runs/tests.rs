@@ -316,3 +316,12 @@ fn callers_of_a_paused_agent_are_turned_away() {
     runs.pause(true);
     assert!(!runs.called());
 }
+
+#[test]
+fn as_many_callers_as_may_run_at_once_may_come_at_once() {
+    let mut runs = runs("[trigger]\nhttp = \"/a\"\npublic = true\n[run]\nconcurrency = 3");
+
+    assert_eq!([(); 4].map(|()| runs.called()), [true, true, true, false]);
+    assert_eq!(runs.tick(0).begin, 3);
+    assert!(!runs.called(), "all of them are under way");
+}

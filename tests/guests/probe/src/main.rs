@@ -256,8 +256,8 @@ fn sign(words: &[&str]) -> Result<String, strongroom_guest::Error> {
         }
         "digest" => signer.sign_digest(&bytes(2).try_into().unwrap_or([0; 32])).map(|signature| URL_SAFE.encode(signature)),
         "hmac" => signer.hmac(&bytes(2)).map(|output| URL_SAFE.encode(output)),
-        // What looks like a token is taken out of what an agent prints.
-        "jwt" => signer.sign_jwt(&String::from_utf8_lossy(&bytes(2))).map(|token| URL_SAFE.encode(token)),
+        // A point before it: a token, or its base64, is taken out of what an agent prints.
+        "jwt" => signer.sign_jwt(&String::from_utf8_lossy(&bytes(2))).map(|token| URL_SAFE.encode(format!(".{token}"))),
         other => panic!("the probe knows no `{other}`"),
     }
 }

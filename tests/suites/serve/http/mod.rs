@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex};
 use strongroom::manifest::ListenConfig;
 use strongroom::serve::{Serving, Supervisor};
 use strongroom::{Host, HostConfig, RunOptions, StaticBackend};
-use strongroom_tests::state_dir;
+use strongroom_tests::{records_so_far, state_dir};
 use tokio::runtime::Runtime;
+pub(super) use webhooks::signed;
 
 /// What a bearer shows, and a second value that its agents use themselves.
 pub(super) const TOKEN: &str = "caller-token-0123456789abcdefghij";
@@ -115,8 +116,7 @@ impl House {
 
     /// The records of an event so far.
     fn records(&self, event: &str) -> Vec<serde_json::Value> {
-        let log = std::fs::read_to_string(self.dir.path().join("audit.jsonl")).unwrap();
-        let records = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let records = records_so_far(&self.dir.path().join("audit.jsonl")).into_iter();
         records.filter(|record| record["event"] == event).collect()
     }
 

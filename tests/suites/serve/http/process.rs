@@ -78,6 +78,23 @@ fn what_is_missing_for_callers_is_said_with_its_remedy() {
     assert!(one.contains("it answers callers; serve it with `strongroom serve`"), "{one}");
 }
 
+#[test]
+fn a_path_that_two_manifests_have_is_found_before_they_are_served() {
+    let agents = Agents::new();
+    std::fs::copy(strongroom_components::path("callee"), agents.path("callee.wasm")).unwrap();
+    agents.file("hook.toml", MANIFEST);
+    agents.file("twin.toml", &MANIFEST.replace("name = \"hook\"", "name = \"twin\""));
+    agents.file("other.toml", &MANIFEST.replace("name = \"hook\"", "name = \"other\"").replace("\"/hook\"", "\"/other\""));
+
+    let said = strongroom_command(&agents, &["check", "agents/hook.toml", "agents/other.toml", "agents/twin.toml"]);
+
+    let told = "warning: agents/twin.toml: the path `/hook` is that of agents/hook.toml too, and a host that serves both uses neither";
+    assert!(said.contains(told) && said.matches("warning:").count() == 1, "{said}");
+    agents.file("twin.toml", &MANIFEST.replace("\"/hook\"", "\"/twin\""));
+    let said = strongroom_command(&agents, &["check", "agents/hook.toml", "agents/twin.toml"]);
+    assert!(said.contains("twin.toml: the name `hook` is that of agents/hook.toml too"), "{said}");
+}
+
 fn strongroom_command(agents: &Agents, arguments: &[&str]) -> String {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_strongroom-under-test"));
     let output =

@@ -5,7 +5,7 @@ use hmac::{Hmac, Mac};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The signature of these pieces, in hexadecimal digits.
-pub(super) fn signed(key: &str, pieces: &[&[u8]]) -> String {
+pub(in super::super) fn signed(key: &str, pieces: &[&[u8]]) -> String {
     let mut mac = <Hmac<sha2::Sha256> as Mac>::new_from_slice(key.as_bytes()).unwrap();
     pieces.iter().for_each(|piece| mac.update(piece));
     mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -101,6 +101,10 @@ impl VaultBackend {
         body: Option<&Value>,
         repeat: Repeat,
     ) -> Result<(Result<Body, Trouble>, u64), BackendError> {
+        // A client of HTTP would follow dots to wherever they lead.
+        if path.split(['/', '?']).any(|segment| matches!(segment, "." | "..")) {
+            return Err(BackendError::Refused(format!("`{}` is not a path: leave dots out", crate::text::for_people(path))));
+        }
         let body = body.map(|body| Zeroizing::new(serde_json::to_vec(body).expect("a value is JSON")));
         self.session.call(method, path, body, repeat).await
     }
