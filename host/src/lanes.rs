@@ -1,65 +1,53 @@
-//! Threads that a host's runs are spread over, each with a runtime of its own. A run stays on its lane from beginning to end: what wakes it wakes
-//! no other thread. What is placed goes where the fewest are; work that holds its thread holds the lane it is on, and no other. A run that computes
-//! without a pause has its neighbours wait for a tick at each of their turns, so it counts for many.
+//! Threads that a host's runs are spread over, each with a runtime of its own. A run stays on its lane: what wakes it wakes no other thread.
+//! What is placed goes where the fewest are, but for what a lane itself begins, as the connection of a caller does: that stays, unless the
+//! lane has much more to do than another. Work that holds its thread holds the lane it is on, and no other.
+//!
+//! Beside each lane there is a thread for runs that compute without a pause. A run that is seen to do so moves there, once, and for good: on its
+//! lane its neighbours would wait for a tick at each of their turns; on a thread of its own the system shares the cores between them.
 
-use crate::clock::{Clock, millis};
 use crate::lock::Mutex;
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::resume_unwind;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
+use std::thread::{self, ThreadId};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
-/// For how many runs one counts that computes without a pause.
-const SPINS: usize = 32;
-/// How long a lane counts as taken by such a run, after it has last been seen to.
-const TAKEN: Duration = Duration::from_millis(200);
-
 thread_local! {
-    /// The lane that this thread is.
-    static HERE: RefCell<Option<Arc<Spun>>> = const { RefCell::new(None) };
+    /// The run whose turn it is on this thread computes without a pause.
+    static SPINS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// When a run was last seen to compute without a pause, in milliseconds of the clock.
-#[derive(Default)]
-struct Spun {
-    at: AtomicU64,
-    clock: Clock,
-}
-
-impl Spun {
-    fn note(&self) {
-        self.at.store(millis(self.clock.now()), Ordering::Relaxed);
-    }
-
-    fn is_taken(&self) -> bool {
-        let at = self.at.load(Ordering::Relaxed);
-        at > 0 && millis(self.clock.now()) < at + millis(TAKEN)
-    }
-}
-
-/// Says that a run on this thread computes without a pause.
+/// Says that the run whose turn it is on this thread computes without a pause.
 pub(crate) fn spins() {
-    HERE.with_borrow(|here| here.iter().for_each(|spun| spun.note()));
+    SPINS.set(true);
 }
 
 /// The lanes of one host. Their threads end once it is gone.
 pub(crate) struct Lanes {
+    lanes: Group,
+    /// For runs that compute without a pause.
+    computing: Group,
+    /// The lane that is lent next.
+    next: AtomicUsize,
+}
+
+/// Threads, and how many runs are on each.
+struct Group {
     lanes: Vec<Lane>,
-    /// How many are on each.
     loads: Arc<Mutex<Vec<usize>>>,
 }
 
 struct Lane {
     runtime: Handle,
-    spun: Arc<Spun>,
+    thread: ThreadId,
     /// Its thread waits for the other end to be dropped.
     _open: oneshot::Sender<Infallible>,
 }
@@ -68,7 +56,11 @@ struct Lane {
 struct Placed {
     loads: Arc<Mutex<Vec<usize>>>,
     lane: usize,
+    /// It is the one that this thread is.
+    is_here: bool,
 }
+
+type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl Lanes {
     /// So many lanes, at least one.
@@ -76,46 +68,90 @@ impl Lanes {
     /// # Errors
     /// That of the operating system, which gives no further thread.
     pub(crate) fn new(count: usize) -> io::Result<Self> {
-        let lanes = (0..count.max(1)).map(Lane::open).collect::<io::Result<Vec<_>>>()?;
+        let open = |name: &str| Group::open(count.max(1), name);
+        Ok(Self { lanes: open("lane")?, computing: open("computing")?, next: AtomicUsize::new(0) })
+    }
+
+    /// Lends a lane to what begins runs, in turn. A connection's runs stay where it is, as long as there is room.
+    pub(crate) fn lend(&self) -> &Handle {
+        let lanes = &self.lanes.lanes;
+        &lanes[self.next.fetch_add(1, Ordering::Relaxed) % lanes.len()].runtime
+    }
+
+    /// Does work on a lane, and where it computes without a pause, on a thread for that. Dropping the future ends the work, where it next waits.
+    pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        let work: Work<T> = Box::pin(work);
+        let placed = self.lanes.place();
+        let turns = if placed.is_here { until_it_spins(work, placed).await } else { self.lanes.spawn(placed, |placed| until_it_spins(work, placed)).await };
+        match turns {
+            Ok(done) => done,
+            Err(work) => {
+                let computes = |placed| async move {
+                    let _placed: Placed = placed;
+                    work.await
+                };
+                self.computing.spawn(self.computing.place(), computes).await
+            }
+        }
+    }
+}
+
+/// Gives work its turns; gives it back where it computes without a pause.
+async fn until_it_spins<T>(mut work: Work<T>, _placed: Placed) -> Result<T, Work<T>> {
+    let done = poll_fn(|cx| {
+        SPINS.set(false);
+        match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if SPINS.take() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    done.await.ok_or(work)
+}
+
+impl Group {
+    fn open(count: usize, name: &str) -> io::Result<Self> {
+        let lanes = (0..count).map(|number| Lane::open(&format!("strongroom-{name}-{number}"))).collect::<io::Result<Vec<_>>>()?;
         let loads = Arc::new(Mutex::new(vec![0; lanes.len()]));
         Ok(Self { lanes, loads })
     }
 
-    /// Does work on the lane with the fewest. Dropping the future ends the work, where it next waits.
-    pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        let placed = self.place();
-        let runtime = &self.lanes[placed.lane].runtime;
-        let task = runtime.spawn(async move {
-            let _placed = placed;
-            work.await
-        });
-        // Nobody else can cancel it, and a lane is open for as long as `self` is there.
-        AbortOnDropHandle::new(task).await.unwrap_or_else(|ended| resume_unwind(ended.into_panic()))
+    /// Here, unless that is no lane, or another has not half as much to do; else where the fewest are.
+    fn place(&self) -> Placed {
+        let thread = thread::current().id();
+        let here = self.lanes.iter().position(|lane| lane.thread == thread);
+        let mut loads = self.loads.lock();
+        let (fewest, least) = loads.iter().copied().enumerate().min_by_key(|(_, load)| *load).expect("there is a lane");
+        let here = here.filter(|here| loads[*here] <= 2 * least + 1);
+        let lane = here.unwrap_or(fewest);
+        loads[lane] += 1;
+        Placed { loads: Arc::clone(&self.loads), lane, is_here: here.is_some() }
     }
 
-    fn place(&self) -> Placed {
-        let mut loads = self.loads.lock();
-        let counts = |lane: usize, load: usize| load + if self.lanes[lane].spun.is_taken() { SPINS } else { 0 };
-        let (lane, load) = loads.iter_mut().enumerate().min_by_key(|(lane, load)| counts(*lane, **load)).expect("there is a lane");
-        *load += 1;
-        Placed { loads: Arc::clone(&self.loads), lane }
+    /// Does work on the lane where it was placed.
+    async fn spawn<T, F>(&self, placed: Placed, work: impl FnOnce(Placed) -> F) -> T
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let runtime = &self.lanes[placed.lane].runtime;
+        let task = runtime.spawn(work(placed));
+        // Nobody else can cancel it, and a lane is open for as long as `self` is there.
+        AbortOnDropHandle::new(task).await.unwrap_or_else(|ended| resume_unwind(ended.into_panic()))
     }
 }
 
 impl Lane {
-    fn open(number: usize) -> io::Result<Self> {
+    fn open(name: &str) -> io::Result<Self> {
         let lane = Builder::new_current_thread().enable_all().build()?;
         let runtime = lane.handle().clone();
         let (open, closed) = oneshot::channel();
-        let spun = Arc::<Spun>::default();
-        let here = Arc::clone(&spun);
-        thread::Builder::new().name(format!("strongroom-lane-{number}")).spawn(move || {
-            HERE.set(Some(here));
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             let _ = lane.block_on(closed);
             // Whoever is still asked for something blocking is not waited for.
             lane.shutdown_background();
         })?;
-        Ok(Self { runtime, spun, _open: open })
+        Ok(Self { runtime, thread: thread.thread().id(), _open: open })
     }
 }
 
@@ -159,7 +195,7 @@ mod tests {
         drop((end_first, end_third));
         assert_eq!(first.await.expect("an end"), "strongroom-lane-0");
         third.await.expect("an end");
-        assert_eq!(*lanes.loads.lock(), [0, 0]);
+        assert_eq!(*lanes.lanes.loads.lock(), [0, 0]);
     }
 
     #[test]
@@ -189,17 +225,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lane_on_which_somebody_computes_without_a_pause_gets_no_more_until_the_other_is_full() {
+    async fn what_computes_without_a_pause_goes_on_beside_the_lanes() {
         let lanes = Lanes::new(2).expect("two threads");
-        let first = lanes.run(async { spins() });
-        first.await;
-        let spun = lanes.lanes.iter().position(|lane| lane.spun.is_taken()).expect("it was seen");
+        let work = async {
+            let before = here();
+            spins();
+            tokio::task::yield_now().await;
+            [before, here()]
+        };
 
-        let placed: Vec<Placed> = (0..2 * SPINS).map(|_| lanes.place()).collect();
+        let [before, after] = lanes.run(work).await;
 
-        let beside = placed.iter().take_while(|placed| placed.lane != spun).count();
-        // As it is for a while: the clock may have gone on.
-        assert!(beside == SPINS + usize::from(spun > 0) || !lanes.lanes[spun].spun.is_taken(), "{beside}");
+        assert_eq!([&*before, &*after], ["strongroom-lane-0", "strongroom-computing-0"]);
+        assert_eq!([lanes.lanes.loads.lock().clone(), lanes.computing.loads.lock().clone()], [[0, 0], [0, 0]]);
+    }
+
+    #[tokio::test]
+    async fn what_a_lane_begins_stays_there_while_no_other_has_half_as_much_to_do() {
+        let lanes = Arc::new(Lanes::new(2).expect("two threads"));
+        let connection = lanes.lend().spawn({
+            let lanes = Arc::clone(&lanes);
+            async move {
+                let (end, ended) = tokio::sync::watch::channel(());
+                let mut runs = tokio::task::JoinSet::new();
+                for _ in 0..3 {
+                    let (lanes, mut ended, (told, tells)) = (Arc::clone(&lanes), ended.clone(), oneshot::channel());
+                    let work = async move {
+                        told.send(here()).expect("somebody listens");
+                        let _ = ended.changed().await;
+                        here()
+                    };
+                    runs.spawn(async move { lanes.run(work).await });
+                    tells.await.expect("it runs");
+                }
+                drop(end);
+                runs.join_all().await
+            }
+        });
+
+        let mut places = connection.await.expect("an end");
+
+        places.sort();
+        assert_eq!(places, ["strongroom-lane-0", "strongroom-lane-0", "strongroom-lane-1"]);
+        assert_eq!(*lanes.lanes.loads.lock(), [0, 0]);
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
+use strongroom::{End, Host, HostConfig, Manifest, RunOptions};
 use strongroom_tests::AgentFixture;
 
 /// Reads a request without a body.
@@ -172,4 +173,31 @@ fn connections_that_nobody_uses_make_room() {
     assert_eq!(ran.stdout.matches("send 200").count(), 141, "{}", ran.stdout);
     let connections: BTreeSet<u64> = ran.seen.iter().map(|seen| seen.connection).collect();
     assert_eq!(connections.len(), 141, "the first one is gone by the end");
+}
+
+#[test]
+fn connections_are_kept_for_the_thread_that_opened_them() {
+    let (listener, port) = listener();
+    let (said, connected) = channel();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            said.send(()).unwrap();
+            std::thread::spawn(move || while !asked(&mut stream).is_empty() && stream.write_all(OK.as_bytes()).is_ok() {});
+        }
+    });
+    let config = HostConfig::default().with(|new| new.network_allow = vec!["127.0.0.1/32".parse().unwrap()]);
+    let host = Host::builder().config(config).without_audit().without_state().build().unwrap();
+    let manifest = format!("name = \"bot\"\ncomponent = \"probe.wasm\"\n[[egress]]\nhost = \"http://127.0.0.1:{port}\"\n");
+    let agent = host.agent(Manifest::parse("agent.toml", &manifest).unwrap(), &strongroom_components::bytes("probe")).unwrap();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtimes = [runtime(), runtime()];
+
+    let opened = [0, 1, 0, 1].map(|at| {
+        let get = format!("send GET http://127.0.0.1:{port}/");
+        let outcome = runtimes[at].block_on(agent.run(RunOptions::default().args([get]))).unwrap();
+        assert_eq!(outcome.end, End::Exit(0));
+        connected.try_iter().count()
+    });
+
+    assert_eq!(opened, [1, 1, 0, 0]);
 }

@@ -28,7 +28,7 @@ const KINDS: [(&str, &str, Try); 9] = [
 ];
 
 /// Programs other than ours that a reader is told to run.
-const PROGRAMS: [&str; 33] = [
+const PROGRAMS: [&str; 35] = [
     ".ci/run",
     "age-keygen",
     "apt-get",
@@ -58,9 +58,11 @@ const PROGRAMS: [&str; 33] = [
     "rustup",
     "softhsm2-util",
     "source",
+    "systemctl",
     "systemd-creds",
     "tail",
     "tar",
+    "useradd",
     "vault",
 ];
 

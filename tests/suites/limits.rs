@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use strongroom::audit::{AuditSink, Event, Record};
-use strongroom::{End, Limit};
+use strongroom::{Agent, End, Host, Limit, Manifest, RunOptions};
 use strongroom_demo::server::respond;
 use strongroom_tests::AgentFixture;
 
@@ -254,4 +254,38 @@ fn records_of_the_audit_log() {
     assert!((50..=52).contains(&ran.audit.len()), "{} records, the end among them", ran.audit.len());
     assert_eq!(ran.records("run-end")[0]["outcome"], "limit: records");
     assert_eq!(ran.seen.len(), ran.records("egress").len(), "no record, no request");
+}
+
+#[test]
+fn what_a_run_has_left_in_its_memory_no_later_one_finds() {
+    const LEFT: &str = "what the run before has left behind";
+    let counted = Arc::new(Mutex::new((0, 0)));
+    let look = Arc::clone(&counted);
+    let look = move |memory: &[u8]| {
+        let mut counted = look.lock().unwrap();
+        counted.0 += memchr::memmem::find_iter(memory, LEFT).count();
+        counted.1 += memory.len();
+    };
+    // All of them in one place, one after the other.
+    let host = Host::builder().without_audit().without_state().max_agents(1).inspect_memory(look).build().unwrap();
+    let agent = |guest: &str| {
+        let manifest = format!("name = \"{guest}\"\ncomponent = \"{guest}.wasm\"\n[limits]\noutput = \"64MiB\"\n");
+        host.agent(Manifest::parse("agent.toml", &manifest).unwrap(), &strongroom_components::bytes(guest)).unwrap()
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let run = |agent: &Agent, arguments: Vec<String>| {
+        let options = RunOptions::default().args(arguments).stdout(std::io::sink()).stderr(std::io::sink());
+        runtime.block_on(agent.run(options)).unwrap();
+        std::mem::take(&mut *counted.lock().unwrap())
+    };
+
+    let (probe, looper) = (agent("probe"), agent("looper"));
+    // In pages all over the memory, beyond what is written back in one piece.
+    for copies in [1, 1_000, 200_000] {
+        let (left, size) = run(&probe, vec![format!("print {}", LEFT.repeat(copies))]);
+        assert!(left >= copies && size > copies * LEFT.len(), "{left} {size}");
+        for agent in [&probe, &looper] {
+            assert_eq!(run(agent, vec!["print nothing".to_owned()]).0, 0, "{copies}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::lanes::Lanes;
 use super::pauses::Pauses;
 use super::rules::{self, Rules};
 use super::{REACH, views};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Most bytes between two probes.
 const STEP: usize = 16;
@@ -37,6 +37,8 @@ pub struct Search {
     pub(super) word: Word,
     /// Where a stream may be let go.
     pub(super) pauses: Pauses,
+    /// The same values without rules, where somebody has asked for that.
+    alone: OnceLock<Arc<Self>>,
 }
 
 impl Search {
@@ -74,6 +76,7 @@ impl Search {
             shortest: if has_rules { rules::LEAST } else { usize::MAX },
             word: Word::new(),
             pauses: Pauses::new(has_rules),
+            alone: OnceLock::new(),
         }
     }
 
@@ -126,7 +129,13 @@ impl Search {
             shortest,
             word,
             pauses,
+            alone: OnceLock::new(),
         }
+    }
+
+    /// The search for its values alone.
+    pub(super) fn alone(&self) -> Arc<Self> {
+        Arc::clone(self.alone.get_or_init(|| Arc::new(Self::new(self.values.clone(), None))))
     }
 
     /// Bytes of memory that the search uses, without the values.

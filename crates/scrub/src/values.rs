@@ -1,6 +1,6 @@
 //! A scrubber without rules: for responses of hosts that hold no grant, in which known values are looked for and nothing else.
 
-use super::{Lens, Scrubber, Search};
+use super::{Lens, Scrubber};
 use std::sync::Arc;
 use strongroom_ground::lock::Mutex;
 
@@ -19,7 +19,7 @@ impl Values {
         if let Some((_, values)) = known.as_ref().filter(|(of, _)| Arc::ptr_eq(of, scrubber)) {
             return Some(Arc::clone(values));
         }
-        let search = Arc::new(Search::new(scrubber.whole().values.clone(), None));
+        let search = scrubber.whole().alone();
         let values = Arc::new(Scrubber { search, beside: None, lens: Lens::default(), fitted: true, ..scrubber.flat() });
         *known = Some((Arc::clone(scrubber), Arc::clone(&values)));
         Some(values)

@@ -7,7 +7,7 @@ use super::places::Whose;
 use super::who::Came;
 use super::{AdminError, Shared};
 use crate::manifest::{AdminConfig, AdminProof, ListenConfig};
-use crate::serve::{Patient, acceptor};
+use crate::serve::{Accepting, Patient, acceptor};
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -95,6 +95,7 @@ pub(super) fn reachable(path: &Path, is_shared: bool) -> io::Result<()> {
 impl Shared {
     pub(super) async fn accept_local(self: Arc<Self>, socket: UnixListener) {
         self.accept(
+            "the socket for operators",
             || socket.accept(),
             |shared, (stream, _)| {
                 let peer = stream.peer_cred().ok()?;
@@ -109,8 +110,9 @@ impl Shared {
     }
 
     pub(super) async fn accept_remote(self: Arc<Self>, tcp: Tcp) {
-        let Tcp { socket, .. } = tcp;
+        let Tcp { socket, address } = tcp;
         self.accept(
+            &format!("the address for operators, {address}"),
             || socket.accept(),
             move |shared, (stream, address)| {
                 let place = shared.places.take(Whose::address(address.ip()))?;
@@ -130,9 +132,11 @@ impl Shared {
     /// Takes connections. One that there is no room for is closed.
     async fn accept<T, A: Future<Output = io::Result<T>>, S: Future<Output = ()> + Send + 'static>(
         self: Arc<Self>,
+        listener: &str,
         mut accept: impl FnMut() -> A,
         speak: impl Fn(Arc<Self>, T) -> Option<S>,
     ) {
+        let mut accepting = Accepting::new(listener);
         loop {
             let accepted = tokio::select! {
                 accepted = accept() => accepted,
@@ -140,6 +144,7 @@ impl Shared {
             };
             match accepted {
                 Ok(stream) => {
+                    accepting.succeeded();
                     let Some(speaking) = speak(Arc::clone(&self), stream) else { continue };
                     let cut = self.cut.clone();
                     self.tasks.spawn(async move {
@@ -149,8 +154,7 @@ impl Shared {
                         }
                     });
                 }
-                // As where there are too many open files: a connection that ends makes room.
-                Err(_) => sleep(Duration::from_millis(100)).await,
+                Err(error) => accepting.failed(&error).await,
             }
         }
     }

@@ -13,6 +13,7 @@ use http::uri::{Authority, Scheme, Uri};
 use http::{Request, Response};
 use rustls::ClientConfig;
 use std::sync::Arc;
+use tokio::runtime::{self, Handle};
 
 /// A value that requests carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub(crate) type Credential = Vec<Carried>;
 pub(super) struct Purpose {
     /// By which of the network's ways it is made.
     ways: u64,
+    /// Which runtime looks after it: on another, each answer would wake two threads.
+    runtime: runtime::Id,
     credential: Credential,
     scheme: Option<Scheme>,
     authority: Option<Authority>,
@@ -83,7 +86,7 @@ impl Pools {
         mut request: Request<RequestBody>,
     ) -> Result<(Response<ServerBody>, Option<Charge>), Unanswered> {
         let (scheme, authority) = (request.uri().scheme().cloned(), request.uri().authority().cloned());
-        let mut purpose = Purpose { ways: self.network.number(), credential, scheme, authority };
+        let mut purpose = Purpose { ways: self.network.number(), runtime: Handle::current().id(), credential, scheme, authority };
         loop {
             // The host's network may be another one than at the first try.
             purpose.ways = self.network.number();

@@ -136,8 +136,8 @@ impl HostBuilder {
         self
     }
 
-    /// Runs agents on so many threads of the host's own, each with a runtime: a run goes to the one with the fewest, and stays there. One for each
-    /// core serves many agents best. Default: none, and agents run on the runtime that waits for them.
+    /// Runs agents on so many threads of the host's own, each with a runtime: a run goes to the one with the fewest, and stays there
+    /// unless it computes without a pause: there are as many threads for such runs. One for each core serves many agents best. Default: none, and agents run on the runtime that waits for them.
     #[must_use]
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = Some(lanes);
@@ -251,7 +251,7 @@ impl HostBuilder {
         let (counts, inspector, runs) = (Counts { rates: self.rates, numbers: Arc::new(numbers) }, self.inspector, AtomicU64::new(0));
         let rules = RwLock::new(rules);
         let parts = HostParts { engine, backends, variables, rules, audit, cache, signing, rotations, counts, inspector, runs, name };
-        let lanes = self.lanes.map(Lanes::new).transpose().map_err(BuildError::Lanes)?;
+        let lanes = self.lanes.map(Lanes::new).transpose().map_err(BuildError::Lanes)?.map(Arc::new);
         let kill_switch = KillSwitch::of_host(state.as_ref()).map_err(BuildError::KillSwitch)?;
         let (wall, current) = (self.wall, RwLock::new(Current { config: self.config, contents: texts.contents }));
         let components = Components::new(linker, compiled);

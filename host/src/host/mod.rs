@@ -50,7 +50,7 @@ struct Inner {
     network: Arc<Network>,
     tickets: Arc<dyn Tickets>,
     tokens: Arc<Tokens>,
-    lanes: Option<Lanes>,
+    lanes: Option<Arc<Lanes>>,
     kill_switch: KillSwitch,
     state: Option<StateDir>,
     wall: Wall,
@@ -343,6 +343,11 @@ impl Host {
     #[cfg(feature = "ops")]
     pub(crate) fn cached(&self) -> &crate::secrets::Cache {
         &self.0.parts.cache
+    }
+
+    /// The threads that its runs are spread over, where it has some.
+    pub(crate) fn lanes(&self) -> Option<&Arc<Lanes>> {
+        self.0.lanes.as_ref()
     }
 
     pub(crate) fn wall(&self) -> &Wall {

@@ -42,7 +42,7 @@ pub use configuration::ConfigurationRead;
 pub(crate) use configuration::{Follower, Take, is_named};
 pub use error::ServeError;
 #[cfg(feature = "ops")]
-pub(crate) use http::{Certificates, Patient, Peer, acceptor, bearer};
+pub(crate) use http::{Accepting, Certificates, Patient, Peer, acceptor, bearer};
 pub use logs::{LogLine, LogStream, Logs};
 pub use status::{AgentState, AgentStatus, Drained, OrderError, Refused, Reloaded, RunStatus};
 pub use supervisor::{Serving, Supervisor};

@@ -22,6 +22,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -433,7 +434,8 @@ impl Supervised {
     fn begin(&mut self) {
         let (common, link, begun, mut stage) = (self.common.clone(), Arc::clone(&self.link), self.begun.0.clone(), self.stage.subscribe());
         let (name, waiting) = (self.name.clone(), self.callers.pop_front());
-        self.under_way.spawn(async move {
+        let runtime = waiting.as_ref().map_or_else(Handle::current, |waiting| waiting.runtime.clone());
+        let run = async move {
             let gone = waiting.as_ref().map(|waiting| waiting.gone().clone());
             let line = common.host.kill_switch().line(&name);
             // What is due waits while the agent is stopped; a caller does not.
@@ -515,7 +517,8 @@ impl Supervised {
             };
             link.has_ended(&name, run.clone(), &end, common.wall.now());
             Ended { run: Some(run), ending, end, took: began.elapsed() }
-        });
+        };
+        self.under_way.spawn_on(run, &runtime);
     }
 
     fn has_begun(&mut self, run: String) {

@@ -6,6 +6,7 @@ mod configuration;
 mod drain;
 mod http;
 mod library;
+mod operations;
 pub(crate) mod process;
 mod reload;
 mod runs;

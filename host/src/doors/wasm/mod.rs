@@ -184,13 +184,17 @@ pub(crate) async fn run(host: &HostParts, agent: &AgentParts, mut options: RunOp
     let secrets = keyring.iter().map(|(_, key)| Used::of(&key.name, key.first()));
     let component = crate::text::hex(&agent.loaded.sha256).into();
     let start = Event::RunStart { component, manifest: Some(agent.edition.as_str().into()), secrets: secrets.collect() };
-    journal.record(start).map_err(|_| RunError::Audit)?;
     let shown = call.as_ref().map_or(&[][..], |call| &call.shown);
     let tally = Arc::new(Tally::default());
     let scrubber = Live::new(scrubber(agent, &keyring, &host.rules(), shown).counting(&tally));
-    if let Some(call) = &call {
-        journal.record(call.event(&scrubber.now())).map_err(|_| RunError::Audit)?;
-    }
+    let begins = match &call {
+        None => journal.record(start),
+        Some(call) => {
+            journal.note(start.into_owned());
+            journal.record(call.event(&scrubber.now()))
+        }
+    };
+    begins.map_err(|_| RunError::Audit)?;
     let stdout = GuestOutput::new(options.stdout, &scrubber, &meter);
     let stderr = GuestOutput::new(options.stderr, &scrubber, &meter);
     let mut open = OpenRun::new(&journal, &meter, [stdout.clone(), stderr.clone()], tally);

@@ -1,5 +1,6 @@
 //! The listener: connections, their number and their patience, TLS. HTTP/1.1, and HTTP/2 where TLS has agreed on it.
 
+use super::accepting::Accepting;
 use super::caller::HELD;
 use super::certificate::Peer;
 use super::deliveries::Deliveries;
@@ -8,6 +9,7 @@ use super::refusals::Refusals;
 use super::route::{Route, Routes};
 use super::{Connection, answer};
 use crate::clock::{Clock, Wall};
+use crate::lanes::Lanes;
 use crate::lock::RwLock;
 use crate::manifest::ListenConfig;
 use crate::serve::ServeError;
@@ -24,7 +26,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -70,6 +73,8 @@ pub(super) struct Front {
     pub(super) ending: CancellationToken,
     cut: CancellationToken,
     connections: TaskTracker,
+    /// Where they are, and the runs that they begin: what one wakes is on the same thread.
+    lanes: Option<Arc<Lanes>>,
     /// Room for bodies that nobody has proved to have sent.
     pub(super) held: Semaphore,
 }
@@ -119,6 +124,7 @@ impl Listener {
             ending,
             cut,
             connections,
+            lanes: host.lanes().cloned(),
             held: Semaphore::new(HELD),
         };
         let _cut = front.cut.clone().drop_guard();
@@ -223,6 +229,7 @@ impl Front {
 
     async fn accept(self: Arc<Self>, socket: TcpListener, own: SocketAddr) {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut accepting = Accepting::new(format!("the listener at {own}"));
         loop {
             let accepted = async {
                 let place = Arc::clone(&room).acquire_owned().await;
@@ -235,13 +242,20 @@ impl Front {
             };
             match accepted {
                 Ok((stream, address)) => {
+                    accepting.succeeded();
                     // Without it each small answer would wait for the other end's acknowledgement.
                     let _ = stream.set_nodelay(true);
-                    let stream = Patient::new(stream, TAKES);
-                    self.connections.spawn(Arc::clone(&self).connected(stream, address, own, place.ok()));
+                    let runtime = self.lanes.as_ref().map_or_else(Handle::current, |lanes| lanes.lend().clone());
+                    let front = Arc::clone(&self);
+                    // It is looked after by the runtime that it is read on.
+                    let Ok(stream) = stream.into_std() else { continue };
+                    let speaking = async move {
+                        let Ok(stream) = TcpStream::from_std(stream) else { return };
+                        front.connected(Patient::new(stream, TAKES), address, own, place.ok()).await;
+                    };
+                    self.connections.spawn_on(speaking, &runtime);
                 }
-                // As where there are too many open files: a connection that ends makes room.
-                Err(_) => sleep(Duration::from_millis(100)).await,
+                Err(error) => accepting.failed(&error).await,
             }
         }
     }

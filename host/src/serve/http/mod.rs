@@ -5,6 +5,7 @@
 //! (`serve::supervise`); its run answers, and what it answers is scrubbed there (`doors::wasm::handler`). Until the run, nothing of the agent
 //! is touched. A caller that is turned away learns a status, and the audit log why (`refusals`).
 
+mod accepting;
 mod caller;
 mod certificate;
 mod deliveries;
@@ -16,6 +17,8 @@ mod route;
 mod secret;
 mod webhook;
 
+#[cfg(feature = "ops")]
+pub(crate) use accepting::Accepting;
 #[cfg(feature = "ops")]
 pub(crate) use caller::bearer;
 #[cfg(feature = "ops")]
@@ -44,6 +47,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 /// How long a caller waits for room before it is turned away.
@@ -62,6 +66,8 @@ pub(super) struct Waiting {
     claim: Option<Claim>,
     /// Whether a run has begun for it.
     begun: Arc<AtomicBool>,
+    /// Where its caller's connection is, and its run begins.
+    pub(super) runtime: Handle,
 }
 
 /// What is known of the connection that a request comes by.
@@ -126,10 +132,12 @@ async fn answer(front: &Front, from: &Connection, request: Request<hyper::body::
             held: &front.held,
         };
         let proved = route.callers.prove(&mut head, body, &asked).await?;
-        if !route.budget.take(Instant::now()) {
+        let now = Instant::now();
+        if !route.budget.take(now) {
             return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "it was called as often as `trigger.rate` allows"));
         }
-        run(front, from, &route, url, head, proved).await
+        // A call that has brought no run counts for none.
+        run(front, from, &route, url, head, proved).await.inspect_err(|_| route.budget.give_back(now))
     };
     match answered.await {
         Ok(answer) => answer,
@@ -179,7 +187,7 @@ async fn run(
     let (request, trigger, is_tls) = (Request::from_parts(head, body), Arc::clone(&route.trigger), from.is_tls);
     let call = Call { request, is_tls, by, caller, from: from.address, shown, trigger, answer };
     let begun = Arc::new(AtomicBool::new(false));
-    let waiting = Waiting { call, agent: route.agent.clone(), claim, begun: Arc::clone(&begun) };
+    let waiting = Waiting { call, agent: route.agent.clone(), claim, begun: Arc::clone(&begun), runtime: Handle::current() };
     if front.ending.is_cancelled() || route.link.order(Order::Call(Box::new(waiting))).is_err() {
         return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "the agent takes no callers any more"));
     }

@@ -104,10 +104,11 @@ fn without_descriptors_callers_wait_and_are_answered_once_there_are_some() {
         let address = address.clone();
         move || called(&address)
     });
-    served.wait_for_another(&["asks ", "ConnectionLimitReached"]);
+    served.wait_for(&["the listener at", "no connection can be taken"]);
 
     limit(&served, "--nofile=4096:");
     assert_eq!(waiting.join().unwrap(), 200, "it was not sent away");
+    served.wait_for(&["connections are taken again"]);
     served.wait_for_another(&["asks ", "| send 200"]);
     assert_eq!(called(&address), 200);
     served.terminate();
