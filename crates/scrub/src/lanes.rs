@@ -19,8 +19,7 @@ pub(super) struct Marks {
     pub(super) blocks: usize,
     /// Bytes that begin an escape, or break a line.
     pub(super) escapes: [u64; BLOCKS],
-    /// Letters and digits that begin a word, or stand behind an escape, where 16 bytes or more follow without a break (or the block ends
-    /// before).
+    /// Letters and digits that begin a word, or stand behind an escape, where 16 bytes or more follow without a break.
     pub(super) words: [u64; BLOCKS],
     /// Words of exactly two, or exactly four, letters and digits, where two more such words follow behind one or two separators each.
     pub(super) pairs: [u64; BLOCKS],
@@ -37,7 +36,8 @@ struct Scratch {
     /// Letters and digits of the block before, of the batch, and of the block after it.
     alnum: [u64; BLOCKS + 2],
     hyphen: [u64; BLOCKS],
-    broken: [u64; BLOCKS],
+    /// Breaks of the batch, and of the block after it.
+    broken: [u64; BLOCKS + 1],
     listed: [u64; BLOCKS],
     high: [u64; BLOCKS],
     rows: [u64; BLOCKS + 1],
@@ -289,7 +289,7 @@ impl Marks {
         let scratch = Scratch {
             alnum: [0; BLOCKS + 2],
             hyphen: [0; BLOCKS],
-            broken: [0; BLOCKS],
+            broken: [0; BLOCKS + 1],
             listed: [0; BLOCKS],
             high: [0; BLOCKS],
             rows: [0; BLOCKS + 1],
@@ -355,14 +355,15 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
         let last_escapes = if from == 0 { 0 } else { u64::MAX };
         rows[0] = 1 << 48;
         // Of the block behind the batch, what a word that begins in the batch may reach.
-        alnum[marks.blocks + 1] = 0;
+        (alnum[marks.blocks + 1], broken[marks.blocks]) = (0, u64::MAX);
         for (at, byte) in text[from + batch.len()..].iter().take(BLOCK / 2).enumerate() {
             alnum[marks.blocks + 1] |= u64::from(byte.is_ascii_alphanumeric()) << at;
+            broken[marks.blocks] ^= u64::from(!breaks(*byte)) << at;
         }
         for at in 0..marks.blocks {
             let (before, here, after) = (alnum[at], alnum[at + 1], alnum[at + 2]);
             let begins = here & !(here << 1 | before >> 63);
-            let mut ends = broken[at];
+            let mut ends = u128::from(broken[at + 1]) << BLOCK | u128::from(broken[at]);
             ends |= ends >> 1;
             ends |= ends >> 2;
             ends |= ends >> 4;
@@ -370,7 +371,7 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
             // Behind `\n`, `%3D` and `\u003d` a word begins too; which of these it is, is looked at later.
             let (escape, last) = (marks.escapes[at], if at == 0 { last_escapes } else { marks.escapes[at - 1] });
             let behind = escape << 2 | last >> 62 | escape << 3 | last >> 61 | escape << 6 | last >> 58;
-            marks.words[at] = (begins | here & behind) & !ends;
+            marks.words[at] = (begins | here & behind) & !(ends as u64);
             // No word of a list has ten letters of ASCII.
             let pair = here & here << 1;
             let four = pair & pair << 2;
@@ -444,6 +445,25 @@ mod tests {
             assert!(byte.is_ascii_alphanumeric() || byte == b']' || (BREAKS.of(byte) & LISTED != 0) == listed.contains(&byte), "{byte:#x}");
             assert!(!listed.contains(&byte) || BREAKS.of(byte) & LISTED != 0, "{byte:#x}");
             assert_eq!(breaks(byte), byte < 0x20 || b" \"'(),<>[\\]{|}`".contains(&byte), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_marked_where_no_break_follows_wherever_it_stands() {
+        let text: Vec<u8> = (0..2 * BATCH).map(|at| if at * at % 23 == 0 { b'}' } else { b"ab-c/d"[at % 6] }).collect();
+        for (from, end) in [(0, text.len()), (1, text.len()), (37, BATCH + 30), (BATCH - 9, BATCH + 51)] {
+            let text = &text[..end];
+            let mut marks = Marks::new();
+            Lanes::new().mark(text, from, &mut marks);
+
+            let is_word = |at: usize| text[at].is_ascii_alphanumeric() && (at == 0 || !text[at - 1].is_ascii_alphanumeric());
+            let goes_on = |at: usize| text.get(at..at + 16).is_some_and(|next| !next.iter().any(|byte| breaks(*byte)));
+            for at in from..end.min(from + BATCH) {
+                let is_marked = marks.words[(at - from) / BLOCK] >> ((at - from) % BLOCK) & 1 != 0;
+                // Before the batch there may be an escape.
+                let may_be_escaped = from > 0 && at < from + 6 && is_marked && text[at].is_ascii_alphanumeric();
+                assert_eq!(is_marked, (is_word(at) || may_be_escaped) && goes_on(at), "{at} from {from} to {end}");
+            }
         }
     }
 
