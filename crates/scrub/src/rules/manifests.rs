@@ -28,7 +28,7 @@ pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
         return None;
     }
     let before = &text[at.saturating_sub(AROUND)..at];
-    let data = memchr::memmem::rfind(before, b"ata")?;
+    let data = memchr::memmem::find_iter(before, b"ata").last()?;
     let sign = before[data + 3..].iter().find(|byte| !matches!(byte, b'"' | b'\\'))?;
     if *sign != b':' {
         return None;
@@ -62,13 +62,45 @@ pub(super) fn until_event(text: &[u8]) -> &[u8] {
     ends.iter().filter_map(|end| memchr::memmem::find(text, end)).min().map_or(text, |end| &text[..end])
 }
 
-/// Whether a text may say so, by the values below alone: in one fast pass.
-pub(super) fn may_say_kind(text: &[u8]) -> bool {
-    static VALUES: LazyLock<Regex> = LazyLock::new(|| {
-        let any = Regex::new(r"Secret|Opaque|kubernetes\.io/tls|helm\.sh/release\.v1");
-        any.expect("an expression")
-    });
-    VALUES.is_match(text)
+/// Where a text may say so, by the values below alone: in one fast pass, as far as somebody asks.
+#[derive(Default)]
+pub(in super::super) struct Kinds {
+    /// Where it last may, and how far was looked.
+    said: Option<usize>,
+    seen: usize,
+}
+
+impl Kinds {
+    /// Bytes that are looked at together.
+    const PART: usize = 4096;
+
+    /// As if all of a text said so.
+    pub(super) fn any() -> Self {
+        Self { said: Some(usize::MAX), seen: usize::MAX }
+    }
+
+    /// Whether the text may say so around `at`, or near there. Each question is about no place before the last one's.
+    #[inline]
+    pub(super) fn may_be_said(&mut self, text: &[u8], at: usize) -> bool {
+        let near = at.saturating_sub(AROUND);
+        if self.said.is_none_or(|said| said < near) && self.seen < text.len().min(at + AROUND) {
+            self.look(text, near, at);
+        }
+        self.said.is_some_and(|said| said >= near)
+    }
+
+    #[cold]
+    fn look(&mut self, text: &[u8], near: usize, at: usize) {
+        static VALUES: LazyLock<Regex> = LazyLock::new(|| {
+            let any = Regex::new(r"Secret|Opaque|kubernetes\.io/tls|helm\.sh/release\.v1");
+            any.expect("an expression")
+        });
+        // A value that stands across the border of two parts is seen in the second.
+        let (from, until) = (self.seen.saturating_sub(32).max(near), text.len().min(at + AROUND + Self::PART));
+        let found = VALUES.find(&text[from..until]);
+        self.said = found.map(|found| from + found.start()).or(self.said);
+        self.seen = found.map_or(until, |found| from + found.end());
+    }
 }
 
 /// Whether a text says that something is a Secret, or of a type that only those have.

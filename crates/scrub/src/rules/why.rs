@@ -67,7 +67,7 @@ impl Rules {
         let secret = &text[secret];
         let mut reasons = Vec::new();
         let keyword = self.keyword_at(text, rule, at.start);
-        if keyword.is_none() && self.names.values().flatten().any(|(_, number)| *number == rule) {
+        if keyword.is_none() && self.names.has(rule) {
             let name = layouts::before(text, at.start).map(|field| String::from_utf8_lossy(field.name).into_owned());
             reasons.extend(name.map(|name| Reason::Field { name }));
         }
