@@ -458,10 +458,10 @@ mod tests {
 
             let is_word = |at: usize| text[at].is_ascii_alphanumeric() && (at == 0 || !text[at - 1].is_ascii_alphanumeric());
             let goes_on = |at: usize| text.get(at..at + 16).is_some_and(|next| !next.iter().any(|byte| breaks(*byte)));
-            for at in from..end.min(from + BATCH) {
+            for (at, byte) in text.iter().enumerate().take(from + BATCH).skip(from) {
                 let is_marked = marks.words[(at - from) / BLOCK] >> ((at - from) % BLOCK) & 1 != 0;
                 // Before the batch there may be an escape.
-                let may_be_escaped = from > 0 && at < from + 6 && is_marked && text[at].is_ascii_alphanumeric();
+                let may_be_escaped = from > 0 && at < from + 6 && is_marked && byte.is_ascii_alphanumeric();
                 assert_eq!(is_marked, (is_word(at) || may_be_escaped) && goes_on(at), "{at} from {from} to {end}");
             }
         }
