@@ -338,9 +338,10 @@ impl Rules {
         if let Some(rule) = self.detectors[detectors::KEY].filter(|_| name.is_none_or(|(name, _)| name.len() < 3)) {
             found.extend(manifests::of_key(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
         }
-        let may_be_named = |(name, is_all): (&[u8], bool)| match (is_all, layouts::last_three(name)) {
-            (true, _) => self.names.any(layouts::backwards(name)),
-            (false, last) => last.is_none_or(|last| !is_none(last)),
+        let may_be_named = |(name, is_all): (&[u8], bool)| match layouts::last_three(name) {
+            Some(last) if is_none(last) => false,
+            Some(_) if is_all => self.names.any(layouts::backwards(name)),
+            last => last.is_some() || !is_all,
         };
         if !name.is_none_or(may_be_named) {
             return;
