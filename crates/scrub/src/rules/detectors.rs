@@ -16,7 +16,8 @@ pub(super) const FACEBOOK: usize = 8;
 pub(super) const MAXMIND: usize = 9;
 pub(super) const MANIFEST: usize = 10;
 pub(super) const KEY: usize = 11;
-pub(super) const COUNT: usize = 12;
+pub(super) const SIGNED: usize = 12;
+pub(super) const COUNT: usize = 13;
 
 const NAMES: [&str; COUNT] = [
     "mnemonic",
@@ -31,6 +32,7 @@ const NAMES: [&str; COUNT] = [
     "maxmind-key",
     "secret-manifest",
     "json-web-key",
+    "azure-signed-key",
 ];
 
 /// Most bytes of 64 numbers in a list.
@@ -153,6 +155,32 @@ pub(super) fn maxmind(text: &[u8], at: usize) -> Option<Range<usize>> {
     let is_whole = key.iter().all(is_part) && !text.get(at + 40).is_some_and(is_part);
     let make = super::measure::Make::of(key);
     (is_whole && make.surplus >= 28 && make.different > 9).then_some(at..at + 40)
+}
+
+/// Keys of Azure that say themselves what they are of: how long they are, where the sign stands, and which.
+const SIGNED_KEYS: &[(usize, usize, &[&[u8]])] = &[
+    (44, 33, &[b"+ASb", b"+AEh", b"+ARm", b"AIoT", b"AzCa"]),
+    (52, 42, &[b"AzSe", b"+ACR"]),
+    (56, 44, &[b"AzFu"]),
+    (84, 52, &[b"JQQJ99"]),
+    (88, 76, &[b"+ASt", b"ACDb", b"+ABa", b"AzCaQ"]),
+];
+
+/// Whether a byte of a sign stands where one does.
+#[inline]
+pub(super) fn may_be_signed(text: &[u8], at: usize) -> bool {
+    text.len() - at >= 44 && SIGNED_KEYS.iter().any(|(_, sign, _)| matches!(text.get(at + sign), Some(b'+' | b'A' | b'J')))
+}
+
+/// A key of Azure that has its sign where others have random characters.
+#[cold]
+pub(super) fn signed(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'_' | b'-' | b'=');
+    let length = text[at..].iter().take(90).take_while(|byte| is_part(byte)).count();
+    let key = &text[at..at + length];
+    let is_signed =
+        |(whole, sign, signs): &(usize, usize, &[&[u8]])| length == *whole && signs.iter().any(|known| key[*sign..].starts_with(known));
+    (SIGNED_KEYS.iter().any(is_signed) && super::measure::Make::of(key).is_drawn(40)).then_some(at..at + length)
 }
 
 /// Whether `-u` or `--user` stands before what begins at `at`.

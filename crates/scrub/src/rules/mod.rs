@@ -14,12 +14,14 @@ mod measure;
 mod names;
 mod phrases;
 mod read;
+mod short;
 mod validators;
 mod why;
 
 pub(super) use gitleaks::CELL;
 pub use gitleaks::Notice;
 pub use read::RuleError;
+pub(super) use short::HINT;
 pub use why::Reason;
 
 use super::lanes;
@@ -213,6 +215,12 @@ impl Rules {
         self.detectors[detectors::MANIFEST].is_some() && manifests::may_say_kind(&text[near])
     }
 
+    /// The value of a Secret of Kubernetes that begins at `at`.
+    pub(super) fn in_manifest(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        let Some(rule) = self.detectors[detectors::MANIFEST] else { return };
+        found.extend(manifests::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+    }
+
     /// What begins with the word at `at`. `in_manifest` says whether that may stand in a manifest of Kubernetes.
     #[inline]
     pub(super) fn word(&self, text: &[u8], at: usize, in_manifest: bool, found: &mut Vec<Match>) {
@@ -253,10 +261,11 @@ impl Rules {
         // Behind a backslash it is a part of an escape.
         let is_escape = || before == b'\\' && matches!(text[at], b'n' | b'r' | b't' | b'u' | b'x' | b'b' | b'f' | b'v');
         if is_before & VALUE != 0 {
-            if let Some(has_digit) = may_be_random(text, at)
-                && layouts::may_have_name(text, at, has_digit)
-                && !is_escape()
-            {
+            let Some(has_digit) = may_be_random(text, at) else { return };
+            if detectors::may_be_signed(text, at) {
+                self.detect(detectors::SIGNED, text, at, found);
+            }
+            if layouts::may_have_name(text, at, has_digit) && !is_escape() {
                 self.by_name(text, at, in_manifest, found);
             }
         } else if is_before & SIGN != 0
@@ -297,8 +306,8 @@ impl Rules {
 
     #[inline]
     fn by_name(&self, text: &[u8], at: usize, in_manifest: bool, found: &mut Vec<Match>) {
-        if let Some(rule) = self.detectors[detectors::MANIFEST].filter(|_| in_manifest) {
-            found.extend(manifests::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+        if in_manifest {
+            self.in_manifest(text, at, found);
         }
         // Most names are told apart by their last letters.
         if layouts::ending(text, at).is_some_and(|ending| !is_set(&self.endings, ending)) {
@@ -347,6 +356,32 @@ impl Rules {
         self.detect(detectors::PEM, text, at, found);
     }
 
+    /// What is short and stands behind the name or the option that is hinted at by the byte at `at`.
+    #[inline]
+    pub(super) fn hint(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        if text[at] == b'-' {
+            self.option(text, at, found);
+        } else if short::is_password(text, at)
+            && let Some(rule) = self.detectors[detectors::FIELD]
+            && let Some(at) = short::field(text, at)
+        {
+            found.push(Match { secret: at.clone(), at, rule, tail: None });
+        }
+    }
+
+    #[inline]
+    fn option(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        let Some(option) = short::Given::at(text, at) else { return };
+        let (rule, at) = match option {
+            short::Given::Login(at) => (detectors::LOGIN, detectors::login(text, at)),
+            short::Given::Password(at) => (detectors::FIELD, short::password(text, at, true)),
+            short::Given::Header(at) => (detectors::FIELD, short::header(text, at)),
+        };
+        if let (Some(rule), Some(at)) = (self.detectors[rule], at) {
+            found.push(Match { secret: at.clone(), at, rule, tail: None });
+        }
+    }
+
     /// Whether a word of a list may begin at `at`, or a number.
     #[inline]
     pub(super) fn may_list(&self, text: &[u8], at: usize) -> bool {
@@ -376,6 +411,7 @@ impl Rules {
             detectors::LOGIN => (detectors::login(text, at), None),
             detectors::FACEBOOK => (detectors::facebook(text, at), None),
             detectors::MAXMIND => (detectors::maxmind(text, at), None),
+            detectors::SIGNED => (detectors::signed(text, at), None),
             _ => (detectors::pem(text, at), Some(Tail::Pem)),
         };
         found.extend(range.map(|at| Match { secret: at.clone(), at, rule, tail }));
@@ -391,10 +427,18 @@ impl Rules {
     /// What the host's own rules find that begins in `starts`, by the slow way.
     fn own(&self, text: &[u8], starts: Range<usize>) -> Vec<Match> {
         let mut found = Vec::new();
+        for at in starts.start.saturating_sub(HINT)..starts.end {
+            if short::hints(text, at) {
+                self.hint(text, at, &mut found);
+            }
+        }
+        found.retain(|found| starts.contains(&found.at.start));
         for at in starts {
             if begins_word(text, at) {
-                if !text[at..].iter().take(16).any(|byte| lanes::breaks(*byte)) && text.len() >= at + 16 {
+                if is_marked(text, at) {
                     self.word(text, at, true, &mut found);
+                } else {
+                    self.in_manifest(text, at, &mut found);
                 }
                 self.list_at(text, at, &(at..at + 1), &mut found);
             } else if !text[at].is_ascii() {
@@ -473,6 +517,11 @@ impl Rule {
         let secret = if self.validator == Some(Validator::Password) { group().unwrap_or(at..end) } else { at..end };
         valid.then_some(Matched { at: start..end, secret, tail: goes_on.then_some(Tail::Token) })
     }
+}
+
+/// Whether 16 bytes or more follow from `at` on without a break.
+fn is_marked(text: &[u8], at: usize) -> bool {
+    text.get(at..at + LEAST).is_some_and(|bytes| !bytes.iter().any(|byte| lanes::breaks(*byte)))
 }
 
 /// Whether a word begins at `at`: behind something that is no letter or digit, or behind an escape (`\n`, `%3D`, `\u003d`).
