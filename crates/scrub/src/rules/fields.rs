@@ -121,10 +121,10 @@ fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
     }
     let is_random = match kind {
         Kind::Password => mixed && (bits >= 12 || is_chosen(value, make)),
-        Kind::Secret => mixed && bits >= 18 && !is_address(value),
+        Kind::Secret => (mixed && bits >= 18 || bits >= 28) && letters > 0 && !is_address(value),
         Kind::Session => mixed && bits >= 28 && make.length >= 20,
         Kind::Token => mixed && bits >= 18 && !is_public(),
-        Kind::Named => make.length >= 16 && letters > 0 && make.digits > 0 && bits >= 22 && !is_address(value) && !is_uuid(value),
+        Kind::Named => make.length >= 16 && letters > 0 && make.digits > 0 && bits >= 18 && !is_address(value) && !is_uuid(value),
         // A commit has as many digits, and a number of an account is a UUID.
         Kind::Vendor => {
             make.length >= 24

@@ -1,6 +1,6 @@
 //! Secrets that what stands around them tells, whatever their own name is: values of a Secret of Kubernetes, parts of a JSON Web Key.
 
-use super::fields::value_end;
+use super::fields::{is_placeholder, value_end};
 use super::measure::Make;
 use super::{LEAST, LIMIT};
 use regex::bytes::Regex;
@@ -24,7 +24,7 @@ pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
         let end = value_end(text, at);
         let make = Make::of(&text[at..end]);
         let is_mixed = make.digits > 0 && make.lower + make.upper > 0;
-        (make.length >= LEAST && is_mixed && make.surplus >= 18 && make.different > 7).then_some(end)
+        (make.length >= SHORTEST && is_mixed && make.different > 5 && !is_placeholder(&text[at..end], make)).then_some(end)
     };
     if encoded.is_none() && plain.is_none() {
         return None;
@@ -60,7 +60,7 @@ fn encoded(text: &[u8], at: usize) -> Option<usize> {
         return None;
     }
     // A line of YAML ends behind it, or a string of JSON.
-    matches!(text.get(at + length), None | Some(b'\n' | b'\r' | b'"' | b'\\')).then_some(at + length)
+    matches!(text.get(at + length), None | Some(b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'\\')).then_some(at + length)
 }
 
 /// A text as far as an event may end in it: of what follows, a stream need not have more.
@@ -156,6 +156,8 @@ mod tests {
             format!("apiVersion: v1\nkind: Secret\nstringData:\n  config: {plain}\n"),
             format!("{{\"kind\":\"Secret\",\"stringData\":{{\"config\":\"{plain}\"}}}}"),
             "kind: Secret\ndata:\n  password: aFE3I3I=\n".to_owned(),
+            "kind: Secret\ndata:\n  config: 'aFE3I3I='  # of the ledger\n".to_owned(),
+            "kind: Secret\nstringData:\n  config: rapunz3l\n".to_owned(),
             "{\"kind\":\"Secret\",\"data\":{\"config\":\"aFE3I3JUMnA\",\"other\":\"aFE3I3JUMnBM\"}}".to_owned(),
             format!("{{\\\"kind\\\":\\\"Secret\\\",\\\"data\\\":{{\\\"config\\\":\\\"{encoded}\\\"}}}}"),
         ] {

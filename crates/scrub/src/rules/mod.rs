@@ -234,6 +234,9 @@ impl Rules {
         if text.get(at + 36..at + 40) == Some(b"_mmk") {
             self.detect(detectors::MAXMIND, text, at, found);
         }
+        if text.get(at + 32) == Some(&b'-') {
+            self.detect(detectors::HEX, text, at, found);
+        }
         let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return };
         let is_before = IS_BEFORE[usize::from(before)];
         if is_before != 0 {
@@ -411,6 +414,7 @@ impl Rules {
             detectors::LOGIN => (detectors::login(text, at), None),
             detectors::FACEBOOK => (detectors::facebook(text, at), None),
             detectors::MAXMIND => (detectors::maxmind(text, at), None),
+            detectors::HEX => (detectors::hex_with_suffix(text, at), None),
             detectors::SIGNED => (detectors::signed(text, at), None),
             _ => (detectors::pem(text, at), Some(Tail::Pem)),
         };
@@ -511,6 +515,12 @@ impl Rule {
         let group = || regex.captures(looked_at)?.get(1).map(|group| at + group.start()..at + group.end());
         let password = || group().map(|group| &text[group]);
         let valid = self.validator.is_none_or(|validator| validator.admits(&text[start..end], whole.as_bytes(), password));
+        // What goes on as a mask stands for a secret, and what has the ending of a file names one.
+        const NONE: &[&[u8]] =
+            &[b"###", b"***", b".png", b".jpg", b".jpeg", b".gif", b".svg", b".webp", b".ico", b".css", b".js", b".html"];
+        if NONE.iter().any(|end_of| text[end..].starts_with(end_of)) {
+            return None;
+        }
         if self.published.iter().any(|published| published.as_bytes() == &text[start..end]) {
             return None;
         }

@@ -68,7 +68,8 @@ pub(super) fn password(text: &[u8], at: usize, by_blank: bool) -> Option<Range<u
     let has_sign = value.iter().any(|byte| b"!@#$%^&*?".contains(byte));
     let is_quoted = at > 0 && matches!(text[at - 1], b'"' | b'\'');
     // What programs call a thing, and a number or a date.
-    let is_name = value[0] == b'$' || value.iter().any(|byte| b"./:({[=<".contains(byte));
+    let is_path = value.iter().any(|byte| b"./:({[=<".contains(byte)) && !(is_quoted && has_sign);
+    let is_name = value[0] == b'$' || is_path || value.windows(2).any(|pair| pair == b"${" || pair == b"{{");
     let says_so = [&b"pass"[..], b"pwd", b"test", b"user", b"admin", b"secret"]
         .iter()
         .any(|word| value.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word)));

@@ -108,7 +108,7 @@ fn by_detector(detector: usize, secret: &[u8]) -> Option<Reason> {
         detectors::LOGIN => Reason::Shape { shape: "a name and a password behind an option" },
         detectors::MANIFEST => Reason::Shape { shape: "data of a Secret of Kubernetes" },
         detectors::KEY => Reason::Shape { shape: "a part of a JSON Web Key that is kept" },
-        detectors::FIELD | detectors::AZURE | detectors::FACEBOOK | detectors::MAXMIND | detectors::SIGNED => {
+        detectors::FIELD | detectors::AZURE | detectors::FACEBOOK | detectors::MAXMIND | detectors::SIGNED | detectors::HEX => {
             Reason::Surplus { bits: Make::of(secret).surplus }
         }
         // Its validator says it.
