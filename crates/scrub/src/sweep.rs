@@ -7,7 +7,7 @@
 
 use super::grams;
 use super::lanes::{BATCH, BLOCK, Marks, each};
-use super::rules::{Kinds, Match, Rules};
+use super::rules::{self, Kinds, Match, Rules};
 use super::views::{AHEAD as NESTED, CHAINS, Chain, INDENT, INTRODUCES, SEPARATED, View, WIDEST, Walk, is_empty_line};
 use super::{Finding, Lens, REACH, Search, Subject};
 use std::ops::Range;
@@ -55,7 +55,8 @@ impl<'s> Sweep<'s> {
         let search = self.search;
         let end = self.text.len().min(self.starts.end + REACH);
         let marked = &self.text[..self.text.len().min(end + BLOCK)];
-        let mut at = self.starts.start;
+        // What is short is told by a mark before it.
+        let mut at = self.starts.start.saturating_sub(if rules.is_some() { rules::HINT } else { 0 });
         while at < end {
             let until = end.min(at + BATCH);
             search.lanes.mark(marked, at, marks);
@@ -96,17 +97,30 @@ impl<'s> Sweep<'s> {
         let search = self.search;
         let values = search.has_values();
         for block in 0..marks.blocks {
-            if marks.escapes[block] | marks.pairs[block] | marks.words[block] | marks.dashes[block] | marks.lists[block] == 0 {
+            let base = from + block * BLOCK;
+            let in_manifest = rules.is_some_and(|rules| rules.may_have_manifest(self.text, base, &mut self.kinds));
+            if marks.escapes[block]
+                | marks.pairs[block]
+                | marks.words[block]
+                | marks.dashes[block]
+                | marks.hints[block]
+                | marks.lists[block]
+                == 0
+                && !in_manifest
+            {
                 continue;
             }
-            let base = from + block * BLOCK;
             if values {
                 each(marks.escapes[block], |bit| self.escape(base + bit));
                 each(marks.pairs[block], |bit| self.separated(base + bit));
             }
             if let Some(rules) = rules {
                 each(marks.words[block], |bit| rules.word(self.text, base + bit, &mut self.kinds, &mut self.matches));
+                if in_manifest {
+                    each(marks.beginnings(block) & !marks.words[block], |bit| rules.in_manifest(self.text, base + bit, &mut self.matches));
+                }
                 each(marks.dashes[block], |bit| rules.dashes(self.text, base + bit, &mut self.matches));
+                each(marks.hints[block], |bit| rules.hint(self.text, base + bit, &mut self.matches));
                 each(marks.lists[block], |bit| {
                     let is_word = || marks.first_word(block, bit).is_none_or(|word| rules.may_list(self.text, base + word));
                     if base + bit >= self.listed && is_word() {

@@ -1,12 +1,14 @@
 //! Secrets that what stands around them tells, whatever their own name is: values of a Secret of Kubernetes, parts of a JSON Web Key.
 
-use super::fields::value_end;
+use super::fields::{is_placeholder, value_end};
 use super::measure::Make;
 use super::{LEAST, LIMIT};
 use regex::bytes::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+/// Least bytes of a value in base64, which 5 bytes have.
+const SHORTEST: usize = 8;
 /// Most bytes before and behind a value that are looked at for what it is.
 pub(in super::super) const AROUND: usize = 768;
 
@@ -22,7 +24,7 @@ pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
         let end = value_end(text, at);
         let make = Make::of(&text[at..end]);
         let is_mixed = make.digits > 0 && make.lower + make.upper > 0;
-        (make.length >= LEAST && is_mixed && make.surplus >= 18 && make.different > 7).then_some(end)
+        (make.length >= SHORTEST && is_mixed && make.different > 5 && !is_placeholder(&text[at..end], make)).then_some(end)
     };
     if encoded.is_none() && plain.is_none() {
         return None;
@@ -49,11 +51,16 @@ pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
 fn encoded(text: &[u8], at: usize) -> Option<usize> {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     let length = text[at..].iter().take(LIMIT).take_while(|byte| is_part(byte)).count();
-    if length < LEAST || !length.is_multiple_of(4) || text[at..at + length].iter().all(u8::is_ascii_hexdigit) {
+    let value = &text[at..at + length];
+    if length < SHORTEST || !length.is_multiple_of(4) || value.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    // A word.
+    if length < LEAST && value.iter().all(u8::is_ascii_lowercase) {
         return None;
     }
     // A line of YAML ends behind it, or a string of JSON.
-    matches!(text.get(at + length), None | Some(b'\n' | b'\r' | b'"' | b'\\')).then_some(at + length)
+    matches!(text.get(at + length), None | Some(b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'\\')).then_some(at + length)
 }
 
 /// A text as far as an event may end in it: of what follows, a stream need not have more.
@@ -180,12 +187,19 @@ mod tests {
             format!("kind: SecretList\nitems:\n- metadata:\n    name: x\n  data:\n    config: {encoded}\n"),
             format!("apiVersion: v1\nkind: Secret\nstringData:\n  config: {plain}\n"),
             format!("{{\"kind\":\"Secret\",\"stringData\":{{\"config\":\"{plain}\"}}}}"),
+            "kind: Secret\ndata:\n  password: aFE3I3I=\n".to_owned(),
+            "kind: Secret\ndata:\n  config: 'aFE3I3I='  # of the ledger\n".to_owned(),
+            "kind: Secret\nstringData:\n  config: rapunz3l\n".to_owned(),
+            "{\"kind\":\"Secret\",\"data\":{\"config\":\"aFE3I3JUMnA\",\"other\":\"aFE3I3JUMnBM\"}}".to_owned(),
             format!("{{\\\"kind\\\":\\\"Secret\\\",\\\"data\\\":{{\\\"config\\\":\\\"{encoded}\\\"}}}}"),
         ] {
             assert_eq!(found(&text).len(), 1, "{text}: {:?}", found(&text));
         }
         for text in [
             format!("kind: ConfigMap\ndata:\n  config: {encoded}\n"),
+            "kind: ConfigMap\ndata:\n  password: aFE3I3I=\n".to_owned(),
+            "kind: Secret\ndata:\n  password: postgres\n".to_owned(),
+            "kind: Secret\nmetadata:\n  name: Ledger1A\n".to_owned(),
             format!("kind: SecretStore\nspec:\n  data:\n    config: {encoded}\n"),
             format!("{{\"kind\":\"ConfigMap\",\"data\":{{\"config\":\"{plain}\"}}}}"),
             format!("{{\"kind\":\"Secret of life\",\"data\":{{\"config\":\"{encoded}\"}}}}"),

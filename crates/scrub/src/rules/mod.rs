@@ -15,6 +15,7 @@ mod measure;
 mod names;
 mod phrases;
 mod read;
+mod short;
 mod validators;
 mod why;
 
@@ -22,6 +23,7 @@ pub(super) use gitleaks::CELL;
 pub use gitleaks::Notice;
 pub(super) use manifests::Kinds;
 pub use read::RuleError;
+pub(super) use short::HINT;
 pub use why::Reason;
 
 use super::lanes;
@@ -239,6 +241,19 @@ impl Rules {
         &self.notices
     }
 
+    /// Whether a manifest of Kubernetes that holds a Secret may stand around a block of a text that begins at `at`: there its values are looked at,
+    /// whatever their names.
+    #[inline]
+    pub(super) fn may_have_manifest(&self, text: &[u8], at: usize, kinds: &mut Kinds) -> bool {
+        self.detectors[detectors::MANIFEST].is_some() && (kinds.may_be_said(text, at) || kinds.may_be_said(text, at + lanes::BLOCK))
+    }
+
+    /// The value of a Secret of Kubernetes that begins at `at`.
+    pub(super) fn in_manifest(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        let Some(rule) = self.detectors[detectors::MANIFEST] else { return };
+        found.extend(manifests::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+    }
+
     /// What begins with the word at `at`. `kinds` tell whether that may stand in a manifest of Kubernetes.
     #[inline]
     pub(super) fn word(&self, text: &[u8], at: usize, kinds: &mut Kinds, found: &mut Vec<Match>) {
@@ -251,6 +266,9 @@ impl Rules {
         }
         if text.get(at + 36..at + 40) == Some(b"_mmk") {
             self.detect(detectors::MAXMIND, text, at, found);
+        }
+        if text.get(at + 32) == Some(&b'-') {
+            self.detect(detectors::HEX, text, at, found);
         }
         let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return };
         let is_before = IS_BEFORE[usize::from(before)];
@@ -279,10 +297,11 @@ impl Rules {
         // Behind a backslash it is a part of an escape.
         let is_escape = || before == b'\\' && matches!(text[at], b'n' | b'r' | b't' | b'u' | b'x' | b'b' | b'f' | b'v');
         if is_before & VALUE != 0 {
-            if let Some(has_digit) = may_be_random(text, at)
-                && layouts::may_have_name(text, at, has_digit)
-                && !is_escape()
-            {
+            let Some(has_digit) = may_be_random(text, at) else { return };
+            if detectors::may_be_signed(text, at) {
+                self.detect(detectors::SIGNED, text, at, found);
+            }
+            if layouts::may_have_name(text, at, has_digit) && !is_escape() {
                 self.by_name(text, at, kinds, found);
             }
         } else if is_before & SIGN != 0
@@ -325,8 +344,8 @@ impl Rules {
 
     #[inline]
     fn by_name(&self, text: &[u8], at: usize, kinds: &mut Kinds, found: &mut Vec<Match>) {
-        if let Some(rule) = self.detectors[detectors::MANIFEST].filter(|_| kinds.may_be_said(text, at)) {
-            found.extend(manifests::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+        if kinds.may_be_said(text, at) {
+            self.in_manifest(text, at, found);
         }
         // Most names are told apart by their last letters.
         let end = layouts::name_end(text, at);
@@ -383,6 +402,32 @@ impl Rules {
         self.detect(detectors::PEM, text, at, found);
     }
 
+    /// What is short and stands behind the name or the option that is hinted at by the byte at `at`.
+    #[inline]
+    pub(super) fn hint(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        if text[at] == b'-' {
+            self.option(text, at, found);
+        } else if short::is_password(text, at)
+            && let Some(rule) = self.detectors[detectors::FIELD]
+            && let Some(at) = short::field(text, at)
+        {
+            found.push(Match { secret: at.clone(), at, rule, tail: None });
+        }
+    }
+
+    #[inline]
+    fn option(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        let Some(option) = short::Given::at(text, at) else { return };
+        let (rule, at) = match option {
+            short::Given::Login(at) => (detectors::LOGIN, detectors::login(text, at)),
+            short::Given::Password(at) => (detectors::FIELD, short::password(text, at, true)),
+            short::Given::Header(at) => (detectors::FIELD, short::header(text, at)),
+        };
+        if let (Some(rule), Some(at)) = (self.detectors[rule], at) {
+            found.push(Match { secret: at.clone(), at, rule, tail: None });
+        }
+    }
+
     /// Whether a word of a list may begin at `at`, or a number.
     #[inline]
     pub(super) fn may_list(&self, text: &[u8], at: usize) -> bool {
@@ -412,6 +457,8 @@ impl Rules {
             detectors::LOGIN => (detectors::login(text, at), None),
             detectors::FACEBOOK => (detectors::facebook(text, at), None),
             detectors::MAXMIND => (detectors::maxmind(text, at), None),
+            detectors::HEX => (detectors::hex_with_suffix(text, at), None),
+            detectors::SIGNED => (detectors::signed(text, at), None),
             _ => (detectors::pem(text, at), Some(Tail::Pem)),
         };
         found.extend(range.map(|at| Match { secret: at.clone(), at, rule, tail }));
@@ -427,10 +474,18 @@ impl Rules {
     /// What the host's own rules find that begins in `starts`, by the slow way.
     fn own(&self, text: &[u8], starts: Range<usize>) -> Vec<Match> {
         let mut found = Vec::new();
+        for at in starts.start.saturating_sub(HINT)..starts.end {
+            if short::hints(text, at) {
+                self.hint(text, at, &mut found);
+            }
+        }
+        found.retain(|found| starts.contains(&found.at.start));
         for at in starts {
             if begins_word(text, at) {
-                if !text[at..].iter().take(16).any(|byte| lanes::breaks(*byte)) && text.len() >= at + 16 {
+                if is_marked(text, at) {
                     self.word(text, at, &mut Kinds::any(), &mut found);
+                } else {
+                    self.in_manifest(text, at, &mut found);
                 }
                 self.list_at(text, at, &(at..at + 1), &mut found);
             } else if !text[at].is_ascii() {
@@ -503,12 +558,23 @@ impl Rule {
         let group = || regex.captures(looked_at)?.get(1).map(|group| at + group.start()..at + group.end());
         let password = || group().map(|group| &text[group]);
         let valid = self.validator.is_none_or(|validator| validator.admits(&text[start..end], whole.as_bytes(), password));
+        // What goes on as a mask stands for a secret, and what has the ending of a file names one.
+        const NONE: &[&[u8]] =
+            &[b"###", b"***", b".png", b".jpg", b".jpeg", b".gif", b".svg", b".webp", b".ico", b".css", b".js", b".html"];
+        if NONE.iter().any(|end_of| text[end..].starts_with(end_of)) {
+            return None;
+        }
         if self.published.iter().any(|published| published.as_bytes() == &text[start..end]) {
             return None;
         }
         let secret = if self.validator == Some(Validator::Password) { group().unwrap_or(at..end) } else { at..end };
         valid.then_some(Matched { at: start..end, secret, tail: goes_on.then_some(Tail::Token) })
     }
+}
+
+/// Whether 16 bytes or more follow from `at` on without a break.
+fn is_marked(text: &[u8], at: usize) -> bool {
+    text.get(at..at + LEAST).is_some_and(|bytes| !bytes.iter().any(|byte| lanes::breaks(*byte)))
 }
 
 /// Whether a word begins at `at`: behind something that is no letter or digit, or behind an escape (`\n`, `%3D`, `\u003d`).
