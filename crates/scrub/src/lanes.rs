@@ -19,13 +19,14 @@ pub(super) struct Marks {
     pub(super) blocks: usize,
     /// Bytes that begin an escape, or break a line.
     pub(super) escapes: [u64; BLOCKS],
-    /// Letters and digits that begin a word, or stand behind an escape, where 16 bytes or more follow without a break (or the block ends
-    /// before).
+    /// Letters and digits that begin a word, or stand behind an escape, where 16 bytes or more follow without a break.
     pub(super) words: [u64; BLOCKS],
     /// Words of exactly two, or exactly four, letters and digits, where two more such words follow behind one or two separators each.
     pub(super) pairs: [u64; BLOCKS],
     /// The first of five hyphens.
     pub(super) dashes: [u64; BLOCKS],
+    /// The first `s` of two, as in `password`, and the hyphen before the letter of an option: what they name may be short.
+    pub(super) hints: [u64; BLOCKS],
     /// What is between.
     scratch: Scratch,
     /// Every 32 bytes, where the next 16, and 16 before or behind those, are what a list of words or numbers is made of.
@@ -37,9 +38,11 @@ struct Scratch {
     /// Letters and digits of the block before, of the batch, and of the block after it.
     alnum: [u64; BLOCKS + 2],
     hyphen: [u64; BLOCKS],
-    broken: [u64; BLOCKS],
+    /// Breaks of the batch, and of the block after it.
+    broken: [u64; BLOCKS + 1],
     listed: [u64; BLOCKS],
     high: [u64; BLOCKS],
+    esses: [u64; BLOCKS],
     rows: [u64; BLOCKS + 1],
     twos: [u64; BLOCKS + 1],
     fours: [u64; BLOCKS + 1],
@@ -123,6 +126,8 @@ struct Classes {
     listed: u64,
     /// Whatever is not ASCII: letters, or blanks.
     high: u64,
+    /// The letter `s`, in either case.
+    esses: u64,
 }
 
 /// A way to tell the classes of a block.
@@ -145,6 +150,7 @@ impl Classify for Plain {
             classes.broken |= u64::from(breaks & ENDS != 0) << at;
             classes.listed |= u64::from(breaks & LISTED != 0) << at;
             classes.high |= u64::from(!byte.is_ascii()) << at;
+            classes.esses |= u64::from(byte | 0x20 == b's') << at;
         }
         classes
     }
@@ -184,6 +190,10 @@ mod x86 {
                 broken: any_512(self, breaks, ENDS),
                 listed: any_512(self, breaks, LISTED),
                 high: self.avx512bw._mm512_movepi8_mask(bytes),
+                esses: self.avx512bw._mm512_cmpeq_epi8_mask(
+                    self.avx512f._mm512_or_si512(bytes, self.avx512f._mm512_set1_epi8(0x20)),
+                    self.avx512f._mm512_set1_epi8(b's'.cast_signed()),
+                ),
             }
         }
     }
@@ -211,13 +221,16 @@ mod x86 {
                 broken: joined(first[3], second[3]),
                 listed: joined(first[4], second[4]),
                 high: joined(first[5], second[5]),
+                esses: joined(first[6], second[6]),
             }
         }
     }
 
     #[inline(always)]
-    fn half(lanes: V3, bytes: __m256i) -> [u32; 6] {
+    fn half(lanes: V3, bytes: __m256i) -> [u32; 7] {
         let high = lanes.avx2._mm256_and_si256(lanes.avx2._mm256_srli_epi16::<4>(bytes), lanes.avx._mm256_set1_epi8(15));
+        let folded = lanes.avx2._mm256_or_si256(bytes, lanes.avx._mm256_set1_epi8(0x20));
+        let esses = lanes.avx2._mm256_cmpeq_epi8(folded, lanes.avx._mm256_set1_epi8(b's'.cast_signed()));
         let (kinds, breaks) =
             (look_256(lanes, &const { repeated(&KINDS) }, bytes, high), look_256(lanes, &const { repeated(&BREAKS) }, bytes, high));
         [
@@ -227,6 +240,7 @@ mod x86 {
             any_256(lanes, breaks, ENDS),
             any_256(lanes, breaks, LISTED),
             lanes.avx2._mm256_movemask_epi8(bytes).cast_unsigned(),
+            lanes.avx2._mm256_movemask_epi8(esses).cast_unsigned(),
         ]
     }
 
@@ -289,14 +303,24 @@ impl Marks {
         let scratch = Scratch {
             alnum: [0; BLOCKS + 2],
             hyphen: [0; BLOCKS],
-            broken: [0; BLOCKS],
+            broken: [0; BLOCKS + 1],
             listed: [0; BLOCKS],
             high: [0; BLOCKS],
+            esses: [0; BLOCKS],
             rows: [0; BLOCKS + 1],
             twos: [0; BLOCKS + 1],
             fours: [0; BLOCKS + 1],
         };
-        Self { blocks: 0, escapes: [0; BLOCKS], words: [0; BLOCKS], pairs: [0; BLOCKS], dashes: [0; BLOCKS], lists: [0; BLOCKS], scratch }
+        Self {
+            blocks: 0,
+            escapes: [0; BLOCKS],
+            words: [0; BLOCKS],
+            pairs: [0; BLOCKS],
+            dashes: [0; BLOCKS],
+            hints: [0; BLOCKS],
+            lists: [0; BLOCKS],
+            scratch,
+        }
     }
 
     /// Where in a block the first word begins of a row of a list that is marked at `bit`; `None` where none does, or not all of the row is ASCII.
@@ -306,6 +330,12 @@ impl Marks {
         let row = 0xffffu64 << bit;
         let begins = here & !(here << 1 | before >> 63) & row;
         (self.scratch.high[block] & row == 0 && begins != 0).then(|| begins.trailing_zeros() as usize)
+    }
+
+    /// Letters and digits of a block that begin a word, however short.
+    pub(super) fn beginnings(&self, block: usize) -> u64 {
+        let (before, here) = (self.scratch.alnum[block], self.scratch.alnum[block + 1]);
+        here & !(here << 1 | before >> 63)
     }
 
     /// Marks for `work`: the thread's own, or new ones where those are in use.
@@ -333,13 +363,13 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
     #[inline(always)]
     fn call(self) {
         let Self { classify, text, from, marks } = self;
-        let Scratch { alnum, hyphen, broken, listed, high, rows, twos, fours } = &mut marks.scratch;
+        let Scratch { alnum, hyphen, broken, listed, high, esses, rows, twos, fours } = &mut marks.scratch;
         let batch = &text[from..text.len().min(from + BATCH)];
         let (blocks, rest) = batch.as_chunks::<BLOCK>();
         for (at, block) in blocks.iter().enumerate() {
             let classes = classify.classify(block);
-            (alnum[at + 1], hyphen[at], broken[at], listed[at], high[at], marks.escapes[at]) =
-                (classes.alnum, classes.hyphen, classes.broken, classes.listed, classes.high, classes.escape);
+            (alnum[at + 1], hyphen[at], broken[at], listed[at], high[at], esses[at], marks.escapes[at]) =
+                (classes.alnum, classes.hyphen, classes.broken, classes.listed, classes.high, classes.esses, classes.escape);
         }
         marks.blocks = batch.len().div_ceil(BLOCK);
         if !rest.is_empty() {
@@ -347,22 +377,23 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
             let mut block = [b' '; BLOCK];
             block[..rest.len()].copy_from_slice(rest);
             let classes = classify.classify(&block);
-            (alnum[at + 1], hyphen[at], broken[at], listed[at], high[at], marks.escapes[at]) =
-                (classes.alnum, classes.hyphen, classes.broken, classes.listed, classes.high, classes.escape);
+            (alnum[at + 1], hyphen[at], broken[at], listed[at], high[at], esses[at], marks.escapes[at]) =
+                (classes.alnum, classes.hyphen, classes.broken, classes.listed, classes.high, classes.esses, classes.escape);
         }
         alnum[0] = from.checked_sub(1).map_or(0, |before| u64::from(text[before].is_ascii_alphanumeric()) << 63);
         // Before the batch there may be any escape and any list.
         let last_escapes = if from == 0 { 0 } else { u64::MAX };
         rows[0] = 1 << 48;
         // Of the block behind the batch, what a word that begins in the batch may reach.
-        alnum[marks.blocks + 1] = 0;
+        (alnum[marks.blocks + 1], broken[marks.blocks]) = (0, u64::MAX);
         for (at, byte) in text[from + batch.len()..].iter().take(BLOCK / 2).enumerate() {
             alnum[marks.blocks + 1] |= u64::from(byte.is_ascii_alphanumeric()) << at;
+            broken[marks.blocks] ^= u64::from(!breaks(*byte)) << at;
         }
         for at in 0..marks.blocks {
             let (before, here, after) = (alnum[at], alnum[at + 1], alnum[at + 2]);
             let begins = here & !(here << 1 | before >> 63);
-            let mut ends = broken[at];
+            let mut ends = u128::from(broken[at + 1]) << BLOCK | u128::from(broken[at]);
             ends |= ends >> 1;
             ends |= ends >> 2;
             ends |= ends >> 4;
@@ -370,7 +401,7 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
             // Behind `\n`, `%3D` and `\u003d` a word begins too; which of these it is, is looked at later.
             let (escape, last) = (marks.escapes[at], if at == 0 { last_escapes } else { marks.escapes[at - 1] });
             let behind = escape << 2 | last >> 62 | escape << 3 | last >> 61 | escape << 6 | last >> 58;
-            marks.words[at] = (begins | here & behind) & !ends;
+            marks.words[at] = (begins | here & behind) & !(ends as u64);
             // No word of a list has ten letters of ASCII.
             let pair = here & here << 1;
             let four = pair & pair << 2;
@@ -382,6 +413,7 @@ impl<C: Classify> NullaryFnOnce for Marking<'_, C> {
             dashes &= more(dashes, 1);
             dashes &= more(dashes, 2);
             marks.dashes[at] = dashes & more(hyphen[at], 4);
+            marks.hints[at] = esses[at] & more(esses[at], 1) | hyphen[at] & more(here, 1) & !(here << 1 | before >> 63);
         }
         let (before, here) = (alnum[marks.blocks], alnum[marks.blocks + 1]);
         (twos[marks.blocks], fours[marks.blocks]) = (word(before, here, 0, 2), word(before, here, 0, 4));
@@ -448,13 +480,33 @@ mod tests {
     }
 
     #[test]
+    fn a_word_is_marked_where_no_break_follows_wherever_it_stands() {
+        let text: Vec<u8> = (0..2 * BATCH).map(|at| if at * at % 23 == 0 { b'}' } else { b"ab-c/d"[at % 6] }).collect();
+        for (from, end) in [(0, text.len()), (1, text.len()), (37, BATCH + 30), (BATCH - 9, BATCH + 51)] {
+            let text = &text[..end];
+            let mut marks = Marks::new();
+            Lanes::new().mark(text, from, &mut marks);
+
+            let is_word = |at: usize| text[at].is_ascii_alphanumeric() && (at == 0 || !text[at - 1].is_ascii_alphanumeric());
+            let goes_on = |at: usize| text.get(at..at + 16).is_some_and(|next| !next.iter().any(|byte| breaks(*byte)));
+            for (at, byte) in text.iter().enumerate().take(from + BATCH).skip(from) {
+                let is_marked = marks.words[(at - from) / BLOCK] >> ((at - from) % BLOCK) & 1 != 0;
+                // Before the batch there may be an escape.
+                let may_be_escaped = from > 0 && at < from + 6 && is_marked && byte.is_ascii_alphanumeric();
+                assert_eq!(is_marked, (is_word(at) || may_be_escaped) && goes_on(at), "{at} from {from} to {end}");
+            }
+        }
+    }
+
+    #[test]
     fn every_width_of_register_sees_the_same() {
         let text: Vec<u8> = (0..3 * BATCH).map(|at| (at * at / 7 + at / 3) as u8).collect();
         for from in [0, 1, 63, BATCH, 2 * BATCH + 5] {
             let marked = |lanes: Lanes| {
                 let mut marks = Marks::new();
                 lanes.mark(&text, from, &mut marks);
-                [marks.escapes, marks.words, marks.pairs, marks.dashes, marks.lists].map(|masks| masks[..marks.blocks].to_vec())
+                [marks.escapes, marks.words, marks.pairs, marks.dashes, marks.hints, marks.lists]
+                    .map(|masks| masks[..marks.blocks].to_vec())
             };
             let plain = marked(Lanes::Plain);
             #[cfg(target_arch = "x86_64")]

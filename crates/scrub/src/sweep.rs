@@ -7,7 +7,7 @@
 
 use super::grams;
 use super::lanes::{BATCH, BLOCK, Marks, each};
-use super::rules::{Match, Rules};
+use super::rules::{self, Kinds, Match, Rules};
 use super::views::{AHEAD as NESTED, CHAINS, Chain, INDENT, INTRODUCES, SEPARATED, View, WIDEST, Walk, is_empty_line};
 use super::{Finding, Lens, REACH, Search, Subject};
 use std::ops::Range;
@@ -26,11 +26,13 @@ pub(super) struct Sweep<'s> {
     listed: usize,
     /// A stretch without an escape.
     unescaped: (usize, usize),
+    /// Where manifests of Kubernetes may stand.
+    kinds: Kinds,
 }
 
 impl<'s> Sweep<'s> {
     pub(super) fn new(search: &'s Search, lens: &'s Lens, text: &'s [u8], starts: Range<usize>) -> Self {
-        Self { search, lens, text, starts, found: Vec::new(), matches: Vec::new(), listed: 0, unescaped: (0, 0) }
+        Self { search, lens, text, starts, found: Vec::new(), matches: Vec::new(), listed: 0, unescaped: (0, 0), kinds: Kinds::default() }
     }
 
     #[cfg(any(test, fuzzing, feature = "test-util"))]
@@ -53,7 +55,8 @@ impl<'s> Sweep<'s> {
         let search = self.search;
         let end = self.text.len().min(self.starts.end + REACH);
         let marked = &self.text[..self.text.len().min(end + BLOCK)];
-        let mut at = self.starts.start;
+        // What is short is told by a mark before it.
+        let mut at = self.starts.start.saturating_sub(if rules.is_some() { rules::HINT } else { 0 });
         while at < end {
             let until = end.min(at + BATCH);
             search.lanes.mark(marked, at, marks);
@@ -93,19 +96,31 @@ impl<'s> Sweep<'s> {
     fn follow(&mut self, from: usize, marks: &Marks, rules: Option<&Rules>) {
         let search = self.search;
         let values = search.has_values();
-        let in_manifest = rules.is_some_and(|rules| rules.may_have_manifest(self.text, &(from..from + marks.blocks * BLOCK)));
         for block in 0..marks.blocks {
-            if marks.escapes[block] | marks.pairs[block] | marks.words[block] | marks.dashes[block] | marks.lists[block] == 0 {
+            let base = from + block * BLOCK;
+            let in_manifest = rules.is_some_and(|rules| rules.may_have_manifest(self.text, base, &mut self.kinds));
+            if marks.escapes[block]
+                | marks.pairs[block]
+                | marks.words[block]
+                | marks.dashes[block]
+                | marks.hints[block]
+                | marks.lists[block]
+                == 0
+                && !in_manifest
+            {
                 continue;
             }
-            let base = from + block * BLOCK;
             if values {
                 each(marks.escapes[block], |bit| self.escape(base + bit));
                 each(marks.pairs[block], |bit| self.separated(base + bit));
             }
             if let Some(rules) = rules {
-                each(marks.words[block], |bit| rules.word(self.text, base + bit, in_manifest, &mut self.matches));
+                each(marks.words[block], |bit| rules.word(self.text, base + bit, &mut self.kinds, &mut self.matches));
+                if in_manifest {
+                    each(marks.beginnings(block) & !marks.words[block], |bit| rules.in_manifest(self.text, base + bit, &mut self.matches));
+                }
                 each(marks.dashes[block], |bit| rules.dashes(self.text, base + bit, &mut self.matches));
+                each(marks.hints[block], |bit| rules.hint(self.text, base + bit, &mut self.matches));
                 each(marks.lists[block], |bit| {
                     let is_word = || marks.first_word(block, bit).is_none_or(|word| rules.may_list(self.text, base + word));
                     if base + bit >= self.listed && is_word() {
@@ -285,6 +300,16 @@ impl<'s> Sweep<'s> {
     fn is_no_gram(&self, shown: &[u8], mut at: usize, unwrapped: bool) -> bool {
         let search = self.search;
         let mut gram = [0; grams::WIDEST];
+        // As all of it stands there, where no escape does.
+        if let Some(here) = self.text[at.min(self.text.len())..].first_chunk::<{ grams::WIDEST }>()
+            && !here.iter().any(|byte| INTRODUCES[usize::from(*byte)])
+        {
+            gram[shown.len()..].copy_from_slice(&here[..grams::WIDEST - shown.len()]);
+            gram[..shown.len()].copy_from_slice(shown);
+            if !search.grams.may_hold(search.grams.gram_of(gram)) {
+                return true;
+            }
+        }
         gram[..shown.len()].copy_from_slice(shown);
         for place in &mut gram[shown.len()..search.grams.width] {
             while unwrapped && self.text.get(at) == Some(&b'\n') {
@@ -316,8 +341,11 @@ impl<'s> Sweep<'s> {
         if !search.alphabet[first as usize] {
             return;
         }
-        let Some(gram) = search.shown(Walk::new(self.text, at, SEPARATED).map(|(byte, _)| byte)) else { return };
-        for place in search.grams.places(gram) {
+        let gram = match self.digits(at) {
+            Some(gram) => Some(gram).filter(|gram| search.grams.may_hold(*gram)),
+            None => search.shown(Walk::new(self.text, at, SEPARATED).map(|(byte, _)| byte)),
+        };
+        for place in gram.into_iter().flat_map(|gram| search.grams.places(gram)) {
             if !search.form(place.form).1.is_hex() {
                 continue;
             }
@@ -333,6 +361,27 @@ impl<'s> Sweep<'s> {
                 }
             }
         }
+    }
+
+    /// The gram that words of digits show from `at` on, where nothing but single signs and blanks stand between them, and few: as it mostly is.
+    #[inline]
+    fn digits(&self, at: usize) -> Option<u64> {
+        let grams = &self.search.grams;
+        let mut shown = [0; grams::WIDEST];
+        let mut count = 0;
+        for byte in self.text[at..].iter().take(2 * grams::WIDEST) {
+            match byte {
+                b':' | b' ' | b'-' | b',' | b'_' => continue,
+                b'x' | b'X' => return None,
+                _ if byte.is_ascii_alphanumeric() => shown[count] = *byte,
+                _ => return None,
+            }
+            count += 1;
+            if count == grams.width {
+                return Some(grams.gram_of(shown));
+            }
+        }
+        None
     }
 
     /// Keeps what rules found, but for what a known value covers. Where one covers only a part, all of it goes by the value's name.

@@ -1,7 +1,7 @@
 //! Secrets that begin with no keyword: blocks of PEM, numbers in a list, keys told by their checksum.
 
 use super::manifests::until_event;
-use super::validators::{base58, is_checked};
+use super::validators::{base58, is_checked, is_password};
 use std::ops::Range;
 
 pub(super) const MNEMONIC: usize = 0;
@@ -16,7 +16,9 @@ pub(super) const FACEBOOK: usize = 8;
 pub(super) const MAXMIND: usize = 9;
 pub(super) const MANIFEST: usize = 10;
 pub(super) const KEY: usize = 11;
-pub(super) const COUNT: usize = 12;
+pub(super) const SIGNED: usize = 12;
+pub(super) const HEX: usize = 13;
+pub(super) const COUNT: usize = 14;
 
 const NAMES: [&str; COUNT] = [
     "mnemonic",
@@ -31,6 +33,8 @@ const NAMES: [&str; COUNT] = [
     "maxmind-key",
     "secret-manifest",
     "json-web-key",
+    "azure-signed-key",
+    "hex-with-suffix",
 ];
 
 /// Most bytes of 64 numbers in a list.
@@ -146,6 +150,21 @@ pub(super) fn facebook(text: &[u8], at: usize) -> Option<Range<usize>> {
     ((15..=16).contains(&digits) && (27..=40).contains(&length) && is_secret()).then_some(at..at + length)
 }
 
+/// A key of Mailchimp or of Mailgun: 32 digits of hexadecimal, with a data centre or two groups of eight behind.
+#[cold]
+pub(super) fn hex_with_suffix(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let length = text[at..].iter().take(51).take_while(|byte| is_part(byte)).count();
+    let (digits, suffix) = text[at..at + length].split_at_checked(32)?;
+    let are_hex = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+    let is_known = match suffix.strip_prefix(b"-us") {
+        Some(centre) => (1..=2).contains(&centre.len()) && centre.iter().all(u8::is_ascii_digit),
+        None => suffix.len() == 18 && suffix[9] == b'-' && are_hex(&suffix[1..9]) && are_hex(&suffix[10..]),
+    };
+    let is_begun = at > 0 && matches!(text[at - 1], b'-' | b'_' | b'/');
+    (is_known && !is_begun && are_hex(digits) && super::measure::Make::of(digits).is_drawn(40)).then_some(at..at + length)
+}
+
 /// A licence key of MaxMind, which tells its kind at its end.
 pub(super) fn maxmind(text: &[u8], at: usize) -> Option<Range<usize>> {
     let key = text.get(at..at + 40).filter(|key| key.ends_with(b"_mmk") && key[6] == b'_')?;
@@ -153,6 +172,32 @@ pub(super) fn maxmind(text: &[u8], at: usize) -> Option<Range<usize>> {
     let is_whole = key.iter().all(is_part) && !text.get(at + 40).is_some_and(is_part);
     let make = super::measure::Make::of(key);
     (is_whole && make.surplus >= 28 && make.different > 9).then_some(at..at + 40)
+}
+
+/// Keys of Azure that say themselves what they are of: how long they are, where the sign stands, and which.
+const SIGNED_KEYS: &[(usize, usize, &[&[u8]])] = &[
+    (44, 33, &[b"+ASb", b"+AEh", b"+ARm", b"AIoT", b"AzCa"]),
+    (52, 42, &[b"AzSe", b"+ACR"]),
+    (56, 44, &[b"AzFu"]),
+    (84, 52, &[b"JQQJ99"]),
+    (88, 76, &[b"+ASt", b"ACDb", b"+ABa", b"AzCaQ"]),
+];
+
+/// Whether a byte of a sign stands where one does.
+#[inline]
+pub(super) fn may_be_signed(text: &[u8], at: usize) -> bool {
+    text.len() - at >= 44 && SIGNED_KEYS.iter().any(|(_, sign, _)| matches!(text.get(at + sign), Some(b'+' | b'A' | b'J')))
+}
+
+/// A key of Azure that has its sign where others have random characters.
+#[cold]
+pub(super) fn signed(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'_' | b'-' | b'=');
+    let length = text[at..].iter().take(90).take_while(|byte| is_part(byte)).count();
+    let key = &text[at..at + length];
+    let is_signed =
+        |(whole, sign, signs): &(usize, usize, &[&[u8]])| length == *whole && signs.iter().any(|known| key[*sign..].starts_with(known));
+    (SIGNED_KEYS.iter().any(is_signed) && super::measure::Make::of(key).is_drawn(40)).then_some(at..at + length)
 }
 
 /// Whether `-u` or `--user` stands before what begins at `at`.
@@ -203,6 +248,12 @@ pub(super) fn login(text: &[u8], at: usize) -> Option<Range<usize>> {
     let is_given = !password.iter().any(|byte| matches!(byte, b'$' | b'{' | b'[' | b'*' | b'%')) || make.surplus > 12;
     let is_template = password.starts_with(b"$") || password.starts_with(b"{") || name.starts_with(b"$") && password.contains(&b'{');
     let mixed = make.lower + make.upper > 0 && make.digits + make.signs > 0 || make.lower > 0 && make.upper > 1;
+    // What `curl` is given is a login, whatever it is made of.
+    let line = &text[at.saturating_sub(super::HINT)..at];
+    let line = memchr::memrchr(b'\n', line).map_or(line, |end| &line[end..]);
+    if memchr::memmem::find(line, b"curl").is_some() {
+        return (is_password(password) && is_given && !is_template).then_some(at..at + login.len());
+    }
     (password.len() >= 6 && mixed && make.different >= 5 && is_given && !is_template).then_some(at..at + login.len())
 }
 

@@ -121,10 +121,10 @@ fn is_secret(kind: Kind, value: &[u8], by_blank: bool) -> bool {
     }
     let is_random = match kind {
         Kind::Password => mixed && (bits >= 12 || is_chosen(value, make)),
-        Kind::Secret => mixed && bits >= 18 && !is_address(value),
+        Kind::Secret => (mixed && bits >= 18 || bits >= 28) && letters > 0 && !is_address(value),
         Kind::Session => mixed && bits >= 28 && make.length >= 20,
         Kind::Token => mixed && bits >= 18 && !is_public(),
-        Kind::Named => make.length >= 16 && letters > 0 && make.digits > 0 && bits >= 22 && !is_address(value) && !is_uuid(value),
+        Kind::Named => make.length >= 16 && letters > 0 && make.digits > 0 && bits >= 18 && !is_address(value) && !is_uuid(value),
         // A commit has as many digits, and a number of an account is a UUID.
         Kind::Vendor => {
             make.length >= 24
@@ -154,7 +154,7 @@ fn is_chosen(value: &[u8], make: Make) -> bool {
 }
 
 /// What stands where a secret would: words for one, masks, templates, rows of the alphabet.
-fn is_placeholder(value: &[u8], make: Make) -> bool {
+pub(super) fn is_placeholder(value: &[u8], make: Make) -> bool {
     const WORDS: &[&[u8]] = &[
         b"example",
         b"xxxx",
@@ -216,7 +216,7 @@ fn is_address(value: &[u8]) -> bool {
 fn is_base58_key(value: &[u8], make: Make) -> bool {
     let is_hash = value.strip_prefix(b"0x").is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
     is_hash
-        || (32..=44).contains(&value.len())
+        || (42..=44).contains(&value.len())
             && make.signs == 0
             && make.upper > 0
             && make.lower > 0

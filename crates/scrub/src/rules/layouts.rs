@@ -13,6 +13,10 @@ use std::sync::LazyLock;
 pub(in super::super) const BEFORE: usize = 192;
 /// Most bytes behind a value that are looked at for its name.
 const AFTER: usize = 96;
+/// Most bytes before a value in which the first look seeks the end of a name.
+const NEAR: usize = 16;
+/// Most bytes of a name that the first look takes.
+const LONGEST_NAME: usize = 64;
 /// Words that stand between a name and its value, or before it, and say of which type it is.
 const TYPES: &[&str] = &["string", "str", "char", "text", "any", "const", "wstring", "bytes", "object", "var", "let", "val"];
 /// Words of programs that stand before a name and are none of it.
@@ -183,25 +187,58 @@ fn ends_known(word: &[u8]) -> bool {
     })
 }
 
-/// The last three letters of a field's name, in small letters, where its value begins at `at` and no more than quotation marks and blanks stand
-/// around its sign.
+/// Where the name of the field ends whose value begins at `at`, where no more than quotation marks and blanks stand around its sign, in the
+/// few bytes before.
 #[inline]
-pub(super) fn ending(text: &[u8], at: usize) -> Option<[u8; 3]> {
-    let is_between = |byte: &&u8| matches!(**byte, b' ' | b'"' | b'\'' | b'\\');
-    let before = &text[at.saturating_sub(16)..at];
-    let before = &before[..before.len() - before.iter().rev().take_while(is_between).count()];
-    let (sign, before) = before.split_last()?;
-    if !matches!(sign, b':' | b'=') {
-        return None;
-    }
-    let before = &before[..before.len() - before.iter().rev().take_while(is_between).count()];
-    let ending = before.last_chunk::<3>()?;
-    ending.iter().all(u8::is_ascii_alphabetic).then(|| ending.map(|letter| letter.to_ascii_lowercase()))
+pub(super) fn name_end(text: &[u8], at: usize) -> Option<usize> {
+    let least = at.saturating_sub(NEAR);
+    let back = |mut end: usize| {
+        while end > least && matches!(text[end - 1], b' ' | b'"' | b'\'' | b'\\') {
+            end -= 1;
+        }
+        end
+    };
+    let sign = back(at).checked_sub(1).filter(|sign| *sign >= least && matches!(text[*sign], b':' | b'='))?;
+    Some(back(sign))
 }
 
-/// The last letters of what stands in a name's place, and is none.
-pub(super) fn unnamed() -> impl Iterator<Item = [u8; 3]> {
-    TYPES.iter().chain(VALUES).filter_map(|name| name.as_bytes().last_chunk().copied())
+/// The last three letters of a name that ends at `end`, where it ends with letters, in lower case.
+#[inline]
+pub(super) fn last_letters(text: &[u8], end: usize) -> Option<[u8; 3]> {
+    let letters = text[..end].last_chunk::<3>().filter(|letters| letters.iter().all(u8::is_ascii_alphabetic))?;
+    Some(letters.map(|letter| letter.to_ascii_lowercase()))
+}
+
+/// A name that ends at `end`, and whether it is all that [`before`] would give: `None` where that takes more than a look.
+#[inline]
+pub(super) fn name(text: &[u8], end: usize) -> Option<(&[u8], bool)> {
+    let before = &text[end.saturating_sub(LONGEST_NAME)..end];
+    // A quotation mark may be spelled with these digits.
+    before.last().filter(|last| last.is_ascii_alphanumeric() && !matches!(last, b'2' | b'7'))?;
+    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'$' | b'@');
+    let (before, name) = before.split_at(before.len() - before.iter().rev().take_while(is_part).count());
+    // It is cut, perhaps; or what stands in a name's place is a login, which a call is given.
+    let last = before.last().filter(|_| !before.iter().rev().take(2).any(|byte| *byte == b'('))?;
+    // Behind a blank, words before it may belong to it.
+    Some((name, !matches!(last, b' ' | b'\t')))
+}
+
+/// The letters and digits of a name in lower case, the last one first, without digits behind it.
+pub(super) fn backwards(name: &[u8]) -> impl Iterator<Item = u8> {
+    let letters = name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
+    letters.skip_while(u8::is_ascii_digit)
+}
+
+/// The last three of them, in their order.
+pub(super) fn last_three(name: &[u8]) -> Option<[u8; 3]> {
+    let mut letters = backwards(name);
+    let (last, second) = (letters.next()?, letters.next()?);
+    Some([letters.next()?, second, last])
+}
+
+/// What stands in a name's place, and is none.
+pub(super) fn unnamed() -> impl Iterator<Item = &'static str> {
+    TYPES.iter().chain(VALUES).copied()
 }
 
 /// The name of the field whose value begins at `at`.

@@ -1,12 +1,14 @@
 //! Secrets that what stands around them tells, whatever their own name is: values of a Secret of Kubernetes, parts of a JSON Web Key.
 
-use super::fields::value_end;
+use super::fields::{is_placeholder, value_end};
 use super::measure::Make;
 use super::{LEAST, LIMIT};
 use regex::bytes::Regex;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+/// Least bytes of a value in base64, which 5 bytes have.
+const SHORTEST: usize = 8;
 /// Most bytes before and behind a value that are looked at for what it is.
 pub(in super::super) const AROUND: usize = 768;
 
@@ -22,13 +24,13 @@ pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
         let end = value_end(text, at);
         let make = Make::of(&text[at..end]);
         let is_mixed = make.digits > 0 && make.lower + make.upper > 0;
-        (make.length >= LEAST && is_mixed && make.surplus >= 18 && make.different > 7).then_some(end)
+        (make.length >= SHORTEST && is_mixed && make.different > 5 && !is_placeholder(&text[at..end], make)).then_some(end)
     };
     if encoded.is_none() && plain.is_none() {
         return None;
     }
     let before = &text[at.saturating_sub(AROUND)..at];
-    let data = memchr::memmem::rfind(before, b"ata")?;
+    let data = memchr::memmem::find_iter(before, b"ata").last()?;
     let sign = before[data + 3..].iter().find(|byte| !matches!(byte, b'"' | b'\\'))?;
     if *sign != b':' {
         return None;
@@ -49,11 +51,16 @@ pub(super) fn of_manifest(text: &[u8], at: usize) -> Option<Range<usize>> {
 fn encoded(text: &[u8], at: usize) -> Option<usize> {
     let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
     let length = text[at..].iter().take(LIMIT).take_while(|byte| is_part(byte)).count();
-    if length < LEAST || !length.is_multiple_of(4) || text[at..at + length].iter().all(u8::is_ascii_hexdigit) {
+    let value = &text[at..at + length];
+    if length < SHORTEST || !length.is_multiple_of(4) || value.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    // A word.
+    if length < LEAST && value.iter().all(u8::is_ascii_lowercase) {
         return None;
     }
     // A line of YAML ends behind it, or a string of JSON.
-    matches!(text.get(at + length), None | Some(b'\n' | b'\r' | b'"' | b'\\')).then_some(at + length)
+    matches!(text.get(at + length), None | Some(b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'\\')).then_some(at + length)
 }
 
 /// A text as far as an event may end in it: of what follows, a stream need not have more.
@@ -62,13 +69,45 @@ pub(super) fn until_event(text: &[u8]) -> &[u8] {
     ends.iter().filter_map(|end| memchr::memmem::find(text, end)).min().map_or(text, |end| &text[..end])
 }
 
-/// Whether a text may say so, by the values below alone: in one fast pass.
-pub(super) fn may_say_kind(text: &[u8]) -> bool {
-    static VALUES: LazyLock<Regex> = LazyLock::new(|| {
-        let any = Regex::new(r"Secret|Opaque|kubernetes\.io/tls|helm\.sh/release\.v1");
-        any.expect("an expression")
-    });
-    VALUES.is_match(text)
+/// Where a text may say so, by the values below alone: in one fast pass, as far as somebody asks.
+#[derive(Default)]
+pub(in super::super) struct Kinds {
+    /// Where it last may, and how far was looked.
+    said: Option<usize>,
+    seen: usize,
+}
+
+impl Kinds {
+    /// Bytes that are looked at together.
+    const PART: usize = 4096;
+
+    /// As if all of a text said so.
+    pub(super) fn any() -> Self {
+        Self { said: Some(usize::MAX), seen: usize::MAX }
+    }
+
+    /// Whether the text may say so around `at`, or near there. Each question is about no place before the last one's.
+    #[inline]
+    pub(super) fn may_be_said(&mut self, text: &[u8], at: usize) -> bool {
+        let near = at.saturating_sub(AROUND);
+        if self.said.is_none_or(|said| said < near) && self.seen < text.len().min(at + AROUND) {
+            self.look(text, near, at);
+        }
+        self.said.is_some_and(|said| said >= near)
+    }
+
+    #[cold]
+    fn look(&mut self, text: &[u8], near: usize, at: usize) {
+        static VALUES: LazyLock<Regex> = LazyLock::new(|| {
+            let any = Regex::new(r"Secret|Opaque|kubernetes\.io/tls|helm\.sh/release\.v1");
+            any.expect("an expression")
+        });
+        // A value that stands across the border of two parts is seen in the second.
+        let (from, until) = (self.seen.saturating_sub(32).max(near), text.len().min(at + AROUND + Self::PART));
+        let found = VALUES.find(&text[from..until]);
+        self.said = found.map(|found| from + found.start()).or(self.said);
+        self.seen = found.map_or(until, |found| from + found.end());
+    }
 }
 
 /// Whether a text says that something is a Secret, or of a type that only those have.
@@ -148,12 +187,19 @@ mod tests {
             format!("kind: SecretList\nitems:\n- metadata:\n    name: x\n  data:\n    config: {encoded}\n"),
             format!("apiVersion: v1\nkind: Secret\nstringData:\n  config: {plain}\n"),
             format!("{{\"kind\":\"Secret\",\"stringData\":{{\"config\":\"{plain}\"}}}}"),
+            "kind: Secret\ndata:\n  password: aFE3I3I=\n".to_owned(),
+            "kind: Secret\ndata:\n  config: 'aFE3I3I='  # of the ledger\n".to_owned(),
+            "kind: Secret\nstringData:\n  config: rapunz3l\n".to_owned(),
+            "{\"kind\":\"Secret\",\"data\":{\"config\":\"aFE3I3JUMnA\",\"other\":\"aFE3I3JUMnBM\"}}".to_owned(),
             format!("{{\\\"kind\\\":\\\"Secret\\\",\\\"data\\\":{{\\\"config\\\":\\\"{encoded}\\\"}}}}"),
         ] {
             assert_eq!(found(&text).len(), 1, "{text}: {:?}", found(&text));
         }
         for text in [
             format!("kind: ConfigMap\ndata:\n  config: {encoded}\n"),
+            "kind: ConfigMap\ndata:\n  password: aFE3I3I=\n".to_owned(),
+            "kind: Secret\ndata:\n  password: postgres\n".to_owned(),
+            "kind: Secret\nmetadata:\n  name: Ledger1A\n".to_owned(),
             format!("kind: SecretStore\nspec:\n  data:\n    config: {encoded}\n"),
             format!("{{\"kind\":\"ConfigMap\",\"data\":{{\"config\":\"{plain}\"}}}}"),
             format!("{{\"kind\":\"Secret of life\",\"data\":{{\"config\":\"{encoded}\"}}}}"),

@@ -5,6 +5,7 @@
 //! scanners have a search of their own for their keywords (`gitleaks`).
 
 mod detectors;
+mod endings;
 mod fields;
 mod formats;
 mod gitleaks;
@@ -14,15 +15,19 @@ mod measure;
 mod names;
 mod phrases;
 mod read;
+mod short;
 mod validators;
 mod why;
 
 pub(super) use gitleaks::CELL;
 pub use gitleaks::Notice;
+pub(super) use manifests::Kinds;
 pub use read::RuleError;
+pub(super) use short::HINT;
 pub use why::Reason;
 
 use super::lanes;
+use endings::Endings;
 use layouts::Field;
 use regex::bytes::{Regex, RegexBuilder};
 use smallvec::SmallVec;
@@ -59,9 +64,9 @@ pub struct Rules {
     behind: Vec<(String, usize)>,
     /// Which bytes stand before those blanks.
     before_blank: [bool; 256],
-    /// For the last three letters of a field's name, the names and their rules.
-    names: ByThree<(String, usize)>,
-    /// Which those are, roughly.
+    /// How the names of fields end, and the rules of each ending.
+    names: Endings,
+    /// Which three letters those end with, roughly.
     endings: Box<[u64; 1024]>,
     detectors: [Option<usize>; detectors::COUNT],
     /// Rules of other scanners.
@@ -71,21 +76,26 @@ pub struct Rules {
 }
 
 /// What is known by three bytes.
-type ByThree<T> = HashMap<[u8; 3], Vec<T>, BuildHasherDefault<Three>>;
+type ByThree<T> = HashMap<[u8; 3], Vec<T>, BuildHasherDefault<Few>>;
 
-/// A hash of three bytes, which nobody but the rules chooses.
+/// A hash of a few bytes, which nobody but the rules chooses.
 #[derive(Default)]
-struct Three(u64);
+struct Few(u64);
 
-impl Hasher for Three {
+impl Hasher for Few {
     fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 ^= number;
     }
 
     fn write_usize(&mut self, _: usize) {}
 
     fn finish(&self) -> u64 {
-        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        let product = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        product ^ product >> 32
     }
 }
 
@@ -95,6 +105,31 @@ struct Keyword {
     text: String,
     /// Where its last word begins.
     word: usize,
+    /// Its first eight bytes, or as many as it has.
+    head: u64,
+    mask: u64,
+}
+
+impl Keyword {
+    fn new(text: String, word: usize) -> Self {
+        let mask = u64::MAX >> (64 - 8 * text.len().clamp(1, 8));
+        Self { head: eight(text.as_bytes()), mask, text, word }
+    }
+
+    /// Whether it stands where a text begins whose first eight bytes are these.
+    #[inline]
+    fn begins(&self, text: &[u8], first: u64) -> bool {
+        (first ^ self.head) & self.mask == 0 && text.starts_with(self.text.as_bytes())
+    }
+}
+
+/// The first eight bytes of a text, in the order of their places; zeros for those that it does not have.
+#[inline]
+fn eight(text: &[u8]) -> u64 {
+    match text.first_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => text.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)),
+    }
 }
 
 /// One kind of secret.
@@ -206,16 +241,22 @@ impl Rules {
         &self.notices
     }
 
-    /// Whether a manifest of Kubernetes that holds a Secret may stand around a part of a text: there its values are looked at, whatever their names.
+    /// Whether a manifest of Kubernetes that holds a Secret may stand around a block of a text that begins at `at`: there its values are looked at,
+    /// whatever their names.
     #[inline]
-    pub(super) fn may_have_manifest(&self, text: &[u8], part: &Range<usize>) -> bool {
-        let near = part.start.saturating_sub(manifests::AROUND + 1)..text.len().min(part.end + manifests::AROUND);
-        self.detectors[detectors::MANIFEST].is_some() && manifests::may_say_kind(&text[near])
+    pub(super) fn may_have_manifest(&self, text: &[u8], at: usize, kinds: &mut Kinds) -> bool {
+        self.detectors[detectors::MANIFEST].is_some() && (kinds.may_be_said(text, at) || kinds.may_be_said(text, at + lanes::BLOCK))
     }
 
-    /// What begins with the word at `at`. `in_manifest` says whether that may stand in a manifest of Kubernetes.
+    /// The value of a Secret of Kubernetes that begins at `at`.
+    pub(super) fn in_manifest(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        let Some(rule) = self.detectors[detectors::MANIFEST] else { return };
+        found.extend(manifests::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+    }
+
+    /// What begins with the word at `at`. `kinds` tell whether that may stand in a manifest of Kubernetes.
     #[inline]
-    pub(super) fn word(&self, text: &[u8], at: usize, in_manifest: bool, found: &mut Vec<Match>) {
+    pub(super) fn word(&self, text: &[u8], at: usize, kinds: &mut Kinds, found: &mut Vec<Match>) {
         let Some(first) = text[at..].first_chunk::<3>() else { return };
         if is_set(&self.beginnings, *first) {
             self.by_keyword(text, at, *first, found);
@@ -226,12 +267,15 @@ impl Rules {
         if text.get(at + 36..at + 40) == Some(b"_mmk") {
             self.detect(detectors::MAXMIND, text, at, found);
         }
+        if text.get(at + 32) == Some(&b'-') {
+            self.detect(detectors::HEX, text, at, found);
+        }
         let Some(before) = at.checked_sub(1).map(|before| text[before]) else { return };
         let is_before = IS_BEFORE[usize::from(before)];
         if is_before != 0 {
-            self.behind(text, at, (before, is_before), in_manifest, found);
+            self.behind(text, at, (before, is_before), kinds, found);
         } else if at > 2 && text[at - 3] == b'%' {
-            self.by_name(text, at, in_manifest, found);
+            self.by_name(text, at, kinds, found);
         }
         if matches!(first[0], b'5' | b'K' | b'L' | b'9' | b'c') && detectors::may_be_wif(text, at) {
             self.detect(detectors::WIF, text, at, found);
@@ -240,7 +284,7 @@ impl Rules {
 
     /// What stands behind a sign that a secret may stand behind: `before` is that, and what it may stand before.
     #[inline]
-    fn behind(&self, text: &[u8], at: usize, (before, is_before): (u8, u8), in_manifest: bool, found: &mut Vec<Match>) {
+    fn behind(&self, text: &[u8], at: usize, (before, is_before): (u8, u8), kinds: &mut Kinds, found: &mut Vec<Match>) {
         if is_before & BAR != 0 {
             self.detect(detectors::FACEBOOK, text, at, found);
         }
@@ -253,11 +297,12 @@ impl Rules {
         // Behind a backslash it is a part of an escape.
         let is_escape = || before == b'\\' && matches!(text[at], b'n' | b'r' | b't' | b'u' | b'x' | b'b' | b'f' | b'v');
         if is_before & VALUE != 0 {
-            if let Some(has_digit) = may_be_random(text, at)
-                && layouts::may_have_name(text, at, has_digit)
-                && !is_escape()
-            {
-                self.by_name(text, at, in_manifest, found);
+            let Some(has_digit) = may_be_random(text, at) else { return };
+            if detectors::may_be_signed(text, at) {
+                self.detect(detectors::SIGNED, text, at, found);
+            }
+            if layouts::may_have_name(text, at, has_digit) && !is_escape() {
+                self.by_name(text, at, kinds, found);
             }
         } else if is_before & SIGN != 0
             && at > 1
@@ -265,14 +310,16 @@ impl Rules {
             && let Some(has_digit) = may_be_random(text, at)
             && layouts::may_have_name(text, at - 1, has_digit)
         {
-            self.by_name(text, at - 1, in_manifest, found);
+            self.by_name(text, at - 1, kinds, found);
         }
     }
 
     fn by_keyword(&self, text: &[u8], at: usize, first: [u8; 3], found: &mut Vec<Match>) {
+        let here = eight(&text[at..]);
         for (keyword, number) in self.keywords.get(&first).into_iter().flatten() {
             let Some(start) = at.checked_sub(keyword.word) else { continue };
-            if text[start..].starts_with(keyword.text.as_bytes()) && begins_word(text, start) {
+            let first = if keyword.word == 0 { here } else { eight(&text[start..]) };
+            if keyword.begins(&text[start..], first) && begins_word(text, start) {
                 let rule = &self.rules[*number];
                 let from = if rule.from_start { start } else { start + keyword.text.len() };
                 // The same keyword again behind its own sign is tried where it begins: a row of them costs one trial.
@@ -296,41 +343,49 @@ impl Rules {
     }
 
     #[inline]
-    fn by_name(&self, text: &[u8], at: usize, in_manifest: bool, found: &mut Vec<Match>) {
-        if let Some(rule) = self.detectors[detectors::MANIFEST].filter(|_| in_manifest) {
-            found.extend(manifests::of_manifest(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
+    fn by_name(&self, text: &[u8], at: usize, kinds: &mut Kinds, found: &mut Vec<Match>) {
+        if kinds.may_be_said(text, at) {
+            self.in_manifest(text, at, found);
         }
         // Most names are told apart by their last letters.
-        if layouts::ending(text, at).is_some_and(|ending| !is_set(&self.endings, ending)) {
+        let end = layouts::name_end(text, at);
+        let is_none = |last: [u8; 3]| !is_set(&self.endings, last);
+        if end.and_then(|end| layouts::last_letters(text, end)).is_some_and(is_none) {
             return;
         }
-        if let Some(rule) = self.detectors[detectors::KEY] {
+        let name = end.and_then(|end| layouts::name(text, end));
+        if let Some(rule) = self.detectors[detectors::KEY].filter(|_| name.is_none_or(|(name, _)| name.len() < 3)) {
             found.extend(manifests::of_key(text, at).map(|at| Match { secret: at.clone(), at, rule, tail: None }));
         }
+        let may_be_named = |(name, is_all): (&[u8], bool)| match layouts::last_three(name) {
+            Some(last) if is_none(last) => false,
+            Some(_) if is_all => self.names.any(layouts::backwards(name)),
+            last => last.is_some() || !is_all,
+        };
+        if !name.is_none_or(may_be_named) {
+            return;
+        }
         let Some(field) = layouts::before(text, at) else { return };
-        let letters = field.name.iter().rev().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase);
-        let mut letters = letters.skip_while(u8::is_ascii_digit);
-        let (Some(last), Some(second), Some(third)) = (letters.next(), letters.next(), letters.next()) else { return };
-        if is_set(&self.endings, [third, second, last]) {
+        if layouts::last_three(field.name).is_some_and(|last| is_set(&self.endings, last)) {
             self.named(text, at, &field, found);
         }
     }
 
     #[cold]
     fn named(&self, text: &[u8], at: usize, field: &Field<'_>, found: &mut Vec<Match>) {
-        let length = text[at..].iter().take(LEAST_VALUE).take_while(|byte| !lanes::breaks(**byte)).count();
         let name: SmallVec<[u8; 64]> = field.name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
         let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
         let name = &name[..name.len() - digits];
-        let Some(ending) = name.last_chunk::<3>() else { return };
-        let mut secret = None;
-        for (ending, number) in self.names.get(ending).into_iter().flatten().filter(|(ending, _)| name.ends_with(ending.as_bytes())) {
-            if self.detectors[detectors::FIELD] == Some(*number) {
-                secret = secret.or_else(|| fields::secret(text, at, field).map(|found| (*number, found)));
-            } else if length == LEAST_VALUE && (!names::is_public(field.name) || names::is_public(ending.as_bytes())) {
-                found.extend(self.rules[*number].matched(text, at, at).map(|found| found.of(*number)));
+        let is_long = || text[at..].iter().take(LEAST_VALUE).take_while(|byte| !lanes::breaks(**byte)).count() == LEAST_VALUE;
+        let mut field_rule = None;
+        for (ending, number) in self.names.of(name) {
+            if self.detectors[detectors::FIELD] == Some(number) {
+                field_rule = Some(number);
+            } else if is_long() && (!names::is_public(field.name) || names::is_public(ending)) {
+                found.extend(self.rules[number].matched(text, at, at).map(|found| found.of(number)));
             }
         }
+        let secret = field_rule.and_then(|rule| Some((rule, fields::secret(text, at, field)?)));
         // Where a rule knows more of it, that rule alone says whether it may pass: if it knows all of the value.
         let is_known = |whole: &Range<usize>| {
             let filled = text[whole.clone()].iter().rev().take_while(|byte| **byte == b'=').count();
@@ -345,6 +400,32 @@ impl Rules {
     /// What begins with five hyphens at `at`.
     pub(super) fn dashes(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
         self.detect(detectors::PEM, text, at, found);
+    }
+
+    /// What is short and stands behind the name or the option that is hinted at by the byte at `at`.
+    #[inline]
+    pub(super) fn hint(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        if text[at] == b'-' {
+            self.option(text, at, found);
+        } else if short::is_password(text, at)
+            && let Some(rule) = self.detectors[detectors::FIELD]
+            && let Some(at) = short::field(text, at)
+        {
+            found.push(Match { secret: at.clone(), at, rule, tail: None });
+        }
+    }
+
+    #[inline]
+    fn option(&self, text: &[u8], at: usize, found: &mut Vec<Match>) {
+        let Some(option) = short::Given::at(text, at) else { return };
+        let (rule, at) = match option {
+            short::Given::Login(at) => (detectors::LOGIN, detectors::login(text, at)),
+            short::Given::Password(at) => (detectors::FIELD, short::password(text, at, true)),
+            short::Given::Header(at) => (detectors::FIELD, short::header(text, at)),
+        };
+        if let (Some(rule), Some(at)) = (self.detectors[rule], at) {
+            found.push(Match { secret: at.clone(), at, rule, tail: None });
+        }
     }
 
     /// Whether a word of a list may begin at `at`, or a number.
@@ -376,6 +457,8 @@ impl Rules {
             detectors::LOGIN => (detectors::login(text, at), None),
             detectors::FACEBOOK => (detectors::facebook(text, at), None),
             detectors::MAXMIND => (detectors::maxmind(text, at), None),
+            detectors::HEX => (detectors::hex_with_suffix(text, at), None),
+            detectors::SIGNED => (detectors::signed(text, at), None),
             _ => (detectors::pem(text, at), Some(Tail::Pem)),
         };
         found.extend(range.map(|at| Match { secret: at.clone(), at, rule, tail }));
@@ -391,10 +474,18 @@ impl Rules {
     /// What the host's own rules find that begins in `starts`, by the slow way.
     fn own(&self, text: &[u8], starts: Range<usize>) -> Vec<Match> {
         let mut found = Vec::new();
+        for at in starts.start.saturating_sub(HINT)..starts.end {
+            if short::hints(text, at) {
+                self.hint(text, at, &mut found);
+            }
+        }
+        found.retain(|found| starts.contains(&found.at.start));
         for at in starts {
             if begins_word(text, at) {
-                if !text[at..].iter().take(16).any(|byte| lanes::breaks(*byte)) && text.len() >= at + 16 {
-                    self.word(text, at, true, &mut found);
+                if is_marked(text, at) {
+                    self.word(text, at, &mut Kinds::any(), &mut found);
+                } else {
+                    self.in_manifest(text, at, &mut found);
                 }
                 self.list_at(text, at, &(at..at + 1), &mut found);
             } else if !text[at].is_ascii() {
@@ -467,12 +558,23 @@ impl Rule {
         let group = || regex.captures(looked_at)?.get(1).map(|group| at + group.start()..at + group.end());
         let password = || group().map(|group| &text[group]);
         let valid = self.validator.is_none_or(|validator| validator.admits(&text[start..end], whole.as_bytes(), password));
+        // What goes on as a mask stands for a secret, and what has the ending of a file names one.
+        const NONE: &[&[u8]] =
+            &[b"###", b"***", b".png", b".jpg", b".jpeg", b".gif", b".svg", b".webp", b".ico", b".css", b".js", b".html"];
+        if NONE.iter().any(|end_of| text[end..].starts_with(end_of)) {
+            return None;
+        }
         if self.published.iter().any(|published| published.as_bytes() == &text[start..end]) {
             return None;
         }
         let secret = if self.validator == Some(Validator::Password) { group().unwrap_or(at..end) } else { at..end };
         valid.then_some(Matched { at: start..end, secret, tail: goes_on.then_some(Tail::Token) })
     }
+}
+
+/// Whether 16 bytes or more follow from `at` on without a break.
+fn is_marked(text: &[u8], at: usize) -> bool {
+    text.get(at..at + LEAST).is_some_and(|bytes| !bytes.iter().any(|byte| lanes::breaks(*byte)))
 }
 
 /// Whether a word begins at `at`: behind something that is no letter or digit, or behind an escape (`\n`, `%3D`, `\u003d`).

@@ -53,7 +53,7 @@ pub(super) fn may_begin(text: &[u8], at: usize) -> bool {
 
 /// Phrases that begin in `starts`, in the row of words around `at`. Returns where the row ends: it need not be looked at again before.
 pub(super) fn find(text: &[u8], at: usize, starts: &Range<usize>, found: impl FnMut(Range<usize>)) -> usize {
-    let Some(word) = word_near(text, at) else { return at };
+    let Some(word) = word_near(text, at).filter(|word| is_in_row(text, word)) else { return at };
     // Back to the first word of the row that may be a beginning.
     let (mut first, mut count) = (word.clone(), 1);
     while count < MOST
@@ -67,6 +67,28 @@ pub(super) fn find(text: &[u8], at: usize, starts: &Range<usize>, found: impl Fn
         (last, count) = (word.at.end, count + 1);
     }
     row(text, first, starts, found)
+}
+
+/// Whether so many words as the shortest phrase has stand around a word, it among them, with the same between all of them.
+fn is_in_row(text: &[u8], word: &Word) -> bool {
+    const OTHERS: usize = COUNTS[COUNTS.len() - 1] - 1;
+    let (mut ahead, mut end, mut joint) = (0, word.at.end, None);
+    while ahead < OTHERS
+        && let Some(next) = next(text, end)
+        && *joint.get_or_insert(next.joint) == next.joint
+    {
+        (ahead, end) = (ahead + 1, next.at.end);
+    }
+    let (mut back, mut start, mut joint_back) = (0, word.at.start, None);
+    while back < OTHERS
+        && let Some(word) = before(text, start)
+        && let between = self::joint(text, word.at.end..start)
+        && *joint_back.get_or_insert(between) == between
+    {
+        (back, start) = (back + 1, word.at.start);
+    }
+    let is_one = joint.is_some() && joint_back == Some(joint);
+    ahead.max(back) >= OTHERS || is_one && ahead + back >= OTHERS
 }
 
 /// Phrases in the row of words that begins with `first`. Returns where it ends.
@@ -230,12 +252,15 @@ fn word_at(text: &[u8], at: usize, joint: u64) -> Option<Word> {
 }
 
 /// Whether a byte belongs to a word.
-#[inline]
+#[inline(always)]
 fn is_letter(text: &[u8], at: usize) -> bool {
     let byte = text[at];
-    if byte.is_ascii() {
-        return byte.is_ascii_alphabetic();
-    }
+    if byte.is_ascii() { byte.is_ascii_alphabetic() } else { is_wide_letter(text, at) }
+}
+
+/// The same of a byte that is not ASCII.
+#[cold]
+fn is_wide_letter(text: &[u8], at: usize) -> bool {
     let back = text[..=at].iter().rev().take(3).take_while(|byte| **byte & 0xc0 == 0x80).count();
     let first = at.saturating_sub(back);
     !matches!(text[first], 0xc2 | 0xe2 | 0xe3 | 0xef) || wide(&text[first..]).is_none()

@@ -1,5 +1,6 @@
 //! How rules are read: from the library's own file, from an operator's, and from the formats of a manifest's secrets.
 
+use super::endings::Endings;
 use super::validators::Validator;
 use super::{Keyword, LEAST, LEAST_VALUE, Match, Rule, Rules, detectors, formats, gitleaks, lanes, layouts, set};
 use serde::Deserialize;
@@ -167,14 +168,17 @@ impl Rules {
             beginnings: Box::new([0; 1024]),
             behind: Vec::new(),
             before_blank: [false; 256],
-            names: HashMap::default(),
+            names: Endings::none(),
             endings: Box::new([0; 1024]),
             detectors: [None; detectors::COUNT],
             patterns: None,
             notices: Vec::new(),
         };
         // What says no more of a field than that its name stands elsewhere.
-        layouts::unnamed().for_each(|ending| set(&mut rules.endings, ending));
+        for name in layouts::unnamed() {
+            name.as_bytes().last_chunk().into_iter().for_each(|last| set(&mut rules.endings, *last));
+            rules.names.add(name, None);
+        }
         for written in written(text)? {
             rules.add(written)?;
         }
@@ -203,7 +207,7 @@ impl Rules {
             match keyword.as_bytes()[blank..].first_chunk::<3>() {
                 Some(first) => {
                     set(&mut self.beginnings, *first);
-                    self.keywords.entry(*first).or_default().push((Keyword { text: keyword.clone(), word: blank }, number));
+                    self.keywords.entry(*first).or_default().push((Keyword::new(keyword.clone(), blank), number));
                 }
                 None if blank == keyword.len() => {
                     self.before_blank[usize::from(bytes[blank - 2])] = true;
@@ -225,7 +229,7 @@ impl Rules {
                 ));
             };
             set(&mut self.endings, *last);
-            self.names.entry(*last).or_default().push((name.clone(), number));
+            self.names.add(name, Some(number));
         }
         match &written.detector {
             None if written.keywords.is_empty() && written.names.is_empty() => {
@@ -240,7 +244,7 @@ impl Rules {
                 for name in detectors::names_of(slot) {
                     let last = *name.as_bytes().last_chunk().expect("the names of detectors are longer");
                     set(&mut self.endings, last);
-                    self.names.entry(last).or_default().push((name.to_owned(), number));
+                    self.names.add(name, Some(number));
                 }
             }
         }
@@ -270,7 +274,7 @@ impl Rules {
             for text in beginnings {
                 if let Some(first) = text.as_bytes().first_chunk::<3>() {
                     set(&mut rules.beginnings, *first);
-                    rules.keywords.entry(*first).or_default().push((Keyword { text, word: 0 }, number));
+                    rules.keywords.entry(*first).or_default().push((Keyword::new(text, 0), number));
                 }
             }
             let named = Rule::named((*name).to_owned(), "a string of the secret's format".to_owned());

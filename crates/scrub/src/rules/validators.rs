@@ -2,7 +2,7 @@
 
 use super::measure::Make;
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 /// A test by name.
@@ -13,7 +13,7 @@ pub(super) enum Validator {
     Entropy,
     /// Ends with the CRC-32 of what comes before, in base62 (GitHub's and npm's tokens), or holds a JSON Web Token behind a number.
     Github,
-    /// The header of a JSON Web Token (RFC 7519) names an algorithm.
+    /// The header of a JSON Web Token (RFC 7519) names an algorithm, or its claims begin as JSON in base64 does.
     Jwt,
     /// Ends with four bytes of a double SHA-256 (Bitcoin's Base58Check).
     Base58Check,
@@ -25,6 +25,8 @@ pub(super) enum Validator {
     Keypair,
     /// Looks random by the measure of `measure`: 16 bits more than ordinary names.
     Random,
+    /// A name and a password in base64, of which the password is none of the words that stand for one.
+    Basic,
     /// Of several different characters, which are no row of the alphabet: for kinds that may be of one class.
     Varied,
 }
@@ -32,7 +34,7 @@ pub(super) enum Validator {
 impl Validator {
     /// What [`Validator::named`] knows.
     pub(super) const NAMES: &[&str] =
-        &["entropy", "github", "jwt", "base58check", "password", "secp256k1", "solana-keypair", "random", "varied"];
+        &["entropy", "github", "jwt", "base58check", "password", "secp256k1", "solana-keypair", "random", "varied", "basic"];
 
     pub(super) fn named(name: &str) -> Option<Self> {
         Some(match name {
@@ -45,6 +47,7 @@ impl Validator {
             "solana-keypair" => Self::Keypair,
             "random" => Self::Random,
             "varied" => Self::Varied,
+            "basic" => Self::Basic,
             _ => return None,
         })
     }
@@ -61,6 +64,7 @@ impl Validator {
             Self::Base58Check => base58(whole).is_some_and(|bytes| is_checked(&bytes)),
             Self::Password => group().is_some_and(is_password),
             Self::Secp256k1 => is_scalar(tail),
+            Self::Basic => is_basic(tail),
             Self::Random => Make::of(tail).is_drawn(16),
             Self::Varied => {
                 let make = Make::of(tail);
@@ -99,7 +103,9 @@ fn base62(mut number: u32) -> [u8; 6] {
 fn is_jwt(token: &[u8]) -> bool {
     let header = token.split(|byte| *byte == b'.').next().unwrap_or_default();
     let header = URL_SAFE_NO_PAD.decode(header).ok().and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
-    header.is_some_and(|header| header.get("alg").is_some_and(serde_json::Value::is_string))
+    let names_one = header.is_some_and(|header| header.get("alg").is_some_and(serde_json::Value::is_string));
+    // Of one that was changed by hand the second part tells it.
+    names_one || token.split(|byte| *byte == b'.').nth(1).is_some_and(|claims| claims.starts_with(b"eyJ"))
 }
 
 /// The bytes that a base58 text stands for (Bitcoin's alphabet).
@@ -128,7 +134,18 @@ pub(super) fn is_checked(bytes: &[u8]) -> bool {
     bytes.split_last_chunk::<4>().is_some_and(|(payload, sum)| Sha256::digest(Sha256::digest(payload)).starts_with(sum))
 }
 
-fn is_password(text: &[u8]) -> bool {
+/// Whether a text is a login in base64 (RFC 7617): a name or none, and a password; or a token in a name's place.
+pub(super) fn is_basic(text: &[u8]) -> bool {
+    let bare = text.iter().rposition(|byte| *byte != b'=').map_or(text, |last| &text[..=last]);
+    let Some(login) = STANDARD_NO_PAD.decode(bare).ok().filter(|login| login.iter().all(|byte| *byte >= b' ' && *byte != 0x7f)) else {
+        return false;
+    };
+    let Some(sign) = memchr::memchr(b':', &login).filter(|_| std::str::from_utf8(&login).is_ok()) else { return false };
+    let (name, password) = (&login[..sign], &login[sign + 1..]);
+    if password.is_empty() { name.len() > 4 && is_password(name) } else { is_password(password) }
+}
+
+pub(super) fn is_password(text: &[u8]) -> bool {
     const WORDS: &[&str] = &[
         "password",
         "passwd",

@@ -67,7 +67,7 @@ impl Rules {
         let secret = &text[secret];
         let mut reasons = Vec::new();
         let keyword = self.keyword_at(text, rule, at.start);
-        if keyword.is_none() && self.names.values().flatten().any(|(_, number)| *number == rule) {
+        if keyword.is_none() && self.names.has(rule) {
             let name = layouts::before(text, at.start).map(|field| String::from_utf8_lossy(field.name).into_owned());
             reasons.extend(name.map(|name| Reason::Field { name }));
         }
@@ -108,7 +108,7 @@ fn by_detector(detector: usize, secret: &[u8]) -> Option<Reason> {
         detectors::LOGIN => Reason::Shape { shape: "a name and a password behind an option" },
         detectors::MANIFEST => Reason::Shape { shape: "data of a Secret of Kubernetes" },
         detectors::KEY => Reason::Shape { shape: "a part of a JSON Web Key that is kept" },
-        detectors::FIELD | detectors::AZURE | detectors::FACEBOOK | detectors::MAXMIND => {
+        detectors::FIELD | detectors::AZURE | detectors::FACEBOOK | detectors::MAXMIND | detectors::SIGNED | detectors::HEX => {
             Reason::Surplus { bits: Make::of(secret).surplus }
         }
         // Its validator says it.
@@ -126,6 +126,7 @@ fn by_validator(validator: Validator, secret: &[u8]) -> Reason {
         Validator::Password => Reason::Shape { shape: "a password where one stands, and no word that is put for one" },
         Validator::Secp256k1 => Reason::Shape { shape: "a number that is a key of secp256k1" },
         Validator::Keypair => Reason::Shape { shape: "64 bytes in base58" },
+        Validator::Basic => Reason::Shape { shape: "a name and a password in base64" },
         Validator::Varied => Reason::Shape { shape: "nine different characters or more" },
     }
 }
