@@ -2,11 +2,10 @@
 //! What is placed goes where the fewest are, but for what a lane itself begins, as the connection of a caller does: that stays, unless the
 //! lane has much more to do than another. Work that holds its thread holds the lane it is on, and no other.
 //!
-//! Beside each lane there is a thread for runs that compute without a pause. A run that is seen to do so moves there, once, and for good: on its
-//! lane its neighbours would wait for a tick at each of their turns; on a thread of its own the system shares the cores between them.
+//! Beside each lane there is a thread for runs that compute for long. A run whose turns are seen to be long moves there, once, and for good: on its
+//! lane its neighbours would wait for each of them; on a thread beside it the system shares the cores between them.
 
 use crate::lock::Mutex;
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -16,24 +15,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
-thread_local! {
-    /// The run whose turn it is on this thread computes without a pause.
-    static SPINS: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Says that the run whose turn it is on this thread computes without a pause.
-pub(crate) fn spins() {
-    SPINS.set(true);
-}
+/// How long a turn is that others should not have to wait for. A guest that computes has turns of a tick, which is longer.
+const LONG: Duration = Duration::from_millis(2);
+/// So many of them a run has on its lane: to be made, and to read what a request brings, takes a few.
+const MOST_LONG: u32 = 5;
 
 /// The lanes of one host. Their threads end once it is gone.
 pub(crate) struct Lanes {
     lanes: Group,
-    /// For runs that compute without a pause.
+    /// For runs that compute for long.
     computing: Group,
     /// The lane that is lent next.
     next: AtomicUsize,
@@ -78,11 +73,15 @@ impl Lanes {
         &lanes[self.next.fetch_add(1, Ordering::Relaxed) % lanes.len()].runtime
     }
 
-    /// Does work on a lane, and where it computes without a pause, on a thread for that. Dropping the future ends the work, where it next waits.
+    /// Does work on a lane, and where it computes for long, on a thread for that. Dropping the future ends the work, where it next waits.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let work: Work<T> = Box::pin(work);
         let placed = self.lanes.place();
-        let turns = if placed.is_here { until_it_spins(work, placed).await } else { self.lanes.spawn(placed, |placed| until_it_spins(work, placed)).await };
+        let turns = if placed.is_here {
+            until_it_computes(work, placed).await
+        } else {
+            self.lanes.spawn(placed, |placed| until_it_computes(work, placed)).await
+        };
         match turns {
             Ok(done) => done,
             Err(work) => {
@@ -96,15 +95,16 @@ impl Lanes {
     }
 }
 
-/// Gives work its turns; gives it back where it computes without a pause.
-async fn until_it_spins<T>(mut work: Work<T>, _placed: Placed) -> Result<T, Work<T>> {
+/// Gives work its turns; gives it back once too many were long.
+async fn until_it_computes<T>(mut work: Work<T>, _placed: Placed) -> Result<T, Work<T>> {
+    let mut long = 0;
     let done = poll_fn(|cx| {
-        SPINS.set(false);
-        match work.as_mut().poll(cx) {
-            Poll::Ready(done) => Poll::Ready(Some(done)),
-            Poll::Pending if SPINS.take() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        let began = Instant::now();
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
         }
+        long += u32::from(began.elapsed() >= LONG);
+        if long > MOST_LONG { Poll::Ready(None) } else { Poll::Pending }
     });
     done.await.ok_or(work)
 }
@@ -225,12 +225,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_computes_without_a_pause_goes_on_beside_the_lanes() {
+    async fn what_computes_for_long_goes_on_beside_the_lanes() {
         let lanes = Lanes::new(2).expect("two threads");
         let work = async {
             let before = here();
-            spins();
-            tokio::task::yield_now().await;
+            for _ in 0..=MOST_LONG {
+                assert_eq!(here(), before, "it stays for some turns");
+                // As a long computation would.
+                thread::sleep(LONG);
+                tokio::task::yield_now().await;
+            }
             [before, here()]
         };
 

@@ -137,7 +137,7 @@ impl HostBuilder {
     }
 
     /// Runs agents on so many threads of the host's own, each with a runtime: a run goes to the one with the fewest, and stays there
-    /// unless it computes without a pause: there are as many threads for such runs. One for each core serves many agents best. Default: none, and agents run on the runtime that waits for them.
+    /// unless it computes for long: there are as many threads for such runs. One for each core serves many agents best. Default: none, and agents run on the runtime that waits for them.
     #[must_use]
     pub fn lanes(mut self, lanes: usize) -> Self {
         self.lanes = Some(lanes);

@@ -29,7 +29,6 @@ use crate::audit::{AuditSink, Event, Journal, Used};
 use crate::egress::{Outbound, Pools};
 use crate::keyvalue::{Granted as GrantedState, Kept};
 use crate::kill_switch::Line;
-use crate::lanes;
 use crate::lock::{Mutex, RwLock};
 use crate::manifest::Manifest;
 use crate::meter::{Limit, Meter, Stop, Usage};
@@ -446,24 +445,14 @@ async fn passed(start: Instant, limit: std::time::Duration) {
 /// all others; with this one in place the timers of requests never do.
 const STEP: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// After so many ticks in a row a guest computes without a pause.
-const IN_A_ROW: u32 = 5;
-
 /// Counts the ticks in which the guest ran, and ends the run past `limits.cpu`. It yields at each, so that a guest that spins
 /// can't keep the host's other tasks, or its own time limit, from their turn.
 fn count_ticks(store: &mut Store<RunState>, meter: &Arc<Meter>, ticks: &Arc<AtomicU64>) {
     let (meter, ticks) = (Arc::clone(meter), Arc::clone(ticks));
     let most = (meter.limits.cpu.as_millis() / engine::TICK.as_millis()).max(1);
-    let (mut last, mut row) = (Instant::now(), 0);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         let run = ticks.fetch_add(1, Ordering::Relaxed) + 1;
-        // One that rests between two ticks is late for the next.
-        row = if last.elapsed() < 2 * engine::TICK { row + 1 } else { 0 };
-        last = Instant::now();
-        if row > IN_A_ROW {
-            lanes::spins();
-        }
         if u128::from(run) > most {
             meter.stop(Stop::Limit(Limit::Cpu));
             return Err(wasmtime::Error::msg("limits.cpu was reached"));

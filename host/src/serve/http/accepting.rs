@@ -35,7 +35,10 @@ impl<D: Display> Accepting<D> {
             return;
         }
         if !std::mem::replace(&mut self.is_told, true) {
-            tracing::warn!("{}: no connection can be taken ({error}); whoever connects waits. Raise the limit on open files (`ulimit -n`)", self.listener);
+            tracing::warn!(
+                "{}: no connection can be taken ({error}); whoever connects waits. Raise the limit on open files (`ulimit -n`)",
+                self.listener
+            );
         }
         sleep(PAUSE).await;
     }
