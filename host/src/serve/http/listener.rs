@@ -26,7 +26,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -250,7 +250,7 @@ impl Front {
                     // It is looked after by the runtime that it is read on.
                     let Ok(stream) = stream.into_std() else { continue };
                     let speaking = async move {
-                        let Ok(stream) = TcpStream::from_std(stream) else { return };
+                        let Ok(stream) = here(stream) else { return };
                         front.connected(Patient::new(stream, TAKES), address, own, place.ok()).await;
                     };
                     self.connections.spawn_on(speaking, &runtime);
@@ -328,6 +328,12 @@ impl Front {
             until_it_ends!(http1.serve_connection(stream, service));
         }
     }
+}
+
+/// A caller's connection, looked after by the runtime that this is called on.
+#[expect(clippy::disallowed_types, reason = "a caller has made it, and the host only answers on it")]
+fn here(stream: std::net::TcpStream) -> std::io::Result<tokio::net::TcpStream> {
+    tokio::net::TcpStream::from_std(stream)
 }
 
 /// TLS by the configuration, where it says so, for clients with certificates of these authorities and for those without; with HTTP/2 or without.
