@@ -3,7 +3,8 @@
 //! lane has much more to do than another. Work that holds its thread holds the lane it is on, and no other.
 //!
 //! Beside each lane there is a thread for runs that compute for long. A run whose turns are seen to be long moves there, once, and for good: on its
-//! lane its neighbours would wait for each of them; on a thread beside it the system shares the cores between them.
+//! lane its neighbours would wait for each of them; on a thread beside it the system shares the cores between them. What it waited for as it moved, as
+//! a time or an answer, it still hears of by the lane.
 
 use crate::lock::Mutex;
 use std::convert::Infallible;
@@ -12,7 +13,6 @@ use std::io;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -22,16 +22,18 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// How long a turn is that others should not have to wait for. A guest that computes has turns of a tick, which is longer.
 const LONG: Duration = Duration::from_millis(2);
-/// So many of them a run has on its lane: to be made, and to read what a request brings, takes a few.
-const MOST_LONG: u32 = 5;
+/// How long such turns of a run may be together, with no rest of this length between them: to be made, and to read what a request brings, takes
+/// some.
+const MOST_LONG: Duration = Duration::from_millis(50);
+const REST: Duration = Duration::from_secs(1);
 
 /// The lanes of one host. Their threads end once it is gone.
 pub(crate) struct Lanes {
     lanes: Group,
     /// For runs that compute for long.
     computing: Group,
-    /// The lane that is lent next.
-    next: AtomicUsize,
+    /// How many connections each lane is lent to.
+    lent: Arc<Mutex<Vec<usize>>>,
 }
 
 /// Threads, and how many runs are on each.
@@ -48,7 +50,7 @@ struct Lane {
 }
 
 /// Takes one off its lane's load.
-struct Placed {
+pub(crate) struct Placed {
     loads: Arc<Mutex<Vec<usize>>>,
     lane: usize,
     /// It is the one that this thread is.
@@ -64,13 +66,17 @@ impl Lanes {
     /// That of the operating system, which gives no further thread.
     pub(crate) fn new(count: usize) -> io::Result<Self> {
         let open = |name: &str| Group::open(count.max(1), name);
-        Ok(Self { lanes: open("lane")?, computing: open("computing")?, next: AtomicUsize::new(0) })
+        let lent = Arc::new(Mutex::new(vec![0; count.max(1)]));
+        Ok(Self { lanes: open("lane")?, computing: open("computing")?, lent })
     }
 
-    /// Lends a lane to what begins runs, in turn. A connection's runs stay where it is, as long as there is room.
-    pub(crate) fn lend(&self) -> &Handle {
-        let lanes = &self.lanes.lanes;
-        &lanes[self.next.fetch_add(1, Ordering::Relaxed) % lanes.len()].runtime
+    /// Lends the lane with the fewest connections to another one, until the second of these is dropped. A connection's runs stay where it is, as long as
+    /// there is room. On a lane that hangs connections don't end, so it gets no more than others have.
+    pub(crate) fn lend(&self) -> (&Handle, Placed) {
+        let mut lent = self.lent.lock();
+        let (lane, count) = lent.iter_mut().enumerate().min_by_key(|(_, count)| **count).expect("there is a lane");
+        *count += 1;
+        (&self.lanes.lanes[lane].runtime, Placed { loads: Arc::clone(&self.lent), lane, is_here: false })
     }
 
     /// Does work on a lane, and where it computes for long, on a thread for that. Dropping the future ends the work, where it next waits.
@@ -97,13 +103,17 @@ impl Lanes {
 
 /// Gives work its turns; gives it back once too many were long.
 async fn until_it_computes<T>(mut work: Work<T>, _placed: Placed) -> Result<T, Work<T>> {
-    let mut long = 0;
+    let (mut long, mut last) = (Duration::ZERO, Instant::now());
     let done = poll_fn(|cx| {
         let began = Instant::now();
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));
         }
-        long += u32::from(began.elapsed() >= LONG);
+        let took = began.elapsed();
+        if took >= LONG {
+            long = took + if began.duration_since(last) < REST { long } else { Duration::ZERO };
+            last = began + took;
+        }
         if long > MOST_LONG { Poll::Ready(None) } else { Poll::Pending }
     });
     done.await.ok_or(work)
@@ -229,9 +239,11 @@ mod tests {
         let lanes = Lanes::new(2).expect("two threads");
         let work = async {
             let before = here();
-            for _ in 0..=MOST_LONG {
-                assert_eq!(here(), before, "it stays for some turns");
-                // As a long computation would.
+            // As a long computation would.
+            thread::sleep(LONG);
+            tokio::task::yield_now().await;
+            assert_eq!(here(), before, "one turn is none too many");
+            for _ in 0..MOST_LONG.as_millis() / LONG.as_millis() {
                 thread::sleep(LONG);
                 tokio::task::yield_now().await;
             }
@@ -247,7 +259,8 @@ mod tests {
     #[tokio::test]
     async fn what_a_lane_begins_stays_there_while_no_other_has_half_as_much_to_do() {
         let lanes = Arc::new(Lanes::new(2).expect("two threads"));
-        let connection = lanes.lend().spawn({
+        let (lane, _lent) = lanes.lend();
+        let connection = lane.spawn({
             let lanes = Arc::clone(&lanes);
             async move {
                 let (end, ended) = tokio::sync::watch::channel(());

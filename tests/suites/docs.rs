@@ -28,7 +28,7 @@ const KINDS: [(&str, &str, Try); 9] = [
 ];
 
 /// Programs other than ours that a reader is told to run.
-const PROGRAMS: [&str; 35] = [
+const PROGRAMS: [&str; 36] = [
     ".ci/run",
     "age-keygen",
     "apt-get",
@@ -38,6 +38,7 @@ const PROGRAMS: [&str; 35] = [
     "cat",
     "cd",
     "chmod",
+    "chown",
     "componentize-py",
     "cp",
     "curl",

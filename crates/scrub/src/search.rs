@@ -141,7 +141,8 @@ impl Search {
     /// Bytes of memory that the search uses, without the values.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.grams.size() + self.forms.len() * 8 + self.values.iter().map(|known| size_of_val(known.forms())).sum::<usize>()
+        let alone = self.alone.get().map_or(0, |alone| alone.grams.size() + alone.forms.len() * 8);
+        self.grams.size() + self.forms.len() * 8 + self.values.iter().map(|known| size_of_val(known.forms())).sum::<usize>() + alone
     }
 
     /// Every encoding of every value, as it is looked for: for tests and benchmarks, which search for them in other ways.

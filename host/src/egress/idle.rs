@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// How long a connection stays open without use.
 const IDLE: Duration = Duration::from_secs(30);
-/// Most that are kept for one purpose, and of one agent. The one that was used longest ago goes first.
+/// Most that are kept for one purpose, and of one agent on one runtime. The one that was used longest ago goes first.
 const MOST_ALIKE: usize = 8;
 const MOST: usize = 64;
 
@@ -64,8 +64,10 @@ impl Idle {
             let first = state.kept.iter().position(is_alike);
             gone.extend(first.map(|first| state.kept.remove(first)));
         }
-        if state.kept.len() >= MOST {
-            gone.push(state.kept.remove(0));
+        let is_beside = |kept: &Kept| kept.purpose.runtime == purpose.runtime;
+        if state.kept.iter().filter(|kept| is_beside(kept)).count() >= MOST {
+            let first = state.kept.iter().position(is_beside);
+            gone.extend(first.map(|first| state.kept.remove(first)));
         }
         state.kept.push(Kept { purpose, connection, until: Instant::now() + IDLE });
         gone

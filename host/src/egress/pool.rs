@@ -33,7 +33,7 @@ pub(super) struct Purpose {
     /// By which of the network's ways it is made.
     ways: u64,
     /// Which runtime looks after it: on another, each answer would wake two threads.
-    runtime: runtime::Id,
+    pub(super) runtime: runtime::Id,
     credential: Credential,
     scheme: Option<Scheme>,
     authority: Option<Authority>,

@@ -15,12 +15,6 @@ const TABLES: u32 = 16;
 /// Elements of one table.
 const TABLE_ELEMENTS: usize = 200_000;
 
-/// Bytes of a memory, and of a table, that are written back to what they were when a run has ended, and stay with the host. What is given back
-/// to the system makes it interrupt all cores: that was most of what a short run cost. Where the system can say which pages a run has changed,
-/// these are the ones that are written.
-const RESIDENT: usize = 256 << 10;
-const RESIDENT_TABLE: usize = 32 << 10;
-
 /// One engine, with the thread that moves its epoch.
 pub(crate) struct Engine {
     wasmtime: wasmtime::Engine,
@@ -43,9 +37,8 @@ impl Engine {
             .max_core_instance_size(4 << 20)
             .max_component_instance_size(4 << 20)
             .max_memory_size(4 << 30)
-            .pagemap_scan(Enabled::Auto)
-            .linear_memory_keep_resident(RESIDENT)
-            .table_keep_resident(RESIDENT_TABLE);
+            // By this scan a page that was swapped out would not be reset, and another agent would find it.
+            .pagemap_scan(Enabled::No);
         let mut config = Config::new();
         config.wasm_component_model(true).epoch_interruption(true).guest_debug(inspectable);
         if inspectable {

@@ -176,7 +176,7 @@ impl Listener {
         self.front.take(routes);
     }
 
-    /// Answers callers from here on, on the runtime that this is called on.
+    /// Answers callers from here on. They are let in by the runtime that this is called on, and answered on the host's lanes, where it has some.
     pub(in crate::serve) fn open(&self) {
         let socket = self.socket.lock().ok().and_then(|mut socket| socket.take());
         let Some(socket) = socket else { return };
@@ -245,11 +245,13 @@ impl Front {
                     accepting.succeeded();
                     // Without it each small answer would wait for the other end's acknowledgement.
                     let _ = stream.set_nodelay(true);
-                    let runtime = self.lanes.as_ref().map_or_else(Handle::current, |lanes| lanes.lend().clone());
+                    let lent = self.lanes.as_ref().map(|lanes| lanes.lend());
+                    let (runtime, lent) = lent.map_or_else(|| (Handle::current(), None), |(lane, lent)| (lane.clone(), Some(lent)));
                     let front = Arc::clone(&self);
                     // It is looked after by the runtime that it is read on.
                     let Ok(stream) = stream.into_std() else { continue };
                     let speaking = async move {
+                        let _lent = lent;
                         let Ok(stream) = here(stream) else { return };
                         front.connected(Patient::new(stream, TAKES), address, own, place.ok()).await;
                     };

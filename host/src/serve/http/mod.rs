@@ -136,7 +136,7 @@ async fn answer(front: &Front, from: &Connection, request: Request<hyper::body::
         if !route.budget.take(now) {
             return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, "it was called as often as `trigger.rate` allows"));
         }
-        // A call that has brought no run counts for none.
+        // A call for which there is no room counts for none.
         run(front, from, &route, url, head, proved).await.inspect_err(|_| route.budget.give_back(now))
     };
     match answered.await {
