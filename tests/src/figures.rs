@@ -72,6 +72,21 @@ impl Figures {
     }
 }
 
+/// A part of a benchmark: what measures some figures.
+pub type Part = fn(&mut Figures);
+
+/// Measures the parts that the command line names, or all where it names none. A part of the figures is for people alone: the file is written of all.
+pub fn measure(bench: &'static str, parts: &[(&str, Part)]) {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let mut figures = Figures::new(bench);
+    for (name, measure) in parts {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            measure(&mut figures);
+        }
+    }
+    figures.finish(wanted.is_empty());
+}
+
 /// The middle value.
 pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();

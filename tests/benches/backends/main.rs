@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use strongroom::manifest::VaultConfig;
 use strongroom::{Agent, Entry, Host, Manifest, SecretBackend, VaultBackend};
 use strongroom_tests::VALUE;
-use strongroom_tests::figures::{Figure, Figures, median, paired};
+use strongroom_tests::figures::{Figure, Figures, Part, measure, median, paired};
 use strongroom_tests::heap;
 use strongroom_tests::services::{OpenBao, Postgres};
 use tokio::runtime::Runtime;
@@ -26,20 +26,11 @@ const CALLERS: usize = 10_000;
 const LEASES: usize = 1_000;
 const LEASED_FOR: Duration = Duration::from_secs(300);
 
-type Part = fn(&mut Figures);
-
 /// The parts, by the names that select them: `cargo bench --bench backends -- cached`.
 const PARTS: [(&str, Part); 4] = [("cached", cached), ("cold", cold), ("burst", burst), ("leases", leases)];
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let mut figures = Figures::new("backends");
-    for (name, measure) in PARTS {
-        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            measure(&mut figures);
-        }
-    }
-    figures.finish(wanted.is_empty());
+    measure("backends", &PARTS);
 }
 
 fn config() -> VaultConfig {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use strongroom::{Agent, End, FileAudit, Host, HostBuilder, HostConfig, Manifest, Resolve, RunOptions, StaticBackend};
-use strongroom_tests::figures::{Figure, Figures, median, paired};
+use strongroom_tests::figures::{Figure, Figures, Part, measure, median, paired};
 use strongroom_tests::heap;
 use tokio::runtime::Runtime;
 
@@ -29,22 +29,12 @@ const GIB: u64 = 1 << 30;
 /// Filled by the bench with what the exchange accepts; any value does.
 const KEY: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
 
-type Part = fn(&mut Figures);
-
 /// The parts, by the names that select them: `cargo bench --bench run -- loops`.
 const PARTS: [(&str, Part); 5] =
     [("empty", empty_runs), ("loops", loops), ("idle", idle_agents), ("start", cold_start), ("bodies", large_bodies)];
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let mut figures = Figures::new("run");
-    for (name, measure) in PARTS {
-        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            measure(&mut figures);
-        }
-    }
-    // A part of the figures is for people alone.
-    figures.finish(wanted.is_empty());
+    measure("run", &PARTS);
 }
 
 fn runtime() -> Runtime {

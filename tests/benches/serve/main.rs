@@ -20,12 +20,10 @@ mod neighbours;
 mod served;
 mod triggers;
 
-use strongroom_tests::figures::Figures;
+use strongroom_tests::figures::{Part, measure};
 
 /// What the agents' API takes; any value does.
 const KEY: &str = "pf_live_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
-
-type Part = fn(&mut Figures);
 
 /// The parts, by the names that select them: `cargo bench --bench serve -- lanes`.
 const PARTS: [(&str, Part); 6] = [
@@ -38,13 +36,5 @@ const PARTS: [(&str, Part); 6] = [
 ];
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let mut figures = Figures::new("serve");
-    for (name, measure) in PARTS {
-        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            measure(&mut figures);
-        }
-    }
-    // A part of the figures is for people alone.
-    figures.finish(wanted.is_empty());
+    measure("serve", &PARTS);
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use strongroom::manifest::{CredentialRef, KmsConfig, Pkcs11Config};
 use strongroom::{Answer, Kms, Pkcs11, PublicKey, SignRequest, Signature as Signed, Signer, SignerBackend, SignerError};
-use strongroom_tests::figures::{Figure, Figures, median, paired};
+use strongroom_tests::figures::{Figure, Figures, Part, measure, median, paired};
 use strongroom_tests::fixtures::wallet::{Opened, WalletFixture};
 use strongroom_tests::services::{Moto, SoftHsm};
 use tempfile::TempDir;
@@ -32,8 +32,6 @@ const BLOCK: usize = 4_096;
 /// What the bare program writes over and over.
 const FILE: usize = 1 << 20;
 
-type Part = fn(&mut Figures);
-
 /// The parts, by the names that select them: `cargo bench --bench signing -- one`.
 const PARTS: [(&str, Part); 5] = [("one", one), ("many", many), ("decision", decision), ("hsm", hsm), ("kms", kms)];
 
@@ -44,14 +42,7 @@ fn main() {
         let status = again.args(std::env::args_os().skip(1)).envs(Moto::credentials()).status().unwrap();
         std::process::exit(status.code().unwrap_or(1));
     }
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let mut figures = Figures::new("signing");
-    for (name, measure) in PARTS {
-        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
-            measure(&mut figures);
-        }
-    }
-    figures.finish(wanted.is_empty());
+    measure("signing", &PARTS);
 }
 
 /// A directory on the file system of the build, which is a disk's: that for temporary files may be memory.
