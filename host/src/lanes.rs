@@ -33,14 +33,17 @@ pub(crate) struct Lanes {
     /// For runs that compute for long.
     computing: Group,
     /// How many connections each lane is lent to.
-    lent: Arc<Mutex<Vec<usize>>>,
+    lent: Loads,
 }
 
 /// Threads, and how many runs are on each.
 struct Group {
     lanes: Vec<Lane>,
-    loads: Arc<Mutex<Vec<usize>>>,
+    loads: Loads,
 }
+
+/// How many there are on each of some threads.
+struct Loads(Arc<Mutex<Vec<usize>>>);
 
 struct Lane {
     runtime: Handle,
@@ -49,12 +52,10 @@ struct Lane {
     _open: oneshot::Sender<Infallible>,
 }
 
-/// Takes one off its lane's load.
+/// One of them, until it is dropped.
 pub(crate) struct Placed {
     loads: Arc<Mutex<Vec<usize>>>,
     lane: usize,
-    /// It is the one that this thread is.
-    is_here: bool,
 }
 
 type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -66,24 +67,22 @@ impl Lanes {
     /// That of the operating system, which gives no further thread.
     pub(crate) fn new(count: usize) -> io::Result<Self> {
         let open = |name: &str| Group::open(count.max(1), name);
-        let lent = Arc::new(Mutex::new(vec![0; count.max(1)]));
-        Ok(Self { lanes: open("lane")?, computing: open("computing")?, lent })
+        Ok(Self { lanes: open("lane")?, computing: open("computing")?, lent: Loads::new(count.max(1)) })
     }
 
-    /// Lends the lane with the fewest connections to another one, until the second of these is dropped. A connection's runs stay where it is, as long as
-    /// there is room. On a lane that hangs connections don't end, so it gets no more than others have.
+    /// Lends the lane that has the fewest connections to one more, which ends with what comes beside it. Its runs stay where it is, as long as there
+    /// is room. On a lane that hangs connections don't end, so it gets no more than others have.
     pub(crate) fn lend(&self) -> (&Handle, Placed) {
-        let mut lent = self.lent.lock();
-        let (lane, count) = lent.iter_mut().enumerate().min_by_key(|(_, count)| **count).expect("there is a lane");
-        *count += 1;
-        (&self.lanes.lanes[lane].runtime, Placed { loads: Arc::clone(&self.lent), lane, is_here: false })
+        let placed = self.lent.place(None);
+        (&self.lanes.lanes[placed.lane].runtime, placed)
     }
 
     /// Does work on a lane, and where it computes for long, on a thread for that. Dropping the future ends the work, where it next waits.
     pub(crate) async fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
         let work: Work<T> = Box::pin(work);
-        let placed = self.lanes.place();
-        let turns = if placed.is_here {
+        let here = self.lanes.here();
+        let placed = self.lanes.loads.place(here);
+        let turns = if here == Some(placed.lane) {
             until_it_computes(work, placed).await
         } else {
             self.lanes.spawn(placed, |placed| until_it_computes(work, placed)).await
@@ -95,7 +94,7 @@ impl Lanes {
                     let _placed: Placed = placed;
                     work.await
                 };
-                self.computing.spawn(self.computing.place(), computes).await
+                self.computing.spawn(self.computing.loads.place(None), computes).await
             }
         }
     }
@@ -122,20 +121,13 @@ async fn until_it_computes<T>(mut work: Work<T>, _placed: Placed) -> Result<T, W
 impl Group {
     fn open(count: usize, name: &str) -> io::Result<Self> {
         let lanes = (0..count).map(|number| Lane::open(&format!("strongroom-{name}-{number}"))).collect::<io::Result<Vec<_>>>()?;
-        let loads = Arc::new(Mutex::new(vec![0; lanes.len()]));
-        Ok(Self { lanes, loads })
+        Ok(Self { lanes, loads: Loads::new(count) })
     }
 
-    /// Here, unless that is no lane, or another has not half as much to do; else where the fewest are.
-    fn place(&self) -> Placed {
+    /// The one that this thread is.
+    fn here(&self) -> Option<usize> {
         let thread = thread::current().id();
-        let here = self.lanes.iter().position(|lane| lane.thread == thread);
-        let mut loads = self.loads.lock();
-        let (fewest, least) = loads.iter().copied().enumerate().min_by_key(|(_, load)| *load).expect("there is a lane");
-        let here = here.filter(|here| loads[*here] <= 2 * least + 1);
-        let lane = here.unwrap_or(fewest);
-        loads[lane] += 1;
-        Placed { loads: Arc::clone(&self.loads), lane, is_here: here.is_some() }
+        self.lanes.iter().position(|lane| lane.thread == thread)
     }
 
     /// Does work on the lane where it was placed.
@@ -148,6 +140,21 @@ impl Group {
         let task = runtime.spawn(work(placed));
         // Nobody else can cancel it, and a lane is open for as long as `self` is there.
         AbortOnDropHandle::new(task).await.unwrap_or_else(|ended| resume_unwind(ended.into_panic()))
+    }
+}
+
+impl Loads {
+    fn new(count: usize) -> Self {
+        Self(Arc::new(Mutex::new(vec![0; count])))
+    }
+
+    /// Places one more: here, unless another has not half as many; where there is no here, where the fewest are.
+    fn place(&self, here: Option<usize>) -> Placed {
+        let mut loads = self.0.lock();
+        let (fewest, least) = loads.iter().copied().enumerate().min_by_key(|(_, load)| *load).expect("there is a lane");
+        let lane = here.filter(|here| loads[*here] <= 2 * least + 1).unwrap_or(fewest);
+        loads[lane] += 1;
+        Placed { loads: Arc::clone(&self.0), lane }
     }
 }
 
@@ -205,7 +212,7 @@ mod tests {
         drop((end_first, end_third));
         assert_eq!(first.await.expect("an end"), "strongroom-lane-0");
         third.await.expect("an end");
-        assert_eq!(*lanes.lanes.loads.lock(), [0, 0]);
+        assert_eq!(*lanes.lanes.loads.0.lock(), [0, 0]);
     }
 
     #[test]
@@ -253,7 +260,7 @@ mod tests {
         let [before, after] = lanes.run(work).await;
 
         assert_eq!([&*before, &*after], ["strongroom-lane-0", "strongroom-computing-0"]);
-        assert_eq!([lanes.lanes.loads.lock().clone(), lanes.computing.loads.lock().clone()], [[0, 0], [0, 0]]);
+        assert_eq!([lanes.lanes.loads.0.lock().clone(), lanes.computing.loads.0.lock().clone()], [[0, 0], [0, 0]]);
     }
 
     #[tokio::test]
@@ -284,7 +291,7 @@ mod tests {
 
         places.sort();
         assert_eq!(places, ["strongroom-lane-0", "strongroom-lane-0", "strongroom-lane-1"]);
-        assert_eq!(*lanes.lanes.loads.lock(), [0, 0]);
+        assert_eq!(*lanes.lanes.loads.0.lock(), [0, 0]);
     }
 
     #[tokio::test]

@@ -280,7 +280,7 @@ fn what_a_run_has_left_in_its_memory_no_later_one_finds() {
     };
 
     let (probe, looper) = (agent("probe"), agent("looper"));
-    // In pages all over the memory, beyond what is written back in one piece.
+    // In one page, in some, and all over the memory.
     for copies in [1, 1_000, 200_000] {
         let (left, size) = run(&probe, vec![format!("print {}", LEFT.repeat(copies))]);
         assert!(left >= copies && size > copies * LEFT.len(), "{left} {size}");

@@ -8,10 +8,11 @@ use std::process::Command;
 const YEARLY: &str = "[trigger]\ncron = \"0 0 1 1 *\"";
 const FRIEND: &str = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
 
-/// A command of the documentation, by how it begins, with these directories in place of its own.
+/// A command of the documentation on this, by how it begins, with these directories in place of its own.
 fn documented(begins: &str, state: &Path, backup: &Path) {
     let page = include_str!("../../../docs/operations.md");
-    let line = page.lines().find(|line| line.starts_with(begins)).unwrap();
+    let (_, section) = page.split_once("\n## Backup and restore\n").unwrap();
+    let line = section.lines().find(|line| line.starts_with(begins)).unwrap();
     let line = line.replace("/var/lib/strongroom", &state.display().to_string()).replace("/backup", &backup.display().to_string());
     let mut words = line.split(' ').skip(1);
     let output = Command::new(words.next().unwrap()).args(words).output().unwrap();
